@@ -1,0 +1,77 @@
+/**
+ * The errors of xenondb: one class with a stable `code`, subclasses where a caller would want `instanceof`.
+ * A message says what was wrong and what to do about it.
+ */
+export type XenonErrorCode =
+  | 'XENON_INVALID_ARGUMENT'
+  | 'XENON_KEY_TOO_LARGE'
+  | 'XENON_VALUE_TOO_LARGE'
+  | 'XENON_NOT_FOUND'
+  | 'XENON_EXISTS'
+  | 'XENON_LOCKED'
+  | 'XENON_CLOSED'
+  | 'XENON_READ_ONLY'
+  | 'XENON_LOCK_CONFLICT'
+  | 'XENON_DEADLOCK'
+  | 'XENON_TRANSACTION_ENDED'
+  | 'XENON_CORRUPT'
+  | 'XENON_IO'
+  | 'XENON_FAILED'
+  | 'XENON_NOT_SUPPORTED'
+
+export class XenonError extends Error {
+  readonly code: XenonErrorCode
+
+  constructor(code: XenonErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/** A key, value or option that can never be accepted. */
+export class InvalidArgumentError extends XenonError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('XENON_INVALID_ARGUMENT', message, options)
+  }
+}
+
+/** Another process or handle has the database open. */
+export class DatabaseLockedError extends XenonError {
+  /** Process id of the owner, when known. */
+  readonly pid: number | undefined
+
+  constructor(message: string, pid?: number) {
+    super('XENON_LOCKED', message)
+    this.pid = pid
+  }
+}
+
+/** Another open transaction holds the block that the operation needs; a synchronous call cannot wait for it. */
+export class LockConflictError extends XenonError {
+  constructor(message: string) {
+    super('XENON_LOCK_CONFLICT', message)
+  }
+}
+
+/** Damage found in a file: which file, which block, what was expected. Nothing is guessed. */
+export class CorruptionError extends XenonError {
+  /** Path of the damaged file. */
+  readonly file: string
+  /** Number of the damaged block, when the damage lies in a block. */
+  readonly block: number | undefined
+
+  constructor(file: string, detail: string, block?: number) {
+    const where = block === undefined ? file : `${file}, block ${block}`
+    super('XENON_CORRUPT', `${where}: ${detail}`)
+    this.file = file
+    this.block = block
+  }
+}
+
+/** The operating system refused a read, write or sync; `cause` holds its error. */
+export class StorageError extends XenonError {
+  constructor(message: string, cause: unknown) {
+    super('XENON_IO', message, { cause })
+  }
+}

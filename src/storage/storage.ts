@@ -1,0 +1,74 @@
+/**
+ * All input and output of the engine goes through these two interfaces, so that the same engine runs on
+ * Node's files (node.ts), in memory (memory.ts) and on the simulated disk of the crash campaigns.
+ *
+ * Every method throws a `StorageError` (`XENON_IO`) with the system's error as its `cause`, unless it says otherwise.
+ */
+export interface File {
+  /** The path it was opened under, for messages. */
+  readonly path: string
+  /** Size in bytes. */
+  size(): number
+  /**
+   * Reads up to `length` bytes at `position` into `target` from `targetOffset`.
+   * Returns how many bytes there were; fewer than `length` only at the end of the file.
+   */
+  read(target: Uint8Array, targetOffset: number, length: number, position: number): number
+  /** Writes all `length` bytes of `source` from `sourceOffset` at `position`, growing the file if needed. */
+  write(source: Uint8Array, sourceOffset: number, length: number, position: number): void
+  /** Writes the parts one behind the other from `position` on. */
+  writeMany(parts: readonly Uint8Array[], position: number): void
+  /** Cuts or grows (with zeros) the file to `size` bytes. */
+  truncate(size: number): void
+  /** fdatasync: when it returns, every write so far survives power loss. A failed one is never retried. */
+  sync(): void
+  /** The same in the background: covers every write that was made before the call. */
+  syncAsync(): Promise<void>
+  close(): void
+}
+
+export interface OpenFileOptions {
+  /** Create the file, which must not exist yet. */
+  create?: boolean
+  readOnly?: boolean
+}
+
+/** What stands at a path; a symbolic link counts as `'other'`, it is never followed. */
+export type EntryKind = 'file' | 'directory' | 'other' | 'none'
+
+/** A held lock of a database directory. Releasing twice is fine. */
+export interface DirectoryLock {
+  release(): void
+}
+
+export interface Storage {
+  /** Where the files live, for messages and `stats`: `'node'`, `'memory'`, … */
+  readonly name: string
+  /** Joins path segments in the manner of this storage. */
+  join(...segments: string[]): string
+  kind(path: string): EntryKind
+  /** Names of the entries of a directory, in no particular order. */
+  list(directory: string): string[]
+  /** Creates a directory (mode 0700) and its missing parents. */
+  makeDirectory(path: string): void
+  /** Opens a regular file (mode 0600 when created); anything else at the path is refused. */
+  open(path: string, options?: OpenFileOptions): File
+  rename(from: string, to: string): void
+  /** Removes a file; an absent one is fine. */
+  remove(path: string): void
+  /** Makes the directory's entries (created, renamed, removed names) survive power loss. */
+  syncDirectory(path: string): void
+  /** Bytes that the file really takes on the disk (allocated, not apparent). */
+  allocatedBytes(path: string): number
+  /**
+   * Takes the lock of a database directory, or throws `DatabaseLockedError` naming the owner's pid.
+   * Covers other processes and other handles of this one.
+   */
+  lock(directory: string): DirectoryLock
+  /** Cryptographically random bytes. */
+  randomBytes(length: number): Uint8Array
+  /** CRC-32 (polynomial 0xEDB88320) of `bytes` continuing from `seed`, as an unsigned 32-bit number. */
+  readonly crc32: (bytes: Uint8Array, seed: number) => number
+  /** Memory of the machine in bytes, if known: sets the default size of the buffer pool. */
+  readonly memoryBytes: number | undefined
+}
