@@ -1,0 +1,180 @@
+/** The public shapes of xenondb: options, operations, statistics, reports. */
+import type { Storage } from './storage/storage.ts'
+
+/** A key: a string, or its bytes. A string and its UTF-8 bytes are the same key. 1 to 1024 bytes. */
+export type Key = string | Uint8Array
+
+/**
+ * When a commit returns:
+ * `'power'` after fdatasync, it survives power loss; `'process'` after write(), it survives the end of the process;
+ * `'none'` at once, the last moments may be lost with the process. The database stays consistent at every level.
+ */
+export type Durability = 'power' | 'process' | 'none'
+
+/** A custom value encoding. `encode` must return bytes that the caller no longer changes. */
+export interface ValueCodec<V> {
+  name: string
+  encode(value: V): Uint8Array
+  decode(bytes: Uint8Array): V
+}
+
+export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | ValueCodec<V>
+
+export interface OpenOptions<V = string> {
+  /** Default `'power'`. */
+  durability?: Durability
+  /** Bytes of the buffer pool. Default: a quarter of the memory, at most 1 GiB, committed as used. At least 16 blocks. */
+  cacheBytes?: number
+  /** Power of two, 4096 to 65536; fixed at creation. Default 4096. */
+  blockSize?: number
+  /** Default `'utf8'`. */
+  valueEncoding?: ValueEncoding<V>
+  /** How keys are given back. Default `'utf8'`. */
+  keyEncoding?: 'utf8' | 'binary'
+  /** Keep the ordered index; fixed at creation. */
+  ordered?: boolean
+  /** Create the database when there is none. Default true. */
+  createIfMissing?: boolean
+  /** Refuse a database that exists. Default false. */
+  errorIfExists?: boolean
+  /** Open without writing anything. Default false. */
+  readOnly?: boolean
+  /** Bytes of log between two checkpoints. Default 64 MiB. */
+  checkpointBytes?: number
+  /** Bytes of one log segment file. Default 4 MiB. */
+  logSegmentBytes?: number
+  /** Where the files live. Default: Node's file system. */
+  storage?: Storage
+}
+
+export type BatchOperation<V> = { type: 'put'; key: Key; value: V } | { type: 'delete'; key: Key }
+
+/** A record as the cursor gives it. */
+export interface Entry<V, K = string> {
+  key: K
+  value: V
+}
+
+export interface TransactionOptions {
+  readOnly?: boolean
+}
+
+/** Blocks of the data file by what they hold. They add up to `total`. */
+export interface BlockCounts {
+  total: number
+  /** Block 0. */
+  metadata: number
+  /** The 101 index blocks, whether they hold records or a directory. */
+  index: number
+  /** Directory blocks below an index block. */
+  directory: number
+  /** Overflow blocks that hold records (leaves of a bucket, and chains behind them). */
+  overflow: number
+  /** Overflow blocks that hold parts of large values. */
+  large: number
+  /** Blocks on the free-block list. */
+  free: number
+}
+
+export interface Stats {
+  /** Path of the database. */
+  directory: string
+  uuid: string
+  blockSize: number
+  durability: Durability
+  ordered: boolean
+  /** Records stored. */
+  records: number
+  /** Blocks of the data file by kind (metadata, index, overflow, free …). */
+  blocks: { total: number; free: number }
+  /** Apparent bytes of the data file, and bytes it takes on the disk. */
+  dataBytes: number
+  dataBytesAllocated: number
+  /** Bytes of all log segments, and how many of them are needed for recovery now. */
+  logBytes: number
+  logBytesInUse: number
+  logSegments: number
+  cache: {
+    /** Frames of the pool, and how many hold a block. */
+    frames: number
+    framesUsed: number
+    dirty: number
+    bytes: number
+    /** Block accesses, those that found their block in the pool, those that read it. */
+    accesses: number
+    hits: number
+    misses: number
+    evictions: number
+    /** Blocks read from and written to the data file. */
+    blockReads: number
+    blockWrites: number
+  }
+  log: {
+    /** Records and bytes appended; groups written; fdatasync calls on the log. */
+    records: number
+    bytes: number
+    groups: number
+    fsyncs: number
+    /** Full images of blocks logged against torn writes, and their bytes. */
+    images: number
+  }
+  /** fdatasync calls in all, log and data. */
+  fsyncs: number
+  transactions: {
+    open: number
+    commits: number
+    rollbacks: number
+    lockConflicts: number
+  }
+  checkpoints: number
+  /** Structure changes: splits, redistributions, merges, compactions in a block, slots and blocks reused. */
+  index: {
+    splits: number
+    redistributions: number
+    merges: number
+    compactions: number
+    slotsReused: number
+    blocksReused: number
+  }
+  /** What recovery did when the database was opened. */
+  recovery: RecoveryReport
+}
+
+export interface RecoveryReport {
+  /** True when the database had not been closed cleanly. */
+  needed: boolean
+  recordsScanned: number
+  redone: number
+  transactionsRolledBack: number
+  /** Bytes of a torn, never acknowledged tail that were dropped. */
+  tornTailBytes: number
+  milliseconds: number
+}
+
+export interface VerifyOptions {
+  /** Called now and then with the blocks checked so far and in all. */
+  onProgress?: (progress: { done: number; total: number }) => void
+}
+
+/** What `verify` found. `ok` is true when `problems` is empty. */
+export interface VerifyReport {
+  ok: boolean
+  /** One sentence each: file, block, what was expected and what was found. At most 100 are kept. */
+  problems: string[]
+  /** How many there were in all. */
+  problemCount: number
+  records: number
+  blocks: BlockCounts
+  /** Share of the bytes of record-holding blocks that live records take, 0 to 1. */
+  fill: number
+  /** Record-holding blocks in ten classes of fill: 0 to 10 %, … 90 to 100 %. */
+  fillHistogram: number[]
+  /** Free slots inside record-holding blocks, waiting for a later put. */
+  freeSlots: number
+  /** Longest way from an index block to a record: blocks touched by a lookup. */
+  maxDepth: number
+}
+
+export interface ProgressOptions {
+  onProgress?: (progress: { done: number; total: number }) => void
+}
