@@ -1,0 +1,272 @@
+/** Storage on Node's file system. */
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+  writevSync,
+} from 'node:fs'
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
+import * as zlib from 'node:zlib'
+import table from 'crc-32'
+import { type StorageError, XenonError } from '../errors.ts'
+import { lockDirectory } from './lock.ts'
+import { codeOf, openRegularFile, storageError } from './regular-file.ts'
+import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
+
+/** Most parts that one writev takes (IOV_MAX). */
+const maxParts = 1024
+/** Most bytes asked of one read or write; Linux moves at most 2 GiB − 4 KiB. */
+const maxBytes = 1 << 30
+
+export const nodeStorage: Storage = {
+  name: 'node',
+
+  join,
+
+  kind(path: string): EntryKind {
+    let found: ReturnType<typeof lstatSync>
+    try {
+      found = lstatSync(path, { throwIfNoEntry: false })
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOTDIR') return 'none'
+      throw storageError('look up', path, cause)
+    }
+    if (found === undefined) return 'none'
+    return found.isFile() ? 'file' : found.isDirectory() ? 'directory' : 'other'
+  },
+
+  list(directory: string): string[] {
+    return attempt('list', directory, () => readdirSync(directory))
+  },
+
+  makeDirectory(path: string): void {
+    attempt('create directory', path, () => mkdirSync(path, { recursive: true, mode: 0o700 }))
+  },
+
+  open(path: string, options: OpenFileOptions = {}): File {
+    const flags = options.create
+      ? constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+      : options.readOnly
+        ? constants.O_RDONLY
+        : constants.O_RDWR
+    return new NodeFile(path, openRegularFile(path, flags))
+  },
+
+  rename(from: string, to: string): void {
+    attempt(`rename to ${to} the file`, from, () => renameSync(from, to))
+  },
+
+  remove(path: string): void {
+    try {
+      unlinkSync(path)
+    } catch (cause) {
+      if (codeOf(cause) !== 'ENOENT') throw storageError('remove', path, cause)
+    }
+  },
+
+  syncDirectory(path: string): void {
+    // Windows cannot open a directory; NTFS journals its entries.
+    if (process.platform === 'win32') return
+    const fd = attempt('open directory', path, () =>
+      openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
+    )
+    try {
+      fsyncSync(fd)
+    } catch (cause) {
+      // File systems that keep no directory entries of their own (some network and FUSE ones) say so.
+      if (!['EINVAL', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(cause))) {
+        throw storageError('sync directory', path, cause)
+      }
+    } finally {
+      closeSync(fd)
+    }
+  },
+
+  allocatedBytes(path: string): number {
+    return attempt('look up', path, () => lstatSync(path).blocks * 512)
+  },
+
+  lock(directory: string): DirectoryLock {
+    return lockDirectory(directory)
+  },
+
+  randomBytes(length: number): Uint8Array {
+    return new Uint8Array(randomBytes(length))
+  },
+
+  crc32:
+    typeof zlib.crc32 === 'function'
+      ? (bytes: Uint8Array, seed: number): number => zlib.crc32(bytes, seed)
+      : (bytes: Uint8Array, seed: number): number => table.buf(bytes, seed) >>> 0,
+
+  get memoryBytes(): number {
+    // The limit of the container, where there is one; 0 or a huge number where there is none.
+    const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY
+    return Math.min(totalmem(), limit)
+  },
+}
+
+class NodeFile implements File {
+  readonly path: string
+  /** −1 once closed, which Node refuses: the hot path needs no check of its own. */
+  #fd: number
+  /** Background syncs under way; the descriptor stays open until they are done, or they might sync another file. */
+  #syncing = 0
+
+  constructor(path: string, fd: number) {
+    this.path = path
+    this.#fd = fd
+  }
+
+  size(): number {
+    try {
+      return fstatSync(this.#fd).size
+    } catch (cause) {
+      throw this.#failure('look up', cause)
+    }
+  }
+
+  read(target: Uint8Array, targetOffset: number, length: number, position: number): number {
+    if (!isPosition(position)) throw this.#failure('read', badPosition(position))
+    try {
+      let done = readSync(this.#fd, target, targetOffset, Math.min(length, maxBytes), position)
+      while (done < length) {
+        const got = readSync(
+          this.#fd,
+          target,
+          targetOffset + done,
+          Math.min(length - done, maxBytes),
+          position + done,
+        )
+        if (got === 0) break
+        done += got
+      }
+      return done
+    } catch (cause) {
+      throw this.#failure('read', cause)
+    }
+  }
+
+  write(source: Uint8Array, sourceOffset: number, length: number, position: number): void {
+    // Node would take NaN or −1 for "at the current position", which is the start of the file.
+    if (!isPosition(position)) throw this.#failure('write', badPosition(position))
+    try {
+      let done = writeSync(this.#fd, source, sourceOffset, Math.min(length, maxBytes), position)
+      while (done < length) {
+        done += progress(
+          writeSync(
+            this.#fd,
+            source,
+            sourceOffset + done,
+            Math.min(length - done, maxBytes),
+            position + done,
+          ),
+        )
+      }
+    } catch (cause) {
+      throw this.#failure('write', cause)
+    }
+  }
+
+  writeMany(parts: readonly Uint8Array[], position: number): void {
+    if (!isPosition(position)) throw this.#failure('write', badPosition(position))
+    let at = position
+    for (let first = 0; first < parts.length; first += maxParts) {
+      const group = parts.slice(first, first + maxParts)
+      let length = 0
+      for (const part of group) length += part.length
+      let written: number
+      try {
+        written = length === 0 ? 0 : writevSync(this.#fd, group, at)
+      } catch (cause) {
+        throw this.#failure('write', cause)
+      }
+      // A short write is rare: the rest goes part by part.
+      for (const part of group) {
+        if (written < part.length) this.write(part, written, part.length - written, at + written)
+        written = Math.max(0, written - part.length)
+        at += part.length
+      }
+    }
+  }
+
+  truncate(size: number): void {
+    try {
+      ftruncateSync(this.#fd, size)
+    } catch (cause) {
+      throw this.#failure('truncate', cause)
+    }
+  }
+
+  sync(): void {
+    try {
+      fdatasyncSync(this.#fd)
+    } catch (cause) {
+      throw this.#failure('sync', cause)
+    }
+  }
+
+  syncAsync(): Promise<void> {
+    const fd = this.#fd
+    if (fd < 0) return Promise.reject(this.#failure('sync', undefined))
+    this.#syncing++
+    return new Promise((resolve, reject) => {
+      fdatasync(fd, cause => {
+        this.#syncing--
+        if (this.#syncing === 0 && this.#fd < 0) closeSync(fd)
+        if (cause) reject(storageError('sync', this.path, cause))
+        else resolve()
+      })
+    })
+  }
+
+  close(): void {
+    const fd = this.#fd
+    if (fd < 0) return
+    this.#fd = -1
+    if (this.#syncing > 0) return
+    attempt('close', this.path, () => closeSync(fd))
+  }
+
+  #failure(operation: string, cause: unknown): XenonError | StorageError {
+    if (this.#fd < 0)
+      return new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
+    return storageError(operation, this.path, cause)
+  }
+}
+
+function isPosition(position: number): boolean {
+  return position >= 0 && Number.isSafeInteger(position)
+}
+
+function badPosition(position: number): RangeError {
+  return new RangeError(`position ${position} is not a whole number of bytes`)
+}
+
+/** A write that moves nothing and reports no error would be repeated for ever. */
+function progress(written: number): number {
+  if (written === 0) throw new Error('the system wrote nothing and gave no reason')
+  return written
+}
+
+function attempt<T>(operation: string, path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (cause) {
+    throw storageError(operation, path, cause)
+  }
+}

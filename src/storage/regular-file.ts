@@ -1,0 +1,54 @@
+/** Opening regular files and nothing else, and turning the system's errors into ours: shared by node.ts and lock.ts. */
+import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from 'node:fs'
+import { CorruptionError, StorageError } from '../errors.ts'
+
+/** The system calls that tell us something other than a regular file stands at the path. */
+const wrongKind = new Set(['ELOOP', 'EMLINK', 'EISDIR', 'ENXIO', 'EEXIST', 'EOPNOTSUPP', 'EPERM', 'EACCES'])
+
+/**
+ * Opens `path` with `flags` (and mode 0600 when they create it) and returns the descriptor.
+ * A symbolic link is not followed, a FIFO or device does not block: anything but a regular file is a `CorruptionError`.
+ */
+export function openRegularFile(path: string, flags: number): number {
+  let fd: number
+  try {
+    // Windows has neither flag.
+    fd = openSync(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), 0o600)
+  } catch (cause) {
+    if (wrongKind.has(codeOf(cause))) {
+      const found = lstatSync(path, { throwIfNoEntry: false })
+      if (found !== undefined && !found.isFile()) throw notRegular(path, found)
+    }
+    throw storageError(flags & constants.O_CREAT ? 'create' : 'open', path, cause)
+  }
+  const found = fstatSync(fd)
+  if (found.isFile()) return fd
+  closeSync(fd)
+  throw notRegular(path, found)
+}
+
+/** `cannot write /x/data: ENOSPC: no space left on device`, with the system's error as its cause. */
+export function storageError(operation: string, path: string, cause: unknown, advice = ''): StorageError {
+  const { message, syscall } = cause as NodeJS.ErrnoException
+  // Node ends its message with ", write" or ", open '/x/data'", which ours has said already.
+  const end = syscall === undefined ? -1 : message.lastIndexOf(`, ${syscall}`)
+  const detail = end < 0 ? message : message.slice(0, end)
+  return new StorageError(`cannot ${operation} ${path}: ${detail}${advice}`, cause)
+}
+
+export function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? ''
+}
+
+function notRegular(path: string, found: Stats): CorruptionError {
+  const what = found.isSymbolicLink()
+    ? 'a symbolic link'
+    : found.isDirectory()
+      ? 'a directory'
+      : found.isFIFO()
+        ? 'a FIFO'
+        : found.isSocket()
+          ? 'a socket'
+          : 'a device'
+  return new CorruptionError(path, `is ${what}, not a regular file`)
+}
