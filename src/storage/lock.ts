@@ -10,7 +10,8 @@
  * 1. A name is published whole and once: written under a name of its own, then `link`ed, which fails if the name exists.
  * 2. A nonce is random and never used again. A live owner's lock is removed by nobody else.
  * 3. A dead owner is judged by its process, never by time: other boot, no such process, a zombie, or a pid that
- *    started at another time. What cannot be told counts as alive.
+ *    started at another time. What cannot be told counts as alive: a process of another container (pid namespace), or a
+ *    reused pid where the system gives no start times (macOS, Windows).
  * 4. A nonce has at most one successor: whoever publishes `lock.after.<nonce>`. If that one dies as well before it has
  *    replaced the lock, its own nonce has a successor, and so on; the last of the chain is the one in charge.
  *    Having published, a taker walks the chain again from `lock`: it is in charge only if it stands at the end. If not,
@@ -35,6 +36,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   unlinkSync,
   writeFileSync,
@@ -54,7 +56,7 @@ interface Owner {
   nonce: string
 }
 
-/** A process that is known only by its number and a nonce made up for it was unreadable. */
+/** A file that names nobody; its nonce is made from its name. */
 interface Unreadable {
   pid: undefined
   nonce: string
@@ -72,15 +74,18 @@ const heldHere: Set<string> = shared[registry]
 export function lockDirectory(path: string): DirectoryLock {
   // Absolute, because the process may change its directory before it releases.
   const directory = resolve(path)
-  const me: Owner = { pid: process.pid, ...myIdentity(), nonce: randomBytes(12).toString('hex') }
+  const me: Owner = { ...thisProcess(), nonce: randomBytes(12).toString('hex') }
   const mine = join(directory, `lock.${me.pid}.${me.nonce}`)
-  const advice = '; the directory of a database must exist and be writable, even to read it'
   try {
     writeFileSync(mine, `${JSON.stringify(me)}\n`, { flag: 'wx', mode: 0o600 })
     acquire(directory, mine, me)
   } catch (cause) {
     removeIfThere(mine)
     if (cause instanceof Error && 'syscall' in cause) {
+      const isRefused = ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(cause))
+      const advice = isRefused
+        ? '; a database needs a writable directory, even to be read: change that or copy it'
+        : ''
       throw storageError('create the lock', join(directory, 'lock'), cause, advice)
     }
     throw cause
@@ -88,7 +93,7 @@ export function lockDirectory(path: string): DirectoryLock {
   heldHere.add(me.nonce)
   return {
     release(): void {
-      if (heldHere.delete(me.nonce)) release(join(directory, 'lock'), me.nonce)
+      if (heldHere.delete(me.nonce)) release(directory, me.nonce)
     },
   }
 }
@@ -148,11 +153,11 @@ function publish(from: string, name: string): boolean {
 /** The owner of the lock, its successor, the successor's successor … Empty when there is no lock. */
 function readChain(directory: string): Claim[] {
   const chain: Claim[] = []
-  let claim = readClaim(join(directory, 'lock'), 'lock')
-  while (claim !== undefined) {
+  let claim = readClaim(directory, 'lock')
+  // Only a forged chain runs in a circle.
+  while (claim !== undefined && chain.length < 1000) {
     chain.push(claim)
-    const name = successorOf(claim.nonce)
-    claim = readClaim(join(directory, name), name)
+    claim = readClaim(directory, successorOf(claim.nonce))
   }
   return chain
 }
@@ -161,12 +166,14 @@ function successorOf(nonce: string): string {
   return `lock.after.${nonce}`
 }
 
-function readClaim(path: string, name: string): Claim | undefined {
-  let text: string
+function readClaim(directory: string, name: string): Claim | undefined {
+  // A claim takes some 200 bytes, whatever more there is makes it unreadable.
+  const bytes = Buffer.alloc(1024)
+  let length: number
   try {
-    const fd = openRegularFile(path, constants.O_RDONLY)
+    const fd = openRegularFile(join(directory, name), constants.O_RDONLY)
     try {
-      text = readFileSync(fd, 'utf8')
+      length = readSync(fd, bytes, 0, bytes.length, 0)
     } finally {
       closeSync(fd)
     }
@@ -174,7 +181,7 @@ function readClaim(path: string, name: string): Claim | undefined {
     if (error instanceof Error && codeOf(error.cause) === 'ENOENT') return undefined
     throw error
   }
-  return parse(text) ?? { pid: undefined, nonce: `unreadable-${name}` }
+  return parse(bytes.toString('utf8', 0, length)) ?? { pid: undefined, nonce: `unreadable-${name}` }
 }
 
 function parse(text: string): Owner | undefined {
@@ -194,33 +201,37 @@ function parse(text: string): Owner | undefined {
 }
 
 function refuseIfAlive(directory: string, claim: Claim): void {
-  if (claim.pid === undefined) {
-    const writer = readdirSync(directory)
-      .map(name => /^lock\.(\d+)\.[0-9a-f]+\.writing$/.exec(name)?.[1])
-      .find(pid => pid !== undefined && Number(pid) !== process.pid && processState(Number(pid)) !== 'gone')
-    if (writer === undefined) return
-    throw new DatabaseLockedError(`${directory} is being opened by process ${writer}`, Number(writer))
-  }
   const { pid, nonce } = claim
+  if (pid === undefined) {
+    const writer = readdirSync(directory)
+      .map(name => Number(/^lock\.(\d+)\.[0-9a-f]+\.writing$/.exec(name)?.[1] ?? process.pid))
+      .find(writer => writer !== process.pid && processState(writer) !== 'gone')
+    if (writer === undefined) return
+    throw new DatabaseLockedError(`${directory} is being opened by process ${writer}`, writer)
+  }
   if (pid === process.pid && heldHere.has(nonce)) {
     throw new DatabaseLockedError(
       `${directory} is already open in this process (${pid}); close it first`,
       pid,
     )
   }
-  const me = myIdentity()
-  if (differ(claim.boot, me.boot)) return
+  const state = ownerState(claim)
+  if (state === 'dead') return
   const lock = join(directory, 'lock')
-  if (differ(claim.namespace, me.namespace)) {
-    throw new DatabaseLockedError(
-      `${directory} is locked by process ${pid} of another container, which cannot be seen from here; ` +
-        `if that container is gone, remove ${lock}`,
-      pid,
-    )
-  }
-  const state = processState(pid)
-  if (state === 'gone' || (state !== 'unknown' && differ(claim.start, state.start))) return
-  throw new DatabaseLockedError(`${directory} is open in process ${pid}; close it there first (${lock})`, pid)
+  const message =
+    state === 'alive'
+      ? `${directory} is open in process ${pid}; close it there first (${lock})`
+      : `${directory} is locked by process ${pid} of another container, which cannot be seen from here; if that container is gone, remove ${lock}`
+  throw new DatabaseLockedError(message, pid)
+}
+
+function ownerState(owner: Owner): 'dead' | 'alive' | 'out of sight' {
+  const here = thisProcess()
+  if (differ(owner.boot, here.boot)) return 'dead'
+  if (differ(owner.namespace, here.namespace)) return 'out of sight'
+  const state = processState(owner.pid)
+  if (state === 'gone') return 'dead'
+  return state !== 'unknown' && differ(owner.start, state.start) ? 'dead' : 'alive'
 }
 
 /** Two facts that are both known, and not the same. */
@@ -228,14 +239,20 @@ function differ(a: string | null, b: string | null): boolean {
   return a !== null && b !== null && a !== b
 }
 
-function myIdentity(): Pick<Owner, 'start' | 'boot' | 'namespace'> {
-  const state = processState(process.pid)
-  const isLinux = process.platform === 'linux'
-  return {
-    start: typeof state === 'object' ? state.start : null,
-    boot: isLinux ? tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()) : null,
-    namespace: isLinux ? tryRead(() => readlinkSync('/proc/self/ns/pid')) : null,
+let identity: Omit<Owner, 'nonce'> | undefined
+
+function thisProcess(): Omit<Owner, 'nonce'> {
+  if (identity === undefined) {
+    const state = processState(process.pid)
+    const isLinux = process.platform === 'linux'
+    identity = {
+      pid: process.pid,
+      start: typeof state === 'object' ? state.start : null,
+      boot: isLinux ? tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()) : null,
+      namespace: isLinux ? tryRead(() => readlinkSync('/proc/self/ns/pid')) : null,
+    }
   }
+  return identity
 }
 
 /** `'unknown'`: it exists, but the system tells no more about it. */
@@ -268,15 +285,22 @@ function tryRead<T>(read: () => T): T | null {
 
 /** The lock is ours: no chain is valid any more, and what dead processes left is nobody's. */
 function sweep(directory: string): void {
-  for (const name of readdirSync(directory)) {
-    const pid = /^lock\.(\d+)\.[0-9a-f]+(\.writing)?$/.exec(name)?.[1]
-    const isLitter = pid === undefined ? name.startsWith('lock.after.') : processState(Number(pid)) === 'gone'
-    if (isLitter) removeIfThere(join(directory, name))
+  for (const name of tryRead(() => readdirSync(directory)) ?? []) {
+    if (name.startsWith('lock.after.') || isLeftover(directory, name)) removeIfThere(join(directory, name))
   }
 }
 
-function release(lock: string, nonce: string): void {
-  if (readClaim(lock, 'lock')?.nonce !== nonce) return
+function isLeftover(directory: string, name: string): boolean {
+  const pid = /^lock\.(\d+)\.[0-9a-f]+(\.writing)?$/.exec(name)?.[1]
+  if (pid === undefined) return false
+  const claim = tryRead(() => readClaim(directory, name))
+  if (claim?.pid === undefined) return processState(Number(pid)) === 'gone'
+  return ownerState(claim) === 'dead'
+}
+
+function release(directory: string, nonce: string): void {
+  if (readClaim(directory, 'lock')?.nonce !== nonce) return
+  const lock = join(directory, 'lock')
   try {
     unlinkSync(lock)
   } catch (cause) {

@@ -67,7 +67,7 @@ export const nodeStorage: Storage = {
   },
 
   rename(from: string, to: string): void {
-    attempt(`rename to ${to} the file`, from, () => renameSync(from, to))
+    attempt('rename', `${from} to ${to}`, () => renameSync(from, to))
   },
 
   remove(path: string): void {
@@ -186,7 +186,7 @@ class NodeFile implements File {
     if (!isPosition(position)) throw this.#failure('write', badPosition(position))
     let at = position
     for (let first = 0; first < parts.length; first += maxParts) {
-      const group = parts.slice(first, first + maxParts)
+      const group = parts.length <= maxParts ? parts : parts.slice(first, first + maxParts)
       let length = 0
       for (const part of group) length += part.length
       let written: number

@@ -31,7 +31,7 @@ export function openRegularFile(path: string, flags: number): number {
 export function storageError(operation: string, path: string, cause: unknown, advice = ''): StorageError {
   const { message, syscall } = cause as NodeJS.ErrnoException
   // Node ends its message with ", write" or ", open '/x/data'", which ours has said already.
-  const end = syscall === undefined ? -1 : message.lastIndexOf(`, ${syscall}`)
+  const end = syscall === undefined ? -1 : message.indexOf(`, ${syscall}`)
   const detail = end < 0 ? message : message.slice(0, end)
   return new StorageError(`cannot ${operation} ${path}: ${detail}${advice}`, cause)
 }
