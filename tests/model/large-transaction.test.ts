@@ -1,0 +1,152 @@
+/** Transactions that fit neither into the pool nor into a segment of the log. */
+import { describe, expect, test } from 'vitest'
+import { type Database, type OpenOptions, open } from '../../src/index.ts'
+import { closeQuietly, expectVerified, type Subject, withDatabase } from '../support/database.ts'
+import { storageOf } from '../support/image.ts'
+import { expectEqual } from '../support/model.ts'
+
+const RECORDS = 6_000
+/** 64 KiB of pool and 128 KiB of segment against well over 1 MB of changes. */
+const small: OpenOptions = {
+  cacheBytes: 16 * 4096,
+  blockSize: 4096,
+  checkpointBytes: 256 * 1024,
+  logSegmentBytes: 128 * 1024,
+  durability: 'process',
+}
+
+describe('a transaction larger than the pool and than a log segment', () => {
+  test('commits as a whole', () =>
+    withDatabase(small, async subject => {
+      const before = load(subject.db)
+      const after = new Map(before)
+      const tx = subject.db.begin()
+      changeAll(tx, after)
+      expectEqualInside(tx, after)
+      expectEqual(subject.db, before)
+      await expectCrashGives(subject, before)
+      tx.commit()
+      expectEqual(subject.db, after)
+      await expectVerified(subject.db, after.size)
+      await expectCrashGives(subject, after)
+      expectEqual(subject.reopen(), after)
+    }))
+
+  test('is rolled back as a whole', () =>
+    withDatabase(small, async subject => {
+      const before = load(subject.db)
+      const tx = subject.db.begin()
+      const view = new Map(before)
+      changeAll(tx, view)
+      expectEqualInside(tx, view)
+      tx.rollback()
+      expectEqual(subject.db, before)
+      await expectVerified(subject.db, before.size)
+      await expectCrashGives(subject, before)
+      expectEqual(subject.reopen(), before)
+    }))
+
+  test('is rolled back to a savepoint in its middle', () =>
+    withDatabase(small, async subject => {
+      const expected = load(subject.db)
+      const tx = subject.db.begin()
+      tx.put('first', 'kept')
+      expected.set('first', 'kept')
+      const savepoint = tx.savepoint()
+      changeAll(tx, new Map(expected))
+      tx.rollbackTo(savepoint)
+      expectEqualInside(tx, expected)
+      tx.put('last', 'kept too')
+      expected.set('last', 'kept too')
+      tx.commit()
+      expectEqual(subject.db, expected)
+      expectEqual(subject.reopen(), expected)
+    }))
+
+  test('is rolled back when the database is closed under it', () =>
+    withDatabase(small, subject => {
+      const before = load(subject.db)
+      changeAll(subject.db.begin(), new Map(before))
+      expectEqual(subject.reopen(), before)
+    }))
+
+  test('keeps its log until it ends, then the log is cut and its segments are used again', () =>
+    withDatabase(small, async ({ db }) => {
+      load(db)
+      const tx = db.begin()
+      for (let i = 0; i < 8_000; i++) tx.put(`big ${i}`, 'x'.repeat(300))
+      expect(db.stats().logBytesInUse).toBeGreaterThan(2_000_000)
+      tx.commit()
+      await db.checkpoint()
+      await db.checkpoint()
+      expect(db.stats().logBytesInUse).toBeLessThan(600_000)
+      const { log, logBytes } = db.stats()
+      for (let i = 0; i < 8_000; i++) db.put(`big ${i}`, 'y'.repeat(300))
+      expect(db.stats().log.bytes - log.bytes).toBeGreaterThan(2_000_000)
+      expect(db.stats().logBytes).toBeLessThanOrEqual(Math.max(logBytes, 2_000_000))
+    }))
+
+  test('a single batch of that size is atomic too', () =>
+    withDatabase(small, async subject => {
+      const expected = load(subject.db)
+      const operations = Array.from({ length: RECORDS }, (_, i) => ({
+        type: 'put' as const,
+        key: `batch ${i}`,
+        value: `${i}`.repeat(40),
+      }))
+      subject.db.batch(operations)
+      for (const { key, value } of operations) expected.set(key, value)
+      expectEqual(subject.db, expected)
+      await expectCrashGives(subject, expected)
+    }))
+})
+
+function load(db: Database): Map<string, string> {
+  const records = new Map<string, string>()
+  for (let i = 0; i < RECORDS; i++) records.set(`record ${i}`, `${i} `.repeat(20))
+  db.batch([...records].map(([key, value]) => ({ type: 'put', key, value })))
+  return records
+}
+
+/** Updates a third to longer values, deletes a third, adds as many new ones, and one of 200 KB. */
+function changeAll(
+  tx: { put(key: string, value: string): void; delete(key: string): boolean },
+  view: Map<string, string>,
+): void {
+  const put = (key: string, value: string): void => {
+    tx.put(key, value)
+    view.set(key, value)
+  }
+  for (let i = 0; i < RECORDS; i++) {
+    if (i % 3 === 0) put(`record ${i}`, `changed ${i} `.repeat(20))
+    else if (i % 3 === 1) expect(tx.delete(`record ${i}`)).toBe(view.delete(`record ${i}`))
+    else put(`new ${i}`, `new ${i} `.repeat(20))
+  }
+  put('large', 'L'.repeat(200_000))
+}
+
+function expectEqualInside(
+  tx: { get(key: string): string | undefined },
+  view: ReadonlyMap<string, string>,
+): void {
+  for (const [key, value] of view) if (tx.get(key) !== value) expect(tx.get(key), key).toBe(value)
+  for (let i = 0; i < RECORDS; i++) {
+    const key = `record ${i}`
+    if (tx.get(key) !== view.get(key)) expect(tx.get(key), key).toBe(view.get(key))
+  }
+}
+
+/** A copy of the files as SIGKILL would leave them now recovers to `expected`. */
+async function expectCrashGives(
+  subject: Subject<string>,
+  expected: ReadonlyMap<string, string>,
+): Promise<void> {
+  const copy = open('db', { ...subject.options, storage: storageOf(subject.image()) })
+  try {
+    expect(copy.stats().recovery.needed).toBe(true)
+    expectEqual(copy, expected)
+    await expectVerified(copy, expected.size)
+  } finally {
+    closeQuietly(copy)
+  }
+}
