@@ -1,0 +1,88 @@
+/**
+ * Arguments exactly as they were typed.
+ *
+ * cac reads argv through mri, which turns `--prefix 007` into the number 7, drops a lone `-`, and takes a value that
+ * begins with `-` for an option. A key-value store must not do that to keys. So every argument that is not the command
+ * or an option gets a marker in front (a NUL, which no real argument can contain), and the readers below take it off.
+ */
+import type { CAC } from 'cac'
+import { UsageError } from './errors.ts'
+
+const MARK = '\0'
+
+/** `argv` without node and script, ready for `cli.parse`. Everything behind `--` is an argument, not an option. */
+export function markArguments(argv: readonly string[], cli: CAC): string[] {
+  const valued = optionsWithValue(cli)
+  const marked: string[] = []
+  let commandSeen = false
+  let optionsEnded = false
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i]!
+    if (!optionsEnded && argument === '--') {
+      optionsEnded = true
+    } else if (optionsEnded || argument === '-' || !argument.startsWith('-')) {
+      marked.push(commandSeen ? MARK + argument : argument)
+      commandSeen = true
+    } else {
+      const equals = argument.indexOf('=')
+      const name = equals < 0 ? argument : argument.slice(0, equals)
+      if (equals >= 0 && !valued.has(name)) throw new UsageError(`${name} does not take a value`)
+      if (equals >= 0) marked.push(`${name}=${MARK}${argument.slice(equals + 1)}`)
+      else if (valued.has(name) && i + 1 < argv.length) marked.push(`${name}=${MARK}${argv[++i]}`)
+      else marked.push(name)
+    }
+  }
+  return marked
+}
+
+function optionsWithValue(cli: CAC): Set<string> {
+  const options = cli.commands.flatMap(command => command.options)
+  return new Set(options.filter(option => option.required).map(option => `--${option.name}`))
+}
+
+/** A positional argument as typed. */
+export function argument(value: string): string {
+  return value.startsWith(MARK) ? value.slice(MARK.length) : value
+}
+
+/** What cac hands to an action behind the positional arguments. */
+export type Options = Record<string, unknown>
+
+/** The value of `--name VALUE`, or undefined when it was not given. */
+export function textOption(options: Options, name: string): string | undefined {
+  const value = options[name]
+  if (value === undefined) return undefined
+  if (Array.isArray(value)) throw new UsageError(`--${name} was given more than once`)
+  return argument(String(value))
+}
+
+export function choiceOption<T extends string>(
+  options: Options,
+  name: string,
+  choices: readonly T[],
+): T | undefined {
+  const value = textOption(options, name)
+  if (value === undefined) return undefined
+  const choice = choices.find(each => each === value)
+  if (choice === undefined) throw new UsageError(`--${name} must be one of ${choices.join(', ')}`)
+  return choice
+}
+
+/** A whole number, at least 0. */
+export function countOption(options: Options, name: string): number | undefined {
+  const value = textOption(options, name)
+  if (value === undefined) return undefined
+  const number = Number(value)
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
+    throw new UsageError(`--${name} must be a whole number, at least 0`)
+  }
+  return number
+}
+
+/** True for `--name`. */
+export function flagOption(options: Options, name: string): boolean {
+  const value = options[name]
+  if (value === undefined || value === false) return false
+  if (value === true) return true
+  throw new UsageError(`--${name} takes no value and is given once`)
+}

@@ -1,0 +1,87 @@
+/** `xenondb import`: stores the records of a JSON Lines or CSV file, in batches. */
+import type { CAC } from 'cac'
+import { argument, choiceOption, type Options } from '../arguments.ts'
+import { type ByteDatabase, withDatabase } from '../database.ts'
+import { EXIT_DONE, EXIT_INTERRUPTED } from '../errors.ts'
+import { Importer } from '../importer.ts'
+import { BomFilter, type Input, openInput } from '../input.ts'
+import { startProgress } from '../progress.ts'
+import { CsvReader } from '../records/csv.ts'
+import { JsonLinesReader } from '../records/json-lines.ts'
+import { chooseFormat, FORMATS, type RecordReader } from '../records/record.ts'
+import { count } from '../render.ts'
+import { ENCODINGS } from '../text.ts'
+
+export function registerImport(cli: CAC): void {
+  cli
+    .command('import <directory> [file]', 'Store the records of a file or stdin; creates the database')
+    .option('--format <format>', 'jsonl (default) or csv; a file name ending in .csv also means csv')
+    .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (base64 in the file)')
+    .example(bin => `  $ ${bin} import students students.csv`)
+    .example(bin => `  $ zcat cities.jsonl.gz | ${bin} import cities - --encoding json`)
+    .action((directory: string, file: string | undefined, options: Options) => {
+      const source = file === undefined ? '-' : argument(file)
+      const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
+      const format = chooseFormat(choiceOption(options, 'format', FORMATS), source)
+      const reader = format === 'csv' ? new CsvReader(encoding) : new JsonLinesReader(encoding)
+      const input = openInput(source)
+      return withDatabase(argument(directory), { createIfMissing: true }, db => run(db, input, reader))
+    })
+}
+
+async function run(db: ByteDatabase, input: Input, reader: RecordReader): Promise<number> {
+  const importer = new Importer(db)
+  const interrupted = new AbortController()
+  const interrupt = () => interrupted.abort()
+  // Once: a second Ctrl-C ends the process the hard way.
+  process.once('SIGINT', interrupt)
+  try {
+    await feed(importer, input, reader, interrupted.signal)
+  } catch (error) {
+    throw importer.explain(error, input.name)
+  } finally {
+    process.off('SIGINT', interrupt)
+  }
+  const records = `${count(importer.imported)} records`
+  process.stderr.write(
+    interrupted.signal.aborted ? `interrupted; imported ${records}\n` : `imported ${records}\n`,
+  )
+  return interrupted.signal.aborted ? EXIT_INTERRUPTED : EXIT_DONE
+}
+
+async function feed(
+  importer: Importer,
+  input: Input,
+  reader: RecordReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const progress = startProgress('import', input.size, 'bytes')
+  const stop = () => input.stream.destroy()
+  signal.addEventListener('abort', stop)
+  const bom = new BomFilter()
+  let bytesRead = 0
+  try {
+    for await (const chunk of input.stream) {
+      bytesRead += chunk.length
+      for (const record of reader.push(bom.push(chunk))) importer.add(record)
+      progress.update(bytesRead, importer.imported)
+      if (signal.aborted) break
+    }
+    if (!signal.aborted) {
+      for (const record of reader.push(bom.end())) importer.add(record)
+      for (const record of reader.end()) importer.add(record)
+    }
+  } catch (error) {
+    if (!signal.aborted || !isAbort(error)) throw error
+  } finally {
+    progress.stop()
+    signal.removeEventListener('abort', stop)
+    importer.flush()
+  }
+}
+
+/** What reading a destroyed stream throws. */
+function isAbort(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'ABORT_ERR' || code === 'ERR_STREAM_PREMATURE_CLOSE'
+}

@@ -1,0 +1,36 @@
+/** `xenondb put`: stores one record, creating the database when there is none. */
+import type { CAC } from 'cac'
+import { argument, choiceOption, type Options } from '../arguments.ts'
+import { withDatabase } from '../database.ts'
+import { EXIT_DONE, UsageError } from '../errors.ts'
+import { ENCODINGS, type Encoding, TextError, valueFromText } from '../text.ts'
+
+export function registerPut(cli: CAC): void {
+  cli
+    .command('put <directory> <key> <value>', 'Store a record; creates the database if there is none')
+    .option('--encoding <encoding>', 'What the value is: utf8 (default), json, binary (base64)')
+    .example(bin => `  $ ${bin} put students ada "Ada Lovelace"`)
+    .example(bin => `  $ ${bin} put students -- -key- -value-     # behind --, nothing is an option`)
+    .action((directory: string, key: string, value: string, options: Options) =>
+      put(
+        argument(directory),
+        argument(key),
+        argument(value),
+        choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
+      ),
+    )
+}
+
+async function put(directory: string, key: string, text: string, encoding: Encoding): Promise<number> {
+  const value = decode(text, encoding)
+  await withDatabase(directory, { createIfMissing: true }, db => db.put(key, value))
+  return EXIT_DONE
+}
+
+function decode(text: string, encoding: Encoding): Uint8Array {
+  try {
+    return valueFromText(text, encoding)
+  } catch (error) {
+    throw error instanceof TextError ? new UsageError(`the value is ${error.message}`) : error
+  }
+}

@@ -1,0 +1,84 @@
+/** `xenondb stats`: what lies in the files. */
+import type { CAC } from 'cac'
+import type { Stats, VerifyReport } from '../../types.ts'
+import { argument, flagOption, type Options } from '../arguments.ts'
+import { kindRows } from '../blocks.ts'
+import { withDatabase } from '../database.ts'
+import { EXIT_DONE } from '../errors.ts'
+import { print } from '../output.ts'
+import { count, heading, percent, size, table } from '../render.ts'
+import { verifyWithProgress } from './verify.ts'
+
+export function registerStats(cli: CAC): void {
+  cli
+    .command('stats <directory>', 'Show records, blocks by kind, sizes and what recovery did')
+    .option('--quick', 'Leave out blocks by kind and fill, for which every block is read')
+    .option('--json', 'Print everything as JSON')
+    .action((directory: string, options: Options) => {
+      const json = flagOption(options, 'json')
+      const quick = flagOption(options, 'quick')
+      return withDatabase(argument(directory), { createIfMissing: false }, async db => {
+        const stats = db.stats()
+        const report = quick ? undefined : await verifyWithProgress(db)
+        await print(json ? asJson(stats, report) : readable(stats, report))
+        return EXIT_DONE
+      })
+    })
+}
+
+function asJson(stats: Stats, report: VerifyReport | undefined): string {
+  const fill = report && {
+    fill: report.fill,
+    fillHistogram: report.fillHistogram,
+    freeSlots: report.freeSlots,
+  }
+  const all = { ...stats, blocks: { ...stats.blocks, ...report?.blocks }, ...fill }
+  return `${JSON.stringify(all, null, 2)}\n`
+}
+
+function readable(stats: Stats, report: VerifyReport | undefined): string {
+  const sections = [
+    heading(stats.directory),
+    table(databaseRows(stats, report)),
+    heading('blocks'),
+    report ? table(kindRows(report.blocks), [1, 2]) : table(plainBlockRows(stats), [1]),
+  ]
+  if (stats.recovery.needed)
+    sections.push(heading('recovery at this opening'), table(recoveryRows(stats), [1]))
+  return `${sections.join('\n')}\n`
+}
+
+function databaseRows(stats: Stats, report: VerifyReport | undefined): string[][] {
+  const rows = [
+    ['uuid', stats.uuid],
+    ['records', count(stats.records)],
+    ['block size', size(stats.blockSize)],
+    ['ordered', stats.ordered ? 'yes' : 'no'],
+    ['data file', `${size(stats.dataBytes)}, ${size(stats.dataBytesAllocated)} on the disk`],
+    [
+      'log',
+      `${size(stats.logBytes)} in ${count(stats.logSegments)} segments, ${size(stats.logBytesInUse)} in use`,
+    ],
+  ]
+  if (report) rows.push(['fill', `${percent(report.fill)}, ${count(report.freeSlots)} free slots`])
+  if (report && !report.ok)
+    rows.push(['damage', `${count(report.problemCount)} problems; xenondb verify names them`])
+  return rows
+}
+
+function plainBlockRows({ blocks }: Stats): string[][] {
+  return [
+    ['total', count(blocks.total)],
+    ['free', count(blocks.free)],
+  ]
+}
+
+function recoveryRows({ recovery }: Stats): string[][] {
+  return [
+    ['log records read', count(recovery.recordsScanned)],
+    ['changes redone', count(recovery.redone)],
+    ['transactions rolled back', count(recovery.transactionsRolledBack)],
+    ['torn tail dropped', size(recovery.tornTailBytes)],
+    ['time', `${recovery.milliseconds.toFixed(1)} ms`],
+  ]
+}

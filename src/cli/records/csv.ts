@@ -1,0 +1,123 @@
+/**
+ * CSV: a header row, then one record per row.
+ *
+ * | column           | |
+ * | ---------------- | --- |
+ * | `key`            | text, 1 byte at least |
+ * | `value`          | text; JSON with `--encoding json`; base64 with `--encoding binary` |
+ * | `key_encoding`   | optional column: `base64` where the key is not UTF-8, else empty |
+ * | `value_encoding` | optional column: `base64` where the value is not UTF-8, else empty |
+ *
+ * An import takes the columns in any order; an export writes the last two only when some record needs them.
+ */
+import { RecordError } from '../errors.ts'
+import {
+  asBuffer,
+  base64ToBytes,
+  bytesToBase64,
+  bytesToText,
+  type Encoding,
+  notInEncoding,
+  TextError,
+  valueFromText,
+  valueToText,
+} from '../text.ts'
+import { CsvParser, type CsvRow } from './csv-parser.ts'
+import type { ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+
+const COLUMNS = ['key', 'value', 'key_encoding', 'value_encoding'] as const
+
+type Column = (typeof COLUMNS)[number]
+
+export class CsvReader implements RecordReader {
+  readonly #parser = new CsvParser()
+  readonly #encoding: Encoding
+  #columns: Column[] | undefined
+
+  constructor(encoding: Encoding) {
+    this.#encoding = encoding
+  }
+
+  *push(chunk: Uint8Array): Generator<ImportedRecord> {
+    for (const row of this.#parser.push(chunk)) yield* this.#row(row)
+  }
+
+  *end(): Generator<ImportedRecord> {
+    for (const row of this.#parser.end()) yield* this.#row(row)
+  }
+
+  *#row(row: CsvRow): Generator<ImportedRecord> {
+    if (this.#columns === undefined) {
+      this.#columns = columnsOf(row)
+      return
+    }
+    if (row.fields.length !== this.#columns.length) {
+      throw new RecordError(
+        row.line,
+        `${row.fields.length} fields where the header has ${this.#columns.length}`,
+      )
+    }
+    const cell = (column: Column) => row.fields[this.#columns!.indexOf(column)] ?? new Uint8Array(0)
+    try {
+      const key = cellBytes(cell('key'), cell('key_encoding'), 'utf8')
+      const value = cellBytes(cell('value'), cell('value_encoding'), this.#encoding)
+      yield { key, value, line: row.line }
+    } catch (error) {
+      throw error instanceof TextError ? new RecordError(row.line, error.message) : error
+    }
+  }
+}
+
+function columnsOf(row: CsvRow): Column[] {
+  const names = row.fields.map(field => asBuffer(field).toString('utf8').trim())
+  const columns = names.filter((name): name is Column => (COLUMNS as readonly string[]).includes(name))
+  const complete = columns.includes('key') && columns.includes('value')
+  if (!complete || columns.length < names.length || new Set(columns).size < columns.length) {
+    throw new RecordError(row.line, `the header must be key,value (or hold ${COLUMNS.join(', ')} once each)`)
+  }
+  return columns
+}
+
+/** UTF-8 cells are stored byte for byte. */
+function cellBytes(cell: Uint8Array, mark: Uint8Array, encoding: Encoding): Uint8Array {
+  const marked = asBuffer(mark).toString('utf8')
+  if (marked !== '' && marked !== 'base64')
+    throw new TextError('an encoding column can only hold base64 or nothing')
+  const text = bytesToText(cell)
+  if (text === undefined) throw new TextError('not UTF-8')
+  if (marked === 'base64') return base64ToBytes(text)
+  return encoding === 'utf8' ? cell : valueFromText(text, encoding)
+}
+
+export class CsvWriter implements RecordWriter {
+  readonly #encoding: Encoding
+  readonly #marks: boolean
+
+  /** `marks`: write the two encoding columns. */
+  constructor(encoding: Encoding, marks: boolean) {
+    this.#encoding = encoding
+    this.#marks = marks
+  }
+
+  header(): string {
+    return this.#marks ? `${COLUMNS.join(',')}\n` : 'key,value\n'
+  }
+
+  record(key: Uint8Array, value: Uint8Array): string {
+    const keyText = bytesToText(key)
+    const valueText = valueToText(value, this.#encoding)
+    if (valueText === undefined && this.#encoding === 'json') throw notInEncoding(key, 'json')
+    const cells = `${cellText(keyText ?? bytesToBase64(key))},${cellText(valueText ?? bytesToBase64(value))}`
+    if (!this.#marks) return `${cells}\n`
+    return `${cells},${keyText === undefined ? 'base64' : ''},${valueText === undefined ? 'base64' : ''}\n`
+  }
+
+  /** Whether a record can only be written with the encoding columns. */
+  static needsMarks(key: Uint8Array, value: Uint8Array, encoding: Encoding): boolean {
+    return bytesToText(key) === undefined || (encoding === 'utf8' && bytesToText(value) === undefined)
+  }
+}
+
+function cellText(text: string): string {
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

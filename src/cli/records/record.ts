@@ -1,0 +1,34 @@
+/** What import and export have in common whatever the format. */
+
+export type Format = 'jsonl' | 'csv'
+
+export const FORMATS: readonly Format[] = ['jsonl', 'csv']
+
+/** A record on its way into the database, and the line of the file where it began. */
+export interface ImportedRecord {
+  key: Uint8Array
+  value: Uint8Array
+  line: number
+}
+
+/**
+ * Reads records from chunks of bytes. A malformed record throws `RecordError` only when its turn comes:
+ * every record before it has been yielded by then.
+ */
+export interface RecordReader {
+  push(chunk: Uint8Array): Iterable<ImportedRecord>
+  /** What is left when the input has ended. */
+  end(): Iterable<ImportedRecord>
+}
+
+/** Writes records as text. */
+export interface RecordWriter {
+  /** What stands in front of all records. */
+  header(): string
+  record(key: Uint8Array, value: Uint8Array): string
+}
+
+/** The format asked for, or else the one that the file name suggests; JSON Lines when nothing does. */
+export function chooseFormat(asked: Format | undefined, file: string): Format {
+  return asked ?? (file.toLowerCase().endsWith('.csv') ? 'csv' : 'jsonl')
+}

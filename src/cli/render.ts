@@ -1,0 +1,78 @@
+/** Numbers, bars and tables for the terminal. */
+import Table from 'cli-table3'
+import pc from 'picocolors'
+
+const paint = pc.createColors(process.stdout.isTTY === true && process.env.NO_COLOR === undefined)
+
+export const heading = (text: string): string => paint.bold(text)
+export const good = (text: string): string => paint.green(text)
+export const bad = (text: string): string => paint.red(text)
+
+/** 138398 → `138,398` */
+export function count(number: number): string {
+  return number.toLocaleString('en-US')
+}
+
+/** 4096 → `4.0 KiB` */
+export function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let unit = 0
+  let amount = bytes
+  while (amount >= 1024 && unit < units.length - 1) {
+    amount /= 1024
+    unit++
+  }
+  return unit === 0 ? `${amount} B` : `${amount.toFixed(1)} ${units[unit]}`
+}
+
+/** 0.5 → `50.0 %` */
+export function percent(share: number): string {
+  return `${((Number.isFinite(share) ? share : 0) * 100).toFixed(1)} %`
+}
+
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
+
+/** A bar of `width` columns at most, drawn in eighths of a column; anything above zero shows. */
+export function bar(share: number, width: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, share)) * width * 8)
+  const visible = share > 0 ? Math.max(1, eighths) : 0
+  return paint.cyan('█'.repeat(Math.floor(visible / 8)) + EIGHTHS[visible % 8])
+}
+
+/** Rows of cells in columns, without frame; columns named in `right` are flush right. */
+export function table(rows: readonly string[][], right: readonly number[] = []): string {
+  const columns = Math.max(0, ...rows.map(row => row.length))
+  const colAligns = Array.from(
+    { length: columns },
+    (_, i) => (right.includes(i) ? 'right' : 'left') as 'right' | 'left',
+  )
+  const built = new Table({
+    chars: NO_FRAME,
+    style: { head: [], border: [], 'padding-left': 2, 'padding-right': 0 },
+    colAligns,
+  })
+  built.push(...rows.map(row => [...row]))
+  return built
+    .toString()
+    .split('\n')
+    .map(line => line.trimEnd())
+    .join('\n')
+}
+
+const NO_FRAME = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+}
