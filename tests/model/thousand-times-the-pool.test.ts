@@ -9,11 +9,11 @@ const BLOCK = 4096
 const TARGET = FRAMES * BLOCK * 1000
 
 /** Record `n` is made anew from its number whenever it is needed: nothing is kept in memory. */
-function keyOf(n: number): string {
+function recordKey(n: number): string {
   return `record/${n}`
 }
 
-function valueOf(n: number, version: number): Uint8Array {
+function recordValue(n: number, version: number): Uint8Array {
   const random = new Random(n * 7 + version)
   const length = n % 40 === 0 ? random.between(20_000, 120_000) : random.between(500, 3_500)
   return random.bytes(length)
@@ -37,8 +37,8 @@ test('a database 1,000 times larger than a pool of 16 frames is loaded, read, ch
           const first = count
           db.transaction(tx => {
             while (count < first + 100 && bytes < TARGET) {
-              const value = valueOf(count, 0)
-              tx.put(keyOf(count), value)
+              const value = recordValue(count, 0)
+              tx.put(recordKey(count), value)
               bytes += value.length
               count++
             }
@@ -55,14 +55,14 @@ test('a database 1,000 times larger than a pool of 16 frames is loaded, read, ch
         expectScan(db, versions)
         for (let i = 0; i < 500; i++) {
           const n = random.below(count)
-          db.put(keyOf(n), valueOf(n, ++versions[n]!))
+          db.put(recordKey(n), recordValue(n, ++versions[n]!))
         }
         expectSome(db, versions, random)
         const reopened = subject.reopen()
         expect(reopened.stats().records).toBe(count)
         expectSome(reopened, versions, random)
         expectScan(reopened, versions)
-        expect(reopened.get(keyOf(count))).toBeUndefined()
+        expect(reopened.get(recordKey(count))).toBeUndefined()
       },
     ),
   ))
@@ -70,8 +70,8 @@ test('a database 1,000 times larger than a pool of 16 frames is loaded, read, ch
 function expectSome(db: Database<Uint8Array>, versions: Uint8Array, random: Random): void {
   for (let i = 0; i < 3000; i++) {
     const n = random.below(versions.length)
-    const found = db.get(keyOf(n))
-    if (found === undefined || Buffer.compare(found, valueOf(n, versions[n]!)) !== 0) {
+    const found = db.get(recordKey(n))
+    if (found === undefined || Buffer.compare(found, recordValue(n, versions[n]!)) !== 0) {
       expect.fail(`record ${n} is not as it was put`)
     }
   }
@@ -83,8 +83,9 @@ function expectScan(db: Database<Uint8Array>, versions: Uint8Array): void {
   while (db.next()) {
     const { key, value } = db.readCurrent()
     const n = Number((key as string).slice(7))
-    if (seen[n]++ !== 0) expect.fail(`the cursor gave record ${n} twice`)
-    if (Buffer.compare(value, valueOf(n, versions[n]!)) !== 0) {
+    if (seen[n] !== 0) expect.fail(`the cursor gave record ${n} twice, or one that was never put`)
+    seen[n] = 1
+    if (Buffer.compare(value, recordValue(n, versions[n]!)) !== 0) {
       expect.fail(`the cursor gave record ${n} with a wrong value`)
     }
   }
