@@ -42,7 +42,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { DatabaseLockedError } from '../errors.ts'
+import { CorruptionError, DatabaseLockedError } from '../errors.ts'
 import { codeOf, openRegularFile, storageError } from './regular-file.ts'
 import type { DirectoryLock } from './storage.ts'
 
@@ -154,10 +154,14 @@ function publish(from: string, name: string): boolean {
 function readChain(directory: string): Claim[] {
   const chain: Claim[] = []
   let claim = readClaim(directory, 'lock')
-  // Only a forged chain runs in a circle.
-  while (claim !== undefined && chain.length < 1000) {
+  while (claim !== undefined) {
     chain.push(claim)
-    claim = readClaim(directory, successorOf(claim.nonce))
+    const name = successorOf(claim.nonce)
+    claim = readClaim(directory, name)
+    // Rule 2 makes this impossible; a forged circle must not hang.
+    if (chain.some(({ nonce }) => nonce === claim?.nonce)) {
+      throw new CorruptionError(join(directory, name), 'names an earlier owner as the successor')
+    }
   }
   return chain
 }

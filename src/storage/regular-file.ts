@@ -37,7 +37,7 @@ export function storageError(operation: string, path: string, cause: unknown, ad
 }
 
 export function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? ''
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 }
 
 function notRegular(path: string, found: Stats): CorruptionError {

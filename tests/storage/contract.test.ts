@@ -250,9 +250,7 @@ describe.each<[string, Storage, string]>([
   test('a directory is locked once at a time, also under another spelling of its path', () => {
     const path = directory()
     const lock = storage.lock(path)
-    const error = thrown(() =>
-      storage.lock(storage.join(path, '..', path.slice(top.length), '.')),
-    )
+    const error = thrown(() => storage.lock(storage.join(path, '..', path.slice(top.length), '.')))
     expect(error).toBeInstanceOf(DatabaseLockedError)
     expect(error).toMatchObject({ code: 'XENON_LOCKED', pid: process.pid })
     expect(error.message).toContain('already open in this process')
