@@ -79,6 +79,15 @@ export class Output {
       this.#stream.end()
     })
   }
+
+  /** Closes the stream as it is; resolves when the file behind it is closed. */
+  async abandon(): Promise<void> {
+    if (this.#stream.closed) return
+    await new Promise<void>(resolve => {
+      this.#stream.once('close', () => resolve())
+      this.#stream.destroy()
+    })
+  }
 }
 
 /** Writes one piece of text to stdout. */

@@ -81,9 +81,14 @@ function statOf(file: string): Stats | undefined {
 
 async function writeFile(db: ByteDatabase, writer: RecordWriter, file: string): Promise<Outcome> {
   const output = new Output(createWriteStream(file))
-  const outcome = await write(db, writer, output)
-  await output.end()
-  return outcome
+  try {
+    const outcome = await write(db, writer, output)
+    await output.end()
+    return outcome
+  } catch (error) {
+    await output.abandon()
+    throw error
+  }
 }
 
 async function write(db: ByteDatabase, writer: RecordWriter, output: Output): Promise<Outcome> {

@@ -19,15 +19,14 @@ export function registerKeys(cli: CAC): void {
     .option('--limit <count>', 'At most so many keys')
     .option('--encoding <encoding>', 'utf8 (default), json (a JSON string per line), binary (base64)')
     .example(bin => `  $ ${bin} keys students --prefix a | head -3`)
-    .action((directory: string, options: Options) =>
-      withDatabase(argument(directory), { createIfMissing: false }, db =>
-        keys(db, {
-          prefix: Buffer.from(textOption(options, 'prefix') ?? '', 'utf8'),
-          limit: countOption(options, 'limit') ?? Number.POSITIVE_INFINITY,
-          encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
-        }),
-      ),
-    )
+    .action((directory: string, options: Options) => {
+      const wanted: Wanted = {
+        prefix: Buffer.from(textOption(options, 'prefix') ?? '', 'utf8'),
+        limit: countOption(options, 'limit') ?? Number.POSITIVE_INFINITY,
+        encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
+      }
+      return withDatabase(argument(directory), { createIfMissing: false }, db => keys(db, wanted))
+    })
 }
 
 async function keys(db: ByteDatabase, { prefix, limit, encoding }: Wanted): Promise<number> {

@@ -37,15 +37,15 @@ function asJson(stats: Stats, report: VerifyReport | undefined): string {
 }
 
 function readable(stats: Stats, report: VerifyReport | undefined): string {
+  const blocks = report ? table(kindRows(report.blocks), [1, 2]) : table(plainBlockRows(stats), [1])
   const sections = [
-    heading(stats.directory),
-    table(databaseRows(stats, report)),
-    heading('blocks'),
-    report ? table(kindRows(report.blocks), [1, 2]) : table(plainBlockRows(stats), [1]),
+    `${heading(stats.directory)}\n${table(databaseRows(stats, report))}`,
+    `${heading('blocks')}\n${blocks}`,
   ]
-  if (stats.recovery.needed)
-    sections.push(heading('recovery at this opening'), table(recoveryRows(stats), [1]))
-  return `${sections.join('\n')}\n`
+  if (stats.recovery.needed) {
+    sections.push(`${heading('recovery at this opening')}\n${table(recoveryRows(stats), [1])}`)
+  }
+  return `${sections.join('\n\n')}\n`
 }
 
 function databaseRows(stats: Stats, report: VerifyReport | undefined): string[][] {

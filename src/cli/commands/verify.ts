@@ -40,16 +40,13 @@ function readable(report: VerifyReport): string {
     ['deepest lookup', `${report.maxDepth} blocks`],
     ['fill', percent(report.fill)],
   ]
-  return [
-    heading('blocks'),
-    table(kindRows(report.blocks), [1, 2]),
-    heading('contents'),
-    table(facts, [1]),
-    heading('fill of the blocks that hold records'),
-    table(histogramRows(report.fillHistogram), [0, 1]),
+  const sections = [
+    `${heading('blocks')}\n${table(kindRows(report.blocks), [1, 2])}`,
+    `${heading('contents')}\n${table(facts, [1])}`,
+    `${heading('fill of the blocks that hold records')}\n${table(histogramRows(report.fillHistogram), [0, 1])}`,
     verdict(report),
-    '',
-  ].join('\n')
+  ]
+  return `${sections.join('\n\n')}\n`
 }
 
 function histogramRows(histogram: readonly number[]): string[][] {
