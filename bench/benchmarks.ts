@@ -1,0 +1,45 @@
+/** The list of benchmarks. A module is loaded only when it runs. */
+export interface Benchmark {
+  name: string
+  summary: string
+  /** Options besides `--quick` and `--out`, in the notation of cac, with their meaning. */
+  options: readonly (readonly [option: string, meaning: string])[]
+  load(): Promise<{ run(options: Options): Promise<number> }>
+}
+
+/** As the command line gave them; each benchmark checks its own. */
+export type Options = Readonly<Record<string, unknown>>
+
+export const benchmarks: readonly Benchmark[] = [
+  {
+    name: 'gap-reuse',
+    summary: 'deleted slots and blocks are filled again: the file does not grow',
+    options: [
+      ['--records <n>', 'records of the large rounds (default: 100000)'],
+      ['--rounds <n>', 'how often they are replaced by others (default: 5)'],
+    ],
+    load: () => import('./gap-reuse.ts'),
+  },
+  {
+    name: 'slow-vs-cached',
+    summary: 'the same work without a cache and with the LRU pool: time and block reads',
+    options: [
+      ['--records <list>', 'sizes of the database (default: 1000,10000,100000)'],
+      ['--full', 'also 1,000,000 records'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+    ],
+    load: () => import('./slow-vs-cached.ts'),
+  },
+  {
+    name: 'peers',
+    summary: 'xenondb beside lmdb, better-sqlite3 and classic-level',
+    options: [
+      ['--records <list>', 'sizes of the database (default: 100000,1000000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
+      ['--only <list>', 'some of the workloads (an unknown name lists them)'],
+      ['--stores <list>', 'some of xenondb,lmdb,sqlite,level'],
+      ['--no-warm-up', 'leave out the discarded first repeat'],
+    ],
+    load: () => import('./peers/peers.ts'),
+  },
+]

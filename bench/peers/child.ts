@@ -1,0 +1,48 @@
+/** Runs one job in a process of its own. */
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Job, Metrics, Reply } from './job.ts'
+
+const runner = fileURLToPath(new URL('./runner.js', import.meta.url))
+const running = new Set<ChildProcess>()
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+export class JobError extends Error {}
+
+/** The figures of a job. Throws `JobError` when it failed or its process died. */
+export async function runJob(job: Job): Promise<Metrics> {
+  settleDisk()
+  const child = fork(runner, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  running.add(child)
+  try {
+    const reply = await replyOf(child, job)
+    if ('error' in reply) throw new JobError(reply.error)
+    return reply.metrics
+  } finally {
+    running.delete(child)
+    child.kill('SIGKILL')
+  }
+}
+
+function replyOf(child: ChildProcess, job: Job): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    let reply: Reply | undefined
+    child.on('message', message => {
+      reply = message as Reply
+    })
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      if (reply !== undefined) resolve(reply)
+      else reject(new JobError(`the process ended with ${signal ?? `status ${code}`} before it answered`))
+    })
+    child.send(job)
+  })
+}
+
+/** Writes out what the run before left in the page cache: its write-back must not slow down the next store's. */
+function settleDisk(): void {
+  if (process.platform !== 'win32') spawnSync('sync')
+}

@@ -1,0 +1,63 @@
+/** xenondb beside the stores that its users would otherwise take; see README.md for what each row means. */
+import type { Options } from '../benchmarks.ts'
+import { describeMachine, machineLine } from '../support/machine.ts'
+import { outputDirectory, positiveInteger, positiveIntegers, selection } from '../support/options.ts'
+import { writeResults } from '../support/results.ts'
+import { installPeers } from './install.ts'
+import { STORES } from './job.ts'
+import { type Step, steps, stepsFor, warmUpSteps } from './plan.ts'
+import { compare, comparisonCharts, printComparison, printFailures } from './report.ts'
+import { type Collected, runRepeat } from './session.ts'
+
+export async function run(options: Options): Promise<number> {
+  const quick = Boolean(options.quick)
+  const sizes = positiveIntegers('records', options.records, quick ? [10_000] : [100_000, 1_000_000])
+  const wanted = selection(
+    'only',
+    options.only,
+    steps.map(step => step.name),
+  )
+  const stores = selection('stores', options.stores, STORES)
+  const seconds = quick ? 0.05 : 0.6
+  const repeatsAt = (records: number) => repeatsFor(options, records, quick)
+  const chosen = stepsFor(wanted)
+  installPeers()
+  console.log(machineLine(describeMachine()))
+
+  if (options.warmUp !== false) await warmUp(Math.max(...sizes))
+  const collected: Collected = { samples: [], failures: [] }
+  for (const records of sizes) await measureSize(records)
+  const comparisons = sizes.map(records => compare(records, collected.samples, stores))
+  for (const comparison of comparisons) printComparison(comparison, stores)
+  printFailures(collected.failures)
+  writeResults(outputDirectory(options), {
+    benchmark: 'peers',
+    options: { sizes, only: wanted, stores, seconds, repeats: sizes.map(repeatsAt) },
+    data: { comparisons, ...collected },
+    charts: comparisonCharts(comparisons, stores),
+  })
+  return collected.failures.length === 0 ? 0 : 1
+
+  async function warmUp(records: number): Promise<void> {
+    const some: Step[] = steps.filter(step => warmUpSteps.includes(step.name))
+    await runRepeat({ stores, steps: some, records, seconds }, 0, 'warm-up, discarded')
+  }
+
+  async function measureSize(records: number): Promise<void> {
+    const repeats = repeatsAt(records)
+    for (let repeat = 0; repeat < repeats; repeat += 1) {
+      const label = `repeat ${repeat + 1} of ${repeats}`
+      const { samples, failures } = await runRepeat(
+        { stores, steps: chosen, records, seconds },
+        repeat,
+        label,
+      )
+      collected.samples.push(...samples)
+      collected.failures.push(...failures)
+    }
+  }
+}
+
+function repeatsFor(options: Options, records: number, quick: boolean): number {
+  return positiveInteger('repeats', options.repeats, quick ? 1 : records < 500_000 ? 5 : 3)
+}

@@ -1,0 +1,83 @@
+/** The rows of the comparison, and what each must show. */
+import { short } from '../support/format.ts'
+import type { StoreName } from './job.ts'
+
+export interface Row {
+  label: string
+  step: string
+  metric: string
+  /** Measured in another step for the peers, which know no difference. */
+  peerStep?: string
+  format: (value: number) => string
+  better: 'higher' | 'lower'
+  /** What is compared with the goal: xenondb's figure over the best peer's, or xenondb's own. */
+  judged: 'ratio' | 'own'
+  /** The one peer to compare with, when it is not the best. */
+  against?: StoreName
+  goal?: (records: number) => Goal | undefined
+}
+
+/** Of the figure that is judged: what is aimed at, and the bound below (or, when lower is better, above) which it falls short. */
+export interface Goal {
+  aim: number
+  bound: number
+}
+
+const LARGE = 1_000_000
+
+const rate = { metric: 'perSecond', format: short, better: 'higher', judged: 'ratio' } as const
+const times = { format: (value: number) => value.toFixed(2), better: 'lower', judged: 'own' } as const
+const always = (aim: number, bound: number) => () => ({ aim, bound })
+
+export const rows: readonly Row[] = [
+  {
+    ...rate,
+    label: 'random get, hit',
+    step: 'get-hit',
+    goal: n => ({ aim: 2, bound: n < LARGE ? 1.6 : 1.5 }),
+  },
+  { ...rate, label: 'random get, miss', step: 'get-miss', goal: always(3, 2) },
+  { ...rate, label: 'bulk load, not fsynced', step: 'load', goal: always(1.5, 1) },
+  { ...rate, label: 'bulk load, durable', step: 'load-durable', goal: always(3, 2) },
+  { ...rate, label: "update, 'process'", step: 'update-process', goal: always(2.5, 1.7) },
+  { ...rate, label: "update, 'none'", step: 'update-none', peerStep: 'update-process', goal: always(6, 4) },
+  { ...rate, label: '10-update transactions', step: 'transactions', goal: always(2, 1.3) },
+  {
+    ...rate,
+    label: 'durable put, of raw',
+    step: 'durable-one',
+    metric: 'ofRaw',
+    judged: 'own',
+    format: value => value.toFixed(2),
+    goal: always(0.97, 0.94),
+  },
+  { ...rate, label: 'durable puts, 256 in flight', step: 'durable-flight', goal: always(4, 2.5) },
+  { ...rate, label: 'delete half and reinsert', step: 'churn', goal: always(1, 0.6) },
+  {
+    label: 'open and first get, ms',
+    step: 'open',
+    metric: 'milliseconds',
+    format: short,
+    better: 'lower',
+    judged: 'ratio',
+    against: 'lmdb',
+    goal: n => (n < LARGE ? undefined : { aim: 2, bound: 2 }),
+  },
+  {
+    ...times,
+    label: 'file after load, of live',
+    step: 'load',
+    metric: 'bytesOfLive',
+    goal: always(1.6, 1.6),
+  },
+  { ...times, label: 'file after churn, of live', step: 'churn', metric: 'bytesOfLive' },
+  { ...times, label: 'file after churn, of before', step: 'churn', metric: 'growth', goal: always(1, 1) },
+  { ...times, label: 'peak memory of load, MiB', step: 'memory', metric: 'mebibytes', format: short },
+]
+
+/** xenondb with its pool at a tenth of the file beside lmdb with all the memory it wants. */
+export const smallPoolRows: readonly Row[] = [
+  { ...rate, label: 'random get, hit', step: 'small-hit', peerStep: 'get-hit', against: 'lmdb' },
+  { ...rate, label: "update, 'process'", step: 'small-update', peerStep: 'update-process', against: 'lmdb' },
+  { ...rate, label: 'bulk load, not fsynced', step: 'small-load', peerStep: 'load', against: 'lmdb' },
+]

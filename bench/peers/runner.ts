@@ -1,0 +1,28 @@
+/** The process in which one store does one workload; started anew for each, so that no run inherits another's heap. */
+import type { Job, Reply, StoreName } from './job.ts'
+import type { OpenStore } from './stores/store.ts'
+import { workloads } from './workloads/workloads.ts'
+
+/** Loaded only when asked for: a process holds one store. */
+const stores: Record<StoreName, () => Promise<{ openStore: OpenStore }>> = {
+  xenondb: () => import('./stores/xenondb.ts'),
+  lmdb: () => import('./stores/lmdb.ts'),
+  sqlite: () => import('./stores/sqlite.ts'),
+  level: () => import('./stores/level.ts'),
+}
+
+process.once('message', async (job: Job) => {
+  const reply = await answer(job)
+  process.send?.(reply, () => process.exit(0))
+})
+
+async function answer(job: Job): Promise<Reply> {
+  try {
+    const workload = workloads[job.workload]
+    if (workload === undefined) throw new Error(`there is no workload '${job.workload}'`)
+    const { openStore } = await stores[job.store]()
+    return { metrics: await workload(job, openStore) }
+  } catch (error) {
+    return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+}

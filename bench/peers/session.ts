@@ -1,0 +1,135 @@
+/** One repeat: every step, every store in turn, each in a process of its own. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { count, short } from '../support/format.ts'
+import { makeTemporaryDirectory, removeTemporaryDirectory } from '../support/temp.ts'
+import { runJob } from './child.ts'
+import type { Job, Metrics, StoreName } from './job.ts'
+import type { Step } from './plan.ts'
+
+export interface Settings {
+  stores: readonly StoreName[]
+  steps: readonly Step[]
+  records: number
+  seconds: number
+}
+
+export interface Sample {
+  records: number
+  step: string
+  store: StoreName
+  metrics: Metrics
+}
+
+export interface Failure {
+  records: number
+  step: string
+  store: StoreName
+  error: string
+}
+
+export interface Collected {
+  samples: Sample[]
+  failures: Failure[]
+}
+
+export async function runRepeat(settings: Settings, repeat: number, label: string): Promise<Collected> {
+  const root = makeTemporaryDirectory()
+  const session = new Session(settings, repeat, label, root)
+  try {
+    for (const step of settings.steps) {
+      if (step.once && repeat > 0) continue
+      for (const store of turned(settings.stores, repeat)) await session.run(step, store)
+    }
+  } finally {
+    removeTemporaryDirectory(root)
+  }
+  return session.collected
+}
+
+class Session {
+  readonly collected: Collected = { samples: [], failures: [] }
+  readonly #settings: Settings
+  readonly #repeat: number
+  readonly #label: string
+  readonly #root: string
+  readonly #ready = new Set<StoreName>()
+  #dataFileBytes = 0
+  #directories = 0
+
+  constructor(settings: Settings, repeat: number, label: string, root: string) {
+    this.#settings = settings
+    this.#repeat = repeat
+    this.#label = label
+    this.#root = root
+  }
+
+  async run(step: Step, store: StoreName): Promise<void> {
+    if (step.stores !== undefined && !step.stores.includes(store)) return
+    if (step.database === 'main' && !this.#ready.has(store)) return
+    if (step.smallPool && this.#dataFileBytes === 0) return
+    for (let time = 0; time < (step.times ?? 1); time += 1) await this.#measure(step, store, time)
+  }
+
+  async #measure(step: Step, store: StoreName, time: number): Promise<void> {
+    const { records } = this.#settings
+    const job = this.#job(step, store, time)
+    try {
+      const metrics = await runJob(job)
+      this.collected.samples.push({ records, step: step.name, store, metrics })
+      if (step.database === 'made') this.#made(store, metrics)
+      this.#say(step, store, summary(metrics))
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.collected.failures.push({ records, step: step.name, store, error: message })
+      this.#say(step, store, `FAILED: ${message}`)
+    } finally {
+      removeTemporaryDirectory(job.scratch)
+      if (step.database === 'own') removeTemporaryDirectory(job.directory)
+    }
+  }
+
+  #job(step: Step, store: StoreName, time: number): Job {
+    const { records, seconds } = this.#settings
+    const directory = step.database === 'own' ? this.#newDirectory('own') : join(this.#root, store)
+    mkdirSync(directory, { recursive: true })
+    const scratch = this.#newDirectory('scratch')
+    const { workload, durability } = step
+    const pool = step.smallPool ? { cacheBytes: tenthOf(this.#dataFileBytes) } : {}
+    const seed = 7919 * (this.#repeat + 1) + 104_729 * (time + 1)
+    return { store, workload, records, directory, scratch, durability, seconds, seed, ...pool }
+  }
+
+  #made(store: StoreName, metrics: Metrics): void {
+    this.#ready.add(store)
+    this.#dataFileBytes = metrics.dataFileBytes ?? this.#dataFileBytes
+  }
+
+  #newDirectory(kind: string): string {
+    this.#directories += 1
+    const directory = join(this.#root, `${kind}-${this.#directories}`)
+    mkdirSync(directory)
+    return directory
+  }
+
+  #say(step: Step, store: StoreName, result: string): void {
+    const size = count(this.#settings.records)
+    console.error(`${size} records, ${this.#label}: ${step.name.padEnd(15)} ${store.padEnd(8)} ${result}`)
+  }
+}
+
+/** At least the 16 frames that the pool must have. */
+function tenthOf(bytes: number): number {
+  return Math.max(16, Math.floor(bytes / 10 / 4096)) * 4096
+}
+
+/** Another store goes first in each repeat. */
+function turned<T>(list: readonly T[], by: number): T[] {
+  return list.map((_, index) => list[(index + by) % list.length]!)
+}
+
+function summary(metrics: Metrics): string {
+  return Object.entries(metrics)
+    .map(([name, value]) => `${name} ${short(value)}`)
+    .join(', ')
+}

@@ -1,0 +1,76 @@
+import { IN_FLIGHT, inGroups, keepInFlight, requirePeer, type Store, type StoreOptions } from './store.ts'
+
+/** The part of lmdb 3.5 that is used here. */
+interface Lmdb {
+  open(options: Record<string, unknown>): {
+    get(key: string): string | undefined
+    put(key: string, value: string): Promise<boolean>
+    putSync(key: string, value: string): void
+    remove(key: string): Promise<boolean>
+    transactionSync(work: () => void, flags: number): void
+    readonly flushed: Promise<boolean>
+    close(): Promise<void>
+  }
+}
+
+/** TransactionFlags.SYNCHRONOUS_COMMIT without ABORTABLE, which costs a child transaction. */
+const SYNCHRONOUS_COMMIT = 2
+
+const { open } = requirePeer('lmdb') as Lmdb
+
+/**
+ * A writable map, no clearing of memory, a map that need not grow. Durable transactions turn `overlappingSync` off:
+ * with it a synchronous commit returns before it is flushed.
+ *
+ * The work of a transaction returns nothing on purpose: given the promise of a put, `transactionSync` would commit
+ * later, and several transactions would become one.
+ */
+export function openStore({ directory, durability }: StoreOptions): Store {
+  const db = open({
+    path: `${directory}/lmdb`,
+    noSubdir: false,
+    encoding: 'string',
+    useWritemap: true,
+    noMemInit: true,
+    mapSize: 4 * 2 ** 30,
+    ...(durability === 'power' ? { overlappingSync: false } : { noSync: true }),
+  })
+  const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) => {
+    for (let at = from; at < to; at += 1) db.put(keys[at]!, values[at]!)
+  }
+
+  return {
+    get: key => db.get(key),
+    putEach(keys, values) {
+      for (let at = 0; at < keys.length; at += 1) db.putSync(keys[at]!, values[at]!)
+    },
+    putBatch(keys, values) {
+      db.transactionSync(() => putRange(keys, values, 0, keys.length), SYNCHRONOUS_COMMIT)
+    },
+    transactions(keys, values, size) {
+      for (let from = 0; from < keys.length; from += size) {
+        db.transactionSync(() => putRange(keys, values, from, from + size), SYNCHRONOUS_COMMIT)
+      }
+    },
+    deleteBatch(keys) {
+      db.transactionSync(() => {
+        for (const key of keys) db.remove(key)
+      }, SYNCHRONOUS_COMMIT)
+    },
+    inFlight: {
+      'put, groups': (keys, values) =>
+        inGroups(keys, IN_FLIGHT, (from, to) => {
+          const pending: Promise<boolean>[] = []
+          for (let at = from; at < to; at += 1) pending.push(db.put(keys[at]!, values[at]!))
+          return Promise.all(pending)
+        }),
+      'put, always 256': (keys, values) =>
+        keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.put(key, value)),
+      'one transaction per 256': (keys, values) =>
+        inGroups(keys, IN_FLIGHT, async (from, to) => {
+          db.transactionSync(() => putRange(keys, values, from, to), SYNCHRONOUS_COMMIT)
+        }),
+    },
+    close: () => db.close(),
+  }
+}

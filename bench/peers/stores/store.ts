@@ -1,0 +1,65 @@
+/** What each store must be able to do. The adapters use each store in the fastest way its documentation knows. */
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { peersDirectory } from '../../support/paths.ts'
+import type { Durability } from '../job.ts'
+
+/** A store without synchronous writes returns promises. */
+export type MaybePromise = void | Promise<void>
+
+export interface Store {
+  get(key: string): string | undefined
+  /** One commit for each record. */
+  putEach(keys: readonly string[], values: readonly string[]): MaybePromise
+  /** One commit for all. */
+  putBatch(keys: readonly string[], values: readonly string[]): MaybePromise
+  /** Transactions of `size` updates each. */
+  transactions(keys: readonly string[], values: readonly string[], size: number): MaybePromise
+  deleteBatch(keys: readonly string[]): MaybePromise
+  /** Ways to commit many independent puts at a time; the fastest counts. Resolves when all are durable. */
+  readonly inFlight: Readonly<
+    Record<string, (keys: readonly string[], values: readonly string[]) => Promise<void>>
+  >
+  /** A clean close: the database must be openable without recovery. */
+  close(): Promise<void>
+}
+
+export interface StoreOptions {
+  directory: string
+  durability: Durability
+  cacheBytes?: number | undefined
+}
+
+export type OpenStore = (options: StoreOptions) => Store | Promise<Store>
+
+/** Loads a package of `bench/peers/node_modules`. */
+export const requirePeer: (name: string) => unknown = createRequire(join(peersDirectory, 'package.json'))
+
+/** Keeps `keys.length` puts in flight, `width` at a time: as soon as one resolves the next one starts. */
+export async function keepInFlight(
+  keys: readonly string[],
+  values: readonly string[],
+  width: number,
+  put: (key: string, value: string) => Promise<unknown>,
+): Promise<void> {
+  let next = 0
+  const worker = async () => {
+    while (next < keys.length) {
+      const at = next
+      next += 1
+      await put(keys[at]!, values[at]!)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(width, keys.length) }, worker))
+}
+
+/** Starts `width` puts, waits for all, starts the next. */
+export async function inGroups(
+  keys: readonly string[],
+  width: number,
+  group: (from: number, to: number) => Promise<unknown>,
+): Promise<void> {
+  for (let from = 0; from < keys.length; from += width) await group(from, Math.min(from + width, keys.length))
+}
+
+export const IN_FLIGHT = 256

@@ -1,0 +1,76 @@
+/** Commits that survive power loss. */
+import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { Random } from '../../support/random.ts'
+import { median } from '../../support/statistics.ts'
+import { Stopwatch } from '../../support/stopwatch.ts'
+import type { Job, Metrics } from '../job.ts'
+import { IN_FLIGHT, type OpenStore, type Store } from '../stores/store.ts'
+import { openJob, operationsPerSecond, randomUpdates } from './work.ts'
+
+const SECTOR = 512
+const RAW_BYTES = 4 * 2 ** 20
+/** Commits between two looks at the clock; so many raw writes follow, so that both see the same disk. */
+const TURN = 20
+
+/** One durable put after the other, as a share of the speed of the disk: overwrite a sector, fdatasync. */
+export async function oneAtATime(job: Job, openStore: OpenStore): Promise<Metrics> {
+  const random = new Random(job.seed)
+  const store = await openJob(job, openStore)
+  const writeRaw = rawWriter(join(job.scratch, 'raw'))
+  const puts = new Stopwatch()
+  const raw = new Stopwatch()
+  const turn = async () => {
+    const { keys, values } = randomUpdates(random, job.records, TURN)
+    await raw.measure(writeRaw.turn)
+    await puts.measure(() => store.putEach(keys, values))
+  }
+  for (let warm = 0; warm < 5; warm += 1) await turn()
+  raw.reset()
+  puts.reset()
+  while (puts.seconds < job.seconds * 2) await turn()
+  writeRaw.close()
+  await store.close()
+  const rawSeconds = median(raw.sections) / TURN
+  const putSeconds = median(puts.sections) / TURN
+  return { ofRaw: rawSeconds / putSeconds, perSecond: 1 / putSeconds, rawPerSecond: 1 / rawSeconds }
+}
+
+/** Sectors of a preallocated file, one after the other. */
+function rawWriter(path: string): { turn(): void; close(): void } {
+  const descriptor = openSync(path, 'w')
+  writeSync(descriptor, Buffer.alloc(RAW_BYTES))
+  fsyncSync(descriptor)
+  const sector = Buffer.alloc(SECTOR, 'x')
+  let position = 0
+  return {
+    turn() {
+      for (let write = 0; write < TURN; write += 1) {
+        sector.writeDoubleLE(position)
+        writeSync(descriptor, sector, 0, SECTOR, position)
+        fdatasyncSync(descriptor)
+        position = (position + SECTOR) % RAW_BYTES
+      }
+    },
+    close: () => closeSync(descriptor),
+  }
+}
+
+/** 256 durable puts in flight: the fastest of the ways that the store offers. */
+export async function inFlight(job: Job, openStore: OpenStore): Promise<Metrics> {
+  const random = new Random(job.seed)
+  const store = await openJob(job, openStore)
+  const metrics: Metrics = { perSecond: 0 }
+  for (const way of Object.keys(store.inFlight)) {
+    const perSecond = await timeWay(job, random, store.inFlight[way]!)
+    metrics[way] = perSecond
+    metrics.perSecond = Math.max(metrics.perSecond ?? 0, perSecond)
+  }
+  await store.close()
+  return metrics
+}
+
+function timeWay(job: Job, random: Random, way: Store['inFlight'][string]): Promise<number> {
+  const make = () => randomUpdates(random, job.records, IN_FLIGHT * 8)
+  return operationsPerSecond(job, make, ({ keys, values }) => way(keys, values))
+}

@@ -1,0 +1,49 @@
+/** Bulk load into a fresh database, and what it takes of disk and memory. */
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { RECORD_BYTES } from '../../support/records.ts'
+import { allocatedBytes } from '../../support/temp.ts'
+import type { Job, Metrics } from '../job.ts'
+import type { OpenStore } from '../stores/store.ts'
+import { fill, openJob } from './work.ts'
+
+const WARM_UP_RECORDS = 30_000
+
+export async function load(job: Job, openStore: OpenStore): Promise<Metrics> {
+  await warmUp(job, openStore)
+  const store = await openJob(job, openStore)
+  const { seconds } = await fill(store, job.records)
+  await store.close()
+  const bytes = allocatedBytes(job.directory)
+  return {
+    perSecond: job.records / seconds,
+    bytesOfLive: bytes / (job.records * RECORD_BYTES),
+    ...dataFile(job),
+  }
+}
+
+/** Peak of the resident memory above what the process had before the store was opened. No warm-up: it would count. */
+export async function memory(job: Job, openStore: OpenStore): Promise<Metrics> {
+  const before = process.memoryUsage.rss()
+  const store = await openJob(job, openStore)
+  await fill(store, job.records)
+  await store.close()
+  const peak = process.resourceUsage().maxRSS * 1024
+  return { mebibytes: Math.max(0, peak - before) / 2 ** 20, peakMebibytes: peak / 2 ** 20 }
+}
+
+/** Loads another, small database: the code is compiled when the clock starts. */
+async function warmUp(job: Job, openStore: OpenStore): Promise<void> {
+  const directory = join(job.scratch, 'warm-up')
+  mkdirSync(directory)
+  const store = await openJob(job, openStore, directory)
+  await fill(store, Math.min(WARM_UP_RECORDS, job.records))
+  await store.close()
+  rmSync(directory, { recursive: true, force: true })
+}
+
+/** Size of xenondb's block file, of which the small pool is to be a tenth. */
+function dataFile(job: Job): Metrics {
+  const path = join(job.directory, 'data')
+  return job.store === 'xenondb' && existsSync(path) ? { dataFileBytes: allocatedBytes(path) } : {}
+}

@@ -1,0 +1,110 @@
+/** Draws charts below each other into one SVG file, readable in light and dark. No dependency, no script. */
+import { short } from '../format.ts'
+import type { BarChart, Chart, LineChart } from './chart.ts'
+import { linearScale, logScale, type Scale } from './scale.ts'
+import { fill, stroke, styleSheet } from './style.ts'
+import { bar, dot, escapeText, line, path, text, wrap } from './svg.ts'
+
+const WIDTH = 1080
+const HEIGHT = 430
+const FOOT = 26
+const PLOT = { left: 76, right: WIDTH - 20, top: 92, bottom: HEIGHT - 84 }
+
+/** `foot` is a line below everything: what it was measured on. */
+export function renderCharts(charts: readonly Chart[], foot: string): string {
+  const height = charts.length * HEIGHT + FOOT
+  const panels = charts.map(
+    (chart, index) => `<g transform="translate(0 ${index * HEIGHT})">\n${panel(chart).join('\n')}\n</g>`,
+  )
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
+    `<title>${escapeText(charts.map(chart => chart.title).join('; '))}</title>`,
+    `<style>${styleSheet}</style>`,
+    `<rect width="${WIDTH}" height="${height}" class="page"/>`,
+    ...panels,
+    text(PLOT.left, height - 10, foot, 'foot'),
+    '</svg>\n',
+  ].join('\n')
+}
+
+function panel(chart: Chart): string[] {
+  const y = verticalScale(chart)
+  const body = chart.kind === 'bars' ? bars(chart, y) : lines(chart, y)
+  return [...heading(chart), ...verticalAxis(chart, y), ...body, ...legend(chart)]
+}
+
+function heading(chart: Chart): string[] {
+  const parts = [text(PLOT.left, 30, chart.title, 'title')]
+  if (chart.note !== undefined) parts.push(text(PLOT.left, 50, chart.note, 'note'))
+  parts.push(text((PLOT.left + PLOT.right) / 2, HEIGHT - 12, chart.xLabel, 'note', 'middle'))
+  const turned = `transform="rotate(-90 18 ${(PLOT.top + PLOT.bottom) / 2})"`
+  parts.push(`<g ${turned}>${text(18, (PLOT.top + PLOT.bottom) / 2, chart.yLabel, 'note', 'middle')}</g>`)
+  return parts
+}
+
+function legend(chart: Chart): string[] {
+  let x = PLOT.left
+  return chart.series.flatMap(({ name }, index) => {
+    const entry = [bar(x, 64, 12, 12, fill(index), name), text(x + 18, 74, name, 'label')]
+    x += 44 + name.length * 7
+    return entry
+  })
+}
+
+function verticalScale(chart: Chart): Scale {
+  const values = chart.kind === 'bars' ? chart.series.flatMap(s => s.values) : chart.series.flatMap(ys)
+  const known = values.filter(value => value !== undefined)
+  const scale = chart.logY ? logScale : linearScale
+  return scale(known, PLOT.bottom, PLOT.top)
+}
+
+function verticalAxis(chart: Chart, y: Scale): string[] {
+  const ticks = y.ticks.flatMap(tick => [
+    line(PLOT.left, y.at(tick), PLOT.right, y.at(tick), 'grid'),
+    text(PLOT.left - 8, y.at(tick) + 4, tickLabel(tick), 'label', 'end'),
+  ])
+  const hint = chart.logY ? [text(PLOT.left - 8, PLOT.top - 12, 'log', 'foot', 'end')] : []
+  return [...ticks, ...hint, line(PLOT.left, PLOT.bottom, PLOT.right, PLOT.bottom, 'axis')]
+}
+
+function bars(chart: BarChart, y: Scale): string[] {
+  const group = (PLOT.right - PLOT.left) / chart.categories.length
+  const width = Math.min(34, (group * 0.8) / chart.series.length)
+  return chart.categories.flatMap((category, at) => {
+    const middle = PLOT.left + group * (at + 0.5)
+    const left = middle - (width * chart.series.length) / 2
+    const label = wrap(category, Math.max(8, Math.floor(group / 6.6)))
+    return [
+      ...label.map((words, row) => text(middle, PLOT.bottom + 17 + row * 14, words, 'label', 'middle')),
+      ...chart.series.flatMap(({ name, values }, index) => {
+        const value = values[at]
+        if (value === undefined || !Number.isFinite(value)) return []
+        const top = y.at(value)
+        const title = `${category}, ${name}: ${short(value)}`
+        return [bar(left + width * index, top, width - 1, PLOT.bottom - top, fill(index), title)]
+      }),
+    ]
+  })
+}
+
+function lines(chart: LineChart, y: Scale): string[] {
+  const xs = chart.series.flatMap(series => series.points.map(point => point[0]))
+  const x = (chart.logX ? logScale : linearScale)(xs, PLOT.left, PLOT.right)
+  const axis = x.ticks.map(tick => text(x.at(tick), PLOT.bottom + 17, tickLabel(tick), 'label', 'middle'))
+  const drawn = chart.series.flatMap(({ name, points }, index) => {
+    const pixels = points.map(([px, py]) => [x.at(px), y.at(py)] as const)
+    const dots = points.map(([px, py]) =>
+      dot(x.at(px), y.at(py), fill(index), `${name}, ${tickLabel(px)}: ${short(py)}`),
+    )
+    return [path(pixels, stroke(index)), ...dots]
+  })
+  return [...axis, ...drawn]
+}
+
+function ys(series: LineChart['series'][number]): number[] {
+  return series.points.map(point => point[1])
+}
+
+function tickLabel(tick: number): string {
+  return tick >= 1000 ? tick.toLocaleString('en-US') : String(Number(tick.toPrecision(3)))
+}
