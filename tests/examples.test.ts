@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { withDirectory } from './support/directory.ts'
+
+const built = (name: string): string =>
+  fileURLToPath(new URL(`../build/examples/${name}.js`, import.meta.url))
+
+function run(name: string, args: readonly string[], temporary: string) {
+  const env = { ...process.env, TMPDIR: temporary, NO_COLOR: '1' }
+  return spawnSync(process.execPath, [built(name), ...args], { encoding: 'utf8', env })
+}
+
+test('the walk passes all its checks and leaves nothing behind', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('students', ['--quick'], directory)
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/All \d+ checks passed\./)
+    expect(stdout).not.toContain('✗')
+    expect(readdirSync(directory)).toEqual([])
+  }))
+
+test('the walk keeps a directory that is named, and refuses one that is used', () =>
+  withDirectory(directory => {
+    const kept = `${directory}/kept`
+    expect(run('students', [kept, '--quick'], directory).status).toBe(0)
+    expect(readdirSync(kept).sort()).toEqual(['cities', 'students'])
+    const { status, stderr } = run('students', [kept, '--quick'], directory)
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(/^students: .* exists; [^\n]*\n$/),
+    })
+    expect(existsSync(`${kept}/cities`)).toBe(true)
+  }))
+
+test('the quickstart prints what its comments say', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('quickstart', [], directory)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout.split('\n')).toEqual([
+      "{ name: 'Ada Lovelace', born: 1815 }",
+      'undefined',
+      "alan { name: 'Alan Turing', born: 1912 }",
+      '',
+    ])
+    expect(readdirSync(directory)).toEqual([])
+  }))
