@@ -17,7 +17,7 @@ export function readImage(directory: string, storage?: Storage): Image {
       const entries = storage === undefined ? readdirSync(path) : storage.list(path)
       const below = (entry: string): string => storage?.join(path, entry) ?? join(path, entry)
       for (const entry of entries.sort()) visit(below(entry), name === '' ? entry : `${name}/${entry}`)
-    } else if (kind === 'file' && name !== 'lock') {
+    } else if (kind === 'file' && !/^lock\b/.test(name)) {
       image.set(name, storage === undefined ? new Uint8Array(readFileSync(path)) : readAll(storage, path))
     }
   }
