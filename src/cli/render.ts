@@ -36,7 +36,7 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 export function bar(share: number, width: number): string {
   const eighths = Math.round(Math.min(1, Math.max(0, share)) * width * 8)
   const visible = share > 0 ? Math.max(1, eighths) : 0
-  return paint.cyan('█'.repeat(Math.floor(visible / 8)) + EIGHTHS[visible % 8])
+  return visible === 0 ? '' : paint.cyan('█'.repeat(Math.floor(visible / 8)) + EIGHTHS[visible % 8])
 }
 
 /** Rows of cells in columns, without frame; columns named in `right` are flush right. */
