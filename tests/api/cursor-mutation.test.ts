@@ -172,7 +172,10 @@ function disturb(db: Database, random: Random): void {
       ? { type: 'put' as const, key, value: 'x'.repeat(random.below(300)) }
       : { type: 'delete' as const, key }
   })
-  if (random.chance(0.5)) return db.batch(operations)
+  if (random.chance(0.5)) {
+    db.batch(operations)
+    return
+  }
   const tx = db.begin()
   for (const operation of operations) {
     if (operation.type === 'put') tx.put(operation.key, operation.value)

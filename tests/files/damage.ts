@@ -1,0 +1,150 @@
+/**
+ * Damaged files and what may become of them: the damage is reported as such, or it does no harm.
+ * Never a silently wrong answer, never another kind of error, and a file that is rejected stays as it is.
+ */
+import { expect } from 'vitest'
+import { type Database, type OpenOptions, open, XenonError } from '../../src/index.ts'
+import { closeQuietly } from '../support/database.ts'
+import { copyImage, differences, type Image, readImage, storageOf } from '../support/image.ts'
+import { firstDifference, type Records, sameValue, show } from '../support/model.ts'
+import type { Random } from '../support/random.ts'
+
+export type Outcome = 'rejected' | 'reported' | 'harmless'
+
+export const BLOCK = 4096
+/** A pool that holds the whole sample, and a log of several segments in which every commit is synced. */
+export const options: OpenOptions = {
+  durability: 'power',
+  cacheBytes: 1024 * BLOCK,
+  logSegmentBytes: 128 * 1024,
+}
+
+export interface Sample {
+  /** After a clean close. */
+  closed: Image
+  /** As SIGKILL leaves the same records, with all of them still in the log. */
+  crashed: Image
+  records: Records<string>
+  /** What it held one commit earlier, two commits earlier, and so on up to ten. */
+  earlier: Records<string>[]
+}
+
+/** A database with all kinds of blocks: directories, overflow, large values, free ones. */
+export function sample(random: Random): Sample {
+  const storage = storageOf(new Map())
+  const db = open('db', { ...options, storage })
+  for (let i = 0; i < 400; i++) db.put(`large ${i % 5} ${i}`, 'L'.repeat(random.below(1000)))
+  for (let i = 0; i < 600; i++) db.put(`key ${i}`, `${i} `.repeat(random.between(1, 400)))
+  for (let i = 0; i < 6; i++) db.put(`large ${i}`, `${i}`.repeat(random.between(5_000, 30_000)))
+  for (let i = 0; i < 200; i++) db.delete(`large ${i % 5} ${i}`)
+  db.delete('large 5')
+  const earlier: Records<string>[] = []
+  for (let i = 0; i < 10; i++) {
+    db.put(`last ${i}`, `${i}`)
+    earlier.unshift(recordsOf(db))
+  }
+  const records = earlier.shift()!
+  const crashed = readImage('db', storage)
+  db.close()
+  return { closed: readImage('db', storage), crashed, records, earlier }
+}
+
+/** Every record by the cursor. */
+export function recordsOf(db: Database): Records<string> {
+  const records: Records<string> = new Map()
+  db.reset()
+  while (db.next()) {
+    const { key, value } = db.readCurrent()
+    records.set(key, value)
+  }
+  return records
+}
+
+/**
+ * Opens damaged files and reads all there is, in every way there is.
+ * `allowed`: the states that the records may be in, when the damage is not noticed.
+ */
+export async function tryDamaged(
+  image: Image,
+  allowed: readonly Records<string>[],
+  extra: OpenOptions = {},
+): Promise<Outcome> {
+  const before = copyImage(image)
+  const storage = storageOf(image)
+  let db: Database
+  try {
+    db = open('db', { ...options, ...extra, storage })
+  } catch (error) {
+    expectReported(error)
+    const touched = differences(before, readImage('db', storage))
+    if (touched.length > 0) expect.fail(`it was rejected, but these files were changed: ${touched}`)
+    return 'rejected'
+  }
+  try {
+    const expected = allowed.find(records => mayBe(db, records))
+    if (expected === undefined)
+      expect.fail(`it was opened, and holds wrong records: ${wrongness(db, allowed[0]!)}`)
+    const readable = readAll(db, expected)
+    const { ok, problems, problemCount } = await db.verify()
+    expect(problemCount === 0).toBe(ok)
+    if (!readable && ok) expect.fail('a record cannot be read, but verify finds nothing')
+    for (const problem of problems) expect(problem).not.toBe('')
+    return ok ? 'harmless' : 'reported'
+  } finally {
+    closeQuietly(db)
+  }
+}
+
+/** Every answer that `db` gives is that of `records`, whatever it refuses to answer. */
+function mayBe(db: Database, records: Records<string>): boolean {
+  for (const [key, value] of records) {
+    const found = attempt(() => db.get(key))
+    if (found !== REPORTED && !sameValue(found, value)) return false
+    const there = attempt(() => db.has(key))
+    if (there !== REPORTED && there !== true) return false
+  }
+  const scanned = attempt(() => recordsOf(db))
+  return scanned === REPORTED || firstDifference(scanned, records) === undefined
+}
+
+/** Whether every record could be read. */
+function readAll(db: Database, records: Records<string>): boolean {
+  let readable = true
+  for (const [key, value] of records) {
+    const found = attempt(() => db.getMany([key])[0])
+    if (found === REPORTED) readable = false
+    else if (!sameValue(found, value)) expect.fail(`getMany(${show(key)}) gave ${show(found)}`)
+  }
+  const absent = attempt(() => [db.get('absent'), db.has('absent')])
+  if (absent !== REPORTED) expect(absent).toEqual([undefined, false])
+  return readable
+}
+
+function wrongness(db: Database, records: Records<string>): string {
+  for (const [key, value] of records) {
+    const found = attempt(() => db.get(key))
+    if (found !== REPORTED && !sameValue(found, value)) return `get(${show(key)}) gave ${show(found)}`
+  }
+  const scanned = attempt(() => recordsOf(db))
+  return scanned === REPORTED ? 'has() is wrong' : `scan: ${firstDifference(scanned, records)}`
+}
+
+const REPORTED: unique symbol = Symbol('reported')
+
+function attempt<T>(action: () => T): T | typeof REPORTED {
+  try {
+    return action()
+  } catch (error) {
+    expectReported(error)
+    return REPORTED
+  }
+}
+
+/** Damage has one code; after damage in what it must write, a handle may have stopped. */
+export function expectReported(error: unknown): void {
+  if (error instanceof XenonError && (error.code === 'XENON_CORRUPT' || error.code === 'XENON_FAILED')) {
+    expect(error.message.length).toBeGreaterThan(10)
+    return
+  }
+  throw error
+}
