@@ -37,7 +37,7 @@ export const benchmarks: readonly Benchmark[] = [
       ['--records <list>', 'sizes of the database (default: 100000,1000000)'],
       ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
       ['--only <list>', 'some of the workloads (an unknown name lists them)'],
-      ['--stores <list>', 'some of xenondb,lmdb,sqlite,level'],
+      ['--stores <list>', 'of xenondb,lmdb,sqlite,level,level-array (default: all but the last)'],
       ['--no-warm-up', 'leave out the discarded first repeat'],
     ],
     load: () => import('./peers/peers.ts'),

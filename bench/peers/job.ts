@@ -1,5 +1,7 @@
 /** What the benchmark asks of a runner process, and what comes back. */
-export const STORES = ['xenondb', 'lmdb', 'sqlite', 'level'] as const
+export const STORES = ['xenondb', 'lmdb', 'sqlite', 'level', 'level-array'] as const
+/** Those measured when nothing is said; `level-array` is the same store as `level`, used in a slower way. */
+export const USUAL_STORES: readonly StoreName[] = ['xenondb', 'lmdb', 'sqlite', 'level']
 export type StoreName = (typeof STORES)[number]
 
 /** As in xenondb: kept by nobody, by the operating system, by the disk. */

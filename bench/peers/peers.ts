@@ -4,7 +4,7 @@ import { describeMachine, machineLine } from '../support/machine.ts'
 import { outputDirectory, positiveInteger, positiveIntegers, selection } from '../support/options.ts'
 import { writeResults } from '../support/results.ts'
 import { installPeers } from './install.ts'
-import { STORES } from './job.ts'
+import { STORES, USUAL_STORES } from './job.ts'
 import { type Step, steps, stepsFor, warmUpSteps } from './plan.ts'
 import { compare, comparisonCharts, printComparison, printFailures } from './report.ts'
 import { type Collected, runRepeat } from './session.ts'
@@ -17,7 +17,7 @@ export async function run(options: Options): Promise<number> {
     options.only,
     steps.map(step => step.name),
   )
-  const stores = selection('stores', options.stores, STORES)
+  const stores = selection('stores', options.stores, STORES, USUAL_STORES)
   const seconds = quick ? 0.05 : 0.6
   const repeatsAt = (records: number) => repeatsFor(options, records, quick)
   const chosen = stepsFor(wanted)

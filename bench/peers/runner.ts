@@ -9,6 +9,7 @@ const stores: Record<StoreName, () => Promise<{ openStore: OpenStore }>> = {
   lmdb: () => import('./stores/lmdb.ts'),
   sqlite: () => import('./stores/sqlite.ts'),
   level: () => import('./stores/level.ts'),
+  'level-array': async () => ({ openStore: (await import('./stores/level.ts')).openStoreWithArrays }),
 }
 
 process.once('message', async (job: Job) => {

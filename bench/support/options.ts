@@ -18,9 +18,14 @@ export function positiveIntegers(name: string, given: unknown, preset: readonly 
   return words(given).map(word => positiveInteger(name, word, 1))
 }
 
-/** A comma-separated selection of `known` words, in the order of `known`; all of them when nothing is given. */
-export function selection<T extends string>(name: string, given: unknown, known: readonly T[]): T[] {
-  if (given === undefined) return [...known]
+/** A comma-separated selection of `known` words, in the order of `known`; the `usual` ones when nothing is given. */
+export function selection<T extends string>(
+  name: string,
+  given: unknown,
+  known: readonly T[],
+  usual: readonly T[] = known,
+): T[] {
+  if (given === undefined) return [...usual]
   const wanted = words(given)
   const stranger = wanted.find(word => !(known as readonly string[]).includes(word))
   if (stranger !== undefined) {

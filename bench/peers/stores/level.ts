@@ -1,31 +1,59 @@
 import { IN_FLIGHT, inGroups, keepInFlight, requirePeer, type Store, type StoreOptions } from './store.ts'
 
-interface ChainedBatch {
+interface Batch {
   put(key: string, value: string): unknown
   del(key: string): unknown
+}
+
+interface ChainedBatch extends Batch {
   write(options: { sync: boolean }): Promise<void>
 }
 
+type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string }
+
 /** The part of classic-level 3 that is used here. */
+interface Database {
+  open(): Promise<void>
+  getSync(key: string): string | undefined
+  put(key: string, value: string, options: { sync: boolean }): Promise<void>
+  batch(): ChainedBatch
+  batch(operations: readonly Operation[], options: { sync: boolean }): Promise<void>
+  close(): Promise<void>
+}
+
 interface Level {
-  ClassicLevel: new (
-    directory: string,
-    options: Record<string, unknown>,
-  ) => {
-    open(): Promise<void>
-    getSync(key: string): string | undefined
-    put(key: string, value: string, options: { sync: boolean }): Promise<void>
-    batch(): ChainedBatch
-    close(): Promise<void>
-  }
+  ClassicLevel: new (directory: string, options: Record<string, unknown>) => Database
 }
 
 const { ClassicLevel } = requirePeer('classic-level') as Level
 
 const MIB = 2 ** 20
 
+/** Chained batches, which hand over each record as it comes: three to four times as fast as arrays of operations. */
+export function openStore(options: StoreOptions): Promise<Store> {
+  return openLevel(options, (db, fill, sync) => {
+    const batch = db.batch()
+    fill(batch)
+    return batch.write({ sync })
+  })
+}
+
+/** The commoner form, an array of operations; for comparison. */
+export function openStoreWithArrays(options: StoreOptions): Promise<Store> {
+  return openLevel(options, (db, fill, sync) => {
+    const operations: Operation[] = []
+    fill({
+      put: (key, value) => operations.push({ type: 'put', key, value }),
+      del: key => operations.push({ type: 'del', key }),
+    })
+    return db.batch(operations, { sync })
+  })
+}
+
+type Write = (db: Database, fill: (batch: Batch) => void, sync: boolean) => Promise<void>
+
 /** Buffers that let a million records rest in memory. Its writes have no synchronous form. */
-export async function openStore({ directory, durability }: StoreOptions): Promise<Store> {
+async function openLevel({ directory, durability }: StoreOptions, write: Write): Promise<Store> {
   const db = new ClassicLevel(`${directory}/level`, {
     writeBufferSize: 16 * MIB,
     cacheSize: 512 * MIB,
@@ -33,11 +61,14 @@ export async function openStore({ directory, durability }: StoreOptions): Promis
   })
   await db.open()
   const sync = durability === 'power'
-  const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) => {
-    const batch = db.batch()
-    for (let at = from; at < to; at += 1) batch.put(keys[at]!, values[at]!)
-    return batch.write({ sync })
-  }
+  const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) =>
+    write(
+      db,
+      batch => {
+        for (let at = from; at < to; at += 1) batch.put(keys[at]!, values[at]!)
+      },
+      sync,
+    )
 
   return {
     get: key => db.getSync(key),
@@ -48,11 +79,14 @@ export async function openStore({ directory, durability }: StoreOptions): Promis
     async transactions(keys, values, size) {
       for (let from = 0; from < keys.length; from += size) await putRange(keys, values, from, from + size)
     },
-    deleteBatch(keys) {
-      const batch = db.batch()
-      for (const key of keys) batch.del(key)
-      return batch.write({ sync })
-    },
+    deleteBatch: keys =>
+      write(
+        db,
+        batch => {
+          for (const key of keys) batch.del(key)
+        },
+        sync,
+      ),
     inFlight: {
       'one batch per 256': (keys, values) =>
         inGroups(keys, IN_FLIGHT, (from, to) => putRange(keys, values, from, to)),

@@ -38,7 +38,7 @@ export function openStore({ directory, durability }: StoreOptions): Store {
   db.pragma(`synchronous = ${durability === 'power' ? 'FULL' : 'OFF'}`)
   db.exec('CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID')
   const select = db.prepare('SELECT v FROM kv WHERE k = ?').pluck()
-  const put = db.prepare('INSERT INTO kv VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v')
+  const put = db.prepare('REPLACE INTO kv VALUES (?, ?)')
   const remove = db.prepare('DELETE FROM kv WHERE k = ?')
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')

@@ -6,9 +6,9 @@ import { fill, stroke, styleSheet } from './style.ts'
 import { bar, dot, escapeText, line, path, text, wrap } from './svg.ts'
 
 const WIDTH = 1080
-const HEIGHT = 430
+const HEIGHT = 410
 const FOOT = 26
-const PLOT = { left: 76, right: WIDTH - 20, top: 92, bottom: HEIGHT - 84 }
+const PLOT = { left: 76, right: WIDTH - 20, top: 92, bottom: HEIGHT - 70 }
 
 /** `foot` is a line below everything: what it was measured on. */
 export function renderCharts(charts: readonly Chart[], foot: string): string {
@@ -106,5 +106,7 @@ function ys(series: LineChart['series'][number]): number[] {
 }
 
 function tickLabel(tick: number): string {
+  if (tick >= 1e6) return `${Number((tick / 1e6).toPrecision(3))} M`
+  if (tick >= 1e4) return `${Number((tick / 1e3).toPrecision(3))} k`
   return tick >= 1000 ? tick.toLocaleString('en-US') : String(Number(tick.toPrecision(3)))
 }
