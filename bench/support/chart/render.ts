@@ -8,7 +8,7 @@ import { bar, dot, escapeText, line, path, text, wrap } from './svg.ts'
 const WIDTH = 1080
 const HEIGHT = 410
 const FOOT = 26
-const PLOT = { left: 76, right: WIDTH - 20, top: 92, bottom: HEIGHT - 70 }
+const PLOT = { left: 76, right: WIDTH - 28, top: 92, bottom: HEIGHT - 70 }
 
 /** `foot` is a line below everything: what it was measured on. */
 export function renderCharts(charts: readonly Chart[], foot: string): string {
