@@ -88,10 +88,12 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
         sync,
       ),
     inFlight: {
-      'one batch per 256': (keys, values) =>
-        inGroups(keys, IN_FLIGHT, (from, to) => putRange(keys, values, from, to)),
       'put, always 256': (keys, values) =>
         keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.put(key, value, { sync })),
+    },
+    grouped: {
+      'one batch per 256': (keys, values) =>
+        inGroups(keys, IN_FLIGHT, (from, to) => putRange(keys, values, from, to)),
     },
     close: () => db.close(),
   }

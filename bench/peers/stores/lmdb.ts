@@ -68,6 +68,8 @@ export function openStore({ directory, durability }: StoreOptions): Store {
         }),
       'put, always 256': (keys, values) =>
         keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.put(key, value)),
+    },
+    grouped: {
       'one transaction per 256': (keys, values) =>
         inGroups(keys, IN_FLIGHT, async (from, to) => {
           db.transactionSync(() => putRange(keys, values, from, to), SYNCHRONOUS_COMMIT)

@@ -62,7 +62,8 @@ export function openStore({ directory, durability }: StoreOptions): Store {
       for (const key of keys) remove.run(key)
       commit.run()
     },
-    inFlight: {
+    inFlight: {},
+    grouped: {
       'one transaction per 256': (keys, values) =>
         inGroups(keys, IN_FLIGHT, async (from, to) => putRange(keys, values, from, to)),
     },

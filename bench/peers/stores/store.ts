@@ -7,6 +7,11 @@ import type { Durability } from '../job.ts'
 /** A store without synchronous writes returns promises. */
 export type MaybePromise = void | Promise<void>
 
+/** By a name for the results. */
+export type Ways = Readonly<
+  Record<string, (keys: readonly string[], values: readonly string[]) => Promise<void>>
+>
+
 export interface Store {
   get(key: string): string | undefined
   /** One commit for each record. */
@@ -16,10 +21,10 @@ export interface Store {
   /** Transactions of `size` updates each. */
   transactions(keys: readonly string[], values: readonly string[], size: number): MaybePromise
   deleteBatch(keys: readonly string[]): MaybePromise
-  /** Ways to commit many independent puts at a time; the fastest counts. Resolves when all are durable. */
-  readonly inFlight: Readonly<
-    Record<string, (keys: readonly string[], values: readonly string[]) => Promise<void>>
-  >
+  /** Ways to have 256 puts in flight, each with a commit and a promise of its own. Resolves when all are durable. */
+  readonly inFlight: Ways
+  /** Ways that give that up: one commit for 256 puts. */
+  readonly grouped: Ways
   /** A clean close: the database must be openable without recovery. */
   close(): Promise<void>
 }

@@ -34,6 +34,7 @@ export function openStore({ directory, durability, cacheBytes }: StoreOptions): 
       'putAsync, always 256': (keys, values) =>
         keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.putAsync(key, value)),
     },
+    grouped: {},
     async close() {
       db.close()
     },
