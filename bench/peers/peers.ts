@@ -18,7 +18,7 @@ export async function run(options: Options): Promise<number> {
     steps.map(step => step.name),
   )
   const stores = selection('stores', options.stores, STORES, USUAL_STORES)
-  const seconds = quick ? 0.05 : 0.6
+  const seconds = quick ? 0.15 : 0.6
   const repeatsAt = (records: number) => repeatsFor(options, records, quick)
   const chosen = stepsFor(wanted)
   installPeers()

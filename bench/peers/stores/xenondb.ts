@@ -1,4 +1,4 @@
-import { open } from 'xenondb'
+import { open } from '../../support/xenondb.ts'
 import { IN_FLIGHT, inGroups, keepInFlight, type Store, type StoreOptions } from './store.ts'
 
 /** Hash index only, like the rest of the comparison asks for: no store is read in order. */

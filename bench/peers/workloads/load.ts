@@ -7,7 +7,7 @@ import type { Job, Metrics } from '../job.ts'
 import type { OpenStore } from '../stores/store.ts'
 import { fill, openJob } from './work.ts'
 
-const WARM_UP_RECORDS = 30_000
+const WARM_UP_RECORDS = 100_000
 
 export async function load(job: Job, openStore: OpenStore): Promise<Metrics> {
   await warmUp(job, openStore)

@@ -48,14 +48,14 @@ export async function fill(
 
 /**
  * Operations per second: pieces of work are made and done until the timed sections add up to the job's seconds,
- * after a third of that time as a warm-up which does not count.
+ * after half of that time as a warm-up which does not count.
  */
 export async function operationsPerSecond(
   job: Job,
   make: () => Piece,
   work: (piece: Piece) => MaybePromise,
 ): Promise<number> {
-  await spend(job.seconds / 3, make, work)
+  await spend(job.seconds / 2, make, work)
   const { operations, stopwatch } = await spend(job.seconds, make, work)
   return operations / stopwatch.seconds
 }
