@@ -1,0 +1,316 @@
+/**
+ * The buffer pool: keeps blocks of the data file in the frames of the arena.
+ *
+ * Frame numbers begin at 1; the page table holds a block's frame, 0 = not in the pool. A hit costs two array
+ * look-ups; `lru-cache` decides who is evicted, but a frame's recency is refreshed at most once per epoch, and an
+ * epoch lasts until the next eviction, so that while everything fits, the list is not even built.
+ *
+ * Invariants
+ *  P1  Write-ahead rule: a block goes to the data file only when the log is synced through its LSN.
+ *  P2  Torn writes: a block is overwritten in place only when the log, from the point where recovery would begin,
+ *      holds a basis of it (its image, or the record that formatted it), synced.
+ *  P3  A pinned frame is not evicted. Positions in the arena stay valid until the next `get`, `fresh` or `reserve`
+ *      of another block, unless the frame is pinned.
+ */
+import { LRUCache } from 'lru-cache'
+import type { Arena } from '../bytes.ts'
+import { CorruptionError, XenonError } from '../errors.ts'
+import type { Health } from '../log/health.ts'
+import type { LogWriter } from '../log/writer.ts'
+import { blockLsn } from '../pager/bucket.ts'
+import type { DataFile } from '../pager/data-file.ts'
+import { AT_LSN } from '../pager/layout.ts'
+
+/** Blocks that one page of the page table covers. */
+const TABLE_PAGE = 65536
+const EVICTION_BATCH = 128
+
+export class BufferPool {
+  readonly arena: Arena
+  readonly frames: number
+  readonly blockSize: number
+  accesses = 0
+  misses = 0
+  evictions = 0
+  dirtyFrames = 0
+  used = 0
+  /** Recovery begins at or behind this LSN, now or after the checkpoint under way: what P2 measures against. */
+  basisLsn = 0
+  /** Blocks at or beyond this number do not exist. */
+  limit: () => number = () => 0
+  private readonly file: DataFile
+  private readonly log: LogWriter
+  private readonly health: Health
+  /** Position of frame 0; frame f lies at origin + f << shift. */
+  private readonly origin: number
+  private readonly shift: number
+  private readonly table: (Int32Array | undefined)[] = []
+  private readonly blockOf: Uint32Array
+  private readonly pins: Uint8Array
+  private readonly dirty: Uint8Array
+  private readonly stamp: Uint32Array
+  /** LSN of the log group with the first change since the frame was clean, and of the last basis in the log. */
+  private readonly firstChange: Float64Array
+  private readonly basis: Float64Array
+  private readonly freeFrames: number[] = []
+  private lru: LRUCache<number, number> | undefined
+  private epoch = 0
+
+  constructor(arena: Arena, start: number, frames: number, file: DataFile, log: LogWriter, health: Health) {
+    this.arena = arena
+    this.frames = frames
+    this.file = file
+    this.log = log
+    this.health = health
+    this.blockSize = file.blockSize
+    this.shift = Math.log2(file.blockSize)
+    this.origin = start - file.blockSize
+    this.blockOf = new Uint32Array(frames + 1)
+    this.pins = new Uint8Array(frames + 1)
+    this.dirty = new Uint8Array(frames + 1)
+    this.stamp = new Uint32Array(frames + 1)
+    this.firstChange = new Float64Array(frames + 1)
+    this.basis = new Float64Array(frames + 1)
+  }
+
+  /** Position of a block in the arena, read from the file if need be. */
+  get(block: number): number {
+    this.accesses++
+    const page = this.table[block >>> 16]
+    if (page !== undefined) {
+      const frame = page[block & 0xffff]!
+      if (frame !== 0) {
+        if (this.stamp[frame] !== this.epoch) this.touch(frame)
+        return this.origin + frame * this.blockSize
+      }
+    }
+    return this.miss(block)
+  }
+
+  /** Position of a block that is about to be formatted: nothing is read, its bytes are undefined. */
+  fresh(block: number): number {
+    const frame = this.frameOf(block) || this.install(block)
+    return this.position(frame)
+  }
+
+  /** For recovery: like `get`, but a block that is not sound gives the reason instead. */
+  tryGet(block: number): { base: number; problem: string | undefined } {
+    const known = this.frameOf(block)
+    if (known !== 0) return { base: this.position(known), problem: undefined }
+    const frame = this.install(block)
+    const base = this.position(frame)
+    const problem = this.file.read(block, this.arena, base)
+    return { base, problem }
+  }
+
+  get framesUsed(): number {
+    return this.used - this.freeFrames.length
+  }
+
+  isResident(block: number): boolean {
+    return this.frameOf(block) !== 0
+  }
+
+  isDirty(block: number): boolean {
+    const frame = this.frameOf(block)
+    return frame !== 0 && this.dirty[frame] === 1
+  }
+
+  pin(base: number): void {
+    const frame = this.frameAt(base)
+    this.pins[frame] = this.pins[frame]! + 1
+  }
+
+  unpin(base: number): void {
+    const frame = this.frameAt(base)
+    this.pins[frame] = this.pins[frame]! - 1
+  }
+
+  /** The block at `base` was changed by the log record at `lsn`. */
+  changed(base: number, lsn: number): void {
+    const w = (base + AT_LSN) >>> 2
+    this.arena.u32[w] = lsn % 4294967296
+    this.arena.u32[w + 1] = (lsn / 4294967296) | 0
+    const frame = this.frameAt(base)
+    if (this.dirty[frame] === 0) {
+      this.dirty[frame] = 1
+      this.dirtyFrames++
+      this.firstChange[frame] = this.log.groupLsn
+    }
+  }
+
+  /** Recovery put the block's bytes back from an image in the log; they keep the LSN they have. */
+  restored(base: number): void {
+    const frame = this.frameAt(base)
+    if (this.dirty[frame] === 0) this.dirtyFrames++
+    this.dirty[frame] = 1
+  }
+
+  /** The same for a record that formatted the block, which makes it a basis (P2). */
+  formatted(base: number, lsn: number): void {
+    this.changed(base, lsn)
+    this.basis[this.frameAt(base)] = lsn
+  }
+
+  /** Forgets a block that recovery found in no sound state and does not need. */
+  discard(block: number): void {
+    const frame = this.frameOf(block)
+    if (frame === 0) return
+    if (this.dirty[frame] === 1) this.dirtyFrames--
+    this.lru?.delete(frame)
+    this.release(frame)
+  }
+
+  /** Dirty blocks, in file order. */
+  dirtyBlocks(): number[] {
+    const blocks: number[] = []
+    for (let frame = 1; frame <= this.used; frame++)
+      if (this.dirty[frame] === 1) blocks.push(this.blockOf[frame]!)
+    return blocks.sort((a, b) => a - b)
+  }
+
+  /** LSN of the log group with the oldest change that is not in the data file yet, or Infinity. */
+  oldestChange(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    if (this.dirtyFrames === 0) return oldest
+    for (let frame = 1; frame <= this.used; frame++)
+      if (this.dirty[frame] === 1 && this.firstChange[frame]! < oldest) oldest = this.firstChange[frame]!
+    return oldest
+  }
+
+  /** Writes those of the blocks (in file order) that are in the pool and dirty. */
+  writeBack(blocks: readonly number[]): void {
+    const due = blocks.filter(block => this.isDirty(block))
+    if (due.length === 0) return
+    this.health.check()
+    for (const block of due) {
+      const frame = this.frameOf(block)
+      if (this.basis[frame]! < this.basisLsn || this.basis[frame] === 0)
+        this.basis[frame] = this.log.image(block, this.position(frame), this.blockSize)
+    }
+    this.log.sync()
+    try {
+      this.writeRuns(due)
+    } catch (error) {
+      throw this.health.fail(error)
+    }
+    for (const block of due) this.dirty[this.frameOf(block)] = 0
+    this.dirtyFrames -= due.length
+  }
+
+  private writeRuns(blocks: readonly number[]): void {
+    for (let from = 0; from < blocks.length; ) {
+      const bases: number[] = []
+      let to = from
+      do bases.push(this.position(this.frameOf(blocks[to]!)))
+      while (++to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && to - from < 256)
+      this.file.writeRun(blocks[from]!, bases, this.arena)
+      from = to
+    }
+  }
+
+  private frameOf(block: number): number {
+    return this.table[block >>> 16]?.[block & 0xffff] ?? 0
+  }
+
+  private frameAt(base: number): number {
+    return (base - this.origin) >>> this.shift
+  }
+
+  private position(frame: number): number {
+    return this.origin + frame * this.blockSize
+  }
+
+  private miss(block: number): number {
+    if (block === 0 || block >= this.limit())
+      throw new CorruptionError(
+        this.file.file.path,
+        `a pointer leads to it, but there are ${this.limit()} blocks`,
+        block,
+      )
+    this.misses++
+    const frame = this.install(block)
+    const base = this.position(frame)
+    try {
+      this.file.readSound(block, this.arena, base)
+      const lsn = blockLsn(this.arena, base)
+      if (lsn > this.log.endLsn)
+        throw new CorruptionError(
+          this.file.file.path,
+          `its LSN ${lsn} lies behind the end of the log (${this.log.endLsn}); data and log do not belong together`,
+          block,
+        )
+    } catch (error) {
+      this.discard(block)
+      throw error
+    }
+    return base
+  }
+
+  private touch(frame: number): void {
+    this.stamp[frame] = this.epoch
+    this.lru?.get(frame)
+  }
+
+  /** Takes a frame for a block. */
+  private install(block: number): number {
+    let frame = this.freeFrames.pop()
+    if (frame === undefined && this.used < this.frames) frame = ++this.used
+    if (frame === undefined) {
+      this.evict()
+      frame = this.freeFrames.pop()!
+    }
+    this.blockOf[frame] = block
+    this.stamp[frame] = this.epoch
+    this.firstChange[frame] = 0
+    this.basis[frame] = 0
+    const index = block >>> 16
+    let page = this.table[index]
+    if (page === undefined) {
+      while (this.table.length < index) this.table.push(undefined)
+      page = new Int32Array(TABLE_PAGE)
+      this.table[index] = page
+    }
+    page[block & 0xffff] = frame
+    this.lru?.set(frame, frame)
+    return frame
+  }
+
+  private release(frame: number): void {
+    const block = this.blockOf[frame]!
+    this.table[block >>> 16]![block & 0xffff] = 0
+    this.dirty[frame] = 0
+    this.pins[frame] = 0
+    this.freeFrames.push(frame)
+  }
+
+  /** Frees a batch of the least recently used frames: one log flush, writes in block order. */
+  private evict(): void {
+    this.lru ??= this.buildLru()
+    const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 3))
+    const victims: number[] = []
+    for (const frame of this.lru.rkeys()) {
+      if (this.pins[frame] !== 0) continue
+      victims.push(frame)
+      if (victims.length === wanted) break
+    }
+    if (victims.length === 0)
+      throw new XenonError(
+        'XENON_INVALID_ARGUMENT',
+        'every frame of the buffer pool is pinned; raise cacheBytes',
+      )
+    this.writeBack(victims.map(frame => this.blockOf[frame]!).sort((a, b) => a - b))
+    for (const frame of victims) {
+      this.lru.delete(frame)
+      this.release(frame)
+    }
+    this.evictions += victims.length
+    this.epoch++
+  }
+
+  private buildLru(): LRUCache<number, number> {
+    const lru = new LRUCache<number, number>({ max: this.frames })
+    for (let frame = 1; frame <= this.used; frame++) lru.set(frame, frame)
+    return lru
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Creates the files of a database. `data` appears last, by a rename, so that a crash in between leaves no database
+ * rather than half of one; what such a crash left behind is cleared away by the next creation.
+ */
+import { Arena } from './bytes.ts'
+import { CorruptionError } from './errors.ts'
+import { GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES } from './log/format.ts'
+import { LogSegments } from './log/segments.ts'
+import { formatBucket } from './pager/bucket.ts'
+import { DataFile } from './pager/data-file.ts'
+import { FIRST_OVERFLOW_BLOCK, INDEX_BLOCKS } from './pager/layout.ts'
+import { Metadata } from './pager/metadata.ts'
+import type { Storage } from './storage/storage.ts'
+
+/** LSN where the log of a new database begins; 0 stands for "none". */
+const FIRST_LSN = 4096
+
+export const createDatabase = (
+  storage: Storage,
+  directory: string,
+  blockSize: number,
+  logSegmentBytes: number,
+): void => {
+  const logDirectory = storage.join(directory, 'log')
+  clearLog(storage, logDirectory)
+  const random = storage.randomBytes(24).slice()
+  const words = new Uint32Array(random.buffer, 16, 2)
+  const metadata = new Metadata({
+    blockSize,
+    uuid: random.slice(0, 16),
+    hashKey: [words[0]!, words[1]!],
+    createdAt: Date.now(),
+  })
+  metadata.redoLsn = FIRST_LSN
+  metadata.logLsn = FIRST_LSN
+  metadata.fileBlocks = FIRST_OVERFLOW_BLOCK
+  storage.makeDirectory(logDirectory)
+  const segments = new LogSegments(storage, logDirectory, metadata.identity.uuid, logSegmentBytes)
+  segments.startSegment(FIRST_LSN)
+  segments.sync()
+  segments.close()
+  storage.syncDirectory(logDirectory)
+  const temporary = storage.join(directory, 'data.new')
+  storage.remove(temporary)
+  writeData(storage, temporary, metadata)
+  storage.syncDirectory(directory)
+  storage.rename(temporary, storage.join(directory, 'data'))
+  storage.syncDirectory(directory)
+}
+
+const writeData = (storage: Storage, path: string, metadata: Metadata): void => {
+  const { blockSize } = metadata.identity
+  const file = storage.open(path, { create: true })
+  try {
+    const data = new DataFile(file, metadata, storage)
+    const arena = new Arena(INDEX_BLOCKS * blockSize)
+    const bases: number[] = []
+    for (let i = 0; i < INDEX_BLOCKS; i++) {
+      bases.push(i * blockSize)
+      formatBucket(arena, i * blockSize, blockSize)
+    }
+    const identity = metadata.encodeIdentity(storage)
+    file.write(identity, 0, identity.length, 0)
+    // Both copies of the state are written, so that a flipped bit in one is never the end of the database.
+    data.writeState(metadata)
+    data.writeState(metadata)
+    data.writeRun(1, bases, arena)
+    data.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/** Removes what a creation that did not finish left of a log; a log that was used is not touched. */
+const clearLog = (storage: Storage, directory: string): void => {
+  if (storage.kind(directory) === 'none') return
+  for (const name of storage.list(directory)) {
+    const path = storage.join(directory, name)
+    const file = storage.open(path, { readOnly: true })
+    const head = new Uint8Array(GROUP_HEADER_BYTES)
+    const got = file.read(head, 0, head.length, SEGMENT_HEADER_BYTES)
+    file.close()
+    if (got >= 4 && new Uint32Array(head.buffer)[0] === GROUP_MAGIC)
+      throw new CorruptionError(
+        path,
+        'is a log that was used, but there is no data file beside it; restore both, or move the directory away',
+      )
+    storage.remove(path)
+  }
+}

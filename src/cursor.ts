@@ -1,0 +1,170 @@
+/**
+ * A cursor over all records, in the order in which they lie in the blocks.
+ *
+ * It sees committed records. While it runs, others may change the database: a record that stays is seen exactly
+ * once, wherever splits and merges move it; a record that is deleted or updated before the cursor reaches it is
+ * skipped or seen with its new value; a record that is added meanwhile may or may not be seen.
+ */
+import { asText, type TextBytes } from './bytes.ts'
+import { copyBytes } from './encoding.ts'
+import { InvalidArgumentError, XenonError } from './errors.ts'
+import { LargeValues } from './index/large.ts'
+import { BucketScan } from './index/scan.ts'
+import {
+  RECORD_HEADER_BYTES,
+  RecordFlag,
+  recordFieldLength,
+  recordFlags,
+  recordKeyLength,
+} from './pager/bucket.ts'
+import type { Store } from './store.ts'
+import { latin1 } from './txn/committed-view.ts'
+import type { Entry } from './types.ts'
+
+export class Cursor<V, K = string> {
+  private readonly store: Store<V>
+  private readonly scan: BucketScan
+  private readonly binaryKeys: boolean
+  /** Index of the next record of the bucket copy, and the index's version when it was copied. */
+  private at = 0
+  private version = 0
+  /** Committed keys that an open transaction has deleted from the bucket, not seen yet. */
+  private hidden: Uint8Array[] = []
+  /** Where the current record's key and value lie. */
+  private keyBytes: TextBytes | undefined
+  private keyStart = 0
+  private keyEnd = 0
+  private valueBytes: TextBytes | undefined
+  private valueStart = 0
+  private valueEnd = 0
+  private closed = false
+
+  constructor(store: Store<V>, binaryKeys: boolean) {
+    this.store = store
+    this.binaryKeys = binaryKeys
+    const { pool, metadata, file } = store.engine
+    this.scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+  }
+
+  /** Goes back to before the first record. */
+  reset(): void {
+    this.check()
+    this.scan.rewind()
+    this.at = 0
+    this.hidden = []
+    this.keyBytes = undefined
+  }
+
+  /** Moves to the next record; false behind the last one. */
+  next(): boolean {
+    this.check()
+    const { scan, store } = this
+    for (;;) {
+      if (this.at < scan.records.length) {
+        if (this.take(scan.records[this.at++]!)) return true
+      } else if (this.hidden.length > 0) {
+        const key = this.hidden.pop()!
+        if (this.lookUp(asText(key), 0, key.length)) return true
+      } else if (scan.advance()) {
+        this.at = 0
+        this.version = store.engine.index.version
+        this.hidden = this.hiddenKeys()
+      } else {
+        this.keyBytes = undefined
+        return false
+      }
+    }
+  }
+
+  /** The record that `next` moved to, as it was then. */
+  readCurrent(): Entry<V, K> {
+    this.check()
+    const { keyBytes, valueBytes } = this
+    if (keyBytes === undefined || valueBytes === undefined)
+      throw new InvalidArgumentError(
+        'the cursor is not on a record: call next() first, and read only if it says true',
+      )
+    const key = this.binaryKeys
+      ? copyBytes(keyBytes, this.keyStart, this.keyEnd)
+      : keyBytes.utf8Slice(this.keyStart, this.keyEnd)
+    return { key: key as K, value: this.store.decode(valueBytes, this.valueStart, this.valueEnd) }
+  }
+
+  close(): void {
+    this.closed = true
+    this.keyBytes = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  private check(): void {
+    const { engine } = this.store
+    if (engine.closed || engine.health.failure !== undefined) engine.refuse()
+    if (this.closed)
+      throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
+  }
+
+  /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */
+  private take(record: number): boolean {
+    const { copy, bucket } = this.scan
+    const { index, transactions, large } = this.store.engine
+    const keyStart = record + RECORD_HEADER_BYTES
+    const keyEnd = keyStart + recordKeyLength(copy, record)
+    const changed =
+      index.version !== this.version ||
+      (transactions.locks.exclusive !== 0 && transactions.locks.exclusiveOwner(bucket) !== 0)
+    if (changed) return this.lookUp(copy.u8, keyStart, keyEnd)
+    this.setKey(copy.u8, keyStart, keyEnd)
+    if ((recordFlags(copy, record) & RecordFlag.large) === 0)
+      this.setValue(copy.u8, keyEnd, keyEnd + recordFieldLength(copy, record))
+    else this.setOwnValue(large.read(LargeValues.pointer(copy, keyEnd)))
+    return true
+  }
+
+  /** The same by a search for the key, since the copy may be out of date. */
+  private lookUp(bytes: TextBytes, start: number, end: number): boolean {
+    const found = this.store.committedField(bytes.subarray(start, end))
+    if (found === undefined) return false
+    this.setKey(bytes, start, end)
+    this.setOwnValue(found)
+    return true
+  }
+
+  private setKey(bytes: TextBytes, start: number, end: number): void {
+    this.keyBytes = bytes
+    this.keyStart = start
+    this.keyEnd = end
+  }
+
+  private setValue(bytes: TextBytes, start: number, end: number): void {
+    this.valueBytes = bytes
+    this.valueStart = start
+    this.valueEnd = end
+  }
+
+  private setOwnValue(bytes: Uint8Array): void {
+    this.setValue(asText(bytes), 0, bytes.length)
+  }
+
+  /** Keys of the bucket that the open transaction that holds it has deleted. */
+  private hiddenKeys(): Uint8Array[] {
+    const { transactions, view } = this.store.engine
+    if (transactions.locks.exclusive === 0) return []
+    const owner = transactions.locks.exclusiveOwner(this.scan.bucket)
+    const state = owner === 0 ? undefined : transactions.open.get(owner)
+    if (state === undefined) return []
+    const { copy, records } = this.scan
+    const present = new Set(
+      records.map(record => latin1(copy.u8, record + RECORD_HEADER_BYTES, recordKeyLength(copy, record))),
+    )
+    const keys: Uint8Array[] = []
+    for (const [key, before] of view.of(state)) {
+      if (before === undefined || present.has(key)) continue
+      const bytes = Uint8Array.from(key, character => character.charCodeAt(0))
+      if (this.scan.covers(bytes)) keys.push(bytes)
+    }
+    return keys
+  }
+}

@@ -1,0 +1,373 @@
+/** The database: the synchronous key-value API over the engine. */
+import { createDatabase } from './create.ts'
+import { Cursor } from './cursor.ts'
+import { Engine } from './engine.ts'
+import { DatabaseLockedError, InvalidArgumentError, StorageError, XenonError } from './errors.ts'
+import { GroupCommit } from './group-commit.ts'
+import { type ResolvedOptions, resolveOptions } from './options.ts'
+import { collectStats } from './stats.ts'
+import type { DirectoryLock, Storage } from './storage/storage.ts'
+import { Store } from './store.ts'
+import { Transaction } from './transaction.ts'
+import type {
+  BatchOperation,
+  Durability,
+  Entry,
+  Key,
+  OpenOptions,
+  ProgressOptions,
+  Stats,
+  TransactionOptions,
+  VerifyOptions,
+  VerifyReport,
+} from './types.ts'
+import { verifyDatabase } from './verify.ts'
+
+/** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
+const WRITE_DELAY_MS = 1000
+
+export class Database<V = string> {
+  /** The path that it was opened under. */
+  readonly directory: string
+  readonly durability: Durability
+  private readonly engine: Engine
+  private readonly store: Store<V>
+  private readonly storage: Storage
+  private readonly readOnly: boolean
+  private readonly binaryKeys: boolean
+  private readonly groupCommit: GroupCommit
+  private cursorOfItsOwn: Cursor<V> | undefined
+  private writeTimer = false
+
+  /** @internal Use `open`. */
+  constructor(directory: string, engine: Engine, options: ResolvedOptions<V>) {
+    this.directory = directory
+    this.engine = engine
+    this.durability = options.durability
+    this.storage = options.storage
+    this.readOnly = options.readOnly
+    this.binaryKeys = options.keyEncoding === 'binary'
+    this.store = new Store(engine, options.valueEncoding)
+    this.groupCommit = new GroupCommit(() => this.makeDurable())
+  }
+
+  /** The value of a key, or `undefined`. */
+  get(key: Key): V | undefined {
+    this.check()
+    return this.store.get(key)
+  }
+
+  /** The values of several keys, in their order. */
+  getMany(keys: readonly Key[]): (V | undefined)[] {
+    this.check()
+    return keys.map(key => this.store.get(key))
+  }
+
+  has(key: Key): boolean {
+    this.check()
+    return this.store.has(key)
+  }
+
+  /** Stores a record; durable when it returns, as `durability` says. */
+  put(key: Key, value: V, options?: object): void {
+    this.checkWritable()
+    if (options !== undefined) refuseOptions(options)
+    this.store.put(key, value)
+    this.makeDurable()
+  }
+
+  /** Removes a record; true if it was there. */
+  delete(key: Key): boolean {
+    this.checkWritable()
+    const found = this.store.delete(key)
+    if (found) this.makeDurable()
+    return found
+  }
+
+  /** Applies the operations in order, as one transaction. */
+  batch(operations: readonly BatchOperation<V>[]): void {
+    this.checkWritable()
+    this.apply(operations)
+    this.makeDurable()
+  }
+
+  /**
+   * Stores a record that this process sees at once; the promise resolves when it is durable. All commits of one turn
+   * of the event loop share a write and an fdatasync.
+   */
+  putAsync(key: Key, value: V, options?: object): Promise<void> {
+    try {
+      this.checkWritable()
+      if (options !== undefined) refuseOptions(options)
+      this.store.put(key, value)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.groupCommit.wait()
+  }
+
+  /** Like `putAsync`; resolves to true if the key was there. */
+  async deleteAsync(key: Key): Promise<boolean> {
+    this.checkWritable()
+    const found = this.store.delete(key)
+    if (found) await this.groupCommit.wait()
+    return found
+  }
+
+  async batchAsync(operations: readonly BatchOperation<V>[]): Promise<void> {
+    this.checkWritable()
+    this.apply(operations)
+    await this.groupCommit.wait()
+  }
+
+  /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
+  async flush(): Promise<void> {
+    this.check()
+    this.engine.log.sync()
+  }
+
+  /** Begins an explicit transaction; end it with `commit` or `rollback`. */
+  begin(options: TransactionOptions = {}): Transaction<V> {
+    this.check()
+    const { readOnly = this.readOnly, ...unknown } = options
+    refuseOptions(unknown)
+    return new Transaction(this.store, () => this.makeDurable(), readOnly || this.readOnly)
+  }
+
+  /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */
+  transaction<T>(work: (tx: Transaction<V>) => T, options: TransactionOptions = {}): T {
+    if (typeof work !== 'function') throw new InvalidArgumentError('transaction() takes a function')
+    const tx = this.begin(options)
+    let result: T
+    try {
+      result = work(tx)
+      if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function')
+        throw new InvalidArgumentError(
+          'transaction() takes a synchronous function, but this one returned a promise',
+        )
+    } catch (error) {
+      tx[Symbol.dispose]()
+      throw error
+    }
+    if (!tx.ended) tx.commit()
+    return result
+  }
+
+  /** Puts the built-in cursor before the first record. */
+  reset(): void {
+    this.check()
+    this.builtInCursor().reset()
+  }
+
+  /** Moves the built-in cursor to the next record; false behind the last one. */
+  next(): boolean {
+    this.check()
+    return this.builtInCursor().next()
+  }
+
+  /** The record under the built-in cursor. */
+  readCurrent(): Entry<V> {
+    this.check()
+    return this.builtInCursor().readCurrent()
+  }
+
+  /** A cursor of its own over all records. */
+  cursor(): Cursor<V> {
+    this.check()
+    return new Cursor(this.store, this.binaryKeys)
+  }
+
+  /** Brings the data file up to date with the log and cuts the log. */
+  async checkpoint(options: ProgressOptions = {}): Promise<void> {
+    this.checkWritable()
+    this.engine.checkpointer.run(options.onProgress)
+  }
+
+  /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.check()
+    return await verifyDatabase(this.engine, options)
+  }
+
+  stats(): Stats {
+    this.check()
+    return collectStats(this.engine, this.storage, this.directory, this.durability)
+  }
+
+  get closed(): boolean {
+    return this.engine.closed
+  }
+
+  /** Rolls back open transactions, makes everything durable and closes the files. Closing twice is fine. */
+  close(): void {
+    const { engine } = this
+    if (engine.closed) return
+    const { transactions, health } = engine
+    try {
+      for (const state of [...transactions.open.values()]) {
+        if (health.failure === undefined) transactions.rollback(state)
+        else transactions.finish(state)
+      }
+      if (!this.readOnly && health.failure === undefined) engine.log.sync()
+    } finally {
+      this.groupCommit.settle()
+      engine.close()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  private apply(operations: readonly BatchOperation<V>[]): void {
+    if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
+    const { store } = this
+    store.implicitly(state => {
+      for (const operation of operations as readonly BatchOperation<V>[]) {
+        const type = operation?.type
+        if (type === 'put') {
+          if ((operation as { ttl?: unknown }).ttl !== undefined) refuseOptions({ ttl: 0 })
+          store.putIn(state, operation.key, operation.value)
+        } else if (type === 'delete') store.deleteIn(state, operation.key)
+        else
+          throw new InvalidArgumentError(
+            `a batch operation has the type 'put' or 'delete', not ${String(type)}`,
+          )
+      }
+    })
+  }
+
+  /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
+  private makeDurable(): void {
+    const { log, checkpointer } = this.engine
+    if (this.durability === 'power') log.sync()
+    else if (this.durability === 'process') log.write()
+    else if (!this.writeTimer) this.writeLater()
+    checkpointer.afterCommit()
+  }
+
+  private writeLater(): void {
+    this.writeTimer = true
+    const timer: unknown = setTimeout(() => {
+      this.writeTimer = false
+      if (!this.engine.closed && this.engine.health.failure === undefined) this.engine.log.write()
+    }, WRITE_DELAY_MS)
+    ;(timer as { unref?: () => void }).unref?.()
+  }
+
+  private builtInCursor(): Cursor<V> {
+    this.cursorOfItsOwn ??= this.cursor()
+    return this.cursorOfItsOwn
+  }
+
+  private check(): void {
+    const { engine } = this
+    if (engine.closed || engine.health.failure !== undefined) engine.refuse()
+  }
+
+  private checkWritable(): void {
+    this.check()
+    if (this.readOnly)
+      throw new XenonError(
+        'XENON_READ_ONLY',
+        'the database was opened with readOnly; open it without it to write',
+      )
+  }
+}
+
+/** Options of the contract that this release does not have yet are refused, never ignored. */
+const refuseOptions = (options: object): void => {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue
+    if (name === 'ttl' || name === 'isolation')
+      throw new XenonError('XENON_NOT_SUPPORTED', `the option '${name}' is not part of this release`)
+    throw new InvalidArgumentError(`there is no option '${name}' here`)
+  }
+}
+
+/** Opens a database on a given storage; `index.ts` adds the default one. */
+export const openOn = <V = string>(
+  directory: string,
+  given: OpenOptions<V>,
+  defaultStorage: Storage,
+): Database<V> => {
+  if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
+    throw new InvalidArgumentError('open() takes the path of a directory')
+  const options = resolveOptions(given, defaultStorage)
+  const { storage } = options
+  prepareDirectory(storage, directory, options)
+  const lock = takeLock(storage, directory, options.readOnly)
+  try {
+    const exists = dataExists(storage, directory)
+    if (exists && options.errorIfExists) throw existing(directory)
+    if (!exists) {
+      if (!options.createIfMissing || options.readOnly) throw missing(directory)
+      createDatabase(storage, directory, options.blockSize, options.logSegmentBytes)
+    }
+    const engine = new Engine(
+      directory,
+      {
+        storage,
+        readOnly: options.readOnly,
+        cacheBytes: options.cacheBytes,
+        checkpointBytes: options.checkpointBytes,
+        logSegmentBytes: options.logSegmentBytes,
+        preallocate: options.durability === 'power',
+      },
+      lock,
+    )
+    requireBlockSize(engine, options)
+    return new Database(directory, engine, options)
+  } catch (error) {
+    lock?.release()
+    throw error
+  }
+}
+
+const requireBlockSize = <V>(engine: Engine, options: ResolvedOptions<V>): void => {
+  const { blockSize } = engine.metadata.identity
+  if (!options.blockSizeGiven || options.blockSize === blockSize) return
+  engine.close()
+  throw new InvalidArgumentError(
+    `the database has a block size of ${blockSize}, fixed at its creation; open it without blockSize: ${options.blockSize}`,
+  )
+}
+
+const prepareDirectory = <V>(storage: Storage, directory: string, options: ResolvedOptions<V>): void => {
+  const kind = storage.kind(directory)
+  if (kind !== 'none' && kind !== 'directory')
+    throw new InvalidArgumentError(`${directory} is not a directory; a database is a directory of its own`)
+  const exists = kind === 'directory' && dataExists(storage, directory)
+  if (exists && options.errorIfExists) throw existing(directory)
+  if (exists) return
+  if (!options.createIfMissing || options.readOnly) throw missing(directory)
+  if (kind === 'none') {
+    storage.makeDirectory(directory)
+    storage.syncDirectory(storage.join(directory, '..'))
+  }
+}
+
+const dataExists = (storage: Storage, directory: string): boolean =>
+  storage.kind(storage.join(directory, 'data')) !== 'none'
+
+/** A read-only open of a directory where no lock can be written goes without: nobody else can write there either. */
+const takeLock = (storage: Storage, directory: string, readOnly: boolean): DirectoryLock | undefined => {
+  try {
+    return storage.lock(directory)
+  } catch (error) {
+    if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
+    throw error
+  }
+}
+
+const missing = (directory: string): XenonError =>
+  new XenonError(
+    'XENON_NOT_FOUND',
+    `there is no database in ${directory}; check the path, or open it with createIfMissing`,
+  )
+
+const existing = (directory: string): XenonError =>
+  new XenonError(
+    'XENON_EXISTS',
+    `there is a database in ${directory} already, and errorIfExists was asked for`,
+  )

@@ -1,0 +1,124 @@
+/** Values between JavaScript and bytes, by the database's value encoding. */
+import type { Arena, TextBytes } from './bytes.ts'
+import { InvalidArgumentError, XenonError } from './errors.ts'
+import type { ValueCodec, ValueEncoding } from './types.ts'
+
+const MAX_VALUE_BYTES = 268435456
+
+/**
+ * Encodes values. Up to `limit` bytes are put into the scratch at `at` of the arena, which holds three times as many;
+ * longer ones are kept in `bytes`.
+ */
+export class ValueEncoder<V> {
+  /** The bytes of the last value that was longer than `limit`. */
+  bytes: Uint8Array = new Uint8Array(0)
+  private readonly kind: 'utf8' | 'json' | 'binary' | 'custom'
+  private readonly codec: ValueCodec<V> | undefined
+  private readonly arena: Arena
+  private readonly at: number
+  private readonly limit: number
+
+  constructor(encoding: ValueEncoding<V>, arena: Arena, at: number, limit: number) {
+    this.kind = typeof encoding === 'string' ? encoding : 'custom'
+    this.codec = typeof encoding === 'string' ? undefined : encoding
+    this.arena = arena
+    this.at = at
+    this.limit = limit
+  }
+
+  /** Returns the number of bytes. */
+  encode(value: V): number {
+    if (this.kind === 'utf8') return this.text(value as unknown as string)
+    if (this.kind === 'json') return this.json(value)
+    return this.binary(value)
+  }
+
+  /** For a value that lies in the scratch, its bytes as an array of their own. */
+  spill(length: number): Uint8Array {
+    if (length > this.limit) return this.bytes
+    const copy = new Uint8Array(length)
+    copy.set(this.arena.u8.subarray(this.at, this.at + length))
+    return copy
+  }
+
+  private text(value: string): number {
+    if (typeof value !== 'string')
+      throw new InvalidArgumentError(
+        `a value must be a string with the encoding 'utf8', not ${describeValue(value)}; choose valueEncoding 'json' or 'binary'`,
+      )
+    const length = value.length
+    if (length > this.limit) return this.keep(encodeText(value))
+    const bytes = this.arena.u8.utf8Write(value, this.at)
+    if (bytes !== length) requireWellFormed(value)
+    if (bytes > this.limit) return this.keep(encodeText(value))
+    return bytes
+  }
+
+  private json(value: V): number {
+    let text: string | undefined
+    try {
+      text = JSON.stringify(value)
+    } catch (error) {
+      throw new InvalidArgumentError(`a value cannot be written as JSON: ${(error as Error).message}`, {
+        cause: error,
+      })
+    }
+    if (text === undefined)
+      throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${describeValue(value)}`)
+    return this.text(text)
+  }
+
+  private binary(value: V): number {
+    const bytes = this.codec === undefined ? value : this.codec.encode(value)
+    if (!(bytes instanceof Uint8Array))
+      throw new InvalidArgumentError(
+        this.codec === undefined
+          ? `a value must be a Uint8Array with the encoding 'binary', not ${describeValue(value)}`
+          : `the value encoding '${this.codec.name}' must encode to a Uint8Array, not ${describeValue(bytes)}`,
+      )
+    if (bytes.length > this.limit) return this.keep(bytes)
+    this.arena.u8.set(bytes, this.at)
+    return bytes.length
+  }
+
+  private keep(bytes: Uint8Array): number {
+    if (bytes.length > MAX_VALUE_BYTES)
+      throw new XenonError(
+        'XENON_VALUE_TOO_LARGE',
+        `a value of ${bytes.length} bytes; the largest allowed is ${MAX_VALUE_BYTES}`,
+      )
+    this.bytes = bytes
+    return bytes.length
+  }
+}
+
+/** Decodes the bytes [start, end) to a value that shares no memory with them. */
+export type Decode<V> = (bytes: TextBytes, start: number, end: number) => V
+
+export const valueDecoder = <V>(encoding: ValueEncoding<V>): Decode<V> => {
+  if (encoding === 'utf8') return (bytes, start, end) => bytes.utf8Slice(start, end) as unknown as V
+  if (encoding === 'json') return (bytes, start, end) => JSON.parse(bytes.utf8Slice(start, end)) as V
+  if (encoding === 'binary') return (bytes, start, end) => copyBytes(bytes, start, end) as unknown as V
+  return (bytes, start, end) => encoding.decode(copyBytes(bytes, start, end))
+}
+
+export const copyBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
+  const copy = new Uint8Array(end - start)
+  copy.set(bytes.subarray(start, end))
+  return copy
+}
+
+const encodeText = (value: string): Uint8Array => {
+  requireWellFormed(value)
+  return new TextEncoder().encode(value)
+}
+
+const requireWellFormed = (value: string): void => {
+  if (!(value as unknown as { isWellFormed(): boolean }).isWellFormed())
+    throw new InvalidArgumentError(
+      'a value must be well-formed Unicode: this one has a lone surrogate; use bytes',
+    )
+}
+
+const describeValue = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value

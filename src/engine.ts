@@ -1,0 +1,210 @@
+/**
+ * Builds the layers of an open database, from the files up, and takes them down again: creation, recovery, close.
+ *
+ * The arena holds, in this order: scratch for a key, for a value field, for a field to be put back, for a block, for
+ * a list of blocks; the log's buffer; the frames of the pool.
+ */
+import { BufferPool } from './buffer/pool.ts'
+import { Arena, alignUp } from './bytes.ts'
+import { CorruptionError, XenonError } from './errors.ts'
+import { FreeBlocks } from './freelist/blocks.ts'
+import { HashIndex } from './index/hash.ts'
+import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
+import { LargeValues } from './index/large.ts'
+import { Structure } from './index/structure.ts'
+import { Health } from './log/health.ts'
+import { LogReader } from './log/reader.ts'
+import { LogSegments } from './log/segments.ts'
+import { LogWriter } from './log/writer.ts'
+import { DataFile } from './pager/data-file.ts'
+import { Metadata } from './pager/metadata.ts'
+import type { DirectoryLock, Storage } from './storage/storage.ts'
+import { Checkpointer } from './txn/checkpoint.ts'
+import { CommittedView } from './txn/committed-view.ts'
+import { TransactionManager } from './txn/manager.ts'
+import { type Analysis, analyse, Redo, undoLosers } from './txn/recovery.ts'
+import type { RecoveryReport } from './types.ts'
+
+const LOG_BUFFER_BYTES = 1048576
+const LIST_SCRATCH_BYTES = 1024
+const PAGE = 4096
+
+export interface EngineOptions {
+  storage: Storage
+  readOnly: boolean
+  cacheBytes: number
+  checkpointBytes: number
+  logSegmentBytes: number
+  /** Keep zeros ahead of the log's end, for commits that are synced one by one. */
+  preallocate: boolean
+}
+
+export class Engine {
+  readonly arena: Arena
+  readonly health: Health = new Health()
+  readonly metadata: Metadata
+  readonly file: DataFile
+  readonly log: LogWriter
+  readonly pool: BufferPool
+  readonly free: FreeBlocks
+  readonly transactions: TransactionManager
+  readonly large: LargeValues
+  readonly structure: Structure
+  readonly index: HashIndex
+  readonly checkpointer: Checkpointer
+  readonly view: CommittedView
+  readonly recovery: RecoveryReport
+  /** Position and size of the scratch for the field of a record to be written. */
+  readonly fieldAt: number
+  closed = false
+  private readonly lock: DirectoryLock | undefined
+  private readonly readOnly: boolean
+  private readonly frameStart: number
+
+  /** Opens the files of an existing database whose lock the caller holds. */
+  constructor(directory: string, options: EngineOptions, lock: DirectoryLock | undefined) {
+    const started = performance.now()
+    const { storage, readOnly } = options
+    this.lock = lock
+    this.readOnly = readOnly
+    const dataPath = storage.join(directory, 'data')
+    const opened = storage.open(dataPath, { readOnly })
+    try {
+      this.metadata = readMetadata(opened, storage)
+      const { metadata } = this
+      const { blockSize, hashKey, uuid } = metadata.identity
+      this.file = new DataFile(opened, metadata, storage)
+      requireLength(this.file, metadata)
+      const segmentBytes = alignUp(Math.max(options.logSegmentBytes, 16 * blockSize, 131072), PAGE)
+      const segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes)
+      requireLog(storage, segments.directory)
+      segments.load(readOnly)
+      const reader = new LogReader(segments, storage)
+      const analysis = analyse(reader, metadata, segments.directory)
+
+      const frames = Math.max(16, Math.floor(options.cacheBytes / blockSize))
+      const logCapacity = Math.min(LOG_BUFFER_BYTES, segmentBytes - 512)
+      const keyAt = 0
+      this.fieldAt = KEY_SCRATCH_BYTES
+      const undoFieldAt = this.fieldAt + blockSize
+      const blockAt = undoFieldAt + blockSize
+      const listAt = blockAt + blockSize
+      const logAt = listAt + LIST_SCRATCH_BYTES
+      this.frameStart = alignUp(logAt + logCapacity, PAGE)
+      this.arena = new Arena(this.frameStart + frames * blockSize)
+      this.log = new LogWriter(
+        this.arena,
+        logAt,
+        logCapacity,
+        segments,
+        storage,
+        this.health,
+        analysis.end.lsn,
+        options.preallocate,
+      )
+      this.pool = new BufferPool(this.arena, this.frameStart, frames, this.file, this.log, this.health)
+      this.pool.basisLsn = metadata.redoLsn
+      this.pool.limit = () => metadata.blocks
+      const { pool, log } = this
+      this.free = new FreeBlocks(pool, log, metadata, dataPath)
+      this.transactions = new TransactionManager(pool, log, metadata, this.free)
+      const { free, transactions } = this
+      this.large = new LargeValues(pool, log, free, transactions, dataPath, listAt)
+      this.structure = new Structure({ pool, log, free, transactions, hashKey }, blockAt)
+      const key = new KeyBuffer(this.arena, keyAt, new KeyHash(hashKey))
+      this.index = new HashIndex(
+        { pool, log, transactions, large: this.large, structure: this.structure, key, path: dataPath },
+        undoFieldAt,
+        blockAt,
+      )
+      this.view = new CommittedView(log)
+      this.checkpointer = new Checkpointer(
+        { pool, log, file: this.file, metadata, transactions, health: this.health },
+        options.checkpointBytes,
+      )
+      this.recovery = {
+        needed: analysis.records > 0,
+        recordsScanned: analysis.records,
+        redone: 0,
+        transactionsRolledBack: analysis.losers.size,
+        tornTailBytes: analysis.end.tornBytes,
+        milliseconds: 0,
+      }
+      this.recover(reader, analysis, dataPath, blockAt)
+      this.recovery.milliseconds = performance.now() - started
+    } catch (error) {
+      opened.close()
+      throw error
+    }
+  }
+
+  private recover(reader: LogReader, analysis: Analysis, dataPath: string, scratch: number): void {
+    const { log, pool, metadata } = this
+    if (!this.recovery.needed && analysis.end.tornBytes === 0) {
+      if (!this.readOnly) log.segments.keepOnly(analysis.end.chain)
+      return
+    }
+    if (this.readOnly) {
+      if (!this.recovery.needed) return
+      throw new XenonError(
+        'XENON_READ_ONLY',
+        `${dataPath} was not closed cleanly and needs recovery, which writes; open it once without readOnly`,
+      )
+    }
+    log.segments.keepOnly(analysis.end.chain)
+    log.startSegment()
+    pool.limit = () => Number.POSITIVE_INFINITY
+    const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
+    redo.run(reader)
+    this.recovery.redone = redo.redone
+    pool.limit = () => metadata.blocks
+    undoLosers(this.transactions, analysis)
+    this.checkpointer.run()
+  }
+
+  /** Refuses work on a closed or failed handle. */
+  refuse(): void {
+    if (this.closed) throw new XenonError('XENON_CLOSED', 'the database is closed; open it again to use it')
+    this.health.check()
+  }
+
+  /** A last checkpoint, unless nothing was written; then the files are closed and the lock released. */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    try {
+      if (this.health.failure === undefined && !this.readOnly && this.log.records > 0) {
+        this.checkpointer.run()
+        this.log.segments.shrink()
+      }
+    } finally {
+      try {
+        this.log.segments.close()
+        this.file.file.close()
+      } finally {
+        this.lock?.release()
+      }
+    }
+  }
+}
+
+const readMetadata = (file: DataFile['file'], storage: Storage): Metadata => {
+  const bytes = new Uint8Array(PAGE)
+  const got = file.read(bytes, 0, bytes.length, 0)
+  return Metadata.decode(bytes.subarray(0, got), file.path, storage)
+}
+
+const requireLength = (file: DataFile, metadata: Metadata): void => {
+  const expected = metadata.fileBlocks * file.blockSize
+  const size = file.file.size()
+  if (size < expected)
+    throw new CorruptionError(
+      file.file.path,
+      `is ${size} bytes long, but held ${expected} at the last checkpoint: it was cut off; restore a backup`,
+    )
+}
+
+const requireLog = (storage: Storage, directory: string): void => {
+  if (storage.kind(directory) !== 'directory')
+    throw new CorruptionError(directory, 'the log is missing; data and log must stay together (restore both)')
+}

@@ -1,0 +1,111 @@
+/**
+ * Free blocks inside the file: a list linked through the blocks' `next` pointers, its head in block 0.
+ *
+ * Taking and giving back are parts of the log record of the structure change that wants them, so that both happen
+ * or neither. Usage: `plan` (reads, may fail) before the record is begun, `log*` while it is built, then the
+ * matching `apply*` with nothing in between that can fail.
+ */
+
+import type { BufferPool } from '../buffer/pool.ts'
+import { CorruptionError } from '../errors.ts'
+import { LogOp } from '../log/format.ts'
+import type { LogWriter } from '../log/writer.ts'
+import { AT_KIND, AT_NEXT, BlockKind, kindName } from '../pager/layout.ts'
+import type { Metadata } from '../pager/metadata.ts'
+
+const MAX_BLOCKS = 0xfffffff0
+
+export class FreeBlocks {
+  reused = 0
+  private readonly pool: BufferPool
+  private readonly log: LogWriter
+  private readonly metadata: Metadata
+  private readonly path: string
+  private freeHead = 0
+  private freeBlocks = 0
+  private blocks = 0
+
+  constructor(pool: BufferPool, log: LogWriter, metadata: Metadata, path: string) {
+    this.pool = pool
+    this.log = log
+    this.metadata = metadata
+    this.path = path
+  }
+
+  /** Chooses `count` blocks: free ones first, then new ones at the end of the file. */
+  plan(count: number): number[] {
+    const { metadata } = this
+    this.freeHead = metadata.freeHead
+    this.freeBlocks = metadata.freeBlocks
+    this.blocks = metadata.blocks
+    const taken: number[] = []
+    while (taken.length < count) {
+      if (this.freeHead !== 0) {
+        taken.push(this.freeHead)
+        this.freeHead = this.nextFree(this.freeHead)
+        this.freeBlocks--
+      } else {
+        if (this.blocks >= MAX_BLOCKS)
+          throw new CorruptionError(this.path, `the file has reached its limit of ${MAX_BLOCKS} blocks`)
+        taken.push(this.blocks++)
+      }
+    }
+    return taken
+  }
+
+  private nextFree(block: number): number {
+    const base = this.pool.get(block)
+    const kind = this.pool.arena.u8[base + AT_KIND]!
+    if (kind !== BlockKind.free && kind !== BlockKind.large)
+      throw new CorruptionError(
+        this.path,
+        `it is on the free-block list, but holds a ${kindName(kind)}`,
+        block,
+      )
+    const next = this.pool.arena.u32[(base + AT_NEXT) >>> 2]!
+    if (next >= this.metadata.blocks || (next === 0) !== (this.freeBlocks === 1))
+      throw new CorruptionError(this.path, `the free-block list breaks off or leads to block ${next}`, block)
+    return next
+  }
+
+  /** Inside a record: adds to the plan that `block`, whose frame lies at `base`, becomes free. */
+  logFree(block: number, base: number): void {
+    const { u8, u32 } = this.pool.arena
+    u8.fill(0, base, base + this.pool.blockSize)
+    u32[(base + AT_NEXT) >>> 2] = this.freeHead
+    this.log.part(block)
+    this.log.format(BlockKind.free, 0)
+    if (this.freeHead !== 0) this.log.setWord(AT_NEXT, this.freeHead)
+    this.log.endPart()
+    this.freeHead = block
+    this.freeBlocks++
+  }
+
+  /** Inside a record: adds to the plan that a chain of `count` linked blocks becomes free; its tail lies at `tailBase`. */
+  logSplice(head: number, tail: number, tailBase: number, count: number): void {
+    this.pool.arena.u32[(tailBase + AT_NEXT) >>> 2] = this.freeHead
+    this.log.part(tail)
+    this.log.setWord(AT_NEXT, this.freeHead)
+    this.log.endPart()
+    this.freeHead = head
+    this.freeBlocks += count
+  }
+
+  /** Inside a part of block 0: the outcome of the plan. */
+  logPlan(): void {
+    const { metadata, log } = this
+    if (this.freeHead !== metadata.freeHead) log.operation(LogOp.freeHead, this.freeHead)
+    if (this.freeBlocks !== metadata.freeBlocks) log.operation(LogOp.freeBlocks, this.freeBlocks)
+    if (this.blocks !== metadata.blocks) log.operation(LogOp.blocks, this.blocks)
+  }
+
+  /** The record of the plan has been appended at `lsn`. */
+  apply(lsn: number): void {
+    const { metadata } = this
+    this.reused += Math.max(0, metadata.freeBlocks - this.freeBlocks)
+    metadata.freeHead = this.freeHead
+    metadata.freeBlocks = this.freeBlocks
+    metadata.blocks = this.blocks
+    metadata.lsn = lsn
+  }
+}

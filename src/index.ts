@@ -1,0 +1,32 @@
+/** xenondb: an embedded, transactional key-value store in pure TypeScript. */
+import { type Database, openOn } from './database.ts'
+import { nodeStorage } from './storage/node.ts'
+import type { OpenOptions } from './types.ts'
+
+/**
+ * Opens the database in a directory, creating it if it is missing.
+ * @throws XenonError `XENON_LOCKED` if another process or handle has it, `XENON_CORRUPT` if its files are damaged,
+ *   `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and `errorIfExists` say.
+ */
+export const open = <V = string>(directory: string, options: OpenOptions<V> = {}): Database<V> =>
+  openOn(directory, options, nodeStorage)
+
+/** The same function under the name of the C API. */
+export const db_open: typeof open = open
+
+export { Cursor } from './cursor.ts'
+export { Database } from './database.ts'
+export {
+  CorruptionError,
+  DatabaseLockedError,
+  InvalidArgumentError,
+  LockConflictError,
+  StorageError,
+  XenonError,
+  type XenonErrorCode,
+} from './errors.ts'
+export { memoryStorage } from './storage/memory.ts'
+export { nodeStorage } from './storage/node.ts'
+export type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage/storage.ts'
+export { Savepoint, Transaction } from './transaction.ts'
+export type * from './types.ts'

@@ -1,0 +1,164 @@
+/**
+ * The key of the operation at hand: its bytes in the arena's key scratch, and its hash.
+ *
+ * HalfSipHash-1-3 (Aumasson and Bernstein; 32-bit operations, keyed with a random key of block 0, so that nobody
+ * can prepare colliding keys) over the UTF-8 bytes. Its 32-bit output is the position: position mod 101 chooses the
+ * index block, the whole position orders the records inside a directory. The tag in a slot is 15 bits of v0 ^ v2 of
+ * the same final state.
+ */
+import type { Arena } from '../bytes.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { INDEX_BLOCKS, MAX_KEY_BYTES } from '../pager/layout.ts'
+import type { Key } from '../types.ts'
+
+export class KeyHash {
+  position = 0
+  tag = 0
+  private readonly k0: number
+  private readonly k1: number
+
+  constructor(hashKey: [number, number]) {
+    this.k0 = hashKey[0] | 0
+    this.k1 = hashKey[1] | 0
+  }
+
+  /** Hashes `length` bytes at `start`. */
+  of(u8: Uint8Array, start: number, length: number): void {
+    let v0 = this.k0
+    let v1 = this.k1
+    let v2 = this.k0 ^ 0x6c796765
+    let v3 = this.k1 ^ 0x74656462
+    const wordsEnd = start + (length & ~3)
+    let at = start
+    for (; at < wordsEnd; at += 4) {
+      const m = u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)
+      v3 ^= m
+      v0 = (v0 + v1) | 0
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+      v0 = (v0 << 16) | (v0 >>> 16)
+      v2 = (v2 + v3) | 0
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+      v0 = (v0 + v3) | 0
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+      v2 = (v2 + v1) | 0
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+      v2 = (v2 << 16) | (v2 >>> 16)
+      v0 ^= m
+    }
+    let m = length << 24
+    const rest = length & 3
+    if (rest > 2) m |= u8[at + 2]! << 16
+    if (rest > 1) m |= u8[at + 1]! << 8
+    if (rest > 0) m |= u8[at]!
+    v3 ^= m
+    for (let round = 0; round < 4; round++) {
+      v0 = (v0 + v1) | 0
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+      v0 = (v0 << 16) | (v0 >>> 16)
+      v2 = (v2 + v3) | 0
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+      v0 = (v0 + v3) | 0
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+      v2 = (v2 + v1) | 0
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+      v2 = (v2 << 16) | (v2 >>> 16)
+      if (round === 0) {
+        v0 ^= m
+        v2 ^= 0xff
+      }
+    }
+    this.position = (v1 ^ v3) >>> 0
+    this.tag = ((v0 ^ v2) & 0x7fff) | 0x8000
+  }
+}
+
+/** The key scratch: the bytes lie at `at` of the arena. */
+export class KeyBuffer {
+  readonly at: number
+  length = 0
+  private readonly arena: Arena
+  private readonly hash: KeyHash
+
+  constructor(arena: Arena, at: number, hash: KeyHash) {
+    this.arena = arena
+    this.at = at
+    this.hash = hash
+  }
+
+  get position(): number {
+    return this.hash.position
+  }
+
+  get tag(): number {
+    return this.hash.tag
+  }
+
+  /** Number of the index block. */
+  get root(): number {
+    return 1 + (this.hash.position % INDEX_BLOCKS)
+  }
+
+  set(key: Key): void {
+    if (typeof key === 'string') this.setText(key)
+    else this.setBytes(key)
+    this.hash.of(this.arena.u8, this.at, this.length)
+  }
+
+  /** A key whose bytes lie in an arena already. */
+  copy(source: Arena, position: number, length: number): void {
+    if (source === this.arena) this.arena.u8.copyWithin(this.at, position, position + length)
+    else this.arena.u8.set(source.u8.subarray(position, position + length), this.at)
+    this.length = length
+    this.hash.of(this.arena.u8, this.at, length)
+  }
+
+  private setText(key: string): void {
+    const { u8 } = this.arena
+    const { at } = this
+    const length = key.length
+    if (length === 0) throw new InvalidArgumentError('a key must not be empty')
+    if (length > MAX_KEY_BYTES) throw tooLarge(length)
+    for (let i = 0; i < length; i++) {
+      const code = key.charCodeAt(i)
+      if (code > 127) {
+        this.setUnicode(key)
+        return
+      }
+      u8[at + i] = code
+    }
+    this.length = length
+  }
+
+  private setUnicode(key: string): void {
+    if (!isWellFormed(key))
+      throw new InvalidArgumentError(
+        'a key must be well-formed Unicode: this one has a lone surrogate; use bytes',
+      )
+    // The scratch has room for three bytes per code unit.
+    const length = this.arena.u8.utf8Write(key, this.at)
+    if (length > MAX_KEY_BYTES) throw tooLarge(length)
+    this.length = length
+  }
+
+  private setBytes(key: Uint8Array): void {
+    if (!(key instanceof Uint8Array))
+      throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
+    const length = key.length
+    if (length === 0) throw new InvalidArgumentError('a key must not be empty (or its buffer was detached)')
+    if (length > MAX_KEY_BYTES) throw tooLarge(length)
+    this.arena.u8.set(key, this.at)
+    this.length = length
+  }
+}
+
+/** Bytes of the key scratch: three per code unit of the longest string key. */
+export const KEY_SCRATCH_BYTES: number = 4 * MAX_KEY_BYTES
+
+export const isWellFormed = (text: string): boolean =>
+  (text as unknown as { isWellFormed(): boolean }).isWellFormed()
+
+export const describe = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+
+const tooLarge = (length: number): XenonError =>
+  new XenonError('XENON_KEY_TOO_LARGE', `a key of ${length} bytes; the longest allowed is ${MAX_KEY_BYTES}`)

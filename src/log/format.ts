@@ -1,0 +1,132 @@
+/**
+ * The bytes of the log. LSN: position of a byte in the endless stream of groups, so a larger LSN is a later one;
+ * the space that groups leave up to the next sector counts too. Everything is aligned to 4 bytes, little-endian.
+ *
+ * Segment file, first sector
+ *    0   8  magic "XENLOG1\n"          16  16  UUID of the database
+ *    8   4  checksum of bytes 12-63    32   8  LSN of the first byte behind this sector
+ *   12   4  salt of this use           40   4  bytes of the segment
+ *
+ * Group: what one write carries. Begins on a fresh sector when the one before it was synced.
+ *    0   4  magic                      16   8  LSN of this group
+ *    4   4  checksum of the rest       24   8  synced through: every byte below this LSN was synced before
+ *    8   4  bytes of the group
+ *   12   4  salt of the segment's use  32      records
+ *
+ * Record
+ *    0   4  bytes of the record        8   4  transaction, 0 = the system
+ *    4   1  type                      12   8  LSN of the transaction's record before this one, 0 = none;
+ *    5   1  flags                             in a compensation record: of the record to undo next
+ *    6   2  parts                     20      the undo section if flagged, then the parts
+ *
+ * Part: all changes of one block.      u32 block | u32 bytes of operations | operations
+ * Operation: one word u16 length | u16 offset, then `length` bytes (padded) that overwrite the block from `offset`;
+ *    or length 0 and a code in place of the offset, then its arguments (see LogOp).
+ * Undo section: u8 kind | u8 record flags | u16 key length | u32 field length | key (padded) | field (padded)
+ */
+import type { Arena } from '../bytes.ts'
+
+export const SEGMENT_MAGIC: Uint8Array = new Uint8Array([0x58, 0x45, 0x4e, 0x4c, 0x4f, 0x47, 0x31, 0x0a])
+export const SEGMENT_HEADER_BYTES = 512
+export const GROUP_MAGIC = 0x474c4e58
+export const GROUP_HEADER_BYTES = 32
+export const RECORD_HEADER_BYTES = 20
+export const UNDO_HEADER_BYTES = 8
+
+export const RecordType = {
+  /** A change of a transaction; with the flag `commits` it is a whole transaction in itself. */
+  update: 1,
+  commit: 2,
+  /** A transaction has been rolled back completely. */
+  end: 3,
+  /** A structure change: atomic in itself, never undone. */
+  system: 4,
+  /** A full block, logged before the block is overwritten in place. */
+  image: 5,
+} as const
+
+export const RecordFlag = {
+  commits: 1,
+  compensation: 2,
+  undo: 4,
+} as const
+
+export const UndoKind = {
+  /** Remove the key again. */
+  insert: 1,
+  /** Put the old record (flags and field) back. */
+  restore: 2,
+  /** Free the blocks whose numbers are the field. */
+  allocate: 3,
+} as const
+
+export const LogOp = {
+  /** Argument: kind | level << 8. The block is zeroed; nothing of its old bytes is needed. */
+  format: 1,
+  /** Arguments: to << 16 | from, length. Bytes move inside the block. */
+  move: 2,
+  /** The bucket is compacted. */
+  compact: 3,
+  /** Block 0, argument: change of the number of records (signed). */
+  records: 16,
+  /** Block 0, argument: the new value. */
+  blocks: 17,
+  freeHead: 18,
+  freeBlocks: 19,
+} as const
+
+export const pad4 = (bytes: number): number => (bytes + 3) & ~3
+
+export const recordLength = (a: Arena, position: number): number => a.u32[position >>> 2]!
+export const recordType = (a: Arena, position: number): number => a.u8[position + 4]!
+export const recordFlags = (a: Arena, position: number): number => a.u8[position + 5]!
+export const recordParts = (a: Arena, position: number): number => a.u16[(position + 6) >>> 1]!
+export const recordTransaction = (a: Arena, position: number): number => a.u32[(position + 8) >>> 2]!
+export const recordPrevious = (a: Arena, position: number): number =>
+  a.u32[(position + 12) >>> 2]! + a.u32[(position + 16) >>> 2]! * 4294967296
+
+/** Position of the first part of a record. */
+const firstPart = (a: Arena, position: number): number => {
+  const at = position + RECORD_HEADER_BYTES
+  if ((recordFlags(a, position) & RecordFlag.undo) === 0) return at
+  return at + UNDO_HEADER_BYTES + pad4(a.u16[(at + 2) >>> 1]!) + pad4(a.u32[(at + 4) >>> 2]!)
+}
+
+/** Calls `visit` with the block and the bounds of the operations of each part. */
+export const eachPart = (
+  a: Arena,
+  position: number,
+  visit: (block: number, from: number, to: number) => void,
+): void => {
+  let at = firstPart(a, position)
+  for (let part = recordParts(a, position); part > 0; part--) {
+    const block = a.u32[at >>> 2]!
+    const from = at + 8
+    at = from + a.u32[(at + 4) >>> 2]!
+    visit(block, from, at)
+  }
+}
+
+export interface UndoSection {
+  kind: number
+  flags: number
+  key: number
+  keyLength: number
+  field: number
+  fieldLength: number
+}
+
+/** The undo section of a record that has one. */
+export const undoSection = (a: Arena, position: number): UndoSection => {
+  const at = position + RECORD_HEADER_BYTES
+  const keyLength = a.u16[(at + 2) >>> 1]!
+  const key = at + UNDO_HEADER_BYTES
+  return {
+    kind: a.u8[at]!,
+    flags: a.u8[at + 1]!,
+    key,
+    keyLength,
+    field: key + pad4(keyLength),
+    fieldLength: a.u32[(at + 4) >>> 2]!,
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Reads the log for recovery: group by group from a given LSN to its end. A group that is not whole ends the log if
+ * it can only be the torn tail of writes that were never synced; if a later group says that this place had been
+ * synced, it is damage and is reported, never skipped.
+ */
+import { Arena, readU64 } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
+import type { Storage } from '../storage/storage.ts'
+import {
+  GROUP_HEADER_BYTES,
+  GROUP_MAGIC,
+  RECORD_HEADER_BYTES,
+  recordLength,
+  SEGMENT_HEADER_BYTES,
+} from './format.ts'
+import type { LogSegments, Segment } from './segments.ts'
+
+const SECTOR = 512
+
+export type RecordVisitor = (a: Arena, position: number, lsn: number) => void
+
+export interface LogEnd {
+  /** LSN behind the last whole group. */
+  lsn: number
+  /** The segments that were read, in order. */
+  chain: Segment[]
+  /** Bytes behind the end that look like a torn write. */
+  tornBytes: number
+}
+
+export class LogReader {
+  private readonly segments: LogSegments
+  private readonly storage: Storage
+  private readonly arena: Arena
+
+  constructor(segments: LogSegments, storage: Storage) {
+    this.segments = segments
+    this.storage = storage
+    this.arena = new Arena(segments.segmentBytes)
+  }
+
+  /** Visits every record from the group at `from` on, to the end of the log. */
+  scan(from: number, visit: RecordVisitor): LogEnd {
+    const { lsn, chain } = this.walk(from, Number.POSITIVE_INFINITY, visit)
+    return { lsn, chain, tornBytes: this.tornBytes(chain[chain.length - 1]!, lsn, chain) }
+  }
+
+  /** Visits every record from the group at `from` on whose group begins below `until`. */
+  walk(from: number, until: number, visit: RecordVisitor): { lsn: number; chain: Segment[] } {
+    let segment = this.segmentOf(from)
+    const chain = [segment]
+    let lsn = from
+    while (lsn < until) {
+      const group = this.readGroup(segment, lsn) ?? this.readGroup(segment, nextSector(segment, lsn))
+      if (group) {
+        this.visitGroup(group, segment, visit)
+        lsn = group.end
+        continue
+      }
+      const next = this.successor(segment, lsn)
+      if (!next) break
+      segment = next
+      lsn = next.startLsn
+      chain.push(next)
+    }
+    return { lsn, chain }
+  }
+
+  private segmentOf(lsn: number): Segment {
+    const { active, segmentBytes, directory } = this.segments
+    const segment = active.findLast(candidate => candidate.startLsn <= lsn)
+    if (!segment || lsn - segment.startLsn > segmentBytes)
+      throw new CorruptionError(
+        directory,
+        `the log from LSN ${lsn} on is missing; data and log must stay together (restore both from a backup)`,
+      )
+    return segment
+  }
+
+  private successor(segment: Segment, lsn: number): Segment | undefined {
+    const rounded = nextSector(segment, lsn)
+    return this.segments.active.find(
+      next =>
+        next !== segment && (next.startLsn === lsn || next.startLsn === rounded) && next.startLsn >= lsn,
+    )
+  }
+
+  /** Reads the group at `lsn` into the arena; undefined when there is none that is whole. */
+  private readGroup(segment: Segment, lsn: number): { end: number; bytes: number; lsn: number } | undefined {
+    const { arena } = this
+    const at = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
+    if (at + GROUP_HEADER_BYTES > this.segments.segmentBytes) return undefined
+    if (segment.file.read(arena.u8, 0, GROUP_HEADER_BYTES, at) < GROUP_HEADER_BYTES) return undefined
+    const bytes = arena.u32[2]!
+    if (arena.u32[0] !== GROUP_MAGIC || arena.u32[3] !== segment.salt || readU64(arena.u32, 4) !== lsn)
+      return undefined
+    if (bytes < GROUP_HEADER_BYTES || bytes > this.segments.segmentBytes - at || bytes % 4 !== 0)
+      return undefined
+    const rest = bytes - GROUP_HEADER_BYTES
+    if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest)
+      return undefined
+    if (arena.u32[1] !== this.storage.crc32(arena.window(8, bytes - 8), 0)) return undefined
+    return { end: lsn + bytes, bytes, lsn }
+  }
+
+  private visitGroup(group: { bytes: number; lsn: number }, segment: Segment, visit: RecordVisitor): void {
+    for (let at = GROUP_HEADER_BYTES; at < group.bytes; ) {
+      const length = recordLength(this.arena, at)
+      if (length < RECORD_HEADER_BYTES || length % 4 !== 0 || at + length > group.bytes)
+        throw new CorruptionError(segment.file.path, `a record of ${length} bytes at LSN ${group.lsn + at}`)
+      visit(this.arena, at, group.lsn + at)
+      at += length
+    }
+  }
+
+  /**
+   * Looks behind the end of the log. A whole group of this log there that was written when the end had been synced
+   * already proves that the end is damage. Returns how many bytes look like remains of a torn tail.
+   */
+  private tornBytes(last: Segment, end: number, chain: readonly Segment[]): number {
+    let torn = 0
+    const later = this.segments.active.filter(segment => !chain.includes(segment) && segment.startLsn > end)
+    for (const segment of [last, ...later, ...this.segments.unreadable]) {
+      const start = segment === last ? SEGMENT_HEADER_BYTES + end - segment.startLsn : SEGMENT_HEADER_BYTES
+      torn += this.searchGroups(segment, start, end, segment === last)
+    }
+    return torn
+  }
+
+  private searchGroups(segment: Segment, start: number, end: number, isLast: boolean): number {
+    const size = Math.min(segment.file.size(), this.segments.segmentBytes)
+    if (size <= start) return 0
+    const rest = new Uint8Array(Math.ceil((size - start) / 4) * 4)
+    segment.file.read(rest, 0, size - start, start)
+    const u32 = new Uint32Array(rest.buffer)
+    const known = this.segments.active.includes(segment)
+    let torn = 0
+    for (let word = 0; word + GROUP_HEADER_BYTES / 4 <= u32.length; word++) {
+      if (u32[word] !== GROUP_MAGIC) continue
+      if (known && u32[word + 3] !== segment.salt) continue
+      const bytes = u32[word + 2]!
+      const lsn = readU64(u32, word + 4)
+      if (lsn < end || (isLast && lsn !== segment.startLsn + start + word * 4 - SEGMENT_HEADER_BYTES))
+        continue
+      const whole = word * 4 + bytes <= rest.length && bytes >= GROUP_HEADER_BYTES && bytes % 4 === 0
+      if (whole && u32[word + 1] === this.storage.crc32(rest.subarray(word * 4 + 8, word * 4 + bytes), 0)) {
+        const synced = readU64(u32, word + 6)
+        if (synced > end)
+          throw new CorruptionError(
+            segment.file.path,
+            `the log is damaged at LSN ${end}: a later group shows that it had been synced up to LSN ${synced}`,
+          )
+      }
+      torn += whole ? bytes : SECTOR
+    }
+    return torn
+  }
+}
+
+const nextSector = (segment: Segment, lsn: number): number =>
+  segment.startLsn + Math.ceil((lsn - segment.startLsn) / SECTOR) * SECTOR

@@ -1,0 +1,211 @@
+/**
+ * The log's segment files: of fixed size, filled in turn, recycled in place when a checkpoint has made them
+ * superfluous. A recycled segment gets a new header with a new salt, so that nothing of its earlier use can pass
+ * for a group of the new one; its bytes stay allocated, which makes the fdatasync of a commit cheap.
+ */
+import { alignUp, readU64, toHex, writeU64 } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
+import type { File, Storage } from '../storage/storage.ts'
+import { SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from './format.ts'
+
+/** The header stands twice in its sector, so that a flipped bit cannot make a used segment look unused. */
+const HEADER_COPY_OFFSETS = [0, 256] as const
+const HEADER_COPY_BYTES = 64
+/** Zeros are written ahead of the log's end in pieces of this size. */
+const PREALLOCATE_BYTES = 262144
+const NAME = /^[0-9]{8}\.log$/
+
+export interface Segment {
+  file: File
+  name: string
+  startLsn: number
+  salt: number
+  /** Bytes that the file has, zeros ahead of the log included. */
+  allocated: number
+}
+
+export class LogSegments {
+  readonly directory: string
+  readonly segmentBytes: number
+  /** In order of their LSNs; the last one is being written. */
+  readonly active: Segment[] = []
+  fsyncs = 0
+  private readonly spare: Segment[] = []
+  private readonly unsynced: Set<Segment> = new Set()
+  private readonly storage: Storage
+  private readonly uuid: Uint8Array
+  private readonly zeros: Uint8Array = new Uint8Array(PREALLOCATE_BYTES)
+  private nextName = 0
+
+  constructor(storage: Storage, directory: string, uuid: Uint8Array, segmentBytes: number) {
+    this.storage = storage
+    this.directory = directory
+    this.uuid = uuid
+    this.segmentBytes = segmentBytes
+  }
+
+  get current(): Segment | undefined {
+    return this.active[this.active.length - 1]
+  }
+
+  get bytes(): number {
+    return [...this.active, ...this.spare].reduce((sum, segment) => sum + segment.allocated, 0)
+  }
+
+  get count(): number {
+    return this.active.length + this.spare.length
+  }
+
+  /** Opens every segment that belongs to this database and orders them by LSN. */
+  load(readOnly: boolean): void {
+    for (const name of this.storage.list(this.directory).filter(entry => NAME.test(entry))) {
+      this.nextName = Math.max(this.nextName, Number.parseInt(name, 10) + 1)
+      const file = this.storage.open(this.storage.join(this.directory, name), { readOnly })
+      const header = this.readHeader(file)
+      const segment = {
+        file,
+        name,
+        startLsn: header?.startLsn ?? 0,
+        salt: header?.salt ?? 0,
+        allocated: file.size(),
+      }
+      if (header) this.active.push(segment)
+      else this.spare.push(segment)
+    }
+    this.active.sort((a, b) => a.startLsn - b.startLsn)
+  }
+
+  /** Starts the next segment at `lsn`: a spare one, or a new file. */
+  startSegment(lsn: number): Segment {
+    const segment = this.spare.pop() ?? this.createSegment()
+    segment.startLsn = lsn
+    segment.salt = new Uint32Array(this.storage.randomBytes(4).slice().buffer)[0]!
+    const header = this.encodeHeader(segment)
+    segment.file.write(header, 0, header.length, 0)
+    if (segment.allocated < header.length) segment.allocated = header.length
+    this.unsynced.add(segment)
+    this.active.push(segment)
+    return segment
+  }
+
+  /** Writes a group at its LSN in the current segment; with `ahead`, keeps zeros allocated behind it. */
+  write(bytes: Uint8Array, offset: number, length: number, lsn: number, ahead: boolean): void {
+    const segment = this.current!
+    const position = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
+    segment.file.write(bytes, offset, length, position)
+    const end = position + length
+    if (end > segment.allocated) {
+      segment.allocated = end
+      if (ahead) {
+        const target = Math.min(alignUp(end + 1, PREALLOCATE_BYTES), this.segmentBytes)
+        if (target > end) {
+          segment.file.write(this.zeros, 0, target - end, end)
+          segment.allocated = target
+        }
+      }
+    }
+    this.unsynced.add(segment)
+  }
+
+  /** True when a group of `length` bytes at `lsn` fits in the current segment. */
+  hasRoom(lsn: number, length: number): boolean {
+    const segment = this.current
+    return (
+      segment !== undefined && SEGMENT_HEADER_BYTES + lsn - segment.startLsn + length <= this.segmentBytes
+    )
+  }
+
+  sync(): void {
+    for (const segment of this.unsynced) {
+      segment.file.sync()
+      this.fsyncs++
+    }
+    this.unsynced.clear()
+  }
+
+  /** After recovery: deletes every segment that is not part of the chain, so that no later log can run into it. */
+  keepOnly(chain: readonly Segment[]): void {
+    for (const segment of this.active.splice(0))
+      (chain.includes(segment) ? this.active : this.spare).push(segment)
+    if (this.spare.length === 0) return
+    this.trimSpares(0)
+    this.storage.syncDirectory(this.directory)
+  }
+
+  /** Segments whose header could not be read. */
+  get unreadable(): readonly Segment[] {
+    return this.spare
+  }
+
+  /** Gives up the segments that end at or below `lsn`; keeps at most `spares` of them for later use. */
+  release(lsn: number, spares: number): void {
+    while (this.active.length > 1 && this.active[1]!.startLsn <= lsn) this.spare.push(this.active.shift()!)
+    this.trimSpares(spares)
+  }
+
+  /** Deletes every segment but the current one, and leaves that one with a small file. */
+  shrink(): void {
+    while (this.active.length > 1) this.spare.push(this.active.shift()!)
+    this.trimSpares(0)
+    const last = this.current
+    if (last && last.allocated > PREALLOCATE_BYTES) {
+      last.file.truncate(PREALLOCATE_BYTES)
+      last.allocated = PREALLOCATE_BYTES
+    }
+  }
+
+  close(): void {
+    for (const segment of [...this.active, ...this.spare]) segment.file.close()
+  }
+
+  private trimSpares(keep: number): void {
+    if (this.spare.length <= keep) return
+    while (this.spare.length > keep) {
+      const segment = this.spare.pop()!
+      this.unsynced.delete(segment)
+      segment.file.close()
+      this.storage.remove(this.storage.join(this.directory, segment.name))
+    }
+  }
+
+  private createSegment(): Segment {
+    const name = `${String(this.nextName++).padStart(8, '0')}.log`
+    const file = this.storage.open(this.storage.join(this.directory, name), { create: true })
+    this.storage.syncDirectory(this.directory)
+    return { file, name, startLsn: 0, salt: 0, allocated: 0 }
+  }
+
+  private encodeHeader(segment: Segment): Uint8Array {
+    const copy = new Uint8Array(HEADER_COPY_BYTES)
+    const u32 = new Uint32Array(copy.buffer)
+    copy.set(SEGMENT_MAGIC, 0)
+    copy.set(this.uuid, 16)
+    u32[3] = segment.salt
+    writeU64(u32, 8, segment.startLsn)
+    u32[10] = this.segmentBytes
+    u32[2] = this.storage.crc32(copy.subarray(12), 0)
+    const header = new Uint8Array(SEGMENT_HEADER_BYTES)
+    for (const offset of HEADER_COPY_OFFSETS) header.set(copy, offset)
+    return header
+  }
+
+  /** The header of a segment; undefined when it was torn or never written. A header of another database is an error. */
+  private readHeader(file: File): { startLsn: number; salt: number } | undefined {
+    const header = new Uint8Array(SEGMENT_HEADER_BYTES)
+    if (file.read(header, 0, header.length, 0) < header.length) return undefined
+    for (const offset of HEADER_COPY_OFFSETS) {
+      const copy = header.slice(offset, offset + HEADER_COPY_BYTES)
+      const u32 = new Uint32Array(copy.buffer)
+      if (SEGMENT_MAGIC.some((byte, i) => copy[i] !== byte)) continue
+      if (u32[2] !== this.storage.crc32(copy.subarray(12), 0)) continue
+      const uuid = copy.subarray(16, 32)
+      if (uuid.some((byte, i) => byte !== this.uuid[i]))
+        throw new CorruptionError(
+          file.path,
+          `belongs to another database (${toHex(uuid)}, expected ${toHex(this.uuid)}); keep data and log together`,
+        )
+      return { startLsn: readU64(u32, 8), salt: u32[3]! }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * Appends records to the log. A record is built in the log's buffer, which lies in the arena beside the pool, from
+ * bytes that lie in the arena; the buffer goes to the segment as one group when somebody needs it there.
+ *
+ *   reserve -> begin -> undo? -> (part -> set | move | format | … -> endPart)* -> end: LSN
+ *
+ * Invariants
+ *  L1  After `reserve(n)` the building of up to n bytes cannot fail, so a block may be changed first.
+ *  L2  A group begins on a fresh sector if the bytes before it were synced, or are being synced.
+ *  L3  A failed write or sync is never retried: `health` fails and everything after it is refused.
+ */
+import { Arena, writeU64 } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
+import type { Storage } from '../storage/storage.ts'
+import {
+  GROUP_HEADER_BYTES,
+  GROUP_MAGIC,
+  LogOp,
+  pad4,
+  RECORD_HEADER_BYTES,
+  RecordFlag,
+  RecordType,
+  SEGMENT_HEADER_BYTES,
+  UNDO_HEADER_BYTES,
+} from './format.ts'
+import type { Health } from './health.ts'
+import type { LogSegments } from './segments.ts'
+
+const SECTOR = 512
+
+export class LogWriter {
+  /** LSN behind the last record. */
+  endLsn: number
+  /** LSN up to which the log was written, and synced. */
+  writtenLsn: number
+  syncedLsn: number
+  records = 0
+  groups = 0
+  bytes = 0
+  images = 0
+  /** Bytes of records other than block images: what recovery has to redo. */
+  redoBytes = 0
+  readonly segments: LogSegments
+  readonly capacity: number
+  private readonly arena: Arena
+  private readonly storage: Storage
+  private readonly health: Health
+  private readonly start: number
+  private position: number
+  /** LSN of the group that is being filled: a record's place for recovery to begin reading. */
+  groupLsn: number
+  private recordStart = 0
+  private partStart = 0
+  private parts = 0
+  private alignNext = true
+  private readonly preallocate: boolean
+  private readonly window: Arena
+  private windowLsn = 0
+  private windowEnd = 0
+
+  /** The buffer is [start, start + capacity) of the arena. */
+  constructor(
+    arena: Arena,
+    start: number,
+    capacity: number,
+    segments: LogSegments,
+    storage: Storage,
+    health: Health,
+    endLsn: number,
+    preallocate: boolean,
+  ) {
+    this.arena = arena
+    this.start = start
+    this.capacity = capacity
+    this.segments = segments
+    this.storage = storage
+    this.health = health
+    this.endLsn = endLsn
+    this.writtenLsn = endLsn
+    this.syncedLsn = endLsn
+    this.groupLsn = endLsn
+    this.position = start
+    this.preallocate = preallocate
+    this.window = new Arena(capacity)
+  }
+
+  /** Makes room for `bytes` of records (L1). */
+  reserve(bytes: number): void {
+    if (this.position === this.start) this.openGroup()
+    else if (this.position + bytes > this.start + this.capacity) {
+      this.write()
+      this.openGroup()
+    }
+  }
+
+  begin(type: number, flags: number, transaction: number, previous: number): void {
+    const { u32 } = this.arena
+    const at = this.position
+    const w = at >>> 2
+    u32[w + 1] = type | (flags << 8)
+    u32[w + 2] = transaction
+    u32[w + 3] = previous % 4294967296
+    u32[w + 4] = (previous / 4294967296) | 0
+    this.recordStart = at
+    this.parts = 0
+    this.position = at + RECORD_HEADER_BYTES
+  }
+
+  part(block: number): void {
+    this.arena.u32[this.position >>> 2] = block
+    this.partStart = this.position
+    this.position += 8
+    this.parts++
+  }
+
+  /** The bytes [from, from + length) of the arena now stand at `offset` of the block. */
+  set(offset: number, length: number, from: number): void {
+    const at = this.position
+    this.arena.u32[at >>> 2] = length | (offset << 16)
+    this.arena.u8.copyWithin(at + 4, from, from + length)
+    this.position = at + 4 + pad4(length)
+  }
+
+  /** The 32-bit word at `offset` of the block is now `value`. */
+  setWord(offset: number, value: number): void {
+    const w = this.position >>> 2
+    this.arena.u32[w] = 4 | (offset << 16)
+    this.arena.u32[w + 1] = value
+    this.position += 8
+  }
+
+  move(to: number, from: number, length: number): void {
+    if (length === 0) return
+    this.operation(LogOp.move, (to << 16) | from)
+    this.arena.u32[this.position >>> 2] = length
+    this.position += 4
+  }
+
+  format(kind: number, level: number): void {
+    this.operation(LogOp.format, kind | (level << 8))
+  }
+
+  compact(): void {
+    this.arena.u32[this.position >>> 2] = LogOp.compact << 16
+    this.position += 4
+  }
+
+  /** An operation with one argument. */
+  operation(code: number, argument: number): void {
+    const w = this.position >>> 2
+    this.arena.u32[w] = code << 16
+    this.arena.u32[w + 1] = argument
+    this.position += 8
+  }
+
+  endPart(): void {
+    this.arena.u32[(this.partStart + 4) >>> 2] = this.position - this.partStart - 8
+  }
+
+  undo(
+    kind: number,
+    flags: number,
+    key: number,
+    keyLength: number,
+    field: number,
+    fieldLength: number,
+  ): void {
+    const { u8, u32 } = this.arena
+    const at = this.position
+    u32[at >>> 2] = kind | (flags << 8) | (keyLength << 16)
+    u32[(at + 4) >>> 2] = fieldLength
+    const keyAt = at + UNDO_HEADER_BYTES
+    u8.copyWithin(keyAt, key, key + keyLength)
+    const fieldAt = keyAt + pad4(keyLength)
+    u8.copyWithin(fieldAt, field, field + fieldLength)
+    this.position = fieldAt + pad4(fieldLength)
+    u8[this.recordStart + 5] = u8[this.recordStart + 5]! | RecordFlag.undo
+  }
+
+  /** Completes the record and returns its LSN. */
+  end(): number {
+    const at = this.recordStart
+    const length = this.position - at
+    this.arena.u32[at >>> 2] = length
+    this.arena.u16[(at + 6) >>> 1] = this.parts
+    this.records++
+    this.redoBytes += length
+    const lsn = this.groupLsn + (at - this.start)
+    this.endLsn = lsn + length
+    return lsn
+  }
+
+  /** Logs the full block at `base`; returns the record's LSN. */
+  image(block: number, base: number, blockSize: number): number {
+    this.reserve(blockSize + 64)
+    const redoBytes = this.redoBytes
+    this.begin(RecordType.image, 0, 0, 0)
+    this.part(block)
+    this.set(4, blockSize - 4, base + 4)
+    this.endPart()
+    const lsn = this.end()
+    this.redoBytes = redoBytes
+    this.images++
+    return lsn
+  }
+
+  /** Hands what is in the buffer to the operating system. */
+  write(): void {
+    const length = this.position - this.start
+    if (length <= GROUP_HEADER_BYTES) return
+    this.health.check()
+    const { arena, start, segments } = this
+    const w = start >>> 2
+    try {
+      if (!segments.hasRoom(this.groupLsn, length)) segments.startSegment(this.groupLsn)
+      arena.u32[w] = GROUP_MAGIC
+      arena.u32[w + 2] = length
+      arena.u32[w + 3] = segments.current!.salt
+      writeU64(arena.u32, w + 4, this.groupLsn)
+      writeU64(arena.u32, w + 6, this.syncedLsn)
+      arena.u32[w + 1] = this.storage.crc32(arena.window(start + 8, length - 8), 0)
+      segments.write(arena.u8, start, length, this.groupLsn, this.preallocate)
+    } catch (error) {
+      throw this.health.fail(error)
+    }
+    this.groups++
+    this.bytes += length
+    this.writtenLsn = this.groupLsn + length
+    this.position = start
+  }
+
+  /** Makes every record so far survive power loss. */
+  sync(): void {
+    this.write()
+    if (this.syncedLsn === this.writtenLsn) return
+    this.health.check()
+    try {
+      this.segments.sync()
+    } catch (error) {
+      throw this.health.fail(error)
+    }
+    this.syncedLsn = this.writtenLsn
+    this.alignNext = true
+  }
+
+  /** Where a record that was appended earlier lies, for undo: in the buffer, or read back from its segment. */
+  locate(lsn: number): { arena: Arena; position: number } {
+    if (this.position > this.start && lsn >= this.groupLsn)
+      return { arena: this.arena, position: this.start + lsn - this.groupLsn }
+    const length = lsn + 4 <= this.windowEnd && lsn >= this.windowLsn ? this.windowLength(lsn) : 0
+    if (length === 0 || lsn + length > this.windowEnd) this.readWindow(lsn)
+    return { arena: this.window, position: lsn - this.windowLsn }
+  }
+
+  private windowLength(lsn: number): number {
+    return this.window.u32[(lsn - this.windowLsn) >>> 2]!
+  }
+
+  /** Reads a stretch of the written log that ends behind the record at `lsn`, since undo walks backwards. */
+  private readWindow(lsn: number): void {
+    const index = this.segments.active.findLastIndex(candidate => candidate.startLsn <= lsn)
+    const segment = this.segments.active[index]
+    if (!segment) throw new CorruptionError(this.segments.directory, `no segment holds LSN ${lsn}`)
+    const header = new Uint32Array(1)
+    segment.file.read(new Uint8Array(header.buffer), 0, 4, SEGMENT_HEADER_BYTES + lsn - segment.startLsn)
+    const end = lsn + header[0]!
+    const size = this.window.buffer.byteLength
+    this.windowLsn = Math.max(segment.startLsn, end - size)
+    this.windowEnd = end
+    segment.file.read(
+      this.window.u8,
+      0,
+      end - this.windowLsn,
+      SEGMENT_HEADER_BYTES + this.windowLsn - segment.startLsn,
+    )
+  }
+
+  /** After recovery from a crash: what follows goes to a segment of its own, away from the torn tail. */
+  startSegment(): void {
+    this.alignEnd()
+    this.segments.startSegment(this.endLsn)
+  }
+
+  private alignEnd(): void {
+    const segmentStart = this.segments.current?.startLsn ?? this.endLsn
+    this.endLsn = segmentStart + Math.ceil((this.endLsn - segmentStart) / SECTOR) * SECTOR
+  }
+
+  private openGroup(): void {
+    if (this.alignNext) {
+      this.alignEnd()
+      this.alignNext = false
+    }
+    this.groupLsn = this.endLsn
+    this.endLsn += GROUP_HEADER_BYTES
+    this.position = this.start + GROUP_HEADER_BYTES
+  }
+}

@@ -1,0 +1,122 @@
+/** Checks the options of `open` and fills in the defaults. */
+import { InvalidArgumentError, XenonError } from './errors.ts'
+import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './pager/layout.ts'
+import type { Storage } from './storage/storage.ts'
+import type { Durability, OpenOptions, ValueEncoding } from './types.ts'
+
+const MiB = 1048576
+const MAX_CACHE_BYTES = 2147483648
+const MIN_FRAMES = 16
+const DEFAULT_BLOCK_SIZE = 4096
+
+const KNOWN = new Set([
+  'durability',
+  'cacheBytes',
+  'blockSize',
+  'valueEncoding',
+  'keyEncoding',
+  'ordered',
+  'compression',
+  'createIfMissing',
+  'errorIfExists',
+  'readOnly',
+  'checkpointBytes',
+  'logSegmentBytes',
+  'storage',
+])
+
+export interface ResolvedOptions<V> {
+  durability: Durability
+  cacheBytes: number
+  blockSize: number
+  /** The block size was asked for, so an existing database must have it. */
+  blockSizeGiven: boolean
+  valueEncoding: ValueEncoding<V>
+  keyEncoding: 'utf8' | 'binary'
+  createIfMissing: boolean
+  errorIfExists: boolean
+  readOnly: boolean
+  checkpointBytes: number
+  logSegmentBytes: number
+  storage: Storage
+}
+
+export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Storage): ResolvedOptions<V> => {
+  if (options === null || typeof options !== 'object') throw invalid('the options must be an object')
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name)) throw invalid(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
+  const storage = options.storage ?? defaultStorage
+  const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE
+  if (
+    !Number.isInteger(blockSize) ||
+    blockSize < MIN_BLOCK_SIZE ||
+    blockSize > MAX_BLOCK_SIZE ||
+    (blockSize & (blockSize - 1)) !== 0
+  )
+    throw invalid(
+      `blockSize must be a power of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}, not ${String(blockSize)}`,
+    )
+  notYet(options)
+  return {
+    durability: oneOf('durability', options.durability ?? 'power', ['power', 'process', 'none']),
+    cacheBytes: cacheBytes(options.cacheBytes, storage, blockSize),
+    blockSize,
+    blockSizeGiven: options.blockSize !== undefined,
+    valueEncoding: valueEncoding(options.valueEncoding ?? ('utf8' as ValueEncoding<V>)),
+    keyEncoding: oneOf('keyEncoding', options.keyEncoding ?? 'utf8', ['utf8', 'binary']),
+    createIfMissing: flag('createIfMissing', options.createIfMissing ?? true),
+    errorIfExists: flag('errorIfExists', options.errorIfExists ?? false),
+    readOnly: flag('readOnly', options.readOnly ?? false),
+    checkpointBytes: bytes('checkpointBytes', options.checkpointBytes ?? 64 * MiB, 65536, 2 ** 40),
+    logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
+    storage,
+  }
+}
+
+/** Options of the contract that this release does not have yet are refused, never ignored. */
+const notYet = (options: object): void => {
+  const { ordered, compression } = options as { ordered?: unknown; compression?: unknown }
+  if (ordered !== undefined) flag('ordered', ordered)
+  if (ordered === true)
+    throw new XenonError(
+      'XENON_NOT_SUPPORTED',
+      'the ordered index is not part of this release; leave the option out or open with ordered: false',
+    )
+  if (compression !== undefined && compression !== 'none')
+    throw new XenonError(
+      'XENON_NOT_SUPPORTED',
+      "compression is not part of this release; use compression: 'none'",
+    )
+}
+
+const cacheBytes = (given: number | undefined, storage: Storage, blockSize: number): number => {
+  if (given === undefined) return Math.min((storage.memoryBytes ?? 1024 * MiB) / 4, 1024 * MiB)
+  return Math.max(bytes('cacheBytes', given, 1, MAX_CACHE_BYTES), MIN_FRAMES * blockSize)
+}
+
+const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
+  if (encoding === 'utf8' || encoding === 'json' || encoding === 'binary') return encoding
+  const codec = encoding as unknown as { encode?: unknown; decode?: unknown } | null
+  if (typeof codec !== 'object' || typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')
+    throw invalid("valueEncoding must be 'utf8', 'json', 'binary' or { name, encode(value), decode(bytes) }")
+  return encoding
+}
+
+const bytes = (name: string, value: unknown, least: number, most: number): number => {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+    throw invalid(`${name} must be a whole number of bytes from ${least} to ${most}, not ${String(value)}`)
+  return value
+}
+
+const flag = (name: string, value: unknown): boolean => {
+  if (typeof value !== 'boolean') throw invalid(`${name} must be true or false, not ${String(value)}`)
+  return value
+}
+
+const oneOf = <T extends string>(name: string, value: unknown, allowed: readonly T[]): T => {
+  if (!allowed.includes(value as T))
+    throw invalid(`${name} must be ${allowed.map(item => `'${item}'`).join(' or ')}, not ${String(value)}`)
+  return value as T
+}
+
+const invalid = (message: string): InvalidArgumentError => new InvalidArgumentError(message)

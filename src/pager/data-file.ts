@@ -1,0 +1,97 @@
+/**
+ * The data file: fixed-size blocks. Reads and writes blocks between the file and an arena and guards each with its
+ * checksum. The checksum covers the block's number and the database's UUID (as its seed), so that a block of
+ * another place or of another database is noticed too.
+ */
+import type { Arena } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
+import type { File, Storage } from '../storage/storage.ts'
+import { bucketProblem } from './bucket.ts'
+import { directoryProblem } from './directory.ts'
+import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
+import { type Metadata, uuidSeed } from './metadata.ts'
+
+export class DataFile {
+  readonly file: File
+  readonly blockSize: number
+  readonly storage: Storage
+  blockReads = 0
+  blockWrites = 0
+  fsyncs = 0
+  private readonly seed: number
+  private readonly number: Uint8Array = new Uint8Array(4)
+
+  constructor(file: File, metadata: Metadata, storage: Storage) {
+    this.file = file
+    this.storage = storage
+    this.blockSize = metadata.identity.blockSize
+    this.seed = uuidSeed(storage, metadata.identity.uuid)
+  }
+
+  /** Reads a block to `base` of the arena; says what is wrong with it, or returns undefined. */
+  read(block: number, a: Arena, base: number): string | undefined {
+    const size = this.blockSize
+    this.blockReads++
+    const got = this.file.read(a.u8, base, size, block * size)
+    if (got < size) return `the file ends ${got === 0 ? 'before' : 'inside'} this block`
+    const stored = a.u32[(base + AT_CHECKSUM) >>> 2]!
+    const expected = this.checksum(block, a, base)
+    if (stored === expected) return undefined
+    return `wrong checksum ${hex(stored)}, expected ${hex(expected)} (${kindName(a.u8[base + AT_KIND]!)})`
+  }
+
+  /** Reads a block that must be sound. */
+  readSound(block: number, a: Arena, base: number): void {
+    const problem = this.read(block, a, base) ?? blockProblem(a, base, this.blockSize)
+    if (problem !== undefined) throw new CorruptionError(this.file.path, problem, block)
+  }
+
+  /** Writes the checksum of a block in the arena into its header. */
+  seal(block: number, a: Arena, base: number): void {
+    a.u32[(base + AT_CHECKSUM) >>> 2] = this.checksum(block, a, base)
+  }
+
+  /** Writes blocks that are neighbours in the file, in order, from the arena positions `bases`. */
+  writeRun(firstBlock: number, bases: readonly number[], a: Arena): void {
+    const size = this.blockSize
+    for (let i = 0; i < bases.length; i++) this.seal(firstBlock + i, a, bases[i]!)
+    if (bases.length === 1) this.file.write(a.u8, bases[0]!, size, firstBlock * size)
+    else
+      this.file.writeMany(
+        bases.map(base => a.window(base, size)),
+        firstBlock * size,
+      )
+    this.blockWrites += bases.length
+  }
+
+  writeState(metadata: Metadata): void {
+    const { sector, position } = metadata.encodeState(this.storage)
+    this.file.write(sector, 0, sector.length, position)
+  }
+
+  sync(): void {
+    this.file.sync()
+    this.fsyncs++
+  }
+
+  private checksum(block: number, a: Arena, base: number): number {
+    const number = this.number
+    number[0] = block
+    number[1] = block >>> 8
+    number[2] = block >>> 16
+    number[3] = block >>> 24
+    const seed = this.storage.crc32(number, this.seed)
+    return this.storage.crc32(a.window(base + 4, this.blockSize - 4), seed)
+  }
+}
+
+/** What is wrong with the contents of a block whose checksum is right, or undefined. */
+export const blockProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
+  const kind = a.u8[base + AT_KIND]!
+  if (kind === BlockKind.bucket) return bucketProblem(a, base, blockSize)
+  if (kind === BlockKind.directory) return directoryProblem(a, base, blockSize)
+  if (kind === BlockKind.free || kind === BlockKind.large) return undefined
+  return kindName(kind)
+}
+
+const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`

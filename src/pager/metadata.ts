@@ -1,0 +1,166 @@
+/**
+ * Block 0. Its identity is written once, at creation; its state is written at each checkpoint, in turn into two
+ * copies that lie in sectors of their own, so that a torn write leaves the other one (the higher sequence that
+ * has a right checksum wins).
+ *
+ *   sector 0, identity                         sectors 1 and 2, state
+ *   offset size                                offset size
+ *        0    8  magic "XENONDB\n"                  0    4  checksum of bytes 4 to 511, seeded with the UUID
+ *        8    4  format version                     4    4  sequence
+ *       12    4  block size                         8    8  LSN: the state holds every log record up to here
+ *       16   16  UUID                              16    8  redo LSN: where recovery begins to read the log
+ *       32    8  key of the hash                   24    8  records
+ *       40    4  feature flags                     32    4  blocks: end of the allocated file, in blocks
+ *       44    4  reserved                          36    4  head of the free-block list, 0 = none
+ *       48    8  creation time, ms since 1970      40    4  blocks on the free-block list
+ *      508    4  checksum of bytes 0 to 507        44    4  blocks that the file must hold at least
+ *                                                  48    8  most records there ever were
+ *                                                  56    8  log LSN: the log was synced at least up to here
+ *
+ * The free-block list is linked through AT_NEXT of its blocks.
+ */
+import { readU64, writeU64 } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
+import type { Storage } from '../storage/storage.ts'
+import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
+
+export const SECTOR = 512
+export const FORMAT_VERSION = 1
+export const METADATA_BYTES: number = 3 * SECTOR
+const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x4f, 0x4e, 0x44, 0x42, 0x0a])
+
+export interface Identity {
+  blockSize: number
+  uuid: Uint8Array
+  hashKey: [number, number]
+  createdAt: number
+}
+
+/** The mutable part of block 0, kept in memory; log records change it through `MetadataField`s. */
+export class Metadata {
+  readonly identity: Identity
+  /** LSN of the last log record that changed the state. */
+  lsn = 0
+  redoLsn = 0
+  records = 0
+  blocks: number = FIRST_OVERFLOW_BLOCK
+  freeHead = 0
+  freeBlocks = 0
+  /** Blocks that stood in the file when the state was last written. */
+  fileBlocks: number = FIRST_OVERFLOW_BLOCK
+  peakRecords = 0
+  logLsn = 0
+  private sequence = 0
+
+  constructor(identity: Identity) {
+    this.identity = identity
+  }
+
+  addRecords(delta: number): void {
+    this.records += delta
+    if (this.records > this.peakRecords) this.peakRecords = this.records
+  }
+
+  /** The identity sector. */
+  encodeIdentity(storage: Storage): Uint8Array {
+    const sector = new Uint8Array(SECTOR)
+    const view = new DataView(sector.buffer)
+    const { blockSize, uuid, hashKey, createdAt } = this.identity
+    sector.set(MAGIC, 0)
+    view.setUint32(8, FORMAT_VERSION, true)
+    view.setUint32(12, blockSize, true)
+    sector.set(uuid, 16)
+    view.setUint32(32, hashKey[0], true)
+    view.setUint32(36, hashKey[1], true)
+    view.setFloat64(48, createdAt, true)
+    view.setUint32(508, storage.crc32(sector.subarray(0, 508), 0), true)
+    return sector
+  }
+
+  /** The next state sector and the file offset where it belongs. */
+  encodeState(storage: Storage): { sector: Uint8Array; position: number } {
+    this.sequence++
+    const sector = new Uint8Array(SECTOR)
+    const u32 = new Uint32Array(sector.buffer)
+    u32[1] = this.sequence
+    writeU64(u32, 2, this.lsn)
+    writeU64(u32, 4, this.redoLsn)
+    writeU64(u32, 6, this.records)
+    u32[8] = this.blocks
+    u32[9] = this.freeHead
+    u32[10] = this.freeBlocks
+    u32[11] = this.fileBlocks
+    writeU64(u32, 12, this.peakRecords)
+    writeU64(u32, 14, this.logLsn)
+    u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
+    return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
+  }
+
+  /** Reads block 0, or says what is wrong with it. */
+  static decode(bytes: Uint8Array, file: string, storage: Storage): Metadata {
+    const metadata = new Metadata(decodeIdentity(bytes, file, storage))
+    const states = [1, 2].map(copy => stateCopy(bytes, copy, storage, metadata.identity.uuid))
+    const [a, b] = states
+    const best = a && b ? (a[1]! > b[1]! ? a : b) : (a ?? b)
+    if (!best)
+      throw new CorruptionError(
+        file,
+        'both copies of the database state have a wrong checksum; restore a backup',
+        0,
+      )
+    metadata.sequence = best[1]!
+    metadata.lsn = readU64(best, 2)
+    metadata.redoLsn = readU64(best, 4)
+    metadata.records = readU64(best, 6)
+    metadata.blocks = best[8]!
+    metadata.freeHead = best[9]!
+    metadata.freeBlocks = best[10]!
+    metadata.fileBlocks = best[11]!
+    metadata.peakRecords = readU64(best, 12)
+    metadata.logLsn = readU64(best, 14)
+    return metadata
+  }
+}
+
+export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.crc32(uuid, 0)
+
+const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage): Identity => {
+  if (bytes.length < METADATA_BYTES)
+    throw new CorruptionError(file, `is ${bytes.length} bytes long, too short for a xenondb data file`)
+  if (MAGIC.some((byte, i) => bytes[i] !== byte))
+    throw new CorruptionError(file, 'is not a xenondb data file (expected the magic "XENONDB")', 0)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const version = view.getUint32(8, true)
+  if (view.getUint32(508, true) !== storage.crc32(bytes.subarray(0, 508), 0))
+    throw new CorruptionError(
+      file,
+      `the identity in block 0 has a wrong checksum (format version ${version})`,
+      0,
+    )
+  if (version !== FORMAT_VERSION)
+    throw new CorruptionError(
+      file,
+      `has format version ${version}; this release reads version ${FORMAT_VERSION}`,
+      0,
+    )
+  const blockSize = view.getUint32(12, true)
+  if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || (blockSize & (blockSize - 1)) !== 0)
+    throw new CorruptionError(file, `has the impossible block size ${blockSize}`, 0)
+  return {
+    blockSize,
+    uuid: bytes.slice(16, 32),
+    hashKey: [view.getUint32(32, true), view.getUint32(36, true)],
+    createdAt: view.getFloat64(48, true),
+  }
+}
+
+const stateCopy = (
+  bytes: Uint8Array,
+  copy: number,
+  storage: Storage,
+  uuid: Uint8Array,
+): Uint32Array | undefined => {
+  const sector = bytes.slice(SECTOR * copy, SECTOR * (copy + 1))
+  const u32 = new Uint32Array(sector.buffer)
+  return u32[0] === storage.crc32(sector.subarray(4), uuidSeed(storage, uuid)) ? u32 : undefined
+}

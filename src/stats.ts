@@ -1,0 +1,64 @@
+/** Gathers the counters of the layers. */
+import { toHex } from './bytes.ts'
+import type { Engine } from './engine.ts'
+import type { Storage } from './storage/storage.ts'
+import type { Durability, Stats } from './types.ts'
+
+export const collectStats = (
+  engine: Engine,
+  storage: Storage,
+  directory: string,
+  durability: Durability,
+): Stats => {
+  const { metadata, file, pool, log, transactions, checkpointer, structure, index, free } = engine
+  return {
+    directory,
+    uuid: toHex(metadata.identity.uuid),
+    blockSize: metadata.identity.blockSize,
+    durability,
+    ordered: false,
+    records: metadata.records,
+    blocks: { total: metadata.blocks, free: metadata.freeBlocks },
+    dataBytes: file.file.size(),
+    dataBytesAllocated: storage.allocatedBytes(file.file.path),
+    logBytes: log.segments.bytes,
+    logBytesInUse: Math.max(0, log.endLsn - metadata.redoLsn),
+    logSegments: log.segments.count,
+    cache: {
+      frames: pool.frames,
+      framesUsed: pool.framesUsed,
+      dirty: pool.dirtyFrames,
+      bytes: pool.framesUsed * pool.blockSize,
+      accesses: pool.accesses,
+      hits: pool.accesses - pool.misses,
+      misses: pool.misses,
+      evictions: pool.evictions,
+      blockReads: file.blockReads,
+      blockWrites: file.blockWrites,
+    },
+    log: {
+      records: log.records,
+      bytes: log.bytes,
+      groups: log.groups,
+      fsyncs: log.segments.fsyncs,
+      images: log.images,
+    },
+    fsyncs: log.segments.fsyncs + file.fsyncs,
+    transactions: {
+      open: transactions.open.size,
+      commits: transactions.commits,
+      rollbacks: transactions.rollbacks,
+      lockConflicts: transactions.locks.conflicts,
+    },
+    checkpoints: checkpointer.count,
+    index: {
+      splits: structure.splits,
+      redistributions: structure.redistributions,
+      merges: structure.merges,
+      compactions: index.compactions,
+      slotsReused: index.slotsReused,
+      blocksReused: free.reused,
+    },
+    recovery: engine.recovery,
+  }
+}

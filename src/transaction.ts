@@ -1,0 +1,139 @@
+/** An explicit transaction over a database: synchronous, all or nothing. */
+import { InvalidArgumentError, XenonError } from './errors.ts'
+import type { Store } from './store.ts'
+import type { SavepointState, TransactionState } from './txn/transaction-state.ts'
+import type { Key } from './types.ts'
+
+/** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
+export class Savepoint {
+  /** @internal */
+  readonly state: SavepointState
+  /** @internal */
+  readonly owner: TransactionState
+  /** @internal Its number among the transaction's savepoints. */
+  readonly number: number
+
+  /** @internal */
+  constructor(owner: TransactionState, state: SavepointState, number: number) {
+    this.owner = owner
+    this.state = state
+    this.number = number
+  }
+}
+
+export class Transaction<V = string> {
+  private readonly store: Store<V>
+  private readonly state: TransactionState
+  private readonly makeDurable: () => void
+  private readonly readOnly: boolean
+  /** Numbers of the savepoints that still stand, ascending. */
+  private readonly savepoints: number[] = []
+  private nextSavepoint = 1
+
+  /** @internal Use `Database.begin`. */
+  constructor(store: Store<V>, makeDurable: () => void, readOnly: boolean) {
+    this.store = store
+    this.makeDurable = makeDurable
+    this.readOnly = readOnly
+    this.state = store.engine.transactions.begin(true)
+  }
+
+  /** True once it was committed or rolled back. */
+  get ended(): boolean {
+    return this.state.ended
+  }
+
+  /**
+   * The value of a key, changes of this transaction included.
+   * @throws LockConflictError if another open transaction has changed the key's block.
+   */
+  get(key: Key): V | undefined {
+    this.check()
+    return this.store.getIn(this.state, key)
+  }
+
+  getMany(keys: readonly Key[]): (V | undefined)[] {
+    return keys.map(key => this.get(key))
+  }
+
+  has(key: Key): boolean {
+    this.check()
+    return this.store.hasIn(this.state, key)
+  }
+
+  /**
+   * Stores a record. If it throws, the transaction is as it was before and still open.
+   * @throws LockConflictError if another open transaction has read or changed the key's block.
+   */
+  put(key: Key, value: V): void {
+    this.checkWritable()
+    this.store.putIn(this.state, key, value)
+  }
+
+  /** Removes a record; true if it was there. */
+  delete(key: Key): boolean {
+    this.checkWritable()
+    return this.store.deleteIn(this.state, key)
+  }
+
+  savepoint(): Savepoint {
+    this.check()
+    const number = this.nextSavepoint++
+    this.savepoints.push(number)
+    return new Savepoint(this.state, this.store.engine.transactions.savepoint(this.state), number)
+  }
+
+  /** Takes back everything since the savepoint, which stays; later savepoints are gone. */
+  rollbackTo(savepoint: Savepoint): void {
+    this.check()
+    if (!(savepoint instanceof Savepoint) || savepoint.owner !== this.state)
+      throw new InvalidArgumentError('this savepoint does not belong to this transaction')
+    const index = this.savepoints.indexOf(savepoint.number)
+    if (index < 0)
+      throw new InvalidArgumentError(
+        'this savepoint is gone: an earlier one was rolled back to after it was made',
+      )
+    this.savepoints.length = index + 1
+    this.store.engine.transactions.rollbackTo(this.state, savepoint.state)
+  }
+
+  /** Makes all changes permanent, as durable as the database's `durability` says, when it returns. */
+  commit(): void {
+    this.check()
+    const wrote = this.state.lastLsn !== 0
+    this.store.engine.transactions.commit(this.state)
+    if (wrote) this.makeDurable()
+  }
+
+  /** Takes back everything. */
+  rollback(): void {
+    this.check()
+    this.store.engine.transactions.rollback(this.state)
+  }
+
+  /** Rolls back if the transaction is still open. */
+  [Symbol.dispose](): void {
+    if (this.state.ended || this.store.engine.closed) return
+    if (this.store.engine.health.failure === undefined) this.rollback()
+    else this.store.engine.transactions.finish(this.state)
+  }
+
+  private check(): void {
+    const { engine } = this.store
+    if (this.state.ended)
+      throw new XenonError(
+        'XENON_TRANSACTION_ENDED',
+        'the transaction was committed or rolled back; begin another one',
+      )
+    if (engine.closed || engine.health.failure !== undefined) engine.refuse()
+  }
+
+  private checkWritable(): void {
+    this.check()
+    if (this.readOnly)
+      throw new XenonError(
+        'XENON_READ_ONLY',
+        'the transaction was begun with readOnly; begin one without it to write',
+      )
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Checkpoints: bring the data file up to date in small steps, so that recovery is short and the log can be cut.
+ *
+ * Fuzzy: commits go on between the steps. A checkpoint notes where the log ends and which blocks are dirty, writes
+ * those, syncs the data file, and only then moves the redo LSN in block 0 and gives up the segments below it.
+ *
+ * Invariants
+ *  C1  The redo LSN never passes the oldest change that is not synced in the data file, nor the first record of a
+ *      transaction under way.
+ *  C2  A segment is given up only after the block 0 that no longer needs it is synced.
+ */
+import type { BufferPool } from '../buffer/pool.ts'
+import type { Health } from '../log/health.ts'
+import type { LogWriter } from '../log/writer.ts'
+import type { DataFile } from '../pager/data-file.ts'
+import type { Metadata } from '../pager/metadata.ts'
+import type { TransactionManager } from './manager.ts'
+
+/** Bytes of blocks written in one step. */
+const STEP_BYTES = 1048576
+
+export class Checkpointer {
+  count = 0
+  private readonly pool: BufferPool
+  private readonly log: LogWriter
+  private readonly file: DataFile
+  private readonly metadata: Metadata
+  private readonly transactions: TransactionManager
+  private readonly health: Health
+  private readonly checkpointBytes: number
+  private readonly stepBlocks: number
+  private pending: number[] | undefined
+  private done = 0
+  private beginLsn = 0
+  private beginBytes = 0
+  /** Value of the log's redoBytes at which there is something to do again. */
+  private dueAt: number
+  private stride = 0
+
+  constructor(
+    parts: {
+      pool: BufferPool
+      log: LogWriter
+      file: DataFile
+      metadata: Metadata
+      transactions: TransactionManager
+      health: Health
+    },
+    checkpointBytes: number,
+  ) {
+    this.pool = parts.pool
+    this.log = parts.log
+    this.file = parts.file
+    this.metadata = parts.metadata
+    this.transactions = parts.transactions
+    this.health = parts.health
+    this.checkpointBytes = checkpointBytes
+    this.stepBlocks = Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
+    this.dueAt = checkpointBytes
+  }
+
+  /** Called after each commit: does a step when the log has grown enough. */
+  afterCommit(): void {
+    if (this.log.redoBytes >= this.dueAt) this.step()
+  }
+
+  /** A whole checkpoint, now. */
+  run(onProgress?: (progress: { done: number; total: number }) => void): void {
+    this.pending = undefined
+    this.start()
+    while (this.pending) {
+      onProgress?.({ done: this.done, total: this.pendingTotal })
+      this.step()
+    }
+  }
+
+  private get pendingTotal(): number {
+    return this.pending === undefined ? 0 : (this.pending as number[]).length
+  }
+
+  private step(): void {
+    if (this.pending === undefined) this.start()
+    else if (this.done < this.pending.length) {
+      this.pool.writeBack(this.pending.slice(this.done, this.done + this.stepBlocks))
+      this.done += this.stepBlocks
+      this.dueAt = this.log.redoBytes + this.stride
+    }
+    if (this.pending !== undefined && this.done >= this.pending.length) this.finish()
+  }
+
+  private start(): void {
+    this.log.write()
+    this.beginLsn = this.log.endLsn
+    this.beginBytes = this.log.redoBytes
+    this.pending = this.pool.dirtyBlocks()
+    this.done = 0
+    const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
+    this.stride = Math.min(this.checkpointBytes / 2 / steps, STEP_BYTES)
+    this.dueAt = this.log.redoBytes + this.stride
+  }
+
+  private finish(): void {
+    const { log, file, metadata, pool } = this
+    this.pending = undefined
+    this.health.check()
+    log.sync()
+    try {
+      file.sync()
+      // With nothing dirty left, the images that the checkpoint itself logged are not needed either.
+      const blocksFrom = pool.dirtyFrames === 0 ? log.endLsn : Math.min(this.beginLsn, pool.oldestChange())
+      metadata.redoLsn = Math.min(blocksFrom, this.transactions.oldestLsn())
+      metadata.logLsn = log.syncedLsn
+      metadata.fileBlocks = Math.min(metadata.blocks, Math.floor(file.file.size() / file.blockSize))
+      file.writeState(metadata)
+      file.sync()
+      pool.basisLsn = metadata.redoLsn
+      log.segments.release(
+        metadata.redoLsn,
+        Math.ceil((1.5 * this.checkpointBytes) / log.segments.segmentBytes),
+      )
+    } catch (error) {
+      throw this.health.fail(error)
+    }
+    this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
+    this.count++
+  }
+}

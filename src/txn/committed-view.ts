@@ -1,0 +1,62 @@
+/**
+ * What was committed before an open transaction changed it, for readers outside of it: built from the transaction's
+ * own undo sections in the log when somebody asks, so that a transaction nobody looks into pays nothing for it.
+ */
+import { copyBytes } from '../encoding.ts'
+import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
+import type { LogWriter } from '../log/writer.ts'
+import type { TransactionState } from './transaction-state.ts'
+
+/** The record as it was: its flags and field; `undefined` where there was none. */
+export interface CommittedRecord {
+  flags: number
+  field: Uint8Array
+}
+
+export class CommittedView {
+  private readonly log: LogWriter
+  private readonly views: WeakMap<
+    TransactionState,
+    { changes: number; records: Map<string, CommittedRecord | undefined> }
+  > = new WeakMap()
+
+  constructor(log: LogWriter) {
+    this.log = log
+  }
+
+  /** The keys (as Latin-1 text of their bytes) that the transaction has changed, with their committed records. */
+  of(state: TransactionState): ReadonlyMap<string, CommittedRecord | undefined> {
+    const known = this.views.get(state)
+    if (known?.changes === state.changes) return known.records
+    const records = this.collect(state)
+    this.views.set(state, { changes: state.changes, records })
+    return records
+  }
+
+  private collect(state: TransactionState): Map<string, CommittedRecord | undefined> {
+    const records = new Map<string, CommittedRecord | undefined>()
+    // From the last change to the first: the first one's undo section, which holds what was committed, wins.
+    for (let lsn = state.lastLsn; lsn !== 0; ) {
+      const { arena, position } = this.log.locate(lsn)
+      if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
+        const undo = undoSection(arena, position)
+        const key = latin1(arena.u8, undo.key, undo.keyLength)
+        if (undo.kind === UndoKind.insert) records.set(key, undefined)
+        else if (undo.kind === UndoKind.restore)
+          records.set(key, {
+            flags: undo.flags,
+            field: copyBytes(arena.u8, undo.field, undo.field + undo.fieldLength),
+          })
+      }
+      lsn = recordPrevious(arena, position)
+    }
+    return records
+  }
+}
+
+/** A key's bytes as a string of one character each, to look it up in a Map. */
+export const latin1 = (u8: Uint8Array, start: number, length: number): string => {
+  let text = ''
+  for (let i = start; i < start + length; i++) text += String.fromCharCode(u8[i]!)
+  return text
+}

@@ -1,0 +1,228 @@
+/**
+ * Transactions: begin, commit, rollback, savepoints, and the one place where a transaction first touches a bucket.
+ *
+ * Undo is logical: a change's log record carries what takes it back (remove this key, put this record back), because
+ * structure changes move records between blocks and are themselves never undone. Rolling back, live or in recovery,
+ * is one walk over the transaction's records from the last to the first, each step logged as a compensation record.
+ *
+ * Invariants
+ *  T1  A bucket changed by a locking transaction is locked exclusively by it until its end.
+ *  T2  The commit record is one record: the change of the record count and the freeing of replaced large values are
+ *      parts of it, so that a transaction is whole or absent.
+ */
+
+import type { BufferPool } from '../buffer/pool.ts'
+import type { Arena } from '../bytes.ts'
+import { XenonError } from '../errors.ts'
+import type { FreeBlocks } from '../freelist/blocks.ts'
+import {
+  LogOp,
+  RecordFlag,
+  RecordType,
+  recordFlags,
+  recordPrevious,
+  type UndoSection,
+  undoSection,
+} from '../log/format.ts'
+import type { LogWriter } from '../log/writer.ts'
+import { AT_NEXT } from '../pager/layout.ts'
+import type { Metadata } from '../pager/metadata.ts'
+import { LockTable } from './locks.ts'
+import { type SavepointState, TransactionState } from './transaction-state.ts'
+
+/** Takes back one change, logging it as the compensation that `state` describes. */
+export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection) => void
+
+export class TransactionManager {
+  readonly locks: LockTable = new LockTable()
+  readonly autocommit: TransactionState = new TransactionState(0, true, false)
+  /** Open transactions that a caller holds, by id. */
+  readonly open: Map<number, TransactionState> = new Map()
+  commits = 0
+  rollbacks = 0
+  /** Every transaction under way, those that no caller holds included. */
+  private readonly active: Set<TransactionState> = new Set()
+  private readonly pool: BufferPool
+  private readonly log: LogWriter
+  private readonly metadata: Metadata
+  private readonly free: FreeBlocks
+  private undoAction: UndoAction = () => {}
+  private nextId = 1
+
+  constructor(pool: BufferPool, log: LogWriter, metadata: Metadata, free: FreeBlocks) {
+    this.pool = pool
+    this.log = log
+    this.metadata = metadata
+    this.free = free
+  }
+
+  /** The index above knows how to take a change back. */
+  onUndo(action: UndoAction): void {
+    this.undoAction = action
+  }
+
+  /** `shared`: others may act while it is open, so it takes locks from its first touch on. */
+  begin(shared: boolean): TransactionState {
+    const state = new TransactionState(this.nextId++, false, shared || this.open.size > 0)
+    if (this.nextId > 0x7ffffff0) this.nextId = 1
+    if (shared) this.open.set(state.id, state)
+    this.active.add(state)
+    return state
+  }
+
+  /** A transaction that recovery found without an end. */
+  adopt(id: number, lastLsn: number): TransactionState {
+    const state = new TransactionState(id, false, false)
+    state.lastLsn = lastLsn
+    state.firstLsn = lastLsn
+    return state
+  }
+
+  /** Before the first change of a bucket (its head block): locks it for the transaction, or throws. */
+  beforeChange(state: TransactionState, block: number): void {
+    if (state.locking) {
+      if (this.locks.lockExclusive(block, state.id)) state.lockedBlocks.push(block)
+    } else if (this.open.size > 0) this.locks.requireFree(block)
+  }
+
+  beforeRead(state: TransactionState, block: number): void {
+    if (state.locking && this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
+  }
+
+  /** True when a structure change on behalf of `state` may move the records of a bucket. */
+  mayRestructure(state: TransactionState, block: number): boolean {
+    return this.open.size === 0 || this.locks.isFreeFor(block, state.id)
+  }
+
+  /** A block freshly taken for a transaction's records belongs to it like the bucket they came from. */
+  adoptFresh(state: TransactionState, block: number): void {
+    if (this.open.size === 0) return
+    this.locks.assign(block, state.locking ? state.id : 0)
+    if (state.locking) state.lockedBlocks.push(block)
+  }
+
+  /** Book-keeping after the log record of a change. */
+  changed(state: TransactionState, lsn: number, records: number): void {
+    if (state.isAutocommit) {
+      if (records !== 0) {
+        this.metadata.addRecords(records)
+        this.metadata.lsn = lsn
+      }
+      this.commits++
+      return
+    }
+    if (state.lastLsn === 0) state.firstLsn = this.log.groupLsn
+    state.lastLsn = lsn
+    state.records += records
+    state.changes++
+  }
+
+  /** Remembers a replaced chain of large blocks; it is freed by the commit. */
+  freeAtCommit(state: TransactionState, head: number, tail: number, blocks: number): void {
+    if (state.undoNext >= 0) return
+    if (state.pendingHead !== 0) {
+      const base = this.pool.get(tail)
+      this.log.reserve(64)
+      this.pool.arena.u32[(base + AT_NEXT) >>> 2] = state.pendingHead
+      this.log.begin(RecordType.system, 0, 0, 0)
+      this.log.part(tail)
+      this.log.setWord(AT_NEXT, state.pendingHead)
+      this.log.endPart()
+      this.pool.changed(base, this.log.end())
+    } else state.pendingTail = tail
+    state.pendingHead = head
+    state.pendingBlocks += blocks
+  }
+
+  /** Appends the commit record and releases the locks. Making it durable is the caller's next step. */
+  commit(state: TransactionState): void {
+    if (state.lastLsn !== 0) this.logCommit(state)
+    this.finish(state)
+    this.commits++
+  }
+
+  private logCommit(state: TransactionState): void {
+    const { log, pool, metadata, free } = this
+    const splice = state.pendingHead !== 0
+    const tailBase = splice ? pool.get(state.pendingTail) : 0
+    log.reserve(256)
+    if (splice) free.plan(0)
+    log.begin(RecordType.commit, 0, state.id, state.lastLsn)
+    if (splice) free.logSplice(state.pendingHead, state.pendingTail, tailBase, state.pendingBlocks)
+    if (splice || state.records !== 0) {
+      log.part(0)
+      if (state.records !== 0) log.operation(LogOp.records, state.records)
+      if (splice) free.logPlan()
+      log.endPart()
+    }
+    const lsn = log.end()
+    if (splice) {
+      pool.changed(tailBase, lsn)
+      free.apply(lsn)
+    }
+    if (splice || state.records !== 0) {
+      metadata.addRecords(state.records)
+      metadata.lsn = lsn
+    }
+  }
+
+  /** The log is needed from this LSN on to undo what is under way, or Infinity. */
+  oldestLsn(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const state of this.active)
+      if (state.lastLsn !== 0 && state.firstLsn < oldest) oldest = state.firstLsn
+    return oldest
+  }
+
+  savepoint(state: TransactionState): SavepointState {
+    const { lastLsn, records, pendingHead, pendingTail, pendingBlocks } = state
+    return { lsn: lastLsn, records, pendingHead, pendingTail, pendingBlocks }
+  }
+
+  rollbackTo(state: TransactionState, savepoint: SavepointState): void {
+    this.undoBackTo(state, savepoint.lsn)
+    state.records = savepoint.records
+    state.pendingHead = savepoint.pendingHead
+    state.pendingTail = savepoint.pendingTail
+    state.pendingBlocks = savepoint.pendingBlocks
+  }
+
+  rollback(state: TransactionState): void {
+    if (state.lastLsn !== 0) {
+      this.undoBackTo(state, 0)
+      this.log.reserve(64)
+      this.log.begin(RecordType.end, 0, state.id, 0)
+      this.log.end()
+    }
+    this.finish(state)
+    this.rollbacks++
+  }
+
+  /** Undoes the transaction's changes whose LSN is above `stop`, from the last to the first. */
+  private undoBackTo(state: TransactionState, stop: number): void {
+    let lsn = state.lastLsn
+    try {
+      while (lsn > stop) {
+        const { arena, position } = this.log.locate(lsn)
+        const previous = recordPrevious(arena, position)
+        if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
+          state.undoNext = previous
+          this.undoAction(state, arena, undoSection(arena, position))
+        }
+        lsn = previous
+      }
+    } finally {
+      state.undoNext = -1
+    }
+  }
+
+  /** Gives up a handle without touching the files: after a failure, or when the database closes broken. */
+  finish(state: TransactionState): void {
+    if (state.ended) throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction has already ended')
+    state.ended = true
+    for (const block of state.lockedBlocks) this.locks.release(block, state.id)
+    state.lockedBlocks.length = 0
+    this.open.delete(state.id)
+    this.active.delete(state)
+  }
+}

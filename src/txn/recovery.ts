@@ -1,0 +1,146 @@
+/**
+ * Recovery, in the manner of ARIES (Mohan et al., 1992): analysis finds the transactions without an end and the last
+ * image of each block; redo repeats history on every block that is older than its log records; undo rolls back the
+ * losers with compensation records. Redo applies bytes and undo goes through the index, the same way as a live
+ * rollback. It may be interrupted at any point and begun again: nothing in block 0 moves before it is done.
+ */
+
+import type { BufferPool } from '../buffer/pool.ts'
+import type { Arena } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
+import {
+  eachPart,
+  RecordFlag,
+  RecordType,
+  recordFlags,
+  recordTransaction,
+  recordType,
+} from '../log/format.ts'
+import type { LogEnd, LogReader } from '../log/reader.ts'
+import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
+import type { LogWriter } from '../log/writer.ts'
+import { blockLsn } from '../pager/bucket.ts'
+import type { Metadata } from '../pager/metadata.ts'
+import type { TransactionManager } from './manager.ts'
+
+export interface Analysis {
+  end: LogEnd
+  records: number
+  /** Transactions without an end, and the LSN of their last record. */
+  losers: Map<number, number>
+  /** LSN of the last image of each block that has one. */
+  images: Map<number, number>
+}
+
+/** Reads the log once and changes nothing. */
+export const analyse = (reader: LogReader, metadata: Metadata, logPath: string): Analysis => {
+  const losers = new Map<number, number>()
+  const images = new Map<number, number>()
+  let records = 0
+  const end = reader.scan(metadata.redoLsn, (a, position, lsn) => {
+    records++
+    const type = recordType(a, position)
+    const id = recordTransaction(a, position)
+    if (type === RecordType.image) eachPart(a, position, block => images.set(block, lsn))
+    else if (type === RecordType.commit || type === RecordType.end) losers.delete(id)
+    else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0)
+      losers.set(id, lsn)
+  })
+  if (end.lsn < metadata.logLsn)
+    throw new CorruptionError(
+      logPath,
+      `the log ends at LSN ${end.lsn}, but it was synced up to LSN ${metadata.logLsn}; a segment is missing or damaged`,
+    )
+  return { end, records, losers, images }
+}
+
+export class Redo {
+  redone = 0
+  private readonly pool: BufferPool
+  private readonly log: LogWriter
+  private readonly metadata: Metadata
+  private readonly analysis: Analysis
+  private readonly dataPath: string
+  private readonly scratch: number
+  /** Blocks that cannot be read and have no image, with the reason; a record that formats one settles it. */
+  private readonly unreadable: Map<number, string> = new Map()
+
+  constructor(
+    parts: { pool: BufferPool; log: LogWriter; metadata: Metadata },
+    analysis: Analysis,
+    dataPath: string,
+    scratch: number,
+  ) {
+    this.pool = parts.pool
+    this.log = parts.log
+    this.metadata = parts.metadata
+    this.analysis = analysis
+    this.dataPath = dataPath
+    this.scratch = scratch
+  }
+
+  /** Repeats history. */
+  run(reader: LogReader): void {
+    reader.walk(this.metadata.redoLsn, this.analysis.end.lsn, (a, position, lsn) => {
+      if (recordType(a, position) === RecordType.image) return
+      eachPart(a, position, (block, from, to) => {
+        if (block !== 0) this.redoBlock(a, block, from, to, lsn)
+        else if (lsn > this.metadata.lsn) {
+          applyToMetadata(a, from, to, this.metadata)
+          this.metadata.lsn = lsn
+        }
+      })
+    })
+    for (const [block, problem] of this.unreadable)
+      throw new CorruptionError(this.dataPath, `${problem}, and the log holds no image of it`, block)
+  }
+
+  private redoBlock(a: Arena, block: number, from: number, to: number, lsn: number): void {
+    const formats = formatsBlock(a, from)
+    if (this.unreadable.has(block) && !formats) return
+    const { pool } = this
+    const { base, problem } = pool.tryGet(block)
+    if (problem !== undefined && !this.restoreImage(block, base)) {
+      if (!formats) {
+        pool.discard(block)
+        this.unreadable.set(block, problem)
+        return
+      }
+      this.clear(base)
+    }
+    this.unreadable.delete(block)
+    const before = blockLsn(pool.arena, base)
+    if (before > this.analysis.end.lsn)
+      throw new CorruptionError(
+        this.dataPath,
+        `its LSN ${before} lies behind the end of the log (${this.analysis.end.lsn}); data and log do not belong together`,
+        block,
+      )
+    if (before >= lsn) return
+    applyOperations(a, from, to, pool.arena, base, pool.blockSize, this.scratch)
+    pool.changed(base, lsn)
+    this.redone++
+  }
+
+  private clear(base: number): void {
+    this.pool.arena.u8.fill(0, base, base + this.pool.blockSize)
+  }
+
+  /** A torn block: its bytes come from the last image in the log; the records behind that bring it up to date. */
+  private restoreImage(block: number, base: number): boolean {
+    const lsn = this.analysis.images.get(block)
+    if (lsn === undefined) return false
+    const { arena, position } = this.log.locate(lsn)
+    eachPart(arena, position, (_block, from, to) => {
+      applyOperations(arena, from, to, this.pool.arena, base, this.pool.blockSize, this.scratch)
+    })
+    this.pool.restored(base)
+    return true
+  }
+}
+
+/** Rolls back every transaction that has no end, the latest first. */
+export const undoLosers = (transactions: TransactionManager, analysis: Analysis): void => {
+  const losers = [...analysis.losers].sort((a, b) => b[1] - a[1])
+  for (const [id, lastLsn] of losers) transactions.rollback(transactions.adopt(id, lastLsn))
+}

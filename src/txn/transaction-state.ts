@@ -1,0 +1,53 @@
+/** What the engine keeps of a transaction under way: how its log records are labelled and what its end must do. */
+import { RecordFlag } from '../log/format.ts'
+
+export class TransactionState {
+  readonly id: number
+  /** The one-record transaction of a plain put or delete: its record commits itself and is never undone. */
+  readonly isAutocommit: boolean
+  /** False while no other transaction can see the blocks: then no locks are taken. */
+  locking: boolean
+  lastLsn = 0
+  /** LSN of the log group with its first record: the log is kept from there on. */
+  firstLsn = 0
+  /** Change of the number of records so far. */
+  records = 0
+  /** Chain of large blocks to be freed at the commit: head, tail, length. Linked through the tails. */
+  pendingHead = 0
+  pendingTail = 0
+  pendingBlocks = 0
+  /** Counts changes; tells readers of the undo chain when to look again. */
+  changes = 0
+  ended = false
+  /** While rolling back: LSN that a compensation record names as the next to undo, else -1. */
+  undoNext = -1
+  readonly lockedBlocks: number[] = []
+
+  constructor(id: number, isAutocommit: boolean, locking: boolean) {
+    this.id = id
+    this.isAutocommit = isAutocommit
+    this.locking = locking
+  }
+
+  get recordFlags(): number {
+    if (this.isAutocommit) return RecordFlag.commits
+    return this.undoNext >= 0 ? RecordFlag.compensation : 0
+  }
+
+  get previous(): number {
+    return this.undoNext >= 0 ? this.undoNext : this.lastLsn
+  }
+
+  get wantsUndo(): boolean {
+    return !this.isAutocommit && this.undoNext < 0
+  }
+}
+
+/** A point inside a transaction to which it can be rolled back. */
+export interface SavepointState {
+  readonly lsn: number
+  readonly records: number
+  readonly pendingHead: number
+  readonly pendingTail: number
+  readonly pendingBlocks: number
+}
