@@ -88,10 +88,11 @@ function measure(directory: string, mode: Mode, records: number, repeat: number)
     : measureOpen(directory, mode, records, repeat)
 }
 
-/** One handle for all; the first third warms up the code and the pool. */
+/** One handle for all; what comes before the measured operations warms up the code and, if it is to be, the pool. */
 async function measureOpen(directory: string, mode: Mode, records: number, repeat: number): Promise<Sample> {
   const random = new Random(repeat + 1)
   const db = openWith(directory, mode)
+  if (mode === 'cached') for (let number = 0; number < records; number += 1) db.get(keyOf(number))
   operate(db, randomKeys(random, records, OPERATIONS >> 1), repeat)
   const keys = randomKeys(random, records, OPERATIONS)
   const readBefore = db.stats().cache.blockReads
