@@ -24,7 +24,8 @@ test('the walk passes all its checks and leaves nothing behind', () =>
 test('the walk keeps a directory that is named, and refuses one that is used', () =>
   withDirectory(directory => {
     const kept = `${directory}/kept`
-    expect(run('students', [kept, '--quick'], directory).status).toBe(0)
+    const first = run('students', [kept, '--quick'], directory)
+    expect(first.status, first.stdout + first.stderr).toBe(0)
     expect(readdirSync(kept).sort()).toEqual(['cities', 'students'])
     const { status, stderr } = run('students', [kept, '--quick'], directory)
     expect({ status, stderr }).toEqual({
