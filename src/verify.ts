@@ -311,7 +311,7 @@ class ShapeCheck {
     const keyAt = record + RECORD_HEADER_BYTES
     hash.of(arena.u8, keyAt, keyLength)
     const shown = (): string => JSON.stringify(arena.u8.utf8Slice(keyAt, keyAt + Math.min(keyLength, 40)))
-    if (1 + (hash.position % INDEX_BLOCKS) !== root || hash.position < low || hash.position >= high)
+    if (hash.root !== root || hash.position < low || hash.position >= high)
       this.problem(block, `holds the key ${shown()}, whose hash belongs elsewhere`)
     if (hash.tag !== tag)
       this.problem(block, `the slot of the key ${shown()} has the tag ${tag}, expected ${hash.tag}`)

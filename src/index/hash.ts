@@ -114,7 +114,7 @@ export class HashIndex {
     const { arena, key } = this
     let base = this.descend()
     for (let hops = 0; ; hops++) {
-      const slot = findSlot(arena, base, key.tag, key.at, key.length)
+      const slot = findSlot(arena, base, key.hash.tag, key.at, key.length)
       if (slot >= 0) {
         this.base = base
         this.slot = slot
@@ -129,8 +129,9 @@ export class HashIndex {
   /** Goes to the head block of the key's bucket. */
   private descend(): number {
     const { pool, arena, capacity, key } = this
-    const position = key.position
-    let block = key.root
+    const { hash } = key
+    const position = hash.position
+    let block = hash.root
     let base = pool.get(block)
     for (let depth = 0; arena.u8[base + AT_KIND] === BlockKind.directory; depth++) {
       if (depth === MAX_DEPTH)
@@ -323,7 +324,7 @@ export class HashIndex {
     const { arena, log, key, blockSize } = this
     const size = recordBytes(key.length, fieldLength)
     const firstFree = arena.u16[(base + AT_FREE_SLOT) >>> 1]!
-    let slot = takeSlot(arena, base, blockSize, key.tag, size)
+    let slot = takeSlot(arena, base, blockSize, key.hash.tag, size)
     if (slot < 0) {
       if (freed >= 0) {
         this.logState(base)
@@ -332,7 +333,7 @@ export class HashIndex {
       compact(arena, base, blockSize, this.blockScratch)
       log.compact()
       this.compactions++
-      slot = takeSlot(arena, base, blockSize, key.tag, size)
+      slot = takeSlot(arena, base, blockSize, key.hash.tag, size)
     } else if (freed >= 0 && freed !== slot) {
       log.setWord(HEADER_BYTES + SLOT_BYTES * freed, slotWord(arena, base, freed))
     }

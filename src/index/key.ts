@@ -12,14 +12,22 @@ import { INDEX_BLOCKS, MAX_KEY_BYTES } from '../pager/layout.ts'
 import type { Key } from '../types.ts'
 
 export class KeyHash {
-  position = 0
+  /** Number of the index block. */
+  root = 0
+  /** Hash tag of a slot, with the bit that marks it as in use. */
   tag = 0
+  /** The position as a signed number, which V8 keeps out of the heap. */
+  private bits = 0
   private readonly k0: number
   private readonly k1: number
 
   constructor(hashKey: [number, number]) {
     this.k0 = hashKey[0] | 0
     this.k1 = hashKey[1] | 0
+  }
+
+  get position(): number {
+    return this.bits >>> 0
   }
 
   /** Hashes `length` bytes at `start`. */
@@ -50,7 +58,59 @@ export class KeyHash {
     if (rest > 2) m |= u8[at + 2]! << 16
     if (rest > 1) m |= u8[at + 1]! << 8
     if (rest > 0) m |= u8[at]!
-    v3 ^= m
+    this.finish(v0, v1, v2, v3, m)
+  }
+
+  /**
+   * Hashes ASCII text while writing its bytes at `at`, which is a multiple of 4 with 4 bytes to spare: whole words
+   * go from the string into the hash without a way through memory. False, with nothing hashed, if it is not ASCII.
+   */
+  ofText(text: string, u32: Uint32Array, at: number): boolean {
+    let v0 = this.k0
+    let v1 = this.k1
+    let v2 = this.k0 ^ 0x6c796765
+    let v3 = this.k1 ^ 0x74656462
+    const { length } = text
+    let word = at >>> 2
+    let i = 0
+    for (const end = length & ~3; i < end; i += 4) {
+      const c0 = text.charCodeAt(i)
+      const c1 = text.charCodeAt(i + 1)
+      const c2 = text.charCodeAt(i + 2)
+      const c3 = text.charCodeAt(i + 3)
+      if ((c0 | c1 | c2 | c3) > 127) return false
+      const m = c0 | (c1 << 8) | (c2 << 16) | (c3 << 24)
+      u32[word++] = m
+      v3 ^= m
+      v0 = (v0 + v1) | 0
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+      v0 = (v0 << 16) | (v0 >>> 16)
+      v2 = (v2 + v3) | 0
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+      v0 = (v0 + v3) | 0
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+      v2 = (v2 + v1) | 0
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+      v2 = (v2 << 16) | (v2 >>> 16)
+      v0 ^= m
+    }
+    let m = 0
+    for (let shift = 0; i < length; i++, shift += 8) {
+      const code = text.charCodeAt(i)
+      if (code > 127) return false
+      m |= code << shift
+    }
+    u32[word] = m
+    this.finish(v0, v1, v2, v3, m | (length << 24))
+    return true
+  }
+
+  /** The last word and the three rounds of the end. */
+  private finish(a: number, b: number, c: number, d: number, m: number): void {
+    let v0 = a
+    let v1 = b
+    let v2 = c
+    let v3 = d ^ m
     for (let round = 0; round < 4; round++) {
       v0 = (v0 + v1) | 0
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
@@ -67,7 +127,9 @@ export class KeyHash {
         v2 ^= 0xff
       }
     }
-    this.position = (v1 ^ v3) >>> 0
+    const bits = v1 ^ v3
+    this.bits = bits
+    this.root = 1 + ((bits >>> 0) % INDEX_BLOCKS)
     this.tag = ((v0 ^ v2) & 0x7fff) | 0x8000
   }
 }
@@ -76,8 +138,8 @@ export class KeyHash {
 export class KeyBuffer {
   readonly at: number
   length = 0
+  readonly hash: KeyHash
   private readonly arena: Arena
-  private readonly hash: KeyHash
 
   constructor(arena: Arena, at: number, hash: KeyHash) {
     this.arena = arena
@@ -85,22 +147,17 @@ export class KeyBuffer {
     this.hash = hash
   }
 
-  get position(): number {
-    return this.hash.position
-  }
-
-  get tag(): number {
-    return this.hash.tag
-  }
-
-  /** Number of the index block. */
-  get root(): number {
-    return 1 + (this.hash.position % INDEX_BLOCKS)
-  }
-
   set(key: Key): void {
-    if (typeof key === 'string') this.setText(key)
-    else this.setBytes(key)
+    if (typeof key === 'string') {
+      const { length } = key
+      if (length === 0) throw new InvalidArgumentError('a key must not be empty')
+      if (length > MAX_KEY_BYTES) throw tooLarge(length)
+      if (this.hash.ofText(key, this.arena.u32, this.at)) {
+        this.length = length
+        return
+      }
+      this.setUnicode(key)
+    } else this.setBytes(key)
     this.hash.of(this.arena.u8, this.at, this.length)
   }
 
@@ -110,23 +167,6 @@ export class KeyBuffer {
     else this.arena.u8.set(source.u8.subarray(position, position + length), this.at)
     this.length = length
     this.hash.of(this.arena.u8, this.at, length)
-  }
-
-  private setText(key: string): void {
-    const { u8 } = this.arena
-    const { at } = this
-    const length = key.length
-    if (length === 0) throw new InvalidArgumentError('a key must not be empty')
-    if (length > MAX_KEY_BYTES) throw tooLarge(length)
-    for (let i = 0; i < length; i++) {
-      const code = key.charCodeAt(i)
-      if (code > 127) {
-        this.setUnicode(key)
-        return
-      }
-      u8[at + i] = code
-    }
-    this.length = length
   }
 
   private setUnicode(key: string): void {

@@ -63,7 +63,7 @@ export class BucketScan {
   covers(key: Uint8Array): boolean {
     this.hash.of(key, 0, key.length)
     const { position } = this.hash
-    return 1 + (position % INDEX_BLOCKS) === this.root && position >= this.from && position < this.to
+    return this.hash.root === this.root && position >= this.from && position < this.to
   }
 
   /** Finds the bucket that holds a position; returns the low end of its interval and sets `bucket` and `to`. */

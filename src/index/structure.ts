@@ -132,10 +132,10 @@ export class Structure {
   private descend(key: KeyBuffer): number {
     const { pool, way } = this
     way.length = 0
-    let block = key.root
+    let block = key.hash.root
     let base = pool.get(block)
     while (pool.arena.u8[base + AT_KIND] === BlockKind.directory) {
-      const entry = findEntry(pool.arena, base, key.position)
+      const entry = findEntry(pool.arena, base, key.hash.position)
       way.push({ block, entry })
       block = childOf(pool.arena, base, this.capacity, entry)
       base = pool.get(block)
