@@ -41,16 +41,31 @@ export const asText = (bytes: Uint8Array): TextBytes =>
   textBytes(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
 
 export class Arena {
-  readonly buffer: ArrayBuffer
-  readonly u8: TextBytes
-  readonly u16: Uint16Array
-  readonly u32: Uint32Array
+  buffer: ArrayBuffer
+  u8: TextBytes
+  u16: Uint16Array
+  u32: Uint32Array
 
   constructor(byteLength: number) {
     this.buffer = new ArrayBuffer(byteLength)
     this.u8 = textBytes(this.buffer)
     this.u16 = new Uint16Array(this.buffer)
     this.u32 = new Uint32Array(this.buffer)
+  }
+
+  /** Moves to a larger buffer. Nobody may hold on to one of the views across this. */
+  grow(byteLength: number): void {
+    const old = this.u8
+    this.buffer = new ArrayBuffer(byteLength)
+    this.u8 = textBytes(this.buffer)
+    this.u16 = new Uint16Array(this.buffer)
+    this.u32 = new Uint32Array(this.buffer)
+    this.u8.set(old)
+  }
+
+  /** Fills [start, end) with zeros; both are multiples of 4. */
+  clear(start: number, end: number): void {
+    this.u32.fill(0, start >>> 2, end >>> 2)
   }
 
   /** A window for system calls. */

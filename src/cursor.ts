@@ -101,7 +101,7 @@ export class Cursor<V, K = string> {
 
   private check(): void {
     const { engine } = this.store
-    if (engine.closed || engine.health.failure !== undefined) engine.refuse()
+    if (engine.health.attention) engine.attend()
     if (this.closed)
       throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
   }

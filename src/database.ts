@@ -224,6 +224,7 @@ export class Database<V = string> {
     const { store } = this
     store.implicitly(state => {
       for (const operation of operations as readonly BatchOperation<V>[]) {
+        if (this.engine.health.attention) this.engine.attend()
         const type = operation?.type
         if (type === 'put') {
           if ((operation as { ttl?: unknown }).ttl !== undefined) refuseOptions({ ttl: 0 })
@@ -262,7 +263,7 @@ export class Database<V = string> {
 
   private check(): void {
     const { engine } = this
-    if (engine.closed || engine.health.failure !== undefined) engine.refuse()
+    if (engine.health.attention) engine.attend()
   }
 
   private checkWritable(): void {
@@ -312,7 +313,7 @@ export const openOn = <V = string>(
         cacheBytes: options.cacheBytes,
         checkpointBytes: options.checkpointBytes,
         logSegmentBytes: options.logSegmentBytes,
-        preallocate: options.durability === 'power',
+        syncsCommits: options.durability === 'power',
       },
       lock,
     )

@@ -28,6 +28,11 @@ import type { RecoveryReport } from './types.ts'
 const LOG_BUFFER_BYTES = 1048576
 const LIST_SCRATCH_BYTES = 1024
 const PAGE = 4096
+/**
+ * The pool begins with this size and takes its full one when that is used up: V8 answers the allocation of a large
+ * buffer with garbage collections that take longer than all the rest of opening a database.
+ */
+const FIRST_POOL_BYTES = 25165824
 
 export interface EngineOptions {
   storage: Storage
@@ -35,8 +40,8 @@ export interface EngineOptions {
   cacheBytes: number
   checkpointBytes: number
   logSegmentBytes: number
-  /** Keep zeros ahead of the log's end, for commits that are synced one by one. */
-  preallocate: boolean
+  /** Commits are synced one by one: keep zeros ahead of the log's end, and the steps of a checkpoint small. */
+  syncsCommits: boolean
 }
 
 export class Engine {
@@ -59,7 +64,6 @@ export class Engine {
   closed = false
   private readonly lock: DirectoryLock | undefined
   private readonly readOnly: boolean
-  private readonly frameStart: number
 
   /** Opens the files of an existing database whose lock the caller holds. */
   constructor(directory: string, options: EngineOptions, lock: DirectoryLock | undefined) {
@@ -90,8 +94,9 @@ export class Engine {
       const blockAt = undoFieldAt + blockSize
       const listAt = blockAt + blockSize
       const logAt = listAt + LIST_SCRATCH_BYTES
-      this.frameStart = alignUp(logAt + logCapacity, PAGE)
-      this.arena = new Arena(this.frameStart + frames * blockSize)
+      const frameStart = alignUp(logAt + logCapacity, PAGE)
+      const firstFrames = Math.min(frames, Math.floor(FIRST_POOL_BYTES / blockSize))
+      this.arena = new Arena(frameStart + firstFrames * blockSize)
       this.log = new LogWriter(
         this.arena,
         logAt,
@@ -100,9 +105,17 @@ export class Engine {
         storage,
         this.health,
         analysis.end.lsn,
-        options.preallocate,
+        options.syncsCommits,
       )
-      this.pool = new BufferPool(this.arena, this.frameStart, frames, this.file, this.log, this.health)
+      this.pool = new BufferPool(
+        this.arena,
+        frameStart,
+        firstFrames,
+        frames,
+        this.file,
+        this.log,
+        this.health,
+      )
       this.pool.basisLsn = metadata.redoLsn
       this.pool.limit = () => metadata.blocks
       const { pool, log } = this
@@ -121,6 +134,7 @@ export class Engine {
       this.checkpointer = new Checkpointer(
         { pool, log, file: this.file, metadata, transactions, health: this.health },
         options.checkpointBytes,
+        !options.syncsCommits,
       )
       this.recovery = {
         needed: analysis.records > 0,
@@ -162,16 +176,22 @@ export class Engine {
     this.checkpointer.run()
   }
 
-  /** Refuses work on a closed or failed handle. */
-  refuse(): void {
+  /**
+   * Called before an operation when `health.attention` is raised: refuses work on a closed or failed handle, and lets
+   * the pool grow, since no operation holds a position in the arena now.
+   */
+  attend(): void {
     if (this.closed) throw new XenonError('XENON_CLOSED', 'the database is closed; open it again to use it')
     this.health.check()
+    this.pool.grow()
+    this.health.attention = false
   }
 
   /** A last checkpoint, unless nothing was written; then the files are closed and the lock released. */
   close(): void {
     if (this.closed) return
     this.closed = true
+    this.health.attention = true
     try {
       if (this.health.failure === undefined && !this.readOnly && this.log.records > 0) {
         this.checkpointer.run()

@@ -125,7 +125,7 @@ export class Transaction<V = string> {
         'XENON_TRANSACTION_ENDED',
         'the transaction was committed or rolled back; begin another one',
       )
-    if (engine.closed || engine.health.failure !== undefined) engine.refuse()
+    if (engine.health.attention) engine.attend()
   }
 
   private checkWritable(): void {

@@ -55,7 +55,7 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
     if (block % SLICE === 0) {
       progress(block)
       await turn()
-      if (engine.closed) engine.refuse()
+      if (engine.health.attention) engine.attend()
     }
   }
   // The shape is walked in slices as long as nobody changes it; with writers about, in one go.
@@ -65,7 +65,7 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
     shape.checkRoot(root)
     progress(engine.metadata.blocks + root)
     await turn()
-    if (engine.closed) engine.refuse()
+    if (engine.health.attention) engine.attend()
     if (engine.log.endLsn !== before) {
       shape = new ShapeCheck(engine)
       for (let again = 1; again <= INDEX_BLOCKS; again++) shape.checkRoot(again)

@@ -24,10 +24,14 @@ import { AT_LSN } from '../pager/layout.ts'
 /** Blocks that one page of the page table covers. */
 const TABLE_PAGE = 65536
 const EVICTION_BATCH = 128
+/** Frames kept for the operation that finds the pool full before it may grow. */
+const GROWTH_RESERVE = 256
 
 export class BufferPool {
   readonly arena: Arena
-  readonly frames: number
+  /** Frames that there are now, and that there may be. */
+  frames: number
+  readonly maxFrames: number
   readonly blockSize: number
   accesses = 0
   misses = 0
@@ -45,20 +49,29 @@ export class BufferPool {
   private readonly origin: number
   private readonly shift: number
   private readonly table: (Int32Array | undefined)[] = []
-  private readonly blockOf: Uint32Array
-  private readonly pins: Uint8Array
-  private readonly dirty: Uint8Array
-  private readonly stamp: Uint32Array
+  private blockOf: Uint32Array
+  private pins: Uint8Array
+  private dirty: Uint8Array
+  private stamp: Uint32Array
   /** LSN of the log group with the first change since the frame was clean, and of the last basis in the log. */
-  private readonly firstChange: Float64Array
-  private readonly basis: Float64Array
+  private firstChange: Float64Array
+  private basis: Float64Array
   private readonly freeFrames: number[] = []
   private lru: LRUCache<number, number> | undefined
   private epoch = 0
 
-  constructor(arena: Arena, start: number, frames: number, file: DataFile, log: LogWriter, health: Health) {
+  constructor(
+    arena: Arena,
+    start: number,
+    frames: number,
+    maxFrames: number,
+    file: DataFile,
+    log: LogWriter,
+    health: Health,
+  ) {
     this.arena = arena
     this.frames = frames
+    this.maxFrames = maxFrames
     this.file = file
     this.log = log
     this.health = health
@@ -71,6 +84,21 @@ export class BufferPool {
     this.stamp = new Uint32Array(frames + 1)
     this.firstChange = new Float64Array(frames + 1)
     this.basis = new Float64Array(frames + 1)
+  }
+
+  /** Takes the full size, if the frames are used up. Nobody may hold a position or a view of the arena. */
+  grow(): void {
+    if (this.used < this.frames - GROWTH_RESERVE || this.frames === this.maxFrames) return
+    const frames = this.maxFrames
+    this.arena.grow(this.arena.buffer.byteLength + (frames - this.frames) * this.blockSize)
+    this.blockOf = grown(this.blockOf, new Uint32Array(frames + 1))
+    this.pins = grown(this.pins, new Uint8Array(frames + 1))
+    this.dirty = grown(this.dirty, new Uint8Array(frames + 1))
+    this.stamp = grown(this.stamp, new Uint32Array(frames + 1))
+    this.firstChange = grown(this.firstChange, new Float64Array(frames + 1))
+    this.basis = grown(this.basis, new Float64Array(frames + 1))
+    this.frames = frames
+    this.lru = undefined
   }
 
   /** Position of a block in the arena, read from the file if need be. */
@@ -255,7 +283,10 @@ export class BufferPool {
   /** Takes a frame for a block. */
   private install(block: number): number {
     let frame = this.freeFrames.pop()
-    if (frame === undefined && this.used < this.frames) frame = ++this.used
+    if (frame === undefined && this.used < this.frames) {
+      frame = ++this.used
+      if (frame === this.frames - GROWTH_RESERVE && this.frames < this.maxFrames) this.health.attention = true
+    }
     if (frame === undefined) {
       this.evict()
       frame = this.freeFrames.pop()!
@@ -313,4 +344,9 @@ export class BufferPool {
     for (let frame = 1; frame <= this.used; frame++) lru.set(frame, frame)
     return lru
   }
+}
+
+const grown = <T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: T): T => {
+  to.set(from)
+  return to
 }

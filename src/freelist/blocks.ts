@@ -70,9 +70,9 @@ export class FreeBlocks {
 
   /** Inside a record: adds to the plan that `block`, whose frame lies at `base`, becomes free. */
   logFree(block: number, base: number): void {
-    const { u8, u32 } = this.pool.arena
-    u8.fill(0, base, base + this.pool.blockSize)
-    u32[(base + AT_NEXT) >>> 2] = this.freeHead
+    const { arena } = this.pool
+    arena.clear(base, base + this.pool.blockSize)
+    arena.u32[(base + AT_NEXT) >>> 2] = this.freeHead
     this.log.part(block)
     this.log.format(BlockKind.free, 0)
     if (this.freeHead !== 0) this.log.setWord(AT_NEXT, this.freeHead)

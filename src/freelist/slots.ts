@@ -16,9 +16,15 @@ import {
 /** How many free slots are looked at for a hole that is large enough. */
 const PROBES = 4
 
+/** The slot that `takeSlot` took. */
+export const takenSlot = (taken: number): number => taken & 0xffff
+/** The free slot whose link changed because the one behind it was taken, or -1. Its word has to be logged too. */
+export const relinkedSlot = (taken: number): number => (taken >>> 16) - 1
+
 /**
- * Takes a slot and `size` bytes for a record with hash tag `tag` and returns the slot; the caller writes the record
- * at `recordAt`. Returns -1 when the free space has to be brought together first (`compact`), or is too small.
+ * Takes a slot and `size` bytes for a record with hash tag `tag`; the caller writes the record at `recordAt`.
+ * Returns what `takenSlot` and `relinkedSlot` read, or -1 when the free space has to be brought together first
+ * (`compact`), or is too small.
  */
 export const takeSlot = (a: Arena, base: number, blockSize: number, tag: number, size: number): number => {
   const { u16, u32 } = a
@@ -36,7 +42,7 @@ export const takeSlot = (a: Arena, base: number, blockSize: number, tag: number,
         u32[slots + next - 1] = ((tag << 16) | hole) >>> 0
         u16[(base + AT_GARBAGE) >>> 1] = u16[(base + AT_GARBAGE) >>> 1]! - size
         u16[(base + AT_LIVE) >>> 1] = u16[(base + AT_LIVE) >>> 1]! + 1
-        return next - 1
+        return (next - 1) | ((previous + 1) << 16)
       }
       previous = next - 1
       next = word >>> 16

@@ -9,7 +9,7 @@
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Arena } from '../bytes.ts'
 import { CorruptionError } from '../errors.ts'
-import { freeSlot, takeSlot } from '../freelist/slots.ts'
+import { freeSlot, relinkedSlot, takenSlot, takeSlot } from '../freelist/slots.ts'
 import { LogOp, RecordType, UndoKind, type UndoSection } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import {
@@ -297,7 +297,7 @@ export class HashIndex {
       if (from !== to) {
         log.part(fromBlock)
         this.logState(from)
-        log.setWord(HEADER_BYTES + SLOT_BYTES * slot, slotWord(arena, from, slot))
+        this.logSlot(from, slot)
         log.endPart()
       }
     }
@@ -324,19 +324,20 @@ export class HashIndex {
     const { arena, log, key, blockSize } = this
     const size = recordBytes(key.length, fieldLength)
     const firstFree = arena.u16[(base + AT_FREE_SLOT) >>> 1]!
-    let slot = takeSlot(arena, base, blockSize, key.hash.tag, size)
-    if (slot < 0) {
+    let taken = takeSlot(arena, base, blockSize, key.hash.tag, size)
+    if (taken < 0) {
       if (freed >= 0) {
         this.logState(base)
-        log.setWord(HEADER_BYTES + SLOT_BYTES * freed, slotWord(arena, base, freed))
+        this.logSlot(base, freed)
       }
       compact(arena, base, blockSize, this.blockScratch)
       log.compact()
       this.compactions++
-      slot = takeSlot(arena, base, blockSize, key.hash.tag, size)
-    } else if (freed >= 0 && freed !== slot) {
-      log.setWord(HEADER_BYTES + SLOT_BYTES * freed, slotWord(arena, base, freed))
-    }
+      taken = takeSlot(arena, base, blockSize, key.hash.tag, size)
+    } else if (freed >= 0) this.logSlot(base, freed)
+    const slot = takenSlot(taken)
+    const relinked = relinkedSlot(taken)
+    if (relinked >= 0) this.logSlot(base, relinked)
     if (firstFree !== 0) this.slotsReused++
     const record = recordAt(arena, base, slot)
     writeRecordHeader(arena, record, flags, key.length, fieldLength)
@@ -344,8 +345,12 @@ export class HashIndex {
     arena.u8.copyWithin(keyAt, key.at, key.at + key.length)
     arena.u8.copyWithin(keyAt + key.length, field, field + fieldLength)
     this.logState(base)
-    log.setWord(HEADER_BYTES + SLOT_BYTES * slot, slotWord(arena, base, slot))
+    this.logSlot(base, slot)
     log.set(record - base, size, record)
+  }
+
+  private logSlot(base: number, slot: number): void {
+    this.log.setWord(HEADER_BYTES + SLOT_BYTES * slot, slotWord(this.arena, base, slot))
   }
 
   private logState(base: number): void {

@@ -1,12 +1,17 @@
-/** Whether the handle may still be trusted. After an I/O error that leaves the files in doubt it refuses everything. */
+/**
+ * Whether the handle may go on as it is. Operations look at `attention` alone, which costs one load; whoever has
+ * something to say before the next operation (a failure, the close, a pool that wants to grow) raises it.
+ */
 import { XenonError } from '../errors.ts'
 
 export class Health {
+  attention = false
   failure: unknown = undefined
 
-  /** Remembers the first failure; returns the error to throw. */
+  /** After an I/O error that leaves the files in doubt: remembers the first one; returns the error to throw. */
   fail(error: unknown): unknown {
     this.failure ??= error
+    this.attention = true
     return error
   }
 

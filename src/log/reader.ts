@@ -31,12 +31,11 @@ export interface LogEnd {
 export class LogReader {
   private readonly segments: LogSegments
   private readonly storage: Storage
-  private readonly arena: Arena
+  private readonly arena: Arena = new Arena(SECTOR)
 
   constructor(segments: LogSegments, storage: Storage) {
     this.segments = segments
     this.storage = storage
-    this.arena = new Arena(segments.segmentBytes)
   }
 
   /** Visits every record from the group at `from` on, to the end of the log. */
@@ -97,6 +96,7 @@ export class LogReader {
     if (bytes < GROUP_HEADER_BYTES || bytes > this.segments.segmentBytes - at || bytes % 4 !== 0)
       return undefined
     const rest = bytes - GROUP_HEADER_BYTES
+    if (bytes > arena.buffer.byteLength) arena.grow(Math.max(bytes, 65536))
     if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest)
       return undefined
     if (arena.u32[1] !== this.storage.crc32(arena.window(8, bytes - 8), 0)) return undefined

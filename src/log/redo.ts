@@ -29,7 +29,7 @@ export const applyOperations = (
     } else if (offset === LogOp.format) {
       const argument = log.u32[at >>> 2]!
       at += 4
-      a.u8.fill(0, base, base + blockSize)
+      a.clear(base, base + blockSize)
       a.u8[base + AT_KIND] = argument
       a.u8[base + AT_LEVEL] = argument >>> 8
     } else if (offset === LogOp.move) {

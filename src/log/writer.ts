@@ -54,7 +54,8 @@ export class LogWriter {
   private parts = 0
   private alignNext = true
   private readonly preallocate: boolean
-  private readonly window: Arena
+  /** Bytes read back from the segments, for undo. */
+  private readBack: Arena | undefined
   private windowLsn = 0
   private windowEnd = 0
 
@@ -81,7 +82,6 @@ export class LogWriter {
     this.groupLsn = endLsn
     this.position = start
     this.preallocate = preallocate
-    this.window = new Arena(capacity)
   }
 
   /** Makes room for `bytes` of records (L1). */
@@ -250,6 +250,11 @@ export class LogWriter {
     const length = lsn + 4 <= this.windowEnd && lsn >= this.windowLsn ? this.windowLength(lsn) : 0
     if (length === 0 || lsn + length > this.windowEnd) this.readWindow(lsn)
     return { arena: this.window, position: lsn - this.windowLsn }
+  }
+
+  private get window(): Arena {
+    this.readBack ??= new Arena(this.capacity)
+    return this.readBack
   }
 
   private windowLength(lsn: number): number {

@@ -119,7 +119,7 @@ export const fits = (a: Arena, base: number, blockSize: number, size: number): b
   HEADER_BYTES + liveBytes(a, base) + SLOT_BYTES + size <= blockSize
 
 export const formatBucket = (a: Arena, base: number, blockSize: number): void => {
-  a.u8.fill(0, base, base + blockSize)
+  a.clear(base, base + blockSize)
   a.u8[base + AT_KIND] = BlockKind.bucket
 }
 

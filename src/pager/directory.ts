@@ -84,7 +84,7 @@ export const directoryProblem = (a: Arena, base: number, blockSize: number): str
 }
 
 export const formatDirectory = (a: Arena, base: number, blockSize: number, level: number): void => {
-  a.u8.fill(0, base, base + blockSize)
+  a.clear(base, base + blockSize)
   a.u8[base + AT_KIND] = BlockKind.directory
   a.u8[base + AT_LEVEL] = level
 }

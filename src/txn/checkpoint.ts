@@ -16,8 +16,10 @@ import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { TransactionManager } from './manager.ts'
 
-/** Bytes of blocks written in one step. */
+/** Bytes of blocks written in one step; each step costs an fdatasync of the log. */
 const STEP_BYTES = 1048576
+/** With a durability that does not sync each commit, fewer and larger steps. */
+const LARGE_STEP_BYTES = 4194304
 
 export class Checkpointer {
   count = 0
@@ -47,6 +49,7 @@ export class Checkpointer {
       health: Health
     },
     checkpointBytes: number,
+    largeSteps: boolean,
   ) {
     this.pool = parts.pool
     this.log = parts.log
@@ -55,7 +58,10 @@ export class Checkpointer {
     this.transactions = parts.transactions
     this.health = parts.health
     this.checkpointBytes = checkpointBytes
-    this.stepBlocks = Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
+    this.stepBlocks = Math.max(
+      1,
+      Math.floor((largeSteps ? LARGE_STEP_BYTES : STEP_BYTES) / parts.pool.blockSize),
+    )
     this.dueAt = checkpointBytes
   }
 
@@ -95,7 +101,7 @@ export class Checkpointer {
     this.pending = this.pool.dirtyBlocks()
     this.done = 0
     const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
-    this.stride = Math.min(this.checkpointBytes / 2 / steps, STEP_BYTES)
+    this.stride = this.checkpointBytes / 2 / steps
     this.dueAt = this.log.redoBytes + this.stride
   }
 

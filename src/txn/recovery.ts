@@ -123,7 +123,7 @@ export class Redo {
   }
 
   private clear(base: number): void {
-    this.pool.arena.u8.fill(0, base, base + this.pool.blockSize)
+    this.pool.arena.clear(base, base + this.pool.blockSize)
   }
 
   /** A torn block: its bytes come from the last image in the log; the records behind that bring it up to date. */
