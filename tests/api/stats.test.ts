@@ -119,12 +119,19 @@ describe('space of deleted records', () => {
     withMemoryDatabase({}, ({ db }) => {
       addAll(db, 'first', 128)
       const { total } = db.stats().blocks
-      const { slotsReused } = db.stats().index
       for (let i = 0; i < 128; i++) expect(db.delete(`first ${i}`)).toBe(true)
       addAll(db, 'other', 128)
       expect(db.stats().blocks.total).toBe(total)
       expect(db.stats().records).toBe(128)
-      expect(db.stats().index.slotsReused).toBeGreaterThan(slotsReused)
+    }))
+
+  test('a deleted slot is taken by a later put', () =>
+    withMemoryDatabase({}, ({ db }) => {
+      addAll(db, 'first', 2000)
+      const { slotsReused } = db.stats().index
+      for (let i = 0; i < 2000; i += 2) db.delete(`first ${i}`)
+      addAll(db, 'other', 1000)
+      expect(db.stats().index.slotsReused - slotsReused).toBeGreaterThan(500)
     }))
 
   test('the same with 20,000, four rounds', () =>

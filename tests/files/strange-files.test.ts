@@ -8,6 +8,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -17,6 +18,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { startChild } from '../support/child.ts'
@@ -35,26 +38,17 @@ interface Answer {
   message?: string
 }
 
-let original = ''
-let done: () => void = () => {}
+/** Holds the database `db` that every test copies. */
+let parent = ''
 
-beforeAll(
-  () =>
-    new Promise<void>(ready => {
-      void withDirectory(parent => {
-        original = `${parent}/db`
-        const db = open(original, { logSegmentBytes: 128 * 1024 })
-        for (let i = 0; i < RECORDS; i++) db.put(`key ${i}`, `${i} `.repeat(i))
-        db.close()
-        ready()
-        return new Promise<void>(resolve => {
-          done = resolve
-        })
-      })
-    }),
-)
+beforeAll(() => {
+  parent = mkdtempSync(join(tmpdir(), 'xenon-test-'))
+  const db = open(join(parent, 'db'), { logSegmentBytes: 128 * 1024 })
+  for (let i = 0; i < RECORDS; i++) db.put(`key ${i}`, `${i} `.repeat(i))
+  db.close()
+})
 
-afterAll(() => done())
+afterAll(() => rmSync(parent, { recursive: true, force: true }))
 
 /** Opens `directory` in another process, which gets some seconds for it. */
 async function openElsewhere(directory: string, options: object = {}): Promise<Answer> {
@@ -74,9 +68,9 @@ async function withCopy(
   change: (directory: string) => void,
   check: (directory: string) => Promise<void>,
 ): Promise<void> {
-  await withDirectory(async parent => {
-    const directory = `${parent}/db`
-    cpSync(original, directory, { recursive: true })
+  await withDirectory(async place => {
+    const directory = `${place}/db`
+    cpSync(join(parent, 'db'), directory, { recursive: true })
     change(directory)
     await check(directory)
   })
