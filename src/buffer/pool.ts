@@ -23,7 +23,7 @@ import { AT_LSN } from '../pager/layout.ts'
 
 /** Blocks that one page of the page table covers. */
 const TABLE_PAGE = 65536
-const EVICTION_BATCH = 128
+const EVICTION_BATCH = 256
 /** Frames kept for the operation that finds the pool full before it may grow. */
 const GROWTH_RESERVE = 256
 
@@ -189,11 +189,11 @@ export class BufferPool {
     this.release(frame)
   }
 
-  /** Dirty blocks, in file order. */
-  dirtyBlocks(): number[] {
+  /** Blocks that have been dirty since before an LSN, in file order. */
+  dirtyBlocks(before: number): number[] {
     const blocks: number[] = []
     for (let frame = 1; frame <= this.used; frame++)
-      if (this.dirty[frame] === 1) blocks.push(this.blockOf[frame]!)
+      if (this.dirty[frame] === 1 && this.firstChange[frame]! < before) blocks.push(this.blockOf[frame]!)
     return blocks.sort((a, b) => a - b)
   }
 
@@ -318,7 +318,7 @@ export class BufferPool {
   /** Frees a batch of the least recently used frames: one log flush, writes in block order. */
   private evict(): void {
     this.lru ??= this.buildLru()
-    const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 3))
+    const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 2))
     const victims: number[] = []
     for (const frame of this.lru.rkeys()) {
       if (this.pins[frame] !== 0) continue

@@ -63,7 +63,10 @@ export class HashIndex {
   version = 0
   slotsReused = 0
   compactions = 0
-  /** Of the last search: head block of the bucket; block, position and slot where the record lies. */
+  /**
+   * Of the last search: head block of the bucket; block, position and slot where the record lies. If there is none,
+   * block and position are those of the last block of the bucket's chain.
+   */
   bucket = 0
   block = 0
   base = 0
@@ -114,9 +117,9 @@ export class HashIndex {
     const { arena, key } = this
     let base = this.descend()
     for (let hops = 0; ; hops++) {
+      this.base = base
       const slot = findSlot(arena, base, key.hash.tag, key.at, key.length)
       if (slot >= 0) {
-        this.base = base
         this.slot = slot
         return recordAt(arena, base, slot)
       }
@@ -281,7 +284,7 @@ export class HashIndex {
     log.reserve(320 + 2 * key.length + fieldLength + (old === 0 ? 0 : recordFieldLength(arena, old)))
     log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
     if (state.wantsUndo) {
-      if (old === 0) log.undo(UndoKind.insert, 0, key.at, key.length, 0, 0)
+      if (old === 0) log.undoInsert(key.length)
       else
         log.undo(
           UndoKind.restore,
@@ -347,6 +350,7 @@ export class HashIndex {
     this.logState(base)
     this.logSlot(base, slot)
     log.set(record - base, size, record)
+    log.keyOfInsert(size, RECORD_HEADER_BYTES)
   }
 
   private logSlot(base: number, slot: number): void {
@@ -360,6 +364,8 @@ export class HashIndex {
   /** Finds a block of the key's bucket with room for a new record. */
   private findRoom(size: number): boolean {
     const { arena, blockSize } = this
+    if (this.block === this.bucket && bucketNext(arena, this.base) === 0)
+      return fits(arena, this.base, blockSize, size)
     let base = this.descend()
     for (let hops = 0; ; hops++) {
       if (fits(arena, base, blockSize, size)) {

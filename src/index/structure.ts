@@ -56,7 +56,7 @@ import type { TransactionState } from '../txn/transaction-state.ts'
 import { type KeyBuffer, KeyHash } from './key.ts'
 
 /** A neighbour takes part of a full bucket's load when it is filled to at most this share. */
-const SHARE_BELOW = 0.7
+const SHARE_BELOW = 0.6
 /** A bucket filled to less than this share looks for a neighbour to merge with … */
 const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */

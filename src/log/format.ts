@@ -22,7 +22,8 @@
  * Part: all changes of one block.      u32 block | u32 bytes of operations | operations
  * Operation: one word u16 length | u16 offset, then `length` bytes (padded) that overwrite the block from `offset`;
  *    or length 0 and a code in place of the offset, then its arguments (see LogOp).
- * Undo section: u8 kind | u8 record flags | u16 key length | u32 field length | key (padded) | field (padded)
+ * Undo section: u8 kind | u8 record flags | u16 key length | u32 field length | key (padded) | field (padded);
+ *    of an insertion: u8 kind | u8 0 | u16 key length | u32 offset of the key in the log record
  */
 import type { Arena } from '../bytes.ts'
 
@@ -89,6 +90,7 @@ export const recordPrevious = (a: Arena, position: number): number =>
 const firstPart = (a: Arena, position: number): number => {
   const at = position + RECORD_HEADER_BYTES
   if ((recordFlags(a, position) & RecordFlag.undo) === 0) return at
+  if (a.u8[at] === UndoKind.insert) return at + UNDO_HEADER_BYTES
   return at + UNDO_HEADER_BYTES + pad4(a.u16[(at + 2) >>> 1]!) + pad4(a.u32[(at + 4) >>> 2]!)
 }
 
@@ -120,13 +122,15 @@ export interface UndoSection {
 export const undoSection = (a: Arena, position: number): UndoSection => {
   const at = position + RECORD_HEADER_BYTES
   const keyLength = a.u16[(at + 2) >>> 1]!
-  const key = at + UNDO_HEADER_BYTES
+  const word = a.u32[(at + 4) >>> 2]!
+  const isInsert = a.u8[at] === UndoKind.insert
+  const key = isInsert ? position + word : at + UNDO_HEADER_BYTES
   return {
     kind: a.u8[at]!,
     flags: a.u8[at + 1]!,
     key,
     keyLength,
     field: key + pad4(keyLength),
-    fieldLength: a.u32[(at + 4) >>> 2]!,
+    fieldLength: isInsert ? 0 : word,
   }
 }

@@ -22,6 +22,7 @@ import {
   RecordType,
   SEGMENT_HEADER_BYTES,
   UNDO_HEADER_BYTES,
+  UndoKind,
 } from './format.ts'
 import type { Health } from './health.ts'
 import type { LogSegments } from './segments.ts'
@@ -51,6 +52,7 @@ export class LogWriter {
   groupLsn: number
   private recordStart = 0
   private partStart = 0
+  private undoStart = 0
   private parts = 0
   private alignNext = true
   private readonly preallocate: boolean
@@ -175,6 +177,22 @@ export class LogWriter {
     u8.copyWithin(fieldAt, field, field + fieldLength)
     this.position = fieldAt + pad4(fieldLength)
     u8[this.recordStart + 5] = u8[this.recordStart + 5]! | RecordFlag.undo
+  }
+
+  /** Begins the record of an insertion: its undo needs the key alone, which the record holds already. */
+  undoInsert(keyLength: number): void {
+    const { u8, u32 } = this.arena
+    u32[this.position >>> 2] = UndoKind.insert | (keyLength << 16)
+    this.undoStart = this.position
+    this.position += UNDO_HEADER_BYTES
+    u8[this.recordStart + 5] = u8[this.recordStart + 5]! | RecordFlag.undo
+  }
+
+  /** After `undoInsert`: the key begins at `keyOffset` of the bytes that the last `set` logged. */
+  keyOfInsert(bytesSet: number, keyOffset: number): void {
+    if (this.undoStart === 0) return
+    this.arena.u32[(this.undoStart + 4) >>> 2] = this.position - pad4(bytesSet) + keyOffset - this.recordStart
+    this.undoStart = 0
   }
 
   /** Completes the record and returns its LSN. */

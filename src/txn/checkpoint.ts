@@ -1,8 +1,10 @@
 /**
  * Checkpoints: bring the data file up to date in small steps, so that recovery is short and the log can be cut.
  *
- * Fuzzy: commits go on between the steps. A checkpoint notes where the log ends and which blocks are dirty, writes
- * those, syncs the data file, and only then moves the redo LSN in block 0 and gives up the segments below it.
+ * Fuzzy: commits go on between the steps. A checkpoint that the log's growth has caused writes the blocks that have
+ * been dirty since before the checkpoint before it, so that a block that changes all the time is written every second
+ * time; one that was asked for writes all. Then it syncs the data file, and only then moves the redo LSN in block 0
+ * and gives up the segments below it. Recovery reads at most about two `checkpointBytes` of log.
  *
  * Invariants
  *  C1  The redo LSN never passes the oldest change that is not synced in the data file, nor the first record of a
@@ -18,6 +20,8 @@ import type { TransactionManager } from './manager.ts'
 
 /** Bytes of blocks written in one step; each step costs an fdatasync of the log. */
 const STEP_BYTES = 1048576
+/** Segments kept for recycling, in units of checkpointBytes: the images of a checkpoint need room too. */
+const SPARE_LOG = 3
 /** With a durability that does not sync each commit, fewer and larger steps. */
 const LARGE_STEP_BYTES = 4194304
 
@@ -33,7 +37,8 @@ export class Checkpointer {
   private readonly stepBlocks: number
   private pending: number[] | undefined
   private done = 0
-  private beginLsn = 0
+  /** Where the log ended when the last checkpoint began. */
+  private beginLsn: number
   private beginBytes = 0
   /** Value of the log's redoBytes at which there is something to do again. */
   private dueAt: number
@@ -63,6 +68,7 @@ export class Checkpointer {
       Math.floor((largeSteps ? LARGE_STEP_BYTES : STEP_BYTES) / parts.pool.blockSize),
     )
     this.dueAt = checkpointBytes
+    this.beginLsn = parts.log.endLsn
   }
 
   /** Called after each commit: does a step when the log has grown enough. */
@@ -73,7 +79,7 @@ export class Checkpointer {
   /** A whole checkpoint, now. */
   run(onProgress?: (progress: { done: number; total: number }) => void): void {
     this.pending = undefined
-    this.start()
+    this.start(Number.POSITIVE_INFINITY)
     while (this.pending) {
       onProgress?.({ done: this.done, total: this.pendingTotal })
       this.step()
@@ -85,7 +91,7 @@ export class Checkpointer {
   }
 
   private step(): void {
-    if (this.pending === undefined) this.start()
+    if (this.pending === undefined) this.start(this.beginLsn)
     else if (this.done < this.pending.length) {
       this.pool.writeBack(this.pending.slice(this.done, this.done + this.stepBlocks))
       this.done += this.stepBlocks
@@ -94,11 +100,12 @@ export class Checkpointer {
     if (this.pending !== undefined && this.done >= this.pending.length) this.finish()
   }
 
-  private start(): void {
+  /** Begins a checkpoint of the blocks that were first changed before the LSN. */
+  private start(before: number): void {
     this.log.write()
     this.beginLsn = this.log.endLsn
     this.beginBytes = this.log.redoBytes
-    this.pending = this.pool.dirtyBlocks()
+    this.pending = this.pool.dirtyBlocks(before)
     this.done = 0
     const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
     this.stride = this.checkpointBytes / 2 / steps
@@ -122,7 +129,7 @@ export class Checkpointer {
       pool.basisLsn = metadata.redoLsn
       log.segments.release(
         metadata.redoLsn,
-        Math.ceil((1.5 * this.checkpointBytes) / log.segments.segmentBytes),
+        Math.ceil((SPARE_LOG * this.checkpointBytes) / log.segments.segmentBytes),
       )
     } catch (error) {
       throw this.health.fail(error)
