@@ -13,6 +13,8 @@ const HEADER_COPY_OFFSETS = [0, 256] as const
 const HEADER_COPY_BYTES = 64
 /** Zeros are written ahead of the log's end in pieces of this size. */
 const PREALLOCATE_BYTES = 262144
+/** What a clean close leaves of the log. */
+const CLOSED_BYTES = 65536
 const NAME = /^[0-9]{8}\.log$/
 
 export interface Segment {
@@ -34,7 +36,7 @@ export class LogSegments {
   private readonly unsynced: Set<Segment> = new Set()
   private readonly storage: Storage
   private readonly uuid: Uint8Array
-  private readonly zeros: Uint8Array = new Uint8Array(PREALLOCATE_BYTES)
+  private zeros: Uint8Array | undefined
   private nextName = 0
 
   constructor(storage: Storage, directory: string, uuid: Uint8Array, segmentBytes: number) {
@@ -99,6 +101,7 @@ export class LogSegments {
       if (ahead) {
         const target = Math.min(alignUp(end + 1, PREALLOCATE_BYTES), this.segmentBytes)
         if (target > end) {
+          this.zeros ??= new Uint8Array(PREALLOCATE_BYTES)
           segment.file.write(this.zeros, 0, target - end, end)
           segment.allocated = target
         }
@@ -148,9 +151,9 @@ export class LogSegments {
     while (this.active.length > 1) this.spare.push(this.active.shift()!)
     this.trimSpares(0)
     const last = this.current
-    if (last && last.allocated > PREALLOCATE_BYTES) {
-      last.file.truncate(PREALLOCATE_BYTES)
-      last.allocated = PREALLOCATE_BYTES
+    if (last && last.allocated > CLOSED_BYTES) {
+      last.file.truncate(CLOSED_BYTES)
+      last.allocated = CLOSED_BYTES
     }
   }
 
