@@ -91,11 +91,13 @@ describe('a record that stays is seen exactly once', () => {
         putStaying(db)
         for (let i = 0; i < 40; i++) db.put(`large ${i}`, 'L'.repeat(random.below(200_000)))
         const counts = new Counts()
+        let added = 0
         walk(db.cursor(), counts, () => {
-          db.put(`large ${random.below(40)}`, 'L'.repeat(random.below(200_000)))
-          db.delete(`large ${random.below(40)}`)
-          for (let i = 0; i < 5; i++) db.put(`added ${random.next()}`, 'x'.repeat(3000))
+          if (random.chance(0.2)) db.put(`large ${random.below(40)}`, 'L'.repeat(random.below(200_000)))
+          if (random.chance(0.2)) db.delete(`large ${random.below(40)}`)
+          for (let i = 0; i < 5 && added < 5_000; i++) db.put(`added ${added++}`, 'x'.repeat(3000))
         })
+        expect(added).toBe(5_000)
         counts.expectStayingOnce()
       }),
     ))

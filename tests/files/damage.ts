@@ -5,6 +5,7 @@
 import { expect } from 'vitest'
 import { type Database, type OpenOptions, open, XenonError } from '../../src/index.ts'
 import { closeQuietly } from '../support/database.ts'
+import { History } from '../support/history.ts'
 import { copyImage, differences, type Image, readImage, storageOf } from '../support/image.ts'
 import { firstDifference, type Records, sameValue, show } from '../support/model.ts'
 import type { Random } from '../support/random.ts'
@@ -27,26 +28,37 @@ export interface Sample {
   records: Records<string>
   /** What it held one commit earlier, two commits earlier, and so on up to ten. */
   earlier: Records<string>[]
+  /** All its commits. */
+  history: History<string>
 }
 
 /** A database with all kinds of blocks: directories, overflow, large values, free ones. */
 export function sample(random: Random): Sample {
   const storage = storageOf(new Map())
   const db = open('db', { ...options, storage })
-  for (let i = 0; i < 400; i++) db.put(`large ${i % 5} ${i}`, 'L'.repeat(random.below(1000)))
-  for (let i = 0; i < 600; i++) db.put(`key ${i}`, `${i} `.repeat(random.between(1, 400)))
-  for (let i = 0; i < 6; i++) db.put(`large ${i}`, `${i}`.repeat(random.between(5_000, 30_000)))
-  for (let i = 0; i < 200; i++) db.delete(`large ${i % 5} ${i}`)
-  db.delete('large 5')
+  const history = new History<string>()
+  const put = (key: string, value: string): void => {
+    db.put(key, value)
+    history.commit([[key, value]])
+  }
+  const remove = (key: string): void => {
+    db.delete(key)
+    history.commit([[key, undefined]])
+  }
+  for (let i = 0; i < 400; i++) put(`large ${i % 5} ${i}`, 'L'.repeat(random.below(1000)))
+  for (let i = 0; i < 600; i++) put(`key ${i}`, `${i} `.repeat(random.between(1, 400)))
+  for (let i = 0; i < 6; i++) put(`large ${i}`, `${i}`.repeat(random.between(5_000, 30_000)))
+  for (let i = 0; i < 200; i++) remove(`large ${i % 5} ${i}`)
+  remove('large 5')
   const earlier: Records<string>[] = []
   for (let i = 0; i < 10; i++) {
-    db.put(`last ${i}`, `${i}`)
+    put(`last ${i}`, `${i}`)
     earlier.unshift(recordsOf(db))
   }
   const records = earlier.shift()!
   const crashed = readImage('db', storage)
   db.close()
-  return { closed: readImage('db', storage), crashed, records, earlier }
+  return { closed: readImage('db', storage), crashed, records, earlier, history }
 }
 
 /** Every record by the cursor. */
@@ -62,11 +74,11 @@ export function recordsOf(db: Database): Records<string> {
 
 /**
  * Opens damaged files and reads all there is, in every way there is.
- * `allowed`: the states that the records may be in, when the damage is not noticed.
+ * `allowed`: the states that the records may be in, when the damage is not noticed; a history stands for all of its.
  */
 export async function tryDamaged(
   image: Image,
-  allowed: readonly Records<string>[],
+  allowed: readonly Records<string>[] | History<string>,
   extra: OpenOptions = {},
 ): Promise<Outcome> {
   const before = copyImage(image)
@@ -81,9 +93,11 @@ export async function tryDamaged(
     return 'rejected'
   }
   try {
-    const expected = allowed.find(records => mayBe(db, records))
-    if (expected === undefined)
-      expect.fail(`it was opened, and holds wrong records: ${wrongness(db, allowed[0]!)}`)
+    const states = allowed instanceof History ? stateOf(db, allowed) : allowed
+    const expected = states.find(records => mayBe(db, records))
+    if (expected === undefined) {
+      expect.fail(`it was opened, and holds wrong records: ${wrongness(db, states[0]!)}`)
+    }
     const readable = readAll(db, expected)
     const { ok, problems, problemCount } = await db.verify()
     expect(problemCount === 0).toBe(ok)
@@ -93,6 +107,14 @@ export async function tryDamaged(
   } finally {
     closeQuietly(db)
   }
+}
+
+/** The one state that a scan finds, which must be one of the history's; none when it cannot be scanned. */
+function stateOf(db: Database, history: History<string>): Records<string>[] {
+  const found = attempt(() => recordsOf(db))
+  if (found === REPORTED) return [new Map()]
+  history.expectRecovered(found)
+  return [found]
 }
 
 /** Every answer that `db` gives is that of `records`, whatever it refuses to answer. */

@@ -259,7 +259,10 @@ export class RandomRun<V> {
 
   /** Notes a commit that has returned, or one in flight that is certain once `promise` resolves. */
   #committed(changes: readonly Change<V>[], promise?: Promise<unknown>): void {
+    // A commit that changes nothing need not make those before it durable.
+    let effective = false
     for (const [key, value] of changes) {
+      effective ||= value !== undefined || this.#records.has(key)
       if (value === undefined) this.#records.delete(key)
       else this.#records.set(key, value)
     }
@@ -267,7 +270,7 @@ export class RandomRun<V> {
     if (this.#subject.options.durability === 'none') {
       if (promise !== undefined) this.#inFlight.push(promise.then(() => undefined))
     } else if (promise === undefined) {
-      this.#history.certain(number)
+      if (effective) this.#history.certain(number)
     } else {
       const history = this.#history
       const epoch = history.epoch
