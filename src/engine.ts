@@ -73,6 +73,7 @@ export class Engine {
     this.readOnly = readOnly
     const dataPath = storage.join(directory, 'data')
     const opened = storage.open(dataPath, { readOnly })
+    let segments: LogSegments | undefined
     try {
       this.metadata = readMetadata(opened, storage)
       const { metadata } = this
@@ -80,7 +81,7 @@ export class Engine {
       this.file = new DataFile(opened, metadata, storage)
       requireLength(this.file, metadata)
       const segmentBytes = alignUp(Math.max(options.logSegmentBytes, 16 * blockSize, 131072), PAGE)
-      const segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes)
+      segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes)
       requireLog(storage, segments.directory)
       segments.load(readOnly)
       const reader = new LogReader(segments, storage)
@@ -147,6 +148,7 @@ export class Engine {
       this.recover(reader, analysis, dataPath, blockAt)
       this.recovery.milliseconds = performance.now() - started
     } catch (error) {
+      segments?.close()
       opened.close()
       throw error
     }
@@ -165,8 +167,7 @@ export class Engine {
         `${dataPath} was not closed cleanly and needs recovery, which writes; open it once without readOnly`,
       )
     }
-    log.segments.keepOnly(analysis.end.chain)
-    log.startSegment()
+    log.continueInFreshSegment(() => log.segments.keepOnly(analysis.end.chain))
     pool.limit = () => Number.POSITIVE_INFINITY
     const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
     redo.run(reader)

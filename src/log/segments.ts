@@ -75,6 +75,14 @@ export class LogSegments {
       else this.spare.push(segment)
     }
     this.active.sort((a, b) => a.startLsn - b.startLsn)
+    this.active.forEach((segment, i) => {
+      const before = this.active[i - 1]
+      if (before?.startLsn === segment.startLsn && before.salt === segment.salt)
+        throw new CorruptionError(
+          segment.file.path,
+          `is a copy of ${before.name}: both begin at LSN ${segment.startLsn}; the segment that belongs here is missing`,
+        )
+    })
   }
 
   /** Starts the next segment at `lsn`: a spare one, or a new file. */

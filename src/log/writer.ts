@@ -53,6 +53,7 @@ export class LogWriter {
   private recordStart = 0
   private partStart = 0
   private undoStart = 0
+  private prepareSegment: (() => void) | undefined
   private parts = 0
   private alignNext = true
   private readonly preallocate: boolean
@@ -230,7 +231,12 @@ export class LogWriter {
     const { arena, start, segments } = this
     const w = start >>> 2
     try {
-      if (!segments.hasRoom(this.groupLsn, length)) segments.startSegment(this.groupLsn)
+      const { prepareSegment } = this
+      if (prepareSegment !== undefined) {
+        this.prepareSegment = undefined
+        prepareSegment()
+        segments.startSegment(this.groupLsn)
+      } else if (!segments.hasRoom(this.groupLsn, length)) segments.startSegment(this.groupLsn)
       arena.u32[w] = GROUP_MAGIC
       arena.u32[w + 2] = length
       arena.u32[w + 3] = segments.current!.salt
@@ -298,10 +304,12 @@ export class LogWriter {
     )
   }
 
-  /** After recovery from a crash: what follows goes to a segment of its own, away from the torn tail. */
-  startSegment(): void {
-    this.alignEnd()
-    this.segments.startSegment(this.endLsn)
+  /**
+   * After a crash: what follows goes to a segment of its own, away from the torn tail. Nothing is written before there
+   * is something to write; `prepare` is called just before.
+   */
+  continueInFreshSegment(prepare: () => void): void {
+    this.prepareSegment = prepare
   }
 
   private alignEnd(): void {
