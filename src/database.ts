@@ -7,7 +7,7 @@ import { GroupCommit } from './group-commit.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
 import { collectStats } from './stats.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
-import { Store } from './store.ts'
+import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
 import type {
   BatchOperation,
@@ -60,7 +60,7 @@ export class Database<V = string> {
   /** The values of several keys, in their order. */
   getMany(keys: readonly Key[]): (V | undefined)[] {
     this.check()
-    return keys.map(key => this.store.get(key))
+    return requireList(keys).map(key => this.store.get(key))
   }
 
   has(key: Key): boolean {
@@ -129,9 +129,16 @@ export class Database<V = string> {
   /** Begins an explicit transaction; end it with `commit` or `rollback`. */
   begin(options: TransactionOptions = {}): Transaction<V> {
     this.check()
-    const { readOnly = this.readOnly, ...unknown } = options
-    refuseOptions(unknown)
-    return new Transaction(this.store, () => this.makeDurable(), readOnly || this.readOnly)
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { readOnly = false, ...others } = options
+    if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
+    refuseOptions(others)
+    return new Transaction(
+      this.store,
+      { now: () => this.makeDurable(), soon: () => this.groupCommit.wait() },
+      readOnly || this.readOnly,
+    )
   }
 
   /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */

@@ -1,5 +1,7 @@
 /** Group commit: all commits of one turn of the event loop become durable with one write and one fdatasync. */
-const nextTurn: (work: () => void) => void =
+
+/** Runs `work` in the next turn of the event loop. */
+export const nextTurn: (work: () => void) => void =
   (globalThis as unknown as { setImmediate?: (work: () => void) => void }).setImmediate ??
   (work => setTimeout(work, 0))
 

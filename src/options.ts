@@ -25,6 +25,8 @@ const KNOWN = new Set([
   'storage',
 ])
 
+const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
+
 export interface ResolvedOptions<V> {
   durability: Durability
   cacheBytes: number
@@ -46,6 +48,8 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
   for (const name of Object.keys(options))
     if (!KNOWN.has(name)) throw invalid(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
   const storage = options.storage ?? defaultStorage
+  if (typeof storage !== 'object' || STORAGE_METHODS.some(method => typeof storage[method] !== 'function'))
+    throw invalid('storage must be a Storage, such as nodeStorage or memoryStorage()')
   const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE
   if (
     !Number.isInteger(blockSize) ||

@@ -2,6 +2,7 @@
 import { asText } from './bytes.ts'
 import { copyBytes, type Decode, ValueEncoder, valueDecoder } from './encoding.ts'
 import type { Engine } from './engine.ts'
+import { InvalidArgumentError } from './errors.ts'
 import { Outcome } from './index/hash.ts'
 import { LargeValues } from './index/large.ts'
 import {
@@ -187,4 +188,9 @@ export class Store<V> {
     }
     transactions.commit(state)
   }
+}
+
+export const requireList = <T>(keys: readonly T[]): readonly T[] => {
+  if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
+  return keys
 }

@@ -1,6 +1,6 @@
 /** An explicit transaction over a database: synchronous, all or nothing. */
 import { InvalidArgumentError, XenonError } from './errors.ts'
-import type { Store } from './store.ts'
+import { requireList, type Store } from './store.ts'
 import type { SavepointState, TransactionState } from './txn/transaction-state.ts'
 import type { Key } from './types.ts'
 
@@ -21,19 +21,25 @@ export class Savepoint {
   }
 }
 
+/** @internal How a transaction's commit becomes durable: before it returns, or with the others of this turn. */
+export interface DurableCommit {
+  now(): void
+  soon(): Promise<void>
+}
+
 export class Transaction<V = string> {
   private readonly store: Store<V>
   private readonly state: TransactionState
-  private readonly makeDurable: () => void
+  private readonly durable: DurableCommit
   private readonly readOnly: boolean
   /** Numbers of the savepoints that still stand, ascending. */
   private readonly savepoints: number[] = []
   private nextSavepoint = 1
 
   /** @internal Use `Database.begin`. */
-  constructor(store: Store<V>, makeDurable: () => void, readOnly: boolean) {
+  constructor(store: Store<V>, durable: DurableCommit, readOnly: boolean) {
     this.store = store
-    this.makeDurable = makeDurable
+    this.durable = durable
     this.readOnly = readOnly
     this.state = store.engine.transactions.begin(true)
   }
@@ -53,7 +59,7 @@ export class Transaction<V = string> {
   }
 
   getMany(keys: readonly Key[]): (V | undefined)[] {
-    return keys.map(key => this.get(key))
+    return requireList(keys).map(key => this.get(key))
   }
 
   has(key: Key): boolean {
@@ -102,7 +108,18 @@ export class Transaction<V = string> {
     this.check()
     const wrote = this.state.lastLsn !== 0
     this.store.engine.transactions.commit(this.state)
-    if (wrote) this.makeDurable()
+    if (wrote) this.durable.now()
+  }
+
+  /**
+   * Commits: visible at once, durable when the promise resolves. All commits of one turn of the event loop share a
+   * write and an fdatasync.
+   */
+  async commitAsync(): Promise<void> {
+    this.check()
+    const wrote = this.state.lastLsn !== 0
+    this.store.engine.transactions.commit(this.state)
+    if (wrote) await this.durable.soon()
   }
 
   /** Takes back everything. */

@@ -5,6 +5,7 @@
  */
 import { Arena } from './bytes.ts'
 import type { Engine } from './engine.ts'
+import { nextTurn } from './group-commit.ts'
 import { KeyHash } from './index/key.ts'
 import { LargeValues } from './index/large.ts'
 import {
@@ -43,8 +44,9 @@ import type { VerifyOptions, VerifyReport } from './types.ts'
 
 const KEPT_PROBLEMS = 100
 const POSITIONS = 4294967296
-/** Blocks checked between two turns of the event loop. */
-const SLICE = 2048
+/** Blocks checked between two turns of the event loop, and milliseconds. */
+const SLICE = 1024
+const SLICE_MS = 8
 
 export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Promise<VerifyReport> => {
   const total = engine.metadata.blocks + INDEX_BLOCKS
@@ -61,10 +63,13 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
   // The shape is walked in slices as long as nobody changes it; with writers about, in one go.
   let shape = new ShapeCheck(engine)
   const before = engine.log.endLsn
+  let since = performance.now()
   for (let root = 1; root <= INDEX_BLOCKS; root++) {
     shape.checkRoot(root)
     progress(engine.metadata.blocks + root)
+    if (performance.now() - since < SLICE_MS) continue
     await turn()
+    since = performance.now()
     if (engine.health.attention) engine.attend()
     if (engine.log.endLsn !== before) {
       shape = new ShapeCheck(engine)
@@ -77,7 +82,7 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
   return shape.report(disk.problems)
 }
 
-const turn = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 0))
+const turn = (): Promise<void> => new Promise(resolve => nextTurn(resolve))
 
 class DiskCheck {
   readonly problems: string[] = []

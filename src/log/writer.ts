@@ -25,7 +25,7 @@ import {
   UndoKind,
 } from './format.ts'
 import type { Health } from './health.ts'
-import type { LogSegments } from './segments.ts'
+import type { LogSegments, Segment } from './segments.ts'
 
 const SECTOR = 512
 
@@ -53,6 +53,9 @@ export class LogWriter {
   private recordStart = 0
   private partStart = 0
   private undoStart = 0
+  /** The first sync of each new segment is noted in block 0, so that a segment that goes missing later is missed. */
+  onSegmentSynced: () => void = () => {}
+  private notedSegment: Segment | undefined
   private prepareSegment: (() => void) | undefined
   private parts = 0
   private alignNext = true
@@ -85,6 +88,7 @@ export class LogWriter {
     this.groupLsn = endLsn
     this.position = start
     this.preallocate = preallocate
+    this.notedSegment = segments.current
   }
 
   /** Makes room for `bytes` of records (L1). */
@@ -265,6 +269,10 @@ export class LogWriter {
     }
     this.syncedLsn = this.writtenLsn
     this.alignNext = true
+    if (this.segments.current !== this.notedSegment) {
+      this.notedSegment = this.segments.current
+      this.onSegmentSynced()
+    }
   }
 
   /** Where a record that was appended earlier lies, for undo: in the buffer, or read back from its segment. */

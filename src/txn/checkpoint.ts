@@ -69,6 +69,7 @@ export class Checkpointer {
     )
     this.dueAt = checkpointBytes
     this.beginLsn = parts.log.endLsn
+    this.log.onSegmentSynced = () => this.noteLog()
   }
 
   /** Called after each commit: does a step when the log has grown enough. */
@@ -110,6 +111,18 @@ export class Checkpointer {
     const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
     this.stride = this.checkpointBytes / 2 / steps
     this.dueAt = this.log.redoBytes + this.stride
+  }
+
+  /** Writes block 0 with how far the log has been synced; everything else in it recovery takes from the log anyway. */
+  noteLog(): void {
+    const { log, file, metadata } = this
+    try {
+      metadata.logLsn = log.syncedLsn
+      file.writeState(metadata)
+      file.sync()
+    } catch (error) {
+      throw this.health.fail(error)
+    }
   }
 
   private finish(): void {
