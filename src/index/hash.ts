@@ -46,6 +46,8 @@ import { LargeValues } from './large.ts'
 import type { Structure } from './structure.ts'
 
 const MAX_DEPTH = 12
+/** Each round of making room leaves more of it; more rounds than this mean that the shape is not what it should be. */
+const MAX_ROUNDS = 256
 
 /** What a change did. */
 export const Outcome = {
@@ -173,7 +175,9 @@ export class HashIndex {
   put(state: TransactionState, flags: number, field: number, fieldLength: number): Outcome {
     const { arena, transactions, key } = this
     const size = recordBytes(key.length, fieldLength)
-    for (;;) {
+    for (let round = 0; ; round++) {
+      if (round > MAX_ROUNDS)
+        throw new CorruptionError(this.path, 'no room can be made in its bucket', this.bucket)
       const record = this.find()
       transactions.beforeChange(state, this.bucket)
       if (record !== 0) {

@@ -291,7 +291,8 @@ export class Structure {
     const surplus = (mine - load) / 2
     const at = this.cut(base, count, right ? mine - surplus : surplus)
     const moved = this.bytesOf(base, right ? at : 0, right ? count : at)
-    if (at === 0 || load + moved > this.usable || moved > mine - load) return false
+    // The fuller of both must end less full than before, or two buckets could pass a group back and forth for ever.
+    if (at === 0 || load + moved > this.usable || moved >= mine - load) return false
     pool.pin(best.base)
     pool.pin(parentBase)
     this.transactions.beforeChange(state, best.block)
