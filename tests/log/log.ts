@@ -112,8 +112,9 @@ export class TestLog {
   resume(end: LogEnd): TestLog {
     const log = new TestLog(this.storage, end.lsn)
     const names = end.chain.map(({ name }) => name)
-    log.segments.keepOnly(log.segments.active.filter(({ name }) => names.includes(name)))
-    log.writer.startSegment()
+    log.writer.continueInFreshSegment(() => {
+      log.segments.keepOnly(log.segments.active.filter(({ name }) => names.includes(name)))
+    })
     return log
   }
 
