@@ -120,7 +120,7 @@ export class TestLog {
 
   /** Changes the bytes of the segment file that begins at `startLsn`. */
   damage(startLsn: number, change: (bytes: Uint8Array) => Uint8Array | undefined): void {
-    const segment = this.segments.active.find(candidate => candidate.startLsn === startLsn)!
+    const segment = this.segments.active.findLast(candidate => candidate.startLsn === startLsn)!
     const bytes = new Uint8Array(segment.file.size())
     segment.file.read(bytes, 0, bytes.length, 0)
     const changed = change(bytes) ?? bytes
