@@ -1,0 +1,462 @@
+/** Crash images of a live database: copied in memory, damaged as a crash may damage them, recovered, compared. */
+import { describe, expect, test } from 'vitest'
+import { Arena } from '../../src/bytes.ts'
+import { type Database, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
+import { blockLsn } from '../../src/pager/bucket.ts'
+import { Metadata } from '../../src/pager/metadata.ts'
+import { closeQuietly, expectVerified, type Subject, withMemoryDatabase } from '../support/database.ts'
+import { type Change, History } from '../support/history.ts'
+import { copyImage, differences, type Image, readImage, segments, storageOf } from '../support/image.ts'
+import { expectEqual, scan } from '../support/model.ts'
+import { type Random, runs, seeded } from '../support/random.ts'
+
+const SECTOR = 512
+
+type Records = Map<string, string>
+type Options = Omit<OpenOptions, 'storage'>
+
+describe('an image with torn blocks recovers to the committed records', () => {
+  const configurations: readonly (readonly [name: string, options: Options])[] = [
+    ['16 frames', { cacheBytes: 65536, checkpointBytes: 262144, logSegmentBytes: 131072 }],
+    ['40 frames', { cacheBytes: 40 * 4096, checkpointBytes: 2 ** 20, logSegmentBytes: 262144 }],
+    [
+      '40 frames of 8 KiB',
+      { blockSize: 8192, cacheBytes: 40 * 8192, checkpointBytes: 300_000, logSegmentBytes: 262144 },
+    ],
+  ]
+  for (const [name, options] of configurations) {
+    test(name, () =>
+      seeded(random =>
+        withMemoryDatabase({ ...options, durability: 'process' }, async subject => {
+          const run = new Run(subject, random, 4000)
+          let torn = 0
+          for (let round = 0; round < 8 * runs; round++) {
+            run.changes(random.below(800))
+            const open = random.chance(0.6) ? run.openTransaction() : undefined
+            torn += await run.crash(3)
+            open?.()
+            if (random.chance(0.2)) subject.reopen()
+          }
+          expect(torn).toBeGreaterThan(0)
+        }),
+      ),
+    )
+  }
+})
+
+describe('a torn tail of the log loses the last commits at most', () => {
+  for (const durability of ['process', 'none'] as const) {
+    test(`with durability '${durability}'`, () =>
+      seeded(async random => {
+        const lost: number[] = []
+        for (let run = 0; run < 4 * runs; run++) {
+          await withMemoryDatabase({ durability, logSegmentBytes: 131072 }, async subject => {
+            const { db } = subject
+            const records: Records = new Map()
+            const history = new History<string>()
+            commits(db, records, history, random, random.between(1, 100))
+            await db.flush()
+            history.certain()
+            const flushed = subject.image()
+            const last = commits(db, records, history, random, random.between(1, 200))
+            const image = subject.image()
+            for (const tear of tears) {
+              const damaged = copyImage(image)
+              for (const name of segments(damaged)) {
+                const from = firstDifference(flushed.get(name), damaged.get(name)!)
+                if (from >= 0) damaged.set(name, tear(damaged.get(name)!, from, random))
+              }
+              const storage = storageOf(damaged)
+              lost.push(last - (await recoveredCommit(storage, history)))
+            }
+          })
+        }
+        expect(Math.max(...lost)).toBeGreaterThan(0)
+        if (durability === 'process') expect(Math.min(...lost)).toBe(0)
+      }))
+  }
+})
+
+describe('recovery', () => {
+  test.fails('reads segments that are larger or smaller than the option now says', () =>
+    seeded(async random => {
+      for (const [before, after] of [
+        [2 ** 20, 131072],
+        [131072, 2 ** 20],
+      ] as const) {
+        await withMemoryDatabase({ durability: 'process', logSegmentBytes: before }, async subject => {
+          const run = new Run(subject, random, 500)
+          while (subject.db.stats().log.bytes < 1.5 * 2 ** 20) run.changes(100)
+          const options = { logSegmentBytes: after }
+          const storage = storageOf(subject.image())
+          const db = open('db', { storage, durability: 'process', ...options })
+          expectEqual(db, run.records)
+          for (let i = 0; i < 3000; i++) {
+            db.put(`more ${i}`, 'x'.repeat(500))
+            run.records.set(`more ${i}`, 'x'.repeat(500))
+          }
+          await expectRecovered(readImage('db', storage), run.records, { logSegmentBytes: before })
+          db.close()
+          run.records.clear()
+        })
+      }
+    }))
+
+  test('done twice changes nothing', () =>
+    seeded(random =>
+      withMemoryDatabase({ durability: 'process', checkpointBytes: 262144 }, async subject => {
+        const run = new Run(subject, random, 1000)
+        for (let round = 0; round < 5 * runs; round++) {
+          run.changes(400)
+          const end = run.openTransaction()
+          const storage = storageOf(subject.image())
+          const first = open('db', { storage })
+          expect(first.stats().recovery).toMatchObject({ needed: true, transactionsRolledBack: 1 })
+          // Neither once it is done, though nothing was closed, nor after the close.
+          const recovered = readImage('db', storage)
+          expectRecoveredAlready(storageOf(recovered), run.records)
+          first.close()
+          const closed = readImage('db', storage)
+          expectRecoveredAlready(storage, run.records)
+          expect(differences(closed, readImage('db', storage))).toEqual([])
+          end()
+        }
+      }),
+    ))
+
+  test('survives a crash at each of its writes, and at the next write of the next recovery', () =>
+    seeded(random =>
+      withMemoryDatabase(
+        { durability: 'process', cacheBytes: 1, checkpointBytes: 2 ** 20, logSegmentBytes: 131072 },
+        async subject => {
+          const run = new Run(subject, random, 600)
+          run.changes(900)
+          const end = run.openTransaction()
+          const image = subject.image()
+          let crashes = 0
+          for (let at = 0; ; at += crashes < 16 ? 1 : random.between(1, 12)) {
+            const storage = crashingAt(at, storageOf(image))
+            if (tryToOpen(storage)) break
+            crashes++
+            // What the interrupted recovery left is recovered; sometimes that is interrupted too.
+            let left = readImage('db', storage)
+            for (let again = random.below(4); again > 0; again--) {
+              const next = crashingAt(random.below(at + 2), storageOf(left))
+              tryToOpen(next)
+              left = readImage('db', next)
+            }
+            await expectRecovered(left, run.records, subject.options)
+          }
+          expect(crashes).toBeGreaterThan(10)
+          end()
+        },
+      ),
+    ))
+
+  test.fails('that is killed early again and again is still followed by one that comes to an end', () =>
+    seeded(random =>
+      withMemoryDatabase({ durability: 'process', cacheBytes: 1, logSegmentBytes: 131072 }, async subject => {
+        const run = new Run(subject, random, 300)
+        run.changes(300)
+        const end = run.openTransaction()
+        for (let writes = 0; writes < 8; writes++) {
+          let image = subject.image()
+          for (let attempt = 0; attempt < 4; attempt++) {
+            const storage = crashingAt(writes, storageOf(image))
+            tryToOpen(storage)
+            image = readImage('db', storage)
+          }
+          await expectRecovered(image, run.records, subject.options)
+        }
+        end()
+      }),
+    ))
+})
+
+/** A database under changes, and the Map that it is compared with. */
+class Run {
+  readonly records: Records = new Map()
+  readonly #subject: Subject<string>
+  readonly #random: Random
+  readonly #keys: number
+
+  constructor(subject: Subject<string>, random: Random, keys: number) {
+    this.#subject = subject
+    this.#random = random
+    this.#keys = keys
+  }
+
+  #key(): string {
+    const number = this.#random.below(this.#keys)
+    return number % 50 === 0 ? `${'K'.repeat(1000)}${number}` : `key${number}`
+  }
+
+  #value(): string {
+    const random = this.#random
+    const length = random.chance(0.01)
+      ? random.below(60_000)
+      : random.chance(0.1)
+        ? random.below(1200)
+        : random.below(100)
+    return String.fromCharCode(97 + random.below(26)).repeat(length)
+  }
+
+  /** Commits of all kinds, and transactions that are rolled back. */
+  changes(count: number): void {
+    const random = this.#random
+    const { db } = this.#subject
+    const puts = 20 + random.below(60)
+    for (let i = 0; i < count; i++) {
+      const roll = random.below(100)
+      const key = this.#key()
+      if (roll < puts) {
+        const value = this.#value()
+        db.put(key, value)
+        this.records.set(key, value)
+      } else if (roll < 97) expect(db.delete(key)).toBe(this.records.delete(key))
+      else if (roll < 98) this.#transaction(random.below(100), true)
+      else this.#transaction(random.below(60), false)
+    }
+  }
+
+  #transaction(count: number, commits: boolean): void {
+    const tx = this.#subject.db.begin()
+    const changes = this.#change(tx, count)
+    const savepoint = tx.savepoint()
+    this.#change(tx, 20)
+    tx.rollbackTo(savepoint)
+    if (commits) {
+      tx.commit()
+      apply(this.records, changes)
+    } else tx.rollback()
+  }
+
+  #change(tx: Pick<Database, 'put' | 'delete'>, count: number): Change<string>[] {
+    return Array.from({ length: count }, () => {
+      const key = this.#key()
+      const value = this.#random.chance(0.6) ? this.#value() : undefined
+      if (value === undefined) tx.delete(key)
+      else tx.put(key, value)
+      return [key, value]
+    })
+  }
+
+  /** Leaves a transaction open, its changes written to the log; the function that is returned ends it. */
+  openTransaction(): () => void {
+    const tx = this.#subject.db.begin()
+    const changes = this.#change(tx, this.#random.between(1, 150))
+    if (this.#random.chance(0.3)) {
+      const savepoint = tx.savepoint()
+      this.#change(tx, 30)
+      tx.rollbackTo(savepoint)
+    }
+    void this.#subject.db.flush()
+    return () => {
+      if (this.#random.chance(0.5)) {
+        tx.commit()
+        apply(this.records, changes)
+      } else tx.rollback()
+    }
+  }
+
+  /** Recovers a torn image; what that leaves behind, with a transaction under way, is the next one. Torn blocks. */
+  async crash(depth: number): Promise<number> {
+    let image = this.#subject.image()
+    let torn = 0
+    for (let nest = 0; nest < depth; nest++) {
+      torn += tearBlocks(image, this.#random)
+      const storage = storageOf(image)
+      const db = open('db', { ...this.#subject.options, storage })
+      try {
+        await expectVerified(db, this.records.size)
+        expectEqual(db, this.records)
+        const tx = db.begin()
+        this.#change(tx, 80)
+        await db.flush()
+        image = readImage('db', storage)
+      } finally {
+        closeQuietly(db)
+      }
+    }
+    return torn
+  }
+}
+
+const apply = (records: Records, changes: readonly Change<string>[]): void => {
+  for (const [key, value] of changes) {
+    if (value === undefined) records.delete(key)
+    else records.set(key, value)
+  }
+}
+
+/** Destroys a sector of blocks that were written since the last checkpoint; returns how many. */
+const tearBlocks = (image: Image, random: Random): number => {
+  const data = image.get('data')!
+  const { redoLsn, identity } = Metadata.decode(data.slice(0, 4096), 'data', memoryStorage())
+  const { blockSize } = identity
+  const block = new Arena(blockSize)
+  let torn = 0
+  for (let at = blockSize; at < data.length; at += blockSize) {
+    block.u8.set(data.subarray(at, at + blockSize))
+    if (blockLsn(block, 0) < redoLsn || !random.chance(0.4)) continue
+    const from = at + SECTOR * random.below(blockSize / SECTOR)
+    data.fill(random.below(256), from, from + SECTOR)
+    torn++
+  }
+  return torn
+}
+
+/** Commits changes; returns the number of the last commit. */
+const commits = (
+  db: Database,
+  records: Records,
+  history: History<string>,
+  random: Random,
+  count: number,
+): number => {
+  let last = 0
+  for (let i = 0; i < count; i++) {
+    const changes = Array.from(
+      { length: random.chance(0.8) ? 1 : random.between(2, 20) },
+      (): Change<string> => {
+        const key = `key ${random.below(200)}`
+        return [
+          key,
+          random.chance(0.3) ? undefined : 'v'.repeat(random.below(random.chance(0.05) ? 9000 : 200)),
+        ]
+      },
+    )
+    const effective = changes.length > 1 || changes[0]![1] !== undefined || records.has(changes[0]![0])
+    db.batch(
+      changes.map(([key, value]) =>
+        value === undefined ? { type: 'delete', key } : { type: 'put', key, value },
+      ),
+    )
+    apply(records, changes)
+    if (effective) last = history.commit(changes)
+  }
+  return last
+}
+
+/** What a crash may do to the bytes of a log segment from `from` on, which were not synced. */
+const tears: readonly ((bytes: Uint8Array, from: number, random: Random) => Uint8Array)[] = [
+  bytes => bytes,
+  (bytes, from, random) => bytes.slice(0, random.between(from, bytes.length)),
+  (bytes, from, random) => bytes.fill(0, random.between(from, bytes.length)),
+  (bytes, from, random) => {
+    const at = random.between(from, bytes.length)
+    bytes.set(random.bytes(bytes.length - at), at)
+    return bytes
+  },
+  (bytes, from, random) => {
+    for (let at = from; at < bytes.length; at += SECTOR - (at % SECTOR))
+      if (random.chance(0.5)) bytes.fill(0, at, at + SECTOR - (at % SECTOR))
+    return bytes
+  },
+  (bytes, from, random) => {
+    const at = random.between(from, bytes.length - 1)
+    bytes[at]! ^= 1 << random.below(8)
+    return bytes
+  },
+  (bytes, from, random) => {
+    const longer = new Uint8Array(bytes.length + random.below(3000))
+    longer.set(random.bytes(longer.length))
+    longer.set(bytes.subarray(0, from))
+    return longer
+  },
+]
+
+const firstDifference = (before: Uint8Array | undefined, after: Uint8Array): number => {
+  if (before === undefined) return 0
+  for (let i = 0; i < after.length; i++) if (before[i] !== after[i]) return i
+  return -1
+}
+
+/** Recovers; returns the number of the commit whose state was found. Another commit goes on from there. */
+const recoveredCommit = async (storage: Storage, history: History<string>): Promise<number> => {
+  const db = open('db', { storage })
+  try {
+    const records = scan(db)
+    const number = history.expectRecovered(records)
+    await expectVerified(db, records.size)
+    db.put('after the crash', 'it goes on')
+    records.set('after the crash', 'it goes on')
+    const next = storageOf(readImage('db', storage))
+    db.close()
+    expectEqual(open('db', { storage: next }), records)
+    expectRecoveredAlready(storage, records)
+    return number
+  } finally {
+    closeQuietly(db)
+  }
+}
+
+const expectRecovered = async (image: Image, records: Records, options: OpenOptions): Promise<void> => {
+  const db = open('db', { ...options, storage: storageOf(image) })
+  await expectVerified(db, records.size)
+  expectEqual(db, records)
+  db.close()
+}
+
+const expectRecoveredAlready = (storage: Storage, records: Records): void => {
+  const db = open('db', { storage })
+  const { recovery } = db.stats()
+  expect({ ...recovery, milliseconds: 0 }).toEqual({
+    needed: false,
+    recordsScanned: 0,
+    redone: 0,
+    transactionsRolledBack: 0,
+    tornTailBytes: 0,
+    milliseconds: 0,
+  })
+  expectEqual(db, records)
+  db.close()
+}
+
+class Crash extends Error {}
+
+/** Opens the database and closes it again; false if a crash came first. */
+const tryToOpen = (storage: Storage): boolean => {
+  try {
+    open('db', { storage, cacheBytes: 1, durability: 'process', logSegmentBytes: 131072 }).close()
+    return true
+  } catch (error) {
+    if (!(error instanceof Crash)) throw error
+    return false
+  }
+}
+
+/** A storage that does `writes` writes, creations and removals; the next one and everything after it is a crash. */
+const crashingAt = (writes: number, storage: Storage): Storage => {
+  let left = writes
+  let crashed = false
+  let reads = 0
+  const writing = <A extends unknown[], T>(action: (...given: A) => T): ((...given: A) => T) => {
+    return (...given) => {
+      if (crashed || left-- === 0) {
+        crashed = true
+        throw new Crash('crashed')
+      }
+      return action(...given)
+    }
+  }
+  return {
+    ...storage,
+    remove: writing(storage.remove.bind(storage)),
+    rename: writing(storage.rename.bind(storage)),
+    open(path, options) {
+      if (!crashed && options?.create && left-- === 0) crashed = true
+      if (crashed && options?.readOnly !== true) throw new Crash('crashed')
+      const file = storage.open(path, options)
+      file.write = writing(file.write.bind(file))
+      file.writeMany = writing(file.writeMany.bind(file))
+      file.truncate = writing(file.truncate.bind(file))
+      const read = file.read.bind(file)
+      file.read = (...place) => {
+        if (reads++ > 1_000_000) throw new Error('a million reads, and still no end')
+        return read(...place)
+      }
+      return file
+    },
+  }
+}
