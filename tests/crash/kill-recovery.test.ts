@@ -52,15 +52,15 @@ test(
 function crash(directory: string, random: Random): { image: Image; expected: Map<string, string> } {
   const expected = new Map<string, string>()
   const db = open(directory, options)
-  for (let i = 0; i < 12_000; i++) {
-    const key = `record ${random.below(4000)}`
+  for (let i = 0; i < 6_000; i++) {
+    const key = `record ${random.below(3000)}`
     const value = `${i} `.repeat(random.between(1, 60))
     db.put(key, value)
     expected.set(key, value)
   }
   // A transaction without an end, so large that parts of it have reached the data file.
   const loser = db.begin()
-  for (let i = 0; i < 3_000; i++) loser.put(`record ${i}`, 'never committed')
+  for (let i = 0; i < 2_000; i++) loser.put(`record ${i}`, 'never committed')
   const image = readImage(directory)
   db.close()
   return { image, expected }

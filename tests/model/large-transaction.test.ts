@@ -5,7 +5,7 @@ import { closeQuietly, expectVerified, type Subject, withDatabase } from '../sup
 import { storageOf } from '../support/image.ts'
 import { expectEqual } from '../support/model.ts'
 
-const RECORDS = 6_000
+const RECORDS = 4_000
 /** 64 KiB of pool and 128 KiB of segment against well over 1 MB of changes. */
 const small: OpenOptions = {
   cacheBytes: 16 * 4096,
@@ -74,15 +74,15 @@ describe('a transaction larger than the pool and than a log segment', () => {
     withDatabase(small, async ({ db }) => {
       load(db)
       const tx = db.begin()
-      for (let i = 0; i < 8_000; i++) tx.put(`big ${i}`, 'x'.repeat(300))
-      expect(db.stats().logBytesInUse).toBeGreaterThan(2_000_000)
+      for (let i = 0; i < 5_000; i++) tx.put(`big ${i}`, 'x'.repeat(300))
+      expect(db.stats().logBytesInUse).toBeGreaterThan(1_500_000)
       tx.commit()
       await db.checkpoint()
       await db.checkpoint()
       expect(db.stats().logBytesInUse).toBeLessThan(600_000)
       const { log, logBytes } = db.stats()
-      for (let i = 0; i < 8_000; i++) db.put(`big ${i}`, 'y'.repeat(300))
-      expect(db.stats().log.bytes - log.bytes).toBeGreaterThan(2_000_000)
+      for (let i = 0; i < 5_000; i++) db.put(`big ${i}`, 'y'.repeat(300))
+      expect(db.stats().log.bytes - log.bytes).toBeGreaterThan(1_500_000)
       expect(db.stats().logBytes).toBeLessThanOrEqual(Math.max(logBytes, 2_000_000))
     }))
 
