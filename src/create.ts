@@ -5,7 +5,7 @@
 import { Arena } from './bytes.ts'
 import { CorruptionError } from './errors.ts'
 import { GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES } from './log/format.ts'
-import { LogSegments } from './log/segments.ts'
+import { LogSegments, SEGMENT_NAME } from './log/segments.ts'
 import { formatBucket } from './pager/bucket.ts'
 import { DataFile } from './pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, INDEX_BLOCKS } from './pager/layout.ts'
@@ -74,7 +74,14 @@ const writeData = (storage: Storage, path: string, metadata: Metadata): void => 
 /** Removes what a creation that did not finish left of a log; a log that was used is not touched. */
 const clearLog = (storage: Storage, directory: string): void => {
   if (storage.kind(directory) === 'none') return
-  for (const name of storage.list(directory)) {
+  const names = storage.list(directory)
+  for (const name of names)
+    if (!SEGMENT_NAME.test(name))
+      throw new CorruptionError(
+        storage.join(directory, name),
+        'stands where the log of a new database would go, but is none of its files; choose another directory',
+      )
+  for (const name of names) {
     const path = storage.join(directory, name)
     const file = storage.open(path, { readOnly: true })
     const head = new Uint8Array(GROUP_HEADER_BYTES)

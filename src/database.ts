@@ -152,11 +152,11 @@ export class Database<V = string> {
         throw new InvalidArgumentError(
           'transaction() takes a synchronous function, but this one returned a promise',
         )
+      if (!tx.ended) tx.commit()
     } catch (error) {
       tx[Symbol.dispose]()
       throw error
     }
-    if (!tx.ended) tx.commit()
     return result
   }
 
@@ -210,6 +210,7 @@ export class Database<V = string> {
     const { engine } = this
     if (engine.closed) return
     const { transactions, health } = engine
+    if (health.busy) engine.attend()
     try {
       for (const state of [...transactions.open.values()]) {
         if (health.failure === undefined) transactions.rollback(state)
@@ -258,7 +259,13 @@ export class Database<V = string> {
     this.writeTimer = true
     const timer: unknown = setTimeout(() => {
       this.writeTimer = false
-      if (!this.engine.closed && this.engine.health.failure === undefined) this.engine.log.write()
+      const { closed, health, log } = this.engine
+      if (closed || health.failure !== undefined) return
+      try {
+        log.write()
+      } catch {
+        // The health of the handle remembers it: the next operation says so.
+      }
     }, WRITE_DELAY_MS)
     ;(timer as { unref?: () => void }).unref?.()
   }

@@ -6,7 +6,7 @@
  */
 import { BufferPool } from './buffer/pool.ts'
 import { Arena, alignUp } from './bytes.ts'
-import { CorruptionError, XenonError } from './errors.ts'
+import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
 import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
@@ -167,7 +167,11 @@ export class Engine {
         `${dataPath} was not closed cleanly and needs recovery, which writes; open it once without readOnly`,
       )
     }
-    log.continueInFreshSegment(() => log.segments.keepOnly(analysis.end.chain))
+    log.continueInFreshSegment(() => {
+      // Segments behind the end, and an empty one at the end, would be in the way of the new one.
+      const used = analysis.end.chain.filter(segment => segment.startLsn < analysis.end.lsn)
+      log.segments.keepOnly([...used, log.segments.current!])
+    })
     pool.limit = () => Number.POSITIVE_INFINITY
     const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
     redo.run(reader)
@@ -182,6 +186,10 @@ export class Engine {
    * the pool grow, since no operation holds a position in the arena now.
    */
   attend(): void {
+    if (this.health.busy)
+      throw new InvalidArgumentError(
+        'the database cannot be used from inside toJSON, encode or the operations of a batch',
+      )
     if (this.closed) throw new XenonError('XENON_CLOSED', 'the database is closed; open it again to use it')
     this.health.check()
     this.pool.grow()
@@ -196,7 +204,11 @@ export class Engine {
     try {
       if (this.health.failure === undefined && !this.readOnly && this.log.records > 0) {
         this.checkpointer.run()
-        this.log.segments.shrink()
+        // The other copy of the state too, so that damage to one never brings back an older one.
+        this.file.writeState(this.metadata)
+        this.file.sync()
+        // A rollback that failed still needs the log from its first record on.
+        if (this.metadata.redoLsn >= this.log.syncedLsn) this.log.segments.shrink()
       }
     } finally {
       try {

@@ -22,12 +22,14 @@ export class Store<V> {
   readonly decode: Decode<V>
   private readonly encoder: ValueEncoder<V>
   private readonly inlineLimit: number
+  private readonly callsBack: boolean
 
   constructor(engine: Engine, encoding: ValueEncoding<V>) {
     this.engine = engine
     this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
     this.encoder = new ValueEncoder(encoding, engine.arena, engine.fieldAt, this.inlineLimit)
     this.decode = valueDecoder(encoding)
+    this.callsBack = encoding !== 'utf8' && encoding !== 'binary'
   }
 
   /** The committed value, whatever open transactions are doing. */
@@ -125,7 +127,7 @@ export class Store<V> {
   /** One put as a transaction of its own, committed but not made durable. */
   put(key: Key, value: V): void {
     const { transactions, fieldAt, index } = this.engine
-    const length = this.encoder.encode(value)
+    const length = this.encode(value)
     index.key.set(key)
     if (recordBytes(index.key.length, length) <= this.inlineLimit) {
       const outcome = index.put(transactions.autocommit, 0, fieldAt, length)
@@ -135,9 +137,22 @@ export class Store<V> {
   }
 
   putIn(state: TransactionState, key: Key, value: V): void {
-    const length = this.encoder.encode(value)
+    const length = this.encode(value)
     this.engine.index.key.set(key)
     this.store(state, length)
+  }
+
+  /** JSON and custom codecs run the caller's code, which must not come back into the database meanwhile. */
+  private encode(value: V): number {
+    if (!this.callsBack) return this.encoder.encode(value)
+    const { health } = this.engine
+    health.busy = true
+    health.attention = true
+    try {
+      return this.encoder.encode(value)
+    } finally {
+      health.busy = false
+    }
   }
 
   /** Stores the encoded value, which is `length` bytes long, under the key in the key buffer. */
@@ -181,12 +196,12 @@ export class Store<V> {
     const state = transactions.begin(false)
     try {
       work(state)
+      transactions.commit(state)
     } catch (error) {
       if (health.failure === undefined) transactions.rollback(state)
       else transactions.finish(state)
       throw error
     }
-    transactions.commit(state)
   }
 }
 

@@ -83,12 +83,9 @@ export class FreeBlocks {
 
   /** Inside a record: adds to the plan that a chain of `count` linked blocks becomes free; its tail lies at `tailBase`. */
   logSplice(head: number, tail: number, tailBase: number, count: number): void {
-    this.pool.arena.u32[(tailBase + AT_NEXT) >>> 2] = this.freeHead
-    this.log.part(tail)
-    this.log.setWord(AT_NEXT, this.freeHead)
-    this.log.endPart()
+    this.logFree(tail, tailBase)
     this.freeHead = head
-    this.freeBlocks += count
+    this.freeBlocks += count - 1
   }
 
   /** Inside a part of block 0: the outcome of the plan. */

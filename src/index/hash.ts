@@ -222,8 +222,17 @@ export class HashIndex {
     if (this.needsTransaction(state, record)) return Outcome.needsTransaction
     this.replaceLarge(state, record, 0, 0)
     this.change(state, this.block, this.base, this.slot, 0, 0, 0, 0, 0)
-    if (this.structure.isSparse(this.base, this.bucket, this.block)) this.structure.shrink(state, this.key)
+    if (this.structure.isSparse(this.base, this.bucket, this.block)) this.giveBack(state)
     return Outcome.removed
+  }
+
+  /** The record is gone already: a damaged neighbour must not make its removal, or a rollback, fail. */
+  private giveBack(state: TransactionState): void {
+    try {
+      this.structure.shrink(state, this.key)
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+    }
   }
 
   private needsTransaction(state: TransactionState, record: number): boolean {

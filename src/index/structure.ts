@@ -244,8 +244,8 @@ export class Structure {
     const { pool, log, free } = this
     const at = this.cut(base, count, liveBytes(pool.arena, base) / 2)
     const { block: parent, entry } = this.way[this.way.length - 1]!
-    const parentBase = this.pinned(parent)
     const [fresh] = free.plan(1)
+    const parentBase = this.pinned(parent)
     const freshBase = pool.fresh(fresh!)
     this.transactions.adoptFresh(state, fresh!)
     formatBucket(pool.arena, freshBase, pool.blockSize)
@@ -457,8 +457,8 @@ export class Structure {
   private appendOverflow(state: TransactionState, bucket: number, chain: readonly number[]): void {
     const { pool, log, free } = this
     const last = chain[chain.length - 1]!
-    const lastBase = this.pinned(last)
     const [fresh] = free.plan(1)
+    const lastBase = this.pinned(last)
     const freshBase = pool.fresh(fresh!)
     this.transactions.beforeChange(state, bucket)
     formatBucket(pool.arena, freshBase, pool.blockSize)
@@ -522,8 +522,8 @@ export class Structure {
     const { pool, log, free } = this
     const parent = this.way[this.way.length - 1]
     const directory = parent === undefined ? bucket : parent.block
-    const directoryBase = this.pinned(directory)
     const fresh = free.plan(groups.length)
+    const directoryBase = this.pinned(directory)
     const freshBases = fresh.map(block => {
       const base = pool.fresh(block)
       pool.pin(base)
@@ -595,11 +595,11 @@ export class Structure {
   /** An index block's directory moves into two fresh directories below it. */
   private deepen(block: number): void {
     const { pool, log, free } = this
+    const fresh = free.plan(2)
     const base = this.pinned(block)
     const count = entryCount(pool.arena, base)
     const level = directoryLevel(pool.arena, base)
     const middle = count >>> 1
-    const fresh = free.plan(2)
     const low = pool.fresh(fresh[0]!)
     pool.pin(low)
     const high = pool.fresh(fresh[1]!)
@@ -623,11 +623,11 @@ export class Structure {
   /** Moves the upper half of a directory to a fresh one beside it. */
   private halve(block: number, parent: number, parentEntry: number): void {
     const { pool, log, free } = this
+    const [fresh] = free.plan(1)
     const base = this.pinned(block)
     const parentBase = this.pinned(parent)
     const count = entryCount(pool.arena, base)
     const middle = count >>> 1
-    const [fresh] = free.plan(1)
     const high = pool.fresh(fresh!)
     log.reserve(2 * pool.blockSize)
     log.begin(RecordType.system, 0, 0, 0)

@@ -7,6 +7,8 @@ import { XenonError } from '../errors.ts'
 export class Health {
   attention = false
   failure: unknown = undefined
+  /** Code of the caller runs inside an operation (toJSON, a codec): the handle takes no other call meanwhile. */
+  busy = false
 
   /** After an I/O error that leaves the files in doubt: remembers the first one; returns the error to throw. */
   fail(error: unknown): unknown {

@@ -19,6 +19,14 @@ const SECTOR = 512
 
 export type RecordVisitor = (a: Arena, position: number, lsn: number) => void
 
+interface Group {
+  lsn: number
+  end: number
+  bytes: number
+  /** LSN up to which the log had been synced when the group was written. */
+  synced: number
+}
+
 export interface LogEnd {
   /** LSN behind the last whole group. */
   lsn: number
@@ -48,59 +56,77 @@ export class LogReader {
   walk(from: number, until: number, visit: RecordVisitor): { lsn: number; chain: Segment[] } {
     let segment = this.segmentOf(from)
     const chain = [segment]
+    // `end` lies behind the last whole group, `lsn` is where the next one is looked for.
+    let end = from
     let lsn = from
     while (lsn < until) {
       const group = this.readGroup(segment, lsn) ?? this.readGroup(segment, nextSector(segment, lsn))
       if (group) {
+        // Space in front of a group is padding if everything before it had been synced, to the byte.
+        if (group.lsn > end && group.synced > end) throw damaged(segment, end, group.synced)
+        if (group.lsn > end && group.synced < end) break
         this.visitGroup(group, segment, visit)
-        lsn = group.end
+        end = group.end
+        lsn = end
         continue
       }
-      const next = this.successor(segment, lsn)
+      const next = this.successor(segment, lsn, chain)
       if (!next) break
       segment = next
       lsn = next.startLsn
       chain.push(next)
     }
-    return { lsn, chain }
+    return { lsn: end, chain }
   }
 
   private segmentOf(lsn: number): Segment {
-    const { active, segmentBytes, directory } = this.segments
-    const segment = active.findLast(candidate => candidate.startLsn <= lsn)
-    if (!segment || lsn - segment.startLsn > segmentBytes)
+    const { active, directory } = this.segments
+    const last = active.findLast(candidate => candidate.startLsn <= lsn)
+    if (!last || lsn - last.startLsn > last.capacity)
       throw new CorruptionError(
         directory,
         `the log from LSN ${lsn} on is missing; data and log must stay together (restore both from a backup)`,
       )
-    return segment
-  }
-
-  private successor(segment: Segment, lsn: number): Segment | undefined {
-    const rounded = nextSector(segment, lsn)
-    return this.segments.active.find(
-      next =>
-        next !== segment && (next.startLsn === lsn || next.startLsn === rounded) && next.startLsn >= lsn,
+    return (
+      this.used(
+        active.filter(candidate => candidate.startLsn === last.startLsn),
+        lsn,
+      ) ?? last
     )
   }
 
+  private successor(segment: Segment, lsn: number, chain: readonly Segment[]): Segment | undefined {
+    const rounded = nextSector(segment, lsn)
+    const candidates = this.segments.active.filter(
+      next => !chain.includes(next) && (next.startLsn === lsn || next.startLsn === rounded),
+    )
+    return this.used(candidates) ?? candidates[0]
+  }
+
+  /** A recovery that was cut short may have begun a segment where another one begins: the one that holds a group counts. */
+  private used(candidates: readonly Segment[], lsn?: number): Segment | undefined {
+    return candidates.find(segment => {
+      const at = lsn ?? segment.startLsn
+      return (this.readGroup(segment, at) ?? this.readGroup(segment, nextSector(segment, at))) !== undefined
+    })
+  }
+
   /** Reads the group at `lsn` into the arena; undefined when there is none that is whole. */
-  private readGroup(segment: Segment, lsn: number): { end: number; bytes: number; lsn: number } | undefined {
+  private readGroup(segment: Segment, lsn: number): Group | undefined {
     const { arena } = this
     const at = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
-    if (at + GROUP_HEADER_BYTES > this.segments.segmentBytes) return undefined
+    if (at + GROUP_HEADER_BYTES > segment.capacity) return undefined
     if (segment.file.read(arena.u8, 0, GROUP_HEADER_BYTES, at) < GROUP_HEADER_BYTES) return undefined
     const bytes = arena.u32[2]!
     if (arena.u32[0] !== GROUP_MAGIC || arena.u32[3] !== segment.salt || readU64(arena.u32, 4) !== lsn)
       return undefined
-    if (bytes < GROUP_HEADER_BYTES || bytes > this.segments.segmentBytes - at || bytes % 4 !== 0)
-      return undefined
+    if (bytes < GROUP_HEADER_BYTES || bytes > segment.capacity - at || bytes % 4 !== 0) return undefined
     const rest = bytes - GROUP_HEADER_BYTES
     if (bytes > arena.buffer.byteLength) arena.grow(Math.max(bytes, 65536))
     if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest)
       return undefined
     if (arena.u32[1] !== this.storage.crc32(arena.window(8, bytes - 8), 0)) return undefined
-    return { end: lsn + bytes, bytes, lsn }
+    return { end: lsn + bytes, bytes, lsn, synced: readU64(arena.u32, 6) }
   }
 
   private visitGroup(group: { bytes: number; lsn: number }, segment: Segment, visit: RecordVisitor): void {
@@ -128,7 +154,7 @@ export class LogReader {
   }
 
   private searchGroups(segment: Segment, start: number, end: number, isLast: boolean): number {
-    const size = Math.min(segment.file.size(), this.segments.segmentBytes)
+    const size = segment.file.size()
     if (size <= start) return 0
     const rest = new Uint8Array(Math.ceil((size - start) / 4) * 4)
     segment.file.read(rest, 0, size - start, start)
@@ -145,17 +171,19 @@ export class LogReader {
       const whole = word * 4 + bytes <= rest.length && bytes >= GROUP_HEADER_BYTES && bytes % 4 === 0
       if (whole && u32[word + 1] === this.storage.crc32(rest.subarray(word * 4 + 8, word * 4 + bytes), 0)) {
         const synced = readU64(u32, word + 6)
-        if (synced > end)
-          throw new CorruptionError(
-            segment.file.path,
-            `the log is damaged at LSN ${end}: a later group shows that it had been synced up to LSN ${synced}`,
-          )
+        if (synced > end) throw damaged(segment, end, synced)
       }
       torn += whole ? bytes : SECTOR
     }
     return torn
   }
 }
+
+const damaged = (segment: Segment, lsn: number, synced: number): CorruptionError =>
+  new CorruptionError(
+    segment.file.path,
+    `the log is damaged at LSN ${lsn}: a later group shows that it had been synced up to LSN ${synced}`,
+  )
 
 const nextSector = (segment: Segment, lsn: number): number =>
   segment.startLsn + Math.ceil((lsn - segment.startLsn) / SECTOR) * SECTOR

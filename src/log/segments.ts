@@ -15,13 +15,15 @@ const HEADER_COPY_BYTES = 64
 const PREALLOCATE_BYTES = 262144
 /** What a clean close leaves of the log. */
 const CLOSED_BYTES = 65536
-const NAME = /^[0-9]{8}\.log$/
+export const SEGMENT_NAME: RegExp = /^[0-9]{8}\.log$/
 
 export interface Segment {
   file: File
   name: string
   startLsn: number
   salt: number
+  /** Size that it may grow to, as its header says: the option may have been another one then. */
+  capacity: number
   /** Bytes that the file has, zeros ahead of the log included. */
   allocated: number
 }
@@ -60,7 +62,7 @@ export class LogSegments {
 
   /** Opens every segment that belongs to this database and orders them by LSN. */
   load(readOnly: boolean): void {
-    for (const name of this.storage.list(this.directory).filter(entry => NAME.test(entry))) {
+    for (const name of this.storage.list(this.directory).filter(entry => SEGMENT_NAME.test(entry))) {
       this.nextName = Math.max(this.nextName, Number.parseInt(name, 10) + 1)
       const file = this.storage.open(this.storage.join(this.directory, name), { readOnly })
       const header = this.readHeader(file)
@@ -69,6 +71,7 @@ export class LogSegments {
         name,
         startLsn: header?.startLsn ?? 0,
         salt: header?.salt ?? 0,
+        capacity: header?.capacity ?? file.size(),
         allocated: file.size(),
       }
       if (header) this.active.push(segment)
@@ -89,6 +92,7 @@ export class LogSegments {
   startSegment(lsn: number): Segment {
     const segment = this.spare.pop() ?? this.createSegment()
     segment.startLsn = lsn
+    segment.capacity = this.segmentBytes
     segment.salt = new Uint32Array(this.storage.randomBytes(4).slice().buffer)[0]!
     const header = this.encodeHeader(segment)
     segment.file.write(header, 0, header.length, 0)
@@ -107,7 +111,7 @@ export class LogSegments {
     if (end > segment.allocated) {
       segment.allocated = end
       if (ahead) {
-        const target = Math.min(alignUp(end + 1, PREALLOCATE_BYTES), this.segmentBytes)
+        const target = Math.min(alignUp(end + 1, PREALLOCATE_BYTES), segment.capacity)
         if (target > end) {
           this.zeros ??= new Uint8Array(PREALLOCATE_BYTES)
           segment.file.write(this.zeros, 0, target - end, end)
@@ -121,9 +125,7 @@ export class LogSegments {
   /** True when a group of `length` bytes at `lsn` fits in the current segment. */
   hasRoom(lsn: number, length: number): boolean {
     const segment = this.current
-    return (
-      segment !== undefined && SEGMENT_HEADER_BYTES + lsn - segment.startLsn + length <= this.segmentBytes
-    )
+    return segment !== undefined && SEGMENT_HEADER_BYTES + lsn - segment.startLsn + length <= segment.capacity
   }
 
   sync(): void {
@@ -183,7 +185,7 @@ export class LogSegments {
     const name = `${String(this.nextName++).padStart(8, '0')}.log`
     const file = this.storage.open(this.storage.join(this.directory, name), { create: true })
     this.storage.syncDirectory(this.directory)
-    return { file, name, startLsn: 0, salt: 0, allocated: 0 }
+    return { file, name, startLsn: 0, salt: 0, capacity: this.segmentBytes, allocated: 0 }
   }
 
   private encodeHeader(segment: Segment): Uint8Array {
@@ -201,7 +203,7 @@ export class LogSegments {
   }
 
   /** The header of a segment; undefined when it was torn or never written. A header of another database is an error. */
-  private readHeader(file: File): { startLsn: number; salt: number } | undefined {
+  private readHeader(file: File): { startLsn: number; salt: number; capacity: number } | undefined {
     const header = new Uint8Array(SEGMENT_HEADER_BYTES)
     if (file.read(header, 0, header.length, 0) < header.length) return undefined
     for (const offset of HEADER_COPY_OFFSETS) {
@@ -215,7 +217,7 @@ export class LogSegments {
           file.path,
           `belongs to another database (${toHex(uuid)}, expected ${toHex(this.uuid)}); keep data and log together`,
         )
-      return { startLsn: readU64(u32, 8), salt: u32[3]! }
+      return { startLsn: readU64(u32, 8), salt: u32[3]!, capacity: u32[10]! }
     }
     return undefined
   }

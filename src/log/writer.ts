@@ -56,7 +56,7 @@ export class LogWriter {
   /** The first sync of each new segment is noted in block 0, so that a segment that goes missing later is missed. */
   onSegmentSynced: () => void = () => {}
   private notedSegment: Segment | undefined
-  private prepareSegment: (() => void) | undefined
+  private afterSegmentStart: (() => void) | undefined
   private parts = 0
   private alignNext = true
   private readonly preallocate: boolean
@@ -235,11 +235,11 @@ export class LogWriter {
     const { arena, start, segments } = this
     const w = start >>> 2
     try {
-      const { prepareSegment } = this
-      if (prepareSegment !== undefined) {
-        this.prepareSegment = undefined
-        prepareSegment()
+      const { afterSegmentStart } = this
+      if (afterSegmentStart !== undefined) {
+        this.afterSegmentStart = undefined
         segments.startSegment(this.groupLsn)
+        afterSegmentStart()
       } else if (!segments.hasRoom(this.groupLsn, length)) segments.startSegment(this.groupLsn)
       arena.u32[w] = GROUP_MAGIC
       arena.u32[w + 2] = length
@@ -314,10 +314,10 @@ export class LogWriter {
 
   /**
    * After a crash: what follows goes to a segment of its own, away from the torn tail. Nothing is written before there
-   * is something to write; `prepare` is called just before.
+   * is something to write; `afterStart` is called when the segment has been started.
    */
-  continueInFreshSegment(prepare: () => void): void {
-    this.prepareSegment = prepare
+  continueInFreshSegment(afterStart: () => void): void {
+    this.afterSegmentStart = afterStart
   }
 
   private alignEnd(): void {

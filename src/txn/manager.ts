@@ -144,7 +144,7 @@ export class TransactionManager {
   private logCommit(state: TransactionState): void {
     const { log, pool, metadata, free } = this
     const splice = state.pendingHead !== 0
-    const tailBase = splice ? pool.get(state.pendingTail) : 0
+    const tailBase = splice ? pool.fresh(state.pendingTail) : 0
     log.reserve(256)
     if (splice) free.plan(0)
     log.begin(RecordType.commit, 0, state.id, state.lastLsn)
@@ -157,7 +157,7 @@ export class TransactionManager {
     }
     const lsn = log.end()
     if (splice) {
-      pool.changed(tailBase, lsn)
+      pool.formatted(tailBase, lsn)
       free.apply(lsn)
     }
     if (splice || state.records !== 0) {

@@ -256,6 +256,22 @@ describe('custom values', () => {
       },
     ))
 
+  test('a codec that hands its bytes on does not hand out memory of the database', () =>
+    withMemoryDatabase<Uint8Array>(
+      { valueEncoding: { name: 'identity', encode: value => value, decode: bytes => bytes } },
+      ({ db }) => {
+        for (const length of [10, 1000, 50_000]) {
+          db.put('key', new Uint8Array(length).fill(1))
+          const kept = db.get('key')!
+          db.get('key')!.fill(2)
+          expect(db.get('key')!.every(byte => byte === 1)).toBe(true)
+          db.put('key', new Uint8Array(length).fill(3))
+          expect(kept.every(byte => byte === 1)).toBe(true)
+          db.delete('key')
+        }
+      },
+    ))
+
   test('a codec may use the database from inside', () =>
     withMemoryDatabase<string>({ valueEncoding: 'utf8' }, async ({ db: names }) => {
       await withMemoryDatabase<string>(

@@ -113,7 +113,8 @@ export class TestLog {
     const log = new TestLog(this.storage, end.lsn)
     const names = end.chain.map(({ name }) => name)
     log.writer.continueInFreshSegment(() => {
-      log.segments.keepOnly(log.segments.active.filter(({ name }) => names.includes(name)))
+      const used = log.segments.active.filter(s => names.includes(s.name) && s.startLsn < end.lsn)
+      log.segments.keepOnly([...used, log.segments.current!])
     })
     return log
   }
