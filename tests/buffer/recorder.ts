@@ -1,0 +1,188 @@
+/**
+ * A storage that watches the order of writes and syncs: what the pool (P1, P2) and the checkpoints (C1, C2) promise
+ * is checked at each write of a block, of block 0's state, and of a segment that is given up.
+ */
+import { Arena } from '../../src/bytes.ts'
+import { memoryStorage, type Storage } from '../../src/index.ts'
+import {
+  eachPart,
+  GROUP_HEADER_BYTES,
+  GROUP_MAGIC,
+  RecordType,
+  recordLength,
+  recordType,
+} from '../../src/log/format.ts'
+import { formatsBlock } from '../../src/log/redo.ts'
+import { blockLsn } from '../../src/pager/bucket.ts'
+import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'
+import type { File } from '../../src/storage/storage.ts'
+
+interface Group {
+  path: string
+  lsn: number
+  end: number
+  synced: boolean
+}
+
+export class Recorder {
+  readonly storage: Storage
+  /** What went wrong. */
+  readonly problems: string[] = []
+  blocksWritten = 0
+  /** Writes of blocks whose basis is an image, and a record that formats them. */
+  images = 0
+  formats = 0
+  redoMoved = 0
+  segmentsGivenUp = 0
+  readonly #inner: Storage
+  /** Where the log began when the recorder first saw it written. */
+  #firstLsn = Number.POSITIVE_INFINITY
+  #groups: Group[] = []
+  /** Block, and LSN of its last image or of the last record that formats it. */
+  readonly #images: Map<number, number> = new Map()
+  readonly #formats: Map<number, number> = new Map()
+  /** Of the state of block 0: what was written last, and synced last. */
+  #redoLsn = 0
+  #syncedRedoLsn = 0
+  #unsyncedBlocks = 0
+  #data: File | undefined
+
+  constructor(inner: Storage = memoryStorage()) {
+    this.#inner = inner
+    this.storage = {
+      ...inner,
+      open: (path, options) => {
+        const file = inner.open(path, options)
+        if (options?.readOnly) return file
+        if (path.endsWith('.log')) this.#watchSegment(path, file)
+        else if (path.endsWith('data')) this.#watchData(file)
+        return file
+      },
+      remove: path => {
+        if (path.endsWith('.log') && inner.kind(path) === 'file') this.#givenUp(path)
+        inner.remove(path)
+      },
+    }
+  }
+
+  #watchSegment(path: string, file: File): void {
+    const write = file.write.bind(file)
+    file.write = (source, offset, length, position) => {
+      if (position === 0) this.#givenUp(path)
+      else this.#group(path, source.slice(offset, offset + length))
+      write(source, offset, length, position)
+    }
+    const sync = file.sync.bind(file)
+    file.sync = () => {
+      sync()
+      for (const group of this.#groups) if (group.path === path) group.synced = true
+    }
+  }
+
+  #group(path: string, bytes: Uint8Array): void {
+    const a = new Arena(bytes.length)
+    a.u8.set(bytes)
+    // Zeros ahead of the log's end are none.
+    if (a.u32[0] !== GROUP_MAGIC) return
+    const lsn = a.u32[4]! + a.u32[5]! * 2 ** 32
+    this.#firstLsn = Math.min(this.#firstLsn, lsn)
+    this.#groups.push({ path, lsn, end: lsn + bytes.length, synced: false })
+    for (let at = GROUP_HEADER_BYTES; at < bytes.length; at += recordLength(a, at)) {
+      const isImage = recordType(a, at) === RecordType.image
+      eachPart(a, at, (block, from) => {
+        if (isImage) this.#images.set(block, lsn + at)
+        else if (block !== 0 && formatsBlock(a, from)) this.#formats.set(block, lsn + at)
+      })
+    }
+  }
+
+  #watchData(file: File): void {
+    this.#data = file
+    this.#redoLsn = this.#readRedoLsn()
+    this.#syncedRedoLsn = this.#redoLsn
+    const write = file.write.bind(file)
+    file.write = (source, offset, length, position) => {
+      if (position >= METADATA_BYTES) this.#block(source.slice(offset, offset + length), position / length)
+      write(source, offset, length, position)
+      if (position < METADATA_BYTES) this.#state(this.#readRedoLsn())
+    }
+    const writeMany = file.writeMany.bind(file)
+    file.writeMany = (parts, position) => {
+      parts.forEach((part, i) => {
+        this.#block(part.slice(), position / part.length + i)
+      })
+      writeMany(parts, position)
+    }
+    const sync = file.sync.bind(file)
+    file.sync = () => {
+      sync()
+      this.#unsyncedBlocks = 0
+      this.#syncedRedoLsn = this.#redoLsn
+    }
+  }
+
+  #block(bytes: Uint8Array, block: number): void {
+    const a = new Arena(bytes.length)
+    a.u8.set(bytes)
+    const lsn = blockLsn(a, 0)
+    this.#unsyncedBlocks++
+    // The creation writes blocks that no log record has touched yet.
+    if (lsn === 0) return
+    this.blocksWritten++
+    if (this.#groups.some(group => group.lsn <= lsn && !group.synced))
+      this.#problem(`P1: block ${block} of LSN ${lsn} was written before the log was synced through it`)
+    if (
+      lsn >= this.#firstLsn &&
+      !this.#groups.some(group => group.lsn < lsn && lsn < group.end) &&
+      lsn >= this.#redoLsn
+    )
+      this.#problem(`P1: block ${block} of LSN ${lsn} was written before its log record`)
+    const image = this.#images.get(block) ?? 0
+    const format = this.#formats.get(block) ?? 0
+    const basis = Math.max(image, format)
+    if (basis < this.#redoLsn || basis === 0)
+      this.#problem(
+        `P2: block ${block} was written with its basis at ${basis}, redo begins at ${this.#redoLsn}`,
+      )
+    if (this.#groups.some(group => group.lsn <= basis && basis < group.end && !group.synced))
+      this.#problem(`P2: block ${block} was written before its basis at ${basis} was synced`)
+    if (image > format) this.images++
+    else this.formats++
+  }
+
+  #state(redoLsn: number): void {
+    if (redoLsn === this.#redoLsn) return
+    this.redoMoved++
+    if (redoLsn < this.#redoLsn) this.#problem(`C1: the redo LSN went back to ${redoLsn}`)
+    if (this.#unsyncedBlocks > 0)
+      this.#problem(`C1: the redo LSN moved while ${this.#unsyncedBlocks} blocks were not synced`)
+    this.#redoLsn = redoLsn
+  }
+
+  /** A segment is removed, or gets a new header. */
+  #givenUp(path: string): void {
+    const last = this.#groups.filter(group => group.path === path).at(-1)
+    if (last === undefined) return
+    this.segmentsGivenUp++
+    if (last.end > this.#syncedRedoLsn)
+      this.#problem(
+        `C2: ${path} was given up, which holds the log up to ${last.end}; redo begins at ${this.#syncedRedoLsn}`,
+      )
+    this.#groups = this.#groups.filter(group => group.path !== path)
+  }
+
+  #readRedoLsn(): number {
+    const bytes = new Uint8Array(METADATA_BYTES)
+    this.#data!.read(bytes, 0, bytes.length, 0)
+    try {
+      return Metadata.decode(bytes, 'data', this.#inner).redoLsn
+    } catch {
+      // The creation has not come that far.
+      return 0
+    }
+  }
+
+  #problem(sentence: string): void {
+    if (this.problems.length < 20) this.problems.push(sentence)
+  }
+}
