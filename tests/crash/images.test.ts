@@ -250,6 +250,8 @@ class Run {
       this.#change(tx, 30)
       tx.rollbackTo(savepoint)
     }
+    // Both do their work before they return. A checkpoint must not cut what would undo the transaction.
+    if (this.#random.chance(0.4)) void this.#subject.db.checkpoint()
     void this.#subject.db.flush()
     return () => {
       if (this.#random.chance(0.5)) {
