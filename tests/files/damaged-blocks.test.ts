@@ -1,9 +1,11 @@
 /** Blocks zeroed, swapped, doubled, taken from another time or another database, and files cut short. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { open } from '../../src/index.ts'
 import { copyImage, type Image, readImage, segments, storageOf } from '../support/image.ts'
-import { type Random, runs, seeded } from '../support/random.ts'
+import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { BLOCK, type Outcome, options, recordsOf, sample, tryDamaged } from './damage.ts'
+
+vi.setConfig({ testTimeout: runTimeout })
 
 const TRIALS = 150 * runs
 

@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { copyImage, segments } from '../support/image.ts'
-import { type Random, runs, seeded } from '../support/random.ts'
+import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { type Outcome, sample, tryDamaged } from './damage.ts'
+
+vi.setConfig({ testTimeout: runTimeout })
 
 const FLIPS = 1_000 * runs
 

@@ -1,11 +1,13 @@
 /** Short sequences of operations by fast-check, which shrinks a failure to the few that matter. */
 import fc from 'fast-check'
-import { test } from 'vitest'
+import { test, vi } from 'vitest'
 import { type BatchOperation, open } from '../../src/index.ts'
 import { closeQuietly, expectVerified, type Subject, withMemoryDatabase } from '../support/database.ts'
 import { type Image, readImage, storageOf } from '../support/image.ts'
 import { expectEqual, firstDifference, sameValue, scan, show } from '../support/model.ts'
-import { runs } from '../support/random.ts'
+import { runs, runTimeout } from '../support/random.ts'
+
+vi.setConfig({ testTimeout: runTimeout })
 
 type Model = Map<string, string>
 type Real = Subject<string>

@@ -1,7 +1,7 @@
 import { describe, test } from 'vitest'
 import { type Durability, memoryStorage, type OpenOptions } from '../../src/index.ts'
 import { withDatabase } from '../support/database.ts'
-import { type Random, runs, seeded } from '../support/random.ts'
+import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { randomKeys, randomText } from './keys-and-values.ts'
 import { RandomRun } from './random-run.ts'
 
@@ -43,7 +43,7 @@ describe('a long random run agrees with a Map', () => {
     test(
       name,
       () => seeded(random => (row.values === 'utf8' ? runText(row, random) : runBinary(row, random))),
-      120_000 * runs,
+      runTimeout,
     )
   }
 })

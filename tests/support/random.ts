@@ -66,6 +66,9 @@ export class Random {
 /** How much longer than usual the random tests run: `XENON_RUNS=10 npx vitest run tests/model`. */
 export const runs: number = Math.max(1, Number(process.env.XENON_RUNS ?? 1))
 
+/** Milliseconds that a random test may take. */
+export const runTimeout: number = 120_000 * runs
+
 /** The seed to start from: `XENON_SEED` when it is set, a fresh one otherwise. */
 export function firstSeed(): number {
   const given = process.env.XENON_SEED
