@@ -31,7 +31,8 @@ for (let generation = Number(firstText); ; generation++) {
         : value === undefined
           ? db.deleteAsync(key)
           : db.putAsync(key, value)
-    inFlight.push(promise.then(() => acknowledge(generation)))
+    // A delete that found nothing returns without waiting for the commits in flight before it.
+    inFlight.push(promise.then(found => found !== false && acknowledge(generation)))
     if (inFlight.length >= MAX_IN_FLIGHT) await Promise.all(inFlight.splice(0))
     else if (generation % 5 === 0) await new Promise(setImmediate)
     continue
@@ -47,6 +48,6 @@ for (let generation = Number(firstText); ; generation++) {
       apply(tx, change)
     }
     tx.commit()
-  } else apply(db, changes[0])
+  } else if (apply(db, changes[0]) === false) continue
   acknowledge(generation)
 }

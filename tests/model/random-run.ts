@@ -274,7 +274,9 @@ export class RandomRun<V> {
     } else {
       const history = this.#history
       const epoch = history.epoch
-      this.#inFlight.push(promise.then(() => (history.epoch === epoch ? history.certain(number) : undefined)))
+      this.#inFlight.push(
+        promise.then(() => (effective && history.epoch === epoch ? history.certain(number) : undefined)),
+      )
     }
   }
 
