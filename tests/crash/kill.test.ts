@@ -116,7 +116,7 @@ class Campaign {
   /** How many commits of the last child are there. */
   #expectSurvivors(found: ReadonlyMap<string, string>, acknowledged: number): number {
     const history = new History(this.#records)
-    const last = acknowledged + MAX_IN_FLIGHT + 1
+    const last = acknowledged + 2 * MAX_IN_FLIGHT
     for (let generation = this.generation; generation <= last; generation++) {
       history.commit(commitOf(this.#random.seed, generation).changes)
     }
