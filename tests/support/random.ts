@@ -1,67 +1,7 @@
-/** A seeded generator of random numbers (sfc32), and the printing of its seed when a test fails. */
+/** Seeds of random tests, and the printing of a seed when a test fails. */
+import { Random } from '../../src/storage/random.ts'
 
-export class Random {
-  readonly seed: number
-  #a: number
-  #b: number
-  #c: number
-  #counter = 1
-
-  constructor(seed: number) {
-    this.seed = seed
-    this.#a = seed >>> 0
-    this.#b = (seed ^ 0x9e3779b9) >>> 0
-    this.#c = (seed ^ 0x243f6a88) >>> 0
-    for (let i = 0; i < 16; i++) this.next()
-  }
-
-  /** The next 32 random bits. */
-  next(): number {
-    const sum = (this.#a + this.#b + this.#counter) | 0
-    this.#counter = (this.#counter + 1) | 0
-    this.#a = this.#b ^ (this.#b >>> 9)
-    this.#b = (this.#c + (this.#c << 3)) | 0
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + sum
-    return sum >>> 0
-  }
-
-  /** From 0 to `end` - 1. */
-  below(end: number): number {
-    return Math.floor((this.next() / 2 ** 32) * end)
-  }
-
-  /** From `low` to `high`, both included. */
-  between(low: number, high: number): number {
-    return low + this.below(high - low + 1)
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability * 2 ** 32
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T
-  }
-
-  shuffle<T>(items: readonly T[]): T[] {
-    const result = [...items]
-    for (let i = result.length - 1; i > 0; i--) {
-      const j = this.below(i + 1)
-      ;[result[i], result[j]] = [result[j] as T, result[i] as T]
-    }
-    return result
-  }
-
-  /** `length` bytes: a random pattern of up to 64 bytes, repeated, with its position stirred in now and then. */
-  bytes(length: number): Uint8Array {
-    const result = new Uint8Array(length)
-    const head = Math.min(length, 64)
-    for (let i = 0; i < head; i++) result[i] = this.next()
-    for (let filled = head; filled < length; filled *= 2) result.copyWithin(filled, 0, filled)
-    for (let i = 512; i < length; i += 512) result[i] = this.next()
-    return result
-  }
-}
+export { Random }
 
 /** How much longer than usual the random tests run: `XENON_RUNS=10 npx vitest run tests/model`. */
 export const runs: number = Math.max(1, Number(process.env.XENON_RUNS ?? 1))
