@@ -36,9 +36,12 @@ export const createDatabase = (
   metadata.fileBlocks = FIRST_OVERFLOW_BLOCK
   storage.makeDirectory(logDirectory)
   const segments = new LogSegments(storage, logDirectory, metadata.identity.uuid, logSegmentBytes)
-  segments.startSegment(FIRST_LSN)
-  segments.sync()
-  segments.close()
+  try {
+    segments.startSegment(FIRST_LSN)
+    segments.sync()
+  } finally {
+    segments.close()
+  }
   storage.syncDirectory(logDirectory)
   const temporary = storage.join(directory, 'data.new')
   storage.remove(temporary)

@@ -65,7 +65,13 @@ export class LogSegments {
     for (const name of this.storage.list(this.directory).filter(entry => SEGMENT_NAME.test(entry))) {
       this.nextName = Math.max(this.nextName, Number.parseInt(name, 10) + 1)
       const file = this.storage.open(this.storage.join(this.directory, name), { readOnly })
-      const header = this.readHeader(file)
+      let header: ReturnType<LogSegments['readHeader']>
+      try {
+        header = this.readHeader(file)
+      } catch (error) {
+        file.close()
+        throw error
+      }
       const segment = {
         file,
         name,
@@ -90,7 +96,9 @@ export class LogSegments {
 
   /** Starts the next segment at `lsn`: a spare one, or a new file. */
   startSegment(lsn: number): Segment {
-    const segment = this.spare.pop() ?? this.createSegment()
+    // It stays a spare one until its header is written, so that a failure leaves no file open that nobody knows of.
+    if (this.spare.length === 0) this.createSegment()
+    const segment = this.spare[this.spare.length - 1]!
     segment.startLsn = lsn
     segment.capacity = this.segmentBytes
     segment.salt = new Uint32Array(this.storage.randomBytes(4).slice().buffer)[0]!
@@ -98,6 +106,7 @@ export class LogSegments {
     segment.file.write(header, 0, header.length, 0)
     if (segment.allocated < header.length) segment.allocated = header.length
     this.unsynced.add(segment)
+    this.spare.pop()
     this.active.push(segment)
     return segment
   }
@@ -181,11 +190,12 @@ export class LogSegments {
     }
   }
 
-  private createSegment(): Segment {
+  /** Adds a spare segment. */
+  private createSegment(): void {
     const name = `${String(this.nextName++).padStart(8, '0')}.log`
     const file = this.storage.open(this.storage.join(this.directory, name), { create: true })
+    this.spare.push({ file, name, startLsn: 0, salt: 0, capacity: this.segmentBytes, allocated: 0 })
     this.storage.syncDirectory(this.directory)
-    return { file, name, startLsn: 0, salt: 0, capacity: this.segmentBytes, allocated: 0 }
   }
 
   private encodeHeader(segment: Segment): Uint8Array {
