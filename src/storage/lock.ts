@@ -82,6 +82,8 @@ export function lockDirectory(path: string): DirectoryLock {
   } catch (cause) {
     removeIfThere(mine)
     if (cause instanceof Error && 'syscall' in cause) {
+      // Whoever goes on without a lock, since none can be written, must at least not meet a live owner.
+      refuseIfHeld(directory)
       const isRefused = ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(cause))
       const advice = isRefused
         ? '; a database needs a writable directory, even to be read: change that or copy it'
@@ -96,6 +98,11 @@ export function lockDirectory(path: string): DirectoryLock {
       if (heldHere.delete(me.nonce)) release(directory, me.nonce)
     },
   }
+}
+
+function refuseIfHeld(directory: string): void {
+  const owner = tryRead(() => readChain(directory))?.at(-1)
+  if (owner !== undefined) refuseIfAlive(directory, owner)
 }
 
 function acquire(directory: string, mine: string, me: Owner): void {
