@@ -65,9 +65,9 @@ export class LogSegments {
     for (const name of this.storage.list(this.directory).filter(entry => SEGMENT_NAME.test(entry))) {
       this.nextName = Math.max(this.nextName, Number.parseInt(name, 10) + 1)
       const file = this.storage.open(this.storage.join(this.directory, name), { readOnly })
-      let header: ReturnType<LogSegments['readHeader']>
+      let header: SegmentHeader | undefined
       try {
-        header = this.readHeader(file)
+        header = readSegmentHeader(file, this.storage, this.uuid)
       } catch (error) {
         file.close()
         throw error
@@ -149,6 +149,11 @@ export class LogSegments {
   keepOnly(chain: readonly Segment[]): void {
     for (const segment of this.active.splice(0))
       (chain.includes(segment) ? this.active : this.spare).push(segment)
+    this.dropSpares()
+  }
+
+  /** Deletes the segments that wait to be used again. */
+  dropSpares(): void {
     if (this.spare.length === 0) return
     this.trimSpares(0)
     this.storage.syncDirectory(this.directory)
@@ -211,24 +216,38 @@ export class LogSegments {
     for (const offset of HEADER_COPY_OFFSETS) header.set(copy, offset)
     return header
   }
+}
 
-  /** The header of a segment; undefined when it was torn or never written. A header of another database is an error. */
-  private readHeader(file: File): { startLsn: number; salt: number; capacity: number } | undefined {
-    const header = new Uint8Array(SEGMENT_HEADER_BYTES)
-    if (file.read(header, 0, header.length, 0) < header.length) return undefined
-    for (const offset of HEADER_COPY_OFFSETS) {
-      const copy = header.slice(offset, offset + HEADER_COPY_BYTES)
-      const u32 = new Uint32Array(copy.buffer)
-      if (SEGMENT_MAGIC.some((byte, i) => copy[i] !== byte)) continue
-      if (u32[2] !== this.storage.crc32(copy.subarray(12), 0)) continue
-      const uuid = copy.subarray(16, 32)
-      if (uuid.some((byte, i) => byte !== this.uuid[i]))
-        throw new CorruptionError(
-          file.path,
-          `belongs to another database (${toHex(uuid)}, expected ${toHex(this.uuid)}); keep data and log together`,
-        )
-      return { startLsn: readU64(u32, 8), salt: u32[3]!, capacity: u32[10]! }
-    }
-    return undefined
-  }
+export interface SegmentHeader {
+  startLsn: number
+  salt: number
+  capacity: number
+  /** Whether each of the two copies is whole. */
+  copies: [boolean, boolean]
+}
+
+/** The header of a segment; undefined when it was torn or never written. A header of another database is an error. */
+export const readSegmentHeader = (
+  file: File,
+  storage: Storage,
+  uuid: Uint8Array,
+): SegmentHeader | undefined => {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
+  if (file.read(bytes, 0, bytes.length, 0) < bytes.length) return undefined
+  let header: SegmentHeader | undefined
+  HEADER_COPY_OFFSETS.forEach((offset, i) => {
+    const copy = bytes.slice(offset, offset + HEADER_COPY_BYTES)
+    const u32 = new Uint32Array(copy.buffer)
+    if (SEGMENT_MAGIC.some((byte, at) => copy[at] !== byte)) return
+    if (u32[2] !== storage.crc32(copy.subarray(12), 0)) return
+    const found = copy.subarray(16, 32)
+    if (found.some((byte, at) => byte !== uuid[at]))
+      throw new CorruptionError(
+        file.path,
+        `belongs to another database (${toHex(found)}, expected ${toHex(uuid)}); keep data and log together`,
+      )
+    header ??= { startLsn: readU64(u32, 8), salt: u32[3]!, capacity: u32[10]!, copies: [false, false] }
+    header.copies[i] = true
+  })
+  return header
 }

@@ -100,7 +100,8 @@ export function lockDirectory(path: string): DirectoryLock {
   }
 }
 
-function refuseIfHeld(directory: string): void {
+/** Throws `DatabaseLockedError` if a live process has the lock; writes nothing. */
+export function refuseIfHeld(directory: string): void {
   const owner = tryRead(() => readChain(directory))?.at(-1)
   if (owner !== undefined) refuseIfAlive(directory, owner)
 }
