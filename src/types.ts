@@ -163,6 +163,8 @@ export interface VerifyReport {
   problems: string[]
   /** How many there were in all. */
   problemCount: number
+  /** Blocks of the data file whose bytes on the disk are damaged; at most 100 are kept. */
+  damagedBlocks: number[]
   records: number
   blocks: BlockCounts
   /** Share of the bytes of record-holding blocks that live records take, 0 to 1. */

@@ -1,49 +1,16 @@
 /**
- * Checks a database as it stands: every block's checksum on the disk, the shape of the index (each key in the bucket
- * that its hash leads to, no key twice), large values, the slot freelists, the free-block list, the record count, and
- * that every block is reached exactly once.
+ * Checks a database as it stands: the files as they lie on the disk (block 0, the log, every block's checksum), then the
+ * shape of the index. Works beside readers and writers of the same handle.
  */
-import { Arena } from './bytes.ts'
 import type { Engine } from './engine.ts'
 import { nextTurn } from './group-commit.ts'
-import { KeyHash } from './index/key.ts'
-import { LargeValues } from './index/large.ts'
-import {
-  blockLsn,
-  bucketNext,
-  bucketProblem,
-  liveBytes,
-  RECORD_HEADER_BYTES,
-  RecordFlag,
-  recordFlags,
-  recordKeyLength,
-  slotInUse,
-} from './pager/bucket.ts'
-import { blockProblem } from './pager/data-file.ts'
-import {
-  childOf,
-  directoryCapacity,
-  directoryLevel,
-  directoryProblem,
-  entryCount,
-  separatorOf,
-} from './pager/directory.ts'
-import {
-  AT_COUNT,
-  AT_GARBAGE,
-  AT_KIND,
-  AT_LIVE,
-  AT_NEXT,
-  BlockKind,
-  HEADER_BYTES,
-  INDEX_BLOCKS,
-  kindName,
-} from './pager/layout.ts'
-import { latin1 } from './txn/committed-view.ts'
+import { INDEX_BLOCKS } from './pager/layout.ts'
 import type { VerifyOptions, VerifyReport } from './types.ts'
+import { DiskCheck } from './verify-disk.ts'
+import { LogCheck } from './verify-log.ts'
+import { ShapeCheck } from './verify-shape.ts'
 
 const KEPT_PROBLEMS = 100
-const POSITIONS = 4294967296
 /** Blocks checked between two turns of the event loop, and milliseconds. */
 const SLICE = 1024
 const SLICE_MS = 8
@@ -52,326 +19,60 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
   const total = engine.metadata.blocks + INDEX_BLOCKS
   const progress = (done: number): void => options.onProgress?.({ done: Math.min(done, total), total })
   const disk = new DiskCheck(engine)
+  disk.checkMetadata()
+  const log = new LogCheck(engine)
+  while (log.advance()) await turn(engine)
   for (let block = 1; block < engine.metadata.blocks; block++) {
     disk.check(block)
     if (block % SLICE === 0) {
       progress(block)
-      await turn()
-      if (engine.health.attention) engine.attend()
+      await turn(engine)
     }
   }
-  // The shape is walked in slices as long as nobody changes it; with writers about, in one go.
-  let shape = new ShapeCheck(engine)
+  const shape = await checkShape(engine, disk.damaged, progress)
+  progress(total)
+  const problems = [...(log.problem === undefined ? [] : [log.problem]), ...disk.problems, ...shape.problems]
+  return {
+    ok: problems.length === 0,
+    problems: problems.slice(0, KEPT_PROBLEMS),
+    problemCount: problems.length - shape.problems.length + shape.problemCount,
+    damagedBlocks: [...disk.damaged].slice(0, KEPT_PROBLEMS),
+    records: shape.records,
+    blocks: shape.blocks,
+    fill: shape.fill,
+    fillHistogram: shape.histogram,
+    freeSlots: shape.freeSlots,
+    maxDepth: shape.maxDepth,
+  }
+}
+
+/** The shape is walked in slices as long as nobody changes it; with writers about, in one go. */
+const checkShape = async (
+  engine: Engine,
+  damaged: ReadonlySet<number>,
+  progress: (done: number) => void,
+): Promise<ShapeCheck> => {
+  let shape = new ShapeCheck(engine, damaged)
   const before = engine.log.endLsn
   let since = performance.now()
   for (let root = 1; root <= INDEX_BLOCKS; root++) {
     shape.checkRoot(root)
     progress(engine.metadata.blocks + root)
     if (performance.now() - since < SLICE_MS) continue
-    await turn()
+    await turn(engine)
     since = performance.now()
-    if (engine.health.attention) engine.attend()
     if (engine.log.endLsn !== before) {
-      shape = new ShapeCheck(engine)
+      shape = new ShapeCheck(engine, damaged)
       for (let again = 1; again <= INDEX_BLOCKS; again++) shape.checkRoot(again)
       break
     }
   }
   shape.finish()
-  progress(total)
-  return shape.report(disk.problems)
+  return shape
 }
 
-const turn = (): Promise<void> => new Promise(resolve => nextTurn(resolve))
-
-class DiskCheck {
-  readonly problems: string[] = []
-  private readonly engine: Engine
-  private readonly arena: Arena
-
-  constructor(engine: Engine) {
-    this.engine = engine
-    this.arena = new Arena(engine.pool.blockSize)
-  }
-
-  /** Reads a block from the file, unless a newer state of it waits in the pool. */
-  check(block: number): void {
-    const { pool, file, log } = this.engine
-    if (pool.isDirty(block)) return
-    const end = log.endLsn
-    const problem = file.read(block, this.arena, 0) ?? blockProblem(this.arena, 0, pool.blockSize)
-    if (problem !== undefined) this.problems.push(`${file.file.path}, block ${block}: ${problem}`)
-    else if (blockLsn(this.arena, 0) > end)
-      this.problems.push(`${file.file.path}, block ${block}: its LSN lies behind the end of the log (${end})`)
-  }
-}
-
-class ShapeCheck {
-  private readonly engine: Engine
-  private readonly hash: KeyHash
-  private readonly capacity: number
-  /** What each block was reached as; 0 = not yet. */
-  private readonly reached: Uint8Array
-  private readonly problems: string[] = []
-  private problemCount = 0
-  private readonly counts = { metadata: 1, index: 0, directory: 0, overflow: 0, large: 0, free: 0 }
-  private records = 0
-  private fillBytes = 0
-  private fillBlocks = 0
-  private freeSlots = 0
-  private maxDepth = 0
-  private readonly histogram: number[] = new Array<number>(10).fill(0)
-
-  constructor(engine: Engine) {
-    this.engine = engine
-    this.hash = new KeyHash(engine.metadata.identity.hashKey)
-    this.capacity = directoryCapacity(engine.pool.blockSize)
-    this.reached = new Uint8Array(engine.metadata.blocks)
-    this.reached[0] = 1
-  }
-
-  checkRoot(root: number): void {
-    this.counts.index++
-    this.walk(root, root, 0, POSITIONS, 1, -1)
-  }
-
-  /** Free list, count of records, blocks that nothing leads to. */
-  finish(): void {
-    this.checkFreeList()
-    const { metadata, transactions } = this.engine
-    const open = [...transactions.open.values()].reduce((sum, state) => sum + state.records, 0)
-    if (this.records !== metadata.records + open)
-      this.problem(0, `block 0 counts ${metadata.records + open} records, the buckets hold ${this.records}`)
-    if (transactions.open.size > 0) return
-    let unreached = 0
-    let first = 0
-    for (let block = 1; block < this.reached.length; block++) {
-      if (this.reached[block] !== 0) continue
-      if (unreached++ === 0) first = block
-    }
-    if (unreached > 0)
-      this.problem(first, `${unreached} blocks from here on are neither used nor on the free list`)
-  }
-
-  report(diskProblems: readonly string[]): VerifyReport {
-    const problems = [...diskProblems, ...this.problems]
-    const { counts } = this
-    return {
-      ok: problems.length === 0,
-      problems: problems.slice(0, KEPT_PROBLEMS),
-      problemCount: diskProblems.length + this.problemCount,
-      records: this.records,
-      blocks: { total: this.engine.metadata.blocks, ...counts },
-      fill:
-        this.fillBlocks === 0
-          ? 0
-          : this.fillBytes / (this.fillBlocks * (this.engine.pool.blockSize - HEADER_BYTES)),
-      fillHistogram: this.histogram,
-      freeSlots: this.freeSlots,
-      maxDepth: this.maxDepth,
-    }
-  }
-
-  private problem(block: number, sentence: string): void {
-    this.problemCount++
-    if (this.problems.length < KEPT_PROBLEMS)
-      this.problems.push(`${this.engine.file.file.path}, block ${block}: ${sentence}`)
-  }
-
-  /** Marks a block as reached; false if it cannot be followed. */
-  private reach(block: number, from: number): boolean {
-    if (block === 0 || block >= this.reached.length) {
-      this.problem(from, `points to block ${block}, but there are ${this.reached.length} blocks`)
-      return false
-    }
-    if (this.reached[block] !== 0) {
-      this.problem(block, `reached twice, the second time from block ${from}`)
-      return false
-    }
-    this.reached[block] = 1
-    return true
-  }
-
-  /** Position of a block in the arena, or -1 after reporting why it cannot be read. */
-  private read(block: number): number {
-    try {
-      return this.engine.pool.get(block)
-    } catch (error) {
-      this.problem(block, (error as Error).message)
-      return -1
-    }
-  }
-
-  private walk(root: number, block: number, low: number, high: number, depth: number, level: number): void {
-    if (!this.reach(block, root)) return
-    const base = this.read(block)
-    if (base < 0) return
-    const { arena } = this.engine.pool
-    const kind = arena.u8[base + AT_KIND]!
-    if (kind === BlockKind.directory && (level < 0 || level > 0))
-      this.walkDirectory(root, block, base, low, high, depth, level)
-    else if (kind === BlockKind.bucket && level <= 0) this.walkBucket(root, block, low, high, depth)
-    else this.problem(block, `expected a ${level > 0 ? 'directory' : 'bucket'}, found a ${kindName(kind)}`)
-  }
-
-  private walkDirectory(
-    root: number,
-    block: number,
-    base: number,
-    low: number,
-    high: number,
-    depth: number,
-    expectedLevel: number,
-  ): void {
-    const { arena, blockSize } = this.engine.pool
-    if (block > INDEX_BLOCKS) this.counts.directory++
-    const problem = directoryProblem(arena, base, blockSize)
-    if (problem !== undefined) {
-      this.problem(block, problem)
-      return
-    }
-    const level = directoryLevel(arena, base)
-    if (expectedLevel > 0 && level !== expectedLevel - 1)
-      this.problem(block, `a directory of level ${level} below one of level ${expectedLevel}`)
-    if (separatorOf(arena, base, 0) !== low)
-      this.problem(block, `its first separator is ${separatorOf(arena, base, 0)}, expected ${low}`)
-    // Copied, since reading the children may evict this block.
-    const entries = Array.from({ length: entryCount(arena, base) }, (_, entry) => ({
-      low: separatorOf(arena, base, entry),
-      child: childOf(arena, base, this.capacity, entry),
-    }))
-    entries.forEach((entry, i) => {
-      this.walk(root, entry.child, entry.low, entries[i + 1]?.low ?? high, depth + 1, level)
-    })
-  }
-
-  private walkBucket(root: number, head: number, low: number, high: number, depth: number): void {
-    const { pool } = this.engine
-    const keys = new Set<string>()
-    let chainDepth = depth
-    for (let block = head; block !== 0; chainDepth++) {
-      if (block !== head && !this.reach(block, head)) break
-      const base = this.read(block)
-      if (base < 0) break
-      const kind = pool.arena.u8[base + AT_KIND]!
-      if (kind !== BlockKind.bucket) {
-        this.problem(block, `an overflow chain leads to it, but it is a ${kindName(kind)}`)
-        break
-      }
-      if (block > INDEX_BLOCKS) this.counts.overflow++
-      const next = bucketNext(pool.arena, base)
-      this.checkBucket(root, block, base, low, high, keys)
-      block = next
-    }
-    this.maxDepth = Math.max(this.maxDepth, chainDepth - 1)
-  }
-
-  private checkBucket(
-    root: number,
-    block: number,
-    base: number,
-    low: number,
-    high: number,
-    keys: Set<string>,
-  ): void {
-    const { pool } = this.engine
-    const { arena, blockSize } = pool
-    const problem = bucketProblem(arena, base, blockSize)
-    if (problem !== undefined) {
-      this.problem(block, problem)
-      return
-    }
-    const count = arena.u16[(base + AT_COUNT) >>> 1]!
-    const fill = liveBytes(arena, base) / (blockSize - HEADER_BYTES)
-    this.fillBytes += liveBytes(arena, base)
-    this.fillBlocks++
-    const tenth = Math.min(9, Math.floor(fill * 10))
-    this.histogram[tenth] = this.histogram[tenth]! + 1
-    this.freeSlots += count - arena.u16[(base + AT_LIVE) >>> 1]!
-    pool.pin(base)
-    try {
-      for (let slot = 0; slot < count; slot++) {
-        const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
-        if (slotInUse(word))
-          this.checkRecord(root, block, base + (word & 0xffff), word >>> 16, low, high, keys)
-      }
-    } finally {
-      pool.unpin(base)
-    }
-  }
-
-  private checkRecord(
-    root: number,
-    block: number,
-    record: number,
-    tag: number,
-    low: number,
-    high: number,
-    keys: Set<string>,
-  ): void {
-    const { arena } = this.engine.pool
-    const { hash } = this
-    this.records++
-    const keyLength = recordKeyLength(arena, record)
-    const keyAt = record + RECORD_HEADER_BYTES
-    hash.of(arena.u8, keyAt, keyLength)
-    const shown = (): string => JSON.stringify(arena.u8.utf8Slice(keyAt, keyAt + Math.min(keyLength, 40)))
-    if (hash.root !== root || hash.position < low || hash.position >= high)
-      this.problem(block, `holds the key ${shown()}, whose hash belongs elsewhere`)
-    if (hash.tag !== tag)
-      this.problem(block, `the slot of the key ${shown()} has the tag ${tag}, expected ${hash.tag}`)
-    const key = latin1(arena.u8, keyAt, keyLength)
-    if (keys.has(key)) this.problem(block, `holds the key ${shown()} a second time`)
-    keys.add(key)
-    if ((recordFlags(arena, record) & RecordFlag.large) !== 0)
-      this.checkLarge(block, keyAt + keyLength, shown())
-  }
-
-  private checkLarge(block: number, field: number, key: string): void {
-    const { pool, large } = this.engine
-    const pointer = LargeValues.pointer(pool.arena, field)
-    let left = pointer.bytes
-    let at = pointer.head
-    let last = 0
-    for (let i = 0; i < pointer.blocks; i++) {
-      if (!this.reach(at, block)) return
-      this.counts.large++
-      const base = this.read(at)
-      if (base < 0) return
-      const held = pool.arena.u16[(base + AT_GARBAGE) >>> 1]!
-      const expected = Math.min(left, large.bytesPerBlock)
-      if (pool.arena.u8[base + AT_KIND] !== BlockKind.large || held !== expected) {
-        this.problem(
-          at,
-          `expected a part of ${expected} bytes of the value of ${key}, found ${held} in a ${kindName(pool.arena.u8[base + AT_KIND]!)}`,
-        )
-        return
-      }
-      left -= held
-      last = at
-      at = pool.arena.u32[(base + AT_NEXT) >>> 2]!
-    }
-    if (left !== 0 || last !== pointer.tail)
-      this.problem(
-        block,
-        `the value of ${key} should end in block ${pointer.tail} with no bytes left, not in ${last} with ${left}`,
-      )
-  }
-
-  private checkFreeList(): void {
-    const { metadata, pool } = this.engine
-    let from = 0
-    for (let block = metadata.freeHead; block !== 0; this.counts.free++) {
-      if (!this.reach(block, from)) break
-      const base = this.read(block)
-      if (base < 0) break
-      const kind = pool.arena.u8[base + AT_KIND]!
-      if (kind !== BlockKind.free && kind !== BlockKind.large)
-        this.problem(block, `on the free-block list, but it is a ${kindName(kind)}`)
-      from = block
-      block = pool.arena.u32[(base + AT_NEXT) >>> 2]!
-    }
-    if (this.counts.free !== metadata.freeBlocks)
-      this.problem(0, `block 0 counts ${metadata.freeBlocks} free blocks, the list holds ${this.counts.free}`)
-  }
+/** Lets the event loop turn; the handle may have been closed, or have failed, meanwhile. */
+const turn = async (engine: Engine): Promise<void> => {
+  await new Promise<void>(resolve => nextTurn(resolve))
+  if (engine.health.attention) engine.attend()
 }

@@ -96,6 +96,32 @@ export class Metadata {
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }
 
+  /** What is wrong with block 0 as it stands on the disk, a sentence each; `bytes`: what could be read of it. */
+  problems(bytes: Uint8Array, storage: Storage): string[] {
+    if (bytes.length < METADATA_BYTES)
+      return [`the file ends inside block 0, after ${bytes.length} of ${METADATA_BYTES} bytes`]
+    const problems: string[] = []
+    const identity = this.encodeIdentity(storage)
+    const differing = identity.findIndex((byte, i) => byte !== bytes[i])
+    if (differing >= 0)
+      problems.push(
+        `the identity differs from byte ${differing} on from what it was at the open; the database would be refused, restore a backup`,
+      )
+    let newest = -1
+    for (const copy of [1, 2]) {
+      const state = stateCopy(bytes, copy, storage, this.identity.uuid)
+      newest = Math.max(newest, state?.[1] ?? -1)
+      const next = copy === 1 + ((this.sequence + 1) & 1)
+      if (!state)
+        problems.push(
+          `the ${copy === 1 ? 'first' : 'second'} copy of the state has a wrong checksum; it will be rewritten by ${next ? 'the next checkpoint' : 'the checkpoint after the next one'}`,
+        )
+    }
+    if (newest >= 0 && newest !== this.sequence && problems.length === 0)
+      problems.push(`holds state number ${newest}, but number ${this.sequence} was written; a write was lost`)
+    return problems
+  }
+
   /** Reads block 0, or says what is wrong with it. */
   static decode(bytes: Uint8Array, file: string, storage: Storage): Metadata {
     const metadata = new Metadata(decodeIdentity(bytes, file, storage))

@@ -1,0 +1,318 @@
+/**
+ * The part of `verify` that walks the index through the pool: each key in the bucket that its hash leads to, no key
+ * twice, large values, the slot freelists, the free-block list, the record count, every block reached exactly once.
+ */
+import type { Engine } from './engine.ts'
+import { XenonError } from './errors.ts'
+import { KeyHash } from './index/key.ts'
+import { LargeValues } from './index/large.ts'
+import {
+  bucketNext,
+  bucketProblem,
+  liveBytes,
+  RECORD_HEADER_BYTES,
+  RecordFlag,
+  recordFlags,
+  recordKeyLength,
+  slotInUse,
+} from './pager/bucket.ts'
+import {
+  childOf,
+  directoryCapacity,
+  directoryLevel,
+  directoryProblem,
+  entryCount,
+  separatorOf,
+} from './pager/directory.ts'
+import {
+  AT_COUNT,
+  AT_GARBAGE,
+  AT_KIND,
+  AT_LIVE,
+  AT_NEXT,
+  BlockKind,
+  HEADER_BYTES,
+  INDEX_BLOCKS,
+  kindName,
+} from './pager/layout.ts'
+import { latin1 } from './txn/committed-view.ts'
+import type { BlockCounts } from './types.ts'
+
+const KEPT_PROBLEMS = 100
+const POSITIONS = 4294967296
+
+export class ShapeCheck {
+  private readonly engine: Engine
+  private readonly hash: KeyHash
+  private readonly capacity: number
+  /** What each block was reached as; 0 = not yet. */
+  private readonly reached: Uint8Array
+  readonly problems: string[] = []
+  problemCount = 0
+  records = 0
+  freeSlots = 0
+  maxDepth = 0
+  readonly histogram: number[] = new Array<number>(10).fill(0)
+  private readonly counts = { metadata: 1, index: 0, directory: 0, overflow: 0, large: 0, free: 0 }
+  private fillBytes = 0
+  private fillBlocks = 0
+  /** Blocks that are known to be damaged already. */
+  private readonly damaged: ReadonlySet<number>
+  /** Some block could not be read, so what hangs on it was not reached either. */
+  private incomplete = false
+
+  constructor(engine: Engine, damaged: ReadonlySet<number>) {
+    this.engine = engine
+    this.damaged = damaged
+    this.hash = new KeyHash(engine.metadata.identity.hashKey)
+    this.capacity = directoryCapacity(engine.pool.blockSize)
+    this.reached = new Uint8Array(engine.metadata.blocks)
+    this.reached[0] = 1
+  }
+
+  checkRoot(root: number): void {
+    this.counts.index++
+    this.walk(root, root, 0, POSITIONS, 1, -1)
+  }
+
+  /** Free list, count of records, blocks that nothing leads to. */
+  finish(): void {
+    this.checkFreeList()
+    const { metadata, transactions } = this.engine
+    const open = [...transactions.open.values()].reduce((sum, state) => sum + state.records, 0)
+    if (this.records !== metadata.records + open)
+      this.problem(
+        0,
+        `counts ${metadata.records + open} records, the buckets ${this.incomplete ? 'that can be read ' : ''}hold ${this.records}`,
+      )
+    if (transactions.open.size > 0) return
+    let unreached = 0
+    let first = 0
+    for (let block = 1; block < this.reached.length; block++) {
+      if (this.reached[block] !== 0) continue
+      if (unreached++ === 0) first = block
+    }
+    if (unreached === 0) return
+    const why = this.incomplete
+      ? 'only a damaged block may lead there, or nothing does'
+      : 'neither used nor on the free list'
+    this.problem(first, `${unreached} blocks from here on are not reached: ${why}`)
+  }
+
+  get blocks(): BlockCounts {
+    return { total: this.engine.metadata.blocks, ...this.counts }
+  }
+
+  get fill(): number {
+    const usable = this.fillBlocks * (this.engine.pool.blockSize - HEADER_BYTES)
+    return usable === 0 ? 0 : this.fillBytes / usable
+  }
+
+  private problem(block: number, sentence: string): void {
+    this.problemCount++
+    if (this.problems.length >= KEPT_PROBLEMS) return
+    const where = `${this.engine.file.file.path}, block ${block}: `
+    this.problems.push(sentence.startsWith(where) ? sentence : where + sentence)
+  }
+
+  /** Marks a block as reached; false if it cannot be followed. */
+  private reach(block: number, from: number): boolean {
+    if (block === 0 || block >= this.reached.length) {
+      this.incomplete = true
+      this.problem(from, `points to block ${block}, but there are ${this.reached.length} blocks`)
+      return false
+    }
+    if (this.reached[block] !== 0) {
+      this.problem(block, `reached twice, the second time from block ${from}`)
+      return false
+    }
+    this.reached[block] = 1
+    return true
+  }
+
+  /** Position of a block in the arena, or -1 after reporting why it cannot be read. */
+  private read(block: number): number {
+    try {
+      return this.engine.pool.get(block)
+    } catch (error) {
+      if (!(error instanceof XenonError)) throw error
+      this.incomplete = true
+      if (!this.damaged.has(block)) this.problem(block, error.message)
+      return -1
+    }
+  }
+
+  private walk(root: number, block: number, low: number, high: number, depth: number, level: number): void {
+    if (!this.reach(block, root)) return
+    const base = this.read(block)
+    if (base < 0) return
+    const { arena } = this.engine.pool
+    const kind = arena.u8[base + AT_KIND]!
+    if (kind === BlockKind.directory && (level < 0 || level > 0))
+      this.walkDirectory(root, block, base, low, high, depth, level)
+    else if (kind === BlockKind.bucket && level <= 0) this.walkBucket(root, block, low, high, depth)
+    else this.problem(block, `expected a ${level > 0 ? 'directory' : 'bucket'}, found a ${kindName(kind)}`)
+  }
+
+  private walkDirectory(
+    root: number,
+    block: number,
+    base: number,
+    low: number,
+    high: number,
+    depth: number,
+    expectedLevel: number,
+  ): void {
+    const { arena, blockSize } = this.engine.pool
+    if (block > INDEX_BLOCKS) this.counts.directory++
+    const problem = directoryProblem(arena, base, blockSize)
+    if (problem !== undefined) {
+      this.incomplete = true
+      this.problem(block, problem)
+      return
+    }
+    const level = directoryLevel(arena, base)
+    if (expectedLevel > 0 && level !== expectedLevel - 1)
+      this.problem(block, `a directory of level ${level} below one of level ${expectedLevel}`)
+    if (separatorOf(arena, base, 0) !== low)
+      this.problem(block, `its first separator is ${separatorOf(arena, base, 0)}, expected ${low}`)
+    // Copied, since reading the children may evict this block.
+    const entries = Array.from({ length: entryCount(arena, base) }, (_, entry) => ({
+      low: separatorOf(arena, base, entry),
+      child: childOf(arena, base, this.capacity, entry),
+    }))
+    entries.forEach((entry, i) => {
+      this.walk(root, entry.child, entry.low, entries[i + 1]?.low ?? high, depth + 1, level)
+    })
+  }
+
+  private walkBucket(root: number, head: number, low: number, high: number, depth: number): void {
+    const { pool } = this.engine
+    const keys = new Set<string>()
+    let chainDepth = depth
+    for (let block = head; block !== 0; chainDepth++) {
+      if (block !== head && !this.reach(block, head)) break
+      const base = this.read(block)
+      if (base < 0) break
+      const kind = pool.arena.u8[base + AT_KIND]!
+      if (kind !== BlockKind.bucket) {
+        this.problem(block, `an overflow chain leads to it, but it is a ${kindName(kind)}`)
+        break
+      }
+      if (block > INDEX_BLOCKS) this.counts.overflow++
+      const next = bucketNext(pool.arena, base)
+      this.checkBucket(root, block, base, low, high, keys)
+      block = next
+    }
+    this.maxDepth = Math.max(this.maxDepth, chainDepth - 1)
+  }
+
+  private checkBucket(
+    root: number,
+    block: number,
+    base: number,
+    low: number,
+    high: number,
+    keys: Set<string>,
+  ): void {
+    const { pool } = this.engine
+    const { arena, blockSize } = pool
+    const problem = bucketProblem(arena, base, blockSize)
+    if (problem !== undefined) {
+      this.problem(block, problem)
+      return
+    }
+    const count = arena.u16[(base + AT_COUNT) >>> 1]!
+    const fill = liveBytes(arena, base) / (blockSize - HEADER_BYTES)
+    this.fillBytes += liveBytes(arena, base)
+    this.fillBlocks++
+    const tenth = Math.min(9, Math.floor(fill * 10))
+    this.histogram[tenth] = this.histogram[tenth]! + 1
+    this.freeSlots += count - arena.u16[(base + AT_LIVE) >>> 1]!
+    pool.pin(base)
+    try {
+      for (let slot = 0; slot < count; slot++) {
+        const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
+        if (slotInUse(word))
+          this.checkRecord(root, block, base + (word & 0xffff), word >>> 16, low, high, keys)
+      }
+    } finally {
+      pool.unpin(base)
+    }
+  }
+
+  private checkRecord(
+    root: number,
+    block: number,
+    record: number,
+    tag: number,
+    low: number,
+    high: number,
+    keys: Set<string>,
+  ): void {
+    const { arena } = this.engine.pool
+    const { hash } = this
+    this.records++
+    const keyLength = recordKeyLength(arena, record)
+    const keyAt = record + RECORD_HEADER_BYTES
+    hash.of(arena.u8, keyAt, keyLength)
+    const shown = (): string => JSON.stringify(arena.u8.utf8Slice(keyAt, keyAt + Math.min(keyLength, 40)))
+    if (hash.root !== root || hash.position < low || hash.position >= high)
+      this.problem(block, `holds the key ${shown()}, whose hash belongs elsewhere`)
+    if (hash.tag !== tag)
+      this.problem(block, `the slot of the key ${shown()} has the tag ${tag}, expected ${hash.tag}`)
+    const key = latin1(arena.u8, keyAt, keyLength)
+    if (keys.has(key)) this.problem(block, `holds the key ${shown()} a second time`)
+    keys.add(key)
+    if ((recordFlags(arena, record) & RecordFlag.large) !== 0)
+      this.checkLarge(block, keyAt + keyLength, shown())
+  }
+
+  private checkLarge(block: number, field: number, key: string): void {
+    const { pool, large } = this.engine
+    const pointer = LargeValues.pointer(pool.arena, field)
+    let left = pointer.bytes
+    let at = pointer.head
+    let last = 0
+    for (let i = 0; i < pointer.blocks; i++) {
+      if (!this.reach(at, block)) return
+      this.counts.large++
+      const base = this.read(at)
+      if (base < 0) return
+      const held = pool.arena.u16[(base + AT_GARBAGE) >>> 1]!
+      const expected = Math.min(left, large.bytesPerBlock)
+      if (pool.arena.u8[base + AT_KIND] !== BlockKind.large || held !== expected) {
+        this.problem(
+          at,
+          `expected a part of ${expected} bytes of the value of ${key}, found ${held} in a ${kindName(pool.arena.u8[base + AT_KIND]!)}`,
+        )
+        return
+      }
+      left -= held
+      last = at
+      at = pool.arena.u32[(base + AT_NEXT) >>> 2]!
+    }
+    if (left !== 0 || last !== pointer.tail)
+      this.problem(
+        block,
+        `the value of ${key} should end in block ${pointer.tail} with no bytes left, not in ${last} with ${left}`,
+      )
+  }
+
+  private checkFreeList(): void {
+    const { metadata, pool } = this.engine
+    let from = 0
+    for (let block = metadata.freeHead; block !== 0; this.counts.free++) {
+      if (!this.reach(block, from)) break
+      const base = this.read(block)
+      if (base < 0) break
+      const kind = pool.arena.u8[base + AT_KIND]!
+      if (kind !== BlockKind.free && kind !== BlockKind.large)
+        this.problem(block, `on the free-block list, but it is a ${kindName(kind)}`)
+      from = block
+      block = pool.arena.u32[(base + AT_NEXT) >>> 2]!
+    }
+    if (this.counts.free !== metadata.freeBlocks)
+      this.problem(0, `counts ${metadata.freeBlocks} free blocks, the list holds ${this.counts.free}`)
+  }
+}
