@@ -1,0 +1,128 @@
+/** Two processes that race for the same lock, or the same database, from the same microsecond on. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { open } from '../../src/index.ts'
+import { expectVerified } from '../support/database.ts'
+import { runs } from '../support/random.ts'
+import { startProcess } from './lock-owner.ts'
+import { freshDirectory } from './places.ts'
+
+const RACES = 400 * runs
+const OPENINGS = 100 * runs
+const COUNTS = 100 * runs
+
+const top = freshDirectory()
+const racers: Racer[] = []
+
+interface Racer {
+  pid: number
+  ask(command: string): Promise<string>
+  kill(): void
+}
+
+beforeAll(async () => {
+  racers.push(startRacer(), startRacer())
+  await Promise.all(racers.map(racer => racer.ask('ready')))
+})
+afterAll(() => {
+  for (const racer of racers) racer.kill()
+})
+
+test(`of two processes exactly one wins each of ${RACES} races for a free lock and for that of a dead owner`, async () => {
+  const stale = await lockOfTheDead()
+  let overlaps = 0
+  const wins = new Map(racers.map(({ pid }) => [pid, 0]))
+  for (let round = 0; round < RACES; round++) {
+    const directory = join(top, `lock${round}`)
+    mkdirSync(directory)
+    if (round % 2 === 1) writeFileSync(join(directory, 'lock'), stale)
+    const { winner, overlap } = await race('lock', directory)
+    if (overlap) overlaps++
+    wins.set(winner.pid, wins.get(winner.pid)! + 1)
+    expect(JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))).toMatchObject({ pid: winner.pid })
+    expect(readdirSync(directory), 'nothing lies about').toEqual(['lock'])
+    expect(await winner.ask('close')).toBe('closed')
+    expect(readdirSync(directory)).toEqual([])
+    rmSync(directory, { recursive: true })
+  }
+  // Races whose contenders never met would prove nothing.
+  expect(overlaps, 'contenders that met').toBeGreaterThan(RACES / 20)
+  expect(Math.min(...wins.values()), 'wins of the less lucky one').toBeGreaterThan(0)
+})
+
+test(`of two processes that create the same database exactly one wins each of ${OPENINGS} races, and the other opens it afterwards`, async () => {
+  for (let round = 0; round < OPENINGS; round++) {
+    const directory = join(top, `db${round}`)
+    const { winner, loser } = await race('open', directory)
+    expect(await winner.ask('close')).toBe('closed')
+    expect(await loser.ask(`open 0 ${directory}`)).toMatch(/^won /)
+    expect(await loser.ask('close')).toBe('closed')
+    const db = open(directory)
+    expect(db.get('owner')).toBe(`${loser.pid}`)
+    await expectVerified(db, 1)
+    db.close()
+    expect(readdirSync(directory).sort()).toEqual(['data', 'log'])
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test(`two processes that open, count and close ${COUNTS} times each lose no count`, async () => {
+  const directory = join(top, 'counter')
+  const answers = await Promise.all(racers.map(racer => racer.ask(`count ${COUNTS} ${directory}`)))
+  expect(answers).toEqual(['counted', 'counted'])
+  const db = open(directory)
+  expect(db.get('counter')).toBe(`${2 * COUNTS}`)
+  await expectVerified(db, 1)
+  db.close()
+})
+
+/** Both start at the same moment; one must win, and the other must be refused with the winner's pid. */
+async function race(
+  what: 'lock' | 'open',
+  directory: string,
+): Promise<{ winner: Racer; loser: Racer; overlap: boolean }> {
+  const moment = Number(process.hrtime.bigint() / 1000n) + 1500
+  const answers = await Promise.all(
+    racers.map(async racer => {
+      const answer = await racer.ask(`${what} ${moment} ${directory}`)
+      return { racer, words: answer.split(' '), answer }
+    }),
+  )
+  const won = answers.filter(({ words }) => words[0] === 'won')
+  const refused = answers.filter(({ words }) => words[0] === 'refused')
+  expect([won.length, refused.length], answers.map(({ answer }) => answer).join(' | ')).toEqual([1, 1])
+  const [winner, loser] = [won[0]!, refused[0]!]
+  expect(loser.words[1]).toBe(`${winner.racer.pid}`)
+  const [from, to] = [Number(winner.words[1]), Number(winner.words[2])]
+  const [begun, ended] = [Number(loser.words[2]), Number(loser.words[3])]
+  return { winner: winner.racer, loser: loser.racer, overlap: begun < to && from < ended }
+}
+
+/** The lock file of a process that was killed while it held the lock. */
+async function lockOfTheDead(): Promise<Buffer> {
+  const directory = join(top, 'dead')
+  mkdirSync(directory)
+  const owner = startProcess()
+  expect(await owner.ask(`lock ${directory}`)).toBe('held')
+  await owner.kill()
+  return readFileSync(join(directory, 'lock'))
+}
+
+function startRacer(): Racer {
+  const script = fileURLToPath(new URL('lock-race-child.mjs', import.meta.url))
+  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    pid: child.pid!,
+    async ask(command: string): Promise<string> {
+      child.stdin.write(`${command}\n`)
+      const { value } = await answers.next()
+      return value ?? 'gone'
+    },
+    kill: () => void child.kill('SIGKILL'),
+  }
+}
