@@ -50,10 +50,17 @@ export class Metadata {
   fileBlocks: number = FIRST_OVERFLOW_BLOCK
   peakRecords = 0
   logLsn = 0
+  /** Copies of the state, of two, that had a right checksum when block 0 was read. */
+  soundCopies = 2
   private sequence = 0
 
   constructor(identity: Identity) {
     this.identity = identity
+  }
+
+  /** Nothing but the creation has written the state so far; the process that did may have been killed at its end. */
+  get isNew(): boolean {
+    return this.sequence <= 2
   }
 
   addRecords(delta: number): void {
@@ -125,32 +132,43 @@ export class Metadata {
   /** Reads block 0, or says what is wrong with it. */
   static decode(bytes: Uint8Array, file: string, storage: Storage): Metadata {
     const metadata = new Metadata(decodeIdentity(bytes, file, storage))
-    const states = [1, 2].map(copy => stateCopy(bytes, copy, storage, metadata.identity.uuid))
-    const [a, b] = states
-    const best = a && b ? (a[1]! > b[1]! ? a : b) : (a ?? b)
-    if (!best)
+    metadata.soundCopies = metadata.readStates(bytes, storage)
+    if (metadata.soundCopies === 0)
       throw new CorruptionError(
         file,
         'both copies of the database state have a wrong checksum; restore a backup',
         0,
       )
-    metadata.sequence = best[1]!
-    metadata.lsn = readU64(best, 2)
-    metadata.redoLsn = readU64(best, 4)
-    metadata.records = readU64(best, 6)
-    metadata.blocks = best[8]!
-    metadata.freeHead = best[9]!
-    metadata.freeBlocks = best[10]!
-    metadata.fileBlocks = best[11]!
-    metadata.peakRecords = readU64(best, 12)
-    metadata.logLsn = readU64(best, 14)
     return metadata
+  }
+
+  /** Takes the newer of the copies of the state that have a right checksum; returns how many have. */
+  readStates(bytes: Uint8Array, storage: Storage): number {
+    const { uuid } = this.identity
+    const [a, b] = [1, 2].map(copy => stateCopy(bytes, copy, storage, uuid))
+    const best = a && b ? (a[1]! > b[1]! ? a : b) : (a ?? b)
+    if (best !== undefined) this.takeState(best)
+    return (a ? 1 : 0) + (b ? 1 : 0)
+  }
+
+  private takeState(best: Uint32Array): void {
+    this.sequence = best[1]!
+    this.lsn = readU64(best, 2)
+    this.redoLsn = readU64(best, 4)
+    this.records = readU64(best, 6)
+    this.blocks = best[8]!
+    this.freeHead = best[9]!
+    this.freeBlocks = best[10]!
+    this.fileBlocks = best[11]!
+    this.peakRecords = readU64(best, 12)
+    this.logLsn = readU64(best, 14)
   }
 }
 
 export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.crc32(uuid, 0)
 
-const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage): Identity => {
+/** Reads the identity sector, or says what is wrong with it. */
+export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage): Identity => {
   if (bytes.length < METADATA_BYTES)
     throw new CorruptionError(file, `is ${bytes.length} bytes long, too short for a xenondb data file`)
   if (MAGIC.some((byte, i) => bytes[i] !== byte))
