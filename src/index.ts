@@ -1,7 +1,8 @@
 /** xenondb: an embedded, transactional key-value store in pure TypeScript. */
 import { type Database, openOn } from './database.ts'
+import { salvageOn } from './salvage/salvage.ts'
 import { nodeStorage } from './storage/node.ts'
-import type { OpenOptions } from './types.ts'
+import type { OpenOptions, SalvageOptions, SalvageReport } from './types.ts'
 
 /**
  * Opens the database in a directory, creating it if it is missing.
@@ -13,6 +14,18 @@ export const open = <V = string>(directory: string, options: OpenOptions<V> = {}
 
 /** The same function under the name of the C API. */
 export const db_open: typeof open = open
+
+/**
+ * Builds a new database in `newDirectory` from every record of the damaged one in `directory` whose block and checksum
+ * are sound, and reports exactly what could not be read. The damaged files are not changed.
+ * @throws XenonError `XENON_LOCKED` if the damaged database is open, `XENON_NOT_FOUND` if there is none,
+ *   `XENON_EXISTS` unless `newDirectory` is missing or empty, `XENON_CORRUPT` if nothing tells whose blocks these are.
+ */
+export const salvage = (
+  directory: string,
+  newDirectory: string,
+  options: SalvageOptions = {},
+): Promise<SalvageReport> => salvageOn(directory, newDirectory, options, nodeStorage)
 
 export { Cursor } from './cursor.ts'
 export { Database } from './database.ts'

@@ -177,6 +177,94 @@ export interface VerifyReport {
   maxDepth: number
 }
 
+export interface SalvageOptions {
+  /** Block size of the new database. Default: that of the damaged one. */
+  blockSize?: number
+  /** Bytes of the buffer pool that the new database is written with. Default: as for `open`. */
+  cacheBytes?: number
+  /** Where both databases live. Default: Node's file system. */
+  storage?: Storage
+  /** Called now and then: `'read'` and `'rescue'` count blocks of the damaged database, `'verify'` of the new one. */
+  onProgress?: (progress: { phase: SalvagePhase; done: number; total: number }) => void
+}
+
+export type SalvagePhase = 'read' | 'rescue' | 'verify'
+
+/** A damaged block, and what the index or a value used it for, as far as that could be told. */
+export interface SalvageBlock {
+  block: number
+  use: 'index' | 'directory' | 'bucket' | 'overflow' | 'large value' | 'free' | 'unknown'
+  reason: string
+}
+
+/** A part of the key space that an unknown number of records may be missing from. */
+export interface SalvageGap {
+  block: number
+  reason: string
+  /** The index block, 1 to 101, and the hash positions, both included. */
+  indexBlock: number
+  from: number
+  to: number
+}
+
+/** A key in words: as text if its bytes are UTF-8, else in base64. */
+export interface SalvageKey {
+  key: string
+  base64?: true
+  block: number
+  reason: string
+}
+
+/** All of a sort are counted; the first 100 are kept. */
+export interface SalvageList<T> {
+  count: number
+  first: T[]
+}
+
+/** What `salvage` has rescued, and exactly what it could not read. */
+export interface SalvageReport {
+  /** Nothing was lost, and nothing is in doubt. */
+  complete: boolean
+  /** Records in the new database, and bytes of their keys and values. */
+  records: number
+  bytes: number
+  /** Records that there were, as block 0 and the log say; undefined if they do not tell. */
+  expectedRecords: number | undefined
+  blockSize: number
+  /** Blocks of the damaged database but block 0. `rebuilt`: damaged, but whole in the log. */
+  blocks: { total: number; sound: number; damaged: number; rebuilt: number }
+  damagedBlocks: SalvageList<SalvageBlock>
+  /** Block 0: who the database is, and what the last checkpoint knew (in two copies). */
+  block0: {
+    identity: 'sound' | 'rebuilt'
+    state: 'sound' | 'one copy damaged' | 'lost'
+    problem: string | undefined
+  }
+  log: {
+    /** `'damaged'`: changes behind `end` are lost. `'missing'`: no part of it could be used. `'unknown'`: no telling. */
+    state: 'sound' | 'damaged' | 'missing' | 'unknown'
+    /** The part that was used, in LSNs. */
+    from: number
+    end: number
+    segments: number
+  }
+  /** Transactions without a commit whose changes were taken back. */
+  unfinishedTransactions: number
+  /** What may be missing, with the damage that hides it. */
+  gaps: SalvageList<SalvageGap>
+  /** Keys whose large values could not be read whole. */
+  lostKeys: SalvageList<SalvageKey>
+  /** Keys found in two places, with the block of the record that was left out. */
+  duplicates: SalvageList<SalvageKey>
+  /** Keys found where the index says that they are not; left out. */
+  misplaced: SalvageList<SalvageKey>
+  /** Blocks newer than the readable log, and their records, which were taken: they may never have been committed. */
+  newerBlocks: SalvageList<{ block: number; records: number }>
+  /** Whatever else is worth knowing, one sentence each. */
+  warnings: string[]
+  milliseconds: number
+}
+
 export interface ProgressOptions {
   onProgress?: (progress: { done: number; total: number }) => void
 }

@@ -18,6 +18,7 @@ const layers: readonly (readonly string[])[] = [
   ['index'],
   // Every other file of `src/` belongs here, the facade.
   ['cursor.ts', 'database.ts'],
+  ['salvage'],
   ['open.ts'],
   ['index.ts'],
   ['c.ts', 'cli'],

@@ -1,0 +1,145 @@
+/**
+ * Brings blocks up to date with the readable log, each on its own: physical redo of history on every block that is
+ * sound, or that the log holds a basis of (its image, or the record that formats it). A block for which neither is
+ * true stays as it is. What is changed goes to the overlay, never to the source.
+ */
+import { Arena } from '../bytes.ts'
+import {
+  eachPart,
+  RecordFlag,
+  RecordType,
+  recordFlags,
+  recordTransaction,
+  recordType,
+} from '../log/format.ts'
+import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
+import { blockLsn } from '../pager/bucket.ts'
+import { blockProblem } from '../pager/data-file.ts'
+import { AT_LSN } from '../pager/layout.ts'
+import type { Source } from './source.ts'
+
+const CACHE_BYTES = 4194304
+
+export interface RedoOutcome {
+  /** Transactions without an end, and the LSN of their last record. */
+  losers: Map<number, number>
+  /** Damaged blocks that the log has rebuilt. */
+  rebuilt: number
+}
+
+export const redo = (source: Source): RedoOutcome => {
+  const { log, metadata } = source
+  const losers = new Map<number, number>()
+  const images = new Map<number, number>()
+  log.visit((a, position, lsn) => {
+    const type = recordType(a, position)
+    const id = recordTransaction(a, position)
+    if (type === RecordType.image) eachPart(a, position, block => images.set(block, lsn))
+    else if (type === RecordType.commit || type === RecordType.end) losers.delete(id)
+    else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0)
+      losers.set(id, lsn)
+  })
+  const blocks = new BlockCache(source, images)
+  log.visit((a, position, lsn) => {
+    if (recordType(a, position) === RecordType.image) return
+    eachPart(a, position, (block, from, to) => {
+      if (block !== 0) blocks.redo(block, a, from, to, lsn)
+      else if (lsn > metadata.lsn) {
+        applyToMetadata(a, from, to, metadata)
+        metadata.lsn = lsn
+      }
+    })
+  })
+  for (const block of images.keys()) blocks.restore(block)
+  blocks.flush()
+  return { losers, rebuilt: blocks.rebuilt.size }
+}
+
+/** Blocks under way; block b lies in frame b mod frames. */
+class BlockCache {
+  readonly rebuilt: Set<number> = new Set()
+  private readonly source: Source
+  private readonly images: ReadonlyMap<number, number>
+  private readonly arena: Arena
+  private readonly frames: number
+  private readonly blockSize: number
+  private readonly blockIn: Uint32Array
+  private readonly dirty: Uint8Array
+  private readonly sound: Uint8Array
+
+  constructor(source: Source, images: ReadonlyMap<number, number>) {
+    this.source = source
+    this.images = images
+    this.blockSize = source.data.blockSize
+    this.frames = Math.max(16, Math.floor(CACHE_BYTES / this.blockSize))
+    // One more block is the scratch of a compaction.
+    this.arena = new Arena((this.frames + 1) * this.blockSize)
+    this.blockIn = new Uint32Array(this.frames)
+    this.dirty = new Uint8Array(this.frames)
+    this.sound = new Uint8Array(this.frames)
+  }
+
+  redo(block: number, log: Arena, from: number, to: number, lsn: number): void {
+    const frame = this.load(block)
+    const { arena, blockSize, frames } = this
+    const base = frame * blockSize
+    if (this.sound[frame] === 0) {
+      if (!formatsBlock(log, from)) return
+      this.noteRebuilt(block, base)
+      arena.clear(base, base + blockSize)
+      this.sound[frame] = 1
+    }
+    if (blockLsn(arena, base) >= lsn) return
+    applyOperations(log, from, to, arena, base, blockSize, frames * blockSize)
+    arena.u32[(base + AT_LSN) >>> 2] = lsn % 4294967296
+    arena.u32[(base + AT_LSN + 4) >>> 2] = Math.floor(lsn / 4294967296)
+    this.dirty[frame] = 1
+  }
+
+  /** A block that nothing but its image speaks of. */
+  restore(block: number): void {
+    this.load(block)
+  }
+
+  flush(): void {
+    for (let frame = 0; frame < this.frames; frame++) this.writeBack(frame)
+  }
+
+  private load(block: number): number {
+    const frame = block % this.frames
+    if (this.blockIn[frame] === block) return frame
+    this.writeBack(frame)
+    const { source, arena, blockSize } = this
+    const base = frame * blockSize
+    this.blockIn[frame] = block
+    arena.clear(base, base + blockSize)
+    const problem = source.data.read(block, arena, base) ?? blockProblem(arena, base, blockSize)
+    this.sound[frame] = problem === undefined || this.restoreImage(block, frame) ? 1 : 0
+    return frame
+  }
+
+  /** The last image in the log; the records behind it bring it up to date. */
+  private restoreImage(block: number, frame: number): boolean {
+    const lsn = this.images.get(block)
+    const image = lsn === undefined ? undefined : this.source.log.recordAt(lsn)
+    if (image === undefined) return false
+    const base = frame * this.blockSize
+    this.noteRebuilt(block, base)
+    eachPart(image.arena, image.position, (_block, from, to) => {
+      applyOperations(image.arena, from, to, this.arena, base, this.blockSize, this.frames * this.blockSize)
+    })
+    this.dirty[frame] = 1
+    return true
+  }
+
+  /** A block that had not been written yet is not a damaged one. */
+  private noteRebuilt(block: number, base: number): void {
+    if (this.arena.window(base, this.blockSize).some(byte => byte !== 0)) this.rebuilt.add(block)
+  }
+
+  private writeBack(frame: number): void {
+    if (this.dirty[frame] === 0) return
+    this.source.data.writeRun(this.blockIn[frame]!, [frame * this.blockSize], this.arena)
+    this.dirty[frame] = 0
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * Salvage: builds a new database from every record of a damaged one whose block and checksum are sound, and reports
+ * exactly what could not be read. The damaged files are read only; nothing is guessed.
+ *
+ *   source   who the database is, and its log as far as it is whole        source.ts, segments.ts, log.ts
+ *   redo     each block brought up to date with the log, in memory         redo.ts, storage/overlay.ts
+ *   look     every block: sound or damaged                                 blocks.ts
+ *   collect  records that the index leads to, then those it cannot         collect.ts, large.ts
+ *   undo     what was never committed taken back, record by record         unfinished.ts
+ *   target   written in batches, verified, and only then given its name    target.ts
+ */
+import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { nextTurn } from '../group-commit.ts'
+import { resolveOptions } from '../options.ts'
+import { RecordFlag } from '../pager/bucket.ts'
+import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
+import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import type { SalvageOptions, SalvagePhase, SalvageReport } from '../types.ts'
+import { Blocks } from './blocks.ts'
+import { Collector, type FoundRecord } from './collect.ts'
+import { LargeReader } from './large.ts'
+import { type RedoOutcome, redo } from './redo.ts'
+import { buildReport, Findings, type LogState } from './report.ts'
+import { openSource, type Source } from './source.ts'
+import { requireApart, requireEmpty, Target } from './target.ts'
+import { Unfinished } from './unfinished.ts'
+
+/** Blocks or records between two turns of the event loop. */
+const SLICE = 1024
+const KNOWN = new Set(['blockSize', 'cacheBytes', 'storage', 'onProgress'])
+
+/** `index.ts` adds the default storage. */
+export const salvageOn = async (
+  directory: string,
+  newDirectory: string,
+  options: SalvageOptions,
+  defaultStorage: Storage,
+): Promise<SalvageReport> => {
+  const started = performance.now()
+  for (const path of [directory, newDirectory])
+    if (typeof path !== 'string' || path.length === 0 || path.includes('\0'))
+      throw new InvalidArgumentError('salvage() takes the paths of two directories')
+  const storage = checkOptions(options, defaultStorage)
+  requireApart(storage, directory, newDirectory)
+  if (storage.kind(directory) !== 'directory')
+    throw new XenonError('XENON_NOT_FOUND', `there is no database in ${directory}; check the path`)
+  requireEmpty(storage, newDirectory)
+  const findings = new Findings()
+  const lock = takeLock(storage, directory, findings)
+  try {
+    const source = openSource(storage, directory, sentence => findings.warnings.push(sentence))
+    try {
+      const report = await rescue(source, newDirectory, options, storage, findings)
+      return { ...report, milliseconds: performance.now() - started }
+    } finally {
+      source.close()
+    }
+  } finally {
+    lock?.release()
+  }
+}
+
+const checkOptions = (options: SalvageOptions, defaultStorage: Storage): Storage => {
+  if (options === null || typeof options !== 'object')
+    throw new InvalidArgumentError('the options must be an object')
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name))
+      throw new InvalidArgumentError(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
+  const { onProgress, ...others } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new InvalidArgumentError('onProgress must be a function')
+  return resolveOptions(others, defaultStorage).storage
+}
+
+/** Where no lock can be written nobody else can write either. */
+const takeLock = (storage: Storage, directory: string, findings: Findings): DirectoryLock | undefined => {
+  try {
+    return storage.lock(directory)
+  } catch (error) {
+    if (error instanceof DatabaseLockedError || !(error instanceof XenonError)) throw error
+    findings.warnings.push(`worked without a lock: ${error.message}`)
+    return undefined
+  }
+}
+
+const rescue = async (
+  source: Source,
+  newDirectory: string,
+  options: SalvageOptions,
+  storage: Storage,
+  findings: Findings,
+): Promise<SalvageReport> => {
+  const progress = (phase: SalvagePhase, done: number, total: number): void =>
+    options.onProgress?.({ phase, done, total })
+  const logWasCut = source.soundStates === 0 && (await isCutOff(source))
+  const redone: RedoOutcome = logWasCut ? { losers: new Map(), rebuilt: 0 } : redo(source)
+  const unfinished = new Unfinished(source.log, redone.losers)
+  const blocks = new Blocks(source, blocksOf(source))
+  for (let block = 1; block < blocks.total; block++) {
+    blocks.look(block, unfinished.blocks.has(block))
+    if (block % SLICE === 0) {
+      progress('read', block, blocks.total)
+      await turn()
+    }
+  }
+  if (source.soundStates > 0) blocks.noteFree(source.metadata.freeHead)
+  const end = logWasCut ? blocks.maxLsn : source.log.end
+  const collector = new Collector(source, blocks, end)
+  const large = new LargeReader(blocks, source.data.blockSize, end)
+  const target = new Target(storage, newDirectory, options.blockSize ?? source.data.blockSize, options)
+  try {
+    let seen = 0
+    for (const record of everyRecord(collector, unfinished)) {
+      take(record, target, large, findings)
+      if (++seen % SLICE === 0) {
+        progress('rescue', Math.min(record.block, blocks.total), blocks.total)
+        await turn()
+      }
+    }
+    await target.finish((done, total) => progress('verify', done, total))
+  } catch (error) {
+    target.abandon()
+    throw error
+  }
+  const log = logState(source, blocks, logWasCut)
+  return buildReport({ source, blocks, redone, unfinished, collector, target, findings, log })
+}
+
+/** What the index leads to, then what was committed before unfinished transactions, then what the index misses. */
+function* everyRecord(collector: Collector, unfinished: Unfinished): Generator<FoundRecord> {
+  for (const record of collector.reachable()) if (!unfinished.touched(record.key)) yield record
+  for (const record of unfinished.committed()) yield { ...record, block: 0, isNewer: false, isStray: false }
+  for (const record of collector.strays()) if (!unfinished.touched(record.key)) yield record
+}
+
+const take = (record: FoundRecord, target: Target, large: LargeReader, findings: Findings): void => {
+  const { key, block, field, isNewer, isStray } = record
+  if (isStray && findings.isLost(key)) return
+  let value = field
+  if ((record.flags & RecordFlag.large) !== 0) {
+    const read = large.read(field, block, isNewer)
+    if (!(read instanceof Uint8Array)) {
+      findings.lost(key, read)
+      return
+    }
+    value = read
+  }
+  if (!target.add(key, value))
+    findings.duplicate(
+      key,
+      block,
+      isStray ? 'the index does not lead to this one' : 'a second record in its bucket',
+    )
+}
+
+/** The end of the blocks that matter. */
+const blocksOf = ({ soundStates, metadata, log, data }: Source): number => {
+  const inFile = Math.floor(data.file.size() / data.blockSize)
+  const isCertain = soundStates > 0 && log.end >= metadata.logLsn && log.groupsBehind === 0
+  return Math.max(FIRST_OVERFLOW_BLOCK, isCertain ? metadata.blocks : Math.max(metadata.blocks, inFile))
+}
+
+/**
+ * A clean close cuts the log off after everything has been written to the blocks. Without block 0 that shows in blocks
+ * newer than the one segment that is left: then the log has nothing to say any more.
+ */
+const isCutOff = async (source: Source): Promise<boolean> => {
+  if (!source.log.wasClosed) return false
+  const blocks = new Blocks(source, blocksOf(source))
+  for (let block = 1; block < blocks.total; block++) {
+    blocks.look(block, true)
+    if (block % SLICE === 0) await turn()
+  }
+  return blocks.maxLsn > source.log.end
+}
+
+const logState = (source: Source, blocks: Blocks, logWasCut: boolean): LogState => {
+  const { log, metadata, soundStates } = source
+  if (log.groupsBehind > 0 || (!logWasCut && blocks.maxLsn > log.end)) return 'damaged'
+  if (soundStates === 0) return log.groups === 0 && !logWasCut ? 'missing' : 'unknown'
+  if (log.end < metadata.logLsn) return log.groups === 0 ? 'missing' : 'damaged'
+  if (!log.holdsRedoLsn) return log.groups === 0 ? 'missing' : 'unknown'
+  return 'sound'
+}
+
+const turn = (): Promise<void> => new Promise(resolve => nextTurn(resolve))
