@@ -14,12 +14,13 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
   writevSync,
 } from 'node:fs'
 import { totalmem } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
 import table from 'crc-32'
 import { type StorageError, XenonError } from '../errors.ts'
@@ -54,7 +55,7 @@ export const nodeStorage: Storage = {
   },
 
   makeDirectory(path: string): void {
-    attempt('create directory', path, () => mkdirSync(path, { recursive: true, mode: 0o700 }))
+    attempt('create directory', path, () => makeDirectories(path))
   },
 
   open(path: string, options: OpenFileOptions = {}): File {
@@ -118,6 +119,24 @@ export const nodeStorage: Storage = {
     const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY
     return Math.min(totalmem(), limit)
   },
+}
+
+/** Node's own recursive mkdir reports a read-only file system as ENOENT. */
+function makeDirectories(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (cause) {
+    // Another process may have been faster.
+    if (isDirectory(path)) return
+    const parent = dirname(path)
+    if (codeOf(cause) !== 'ENOENT' || isDirectory(parent)) throw cause
+    makeDirectories(parent)
+    makeDirectories(path)
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 class NodeFile implements File {
