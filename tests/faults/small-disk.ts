@@ -1,5 +1,5 @@
 /** Small file systems of their own, to be filled: a tmpfs, and an ext4 in a file. Both need root. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   closeSync,
   fsyncSync,
@@ -31,6 +31,8 @@ export interface SmallDisk {
   remount(mode: 'ro' | 'rw'): void
   /** The file system meets an error of its own and stops taking writes, as after a failing drive. ext4 only. */
   breakDown(): void
+  /** Checks the file system as the system does when it starts, and mounts it again. */
+  repair(): void
 }
 
 /** Size that leaves some 12 MiB for files: an ext4 keeps a part for its journal. */
@@ -114,6 +116,14 @@ function diskAt(directory: string): SmallDisk {
       // Nothing but a loop device of ours may be told to fail.
       if (!/^loop\d+$/.test(device)) throw new Error(`${device} is no loop device`)
       writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, '1')
+    },
+    repair(): void {
+      unmount(directory)
+      // 1: errors were found and corrected.
+      const { status, stdout } = spawnSync('fsck.ext4', ['-fy', imageOf(directory)], { encoding: 'utf8' })
+      if (status === null || status > 1) throw new Error(`fsck.ext4 ended with ${status}: ${stdout}`)
+      run('mount', '-o', 'loop', imageOf(directory), directory)
+      mounted.add(directory)
     },
   }
 }

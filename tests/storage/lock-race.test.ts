@@ -14,6 +14,7 @@ import { freshDirectory } from './places.ts'
 const RACES = 400 * runs
 const OPENINGS = 100 * runs
 const COUNTS = 100 * runs
+const timeout = 60_000 * runs
 
 const top = freshDirectory()
 const racers: Racer[] = []
@@ -32,53 +33,65 @@ afterAll(() => {
   for (const racer of racers) racer.kill()
 })
 
-test(`of two processes exactly one wins each of ${RACES} races for a free lock and for that of a dead owner`, async () => {
-  const stale = await lockOfTheDead()
-  let overlaps = 0
-  const wins = new Map(racers.map(({ pid }) => [pid, 0]))
-  for (let round = 0; round < RACES; round++) {
-    const directory = join(top, `lock${round}`)
-    mkdirSync(directory)
-    if (round % 2 === 1) writeFileSync(join(directory, 'lock'), stale)
-    const { winner, overlap } = await race('lock', directory)
-    if (overlap) overlaps++
-    wins.set(winner.pid, wins.get(winner.pid)! + 1)
-    expect(JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))).toMatchObject({ pid: winner.pid })
-    expect(readdirSync(directory), 'nothing lies about').toEqual(['lock'])
-    expect(await winner.ask('close')).toBe('closed')
-    expect(readdirSync(directory)).toEqual([])
-    rmSync(directory, { recursive: true })
-  }
-  // Races whose contenders never met would prove nothing.
-  expect(overlaps, 'contenders that met').toBeGreaterThan(RACES / 20)
-  expect(Math.min(...wins.values()), 'wins of the less lucky one').toBeGreaterThan(0)
-})
+test(
+  `of two processes exactly one wins each of ${RACES} races for a free lock and for that of a dead owner`,
+  async () => {
+    const stale = await lockOfTheDead()
+    let overlaps = 0
+    const wins = new Map(racers.map(({ pid }) => [pid, 0]))
+    for (let round = 0; round < RACES; round++) {
+      const directory = join(top, `lock${round}`)
+      mkdirSync(directory)
+      if (round % 2 === 1) writeFileSync(join(directory, 'lock'), stale)
+      const { winner, overlap } = await race('lock', directory)
+      if (overlap) overlaps++
+      wins.set(winner.pid, wins.get(winner.pid)! + 1)
+      expect(JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))).toMatchObject({ pid: winner.pid })
+      expect(readdirSync(directory), 'nothing lies about').toEqual(['lock'])
+      expect(await winner.ask('close')).toBe('closed')
+      expect(readdirSync(directory)).toEqual([])
+      rmSync(directory, { recursive: true })
+    }
+    // Races whose contenders never met would prove nothing.
+    expect(overlaps, 'contenders that met').toBeGreaterThan(RACES / 20)
+    expect(Math.min(...wins.values()), 'wins of the less lucky one').toBeGreaterThan(0)
+  },
+  timeout,
+)
 
-test(`of two processes that create the same database exactly one wins each of ${OPENINGS} races, and the other opens it afterwards`, async () => {
-  for (let round = 0; round < OPENINGS; round++) {
-    const directory = join(top, `db${round}`)
-    const { winner, loser } = await race('open', directory)
-    expect(await winner.ask('close')).toBe('closed')
-    expect(await loser.ask(`open 0 ${directory}`)).toMatch(/^won /)
-    expect(await loser.ask('close')).toBe('closed')
+test(
+  `of two processes that create the same database exactly one wins each of ${OPENINGS} races, and the other opens it afterwards`,
+  async () => {
+    for (let round = 0; round < OPENINGS; round++) {
+      const directory = join(top, `db${round}`, round % 2 === 0 ? '' : 'below/others')
+      const { winner, loser } = await race('open', directory)
+      expect(await winner.ask('close')).toBe('closed')
+      expect(await loser.ask(`open 0 ${directory}`)).toMatch(/^won /)
+      expect(await loser.ask('close')).toBe('closed')
+      const db = open(directory)
+      expect(db.get('owner')).toBe(`${loser.pid}`)
+      await expectVerified(db, 1)
+      db.close()
+      expect(readdirSync(directory).sort()).toEqual(['data', 'log'])
+      rmSync(join(top, `db${round}`), { recursive: true })
+    }
+  },
+  timeout,
+)
+
+test(
+  `two processes that open, count and close ${COUNTS} times each lose no count`,
+  async () => {
+    const directory = join(top, 'counter')
+    const answers = await Promise.all(racers.map(racer => racer.ask(`count ${COUNTS} ${directory}`)))
+    expect(answers).toEqual(['counted', 'counted'])
     const db = open(directory)
-    expect(db.get('owner')).toBe(`${loser.pid}`)
+    expect(db.get('counter')).toBe(`${2 * COUNTS}`)
     await expectVerified(db, 1)
     db.close()
-    expect(readdirSync(directory).sort()).toEqual(['data', 'log'])
-    rmSync(directory, { recursive: true })
-  }
-})
-
-test(`two processes that open, count and close ${COUNTS} times each lose no count`, async () => {
-  const directory = join(top, 'counter')
-  const answers = await Promise.all(racers.map(racer => racer.ask(`count ${COUNTS} ${directory}`)))
-  expect(answers).toEqual(['counted', 'counted'])
-  const db = open(directory)
-  expect(db.get('counter')).toBe(`${2 * COUNTS}`)
-  await expectVerified(db, 1)
-  db.close()
-})
+  },
+  timeout,
+)
 
 /** Both start at the same moment; one must win, and the other must be refused with the winner's pid. */
 async function race(
