@@ -2,7 +2,7 @@
  * A storage above another one that is only ever read: what is written, renamed or removed here stays in memory, in
  * pages of 4 KiB that lie over the files below. For working on a damaged database without changing a byte of it.
  */
-import { StorageError, XenonError } from '../errors.ts'
+import { CorruptionError, DatabaseLockedError, StorageError, XenonError } from '../errors.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
 
 const PAGE = 4096
@@ -16,27 +16,34 @@ interface Content {
   readonly pages: Map<number, Uint8Array>
 }
 
-/** `base` is never written, and must not be written by others meanwhile. Locks are those of `base`. */
+/** `base` is never written, not even for a lock, and must not be written by others meanwhile. */
 export function overlayStorage(base: Storage): Storage {
   const contents = new Map<string, Content>()
   const directories = new Set<string>()
   const removed = new Set<string>()
+  const locked = new Set<string>()
 
   const kind = (path: string): EntryKind => {
     if (contents.has(path)) return 'file'
     if (directories.has(path)) return 'directory'
     return removed.has(path) ? 'none' : base.kind(path)
   }
-  const contentAt = (path: string): Content => {
+  const parentOf = (path: string): string => base.join(path, '..')
+  const contentAt = (operation: string, path: string): Content => {
     const known = contents.get(path)
     if (known !== undefined) return known
-    if (removed.has(path)) throw failure('open', path, 'ENOENT', 'no such file or directory')
+    if (kind(path) === 'none') throw failure(operation, path, 'ENOENT')
+    if (kind(path) === 'directory') throw new CorruptionError(path, 'is a directory, not a regular file')
     const file = base.open(path, { readOnly: true })
     const size = file.size()
     file.close()
     const content = { below: path, belowBytes: size, size, pages: new Map() }
     contents.set(path, content)
     return content
+  }
+  const requireDirectory = (operation: string, path: string): void => {
+    if (kind(path) === 'none') throw failure(operation, path, 'ENOENT')
+    if (kind(path) !== 'directory') throw failure(operation, path, 'ENOTDIR')
   }
 
   return {
@@ -46,47 +53,78 @@ export function overlayStorage(base: Storage): Storage {
 
     list(directory: string): string[] {
       const parent = base.join(directory)
-      const below = base.kind(parent) === 'directory' || !directories.has(parent) ? base.list(parent) : []
+      requireDirectory('list', parent)
+      const below = base.kind(parent) === 'directory' ? base.list(parent) : []
       const names = new Set(below.filter(name => kind(base.join(parent, name)) !== 'none'))
-      for (const path of [...contents.keys(), ...directories]) {
-        const name = path.slice(parent.length + 1)
-        if (name !== '' && base.join(parent, name) === path && !/[\\/]/.test(name)) names.add(name)
-      }
+      for (const path of [...contents.keys(), ...directories])
+        if (parentOf(path) === parent && path !== parent) names.add(path.split(/[\\/]/).pop()!)
       return [...names]
     },
 
     makeDirectory(path: string): void {
-      const directory = base.join(path)
-      if (kind(directory) === 'file') throw failure('create directory', path, 'EEXIST', 'file already exists')
-      if (kind(directory) === 'none') directories.add(directory)
+      const missing: string[] = []
+      let at = base.join(path)
+      for (; kind(at) === 'none'; at = parentOf(at)) missing.push(at)
+      if (kind(at) !== 'directory') throw failure('create directory', path, 'EEXIST')
+      for (const directory of missing) {
+        directories.add(directory)
+        removed.delete(directory)
+      }
     },
 
     open(path: string, options: OpenFileOptions = {}): File {
       const at = base.join(path)
       if (options.create) {
-        if (kind(at) !== 'none') throw failure('create', path, 'EEXIST', 'file already exists')
-        removed.delete(at)
-        contents.set(at, { below: undefined, belowBytes: 0, size: 0, pages: new Map() })
+        if (kind(at) === 'file' || kind(at) === 'other') throw failure('create', path, 'EEXIST')
+        if (kind(at) === 'none') {
+          requireDirectory('create', parentOf(at))
+          removed.delete(at)
+          contents.set(at, { below: undefined, belowBytes: 0, size: 0, pages: new Map() })
+        }
       }
-      return new OverlayFile(at, contentAt(at), base, options.readOnly === true)
+      const isReadOnly = options.readOnly === true && options.create !== true
+      return new OverlayFile(at, contentAt('open', at), base, isReadOnly)
     },
 
     rename(from: string, to: string): void {
-      const content = contentAt(base.join(from))
-      contents.delete(base.join(from))
-      removed.add(base.join(from))
-      contents.set(base.join(to), content)
-      removed.delete(base.join(to))
+      const [source, target] = [base.join(from), base.join(to)]
+      const content = contentAt('rename', source)
+      requireDirectory('rename', parentOf(target))
+      if (kind(target) === 'directory') throw failure('rename', to, 'EISDIR')
+      contents.delete(source)
+      removed.add(source)
+      contents.set(target, content)
+      removed.delete(target)
     },
 
     remove(path: string): void {
-      contents.delete(base.join(path))
-      removed.add(base.join(path))
+      const at = base.join(path)
+      if (kind(at) === 'directory') throw failure('remove', path, 'EISDIR')
+      contents.delete(at)
+      removed.add(at)
     },
 
-    syncDirectory(): void {},
-    allocatedBytes: (path: string): number => contentAt(base.join(path)).size,
-    lock: (directory: string): DirectoryLock => base.lock(directory),
+    syncDirectory: (path: string): void => requireDirectory('sync directory', base.join(path)),
+    allocatedBytes: (path: string): number => contentAt('look up', base.join(path)).size,
+
+    lock(directory: string): DirectoryLock {
+      const name = base.join(directory, '.')
+      requireDirectory('lock', name)
+      if (locked.has(name))
+        throw new DatabaseLockedError(
+          `${directory} is already open in this process; close the other handle first`,
+          globalThis.process?.pid,
+        )
+      locked.add(name)
+      let held = true
+      return {
+        release(): void {
+          if (held) locked.delete(name)
+          held = false
+        },
+      }
+    },
+
     randomBytes: (length: number): Uint8Array => base.randomBytes(length),
     crc32: (bytes: Uint8Array, seed: number): number => base.crc32(bytes, seed),
     get memoryBytes(): number | undefined {
@@ -202,7 +240,7 @@ class OverlayFile implements File {
     if (this.#closed)
       throw new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
     if (this.#readOnly && (operation === 'write' || operation === 'truncate'))
-      throw failure(operation, this.path, 'EBADF', 'opened for reading only')
+      throw failure(operation, this.path, 'EBADF')
     if (buffer === undefined || (isCount(offset) && isCount(length) && isCount(position))) {
       if (buffer === undefined || offset + length <= buffer.length) return
     }
@@ -215,7 +253,15 @@ const pageEnd = (position: number): number => (Math.floor(position / PAGE) + 1) 
 
 const isCount = (value: number): boolean => value >= 0 && Number.isSafeInteger(value)
 
-const failure = (operation: string, path: string, code: string, reason: string): StorageError => {
-  const cause = Object.assign(new Error(`${code}: ${reason}`), { code })
+const reasons = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  EEXIST: 'file already exists',
+  EISDIR: 'illegal operation on a directory',
+  EBADF: 'opened for reading only',
+} as const
+
+const failure = (operation: string, path: string, code: keyof typeof reasons): StorageError => {
+  const cause = Object.assign(new Error(`${code}: ${reasons[code]}`), { code })
   return new StorageError(`cannot ${operation} ${path}: ${cause.message}`, cause)
 }

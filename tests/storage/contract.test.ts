@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CorruptionError, DatabaseLockedError, StorageError } from '../../src/errors.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
+import { overlayStorage } from '../../src/storage/overlay.ts'
 import type { File, Storage } from '../../src/storage/storage.ts'
 import { bytes, freshDirectory, text, thrown } from './places.ts'
 
@@ -11,6 +12,7 @@ const memory = memoryStorage()
 describe.each<[string, Storage, string]>([
   ['node', nodeStorage, nodeDirectory],
   ['memory', memory, '/top'],
+  ['overlay', overlayStorage(memoryStorage()), '/top'],
 ])('%s storage', (_name, storage, top) => {
   let count = 0
   const directory = (): string => {
