@@ -132,9 +132,12 @@ class BlockCache {
     return true
   }
 
-  /** A block that had not been written yet is not a damaged one. */
+  /** A block that had not been written yet, and may be a hole in the file, is not a damaged one. */
   private noteRebuilt(block: number, base: number): void {
-    if (this.arena.window(base, this.blockSize).some(byte => byte !== 0)) this.rebuilt.add(block)
+    const { soundStates, metadata } = this.source
+    const wasWritten = soundStates > 0 && block < metadata.fileBlocks
+    if (wasWritten || this.arena.window(base, this.blockSize).some(byte => byte !== 0))
+      this.rebuilt.add(block)
   }
 
   private writeBack(frame: number): void {
