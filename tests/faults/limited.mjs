@@ -1,6 +1,7 @@
 // Runs under a limit of the system (ulimit) or without rights, and prints one line of JSON per event.
 //   write <directory> <options> <bytes>   commits records of so many bytes until one is refused, then tries what is left
 //   descriptors <directory> <options>     opens the database with 0, 1, 2 … file descriptors to spare
+//   create <directory> <options>          creates databases <directory>/0, 1, 2 … with so many file descriptors to spare
 //   starve <directory> <options>          takes away all descriptors while the database is open, and writes on
 //   read-as <uid> <directory> <options>   as another user: opens for reading, opens for writing
 import { closeSync, openSync, readdirSync, writeSync } from 'node:fs'
@@ -73,6 +74,18 @@ const commands = {
     }
     for (const fd of held) closeSync(fd)
     say({ event: 'left open', files: readdirSync('/proc/self/fd').length - before })
+  },
+
+  create(directory, options) {
+    open(`${directory}/warm-up`, JSON.parse(options)).close()
+    const before = readdirSync('/proc/self/fd').length
+    for (let spare = 0; spare < 12; spare++) {
+      const held = takeAll()
+      for (const fd of held.splice(0, spare)) closeSync(fd)
+      const failure = failureOf(() => open(`${directory}/${spare}`, JSON.parse(options)).close())
+      for (const fd of held) closeSync(fd)
+      say({ event: 'created', spare, failure, files: readdirSync('/proc/self/fd').length - before })
+    }
   },
 
   starve(directory, options) {

@@ -1,15 +1,6 @@
 /** Limits of the system: sizes of files, numbers of open files, directories that cannot be written or go away. */
-import { execFileSync, spawn } from 'node:child_process'
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { CorruptionError, type OpenOptions, open, XenonError } from '../../src/index.ts'
@@ -24,6 +15,8 @@ const options: OpenOptions = {
   checkpointBytes: 512 * 1024,
   logSegmentBytes: 256 * 1024,
 }
+if (process.getuid?.() !== 0)
+  console.warn('SKIPPED: tests that act as another user, because this is not root')
 const isRoot = process.getuid?.() === 0
 
 interface Failure {
@@ -103,20 +96,18 @@ test('with too few file descriptors an open is a typed error, leaves none open, 
     await expectVerifiedAt(`${parent}/db`, 100)
   }))
 
-test('with too few file descriptors a creation is a typed error and can be repeated', () =>
+test('with too few file descriptors a creation is a typed error, leaves none open, and can be repeated', () =>
   withDirectory(async parent => {
-    for (const spare of [0, 1, 2]) {
-      const before = openFiles()
-      const held = takeAllBut(spare)
-      const failure = thrownBy(() => closeQuietly(open(`${parent}/db${spare}`, options)))
-      for (const fd of held) closeSync(fd)
-      if (failure !== undefined) {
-        expect(failure).toBeInstanceOf(XenonError)
-        expect(failure).toMatchObject({ code: 'XENON_IO', cause: { code: 'EMFILE' } })
-      }
-      expect(openFiles()).toBe(before)
-      await expectVerifiedAt(`${parent}/db${spare}`, 0)
+    const events = await limited('ulimit -n 64', 'create', parent, options)
+    expect(events).toHaveLength(12)
+    for (const { failure, files, spare } of events) {
+      if (failure !== undefined)
+        expect(failure).toMatchObject({ typed: true, code: 'XENON_IO', cause: 'EMFILE' })
+      expect(files, 'files left open').toBe(0)
+      await expectVerifiedAt(`${parent}/${spare}`, 0)
     }
+    expect(events[0]?.failure).toBeDefined()
+    expect(events.at(-1)?.failure).toBeUndefined()
   }))
 
 test('file descriptors that run out under an open database are a typed error, and nothing is lost', () =>
@@ -130,26 +121,26 @@ test('file descriptors that run out under an open database are a typed error, an
     await expectAcknowledged(`${parent}/db`, events, 500)
   }))
 
-test.each([
-  ['data', 'XENON_CORRUPT'],
-  ['log/00000000.log', 'XENON_CORRUPT'],
-  ['lock', 'XENON_CORRUPT'],
-])('a device in place of %s is refused', (name, code) =>
+test.each(['data', 'log', 'lock'])('a device in place of a file (%s) is refused', what =>
   withDirectory(async parent => {
     const directory = `${parent}/db`
     open(directory, options).close()
-    const path = `${directory}/${name === 'lock' ? name : name === 'data' ? name : firstSegment(directory)}`
+    const path = `${directory}/${what === 'log' ? firstSegment(directory) : what}`
     if (existsSync(path)) renameSync(path, `${parent}/kept`)
-    for (const place of isRoot ? [['mknod', '-m', '600', path, 'c', '1', '7'], link(path)] : [link(path)]) {
-      execFileSync(place[0]!, place.slice(1))
+    for (const [command, ...rest] of [
+      ['ln', '-s', '/dev/full', path],
+      ['mknod', path, 'c', '1', '7'],
+    ] as const) {
+      // Only root may make devices, and not in every container.
+      if (spawnSync(command, rest).status !== 0) continue
       for (const readOnly of [false, true]) {
         const failure = thrownBy(() => open(directory, { ...options, readOnly }).close())
         expect(failure).toBeInstanceOf(CorruptionError)
-        expect(failure).toMatchObject({ code, file: path })
+        expect(failure).toMatchObject({ code: 'XENON_CORRUPT', file: path })
       }
       rmSync(path)
     }
-    if (name !== 'lock') renameSync(`${parent}/kept`, path)
+    if (what !== 'lock') renameSync(`${parent}/kept`, path)
     await expectVerifiedAt(directory, 0)
   }),
 )
@@ -407,20 +398,6 @@ async function expectVerifiedAt(directory: string, records: number): Promise<voi
 
 function firstSegment(directory: string): string {
   return `log/${readdirSync(`${directory}/log`).sort()[0]}`
-}
-
-function link(path: string): string[] {
-  return ['ln', '-s', '/dev/full', path]
-}
-
-function takeAllBut(spare: number): number[] {
-  const held: number[] = []
-  try {
-    for (;;) held.push(openSync('/dev/null', 'r'))
-  } catch {
-    for (let i = 0; i < spare; i++) closeSync(held.pop()!)
-    return held
-  }
 }
 
 function openFiles(): number {
