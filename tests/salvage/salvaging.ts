@@ -5,6 +5,9 @@ import { expectVerified } from '../support/database.ts'
 import { copyImage, differences, type Image, readImage, storageOf } from '../support/image.ts'
 import { type Records, scan, show } from '../support/model.ts'
 
+/** A full-sized pool takes longer to allocate than a small database to salvage. */
+const SMALL_CACHE = 4_194_304
+
 export interface Salvaged {
   report: SalvageReport
   records: Records<string>
@@ -14,9 +17,9 @@ export interface Salvaged {
 export async function salvaged(image: Image, options: SalvageOptions = {}): Promise<Salvaged> {
   const before = copyImage(image)
   const storage = storageOf(image)
-  const report = await salvage('db', 'new', { storage, ...options })
+  const report = await salvage('db', 'new', { storage, cacheBytes: SMALL_CACHE, ...options })
   expect(differences(before, readImage('db', storage))).toEqual([])
-  const db = open('new', { storage })
+  const db = open('new', { storage, cacheBytes: SMALL_CACHE })
   await expectVerified(db, report.records)
   const records = scan(db)
   db.close()
