@@ -1,0 +1,60 @@
+/** The groups of a log, read from an image without the code under test, and which of them nothing vouches for. */
+import type { Image } from '../support/image.ts'
+import { segments } from '../support/image.ts'
+
+const SEGMENT_HEADER = 512
+const GROUP_HEADER = 32
+const GROUP_MAGIC = 0x474c4e58
+const SECTOR = 512
+
+export interface Group {
+  segment: string
+  /** Where it stands in the segment. */
+  from: number
+  to: number
+  lsn: number
+  end: number
+  synced: number
+}
+
+/** All groups from `redoLsn` on, in order of their LSNs. */
+export function groupsOf(image: Image, redoLsn: number): Group[] {
+  const groups: Group[] = []
+  for (const name of segments(image)) {
+    const bytes = image.get(name)!
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const u64 = (at: number): number => Number(view.getBigUint64(at, true))
+    const salt = view.getUint32(12, true)
+    const start = u64(32)
+    for (let at = SEGMENT_HEADER; at + GROUP_HEADER <= bytes.length; ) {
+      const lsn = start + at - SEGMENT_HEADER
+      const whole =
+        view.getUint32(at, true) === GROUP_MAGIC &&
+        view.getUint32(at + 12, true) === salt &&
+        u64(at + 16) === lsn
+      if (!whole) {
+        if (at % SECTOR === 0) break
+        at += SECTOR - (at % SECTOR)
+        continue
+      }
+      const to = at + view.getUint32(at + 8, true)
+      const end = lsn + to - at
+      if (lsn >= redoLsn) groups.push({ segment: name, from: at, to, lsn, end, synced: u64(at + 24) })
+      at = to
+    }
+  }
+  return groups.sort((a, b) => a.lsn - b.lsn)
+}
+
+/**
+ * The groups at the end of the log whose damage cannot be told from a torn write: no later group, and not block 0,
+ * says that the log had been synced beyond the group before them.
+ */
+export function unwitnessed(groups: readonly Group[], redoLsn: number, logLsn: number): Set<Group> {
+  return new Set(
+    groups.filter((_, i) => {
+      const end = i === 0 ? redoLsn : groups[i - 1]!.end
+      return logLsn <= end && groups.slice(i + 1).every(later => later.synced <= end)
+    }),
+  )
+}
