@@ -9,6 +9,7 @@ import { registerGet } from './commands/get.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerPut } from './commands/put.ts'
+import { registerSalvage } from './commands/salvage.ts'
 import { registerStats } from './commands/stats.ts'
 import { registerVerify } from './commands/verify.ts'
 import { EXIT_DONE, exitStatus, oneLine, UsageError } from './errors.ts'
@@ -48,6 +49,7 @@ function commands(): CAC {
     registerExport,
     registerStats,
     registerVerify,
+    registerSalvage,
   ]
   for (const register of registrations) register(cli)
   cli.usage('<command> <directory> …').help().version(packageVersion())

@@ -1,0 +1,125 @@
+/** `xenondb salvage`: rescues what is readable of a damaged database into a new one; status 1 when something was lost. */
+import type { CAC } from 'cac'
+import { type SalvageOptions, type SalvageReport, salvage } from '../../index.ts'
+import type { SalvageList, SalvagePhase } from '../../types.ts'
+import { argument, countOption, flagOption, type Options } from '../arguments.ts'
+import { EXIT_DONE, EXIT_FAILED, printable, UsageError } from '../errors.ts'
+import { print } from '../output.ts'
+import { type Progress, startProgress } from '../progress.ts'
+import { bad, count, good, heading, size, table } from '../render.ts'
+
+/** Lines shown of each list; the JSON has more. */
+const SHOWN = 10
+const LAST_POSITION = 0xffffffff
+
+export function registerSalvage(cli: CAC): void {
+  cli
+    .command(
+      'salvage <directory> <new-directory>',
+      'Rescue what is readable of a damaged database into a new one; status 1 when something was lost',
+    )
+    .option('--block-size <bytes>', 'Block size of the new database; that of the damaged one by default')
+    .option('--json', 'Print the report as JSON')
+    .example(bin => `  $ ${bin} salvage students students-rescued`)
+    .action(async (directory: string, newDirectory: string, options: Options) => {
+      const json = flagOption(options, 'json')
+      const blockSize = countOption(options, 'blockSize')
+      if (blockSize !== undefined && ![4096, 8192, 16384, 32768, 65536].includes(blockSize))
+        throw new UsageError('--block-size must be 4096, 8192, 16384, 32768 or 65536')
+      const report = await salvageWithProgress(
+        argument(directory),
+        argument(newDirectory),
+        blockSize === undefined ? {} : { blockSize },
+      )
+      await print(json ? `${JSON.stringify(report, null, 2)}\n` : readable(report, argument(newDirectory)))
+      return report.complete ? EXIT_DONE : EXIT_FAILED
+    })
+}
+
+/** One bar for each phase. */
+async function salvageWithProgress(
+  directory: string,
+  newDirectory: string,
+  options: SalvageOptions,
+): Promise<SalvageReport> {
+  let shown: { phase: SalvagePhase; bar: Progress } | undefined
+  try {
+    return await salvage(directory, newDirectory, {
+      ...options,
+      onProgress: ({ phase, done, total }) => {
+        if (shown?.phase !== phase) {
+          shown?.bar.stop()
+          shown = { phase, bar: startProgress(phase, total, 'blocks') }
+        }
+        shown.bar.update(done)
+      },
+    })
+  } finally {
+    shown?.bar.stop()
+  }
+}
+
+function readable(report: SalvageReport, newDirectory: string): string {
+  const sections = [
+    `${heading(`rescued into ${printable(newDirectory)}`)}\n${table(rescuedRows(report), [1])}`,
+    `${heading('the damaged database')}\n${table(stateRows(report))}`,
+    ...list('damaged blocks', report.damagedBlocks, ({ block, use, reason }) => [
+      `block ${block}`,
+      use === 'unknown' ? '' : use,
+      reason,
+    ]),
+    ...list('records may be missing here', report.gaps, ({ block, indexBlock, from, to }) => [
+      `block ${block}`,
+      `index block ${indexBlock}, ${from === 0 && to === LAST_POSITION ? 'all of it' : `hash ${hex(from)} to ${hex(to)}`}`,
+      'an unknown number of records',
+    ]),
+    ...list('large values lost', report.lostKeys, keyRow),
+    ...list('keys found twice, left out here', report.duplicates, keyRow),
+    ...list('keys found where they do not belong, left out', report.misplaced, keyRow),
+    ...list('newer than the readable log: taken, but perhaps never committed', report.newerBlocks, blockRow),
+    ...report.warnings.map(warning => `warning: ${printable(warning)}`),
+    report.complete ? good('complete: nothing was lost') : bad('not complete'),
+  ]
+  return `${sections.join('\n\n')}\n`
+}
+
+function rescuedRows({ records, expectedRecords, bytes }: SalvageReport): string[][] {
+  const rows = [
+    ['records', count(records)],
+    ['bytes', size(bytes)],
+  ]
+  if (expectedRecords !== undefined) rows.push(['records that there were', count(expectedRecords)])
+  return rows
+}
+
+function stateRows({ blocks, block0, log, unfinishedTransactions }: SalvageReport): string[][] {
+  const identity = block0.identity === 'sound' ? 'sound' : 'lost, taken from the log'
+  const rows = [
+    ['blocks', `${count(blocks.sound)} of ${count(blocks.total)} sound, ${count(blocks.damaged)} damaged`],
+    ['block 0', `identity ${identity}; state ${block0.state}`],
+    ['log', `${log.state}, read from LSN ${log.from} to ${log.end}`],
+  ]
+  if (blocks.rebuilt > 0) rows.push(['rebuilt from the log', `${count(blocks.rebuilt)} damaged blocks`])
+  if (unfinishedTransactions > 0)
+    rows.push(['taken back', `${count(unfinishedTransactions)} transactions that were never committed`])
+  return rows
+}
+
+function list<T>(title: string, { count: all, first }: SalvageList<T>, row: (item: T) => string[]): string[] {
+  if (all === 0) return []
+  const rows = first.slice(0, SHOWN).map(item => row(item).map(printable))
+  const more = all > rows.length ? `\n  … and ${count(all - rows.length)} more` : ''
+  return [`${heading(`${title} (${count(all)})`)}\n${table(rows)}${more}`]
+}
+
+function keyRow({ key, base64, block, reason }: SalvageReport['lostKeys']['first'][number]): string[] {
+  return [base64 ? `base64 ${key}` : JSON.stringify(key), `block ${block}`, reason]
+}
+
+function blockRow({ block, records }: { block: number; records: number }): string[] {
+  return [`block ${block}`, `${count(records)} records`]
+}
+
+function hex(position: number): string {
+  return position.toString(16).padStart(8, '0')
+}
