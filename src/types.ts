@@ -184,7 +184,7 @@ export interface SalvageOptions {
   cacheBytes?: number
   /** Where both databases live. Default: Node's file system. */
   storage?: Storage
-  /** Called now and then: `'read'` and `'rescue'` count blocks of the damaged database, `'verify'` of the new one. */
+  /** Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database checked. */
   onProgress?: (progress: { phase: SalvagePhase; done: number; total: number }) => void
 }
 

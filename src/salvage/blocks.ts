@@ -11,6 +11,8 @@ export class Blocks {
   /** End of the file that matters, in blocks. */
   readonly total: number
   sound = 0
+  /** Sound buckets. */
+  buckets = 0
   damaged = 0
   /** Highest LSN of a sound block. */
   maxLsn = 0
@@ -42,6 +44,7 @@ export class Blocks {
     if (problem === undefined) {
       this.sound++
       this.kinds[block] = arena.u8[AT_KIND]! + 1
+      if (this.isBucket(block)) this.buckets++
       this.maxLsn = Math.max(this.maxLsn, blockLsn(arena, 0))
     } else if (!ignore) {
       this.damaged++

@@ -64,6 +64,7 @@ export class Collector {
   readonly misplaced: Notes<{ key: Uint8Array; block: number }> = new Notes()
   /** Buckets whose records nothing leads to, and nothing should lead to: not taken. */
   orphans = 0
+  bucketsReached = 0
   /** Blocks newer than the readable log that hold records, and how many. */
   readonly newer: Notes<{ block: number; records: number }> = new Notes()
   private readonly blocks: Blocks
@@ -151,7 +152,10 @@ export class Collector {
   /** The records of the bucket in the arena that belong to the way. */
   private *inBucket(block: number, isNewer: boolean, way: Way): Generator<FoundRecord> {
     const { hash } = this
-    if (this.reached[block] === 0) this.reached[block] = REACHED
+    if (this.reached[block] === 0) {
+      this.reached[block] = REACHED
+      this.bucketsReached++
+    }
     for (const record of this.recordsOf(block, isNewer, false)) {
       if (hash !== undefined) {
         hash.of(record.key, 0, record.key.length)

@@ -113,7 +113,7 @@ const rescue = async (
     for (const record of everyRecord(collector, unfinished)) {
       take(record, target, large, findings)
       if (++seen % SLICE === 0) {
-        progress('rescue', Math.min(record.block, blocks.total), blocks.total)
+        progress('rescue', collector.bucketsReached, blocks.buckets)
         await turn()
       }
     }
