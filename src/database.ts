@@ -356,9 +356,22 @@ const prepareDirectory = <V>(storage: Storage, directory: string, options: Resol
   if (exists && options.errorIfExists) throw existing(directory)
   if (exists) return
   if (!options.createIfMissing || options.readOnly) throw missing(directory)
-  if (kind === 'none') {
-    storage.makeDirectory(directory)
+  const created: string[] = []
+  for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
+    created.push(path)
+  storage.makeDirectory(directory)
+  for (const path of created) storage.syncDirectory(storage.join(path, '..'))
+  if (created.length === 0) syncParent(storage, directory)
+}
+
+/** A process that was killed may have made the directory and not have come to sync its name. */
+const syncParent = (storage: Storage, directory: string): void => {
+  try {
     storage.syncDirectory(storage.join(directory, '..'))
+  } catch (error) {
+    // A parent that may be passed through but not read: whoever made the directory there has seen to its name.
+    const code = (error as { cause?: { code?: unknown } }).cause?.code
+    if (code !== 'EACCES' && code !== 'EPERM') throw error
   }
 }
 

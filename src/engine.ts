@@ -14,7 +14,7 @@ import { LargeValues } from './index/large.ts'
 import { Structure } from './index/structure.ts'
 import { Health } from './log/health.ts'
 import { LogReader } from './log/reader.ts'
-import { LogSegments } from './log/segments.ts'
+import { LogSegments, type Segment } from './log/segments.ts'
 import { LogWriter } from './log/writer.ts'
 import { DataFile } from './pager/data-file.ts'
 import { Metadata } from './pager/metadata.ts'
@@ -62,6 +62,7 @@ export class Engine {
   /** Position and size of the scratch for the field of a record to be written. */
   readonly fieldAt: number
   closed = false
+  private readonly directory: string
   private readonly lock: DirectoryLock | undefined
   private readonly readOnly: boolean
 
@@ -69,6 +70,7 @@ export class Engine {
   constructor(directory: string, options: EngineOptions, lock: DirectoryLock | undefined) {
     const started = performance.now()
     const { storage, readOnly } = options
+    this.directory = directory
     this.lock = lock
     this.readOnly = readOnly
     const dataPath = storage.join(directory, 'data')
@@ -156,10 +158,9 @@ export class Engine {
 
   private recover(reader: LogReader, analysis: Analysis, dataPath: string, scratch: number): void {
     const { log, pool, metadata } = this
-    if (!this.recovery.needed && analysis.end.tornBytes === 0) {
-      if (!this.readOnly) log.segments.keepOnly(analysis.end.chain)
-      return
-    }
+    const { chain, tornBytes } = analysis.end
+    // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery.
+    const needed = this.recovery.needed || tornBytes > 0 || metadata.soundCopies < 2
     if (this.readOnly) {
       if (!this.recovery.needed) return
       throw new XenonError(
@@ -167,9 +168,15 @@ export class Engine {
         `${dataPath} was not closed cleanly and needs recovery, which writes; open it once without readOnly`,
       )
     }
+    if (needed || log.segments.count > chain.length || metadata.isNew) this.settle(chain)
+    if (!needed) {
+      log.segments.keepOnly(chain)
+      return
+    }
+    log.segments.setAside(chain)
     log.continueInFreshSegment(() => {
       // Segments behind the end, and an empty one at the end, would be in the way of the new one.
-      const used = analysis.end.chain.filter(segment => segment.startLsn < analysis.end.lsn)
+      const used = chain.filter(segment => segment.startLsn < analysis.end.lsn)
       log.segments.keepOnly([...used, log.segments.current!])
     })
     pool.limit = () => Number.POSITIVE_INFINITY
@@ -179,6 +186,22 @@ export class Engine {
     pool.limit = () => metadata.blocks
     undoLosers(this.transactions, analysis)
     this.checkpointer.run()
+    // Nothing that looks like a torn tail stays for the next recovery to wonder about.
+    if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
+    else log.segments.dropSpares()
+  }
+
+  /**
+   * Recovery builds on what it reads, and a process that was killed may have left that in the system's memory: it is
+   * made durable first, or a loss of power during or after the recovery would take away what it stood on.
+   */
+  private settle(chain: readonly Segment[]): void {
+    const { segments } = this.log
+    for (const segment of chain) segment.file.sync()
+    this.file.sync()
+    const { storage } = this.file
+    storage.syncDirectory(segments.directory)
+    storage.syncDirectory(this.directory)
   }
 
   /**

@@ -61,10 +61,10 @@ export class LogReader {
     let lsn = from
     while (lsn < until) {
       const group = this.readGroup(segment, lsn) ?? this.readGroup(segment, nextSector(segment, lsn))
-      if (group) {
-        // Space in front of a group is padding if everything before it had been synced, to the byte.
-        if (group.lsn > end && group.synced > end) throw damaged(segment, end, group.synced)
-        if (group.lsn > end && group.synced < end) break
+      // Space in front of a group is padding if everything before it had been synced, to the byte.
+      if (group && group.lsn > end && group.synced > end) throw damaged(segment, end, group.synced)
+      // If less had been synced, the group is part of a torn tail, and the log went on in another segment.
+      if (group && (group.lsn === end || group.synced === end)) {
         this.visitGroup(group, segment, visit)
         end = group.end
         lsn = end

@@ -123,8 +123,13 @@ export class LogSegments {
         const target = Math.min(alignUp(end + 1, PREALLOCATE_BYTES), segment.capacity)
         if (target > end) {
           this.zeros ??= new Uint8Array(PREALLOCATE_BYTES)
-          segment.file.write(this.zeros, 0, target - end, end)
-          segment.allocated = target
+          try {
+            segment.file.write(this.zeros, 0, target - end, end)
+            segment.allocated = target
+          } catch (error) {
+            // The group itself is written; on a disk this full, those that follow take what the zeros did get.
+            if (!isFull(error)) throw error
+          }
         }
       }
     }
@@ -145,11 +150,28 @@ export class LogSegments {
     this.unsynced.clear()
   }
 
-  /** After recovery: deletes every segment that is not part of the chain, so that no later log can run into it. */
-  keepOnly(chain: readonly Segment[]): void {
+  /** After analysis: only the chain is the log; what else there is waits to be used again, or deleted. */
+  setAside(chain: readonly Segment[]): void {
     for (const segment of this.active.splice(0))
       (chain.includes(segment) ? this.active : this.spare).push(segment)
+  }
+
+  /** Deletes every segment that is not part of the chain, so that no later log can run into it. */
+  keepOnly(chain: readonly Segment[]): void {
+    this.setAside(chain)
     this.dropSpares()
+  }
+
+  /** After recovery, when nothing was appended: only the chain stays, up to the end of the log. */
+  cut(chain: readonly Segment[], end: number): void {
+    this.keepOnly(chain)
+    const last = this.current!
+    // A last segment without a group may begin a sector behind the end.
+    const bytes = SEGMENT_HEADER_BYTES + Math.max(0, end - last.startLsn)
+    if (last.allocated <= bytes) return
+    last.file.truncate(bytes)
+    last.file.sync()
+    last.allocated = bytes
   }
 
   /** Deletes the segments that wait to be used again. */
@@ -251,3 +273,6 @@ export const readSegmentHeader = (
   })
   return header
 }
+
+const isFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as { cause?: { code?: string } }).cause?.code ?? '')

@@ -21,6 +21,10 @@ import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from '.
 const ROOT = 0
 const SECTOR = 512
 
+export { type CrashPolicy, crashPolicies } from './fault-crash.ts'
+export type { Fault, FaultEffect, OperationKind } from './fault-rules.ts'
+export { operationKinds, SimulatedCrash } from './fault-rules.ts'
+
 export interface FaultDiskOptions {
   /** What every random decision follows from; 1 when left out. */
   seed?: number
@@ -216,7 +220,8 @@ export class FaultDisk {
     if (source.length === 0) return
     const effect = this.strike('write', path, ['short', 'misdirect', 'flip'])
     const node = this.file(number)
-    let bytes = source.slice()
+    // A copy: the engine uses the memory again, and a Buffer's own slice() would share it.
+    let bytes = new Uint8Array(source)
     let at = position
     if (effect === 'flip') {
       const bit = this.random.below(8 * bytes.length)

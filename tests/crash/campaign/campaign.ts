@@ -1,0 +1,177 @@
+/** Crashes a recording at every change of the disk, under every policy, and counts. */
+import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/storage/fault.ts'
+import { nodeStorage } from '../../../src/storage/node.ts'
+import { Random } from '../../../src/storage/random.ts'
+import { type Expectation, recover, requireContinuation, requireNewCommit } from './examine.ts'
+import { expected, type Recording } from './session.ts'
+
+/** `kill`: the process ends, the system does not; then, while the next process recovers, the power fails as well. */
+export type Policy = CrashPolicy | 'kill'
+
+export const policies: readonly Policy[] = ['kill', ...crashPolicies]
+
+/** Tries at each crash point; a policy that decides by chance is tried more than once, and counts when it differs. */
+const TRIES: Record<Policy, number> = {
+  kill: 1,
+  none: 1,
+  all: 1,
+  last: 1,
+  prefix: 4,
+  sectors: 4,
+  holes: 3,
+  garbage: 4,
+}
+/** Share of the images whose recovery is itself crashed. */
+const NESTED = 0.35
+
+export class Tally {
+  points = 0
+  images = 0
+  nested = 0
+  /** Images by policy. */
+  readonly byPolicy: Record<string, number> = {}
+
+  count(policy: Policy): void {
+    this.images++
+    this.byPolicy[policy] = (this.byPolicy[policy] ?? 0) + 1
+  }
+
+  add(other: Tally): void {
+    this.points += other.points
+    this.images += other.images
+    this.nested += other.nested
+    for (const [policy, images] of Object.entries(other.byPolicy))
+      this.byPolicy[policy] = (this.byPolicy[policy] ?? 0) + images
+  }
+}
+
+/** A crash that was not survived. */
+export class CrashFailure extends Error {
+  override name = 'CrashFailure'
+  readonly index: number
+  readonly policy: Policy
+
+  constructor(index: number, policy: Policy, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super(`crash before operation ${index}, policy ${policy}: ${reason}`, { cause })
+    this.index = index
+    this.policy = policy
+  }
+}
+
+export interface CrashOptions {
+  /** Only this crash point, or only this policy. */
+  index?: number
+  policy?: Policy
+  /** Crash at every n-th point only. */
+  stride?: number
+}
+
+/** Crashes a recording everywhere. @throws CrashFailure at the first image that is not survived. */
+export const crashEverywhere = async (
+  recording: Recording,
+  seed: number,
+  tally: Tally,
+  { index: onlyIndex, policy: onlyPolicy, stride = 1 }: CrashOptions = {},
+): Promise<void> => {
+  const { journal, from } = recording
+  const disk = new FaultDisk({ seed, crc32: nodeStorage.crc32 })
+  for (let index = 0; index <= journal.length; index++) {
+    const wanted =
+      onlyIndex === undefined ? index >= from && (index - from) % stride === 0 : index === onlyIndex
+    if (wanted) {
+      tally.points++
+      await crashAt(disk, recording, index, seed, tally, onlyPolicy)
+    }
+    if (index < journal.length) disk.apply(journal[index]!)
+  }
+}
+
+const crashAt = async (
+  disk: FaultDisk,
+  recording: Recording,
+  index: number,
+  seed: number,
+  tally: Tally,
+  onlyPolicy: Policy | undefined,
+): Promise<void> => {
+  const seen = new Set<number>()
+  // With everything durable there is one image only, whatever the policy.
+  for (const policy of disk.settled ? (['none'] as const) : policies) {
+    if (onlyPolicy !== undefined && policy !== onlyPolicy) continue
+    for (let attempt = 0; attempt < TRIES[policy]; attempt++) {
+      // Each image has random numbers of its own, so that one can be replayed without the others.
+      const random = new Random(
+        seed ^ Math.imul(index + 1, 0x9e3779b1) ^ (policies.indexOf(policy) << 8) ^ attempt,
+      )
+      try {
+        if (policy === 'kill') await killImage(disk, recording, index, random, tally)
+        else {
+          const image = disk.crash(policy, random)
+          if (seen.has(image.signature)) continue
+          seen.add(image.signature)
+          tally.count(policy)
+          await powerImage(image, { ...recording, ...expected(recording, index, true) }, random, tally)
+        }
+      } catch (error) {
+        throw new CrashFailure(index, policy, error)
+      }
+    }
+  }
+}
+
+const powerImage = async (
+  image: FaultDisk,
+  expectation: Expectation,
+  random: Random,
+  tally: Tally,
+): Promise<void> => {
+  const before = random.chance(NESTED) ? image.kill(random) : undefined
+  const { commit, operations } = await recover(image, expectation)
+  const { states, options } = expectation
+  await requireContinuation(image, states[commit]!, options, random)
+  if (before === undefined || operations.length === 0) return
+  // The power fails again while that recovery is under way: the next one must come to the same.
+  for (const operation of operations.slice(0, random.below(operations.length))) before.apply(operation)
+  const policy = random.pick(crashPolicies)
+  tally.count(policy)
+  tally.nested++
+  try {
+    await recover(before.crash(policy, random), { ...expectation, low: commit, high: commit })
+  } catch (error) {
+    throw new Error(`crash in the recovery (${policy}): ${(error as Error).message}`, { cause: error })
+  }
+}
+
+const killImage = async (
+  disk: FaultDisk,
+  recording: Recording,
+  index: number,
+  random: Random,
+  tally: Tally,
+): Promise<void> => {
+  const image = disk.kill(random)
+  const before = disk.kill(random)
+  tally.count('kill')
+  const { db, commit, operations } = await recover(image, {
+    ...recording,
+    ...expected(recording, index, false),
+  })
+  // What the first process left unsynced is still unsynced when the power fails during, or after, the recovery.
+  const done = random.below(operations.length + 1)
+  for (const operation of operations.slice(0, done)) before.apply(operation)
+  const policy = random.pick(crashPolicies)
+  tally.count(policy)
+  tally.nested++
+  const bounds = expected(recording, index, true)
+  const low = done === operations.length ? commit : bounds.low
+  try {
+    await recover(before.crash(policy, random), { ...recording, low, high: Math.max(commit, bounds.low) })
+  } catch (error) {
+    const when = done === operations.length ? 'after the recovery' : 'in the recovery'
+    throw new Error(`loss of power ${when} from a kill (${policy}): ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+  await requireNewCommit(image, db, recording.states[commit]!, recording.options, random)
+}

@@ -1,0 +1,131 @@
+/**
+ * One crash image: the database is opened as the next start would, and must hold the state after one of the commits
+ * that may be the last, be sound by `verify`, need no second recovery, and take and keep a new commit.
+ */
+import { type Database, openOn } from '../../../src/database.ts'
+import type { CrashPolicy, FaultDisk } from '../../../src/storage/fault.ts'
+import { crashPolicies } from '../../../src/storage/fault.ts'
+import type { Operation } from '../../../src/storage/fault-nodes.ts'
+import type { Random } from '../../../src/storage/random.ts'
+import type { DatabaseOptions, State } from './session.ts'
+
+export interface Expectation {
+  states: readonly State[]
+  /** Numbers of the first and the last commit after which the database may stand. */
+  low: number
+  high: number
+  options: DatabaseOptions
+}
+
+/** What `recover` found, and every change of the disk that it made. */
+export interface Recovered {
+  db: Database
+  commit: number
+  operations: readonly Operation[]
+}
+
+const NEW_KEY = 'a commit after the crash'
+
+export const openOnDisk = (disk: FaultDisk, options: DatabaseOptions): Database =>
+  openOn('db', { ...options, storage: disk.storage }, disk.storage)
+
+/** Opens the database and checks what is in it. */
+export const recover = async (disk: FaultDisk, expectation: Expectation): Promise<Recovered> => {
+  const operations: Operation[] = []
+  disk.journal = operations
+  const db = openOnDisk(disk, expectation.options)
+  disk.journal = undefined
+  const found = scan(db)
+  const commit = match(found, expectation)
+  await requireSound(db, found.size)
+  return { db, commit, operations }
+}
+
+/** After `recover`: all of it is durable, a second recovery has nothing to do, and life goes on. */
+export const requireContinuation = async (
+  disk: FaultDisk,
+  state: State,
+  options: DatabaseOptions,
+  random: Random,
+): Promise<void> => {
+  const next = disk.crash('none', random)
+  next.journal = []
+  const db = openOnDisk(next, options)
+  const changes = next.journal.filter(({ kind }) => !kind.startsWith('sync'))
+  if (db.stats().recovery.needed || changes.length > 0)
+    throw new Error(`a second recovery did something: ${changes.map(({ kind }) => kind).join(', ')}`)
+  next.journal = undefined
+  requireEqual(scan(db), state, 'after the second recovery')
+  await requireNewCommit(next, db, state, options, random)
+}
+
+/** A new commit is durable, whatever a loss of power leaves of the rest. */
+export const requireNewCommit = async (
+  disk: FaultDisk,
+  db: Database,
+  state: State,
+  options: DatabaseOptions,
+  random: Random,
+): Promise<void> => {
+  const value = `${random.next()}`
+  db.put(NEW_KEY, value)
+  if (options.durability !== 'power') await db.flush()
+  const policy: CrashPolicy = random.pick(crashPolicies)
+  const last = openOnDisk(disk.crash(policy, random), options)
+  const found = scan(last)
+  if (found.get(NEW_KEY) !== value) throw new Error(`a commit after the recovery is lost (policy ${policy})`)
+  found.delete(NEW_KEY)
+  requireEqual(found, state, 'after a commit after the recovery')
+  if (random.chance(0.25)) await requireSound(last, found.size + 1)
+}
+
+/** All records, by the cursor. */
+export const scan = (db: Database): Map<string, string> => {
+  const found = new Map<string, string>()
+  for (db.reset(); db.next(); ) {
+    const { key, value } = db.readCurrent()
+    if (found.has(key)) throw new Error(`the cursor gave ${key} twice`)
+    found.set(key, value)
+  }
+  return found
+}
+
+export const requireSound = async (db: Database, records: number): Promise<void> => {
+  const report = await db.verify()
+  if (!report.ok) throw new Error(`verify: ${report.problems.slice(0, 3).join('; ')}`)
+  if (report.records !== records || db.stats().records !== records)
+    throw new Error(
+      `verify counts ${report.records} records, stats ${db.stats().records}, there are ${records}`,
+    )
+}
+
+export const requireEqual = (found: State, state: State, when: string): void => {
+  const difference = firstDifference(found, state)
+  if (difference !== undefined) throw new Error(`${when}: ${difference}`)
+}
+
+/** The number of the last commit that is there. */
+const match = (found: State, { states, low, high }: Expectation): number => {
+  for (let number = high; number >= low; number--)
+    if (firstDifference(found, states[number]!) === undefined) return number
+  const other = states.findLastIndex(state => firstDifference(found, state) === undefined)
+  if (other >= 0 && other < low) throw new Error(`lost: commits ${other + 1} to ${low} are gone`)
+  if (other > high) throw new Error(`commit ${other} is there, but ${high} was the last to begin`)
+  throw new Error(
+    `half: what is there is no state after a commit; against commit ${low}: ${firstDifference(found, states[low]!)}`,
+  )
+}
+
+const firstDifference = (found: State, state: State): string | undefined => {
+  for (const [key, value] of state) {
+    const other = found.get(key)
+    if (other === undefined) return `${key} is missing`
+    if (other !== value) return `${key} is ${show(other)}, expected ${show(value)}`
+  }
+  if (found.size === state.size) return undefined
+  for (const key of found.keys()) if (!state.has(key)) return `${key} should not be there`
+  return undefined
+}
+
+const show = (value: string): string =>
+  value.length > 30 ? `"${value.slice(0, 24)}…" (${value.length})` : `"${value}"`

@@ -1,0 +1,261 @@
+/** What the campaigns crash: small workloads, each for a part of the engine. All follow from the session's random numbers. */
+import { KeyHash } from '../../../src/index/key.ts'
+import { Metadata } from '../../../src/pager/metadata.ts'
+import type { Random } from '../../../src/storage/random.ts'
+import type { Change, DatabaseOptions, Session } from './session.ts'
+
+export interface Workload {
+  name: string
+  /** Changes of the usual options. */
+  options?: (random: Random) => Partial<DatabaseOptions>
+  run(session: Session): Promise<void>
+}
+
+export const usualOptions = (random: Random): DatabaseOptions => ({
+  durability: random.pick(['power', 'power', 'power', 'process', 'none'] as const),
+  cacheBytes: random.pick([16, 24, 64]) * 4096,
+  checkpointBytes: 65536,
+  logSegmentBytes: 131072,
+})
+
+export const workloads: readonly Workload[] = [
+  {
+    name: 'creation',
+    async run(session) {
+      for (let i = 0; i < 3; i++) session.put(`key ${i}`, text(session.random, 100))
+      session.close()
+    },
+  },
+  {
+    name: 'autocommit',
+    async run(session) {
+      const { random } = session
+      session.begin()
+      for (let i = 0; i < 40; i++) {
+        const key = `key ${random.below(12)}`
+        if (random.chance(0.7)) session.put(key, text(random, 300))
+        else session.delete(key)
+      }
+    },
+  },
+  {
+    name: 'transactions',
+    async run(session) {
+      const { random } = session
+      fill(session, 10)
+      session.begin()
+      for (let i = 0; i < 12; i++) {
+        const changes = someChanges(random, 10, 20, 400)
+        const roll = random.below(10)
+        if (roll < 3) session.rollback(changes)
+        else if (roll < 5) session.batch(changes)
+        else
+          session.transaction(changes, tx => {
+            if (random.chance(0.6)) return
+            const savepoint = tx.savepoint()
+            for (const [key, value] of someChanges(random, 4, 20, 400)) {
+              if (value === undefined) tx.delete(key)
+              else tx.put(key, value)
+            }
+            tx.rollbackTo(savepoint)
+          })
+        // A transaction under way at the crash, with its changes written and synced.
+        if (random.chance(0.4)) {
+          const tx = session.db.begin()
+          for (const [key, value] of someChanges(random, 6, 20, 400)) {
+            if (value === undefined) tx.delete(key)
+            else tx.put(key, value)
+          }
+          await session.flush()
+          if (random.chance(0.3)) await session.checkpoint()
+          tx.rollback()
+        }
+      }
+    },
+  },
+  {
+    name: 'group commit',
+    async run(session) {
+      const { random } = session
+      session.begin()
+      for (let round = 0; round < 10; round++) {
+        for (let i = random.between(1, 8); i > 0; i--)
+          session.async(someChanges(random, random.chance(0.7) ? 1 : 4, 16, 200))
+        if (random.chance(0.3)) session.put(`key ${random.below(16)}`, text(random, 200))
+        if (random.chance(0.7)) await session.settle()
+        else await new Promise(resolve => setImmediate(resolve))
+        if (random.chance(0.15)) session.transaction(someChanges(random, 3, 16, 200))
+      }
+      await session.settle()
+    },
+  },
+  {
+    name: 'splits and merges',
+    async run(session) {
+      const { random } = session
+      const keys = keysOfRoots(session, [3, 50], 44)
+      for (const key of keys.slice(0, 12)) session.put(key, text(random, 1200, 700))
+      session.begin()
+      for (const key of keys.slice(12)) {
+        session.put(key, text(random, 1200, 700))
+        if (random.chance(0.1)) await session.checkpoint()
+      }
+      for (const key of random.shuffle(keys).slice(0, 34)) session.delete(key)
+    },
+  },
+  {
+    name: 'splits in transactions',
+    async run(session) {
+      const { random } = session
+      const keys = keysOfRoots(session, [7], 50)
+      session.begin()
+      for (let round = 0; round < 7; round++) {
+        const changes = random
+          .shuffle(keys)
+          .slice(0, random.between(3, 12))
+          .map((key): Change => [key, random.chance(0.6) ? text(random, 1200, 500) : undefined])
+        if (random.chance(0.35)) session.rollback(changes)
+        else session.transaction(changes)
+      }
+    },
+  },
+  {
+    name: 'large values',
+    async run(session) {
+      const { random } = session
+      session.put('large 0', text(random, 30_000, 5000))
+      session.begin()
+      for (let i = 0; i < 14; i++) {
+        const key = `large ${random.below(4)}`
+        const value = random.chance(0.25) ? undefined : text(random, 40_000, 1000)
+        if (random.chance(0.5)) session.batch([[key, value]])
+        else if (value === undefined) session.delete(key)
+        else if (random.chance(0.2)) session.rollback([[key, value]])
+        else session.put(key, value)
+      }
+    },
+  },
+  {
+    name: 'slots used again',
+    async run(session) {
+      const { random } = session
+      const keys = keysOfRoots(session, [9], 24)
+      for (const key of keys) session.put(key, text(random, 120))
+      session.begin()
+      for (let i = 0; i < 40; i++) {
+        const key = random.pick(keys)
+        if (session.state.has(key)) session.delete(key)
+        else session.put(key, text(random, 160))
+      }
+    },
+  },
+  {
+    name: 'checkpoints',
+    async run(session) {
+      const { random } = session
+      fill(session, 40)
+      session.begin()
+      for (let i = 0; i < 40; i++) {
+        session.put(`key ${random.below(60)}`, text(random, 900))
+        if (random.chance(0.15)) await session.checkpoint()
+        if (random.chance(0.05)) await session.flush()
+      }
+    },
+  },
+  {
+    name: 'log used again',
+    // 64 KiB of log until a checkpoint is due, 128 KiB of it in a segment: the segments go round.
+    options: () => ({ cacheBytes: 64 * 4096 }),
+    async run(session) {
+      const { random } = session
+      const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`)
+      for (let i = 0; i < 90; i++)
+        session.batch(
+          random
+            .shuffle(keys)
+            .slice(0, 6)
+            .map(key => [key, text(random, 1200, 900)] as const),
+        )
+      session.begin()
+      for (let i = 0; i < 36; i++)
+        session.batch(
+          random
+            .shuffle(keys)
+            .slice(0, 8)
+            .map(key => [key, text(random, 1200, 900)] as const),
+        )
+    },
+  },
+  {
+    name: 'larger than the pool',
+    options: () => ({ cacheBytes: 16 * 4096 }),
+    async run(session) {
+      const { random } = session
+      fill(session, 30)
+      session.begin()
+      for (let i = 0; i < 3; i++) {
+        const changes = someChanges(random, random.between(30, 90), 120, 900)
+        if (random.chance(0.4)) session.rollback(changes)
+        else session.transaction(changes)
+        session.put(`key ${random.below(120)}`, text(random, 900))
+      }
+    },
+  },
+  {
+    name: 'growth of the file',
+    async run(session) {
+      const { random } = session
+      session.begin()
+      for (let i = 0; i < 10; i++) {
+        session.put(`large ${i}`, text(random, 30_000, 20_000))
+        if (random.chance(0.3)) await session.checkpoint()
+      }
+    },
+  },
+  {
+    name: 'close and reopen',
+    async run(session) {
+      const { random } = session
+      fill(session, 6)
+      session.begin()
+      for (let round = 0; round < 6; round++) {
+        for (let i = random.below(5); i > 0; i--) session.put(`key ${random.below(9)}`, text(random, 600))
+        if (random.chance(0.4)) {
+          const tx = session.db.begin()
+          tx.put('open at the close', 'never')
+        }
+        session.close()
+        session.open({ logSegmentBytes: random.pick([131072, 262144]) })
+      }
+    },
+  },
+]
+
+/** Records to begin with, in one transaction. */
+const fill = (session: Session, records: number): void => {
+  const { random } = session
+  session.batch(Array.from({ length: records }, (_, i) => [`key ${i}`, text(random, 500)] as const))
+}
+
+const someChanges = (random: Random, count: number, keys: number, most: number): Change[] =>
+  Array.from({ length: count }, (): Change => {
+    const key = `key ${random.below(keys)}`
+    return [key, random.chance(0.3) ? undefined : text(random, most)]
+  })
+
+/** Up to `most` characters, at least `least`, hardly ever the same twice. */
+export const text = (random: Random, most: number, least: number = 1): string =>
+  `${random.next()}`.padEnd(random.between(least, most), random.pick(['abcdefgh', '0123456789', ' x', '~']))
+
+/** Keys that lie in few index blocks, so that buckets there split and merge. */
+const keysOfRoots = (session: Session, roots: readonly number[], count: number): string[] => {
+  const head = session.disk.bytes('db/data').slice(0, 4096)
+  const hash = new KeyHash(Metadata.decode(head, 'data', session.disk.storage).identity.hashKey)
+  const keys: string[] = []
+  for (let number = session.random.below(1e6); keys.length < count; number++) {
+    const bytes = Buffer.from(`key-${number}`)
+    hash.of(bytes, 0, bytes.length)
+    if (roots.includes(hash.root)) keys.push(`key-${number}`)
+  }
+  return keys
+}
