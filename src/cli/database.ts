@@ -1,4 +1,5 @@
 /** Opening the database that a command names, as bytes: what they mean is the command's business. */
+import { StorageError } from '../errors.ts'
 import { type Database, open } from '../index.ts'
 
 export type ByteDatabase = Database<Uint8Array>
@@ -6,19 +7,36 @@ export type ByteDatabase = Database<Uint8Array>
 export interface Access {
   /** Only commands that bring records may create a database. */
   createIfMissing: boolean
+  /** The command writes nothing. */
+  onlyReads?: boolean
 }
 
 /** Opens, runs `work`, and closes whatever happens. */
 export async function withDatabase<R>(
   directory: string,
-  { createIfMissing }: Access,
+  access: Access,
   work: (db: ByteDatabase) => R | Promise<R>,
 ): Promise<R> {
-  const db = open<Uint8Array>(directory, { valueEncoding: 'binary', keyEncoding: 'binary', createIfMissing })
+  const db = openBytes(directory, access)
   try {
     return await work(db)
   } finally {
     db.close()
+  }
+}
+
+/** Where no lock can be written (a full disk, a read-only one), a database that was closed cleanly can still be read. */
+function openBytes(directory: string, { createIfMissing, onlyReads = false }: Access): ByteDatabase {
+  const options = { valueEncoding: 'binary', keyEncoding: 'binary', createIfMissing } as const
+  try {
+    return open<Uint8Array>(directory, options)
+  } catch (error) {
+    if (!onlyReads || !(error instanceof StorageError)) throw error
+    try {
+      return open<Uint8Array>(directory, { ...options, readOnly: true })
+    } catch {
+      throw error
+    }
   }
 }
 

@@ -25,7 +25,7 @@ export function registerExport(cli: CAC): void {
       const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
       const format = chooseFormat(choiceOption(options, 'format', FORMATS), target)
       const force = flagOption(options, 'force')
-      return withDatabase(argument(directory), { createIfMissing: false }, async db => {
+      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
         const writer = writerFor(db, format, encoding)
         const outcome = await (target === '-' ? toStdout(db, writer) : toFile(db, writer, target, force))
         if (!outcome.cut) process.stderr.write(`exported ${count(outcome.written)} records\n`)

@@ -17,7 +17,7 @@ export function registerGet(cli: CAC): void {
 }
 
 async function get(directory: string, key: string, encoding: Encoding): Promise<number> {
-  const value = await withDatabase(directory, { createIfMissing: false }, db => db.get(key))
+  const value = await withDatabase(directory, { createIfMissing: false, onlyReads: true }, db => db.get(key))
   if (value === undefined) throw new CommandError(`no such key: ${quoted(key)}`)
   const text = valueToText(value, encoding)
   if (text === undefined) throw notInEncoding(textToBytes(key), encoding)

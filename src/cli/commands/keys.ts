@@ -25,7 +25,9 @@ export function registerKeys(cli: CAC): void {
         limit: countOption(options, 'limit') ?? Number.POSITIVE_INFINITY,
         encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
       }
-      return withDatabase(argument(directory), { createIfMissing: false }, db => keys(db, wanted))
+      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, db =>
+        keys(db, wanted),
+      )
     })
 }
 

@@ -17,7 +17,7 @@ export function registerStats(cli: CAC): void {
     .action((directory: string, options: Options) => {
       const json = flagOption(options, 'json')
       const quick = flagOption(options, 'quick')
-      return withDatabase(argument(directory), { createIfMissing: false }, async db => {
+      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
         const stats = db.stats()
         const report = quick ? undefined : await verifyWithProgress(db)
         await print(json ? asJson(stats, report) : readable(stats, report))
