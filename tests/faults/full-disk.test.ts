@@ -51,7 +51,7 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
             for (const room of [bytes === LARGE ? 5_000_000 : 1_000_000, 300_000, 40_000]) {
               disk.leave(room)
               const db = open(directory, { ...tight, durability })
-              const failure = write(db, random, bytes, history)
+              const failure = await write(db, random, bytes, history)
               expectRefused(failure)
               expectStopped(db)
               expectTypedOrNothing(() => db.close())
@@ -90,6 +90,26 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
         expectTypedOrNothing(() => db.close())
         disk.free()
         await expectHistory(directory, tight, history)
+      }),
+    )
+
+    test(
+      'what durability none writes in the background and finds no room for stops the handle at the next call',
+      onDisk(async (disk, random, directory) => {
+        const history = new History<string>()
+        const db = open(directory, { ...roomy, durability: 'none' })
+        commit(db, history, someChanges(random, SMALL))
+        await db.flush()
+        disk.leave(0)
+        // More than the last block of the log has room for.
+        history.commit([['record/lost', 'lost'.repeat(5000)]])
+        db.put('record/lost', 'lost'.repeat(5000))
+        const deadline = Date.now() + 10_000
+        while (thrownBy(() => db.get('record/lost')) === undefined && Date.now() < deadline) await pause(50)
+        expectStopped(db)
+        expectTypedOrNothing(() => db.close())
+        disk.free()
+        await expectHistory(directory, roomy, history)
       }),
     )
 
@@ -368,7 +388,12 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
 }
 
 /** Writes commits of every kind until one is refused; returns what that was refused with. */
-function write(db: Database, random: Random, bytes: number, history: History<string>): unknown {
+async function write(
+  db: Database,
+  random: Random,
+  bytes: number,
+  history: History<string>,
+): Promise<unknown> {
   const certain = db.durability !== 'none'
   for (let i = 0; i < 20_000; i++) {
     const changes = someChanges(random, bytes)
@@ -389,6 +414,11 @@ function write(db: Database, random: Random, bytes: number, history: History<str
     })
     if (failure !== undefined) return failure
     if (certain) history.certain(number)
+    else if (random.chance(0.02)) {
+      const refused = await failureOf(() => db.flush())
+      if (refused !== undefined) return refused
+      history.certain(number)
+    }
   }
   throw new Error('the disk never filled up')
 }
