@@ -1,39 +1,142 @@
 /** `xenondb verify`: checks every block, chain and count; status 1 when something is wrong. */
 import type { CAC } from 'cac'
-import type { VerifyReport } from '../../types.ts'
-import { argument, flagOption, type Options } from '../arguments.ts'
+import { DatabaseLockedError, nodeStorage, type VerifyReport, XenonError } from '../../index.ts'
+import { argument, flagOption, type Options, textOption } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
 import { type ByteDatabase, withDatabase } from '../database.ts'
-import { EXIT_DONE, EXIT_FAILED, printable } from '../errors.ts'
+import { CommandError, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, printable } from '../errors.ts'
+import { Overtaken } from '../live-copy.ts'
+import { bytesNeeded, withPlace } from '../live-copy-place.ts'
+import { InDoubt, liveOwner, verifyLive } from '../live-copy-verify.ts'
 import { print } from '../output.ts'
 import { startProgress } from '../progress.ts'
 import { bad, bar, count, good, heading, percent, table } from '../render.ts'
+
+/** Copies are taken anew when the owner was faster, or when a copy shows what the live file does not. */
+const COPIES = 10
+const DOUBTFUL_COPIES = 3
+const PAUSE_MS = 30
 
 export function registerVerify(cli: CAC): void {
   cli
     .command('verify <directory>', 'Check every block, chain and count; status 1 when something is wrong')
     .option('--json', 'Print the report as JSON')
-    .action((directory: string, options: Options) => {
+    .option('--temporary <directory>', 'Where a copy goes while another process has the database open')
+    .action(async (directory: string, options: Options) => {
       const json = flagOption(options, 'json')
-      return withDatabase(argument(directory), { createIfMissing: false }, async db => {
-        const report = await verifyWithProgress(db)
-        await print(json ? `${JSON.stringify(report, null, 2)}\n` : readable(report))
-        return report.ok ? EXIT_DONE : EXIT_FAILED
-      })
+      const temporary = textOption(options, 'temporary')
+      const interrupted = new AbortController()
+      const interrupt = () => interrupted.abort()
+      process.once('SIGINT', interrupt)
+      try {
+        const finding = await verify(argument(directory), temporary, interrupted.signal)
+        await print(json ? asJson(finding) : readable(finding))
+        return finding.report.ok ? EXIT_DONE : EXIT_FAILED
+      } catch (error) {
+        if (!interrupted.signal.aborted) throw error
+        process.stderr.write('interrupted\n')
+        return EXIT_INTERRUPTED
+      } finally {
+        process.off('SIGINT', interrupt)
+      }
     })
 }
 
+interface Finding {
+  report: VerifyReport
+  /** The database was in use: what was checked is a copy. */
+  copy?: { pid: number | undefined; lsn: number }
+}
+
+/** Checks the database itself, or a copy of it while another process has it open. */
+async function verify(
+  directory: string,
+  temporary: string | undefined,
+  signal: AbortSignal,
+): Promise<Finding> {
+  let doubts = 0
+  for (let copies = 1; ; copies++) {
+    const owner = liveOwner(directory)
+    try {
+      if (owner === undefined)
+        return await withDatabase(directory, { createIfMissing: false }, async db => ({
+          report: await verifyWithProgress(db, signal),
+        }))
+      return await verifyInUse(directory, temporary, owner.pid, signal)
+    } catch (error) {
+      // It was opened just now, or it changed too fast.
+      const again = error instanceof DatabaseLockedError || error instanceof Overtaken
+      if (error instanceof InDoubt) {
+        if (++doubts < DOUBTFUL_COPIES) continue
+        if (error.outcome instanceof XenonError) throw error.outcome
+        return { report: error.outcome.report, copy: { pid: owner?.pid, lsn: error.outcome.lsn } }
+      }
+      if (!again) throw error
+      if (copies === COPIES)
+        throw new CommandError(
+          `${directory} is in use, and ${copies} attempts to copy it failed: ${(error as Error).message}; try again, or close it first`,
+        )
+      await pause(PAUSE_MS)
+    }
+  }
+}
+
+async function verifyInUse(
+  directory: string,
+  temporary: string | undefined,
+  pid: number | undefined,
+  signal: AbortSignal,
+): Promise<Finding> {
+  return await withPlace(directory, temporary, async place => {
+    let bar = startProgress('copy', bytesNeeded(nodeStorage, directory), 'bytes')
+    let checking = false
+    try {
+      const { report, lsn } = await verifyLive(directory, place, {
+        onCopy: async done => {
+          bar.update(done)
+          await pause(0)
+          signal.throwIfAborted()
+        },
+        onVerify: (done, total) => {
+          if (!checking) {
+            checking = true
+            bar.stop()
+            bar = startProgress('verify', total, 'blocks')
+          }
+          bar.update(done)
+          signal.throwIfAborted()
+        },
+      })
+      return { report, copy: { pid, lsn } }
+    } finally {
+      bar.stop()
+    }
+  })
+}
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise(resolve => setTimeout(resolve, milliseconds))
+
 /** Runs `db.verify` with a progress bar on a terminal. */
-export async function verifyWithProgress(db: ByteDatabase): Promise<VerifyReport> {
+export async function verifyWithProgress(db: ByteDatabase, signal?: AbortSignal): Promise<VerifyReport> {
   const progress = startProgress('verify', db.stats().blocks.total, 'blocks')
   try {
-    return await db.verify({ onProgress: ({ done }) => progress.update(done) })
+    return await db.verify({
+      onProgress: ({ done }) => {
+        progress.update(done)
+        signal?.throwIfAborted()
+      },
+    })
   } finally {
     progress.stop()
   }
 }
 
-function readable(report: VerifyReport): string {
+function asJson({ report, copy }: Finding): string {
+  return `${JSON.stringify({ ...report, ...(copy && { copy }) }, null, 2)}\n`
+}
+
+function readable({ report, copy }: Finding): string {
   const facts = [
     ['records', count(report.records)],
     ['free slots', count(report.freeSlots)],
@@ -44,9 +147,14 @@ function readable(report: VerifyReport): string {
     `${heading('blocks')}\n${table(kindRows(report.blocks), [1, 2])}`,
     `${heading('contents')}\n${table(facts, [1])}`,
     `${heading('fill of the blocks that hold records')}\n${table(histogramRows(report.fillHistogram), [0, 1])}`,
-    verdict(report),
+    copy === undefined ? verdict(report) : `${inUse(copy)}\n${verdict(report)}`,
   ]
   return `${sections.join('\n\n')}\n`
+}
+
+function inUse({ pid, lsn }: { pid: number | undefined; lsn: number }): string {
+  const owner = pid === undefined ? 'another process' : `process ${pid}`
+  return `in use by ${owner}: verified a copy as of LSN ${lsn}`
 }
 
 function histogramRows(histogram: readonly number[]): string[][] {

@@ -1,0 +1,173 @@
+/**
+ * The copy of a live database, with the writer's steps put exactly between, and into, those of the copy: in one process, in
+ * memory. What the copy recovers to must be what the database holds when the copy ends.
+ */
+import { describe, expect, test } from 'vitest'
+import { copyLive, Overtaken } from '../../src/cli/live-copy.ts'
+import { type Database, type File, memoryStorage, open, type Storage } from '../../src/index.ts'
+import { closeQuietly, expectVerified } from '../support/database.ts'
+import { failureOf } from '../support/errors.ts'
+import { differences, readImage } from '../support/image.ts'
+import { expectEqual, type Records, scan } from '../support/model.ts'
+import { type Random, runs, seeded } from '../support/random.ts'
+
+const OPTIONS = { cacheBytes: 32 * 4096, checkpointBytes: 65536, logSegmentBytes: 131072 } as const
+const BLOCK = 4096
+
+/** A database of some hundred blocks, and a step of its life: commits, an open transaction now and then, a checkpoint. */
+class Writer {
+  readonly storage: Storage = memoryStorage()
+  readonly db: Database
+  readonly #random: Random
+
+  constructor(random: Random) {
+    this.#random = random
+    this.db = open('db', { ...OPTIONS, storage: this.storage })
+    for (let i = 0; i < 300; i++) this.db.put(`key ${i}`, this.text(2_000))
+  }
+
+  text(most: number): string {
+    return String.fromCharCode(97 + this.#random.below(26)).repeat(this.#random.below(most))
+  }
+
+  async step(commits: number): Promise<void> {
+    const { db } = this
+    const random = this.#random
+    for (let i = 0; i < commits; i++) {
+      const kind = random.below(10)
+      const key = `key ${random.below(400)}`
+      if (kind < 6) db.put(key, this.text(2_000))
+      else if (kind < 8) db.delete(key)
+      else if (kind === 8) db.put(`large ${random.below(5)}`, this.text(20_000))
+      else {
+        const tx = db.begin()
+        for (let k = 0; k < 5; k++) tx.put(`key ${random.below(400)}`, this.text(500))
+        if (random.chance(0.3)) tx.rollback()
+        else tx.commit()
+      }
+    }
+    if (random.chance(0.3)) await db.checkpoint()
+  }
+}
+
+/** The same storage, but every read of the data file is interrupted at a sector in its middle. */
+function torn(storage: Storage, random: Random, between: () => void): Storage {
+  return {
+    ...storage,
+    open(path, options): File {
+      const file = storage.open(path, options)
+      if (options?.readOnly !== true || !path.endsWith('db/data')) return file
+      return Object.assign(Object.create(file) as File, {
+        path: file.path,
+        size: () => file.size(),
+        close: () => file.close(),
+        read(target: Uint8Array, offset: number, length: number, position: number): number {
+          const cut = Math.min(length, 512 * random.between(1, Math.max(1, Math.floor(length / 512))))
+          const got = file.read(target, offset, cut, position)
+          if (got < cut || cut === length) return got
+          between()
+          return got + file.read(target, offset + cut, length - cut, position + cut)
+        },
+      })
+    },
+  }
+}
+
+async function expectCopy(storage: Storage, records: Records<string>, copy = 'copy'): Promise<void> {
+  const db = open(copy, { ...OPTIONS, storage, createIfMissing: false })
+  try {
+    expectEqual(db, records)
+    await expectVerified(db, records.size)
+  } finally {
+    closeQuietly(db)
+  }
+}
+
+describe('a copy of a live database', () => {
+  const COPIES = 60 * runs
+
+  test(`is whole, whatever is written between its pieces (${COPIES} copies)`, () =>
+    seeded(async random => {
+      const writer = new Writer(random)
+      for (let i = 0; i < COPIES; i++) {
+        await writer.step(random.below(20))
+        await copyLive(writer.storage, 'db', `copy ${i}`, {
+          pieceBytes: BLOCK * random.between(1, 40),
+          onPiece: () => (random.chance(0.4) ? writer.step(random.below(8)) : undefined),
+        })
+        await expectCopy(writer.storage, scan(writer.db), `copy ${i}`)
+      }
+      await expectVerified(writer.db)
+      writer.db.close()
+    }))
+
+  test(`is whole when blocks are caught in the middle of their writes (${COPIES} copies)`, () =>
+    seeded(async random => {
+      const writer = new Writer(random)
+      let tears = 0
+      for (let i = 0; i < COPIES; i++) {
+        await writer.step(random.below(20))
+        const storage = torn(writer.storage, random, () => {
+          if (!random.chance(0.3)) return
+          tears++
+          // Eviction writes blocks: the pool holds a few of them only.
+          for (let k = 0; k < 6; k++) writer.db.put(`key ${random.below(400)}`, writer.text(2_000))
+        })
+        await copyLive(storage, 'db', `copy ${i}`, { pieceBytes: BLOCK * random.between(1, 40) })
+        await expectCopy(writer.storage, scan(writer.db), `copy ${i}`)
+      }
+      expect(tears).toBeGreaterThan(COPIES)
+      writer.db.close()
+    }))
+
+  test('leaves out what an open transaction has done so far', () =>
+    seeded(async random => {
+      const writer = new Writer(random)
+      const records = scan(writer.db)
+      const tx = writer.db.begin()
+      for (let i = 0; i < 100; i++) tx.put(`key ${i}`, 'not committed')
+      await writer.db.flush()
+      await copyLive(writer.storage, 'db', 'copy')
+      await expectCopy(writer.storage, records)
+      tx.rollback()
+      writer.db.close()
+    }))
+
+  test('of a database that is idle, closed or just created is whole, and changes nothing', () =>
+    seeded(async random => {
+      const writer = new Writer(random)
+      const records = scan(writer.db)
+      for (const name of ['idle', 'checkpointed', 'closed']) {
+        if (name === 'checkpointed') await writer.db.checkpoint()
+        if (name === 'closed') writer.db.close()
+        const before = readImage('db', writer.storage)
+        await copyLive(writer.storage, 'db', name)
+        expect(differences(before, readImage('db', writer.storage))).toEqual([])
+        await expectCopy(writer.storage, records, name)
+      }
+      const storage = memoryStorage()
+      const db = open('db', { ...OPTIONS, storage })
+      await copyLive(storage, 'db', 'copy')
+      await expectCopy(storage, new Map())
+      db.close()
+    }))
+
+  test('that is overtaken by the recycling of the log says so', () =>
+    seeded(async random => {
+      const writer = new Writer(random)
+      const failure = await failureOf(() =>
+        copyLive(writer.storage, 'db', 'copy', {
+          pieceBytes: BLOCK * 64,
+          onPiece: async () => {
+            for (let i = 0; i < 6; i++) {
+              await writer.step(150)
+              await writer.db.checkpoint()
+            }
+          },
+        }),
+      )
+      expect(failure).toBeInstanceOf(Overtaken)
+      await expectVerified(writer.db)
+      writer.db.close()
+    }))
+})
