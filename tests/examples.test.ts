@@ -47,3 +47,15 @@ test('the quickstart prints what its comments say', () =>
     ])
     expect(readdirSync(directory)).toEqual([])
   }))
+
+test('a torn checkpoint corrupts the file without the log, and does no harm with it', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('corrupt-write', [], directory)
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/XENON_CORRUPT: db\/data, block \d+: /)
+    expect(stdout).toMatch(
+      /Log off: corrupted, [1-9]\d* of 60 committed updates lost\. Log on: unharmed, 0 lost\./,
+    )
+    expect(stdout).not.toContain('✗')
+    expect(readdirSync(directory)).toEqual([])
+  }))
