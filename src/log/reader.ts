@@ -118,15 +118,25 @@ export class LogReader {
     if (at + GROUP_HEADER_BYTES > segment.capacity) return undefined
     if (segment.file.read(arena.u8, 0, GROUP_HEADER_BYTES, at) < GROUP_HEADER_BYTES) return undefined
     const bytes = arena.u32[2]!
-    if (arena.u32[0] !== GROUP_MAGIC || arena.u32[3] !== segment.salt || readU64(arena.u32, 4) !== lsn)
-      return undefined
+    if (!this.belongs(segment, lsn)) return undefined
     if (bytes < GROUP_HEADER_BYTES || bytes > segment.capacity - at || bytes % 4 !== 0) return undefined
     const rest = bytes - GROUP_HEADER_BYTES
     if (bytes > arena.buffer.byteLength) arena.grow(Math.max(bytes, 65536))
     if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest)
       return undefined
-    if (arena.u32[1] !== this.storage.crc32(arena.window(8, bytes - 8), 0)) return undefined
+    if (!this.isWhole(bytes)) return undefined
     return { end: lsn + bytes, bytes, lsn, synced: readU64(arena.u32, 6) }
+  }
+
+  /** The header in the arena is that of the group at `lsn`, from this use of the segment. */
+  private belongs(segment: Segment, lsn: number): boolean {
+    const { u32 } = this.arena
+    return u32[0] === GROUP_MAGIC && u32[3] === segment.salt && readU64(u32, 4) === lsn
+  }
+
+  /** The checksum of the group in the arena is right. */
+  private isWhole(bytes: number): boolean {
+    return this.arena.u32[1] === this.storage.crc32(this.arena.window(8, bytes - 8), 0)
   }
 
   private visitGroup(group: { bytes: number; lsn: number }, segment: Segment, visit: RecordVisitor): void {

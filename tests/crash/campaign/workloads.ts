@@ -248,7 +248,7 @@ export const text = (random: Random, most: number, least: number = 1): string =>
   `${random.next()}`.padEnd(random.between(least, most), random.pick(['abcdefgh', '0123456789', ' x', '~']))
 
 /** Keys that lie in few index blocks, so that buckets there split and merge. */
-const keysOfRoots = (session: Session, roots: readonly number[], count: number): string[] => {
+export const keysOfRoots = (session: Session, roots: readonly number[], count: number): string[] => {
   const head = session.disk.bytes('db/data').slice(0, 4096)
   const hash = new KeyHash(Metadata.decode(head, 'data', session.disk.storage).identity.hashKey)
   const keys: string[] = []

@@ -1,0 +1,175 @@
+/**
+ * Switches that break one rule of the engine each. They exist for tests and lessons only: a test that claims to notice
+ * a missing rule is run with the rule missing. Nothing in the engine knows of them; they replace methods of its
+ * classes while `body` runs, for every database of the process.
+ */
+import { BufferPool } from '../buffer/pool.ts'
+import { Database } from '../database.ts'
+import type { Engine } from '../engine.ts'
+import { LogReader } from '../log/reader.ts'
+import { LogSegments } from '../log/segments.ts'
+import { LogWriter } from '../log/writer.ts'
+import { DataFile } from '../pager/data-file.ts'
+import { Checkpointer } from '../txn/checkpoint.ts'
+import { TransactionManager } from '../txn/manager.ts'
+
+export type MutantName =
+  | 'no sync at commit'
+  | 'write-ahead rule off'
+  | 'block images off'
+  | 'log checksum off'
+  | 'no sync at checkpoint'
+  | 'metadata without sync'
+  | 'log reuse without new salt'
+  | 'no undo'
+  | 'no sync at creation'
+  | 'block checksum off'
+  | 'no log'
+
+// The members are private to the engine; here is the one place that reaches for them.
+type Method = (this: never, ...given: never[]) => unknown
+type Class = { prototype: unknown }
+
+/** Replaces a method; returns what puts it back. */
+const replace = (of: Class, name: string, make: (original: Method) => Method): (() => void) => {
+  const prototype = of.prototype as Record<string, Method>
+  const original = prototype[name]
+  if (original === undefined) throw new TypeError(`there is no method ${name} to replace`)
+  prototype[name] = make(original)
+  return () => {
+    prototype[name] = original
+  }
+}
+
+/** Runs a method while a method of one of the object's parts does nothing, or only now and then something. */
+const without =
+  (part: string, silent: string, isSilent: (call: number) => boolean = () => true) =>
+  (original: Method): Method =>
+    function (this: Record<string, Record<string, unknown>>, ...given: never[]): unknown {
+      const target = this[part]!
+      const real = target[silent] as () => unknown
+      let calls = 0
+      target[silent] = () => (isSilent(calls++) ? undefined : real.call(target))
+      try {
+        return (original as (...given: never[]) => unknown).apply(this, given)
+      } finally {
+        delete target[silent]
+      }
+    } as Method
+
+const noImages = (): (() => void) =>
+  replace(
+    LogWriter,
+    'image',
+    () =>
+      function (this: LogWriter): number {
+        return this.endLsn
+      } as Method,
+  )
+
+const mutants: Record<MutantName, () => () => void> = {
+  'no sync at commit': () =>
+    replace(
+      Database,
+      'makeDurable',
+      () =>
+        function (this: { engine: Engine }): void {
+          this.engine.log.write()
+          this.engine.checkpointer.afterCommit()
+        } as Method,
+    ),
+  'write-ahead rule off': () => replace(BufferPool, 'writeBack', without('log', 'sync')),
+  'block images off': noImages,
+  'log checksum off': () => replace(LogReader, 'isWhole', () => () => true),
+  'no sync at checkpoint': () =>
+    replace(
+      Checkpointer,
+      'finish',
+      without('file', 'sync', call => call === 0),
+    ),
+  'metadata without sync': () =>
+    replace(
+      Checkpointer,
+      'finish',
+      without('file', 'sync', call => call === 1),
+    ),
+  // A group is known by its LSN as well as by its salt, so that either alone keeps old groups out: both go.
+  'log reuse without new salt': () => {
+    const salt = replace(
+      LogSegments,
+      'startSegment',
+      original =>
+        function (this: { storage: object }, lsn: never): unknown {
+          const { storage } = this
+          this.storage = { ...storage, randomBytes: (length: number) => new Uint8Array(length) }
+          try {
+            return (original as (lsn: never) => unknown).call(this, lsn)
+          } finally {
+            this.storage = storage
+          }
+        } as Method,
+    )
+    const lsn = replace(
+      LogReader,
+      'belongs',
+      () =>
+        function (this: { arena: { u32: Uint32Array } }, segment: { salt: number }): boolean {
+          return this.arena.u32[0] === 0x474c4e58 && this.arena.u32[3] === segment.salt
+        } as Method,
+    )
+    return () => {
+      salt()
+      lsn()
+    }
+  },
+  'no undo': () =>
+    replace(
+      TransactionManager,
+      'adopt',
+      original =>
+        function (this: unknown, ...given: never[]): unknown {
+          const state = (original as (...given: never[]) => { lastLsn: number }).apply(this, given)
+          state.lastLsn = 0
+          return state
+        } as Method,
+    ),
+  'no sync at creation': () =>
+    replace(
+      DataFile,
+      'sync',
+      original =>
+        function (this: DataFile): void {
+          if (!this.file.path.endsWith('data.new')) (original as () => void).call(this)
+        } as Method,
+    ),
+  'block checksum off': () => replace(DataFile, 'checksum', () => () => 0),
+  /** For the lesson: no images, and recovery makes nothing of what stands in the log. */
+  'no log': () => {
+    const images = noImages()
+    const scan = replace(
+      LogReader,
+      'scan',
+      original =>
+        function (this: unknown, from: never): unknown {
+          const visit = (): void => {}
+          return (original as (from: never, visit: () => void) => unknown).call(this, from, visit)
+        } as Method,
+    )
+    return () => {
+      images()
+      scan()
+    }
+  },
+}
+
+export const mutantNames: readonly MutantName[] = Object.keys(mutants) as MutantName[]
+
+/** Runs `body` with one rule of the engine broken, and mends it again. */
+export const withMutant = async <T>(name: MutantName, body: () => T | Promise<T>): Promise<T> => {
+  const mend = mutants[name]()
+  try {
+    return await body()
+  } finally {
+    mend()
+  }
+}

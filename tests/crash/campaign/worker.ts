@@ -1,0 +1,15 @@
+/** A worker of the campaign: runs the jobs it is sent, one at a time, and answers with what it counted. */
+import { parentPort } from 'node:worker_threads'
+import { Tally } from './campaign.ts'
+import { type Job, runJob } from './plan.ts'
+
+parentPort!.on('message', async (job: Job) => {
+  const tally = new Tally()
+  let failure: string | undefined
+  try {
+    await runJob(job, tally)
+  } catch (error) {
+    failure = (error as Error).message
+  }
+  parentPort!.postMessage({ job, tally: { ...tally }, failure })
+})
