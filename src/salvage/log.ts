@@ -22,6 +22,8 @@ export class SalvageLog {
   readonly holdsRedoLsn: boolean
   /** Groups behind the end that prove that the log went on. */
   readonly groupsBehind: number
+  /** Whole groups behind the end that were never known to be synced: the torn tail of a crash, or damage. */
+  readonly groupsInDoubt: number
   private readonly chain: readonly Group[]
   private readonly storage: Storage
   private readonly arena: Arena = new Arena(SECTOR)
@@ -45,6 +47,12 @@ export class SalvageLog {
     this.end = this.chain[this.chain.length - 1]?.end ?? redoLsn ?? 0
     this.from = this.chain[0]?.lsn ?? this.end
     const { end } = this
+    const lastSegment = this.chain[this.chain.length - 1]?.segment
+    // Another segment may hold remains of a tail that an earlier recovery has dropped.
+    this.groupsInDoubt = links.groups.filter(
+      ({ lsn, synced, segment }) =>
+        lsn >= end && synced <= end && (segment === lastSegment || segment.startLsn >= end),
+    ).length
     this.groupsBehind = links.groups.filter(group => group.lsn >= end && group.synced > end).length
   }
 

@@ -59,7 +59,8 @@ export const buildReport = (parts: Parts): SalvageReport => {
     ),
   }
   return {
-    complete: nothingLost && log === 'sound' && expectedRecords === target.records,
+    complete:
+      nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === target.records,
     records: target.records,
     bytes: target.bytes,
     expectedRecords,
@@ -97,6 +98,10 @@ const furtherWarnings = (parts: Parts, expected: number | undefined): string[] =
     warnings.push('no part of the log could be used: commits since the last checkpoint are missing')
   if (log === 'unknown')
     warnings.push('block 0 does not tell which part of the log is needed: whether it is all there is unknown')
+  if (log === 'sound' && source.log.groupsInDoubt > 0)
+    warnings.push(
+      `the log ends at LSN ${source.log.end}; ${source.log.groupsInDoubt} groups behind that were left out: they are the torn tail of a crash, or there is damage before them`,
+    )
   if (log !== 'sound' && unfinished.transactions > 0)
     warnings.push(
       `${unfinished.transactions} transactions were taken back; their commits may lie in the lost part of the log`,
