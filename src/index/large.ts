@@ -10,7 +10,15 @@ import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import { RecordType, UndoKind } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
-import { AT_GARBAGE, AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES, kindName } from '../pager/layout.ts'
+import {
+  AT_GARBAGE,
+  AT_KIND,
+  AT_NEXT,
+  BlockKind,
+  HEADER_BYTES,
+  kindName,
+  MAX_VALUE_BYTES,
+} from '../pager/layout.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 
@@ -138,6 +146,13 @@ export class LargeValues {
       throw new CorruptionError(
         path,
         `a large value of ${pointer.bytes} bytes claims ${pointer.blocks} blocks`,
+        pointer.head,
+      )
+    // Before anything is allocated for it.
+    if (pointer.bytes > MAX_VALUE_BYTES || pointer.blocks >= pool.limit())
+      throw new CorruptionError(
+        path,
+        `a large value claims ${pointer.bytes} bytes, in a file of ${pool.limit()} blocks`,
         pointer.head,
       )
     const value = new Uint8Array(pointer.bytes)
