@@ -62,21 +62,28 @@ async function work(jobs: Job[], byName: Map<string, Tally>, failures: string[])
   const worker = new Worker(new URL('./worker.js', import.meta.url))
   try {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-      const next = job
-      const answer = await new Promise<{ tally: Tally; failure?: string }>((resolve, reject) => {
-        worker.once('message', resolve)
-        worker.once('error', reject)
-        worker.postMessage(next)
-      })
-      worker.removeAllListeners()
+      const answer = await ask(worker, job)
       const tally = byName.get(nameOf(job)) ?? new Tally()
       tally.add(answer.tally)
       byName.set(nameOf(job), tally)
       if (answer.failure !== undefined) failures.push(answer.failure)
+      if (process.stderr.isTTY) process.stderr.write(`\r${jobs.length} recordings to go `)
     }
   } finally {
     await worker.terminate()
   }
+}
+
+/** Sends a worker a job and waits for its answer. */
+function ask(worker: Worker, job: Job): Promise<{ tally: Tally; failure?: string }> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', answer => {
+      worker.off('error', reject)
+      resolve(answer)
+    })
+    worker.once('error', reject)
+    worker.postMessage(job)
+  })
 }
 
 function print(byName: ReadonlyMap<string, Tally>, total: Tally, seconds: number): void {

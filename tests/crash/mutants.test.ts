@@ -1,0 +1,86 @@
+/** Whether the campaign would notice: each rule of the engine is switched off in turn, and a crash must show it. */
+import { expect, test } from 'vitest'
+import { openOn } from '../../src/database.ts'
+import { FaultDisk } from '../../src/storage/fault.ts'
+import { nodeStorage } from '../../src/storage/node.ts'
+import { Random } from '../../src/storage/random.ts'
+import { type MutantName, mutantNames, withMutant } from '../../src/testing/mutants.ts'
+import { CrashFailure, crashEverywhere, Tally } from './campaign/campaign.ts'
+import { scan } from './campaign/examine.ts'
+import { record } from './campaign/plan.ts'
+import { workloads } from './campaign/workloads.ts'
+
+/** The workloads in which a missing rule shows first; the others are tried when these do not notice. */
+const first: Partial<Record<MutantName, string>> = {
+  'no sync at creation': 'creation',
+  'write-ahead rule off': 'larger than the pool',
+  'block images off': 'checkpoints',
+  'no sync at checkpoint': 'checkpoints',
+  'metadata without sync': 'log used again',
+  'log reuse without new salt': 'log used again',
+  'no undo': 'larger than the pool',
+}
+const SEEDS = 4
+
+for (const name of mutantNames.filter(mutant => mutant !== 'no log' && mutant !== 'block checksum off')) {
+  test(`the campaign kills the mutant '${name}'`, async () => {
+    const tally = new Tally()
+    const death = await withMutant(name, () => attack(name, tally))
+    expect(death, `survived ${tally.images} images`).toBeDefined()
+    console.log(`mutant '${name}' died after ${tally.images} images: ${death!.split('\n')[0]}`)
+  })
+}
+
+test("flipped bits kill the mutant 'block checksum off', and are all noticed without it", async () => {
+  const noticed = await flips(400)
+  expect(noticed.wrong).toBe(0)
+  expect(noticed.detected).toBeGreaterThan(0)
+  const mutant = await withMutant('block checksum off', () => flips(400))
+  expect(mutant.wrong).toBeGreaterThan(0)
+  console.log(`mutant 'block checksum off': ${mutant.wrong} of 400 flipped bits changed a record in silence`)
+})
+
+const attack = async (name: MutantName, tally: Tally): Promise<string | undefined> => {
+  const names = workloads.map(workload => workload.name)
+  const preferred = first[name]
+  const order = preferred === undefined ? names : [preferred, ...names.filter(other => other !== preferred)]
+  for (const workload of order) {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      try {
+        await crashEverywhere(await record(workload, seed), seed, tally)
+      } catch (error) {
+        // An engine without the rule may also break down while it records.
+        return `${workload}: ${error instanceof CrashFailure ? '' : 'in the workload: '}${(error as Error).message}`
+      }
+    }
+  }
+  return undefined
+}
+
+/** Flips one bit of the data file of a closed database at a time, in blocks that hold records. */
+const flips = async (count: number): Promise<{ detected: number; wrong: number }> => {
+  const random = new Random(11)
+  const disk = new FaultDisk({ seed: 11, crc32: nodeStorage.crc32 })
+  const db = openOn('db', { storage: disk.storage, cacheBytes: 65536, logSegmentBytes: 131072 }, disk.storage)
+  const records = new Map(Array.from({ length: 900 }, (_, i) => [`key ${i}`, `${i}`.repeat(100)] as const))
+  db.batch([...records].map(([key, value]) => ({ type: 'put', key, value })))
+  db.close()
+  const bits = 8 * disk.bytes('db/data').length
+  let detected = 0
+  let wrong = 0
+  for (let i = 0; i < count; i++) {
+    const copy = disk.kill(random)
+    copy.flip('db/data', 8 * 4096 + random.below(bits - 8 * 4096))
+    try {
+      const found = scan(
+        openOn('db', { storage: copy.storage, cacheBytes: 65536, logSegmentBytes: 131072 }, copy.storage),
+      )
+      const same =
+        found.size === records.size && [...records].every(([key, value]) => found.get(key) === value)
+      if (!same) wrong++
+    } catch {
+      detected++
+    }
+  }
+  return { detected, wrong }
+}
