@@ -191,7 +191,8 @@ export class ShapeCheck {
     const keys = new Set<string>()
     let chainDepth = depth
     for (let block = head; block !== 0; chainDepth++) {
-      if (block !== head && !this.reach(block, head)) break
+      // The head was reached by whoever led here; a chain that comes back to it is reached twice.
+      if (chainDepth > depth && !this.reach(block, head)) break
       const base = this.read(block)
       if (base < 0) break
       const kind = pool.arena.u8[base + AT_KIND]!
