@@ -80,7 +80,7 @@ describe('in a database that was not closed', () => {
         const isLast = last.has(group)
         for (let bit = 0; bit < 32 * 8; bit++) {
           const flips = isLast ? tail : witnessed
-          const expected = isLast ? { records, beforeLast } : { records }
+          const expected = isLast ? { records, earlier: [beforeLast] } : { records }
           await flips.flip(group.segment, group.from + (bit >> 3), bit & 7, expected)
         }
       }
@@ -112,13 +112,18 @@ describe('in a database that was not closed', () => {
           const group = groups.find(({ segment, from, to }) => segment === name && from <= byte && byte < to)
           const isLast = group !== undefined && last.has(group)
           const flips = isLast ? tail : group ? needed : elsewhere
-          await flips.flip(name, byte, random.below(8), isLast ? { records, beforeLast } : { records })
+          await flips.flip(
+            name,
+            byte,
+            random.below(8),
+            isLast ? { records, earlier: [beforeLast] } : { records },
+          )
           continue
         }
         const group = random.pick(groups)
         const isLast = last.has(group)
         const byte = random.between(group.from, group.to - 1)
-        const expected = isLast ? { records, beforeLast } : { records }
+        const expected = isLast ? { records, earlier: [beforeLast] } : { records }
         await (isLast ? tail : needed).flip(group.segment, byte, random.below(8), expected)
       }
       expect(needed.counts).toEqual({ rejected: needed.total, reported: 0, harmless: 0, lostTail: 0 })

@@ -15,8 +15,8 @@ export type Fate = 'rejected' | 'reported' | 'harmless' | 'lostTail'
 
 export interface Expected {
   records: Records<string>
-  /** The records without the last commit, where damage may look like a torn write. */
-  beforeLast?: Records<string>
+  /** Earlier states, where damage may look like a torn write. */
+  earlier?: readonly Records<string>[]
 }
 
 export class Flips {
@@ -91,8 +91,8 @@ export class Flips {
   }
 }
 
-/** What a database that could be opened answers: the records, errors that name the damage, or one of the two states. */
-async function judge(db: Database, { records, beforeLast }: Expected): Promise<Fate> {
+/** What a database that could be opened answers: the records, errors that name the damage, or one of the states. */
+export async function judge(db: Database, { records, earlier = [] }: Expected): Promise<Fate> {
   let unreadable = 0
   let state = records
   let found: Records<string> | undefined
@@ -105,9 +105,9 @@ async function judge(db: Database, { records, beforeLast }: Expected): Promise<F
   if (found !== undefined) {
     const difference = firstDifference(found, records)
     if (difference !== undefined) {
-      if (beforeLast === undefined || firstDifference(found, beforeLast) !== undefined)
-        expect.fail(`it was opened, and holds wrong records: ${difference}`)
-      state = beforeLast
+      const known = earlier.find(state => firstDifference(found, state) === undefined)
+      if (known === undefined) expect.fail(`it was opened, and holds wrong records: ${difference}`)
+      state = known
     }
   }
   for (const [key, value] of state) {

@@ -31,6 +31,8 @@ export interface Small {
   liveRecords: Records<string>
   /** As `liveRecords`, without the last commit, which the last group of the log alone holds. */
   beforeLast: Records<string>
+  /** All states since its last checkpoint. */
+  states: Records<string>[]
 }
 
 /** Storage in memory with the fast checksum, holding an image. */
@@ -44,13 +46,16 @@ export async function smallSample(random: Random): Promise<Small> {
   const storage = fastStorage(new Map())
   const records: Records<string> = new Map()
   let db = open('db', { ...smallOptions, storage })
+  const states: Records<string>[] = []
   const put = (key: string, value: string): void => {
     db.put(key, value)
     records.set(key, value)
+    states.push(new Map(records))
   }
   const remove = (key: string): void => {
     db.delete(key)
     records.delete(key)
+    states.push(new Map(records))
   }
   const text = (from: number, to: number): string =>
     String.fromCharCode(97 + random.below(26)).repeat(random.between(from, to))
@@ -72,6 +77,7 @@ export async function smallSample(random: Random): Promise<Small> {
   db = open('db', { ...smallOptions, storage })
   while (db.stats().log.bytes < 105_000) put('filler', text(6_000, 7_000))
   await db.checkpoint()
+  states.splice(0, states.length, new Map(records))
   while (segmentsInUse(readImage('db', storage)) < 2) put('filler', text(3_000, 4_000))
   put(chained[0]!, text(1000, 1300))
   db.transaction(tx => {
@@ -81,6 +87,7 @@ export async function smallSample(random: Random): Promise<Small> {
       records.set(key, value)
     }
   })
+  states.push(new Map(records))
   remove('key 5')
   put('large', text(9_000, 16_000))
   for (let i = 12; i < 18; i++) put(`key ${i}`, text(0, 300))
@@ -89,7 +96,7 @@ export async function smallSample(random: Random): Promise<Small> {
   put('last', text(10, 500))
   const live = readImage('db', storage)
   db.close()
-  return { closed, closedRecords, live, liveRecords: records, beforeLast }
+  return { closed, closedRecords, live, liveRecords: records, beforeLast, states }
 }
 
 /** How many segments hold groups that recovery would read. */

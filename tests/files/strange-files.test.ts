@@ -1,8 +1,8 @@
 /**
  * What is no database, or not quite: other kinds of files in its place, foreign files, files of other programs.
- * Each is opened in a process of its own: nothing may hang.
+ * Each is opened in another process: nothing may hang.
  */
-import { execFileSync } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -20,9 +20,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
-import { startChild } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { thrownBy } from '../support/errors.ts'
 import { differences, readImage } from '../support/image.ts'
@@ -48,17 +48,44 @@ beforeAll(() => {
   db.close()
 })
 
-afterAll(() => rmSync(parent, { recursive: true, force: true }))
+afterAll(() => {
+  opener?.removeAllListeners('close').kill('SIGKILL')
+  rmSync(parent, { recursive: true, force: true })
+})
+
+/** The process that opens what may be dangerous to open; another one takes its place when it hangs. */
+let opener: ChildProcessWithoutNullStreams | undefined
 
 /** Opens `directory` in another process, which gets some seconds for it. */
 async function openElsewhere(directory: string, options: object = {}): Promise<Answer> {
-  const child = startChild('support/opener.mjs', [directory, JSON.stringify(options)])
-  const timer = setTimeout(() => child.kill(), LIMIT)
-  const { lines, signal, errors } = await child.ended
-  clearTimeout(timer)
-  expect(signal, `it hung, or was killed: ${errors}`).toBeNull()
-  const answer: Answer = JSON.parse(lines.at(-1) ?? '{}')
-  expect(['opened', 'refused'], `${lines} ${errors}`).toContain(answer.event)
+  opener ??= spawn(process.execPath, [fileURLToPath(new URL('opener.mjs', import.meta.url))])
+  const child = opener
+  const line = await new Promise<string>((resolve, reject) => {
+    const stop = (why: string): void => {
+      child.kill('SIGKILL')
+      opener = undefined
+      reject(new Error(why))
+    }
+    const timer = setTimeout(() => stop('it hung'), LIMIT)
+    let text = ''
+    let errors = ''
+    child.removeAllListeners('close')
+    child.stdout.removeAllListeners('data')
+    child.stderr.removeAllListeners('data')
+    child.once('close', () => stop(`it ended: ${errors}`))
+    child.stderr.on('data', data => {
+      errors += data
+    })
+    child.stdout.on('data', data => {
+      text += data
+      if (!text.endsWith('\n')) return
+      clearTimeout(timer)
+      resolve(text)
+    })
+    child.stdin.write(`${JSON.stringify({ directory, options })}\n`)
+  })
+  const answer: Answer = JSON.parse(line)
+  expect(['opened', 'refused'], line).toContain(answer.event)
   if (answer.event === 'refused') expect(answer.code, answer.message).toMatch(/^XENON_/)
   return answer
 }
