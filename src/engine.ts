@@ -198,10 +198,13 @@ export class Engine {
   private settle(chain: readonly Segment[]): void {
     const { segments } = this.log
     for (const segment of chain) segment.file.sync()
-    this.file.sync()
     const { storage } = this.file
     storage.syncDirectory(segments.directory)
     storage.syncDirectory(this.directory)
+    // After an fsync that failed, the system may hold for clean what it has lost: block 0 is written again, because
+    // segments are deleted in the belief that no older one will come back. Last, since it makes the database look used.
+    this.file.writeState(this.metadata)
+    this.file.sync()
   }
 
   /**

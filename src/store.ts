@@ -168,7 +168,13 @@ export class Store<V> {
       LargeValues.encode(arena, fieldAt, pointer)
       index.put(state, RecordFlag.large, fieldAt, LARGE_POINTER_BYTES)
     } catch (error) {
-      if (health.failure === undefined) transactions.rollbackTo(state, before)
+      if (health.failure === undefined) {
+        try {
+          transactions.rollbackTo(state, before)
+        } catch (second) {
+          health.fail(second)
+        }
+      }
       throw error
     }
   }
@@ -190,16 +196,29 @@ export class Store<V> {
     return this.engine.index.remove(state) === Outcome.removed
   }
 
+  /** A rollback that fails too leaves changes that nobody can take back any more: recovery has to. */
+  takeBack(state: TransactionState): void {
+    const { transactions, health } = this.engine
+    if (health.failure === undefined) {
+      try {
+        transactions.rollback(state)
+        return
+      } catch (error) {
+        health.fail(error)
+      }
+    }
+    transactions.finish(state)
+  }
+
   /** Runs `work` in a transaction that nobody else can see into. */
   implicitly(work: (state: TransactionState) => void): void {
-    const { transactions, health } = this.engine
+    const { transactions } = this.engine
     const state = transactions.begin(false)
     try {
       work(state)
       transactions.commit(state)
     } catch (error) {
-      if (health.failure === undefined) transactions.rollback(state)
-      else transactions.finish(state)
+      this.takeBack(state)
       throw error
     }
   }

@@ -128,11 +128,12 @@ export class Transaction<V = string> {
     this.store.engine.transactions.rollback(this.state)
   }
 
-  /** Rolls back if the transaction is still open. */
+  /** Rolls back if the transaction is still open; if that fails, the handle has failed, since nobody can try again. */
   [Symbol.dispose](): void {
-    if (this.state.ended || this.store.engine.closed) return
-    if (this.store.engine.health.failure === undefined) this.rollback()
-    else this.store.engine.transactions.finish(this.state)
+    const { engine } = this.store
+    if (this.state.ended || engine.closed) return
+    if (engine.health.failure === undefined) this.check()
+    this.store.takeBack(this.state)
   }
 
   private check(): void {

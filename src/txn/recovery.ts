@@ -116,7 +116,12 @@ export class Redo {
         `its LSN ${before} lies behind the end of the log (${this.analysis.end.lsn}); data and log do not belong together`,
         block,
       )
-    if (before >= lsn) return
+    if (before >= lsn) {
+      // After an fsync that failed, what is read may be in the system's memory alone, and pass for clean: only a block
+      // that is written again becomes durable.
+      pool.restored(base)
+      return
+    }
     applyOperations(a, from, to, pool.arena, base, pool.blockSize, this.scratch)
     pool.changed(base, lsn)
     this.redone++

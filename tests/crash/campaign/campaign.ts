@@ -22,7 +22,7 @@ const TRIES: Record<Policy, number> = {
   garbage: 4,
 }
 /** Share of the images whose recovery is itself crashed. */
-const NESTED = 0.35
+const NESTED = 0.5
 /** Share of the images that are opened a second time and take another commit. */
 const CONTINUED = 0.3
 
