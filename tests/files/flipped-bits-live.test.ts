@@ -152,11 +152,11 @@ describe('in a database that was not closed', () => {
       console.info('random bits of the data file of a live database:', flips.counts)
     }))
 
-  // Recovery evicts blocks, which writes, before it meets the one that it cannot read.
+  // Fails: recovery writes block 0, and with a small pool evicts blocks, before it meets the one that it cannot read.
   test.skip('a recovery that is refused has changed nothing, whatever the size of the pool', () =>
     seeded(async random => {
       const { live, liveRecords: records } = await liveSample(random)
-      const flips = new Flips(live, crampedOptions)
+      const flips = new Flips(live, crampedOptions, true)
       for (let i = 0; i < 1000; i++)
         await flips.flip('data', random.below(live.get('data')!.length), random.below(8), { records })
     }))
