@@ -64,6 +64,8 @@ export class Redo {
   private readonly scratch: number
   /** Blocks that cannot be read and have no image, with the reason; a record that formats one settles it. */
   private readonly unreadable: Map<number, string> = new Map()
+  /** Blocks that have been marked as changed, to be written to the data file. */
+  private readonly rewritten: Set<number> = new Set()
 
   constructor(
     parts: { pool: BufferPool; log: LogWriter; metadata: Metadata },
@@ -118,10 +120,12 @@ export class Redo {
       )
     if (before >= lsn) {
       // After an fsync that failed, what is read may be in the system's memory alone, and pass for clean: only a block
-      // that is written again becomes durable.
-      pool.restored(base)
+      // that is written again becomes durable. Once is enough, or a small pool would write it at each of its records.
+      if (!this.rewritten.has(block)) pool.restored(base)
+      this.rewritten.add(block)
       return
     }
+    this.rewritten.add(block)
     applyOperations(a, from, to, pool.arena, base, pool.blockSize, this.scratch)
     pool.changed(base, lsn)
     this.redone++

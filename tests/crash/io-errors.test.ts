@@ -15,7 +15,7 @@ import type { Change, DatabaseOptions, State } from './campaign/session.ts'
 import { text } from './campaign/workloads.ts'
 
 const INJECTIONS = 10_000
-/** Reads are many, and much alike: only every so manieth is made to fail. */
+/** Reads are many, and much alike: only every fourth is made to fail. */
 const READ_STRIDE = 4
 
 const options: DatabaseOptions = {
@@ -576,7 +576,7 @@ const sweep = async (workload: Workload, seed: number, tally: Tally): Promise<vo
 
 const seeds: Record<string, readonly number[]> = {
   creation: [1],
-  'all of it': [2, 3],
+  'all of it': [2],
   'larger than the pool': [4],
   recovery: [5, 6],
   'log used again': [7],
@@ -587,17 +587,7 @@ for (const workload of workloads) {
   test(`an error at any operation: ${workload.name}`, async () => {
     for (const seed of seeds[workload.name]!) {
       const tally: Tally = { runs: 0, errors: 0 }
-      const started = performance.now()
       await sweep(workload, seed, tally)
-      console.log(
-        workload.name,
-        seed,
-        tally.runs,
-        'runs',
-        tally.errors,
-        'errors',
-        performance.now() - started,
-      )
       total.runs += tally.runs
       total.errors += tally.errors
     }
