@@ -19,12 +19,13 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('on a disk', () => {
         const directory = `${disk.directory}/db`
         fill(directory)
         spoil(disk)
-        const [get, keys, jsonLines, csv, stats] = await Promise.all([
+        const [get, keys, jsonLines, csv, stats, verify] = await Promise.all([
           run('get', directory, 'key 7'),
           run('keys', directory),
           run('export', directory),
           run('export', directory, '-', '--format', 'csv'),
           run('stats', directory, '--json'),
+          run('verify', directory, '--json'),
         ])
         expect(get).toMatchObject({ status: 0, stderr: '', stdout: `${'v'.repeat(107)}\n` })
         expect(keys).toMatchObject({ status: 0, stderr: '' })
@@ -33,6 +34,8 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('on a disk', () => {
           expect(stdout.split('\n').length).toBeGreaterThanOrEqual(RECORDS)
         }
         expect(JSON.parse(stats.stdout)).toMatchObject({ records: RECORDS })
+        expect(verify).toMatchObject({ status: 0, stderr: '' })
+        expect(JSON.parse(verify.stdout)).toMatchObject({ ok: true, records: RECORDS })
         const code = what === 'full' ? 'ENOSPC' : 'EROFS'
         expectOneLine(await run('put', directory, 'key', 'value'), code)
         expectOneLine(await run('delete', directory, 'key 7'), code)

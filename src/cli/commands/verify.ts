@@ -59,7 +59,7 @@ async function verify(
     const owner = liveOwner(directory)
     try {
       if (owner === undefined)
-        return await withDatabase(directory, { createIfMissing: false }, async db => ({
+        return await withDatabase(directory, { createIfMissing: false, onlyReads: true }, async db => ({
           report: await verifyWithProgress(db, signal),
         }))
       return await verifyInUse(directory, temporary, owner.pid, signal)
