@@ -86,7 +86,7 @@ export function lockDirectory(path: string): DirectoryLock {
       refuseIfHeld(directory)
       const isRefused = ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(cause))
       const advice = isRefused
-        ? '; a database needs a writable directory, even to be read: change that or copy it'
+        ? '; to open it for writing, the directory must be writable: change that, or open it with readOnly'
         : ''
       throw storageError('create the lock', join(directory, 'lock'), cause, advice)
     }

@@ -255,7 +255,7 @@ test('a directory that cannot be written says what to do', async () => {
   const answer = await other.ask(`lock ${directory}`)
   expect(answer).toBe(
     `failed cannot create the lock ${join(directory, 'lock')}: EACCES: permission denied` +
-      '; a database needs a writable directory, even to be read: change that or copy it',
+      '; to open it for writing, the directory must be writable: change that, or open it with readOnly',
   )
   await other.kill()
 })
