@@ -37,7 +37,7 @@ export class DataFile {
     const stored = a.u32[(base + AT_CHECKSUM) >>> 2]!
     const expected = this.checksum(block, a, base)
     if (stored === expected) return undefined
-    return `wrong checksum ${hex(stored)}, expected ${hex(expected)} (${kindName(a.u8[base + AT_KIND]!)})`
+    return `wrong checksum ${hex(stored)}, expected ${hex(expected)} (${what(a, base, size)})`
   }
 
   /** Reads a block that must be sound. */
@@ -93,5 +93,9 @@ export const blockProblem = (a: Arena, base: number, blockSize: number): string 
   if (kind === BlockKind.free || kind === BlockKind.large) return undefined
   return kindName(kind)
 }
+
+/** What a block with a wrong checksum looks like. A free block has a header, so zeros were never written as one. */
+const what = (a: Arena, base: number, size: number): string =>
+  a.window(base, size).every(byte => byte === 0) ? 'nothing but zeros' : kindName(a.u8[base + AT_KIND]!)
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`

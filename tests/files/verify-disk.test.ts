@@ -97,3 +97,14 @@ test('a damaged block is named once, and its number given', () =>
     )
     expect((await db.verify()).damagedBlocks).toEqual([50])
   }))
+
+test('a block of zeros is named as such, and not as a free block', () =>
+  withOpen(async ({ storage, db }) => {
+    await db.checkpoint()
+    const file = storage.open('db/data')
+    file.write(new Uint8Array(4096), 0, 4096, 50 * 4096)
+    file.close()
+    expect(await problemOf(db)).toMatch(
+      /^db\/data, block 50: wrong checksum 0x00000000, expected 0x[0-9a-f]{8} \(nothing but zeros\)$/,
+    )
+  }))
