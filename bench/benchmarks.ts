@@ -42,4 +42,14 @@ export const benchmarks: readonly Benchmark[] = [
     ],
     load: () => import('./peers/peers.ts'),
   },
+  {
+    name: 'latency',
+    summary: 'how long a commit takes, and how many there are, for 1 to 1,024 of them in flight',
+    options: [
+      ['--records <n>', 'size of the database (default: 100000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+      ['--stores <list>', 'of xenondb,lmdb,sqlite,level (default: all)'],
+    ],
+    load: () => import('./peers/latency.ts'),
+  },
 ]

@@ -19,6 +19,8 @@ export interface Job {
   durability: Durability
   /** Size of the buffer pool; the store's best when undefined. */
   cacheBytes?: number
+  /** Commits in flight, for the workload that asks. */
+  inFlight?: number | undefined
   /** How long a measured section should last at least. */
   seconds: number
   /** Another one for each repeat. */

@@ -7,7 +7,7 @@ import { installPeers } from './install.ts'
 import { STORES, USUAL_STORES } from './job.ts'
 import { type Step, steps, stepsFor, warmUpSteps } from './plan.ts'
 import { compare, comparisonCharts, printComparison, printFailures } from './report.ts'
-import { type Collected, runRepeat } from './session.ts'
+import { type Collected, runRepeat, runRepeats } from './session.ts'
 
 export async function run(options: Options): Promise<number> {
   const quick = Boolean(options.quick)
@@ -44,17 +44,12 @@ export async function run(options: Options): Promise<number> {
   }
 
   async function measureSize(records: number): Promise<void> {
-    const repeats = repeatsAt(records)
-    for (let repeat = 0; repeat < repeats; repeat += 1) {
-      const label = `repeat ${repeat + 1} of ${repeats}`
-      const { samples, failures } = await runRepeat(
-        { stores, steps: chosen, records, seconds },
-        repeat,
-        label,
-      )
-      collected.samples.push(...samples)
-      collected.failures.push(...failures)
-    }
+    const { samples, failures } = await runRepeats(
+      { stores, steps: chosen, records, seconds },
+      repeatsAt(records),
+    )
+    collected.samples.push(...samples)
+    collected.failures.push(...failures)
   }
 }
 

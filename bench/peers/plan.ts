@@ -13,6 +13,8 @@ export interface Step {
   stores?: readonly StoreName[]
   /** xenondb's buffer pool at a tenth of its data file. */
   smallPool?: true
+  /** Commits in flight, for the workload that asks. */
+  inFlight?: number
   /** In the first repeat only: the figure hardly varies. */
   once?: true
   /** More often within a repeat: the figure varies much. */

@@ -33,6 +33,17 @@ export interface Collected {
   failures: Failure[]
 }
 
+/** Every repeat, one after the other. */
+export async function runRepeats(settings: Settings, repeats: number): Promise<Collected> {
+  const all: Collected = { samples: [], failures: [] }
+  for (let repeat = 0; repeat < repeats; repeat += 1) {
+    const { samples, failures } = await runRepeat(settings, repeat, `repeat ${repeat + 1} of ${repeats}`)
+    all.samples.push(...samples)
+    all.failures.push(...failures)
+  }
+  return all
+}
+
 export async function runRepeat(settings: Settings, repeat: number, label: string): Promise<Collected> {
   const root = makeTemporaryDirectory()
   const session = new Session(settings, repeat, label, root)
@@ -94,10 +105,10 @@ class Session {
     const directory = step.database === 'own' ? this.#newDirectory('own') : join(this.#root, store)
     mkdirSync(directory, { recursive: true })
     const scratch = this.#newDirectory('scratch')
-    const { workload, durability } = step
+    const { workload, durability, inFlight } = step
     const pool = step.smallPool ? { cacheBytes: tenthOf(this.#dataFileBytes) } : {}
     const seed = 7919 * (this.#repeat + 1) + 104_729 * (time + 1)
-    return { store, workload, records, directory, scratch, durability, seconds, seed, ...pool }
+    return { store, workload, records, directory, scratch, durability, inFlight, seconds, seed, ...pool }
   }
 
   #made(store: StoreName, metrics: Metrics): void {

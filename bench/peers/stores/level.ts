@@ -61,6 +61,7 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
   })
   await db.open()
   const sync = durability === 'power'
+  const put = (key: string, value: string) => db.put(key, value, { sync })
   const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) =>
     write(
       db,
@@ -72,8 +73,10 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
 
   return {
     get: key => db.getSync(key),
+    put,
+    putAsync: put,
     async putEach(keys, values) {
-      for (let at = 0; at < keys.length; at += 1) await db.put(keys[at]!, values[at]!, { sync })
+      for (let at = 0; at < keys.length; at += 1) await put(keys[at]!, values[at]!)
     },
     putBatch: (keys, values) => putRange(keys, values, 0, keys.length),
     async transactions(keys, values, size) {
@@ -88,8 +91,7 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
         sync,
       ),
     inFlight: {
-      'put, always 256': (keys, values) =>
-        keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.put(key, value, { sync })),
+      'put, always 256': (keys, values) => keepInFlight(keys, values, IN_FLIGHT, put),
     },
     grouped: {
       'one batch per 256': (keys, values) =>

@@ -43,6 +43,8 @@ export function openStore({ directory, durability }: StoreOptions): Store {
 
   return {
     get: key => db.get(key),
+    put: (key, value) => db.putSync(key, value),
+    putAsync: (key, value) => db.put(key, value),
     putEach(keys, values) {
       for (let at = 0; at < keys.length; at += 1) db.putSync(keys[at]!, values[at]!)
     },

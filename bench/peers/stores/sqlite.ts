@@ -50,6 +50,9 @@ export function openStore({ directory, durability }: StoreOptions): Store {
 
   return {
     get: key => select.get(key) as string | undefined,
+    put(key, value) {
+      put.run(key, value)
+    },
     putEach(keys, values) {
       for (let at = 0; at < keys.length; at += 1) put.run(keys[at]!, values[at]!)
     },

@@ -14,6 +14,10 @@ export type Ways = Readonly<
 
 export interface Store {
   get(key: string): string | undefined
+  /** One commit, in the fastest way when the next one comes after it. */
+  put(key: string, value: string): MaybePromise
+  /** One commit beside others; resolves when it is as durable as was asked for. Absent where there is no such thing. */
+  putAsync?(key: string, value: string): Promise<unknown>
   /** One commit for each record. */
   putEach(keys: readonly string[], values: readonly string[]): MaybePromise
   /** One commit for all. */

@@ -8,6 +8,8 @@ export function openStore({ directory, durability, cacheBytes }: StoreOptions): 
 
   return {
     get: key => db.get(key),
+    put: (key, value) => db.put(key, value),
+    putAsync: (key, value) => db.putAsync(key, value),
     putEach(keys, values) {
       for (let at = 0; at < keys.length; at += 1) db.put(keys[at]!, values[at]!)
     },

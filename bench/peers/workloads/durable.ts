@@ -5,8 +5,8 @@ import { Random } from '../../support/random.ts'
 import { median } from '../../support/statistics.ts'
 import { Stopwatch } from '../../support/stopwatch.ts'
 import type { Job, Metrics } from '../job.ts'
-import { IN_FLIGHT, type OpenStore, type Store, type Ways } from '../stores/store.ts'
-import { openJob, operationsPerSecond, randomUpdates } from './work.ts'
+import { IN_FLIGHT, type OpenStore, type Ways } from '../stores/store.ts'
+import { growLog, openJob, operationsPerSecond, randomUpdates } from './work.ts'
 
 const SECTOR = 512
 const RAW_BYTES = 4 * 2 ** 20
@@ -35,17 +35,6 @@ export async function oneAtATime(job: Job, openStore: OpenStore): Promise<Metric
   const rawSeconds = median(raw.sections) / TURN
   const putSeconds = median(puts.sections) / TURN
   return { ofRaw: rawSeconds / putSeconds, perSecond: 1 / putSeconds, rawPerSecond: 1 / rawSeconds }
-}
-
-/**
- * Enough commits for a log to reach the size that it keeps (SQLite's grows to 64 MiB and is overwritten from then on):
- * appending to a file costs more than overwriting it, and only lasts at first.
- */
-async function growLog(store: Store, random: Random, records: number): Promise<void> {
-  for (let commit = 0; commit < 100; commit += 1) {
-    const { keys, values } = randomUpdates(random, records, IN_FLIGHT)
-    await store.putBatch(keys, values)
-  }
 }
 
 /** Sectors of a preallocated file, one after the other. */

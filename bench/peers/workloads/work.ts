@@ -3,7 +3,7 @@ import type { Random } from '../../support/random.ts'
 import { keyOf, valueAt } from '../../support/records.ts'
 import { Stopwatch } from '../../support/stopwatch.ts'
 import type { Job } from '../job.ts'
-import type { MaybePromise, OpenStore, Store } from '../stores/store.ts'
+import { IN_FLIGHT, type MaybePromise, type OpenStore, type Store } from '../stores/store.ts'
 
 export const BATCH = 1000
 
@@ -48,19 +48,25 @@ export async function fill(
 
 /**
  * Operations per second: pieces of work are made and done until the timed sections add up to the job's seconds,
- * after half of that time as a warm-up which does not count.
+ * after half of that time as a warm-up which does not count; `afterWarmUp` forgets what it left.
  */
-export async function operationsPerSecond(
+export async function operationsPerSecond<Work extends { readonly keys: readonly string[] }>(
   job: Job,
-  make: () => Piece,
-  work: (piece: Piece) => MaybePromise,
+  make: () => Work,
+  work: (piece: Work) => MaybePromise,
+  afterWarmUp: () => void = () => {},
 ): Promise<number> {
   await spend(job.seconds / 2, make, work)
+  afterWarmUp()
   const { operations, stopwatch } = await spend(job.seconds, make, work)
   return operations / stopwatch.seconds
 }
 
-async function spend(seconds: number, make: () => Piece, work: (piece: Piece) => MaybePromise) {
+async function spend<Work extends { readonly keys: readonly string[] }>(
+  seconds: number,
+  make: () => Work,
+  work: (piece: Work) => MaybePromise,
+) {
   const stopwatch = new Stopwatch()
   let operations = 0
   while (stopwatch.seconds < seconds) {
@@ -69,6 +75,17 @@ async function spend(seconds: number, make: () => Piece, work: (piece: Piece) =>
     operations += next.keys.length
   }
   return { operations, stopwatch }
+}
+
+/**
+ * Enough commits for a log to reach the size that it keeps (SQLite's grows to 64 MiB and is overwritten from then on):
+ * appending to a file costs more than overwriting it, and only lasts at first.
+ */
+export async function growLog(store: Store, random: Random, records: number): Promise<void> {
+  for (let commit = 0; commit < 100; commit += 1) {
+    const { keys, values } = randomUpdates(random, records, IN_FLIGHT)
+    await store.putBatch(keys, values)
+  }
 }
 
 export function range(from: number, to: number): number[] {

@@ -3,6 +3,7 @@ import type { Job, Metrics } from '../job.ts'
 import type { OpenStore } from '../stores/store.ts'
 import { churn } from './churn.ts'
 import { inFlight, oneAtATime } from './durable.ts'
+import { latency } from './latency.ts'
 import { load, memory } from './load.ts'
 import { getHit, getMiss, openAgain } from './reads.ts'
 import { transactions, update } from './updates.ts'
@@ -20,4 +21,5 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'durable-one': oneAtATime,
   'durable-flight': inFlight,
   churn,
+  latency,
 }

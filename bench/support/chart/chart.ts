@@ -19,8 +19,11 @@ export interface BarChart extends Frame {
   series: readonly { name: string; values: readonly (number | undefined)[] }[]
 }
 
+/** `label` stands beside the dot. */
+export type Point = readonly [x: number, y: number, label?: string]
+
 export interface LineChart extends Frame {
   kind: 'lines'
   logX?: boolean
-  series: readonly { name: string; points: readonly (readonly [x: number, y: number])[] }[]
+  series: readonly { name: string; points: readonly Point[] }[]
 }

@@ -93,9 +93,12 @@ function lines(chart: LineChart, y: Scale): string[] {
   const axis = x.ticks.map(tick => text(x.at(tick), PLOT.bottom + 17, tickLabel(tick), 'label', 'middle'))
   const drawn = chart.series.flatMap(({ name, points }, index) => {
     const pixels = points.map(([px, py]) => [x.at(px), y.at(py)] as const)
-    const dots = points.map(([px, py]) =>
-      dot(x.at(px), y.at(py), fill(index), `${name}, ${tickLabel(px)}: ${short(py)}`),
-    )
+    const dots = points.flatMap(([px, py, label]) => {
+      const at = [x.at(px), y.at(py)] as const
+      const title = [name, label, tickLabel(px)].filter(part => part !== undefined).join(', ')
+      const mark = label === undefined ? [] : [text(at[0] + 6, at[1] - 6, label, 'foot')]
+      return [dot(...at, fill(index), `${title}: ${short(py)}`), ...mark]
+    })
     return [path(pixels, stroke(index)), ...dots]
   })
   return [...axis, ...drawn]
