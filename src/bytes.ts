@@ -88,3 +88,22 @@ export const alignUp = (value: number, alignment: number): number => Math.ceil(v
 
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('')
+
+/** An end of a range. */
+export interface Bound {
+  readonly key: Uint8Array
+  /** The key itself belongs to the range. */
+  readonly inclusive: boolean
+}
+
+export interface Bounds {
+  readonly lower: Bound | undefined
+  readonly upper: Bound | undefined
+}
+
+/** Bytewise order, a prefix before what it begins. */
+export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
+  const shared = Math.min(a.length, b.length)
+  for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
+  return a.length - b.length
+}

@@ -10,6 +10,7 @@ import { formatBucket } from './pager/bucket.ts'
 import { DataFile } from './pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, INDEX_BLOCKS } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
+import { formatNode } from './pager/node.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** LSN where the log of a new database begins; 0 stands for "none". */
@@ -20,6 +21,7 @@ export const createDatabase = (
   directory: string,
   blockSize: number,
   logSegmentBytes: number,
+  ordered: boolean,
 ): void => {
   const logDirectory = storage.join(directory, 'log')
   clearLog(storage, logDirectory)
@@ -31,6 +33,7 @@ export const createDatabase = (
     hashKey: [words[0]!, words[1]!],
     createdAt: Date.now(),
   })
+  metadata.ordered = ordered
   metadata.redoLsn = FIRST_LSN
   metadata.logLsn = FIRST_LSN
   metadata.fileBlocks = FIRST_OVERFLOW_BLOCK
@@ -56,11 +59,14 @@ const writeData = (storage: Storage, path: string, metadata: Metadata): void => 
   const file = storage.open(path, { create: true })
   try {
     const data = new DataFile(file, metadata, storage)
-    const arena = new Arena(INDEX_BLOCKS * blockSize)
+    const blocks = FIRST_OVERFLOW_BLOCK - 1
+    const arena = new Arena(blocks * blockSize)
     const bases: number[] = []
-    for (let i = 0; i < INDEX_BLOCKS; i++) {
-      bases.push(i * blockSize)
-      formatBucket(arena, i * blockSize, blockSize)
+    for (let i = 0; i < blocks; i++) {
+      const base = i * blockSize
+      bases.push(base)
+      if (i < INDEX_BLOCKS) formatBucket(arena, base, blockSize)
+      else formatNode(arena, base, blockSize, 0, arena.u8, 0, 0)
     }
     const identity = metadata.encodeIdentity(storage)
     file.write(identity, 0, identity.length, 0)

@@ -1,10 +1,15 @@
 /** The database: the synchronous key-value API over the engine. */
+import { Compression } from './compression.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
 import { Engine } from './engine.ts'
 import { DatabaseLockedError, InvalidArgumentError, StorageError, XenonError } from './errors.ts'
+import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
+import { RangeCursor, type RangeIterator } from './range-iterator.ts'
+import { Ranges } from './ranges.ts'
+import { Snapshot } from './snapshot.ts'
 import { collectStats } from './stats.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
@@ -16,6 +21,8 @@ import type {
   Key,
   OpenOptions,
   ProgressOptions,
+  PutOptions,
+  Range,
   Stats,
   TransactionOptions,
   VerifyOptions,
@@ -32,6 +39,8 @@ export class Database<V = string> {
   readonly durability: Durability
   private readonly engine: Engine
   private readonly store: Store<V>
+  private readonly ranges: Ranges<V>
+  private readonly sweeper: Sweeper
   private readonly storage: Storage
   private readonly readOnly: boolean
   private readonly binaryKeys: boolean
@@ -47,7 +56,14 @@ export class Database<V = string> {
     this.storage = options.storage
     this.readOnly = options.readOnly
     this.binaryKeys = options.keyEncoding === 'binary'
-    this.store = new Store(engine, options.valueEncoding)
+    this.store = new Store(
+      engine,
+      options.valueEncoding,
+      new Compression(options.compression, options.storage.deflate),
+    )
+    this.ranges = new Ranges(this.store, directory, this.binaryKeys)
+    this.sweeper = new Sweeper(engine, () => this.makeDurable(false))
+    if (!options.readOnly) this.sweeper.schedule(nextExpiry(engine))
     this.groupCommit = new GroupCommit(() => this.makeDurable())
   }
 
@@ -69,19 +85,46 @@ export class Database<V = string> {
   }
 
   /** Stores a record; durable when it returns, as `durability` says. */
-  put(key: Key, value: V, options?: object): void {
+  put(key: Key, value: V, options?: PutOptions): void {
     this.checkWritable()
-    if (options !== undefined) refuseOptions(options)
-    this.store.put(key, value)
+    this.store.put(key, value, options === undefined ? 0 : this.ttlOf(options))
     this.makeDurable()
   }
 
   /** Removes a record; true if it was there. */
   delete(key: Key): boolean {
     this.checkWritable()
-    const found = this.store.delete(key)
-    if (found) this.makeDurable()
+    const { removed, found } = this.store.delete(key)
+    if (removed) this.makeDurable()
     return found
+  }
+
+  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  ttl(key: Key): number | undefined {
+    this.check()
+    return this.store.ttl(key)
+  }
+
+  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  expire(key: Key, ttl: number): boolean {
+    this.checkWritable()
+    const checked = this.ttlOf({ ttl })
+    return this.changeExpiry(key, checked)
+  }
+
+  /** Lets a record stay that was to expire; false if there is none that was. */
+  persist(key: Key): boolean {
+    this.checkWritable()
+    return this.changeExpiry(key, 0)
+  }
+
+  private changeExpiry(key: Key, ttl: number): boolean {
+    let changed = false
+    this.store.implicitly(state => {
+      changed = this.store.changeExpiry(state, key, ttl)
+    })
+    if (changed) this.makeDurable()
+    return changed
   }
 
   /** Applies the operations in order, as one transaction. */
@@ -95,11 +138,10 @@ export class Database<V = string> {
    * Stores a record that this process sees at once; the promise resolves when it is durable. All commits of one turn
    * of the event loop share a write and an fdatasync.
    */
-  putAsync(key: Key, value: V, options?: object): Promise<void> {
+  putAsync(key: Key, value: V, options?: PutOptions): Promise<void> {
     try {
       this.checkWritable()
-      if (options !== undefined) refuseOptions(options)
-      this.store.put(key, value)
+      this.store.put(key, value, options === undefined ? 0 : this.ttlOf(options))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -109,8 +151,8 @@ export class Database<V = string> {
   /** Like `putAsync`; resolves to true if the key was there. */
   async deleteAsync(key: Key): Promise<boolean> {
     this.checkWritable()
-    const found = this.store.delete(key)
-    if (found) await this.groupCommit.wait()
+    const { removed, found } = this.store.delete(key)
+    if (removed) await this.groupCommit.wait()
     return found
   }
 
@@ -136,6 +178,8 @@ export class Database<V = string> {
     refuseOptions(others)
     return new Transaction(
       this.store,
+      this.ranges,
+      ttl => this.ttlOf({ ttl }),
       { now: () => this.makeDurable(), soon: () => this.groupCommit.wait() },
       readOnly || this.readOnly,
     )
@@ -178,10 +222,74 @@ export class Database<V = string> {
     return this.builtInCursor().readCurrent()
   }
 
-  /** A cursor of its own over all records. */
-  cursor(): Cursor<V> {
+  /** A cursor of its own: over all records as they lie in the blocks, or, given a range, over that in key order. */
+  cursor(): Cursor<V>
+  cursor(range: Range | Key): RangeCursor<V>
+  cursor(range?: Range | Key): Cursor<V> | RangeCursor<V> {
     this.check()
-    return new Cursor(this.store, this.binaryKeys)
+    if (range === undefined) return new Cursor(this.store, this.binaryKeys)
+    const resolved = this.ranges.resolve(range)
+    return new RangeCursor(() => this.ranges.reader(resolved, 'entries'), keyBytes)
+  }
+
+  /**
+   * The keys of a range, in bytewise order (`keys('user:')`: those that begin so). An iterator sees the database as it
+   * was when it was made, whatever changes meanwhile. With `keyEncoding: 'binary'` the keys are `Uint8Array`s.
+   * @throws XenonError `XENON_NOT_SUPPORTED` if the database was created with `ordered: false`.
+   */
+  keys(range?: Range | Key): RangeIterator<string, V, string> {
+    this.check()
+    return this.ranges.now(range, 'keys')
+  }
+
+  /** The values of a range, in the order of their keys. */
+  values(range?: Range | Key): RangeIterator<V, V, string> {
+    this.check()
+    return this.ranges.now(range, 'values')
+  }
+
+  /** The records of a range as `[key, value]`, in the order of their keys. */
+  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+    this.check()
+    return this.ranges.now(range, 'entries')
+  }
+
+  [Symbol.iterator](): RangeIterator<[string, V], V, string> {
+    return this.entries()
+  }
+
+  /** Number of records, or of those in a range. */
+  count(range?: Range | Key): number {
+    const snapshot = this.snapshot()
+    try {
+      return snapshot.count(range)
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  /** Removes all records, or those of a range, as one transaction. */
+  clear(range?: Range | Key): void {
+    this.checkWritable()
+    const { store } = this
+    store.implicitly(state => {
+      if (range !== undefined || this.engine.metadata.ordered)
+        this.ranges.clear(state, this.ranges.resolve(range))
+      else {
+        const cursor = new Cursor<V, Uint8Array>(store, true)
+        while (cursor.next()) store.deleteIn(state, cursor.currentKey())
+      }
+    })
+    this.makeDurable()
+  }
+
+  /**
+   * A consistent view of what is committed now. It never blocks and is never blocked; close it, since it keeps the
+   * earlier states of blocks in memory that change meanwhile (at most `snapshotBytes`).
+   */
+  snapshot(): Snapshot<V> {
+    this.check()
+    return new Snapshot(this.store, this.ranges)
   }
 
   /** Brings the data file up to date with the log and cuts the log. */
@@ -211,6 +319,7 @@ export class Database<V = string> {
     if (engine.closed) return
     const { transactions, health } = engine
     if (health.busy) engine.attend()
+    this.sweeper.stop()
     try {
       for (const state of [...transactions.open.values()]) {
         if (health.failure === undefined) transactions.rollback(state)
@@ -235,8 +344,8 @@ export class Database<V = string> {
         if (this.engine.health.attention) this.engine.attend()
         const type = operation?.type
         if (type === 'put') {
-          if ((operation as { ttl?: unknown }).ttl !== undefined) refuseOptions({ ttl: 0 })
-          store.putIn(state, operation.key, operation.value)
+          const { ttl } = operation
+          store.putIn(state, operation.key, operation.value, ttl === undefined ? 0 : this.ttlOf({ ttl }))
         } else if (type === 'delete') store.deleteIn(state, operation.key)
         else
           throw new InvalidArgumentError(
@@ -247,12 +356,25 @@ export class Database<V = string> {
   }
 
   /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
-  private makeDurable(): void {
+  private makeDurable(promised: boolean = true): void {
     const { log, checkpointer } = this.engine
-    if (this.durability === 'power') log.sync()
+    if (!promised) log.write()
+    else if (this.durability === 'power') log.sync()
     else if (this.durability === 'process') log.write()
     else if (!this.writeTimer) this.writeLater()
     checkpointer.afterCommit()
+  }
+
+  /** The checked ttl of a put, 0 = none. */
+  private ttlOf(options: PutOptions): number {
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a put must be an object, such as { ttl: 1000 }')
+    for (const name of Object.keys(options))
+      if (name !== 'ttl') throw new InvalidArgumentError(`there is no option '${name}' here`)
+    if (options.ttl === undefined) return 0
+    const ttl = checkedTtl(options.ttl)
+    this.sweeper.schedule(this.engine.now() + ttl)
+    return ttl
   }
 
   private writeLater(): void {
@@ -294,9 +416,62 @@ export class Database<V = string> {
 const refuseOptions = (options: object): void => {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    if (name === 'ttl' || name === 'isolation')
+    if (name === 'isolation')
       throw new XenonError('XENON_NOT_SUPPORTED', `the option '${name}' is not part of this release`)
     throw new InvalidArgumentError(`there is no option '${name}' here`)
+  }
+}
+
+const encoder = new TextEncoder()
+const keyBytes = (key: string | Uint8Array): Uint8Array =>
+  typeof key === 'string' ? encoder.encode(key) : key
+
+/** Time between two rounds of the sweep that removes expired records, at least and at most. */
+const SWEEP_SOON_MS = 20
+const SWEEP_LATE_MS = 60000
+
+/** Removes expired records in the background, a few milliseconds at a time. Its timer keeps no process alive. */
+class Sweeper {
+  private readonly engine: Engine
+  private readonly written: () => void
+  private timer: unknown
+  private due = Number.POSITIVE_INFINITY
+
+  /** `written` is called after changes that nobody was promised. */
+  constructor(engine: Engine, written: () => void) {
+    this.engine = engine
+    this.written = written
+  }
+
+  /** Something expires at `time`. */
+  schedule(time: number): void {
+    if (time >= this.due) return
+    this.stop()
+    this.due = time
+    const wait = Math.min(SWEEP_LATE_MS, Math.max(SWEEP_SOON_MS, time - this.engine.now()))
+    this.timer = setTimeout(() => this.run(), wait)
+    ;(this.timer as { unref?: () => void }).unref?.()
+  }
+
+  stop(): void {
+    if (this.timer !== undefined) clearTimeout(this.timer as Parameters<typeof clearTimeout>[0])
+    this.timer = undefined
+    this.due = Number.POSITIVE_INFINITY
+  }
+
+  private run(): void {
+    const { engine } = this
+    this.timer = undefined
+    this.due = Number.POSITIVE_INFINITY
+    if (engine.closed || engine.health.failure !== undefined) return
+    try {
+      engine.attend()
+      sweep(engine)
+      this.written()
+      this.schedule(nextExpiry(engine))
+    } catch {
+      // Whatever it was, the next operation that meets it says so.
+    }
   }
 }
 
@@ -317,7 +492,7 @@ export const openOn = <V = string>(
     if (exists && options.errorIfExists) throw existing(directory)
     if (!exists) {
       if (!options.createIfMissing || options.readOnly) throw missing(directory)
-      createDatabase(storage, directory, options.blockSize, options.logSegmentBytes)
+      createDatabase(storage, directory, options.blockSize, options.logSegmentBytes, options.ordered ?? true)
     }
     const engine = new Engine(
       directory,
@@ -327,11 +502,13 @@ export const openOn = <V = string>(
         cacheBytes: options.cacheBytes,
         checkpointBytes: options.checkpointBytes,
         logSegmentBytes: options.logSegmentBytes,
+        snapshotBytes: options.snapshotBytes,
         syncsCommits: options.durability === 'power',
       },
       lock,
     )
     requireBlockSize(engine, options)
+    requireOrder(engine, options, directory)
     return new Database(directory, engine, options)
   } catch (error) {
     lock?.release()
@@ -345,6 +522,15 @@ const requireBlockSize = <V>(engine: Engine, options: ResolvedOptions<V>): void 
   engine.close()
   throw new InvalidArgumentError(
     `the database has a block size of ${blockSize}, fixed at its creation; open it without blockSize: ${options.blockSize}`,
+  )
+}
+
+const requireOrder = <V>(engine: Engine, options: ResolvedOptions<V>, directory: string): void => {
+  const { ordered } = engine.metadata
+  if (options.ordered === undefined || options.ordered === ordered) return
+  engine.close()
+  throw new InvalidArgumentError(
+    `the database was created with ordered: ${ordered}; open it without the option, or change it with 'xenondb convert ${directory} ${ordered ? '--unordered' : '--ordered'}'`,
   )
 }
 

@@ -33,6 +33,13 @@ export class ValueEncoder<V> {
     return this.binary(value)
   }
 
+  /** Other bytes take the place of the last value's, which they stand for. Returns their number. */
+  replace(bytes: Uint8Array): number {
+    if (bytes.length > this.limit) this.bytes = bytes
+    else this.arena.u8.set(bytes, this.at)
+    return bytes.length
+  }
+
   /** For a value that lies in the scratch, its bytes as an array of their own. */
   spill(length: number): Uint8Array {
     if (length > this.limit) return this.bytes

@@ -2,31 +2,40 @@
  * Builds the layers of an open database, from the files up, and takes them down again: creation, recovery, close.
  *
  * The arena holds, in this order: scratch for a key, for a value field, for a field to be put back, for a block, for
- * a list of blocks; the log's buffer; the frames of the pool.
+ * a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan; the log's buffer;
+ * the frames of the pool.
  */
 import { BufferPool } from './buffer/pool.ts'
+import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
 import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
+import { KeyTree } from './index/key-tree.ts'
 import { LargeValues } from './index/large.ts'
 import { Structure } from './index/structure.ts'
+import { TreeChanges } from './index/tree-changes.ts'
 import { Health } from './log/health.ts'
 import { LogReader } from './log/reader.ts'
 import { LogSegments, type Segment } from './log/segments.ts'
 import { LogWriter } from './log/writer.ts'
 import { DataFile } from './pager/data-file.ts'
+import { EXPIRY_ROOT, ORDERED_ROOT } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
+import { MAX_TREE_KEY_BYTES } from './pager/node.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { Checkpointer } from './txn/checkpoint.ts'
-import { CommittedView } from './txn/committed-view.ts'
+import type { CommittedView } from './txn/committed-view.ts'
 import { TransactionManager } from './txn/manager.ts'
 import { type Analysis, analyse, Redo, undoLosers } from './txn/recovery.ts'
+import type { TransactionState } from './txn/transaction-state.ts'
 import type { RecoveryReport } from './types.ts'
 
 const LOG_BUFFER_BYTES = 1048576
 const LIST_SCRATCH_BYTES = 1024
+const SCAN_SCRATCH_BYTES = 65536
+const TREE_KEY_SCRATCH: number = alignUp(MAX_TREE_KEY_BYTES, 64)
 const PAGE = 4096
 /**
  * The pool begins with this size and takes its full one when that is used up: V8 answers the allocation of a large
@@ -40,6 +49,8 @@ export interface EngineOptions {
   cacheBytes: number
   checkpointBytes: number
   logSegmentBytes: number
+  /** Bytes that earlier states of blocks, kept for snapshots, may take. */
+  snapshotBytes: number
   /** Commits are synced one by one: keep zeros ahead of the log's end, and the steps of a checkpoint small. */
   syncsCommits: boolean
 }
@@ -56,11 +67,21 @@ export class Engine {
   readonly large: LargeValues
   readonly structure: Structure
   readonly index: HashIndex
+  /** The trees over the keys (empty unless `metadata.ordered`) and over the times of expiry. */
+  readonly ordered: KeyTree
+  readonly expiry: KeyTree
   readonly checkpointer: Checkpointer
   readonly view: CommittedView
   readonly recovery: RecoveryReport
   /** Position and size of the scratch for the field of a record to be written. */
   readonly fieldAt: number
+  /** Position of SCAN_SCRATCH_BYTES for the keys of a scan. */
+  readonly scanAt: number
+  readonly scanBytes: number = SCAN_SCRATCH_BYTES
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Records that the sweep has removed. */
+  expired = 0
   closed = false
   private readonly directory: string
   private readonly lock: DirectoryLock | undefined
@@ -73,6 +94,7 @@ export class Engine {
     this.directory = directory
     this.lock = lock
     this.readOnly = readOnly
+    this.now = storage.now ?? Date.now
     const dataPath = storage.join(directory, 'data')
     const opened = storage.open(dataPath, { readOnly })
     let segments: LogSegments | undefined
@@ -96,7 +118,10 @@ export class Engine {
       const undoFieldAt = this.fieldAt + blockSize
       const blockAt = undoFieldAt + blockSize
       const listAt = blockAt + blockSize
-      const logAt = listAt + LIST_SCRATCH_BYTES
+      const visitorAt = listAt + LIST_SCRATCH_BYTES
+      const treeKeysAt = visitorAt + blockSize
+      this.scanAt = treeKeysAt + 4 * TREE_KEY_SCRATCH
+      const logAt = this.scanAt + SCAN_SCRATCH_BYTES
       const frameStart = alignUp(logAt + logCapacity, PAGE)
       const firstFrames = Math.min(frames, Math.floor(FIRST_POOL_BYTES / blockSize))
       this.arena = new Arena(frameStart + firstFrames * blockSize)
@@ -118,6 +143,8 @@ export class Engine {
         this.file,
         this.log,
         this.health,
+        new BlockVersions(options.snapshotBytes),
+        visitorAt,
       )
       this.pool.basisLsn = metadata.redoLsn
       this.pool.limit = () => metadata.blocks
@@ -128,12 +155,21 @@ export class Engine {
       this.large = new LargeValues(pool, log, free, transactions, dataPath, listAt)
       this.structure = new Structure({ pool, log, free, transactions, hashKey }, blockAt)
       const key = new KeyBuffer(this.arena, keyAt, new KeyHash(hashKey))
+      const treeParts = { pool, log, free, path: dataPath }
+      this.ordered = new KeyTree(treeParts, ORDERED_ROOT, blockAt, treeKeysAt)
+      this.expiry = new KeyTree(treeParts, EXPIRY_ROOT, blockAt, treeKeysAt)
+      const { ordered, expiry, large, structure } = this
+      const trees = new TreeChanges(
+        { pool, metadata, key, ordered, expiry },
+        treeKeysAt + TREE_KEY_SCRATCH,
+        treeKeysAt + 2 * TREE_KEY_SCRATCH,
+      )
       this.index = new HashIndex(
-        { pool, log, transactions, large: this.large, structure: this.structure, key, path: dataPath },
+        { pool, log, transactions, large, structure, trees, key, path: dataPath },
         undoFieldAt,
         blockAt,
       )
-      this.view = new CommittedView(log)
+      this.view = transactions.view
       this.checkpointer = new Checkpointer(
         { pool, log, file: this.file, metadata, transactions, health: this.health },
         options.checkpointBytes,
@@ -220,6 +256,20 @@ export class Engine {
     this.health.check()
     this.pool.grow()
     this.health.attention = false
+  }
+
+  /** Rolls back; if that fails too, changes are left that nobody can take back any more: recovery has to. */
+  takeBack(state: TransactionState): void {
+    const { transactions, health } = this
+    if (health.failure === undefined) {
+      try {
+        transactions.rollback(state)
+        return
+      } catch (error) {
+        health.fail(error)
+      }
+    }
+    transactions.finish(state)
   }
 
   /** A last checkpoint, unless nothing was written; then the files are closed and the lock released. */

@@ -18,6 +18,7 @@ export type XenonErrorCode =
   | 'XENON_IO'
   | 'XENON_FAILED'
   | 'XENON_NOT_SUPPORTED'
+  | 'XENON_SNAPSHOT_LOST'
 
 export class XenonError extends Error {
   readonly code: XenonErrorCode

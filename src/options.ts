@@ -1,8 +1,8 @@
 /** Checks the options of `open` and fills in the defaults. */
-import { InvalidArgumentError, XenonError } from './errors.ts'
+import { InvalidArgumentError } from './errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './pager/layout.ts'
 import type { Storage } from './storage/storage.ts'
-import type { Durability, OpenOptions, ValueEncoding } from './types.ts'
+import type { CompressionCodec, Durability, OpenOptions, ValueEncoding } from './types.ts'
 
 const MiB = 1048576
 const MAX_CACHE_BYTES = 2147483648
@@ -21,6 +21,7 @@ const KNOWN = new Set([
   'errorIfExists',
   'readOnly',
   'checkpointBytes',
+  'snapshotBytes',
   'logSegmentBytes',
   'storage',
 ])
@@ -35,10 +36,14 @@ export interface ResolvedOptions<V> {
   blockSizeGiven: boolean
   valueEncoding: ValueEncoding<V>
   keyEncoding: 'utf8' | 'binary'
+  /** As asked for; an existing database must be so. */
+  ordered: boolean | undefined
+  compression: 'none' | 'deflate' | CompressionCodec
   createIfMissing: boolean
   errorIfExists: boolean
   readOnly: boolean
   checkpointBytes: number
+  snapshotBytes: number
   logSegmentBytes: number
   storage: Storage
 }
@@ -60,7 +65,6 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     throw invalid(
       `blockSize must be a power of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}, not ${String(blockSize)}`,
     )
-  notYet(options)
   return {
     durability: oneOf('durability', options.durability ?? 'power', ['power', 'process', 'none']),
     cacheBytes: cacheBytes(options.cacheBytes, storage, blockSize),
@@ -68,29 +72,35 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     blockSizeGiven: options.blockSize !== undefined,
     valueEncoding: valueEncoding(options.valueEncoding ?? ('utf8' as ValueEncoding<V>)),
     keyEncoding: oneOf('keyEncoding', options.keyEncoding ?? 'utf8', ['utf8', 'binary']),
+    ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
+    compression: compression(options.compression ?? 'none', storage),
     createIfMissing: flag('createIfMissing', options.createIfMissing ?? true),
     errorIfExists: flag('errorIfExists', options.errorIfExists ?? false),
     readOnly: flag('readOnly', options.readOnly ?? false),
     checkpointBytes: bytes('checkpointBytes', options.checkpointBytes ?? 64 * MiB, 65536, 2 ** 40),
+    snapshotBytes: bytes('snapshotBytes', options.snapshotBytes ?? 256 * MiB, 0, 2 ** 40),
     logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
     storage,
   }
 }
 
-/** Options of the contract that this release does not have yet are refused, never ignored. */
-const notYet = (options: object): void => {
-  const { ordered, compression } = options as { ordered?: unknown; compression?: unknown }
-  if (ordered !== undefined) flag('ordered', ordered)
-  if (ordered === true)
-    throw new XenonError(
-      'XENON_NOT_SUPPORTED',
-      'the ordered index is not part of this release; leave the option out or open with ordered: false',
-    )
-  if (compression !== undefined && compression !== 'none')
-    throw new XenonError(
-      'XENON_NOT_SUPPORTED',
-      "compression is not part of this release; use compression: 'none'",
-    )
+const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | CompressionCodec => {
+  if (given === 'none') return 'none'
+  if (given === 'deflate') {
+    if (storage.deflate === undefined)
+      throw invalid(
+        `the storage '${storage.name}' has no deflate here; give a codec: { name, compress(bytes), decompress(bytes) }`,
+      )
+    return 'deflate'
+  }
+  const codec = given as CompressionCodec | null
+  if (
+    typeof codec !== 'object' ||
+    typeof codec?.compress !== 'function' ||
+    typeof codec.decompress !== 'function'
+  )
+    throw invalid("compression must be 'none', 'deflate' or { name, compress(bytes), decompress(bytes) }")
+  return codec
 }
 
 const cacheBytes = (given: number | undefined, storage: Storage, blockSize: number): number => {

@@ -1,35 +1,58 @@
-/** Typed records over the index: what Database and Transaction share. Nothing here makes a commit durable. */
-import { asText } from './bytes.ts'
+/** Typed records over the index: what Database, Transaction and Snapshot share. Nothing here makes a commit durable. */
+import { BlockVersions, type SnapshotHandle } from './buffer/versions.ts'
+import { type Arena, asText } from './bytes.ts'
+import { COMPRESSED, type Compression } from './compression.ts'
 import { copyBytes, type Decode, ValueEncoder, valueDecoder } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { InvalidArgumentError } from './errors.ts'
-import { Outcome } from './index/hash.ts'
+import { expiryTime } from './expiry.ts'
+import { Outcome, pointerAt } from './index/hash.ts'
 import { LargeValues } from './index/large.ts'
 import {
+  EXPIRY_BYTES,
   LARGE_POINTER_BYTES,
   RecordFlag,
+  readTime,
   recordBytes,
   recordFieldLength,
   recordFlags,
+  writeTime,
 } from './pager/bucket.ts'
 import { maxInlineRecord } from './pager/layout.ts'
 import { type CommittedRecord, latin1 } from './txn/committed-view.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Key, ValueEncoding } from './types.ts'
 
+/** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
+const VALUE_OFFSET = 8
+
+/** What a snapshot sees: the blocks of its moment, but for what transactions had changed and not committed then. */
+export interface View {
+  readonly handle: SnapshotHandle
+  readonly before: ReadonlyMap<string, CommittedRecord | undefined>
+}
+
 export class Store<V> {
   readonly engine: Engine
   readonly decode: Decode<V>
   private readonly encoder: ValueEncoder<V>
+  private readonly compression: Compression
   private readonly inlineLimit: number
+  private readonly valueAt: number
   private readonly callsBack: boolean
+  /** Of the value that was encoded last: flags of its record, when it expires (0 = never), its bytes. */
+  private flags = 0
+  private expiresAt = 0
+  private length = 0
 
-  constructor(engine: Engine, encoding: ValueEncoding<V>) {
+  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression) {
     this.engine = engine
+    this.compression = compression
     this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
-    this.encoder = new ValueEncoder(encoding, engine.arena, engine.fieldAt, this.inlineLimit)
+    this.valueAt = engine.fieldAt + VALUE_OFFSET
+    this.encoder = new ValueEncoder(encoding, engine.arena, this.valueAt, this.inlineLimit)
     this.decode = valueDecoder(encoding)
-    this.callsBack = encoding !== 'utf8' && encoding !== 'binary'
+    this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.flag !== 0
   }
 
   /** The committed value, whatever open transactions are doing. */
@@ -41,7 +64,7 @@ export class Store<V> {
       const before = this.committedBefore()
       if (before !== null) return before === undefined ? undefined : this.decodeCommitted(before)
     }
-    return record === 0 ? undefined : this.decodeRecord(record)
+    return record === 0 ? undefined : this.valueOf(record)
   }
 
   has(key: Key): boolean {
@@ -50,19 +73,88 @@ export class Store<V> {
     const record = index.find()
     if (transactions.locks.exclusive !== 0) {
       const before = this.committedBefore()
-      if (before !== null) return before !== undefined
+      if (before !== null) return before !== undefined && !this.isPast(before)
     }
-    return record !== 0
+    return record !== 0 && !this.hasExpired(record)
   }
 
   /** The value as the transaction sees it. */
   getIn(state: TransactionState, key: Key): V | undefined {
     const record = this.findIn(state, key)
-    return record === 0 ? undefined : this.decodeRecord(record)
+    return record === 0 ? undefined : this.valueOf(record)
   }
 
   hasIn(state: TransactionState, key: Key): boolean {
-    return this.findIn(state, key) !== 0
+    const record = this.findIn(state, key)
+    return record !== 0 && !this.hasExpired(record)
+  }
+
+  /** The value as a snapshot sees it. */
+  getAt(view: View, key: Key): V | undefined {
+    return this.at(
+      view,
+      key,
+      record => this.valueOf(record),
+      before => this.decodeCommitted(before),
+    )
+  }
+
+  hasAt(view: View, key: Key): boolean {
+    const found = this.at(
+      view,
+      key,
+      record => !this.hasExpired(record),
+      before => !this.isPast(before),
+    )
+    return found === true
+  }
+
+  private at<T>(
+    view: View,
+    key: Key,
+    ofRecord: (record: number) => T,
+    ofCommitted: (before: CommittedRecord) => T,
+  ): T | undefined {
+    const { index, arena } = this.engine
+    index.key.set(key)
+    const name = view.before.size === 0 ? '' : latin1(arena.u8, index.key.at, index.key.length)
+    return this.asOf(view, () => {
+      if (name !== '' && view.before.has(name)) {
+        const before = view.before.get(name)
+        return before === undefined ? undefined : ofCommitted(before)
+      }
+      const record = index.find()
+      return record === 0 ? undefined : ofRecord(record)
+    })
+  }
+
+  /** Runs `read` with the blocks as the snapshot sees them. */
+  asOf<T>(view: View, read: () => T): T {
+    const { pool } = this.engine
+    BlockVersions.requireKept(view.handle)
+    if (pool.versions.isEmpty) return read()
+    pool.asOf = view.handle.lsn
+    try {
+      return read()
+    } finally {
+      pool.asOf = 0
+    }
+  }
+
+  /** Begins a snapshot of what is committed now. */
+  beginView(): View {
+    const { transactions, view, pool, log, metadata } = this.engine
+    let before: ReadonlyMap<string, CommittedRecord | undefined> = NOTHING
+    for (const state of transactions.open.values()) {
+      if (state.lastLsn === 0) continue
+      const records = view.of(state)
+      before = before.size === 0 ? records : new Map([...before, ...records])
+    }
+    return { handle: pool.versions.begin(log.endLsn, metadata.blocks), before }
+  }
+
+  endView(view: View): void {
+    this.engine.pool.versions.end(view.handle)
   }
 
   private findIn(state: TransactionState, key: Key): number {
@@ -89,84 +181,160 @@ export class Store<V> {
 
   /** The committed value field of a key, as bytes of its own. */
   committedField(key: Uint8Array): Uint8Array | undefined {
-    const { index, transactions, arena, large } = this.engine
+    const { index, transactions, arena } = this.engine
     index.key.set(key)
     const record = index.find()
     if (transactions.locks.exclusive !== 0) {
       const before = this.committedBefore()
       if (before !== null) return before === undefined ? undefined : this.committedBytes(before)
     }
-    if (record === 0) return undefined
-    const field = index.fieldOf(record)
-    if ((recordFlags(arena, record) & RecordFlag.large) !== 0)
-      return large.read(LargeValues.pointer(arena, field))
-    return copyBytes(arena.u8, field, field + recordFieldLength(arena, record))
+    return record === 0
+      ? undefined
+      : this.bytesOf(
+          arena,
+          recordFlags(arena, record),
+          index.fieldOf(record),
+          recordFieldLength(arena, record),
+        )
   }
 
-  private decodeRecord(record: number): V {
-    const { arena, index, large } = this.engine
+  /** The value of the record at `record` of the pool; undefined if it has expired. */
+  valueOf(record: number): V | undefined {
+    const { arena, index } = this.engine
     const field = index.fieldOf(record)
-    if ((recordFlags(arena, record) & RecordFlag.large) === 0)
-      return this.decode(arena.u8, field, field + recordFieldLength(arena, record))
-    const bytes = large.read(LargeValues.pointer(arena, field))
-    return this.decode(asText(bytes), 0, bytes.length)
+    const flags = recordFlags(arena, record)
+    const length = recordFieldLength(arena, record)
+    if (flags === 0) return this.decode(arena.u8, field, field + length)
+    return this.decodeFlagged(arena, flags, field, length)
   }
 
-  decodeCommitted(record: CommittedRecord): V {
+  /** The value of a record whose field lies in any arena. */
+  decodeFlagged(a: Arena, flags: number, field: number, length: number): V | undefined {
+    const bytes = this.bytesOf(a, flags, field, length)
+    return bytes === undefined ? undefined : this.decode(asText(bytes), 0, bytes.length)
+  }
+
+  /** The value's bytes as an array of their own, decompressed; undefined if the record has expired. */
+  bytesOf(a: Arena, flags: number, field: number, length: number): Uint8Array | undefined {
+    if ((flags & RecordFlag.expires) !== 0 && this.timePassed(readTime(a.u8, field))) return undefined
+    const start = pointerAt(field, flags)
+    const bytes =
+      (flags & RecordFlag.large) === 0
+        ? copyBytes(a.u8, start, field + length)
+        : this.engine.large.read(LargeValues.pointer(a, start))
+    return (flags & COMPRESSED) === 0 ? bytes : this.compression.decompress(flags, bytes)
+  }
+
+  /** Time of expiry of a record, 0 = none. */
+  expiryOf(record: number): number {
+    const { arena, index } = this.engine
+    return (recordFlags(arena, record) & RecordFlag.expires) === 0
+      ? 0
+      : readTime(arena.u8, index.fieldOf(record))
+  }
+
+  hasExpired(record: number): boolean {
+    const time = this.expiryOf(record)
+    return time !== 0 && this.timePassed(time)
+  }
+
+  private timePassed(time: number): boolean {
+    return time <= this.engine.now()
+  }
+
+  isPast(record: CommittedRecord): boolean {
+    return (record.flags & RecordFlag.expires) !== 0 && this.timePassed(readTime(record.field, 0))
+  }
+
+  decodeCommitted(record: CommittedRecord): V | undefined {
     const bytes = this.committedBytes(record)
-    return this.decode(asText(bytes), 0, bytes.length)
+    return bytes === undefined ? undefined : this.decode(asText(bytes), 0, bytes.length)
   }
 
-  private committedBytes(record: CommittedRecord): Uint8Array {
-    if ((record.flags & RecordFlag.large) === 0) return record.field
-    const { arena, fieldAt, large } = this.engine
+  private committedBytes(record: CommittedRecord): Uint8Array | undefined {
+    const { arena, fieldAt } = this.engine
+    if (record.flags === 0) return record.field
     arena.u8.set(record.field, fieldAt)
-    return large.read(LargeValues.pointer(arena, fieldAt))
+    return this.bytesOf(arena, record.flags, fieldAt, record.field.length)
   }
 
-  /** One put as a transaction of its own, committed but not made durable. */
-  put(key: Key, value: V): void {
-    const { transactions, fieldAt, index } = this.engine
-    const length = this.encode(value)
+  /** One put as a transaction of its own, committed but not made durable. `ttl`: milliseconds, 0 = for ever. */
+  put(key: Key, value: V, ttl: number): void {
+    const { transactions, index } = this.engine
+    this.encode(value, ttl)
     index.key.set(key)
-    if (recordBytes(index.key.length, length) <= this.inlineLimit) {
-      const outcome = index.put(transactions.autocommit, 0, fieldAt, length)
+    if (this.isInline) {
+      const start = this.fieldStart()
+      const outcome = index.put(
+        transactions.autocommit,
+        this.flags,
+        start,
+        this.valueAt + this.length - start,
+      )
       if (outcome !== Outcome.needsTransaction) return
     }
-    this.implicitly(state => this.store(state, length))
+    this.implicitly(state => this.store(state))
   }
 
-  putIn(state: TransactionState, key: Key, value: V): void {
-    const length = this.encode(value)
+  putIn(state: TransactionState, key: Key, value: V, ttl: number): void {
+    this.encode(value, ttl)
     this.engine.index.key.set(key)
-    this.store(state, length)
+    this.store(state)
   }
 
-  /** JSON and custom codecs run the caller's code, which must not come back into the database meanwhile. */
-  private encode(value: V): number {
-    if (!this.callsBack) return this.encoder.encode(value)
+  /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */
+  private encode(value: V, ttl: number): void {
+    this.flags = ttl === 0 ? 0 : RecordFlag.expires
+    this.expiresAt = ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+    if (!this.callsBack) {
+      this.length = this.encoder.encode(value)
+      return
+    }
     const { health } = this.engine
     health.busy = true
     health.attention = true
     try {
-      return this.encoder.encode(value)
+      this.length = this.encoder.encode(value)
+      if (this.compression.flag !== 0) this.compress()
     } finally {
       health.busy = false
     }
   }
 
-  /** Stores the encoded value, which is `length` bytes long, under the key in the key buffer. */
-  private store(state: TransactionState, length: number): void {
-    const { arena, fieldAt, index, large, transactions, health } = this.engine
-    if (recordBytes(index.key.length, length) <= this.inlineLimit) {
-      index.put(state, 0, fieldAt, length)
+  private compress(): void {
+    const smaller = this.compression.compress(this.encoder.spill(this.length))
+    if (smaller === undefined) return
+    this.length = this.encoder.replace(smaller)
+    this.flags |= this.compression.flag
+  }
+
+  private get isInline(): boolean {
+    const { index } = this.engine
+    const time = this.expiresAt === 0 ? 0 : EXPIRY_BYTES
+    return recordBytes(index.key.length, this.length + time) <= this.inlineLimit
+  }
+
+  /** Where the field begins that ends with the encoded value, after putting the time of expiry before that. */
+  private fieldStart(): number {
+    if (this.expiresAt === 0) return this.valueAt
+    const start = this.valueAt - EXPIRY_BYTES
+    writeTime(this.engine.arena.u8, start, this.expiresAt)
+    return start
+  }
+
+  /** Stores the encoded value under the key in the key buffer. */
+  private store(state: TransactionState): void {
+    const { arena, index, large, transactions, health } = this.engine
+    const start = this.fieldStart()
+    if (this.isInline) {
+      index.put(state, this.flags, start, this.valueAt + this.length - start)
       return
     }
     const before = transactions.savepoint(state)
     try {
-      const pointer = large.write(state, this.encoder.spill(length))
-      LargeValues.encode(arena, fieldAt, pointer)
-      index.put(state, RecordFlag.large, fieldAt, LARGE_POINTER_BYTES)
+      const pointer = large.write(state, this.encoder.spill(this.length))
+      LargeValues.encode(arena, this.valueAt, pointer)
+      index.put(state, this.flags | RecordFlag.large, start, this.valueAt + LARGE_POINTER_BYTES - start)
     } catch (error) {
       if (health.failure === undefined) {
         try {
@@ -179,35 +347,72 @@ export class Store<V> {
     }
   }
 
-  /** One delete as a transaction of its own; true if the key was there. */
-  delete(key: Key): boolean {
+  /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
+  delete(key: Key): { removed: boolean; found: boolean } {
     const { transactions, index } = this.engine
     index.key.set(key)
-    const outcome = index.remove(transactions.autocommit)
+    let outcome = index.remove(transactions.autocommit)
     if (outcome === Outcome.needsTransaction) {
       this.implicitly(state => index.remove(state))
-      return true
+      outcome = Outcome.removed
     }
-    return outcome === Outcome.removed
+    return outcome === Outcome.removed ? { removed: true, found: this.removedWasThere } : ABSENT
   }
 
   deleteIn(state: TransactionState, key: Key): boolean {
     this.engine.index.key.set(key)
-    return this.engine.index.remove(state) === Outcome.removed
+    return this.engine.index.remove(state) === Outcome.removed && this.removedWasThere
   }
 
-  /** A rollback that fails too leaves changes that nobody can take back any more: recovery has to. */
-  takeBack(state: TransactionState): void {
-    const { transactions, health } = this.engine
-    if (health.failure === undefined) {
-      try {
-        transactions.rollback(state)
-        return
-      } catch (error) {
-        health.fail(error)
-      }
+  private get removedWasThere(): boolean {
+    const { removedTime } = this.engine.index
+    return removedTime === 0 || !this.timePassed(removedTime)
+  }
+
+  /**
+   * Gives the record another time of expiry (0 = none), in a transaction. False if there is no such record, or
+   * (to take the time away) none that expires.
+   */
+  changeExpiry(state: TransactionState, key: Key, ttl: number): boolean {
+    const { arena, index, transactions } = this.engine
+    index.key.set(key)
+    const record = index.find()
+    if (record === 0 || this.hasExpired(record)) {
+      if (state.locking) transactions.beforeRead(state, index.bucket)
+      return false
     }
-    transactions.finish(state)
+    const old = recordFlags(arena, record)
+    if (ttl === 0 && (old & RecordFlag.expires) === 0) return false
+    const field = index.fieldOf(record)
+    const from = pointerAt(field, old)
+    const length = field + recordFieldLength(arena, record) - from
+    arena.u8.copyWithin(this.valueAt, from, from + length)
+    this.expiresAt = ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+    this.length = length
+    const start = this.fieldStart()
+    const flags = ttl === 0 ? old & ~RecordFlag.expires : old | RecordFlag.expires
+    index.put(state, flags, start, this.valueAt + length - start)
+    return true
+  }
+
+  /** Milliseconds until the committed record expires: Infinity if it does not, undefined if there is none. */
+  ttl(key: Key): number | undefined {
+    const { index, transactions } = this.engine
+    index.key.set(key)
+    const record = index.find()
+    if (transactions.locks.exclusive !== 0) {
+      const before = this.committedBefore()
+      if (before === undefined) return undefined
+      if (before !== null)
+        return this.remaining((before.flags & RecordFlag.expires) === 0 ? 0 : readTime(before.field, 0))
+    }
+    return record === 0 ? undefined : this.remaining(this.expiryOf(record))
+  }
+
+  remaining(time: number): number | undefined {
+    if (time === 0) return Number.POSITIVE_INFINITY
+    const left = time - this.engine.now()
+    return left > 0 ? left : undefined
   }
 
   /** Runs `work` in a transaction that nobody else can see into. */
@@ -218,7 +423,7 @@ export class Store<V> {
       work(state)
       transactions.commit(state)
     } catch (error) {
-      this.takeBack(state)
+      this.engine.takeBack(state)
       throw error
     }
   }
@@ -228,3 +433,6 @@ export const requireList = <T>(keys: readonly T[]): readonly T[] => {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
   return keys
 }
+
+const NOTHING: ReadonlyMap<string, CommittedRecord | undefined> = new Map()
+const ABSENT = { removed: false, found: false }

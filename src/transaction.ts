@@ -1,8 +1,10 @@
 /** An explicit transaction over a database: synchronous, all or nothing. */
 import { InvalidArgumentError, XenonError } from './errors.ts'
+import type { RangeIterator } from './range-iterator.ts'
+import type { Ranges } from './ranges.ts'
 import { requireList, type Store } from './store.ts'
 import type { SavepointState, TransactionState } from './txn/transaction-state.ts'
-import type { Key } from './types.ts'
+import type { Key, PutOptions, Range } from './types.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
 export class Savepoint {
@@ -32,13 +34,23 @@ export class Transaction<V = string> {
   private readonly state: TransactionState
   private readonly durable: DurableCommit
   private readonly readOnly: boolean
+  private readonly ranges: Ranges<V>
+  private readonly checkTtl: (ttl: number) => number
   /** Numbers of the savepoints that still stand, ascending. */
   private readonly savepoints: number[] = []
   private nextSavepoint = 1
 
   /** @internal Use `Database.begin`. */
-  constructor(store: Store<V>, durable: DurableCommit, readOnly: boolean) {
+  constructor(
+    store: Store<V>,
+    ranges: Ranges<V>,
+    checkTtl: (ttl: number) => number,
+    durable: DurableCommit,
+    readOnly: boolean,
+  ) {
     this.store = store
+    this.ranges = ranges
+    this.checkTtl = checkTtl
     this.durable = durable
     this.readOnly = readOnly
     this.state = store.engine.transactions.begin(true)
@@ -71,9 +83,56 @@ export class Transaction<V = string> {
    * Stores a record. If it throws, the transaction is as it was before and still open.
    * @throws LockConflictError if another open transaction has read or changed the key's block.
    */
-  put(key: Key, value: V): void {
+  put(key: Key, value: V, options: PutOptions = {}): void {
     this.checkWritable()
-    this.store.putIn(this.state, key, value)
+    const { ttl } = options
+    this.store.putIn(this.state, key, value, ttl === undefined ? 0 : this.checkTtl(ttl))
+  }
+
+  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  expire(key: Key, ttl: number): boolean {
+    this.checkWritable()
+    return this.store.changeExpiry(this.state, key, this.checkTtl(ttl))
+  }
+
+  /** Lets a record stay that was to expire; false if there is none that was. */
+  persist(key: Key): boolean {
+    this.checkWritable()
+    return this.store.changeExpiry(this.state, key, 0)
+  }
+
+  /**
+   * The keys of a range, in order, changes of this transaction included; the range is locked, so that it stays the
+   * same for this transaction. Changes that it makes itself while it iterates may be seen.
+   * @throws LockConflictError if another open transaction has changed a key of the range.
+   */
+  keys(range?: Range | Key): RangeIterator<string, V, string> {
+    this.check()
+    return this.ranges.inside(this.state, range, 'keys', () => this.check())
+  }
+
+  /** The values of a range, as `keys` says. */
+  values(range?: Range | Key): RangeIterator<V, V, string> {
+    this.check()
+    return this.ranges.inside(this.state, range, 'values', () => this.check())
+  }
+
+  /** The records of a range, as `keys` says. */
+  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+    this.check()
+    return this.ranges.inside(this.state, range, 'entries', () => this.check())
+  }
+
+  /** Number of records in a range, which is locked as for `keys`. */
+  count(range?: Range | Key): number {
+    this.check()
+    return this.ranges.countInside(this.state, range)
+  }
+
+  /** Removes the records of a range. */
+  clear(range?: Range | Key): void {
+    this.checkWritable()
+    this.ranges.clear(this.state, this.ranges.resolve(range))
   }
 
   /** Removes a record; true if it was there. */
@@ -133,7 +192,7 @@ export class Transaction<V = string> {
     const { engine } = this.store
     if (this.state.ended || engine.closed) return
     if (engine.health.failure === undefined) this.check()
-    this.store.takeBack(this.state)
+    engine.takeBack(this.state)
   }
 
   private check(): void {

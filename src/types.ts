@@ -18,6 +18,13 @@ export interface ValueCodec<V> {
   decode(bytes: Uint8Array): V
 }
 
+/** Compresses the bytes of values. `name` is for messages; the caller opens a database with the same codec again. */
+export interface CompressionCodec {
+  name: string
+  compress(bytes: Uint8Array): Uint8Array
+  decompress(bytes: Uint8Array): Uint8Array
+}
+
 export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | ValueCodec<V>
 
 export interface OpenOptions<V = string> {
@@ -31,8 +38,10 @@ export interface OpenOptions<V = string> {
   valueEncoding?: ValueEncoding<V>
   /** How keys are given back. Default `'utf8'`. */
   keyEncoding?: 'utf8' | 'binary'
-  /** Keep the ordered index; fixed at creation. */
+  /** Keep the ordered index, which ranges need; fixed at creation (`xenondb convert` changes it). Default true. */
   ordered?: boolean
+  /** Per value: one that does not shrink is stored plain. May change from open to open. Default `'none'`. */
+  compression?: 'none' | 'deflate' | CompressionCodec
   /** Create the database when there is none. Default true. */
   createIfMissing?: boolean
   /** Refuse a database that exists. Default false. */
@@ -41,13 +50,36 @@ export interface OpenOptions<V = string> {
   readOnly?: boolean
   /** Bytes of log between two checkpoints. Default 64 MiB. */
   checkpointBytes?: number
+  /** Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default 256 MiB. */
+  snapshotBytes?: number
   /** Bytes of one log segment file. Default 4 MiB. */
   logSegmentBytes?: number
   /** Where the files live. Default: Node's file system. */
   storage?: Storage
 }
 
-export type BatchOperation<V> = { type: 'put'; key: Key; value: V } | { type: 'delete'; key: Key }
+export interface PutOptions {
+  /** Milliseconds from now after which the record is gone. Without it, the record stays. */
+  ttl?: number
+}
+
+export type BatchOperation<V> =
+  | ({ type: 'put'; key: Key; value: V } & PutOptions)
+  | { type: 'delete'; key: Key }
+
+/** Which keys, in bytewise order. `keys('user:')` is short for `keys({ prefix: 'user:' })`. */
+export interface Range {
+  gt?: Key
+  gte?: Key
+  lt?: Key
+  lte?: Key
+  /** Keys that begin with it. */
+  prefix?: Key
+  /** From the last key to the first. Default false. */
+  reverse?: boolean
+  /** At most so many records. Default: all. */
+  limit?: number
+}
 
 /** A record as the cursor gives it. */
 export interface Entry<V, K = string> {
@@ -72,6 +104,8 @@ export interface BlockCounts {
   overflow: number
   /** Overflow blocks that hold parts of large values. */
   large: number
+  /** Nodes of the trees over keys and times of expiry. */
+  tree: number
   /** Blocks on the free-block list. */
   free: number
 }

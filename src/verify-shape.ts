@@ -4,6 +4,7 @@
  */
 import type { Engine } from './engine.ts'
 import { XenonError } from './errors.ts'
+import { pointerAt } from './index/hash.ts'
 import { KeyHash } from './index/key.ts'
 import { LargeValues } from './index/large.ts'
 import {
@@ -31,12 +32,15 @@ import {
   AT_LIVE,
   AT_NEXT,
   BlockKind,
+  EXPIRY_ROOT,
   HEADER_BYTES,
   INDEX_BLOCKS,
   kindName,
+  ORDERED_ROOT,
 } from './pager/layout.ts'
 import { latin1 } from './txn/committed-view.ts'
 import type { BlockCounts } from './types.ts'
+import { TreeCheck } from './verify-tree.ts'
 
 const KEPT_PROBLEMS = 100
 const POSITIONS = 4294967296
@@ -53,7 +57,9 @@ export class ShapeCheck {
   freeSlots = 0
   maxDepth = 0
   readonly histogram: number[] = new Array<number>(10).fill(0)
-  private readonly counts = { metadata: 1, index: 0, directory: 0, overflow: 0, large: 0, free: 0 }
+  private readonly counts = { metadata: 1, index: 0, directory: 0, overflow: 0, large: 0, tree: 0, free: 0 }
+  /** Records that expire. */
+  private expiring = 0
   private fillBytes = 0
   private fillBlocks = 0
   /** Blocks that are known to be damaged already. */
@@ -73,6 +79,32 @@ export class ShapeCheck {
   checkRoot(root: number): void {
     this.counts.index++
     this.walk(root, root, 0, POSITIONS, 1, -1)
+  }
+
+  /** The trees over keys and times of expiry: as many keys as the buckets have records for. */
+  checkTrees(): void {
+    const walk = {
+      reach: (block: number, from: number): boolean => {
+        const reached = this.reach(block, from)
+        if (reached) this.counts.tree++
+        return reached
+      },
+      read: (block: number): number => this.read(block),
+      problem: (block: number, sentence: string): void => this.problem(block, sentence),
+    }
+    const { metadata } = this.engine
+    for (const root of [EXPIRY_ROOT, ORDERED_ROOT]) {
+      const isExpiry = root === EXPIRY_ROOT
+      const isKept = isExpiry || metadata.ordered
+      const tree = new TreeCheck(this.engine, walk, isExpiry, isKept)
+      tree.check(root)
+      const expected = isExpiry ? this.expiring : this.records
+      if (isKept && !this.incomplete && tree.keys !== expected)
+        this.problem(
+          root,
+          `the ${isExpiry ? 'tree over times of expiry' : 'ordered index'} holds ${tree.keys} keys, the buckets ${expected} such records`,
+        )
+    }
   }
 
   /** Free list, count of records, blocks that nothing leads to. */
@@ -265,8 +297,9 @@ export class ShapeCheck {
     const key = latin1(arena.u8, keyAt, keyLength)
     if (keys.has(key)) this.problem(block, `holds the key ${shown()} a second time`)
     keys.add(key)
-    if ((recordFlags(arena, record) & RecordFlag.large) !== 0)
-      this.checkLarge(block, keyAt + keyLength, shown())
+    const flags = recordFlags(arena, record)
+    if ((flags & RecordFlag.expires) !== 0) this.expiring++
+    if ((flags & RecordFlag.large) !== 0) this.checkLarge(block, pointerAt(keyAt + keyLength, flags), shown())
   }
 
   private checkLarge(block: number, field: number, key: string): void {

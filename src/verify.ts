@@ -67,6 +67,7 @@ const checkShape = async (
       break
     }
   }
+  shape.checkTrees()
   shape.finish()
   return shape
 }

@@ -11,6 +11,7 @@
  *      holds a basis of it (its image, or the record that formatted it), synced.
  *  P3  A pinned frame is not evicted. Positions in the arena stay valid until the next `get`, `fresh` or `reserve`
  *      of another block, unless the frame is pinned.
+ *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
  */
 import { LRUCache } from 'lru-cache'
 import type { Arena } from '../bytes.ts'
@@ -20,6 +21,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { AT_LSN } from '../pager/layout.ts'
+import type { BlockVersions } from './versions.ts'
 
 /** Blocks that one page of the page table covers. */
 const TABLE_PAGE = 65536
@@ -40,6 +42,9 @@ export class BufferPool {
   used = 0
   /** Recovery begins at or behind this LSN, now or after the checkpoint under way: what P2 measures against. */
   basisLsn = 0
+  /** While it is not 0, `get` gives blocks as a snapshot of this LSN sees them: for reading only. */
+  asOf = 0
+  readonly versions: BlockVersions
   /** Blocks at or beyond this number do not exist. */
   limit: () => number = () => 0
   private readonly file: DataFile
@@ -59,6 +64,8 @@ export class BufferPool {
   private readonly freeFrames: number[] = []
   private lru: LRUCache<number, number> | undefined
   private epoch = 0
+  /** Position of a spare block, where the earlier state of one is shown. */
+  private readonly visitor: number
 
   constructor(
     arena: Arena,
@@ -68,7 +75,11 @@ export class BufferPool {
     file: DataFile,
     log: LogWriter,
     health: Health,
+    versions: BlockVersions,
+    visitor: number,
   ) {
+    this.versions = versions
+    this.visitor = visitor
     this.arena = arena
     this.frames = frames
     this.maxFrames = maxFrames
@@ -104,6 +115,13 @@ export class BufferPool {
   /** Position of a block in the arena, read from the file if need be. */
   get(block: number): number {
     this.accesses++
+    if (this.asOf !== 0) {
+      const earlier = this.versions.find(block, this.asOf)
+      if (earlier !== undefined) {
+        this.arena.u8.set(earlier, this.visitor)
+        return this.visitor
+      }
+    }
     const page = this.table[block >>> 16]
     if (page !== undefined) {
       const frame = page[block & 0xffff]!
@@ -117,8 +135,27 @@ export class BufferPool {
 
   /** Position of a block that is about to be formatted: nothing is read, its bytes are undefined. */
   fresh(block: number): number {
-    const frame = this.frameOf(block) || this.install(block)
-    return this.position(frame)
+    const known = this.frameOf(block)
+    const base = this.position(known || this.install(block))
+    if (this.versions.newest !== 0 && block < this.versions.blocks) {
+      // A free block now, but perhaps in use when a snapshot began. One that cannot be read is shown to it as zeros.
+      if (known === 0 && this.file.read(block, this.arena, base) !== undefined)
+        this.arena.clear(base, base + this.blockSize)
+      this.preserve(base)
+    }
+    return base
+  }
+
+  /** The bytes of the block at `base` are about to be changed (P4). */
+  preserve(base: number): void {
+    if (this.versions.newest !== 0) this.keep(base)
+  }
+
+  private keep(base: number): void {
+    const lsn = blockLsn(this.arena, base)
+    const block = this.blockOf[this.frameAt(base)]!
+    if (lsn < this.versions.newest && block < this.versions.blocks)
+      this.versions.keep(block, lsn, this.log.endLsn, this.arena.window(base, this.blockSize))
   }
 
   /** For recovery: like `get`, but a block that is not sound gives the reason instead. */
@@ -157,6 +194,7 @@ export class BufferPool {
   /** The block at `base` was changed by the log record at `lsn`. */
   changed(base: number, lsn: number): void {
     const w = (base + AT_LSN) >>> 2
+    if (this.versions.newest !== 0) this.requireKept(base)
     this.arena.u32[w] = lsn % 4294967296
     this.arena.u32[w + 1] = (lsn / 4294967296) | 0
     const frame = this.frameAt(base)
@@ -165,6 +203,17 @@ export class BufferPool {
       this.dirtyFrames++
       this.firstChange[frame] = this.log.groupLsn
     }
+  }
+
+  /** P4 was forgotten somewhere: better an error than a snapshot that is wrong in silence. */
+  private requireKept(base: number): void {
+    const { versions } = this
+    const before = blockLsn(this.arena, base)
+    const block = this.blockOf[this.frameAt(base)]!
+    if (before >= versions.newest || block >= versions.blocks || versions.isKept(block)) return
+    throw this.health.fail(
+      new XenonError('XENON_FAILED', `block ${block} was changed without its earlier state being kept`),
+    )
   }
 
   /** Recovery put the block's bytes back from an image in the log; they keep the LSN they have. */

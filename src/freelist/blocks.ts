@@ -71,6 +71,7 @@ export class FreeBlocks {
   /** Inside a record: adds to the plan that `block`, whose frame lies at `base`, becomes free. */
   logFree(block: number, base: number): void {
     const { arena } = this.pool
+    this.pool.preserve(base)
     arena.clear(base, base + this.pool.blockSize)
     arena.u32[(base + AT_NEXT) >>> 2] = this.freeHead
     this.log.part(block)

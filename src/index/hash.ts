@@ -15,11 +15,13 @@ import type { LogWriter } from '../log/writer.ts'
 import {
   bucketNext,
   compact,
+  EXPIRY_BYTES,
   findSlot,
   fits,
   liveBytes,
   RECORD_HEADER_BYTES,
   RecordFlag,
+  readTime,
   recordAt,
   recordBytes,
   recordFieldLength,
@@ -44,6 +46,7 @@ import type { TransactionState } from '../txn/transaction-state.ts'
 import type { KeyBuffer } from './key.ts'
 import { LargeValues } from './large.ts'
 import type { Structure } from './structure.ts'
+import type { TreeChanges } from './tree-changes.ts'
 
 const MAX_DEPTH = 12
 /** Each round of making room leaves more of it; more rounds than this mean that the shape is not what it should be. */
@@ -65,6 +68,8 @@ export class HashIndex {
   version = 0
   slotsReused = 0
   compactions = 0
+  /** When the record that was removed last was to expire, 0 = never. */
+  removedTime = 0
   /**
    * Of the last search: head block of the bucket; block, position and slot where the record lies. If there is none,
    * block and position are those of the last block of the bucket's chain.
@@ -79,6 +84,7 @@ export class HashIndex {
   private readonly transactions: TransactionManager
   private readonly large: LargeValues
   private readonly structure: Structure
+  private readonly trees: TreeChanges
   private readonly path: string
   private readonly blockSize: number
   private readonly capacity: number
@@ -93,6 +99,7 @@ export class HashIndex {
       transactions: TransactionManager
       large: LargeValues
       structure: Structure
+      trees: TreeChanges
       key: KeyBuffer
       path: string
     },
@@ -105,6 +112,7 @@ export class HashIndex {
     this.transactions = parts.transactions
     this.large = parts.large
     this.structure = parts.structure
+    this.trees = parts.trees
     this.key = parts.key
     this.path = parts.path
     this.blockSize = parts.pool.blockSize
@@ -183,11 +191,13 @@ export class HashIndex {
       if (record !== 0) {
         if (this.needsTransaction(state, record)) return Outcome.needsTransaction
         if (recordFieldLength(arena, record) === fieldLength && recordFlags(arena, record) === flags) {
+          this.prepareTrees(record, flags, field)
           this.replaceLarge(state, record, flags, field)
           this.overwrite(state, record, field, fieldLength)
           return Outcome.replaced
         }
         if (HEADER_BYTES + liveBytes(arena, this.base) - recordSize(arena, record) + size <= this.blockSize) {
+          this.prepareTrees(record, flags, field)
           this.replaceLarge(state, record, flags, field)
           this.change(
             state,
@@ -200,11 +210,15 @@ export class HashIndex {
             field,
             fieldLength,
           )
+          this.trees.shrink()
           return Outcome.replaced
         }
         if (this.moveAlongChain(state, record, flags, field, fieldLength, size)) return Outcome.replaced
       } else if (this.findRoom(size)) {
+        transactions.beforeKeyChange(state, arena.u8, key.at, key.length)
+        this.trees.prepare(this.base, -1, 0, flags, field)
         this.change(state, 0, 0, 0, this.block, this.base, flags, field, fieldLength)
+        this.trees.shrink()
         return Outcome.added
       }
       this.structure.makeRoom(state, key)
@@ -220,9 +234,14 @@ export class HashIndex {
     }
     this.transactions.beforeChange(state, this.bucket)
     if (this.needsTransaction(state, record)) return Outcome.needsTransaction
+    this.transactions.beforeKeyChange(state, this.arena.u8, this.key.at, this.key.length)
+    this.removedTime = this.timeOf(record)
+    this.prepareTrees(record, -1, 0)
     this.replaceLarge(state, record, 0, 0)
     this.change(state, this.block, this.base, this.slot, 0, 0, 0, 0, 0)
-    if (this.structure.isSparse(this.base, this.bucket, this.block)) this.giveBack(state)
+    const isSparse = this.structure.isSparse(this.base, this.bucket, this.block)
+    this.trees.shrink()
+    if (isSparse) this.giveBack(state)
     return Outcome.removed
   }
 
@@ -239,12 +258,29 @@ export class HashIndex {
     return state.isAutocommit && (recordFlags(this.arena, record) & RecordFlag.large) !== 0
   }
 
+  private timeOf(record: number): number {
+    const { arena } = this
+    if ((recordFlags(arena, record) & RecordFlag.expires) === 0) return 0
+    return readTime(arena.u8, this.fieldOf(record))
+  }
+
+  /** The trees have to follow when the record of the last search is removed (-1), or when it expires at another time. */
+  private prepareTrees(record: number, flags: number, field: number): void {
+    const old = recordFlags(this.arena, record)
+    if (flags < 0 || ((old | flags) & RecordFlag.expires) !== 0)
+      this.trees.prepare(this.base, old, this.fieldOf(record), flags, field)
+  }
+
   /** A large value that is replaced or removed is freed by the commit, unless the new record is the same pointer. */
   private replaceLarge(state: TransactionState, record: number, flags: number, field: number): void {
     const { arena } = this
     if ((recordFlags(arena, record) & RecordFlag.large) === 0) return
-    const old = LargeValues.pointer(arena, this.fieldOf(record))
-    if ((flags & RecordFlag.large) !== 0 && LargeValues.pointer(arena, field).head === old.head) return
+    const old = LargeValues.pointer(arena, pointerAt(this.fieldOf(record), recordFlags(arena, record)))
+    if (
+      (flags & RecordFlag.large) !== 0 &&
+      LargeValues.pointer(arena, pointerAt(field, flags)).head === old.head
+    )
+      return
     this.pool.pin(this.base)
     try {
       this.transactions.freeAtCommit(state, old.head, old.tail, old.blocks)
@@ -262,8 +298,10 @@ export class HashIndex {
   /** A field of the same length: only its bytes change. */
   private overwrite(state: TransactionState, record: number, field: number, fieldLength: number): void {
     const { arena, log, key, base } = this
+    const { trees } = this
     const target = this.fieldOf(record)
-    log.reserve(128 + 2 * fieldLength + key.length)
+    this.pool.preserve(base)
+    log.reserve(128 + 2 * fieldLength + key.length + trees.logBytes)
     log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
     if (state.wantsUndo)
       log.undo(UndoKind.restore, recordFlags(arena, record), key.at, key.length, target, fieldLength)
@@ -271,10 +309,13 @@ export class HashIndex {
     log.part(this.block)
     if (fieldLength > 0) log.set(target - base, fieldLength, target)
     log.endPart()
+    trees.log()
     const lsn = log.end()
     this.pool.changed(base, lsn)
+    trees.finish(lsn)
     this.version++
     this.transactions.changed(state, lsn, 0)
+    trees.shrink()
   }
 
   /**
@@ -293,8 +334,13 @@ export class HashIndex {
     fieldLength: number,
   ): void {
     const { arena, log, key, pool } = this
+    const { trees } = this
     const old = from === 0 ? 0 : recordAt(arena, from, slot)
-    log.reserve(320 + 2 * key.length + fieldLength + (old === 0 ? 0 : recordFieldLength(arena, old)))
+    if (from !== 0) pool.preserve(from)
+    if (to !== 0 && to !== from) pool.preserve(to)
+    log.reserve(
+      320 + 2 * key.length + fieldLength + (old === 0 ? 0 : recordFieldLength(arena, old)) + trees.logBytes,
+    )
     log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
     if (state.wantsUndo) {
       if (old === 0) log.undoInsert(key.length)
@@ -322,6 +368,7 @@ export class HashIndex {
       this.insert(to, from === to ? slot : -1, flags, field, fieldLength)
       log.endPart()
     }
+    trees.log()
     const records = (to === 0 ? 0 : 1) - (from === 0 ? 0 : 1)
     if (state.isAutocommit && records !== 0) {
       log.part(0)
@@ -331,6 +378,7 @@ export class HashIndex {
     const lsn = log.end()
     if (from !== 0 && from !== to) pool.changed(from, lsn)
     if (to !== 0) pool.changed(to, lsn)
+    trees.finish(lsn)
     this.version++
     this.transactions.changed(state, lsn, records)
   }
@@ -409,11 +457,13 @@ export class HashIndex {
       const to = this.base
       pool.pin(to)
       try {
+        this.prepareTrees(record, flags, field)
         this.replaceLarge(state, record, flags, field)
       } finally {
         pool.unpin(to)
       }
       this.change(state, block, base, slot, toBlock, to, flags, field, fieldLength)
+      this.trees.shrink()
       return true
     } finally {
       pool.unpin(base)
@@ -437,3 +487,7 @@ export class HashIndex {
     else this.remove(state)
   }
 }
+
+/** Position of the pointer in the value field of a large record. */
+export const pointerAt = (field: number, flags: number): number =>
+  (flags & RecordFlag.expires) === 0 ? field : field + EXPIRY_BYTES

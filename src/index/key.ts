@@ -136,18 +136,22 @@ export class KeyHash {
 
 /** The key scratch: the bytes lie at `at` of the arena. */
 export class KeyBuffer {
-  readonly at: number
+  /** Where the key lies: at home in the key scratch, or wherever `use` found it. */
+  at: number
   length = 0
   readonly hash: KeyHash
   private readonly arena: Arena
+  private readonly home: number
 
   constructor(arena: Arena, at: number, hash: KeyHash) {
     this.arena = arena
+    this.home = at
     this.at = at
     this.hash = hash
   }
 
   set(key: Key): void {
+    this.at = this.home
     if (typeof key === 'string') {
       const { length } = key
       if (length === 0) throw new InvalidArgumentError('a key must not be empty')
@@ -163,10 +167,18 @@ export class KeyBuffer {
 
   /** A key whose bytes lie in an arena already. */
   copy(source: Arena, position: number, length: number): void {
+    this.at = this.home
     if (source === this.arena) this.arena.u8.copyWithin(this.at, position, position + length)
     else this.arena.u8.set(source.u8.subarray(position, position + length), this.at)
     this.length = length
     this.hash.of(this.arena.u8, this.at, length)
+  }
+
+  /** A key that stays where it lies in the arena, until another one is set. For reading only. */
+  use(position: number, length: number): void {
+    this.at = position
+    this.length = length
+    this.hash.of(this.arena.u8, position, length)
   }
 
   private setUnicode(key: string): void {

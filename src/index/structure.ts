@@ -248,6 +248,8 @@ export class Structure {
     const parentBase = this.pinned(parent)
     const freshBase = pool.fresh(fresh!)
     this.transactions.adoptFresh(state, fresh!)
+    pool.preserve(base)
+    pool.preserve(parentBase)
     formatBucket(pool.arena, freshBase, pool.blockSize)
     log.reserve(2 * pool.blockSize + 512)
     log.begin(RecordType.system, 0, 0, 0)
@@ -322,6 +324,9 @@ export class Structure {
     right: boolean,
   ): void {
     const { pool, log } = this
+    pool.preserve(base)
+    pool.preserve(to.base)
+    pool.preserve(parentBase)
     log.reserve(2 * pool.blockSize + 512)
     log.begin(RecordType.system, 0, 0, 0)
     const separator = this.positionAt(at)
@@ -461,6 +466,7 @@ export class Structure {
     const lastBase = this.pinned(last)
     const freshBase = pool.fresh(fresh!)
     this.transactions.beforeChange(state, bucket)
+    pool.preserve(lastBase)
     formatBucket(pool.arena, freshBase, pool.blockSize)
     log.reserve(256)
     log.begin(RecordType.system, 0, 0, 0)
@@ -530,6 +536,8 @@ export class Structure {
       return base
     })
     for (const block of fresh) this.transactions.adoptFresh(state, block)
+    for (const base of bases) pool.preserve(base)
+    pool.preserve(directoryBase)
     log.reserve((groups.length + 2) * pool.blockSize)
     log.begin(RecordType.system, 0, 0, 0)
     groups.forEach((records, i) => {
@@ -603,6 +611,7 @@ export class Structure {
     const low = pool.fresh(fresh[0]!)
     pool.pin(low)
     const high = pool.fresh(fresh[1]!)
+    pool.preserve(base)
     log.reserve(3 * pool.blockSize)
     log.begin(RecordType.system, 0, 0, 0)
     this.fillDirectory(fresh[0]!, low, base, 0, middle, level)
@@ -629,6 +638,8 @@ export class Structure {
     const count = entryCount(pool.arena, base)
     const middle = count >>> 1
     const high = pool.fresh(fresh!)
+    pool.preserve(base)
+    pool.preserve(parentBase)
     log.reserve(2 * pool.blockSize)
     log.begin(RecordType.system, 0, 0, 0)
     this.fillDirectory(fresh!, high, base, middle, count, directoryLevel(pool.arena, base))
@@ -707,6 +718,8 @@ export class Structure {
     const base = this.pinned(chain[at]!)
     const next = bucketNext(pool.arena, base)
     free.plan(0)
+    pool.preserve(before)
+    pool.preserve(base)
     log.reserve(256)
     log.begin(RecordType.system, 0, 0, 0)
     log.part(chain[at - 1]!)
@@ -764,6 +777,9 @@ export class Structure {
     const { pool, log, free } = this
     const count = this.sortRecords(right.base)
     free.plan(0)
+    pool.preserve(left.base)
+    pool.preserve(right.base)
+    pool.preserve(parentBase)
     log.reserve(2 * pool.blockSize + 512)
     log.begin(RecordType.system, 0, 0, 0)
     if (count > 0) this.logIncoming(left, right.base, 0, count)
@@ -805,6 +821,9 @@ export class Structure {
       const moved = entryCount(pool.arena, right)
       if (entryCount(pool.arena, left) + moved <= this.capacity * MERGE_UP_TO) {
         free.plan(0)
+        pool.preserve(left)
+        pool.preserve(right)
+        pool.preserve(parentBase)
         log.reserve(2 * pool.blockSize)
         log.begin(RecordType.system, 0, 0, 0)
         log.part(leftBlock)
@@ -840,6 +859,8 @@ export class Structure {
     if (fits && allowed) {
       if (isBucket) this.transactions.beforeChange(state, block)
       free.plan(0)
+      pool.preserve(base)
+      pool.preserve(childBase)
       log.reserve(2 * pool.blockSize)
       log.begin(RecordType.system, 0, 0, 0)
       if (isBucket) {

@@ -66,14 +66,24 @@ export const LogOp = {
   format: 1,
   /** Arguments: to << 16 | from, length. Bytes move inside the block. */
   move: 2,
-  /** The bucket is compacted. */
+  /** The bucket, or the tree node, is compacted. */
   compact: 3,
+  /** Tree node, arguments: index | length << 16, child, suffix (padded). */
+  insertEntry: 4,
+  /** Tree node, argument: index. */
+  removeEntry: 5,
+  /** Tree node, argument: from | to << 16. The other entries go. */
+  keepEntries: 6,
+  /** Tree node, argument: the new, shorter length of the prefix. */
+  shortenPrefix: 7,
   /** Block 0, argument: change of the number of records (signed). */
   records: 16,
   /** Block 0, argument: the new value. */
   blocks: 17,
   freeHead: 18,
   freeBlocks: 19,
+  /** 1 when the database keeps the ordered index. */
+  ordered: 20,
 } as const
 
 export const pad4 = (bytes: number): number => (bytes + 3) & ~3

@@ -1,8 +1,15 @@
 /** Applies the operations of a part of a log record to the block it belongs to. The images are bytes here. */
 import type { Arena } from '../bytes.ts'
 import { compact } from '../pager/bucket.ts'
-import { AT_KIND, AT_LEVEL } from '../pager/layout.ts'
+import { AT_KIND, AT_LEVEL, BlockKind } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import {
+  compactNode,
+  insertNodeEntry,
+  keepNodeEntries,
+  removeNodeEntry,
+  shortenNodePrefix,
+} from '../pager/node.ts'
 import { LogOp, pad4 } from './format.ts'
 
 /** True when the operations need nothing of the block's old bytes. */
@@ -38,7 +45,24 @@ export const applyOperations = (
       at += 8
       a.u8.copyWithin(base + (ends >>> 16), base + (ends & 0xffff), base + (ends & 0xffff) + bytes)
     } else if (offset === LogOp.compact) {
-      compact(a, base, blockSize, scratch)
+      if (a.u8[base + AT_KIND] === BlockKind.bucket) compact(a, base, blockSize, scratch)
+      else compactNode(a, base, blockSize, scratch)
+    } else if (offset === LogOp.insertEntry) {
+      const word = log.u32[at >>> 2]!
+      const child = log.u32[(at + 4) >>> 2]!
+      at += 8
+      insertNodeEntry(a, base, blockSize, word & 0xffff, log.u8, at, word >>> 16, child)
+      at += pad4(word >>> 16)
+    } else if (offset === LogOp.removeEntry) {
+      removeNodeEntry(a, base, log.u32[at >>> 2]!)
+      at += 4
+    } else if (offset === LogOp.keepEntries) {
+      const word = log.u32[at >>> 2]!
+      at += 4
+      keepNodeEntries(a, base, blockSize, word & 0xffff, word >>> 16, scratch)
+    } else if (offset === LogOp.shortenPrefix) {
+      shortenNodePrefix(a, base, blockSize, log.u32[at >>> 2]!, scratch)
+      at += 4
     } else {
       throw new RangeError(`unknown log operation ${offset}`)
     }
@@ -54,6 +78,7 @@ export const applyToMetadata = (log: Arena, from: number, to: number, metadata: 
     else if (code === LogOp.blocks) metadata.blocks = value
     else if (code === LogOp.freeHead) metadata.freeHead = value
     else if (code === LogOp.freeBlocks) metadata.freeBlocks = value
+    else if (code === LogOp.ordered) metadata.ordered = value === 1
     else throw new RangeError(`unknown log operation ${code} on block 0`)
   }
 }

@@ -152,6 +152,15 @@ export class LogWriter {
     this.position += 4
   }
 
+  /** An entry goes into a tree node; its suffix lies at `suffix` of the arena. */
+  insertEntry(index: number, child: number, suffix: number, length: number): void {
+    this.operation(LogOp.insertEntry, index | (length << 16))
+    const at = this.position
+    this.arena.u32[at >>> 2] = child
+    this.arena.u8.copyWithin(at + 4, suffix, suffix + length)
+    this.position = at + 4 + pad4(length)
+  }
+
   /** An operation with one argument. */
   operation(code: number, argument: number): void {
     const w = this.position >>> 2

@@ -12,8 +12,9 @@
  *                  2: u16 length of the value field
  *                  4: key bytes, value field
  *
- * A hole keeps the record header that stood there, which tells its size. A large record's value field is
- * a pointer to a chain of large blocks (LARGE_POINTER_BYTES): u32 head, u32 tail, u32 blocks, u32 bytes of the value.
+ * A hole keeps the record header that stood there, which tells its size. The value field of a record that expires
+ * begins with the time. A large record's value field is (but for that) a pointer to a chain of large blocks
+ * (LARGE_POINTER_BYTES): u32 head, u32 tail, u32 blocks, u32 bytes of the value.
  *
  * Invariants
  *  B1  live + free slots = count.
@@ -41,7 +42,14 @@ export const LARGE_POINTER_BYTES = 16
 export const RecordFlag = {
   /** The value field points to a chain of large blocks. */
   large: 1,
+  /** The value field begins with the time of expiry (EXPIRY_BYTES). */
+  expires: 2,
+  /** The value is compressed: with deflate, or with the codec of the option `compression`. */
+  deflated: 4,
+  encoded: 8,
 } as const
+/** Milliseconds since 1970, big-endian. */
+export const EXPIRY_BYTES = 6
 export const FLAG_MASK = 0x1f
 
 export const recordBytes = (keyLength: number, fieldLength: number): number =>
@@ -209,3 +217,21 @@ const freeSlotProblem = (
 export const bucketNext = (a: Arena, base: number): number => a.u32[(base + AT_NEXT) >>> 2]!
 export const blockLsn = (a: Arena, base: number): number =>
   a.u32[(base + AT_LSN) >>> 2]! + a.u32[(base + AT_LSN + 4) >>> 2]! * 4294967296
+
+const TWO_32 = 4294967296
+
+/** Reads a time of expiry (EXPIRY_BYTES). */
+export const readTime = (u8: Uint8Array, at: number): number =>
+  (u8[at]! * 256 + u8[at + 1]!) * TWO_32 +
+  (((u8[at + 2]! << 24) | (u8[at + 3]! << 16) | (u8[at + 4]! << 8) | u8[at + 5]!) >>> 0)
+
+export const writeTime = (u8: Uint8Array, at: number, time: number): void => {
+  const high = Math.floor(time / TWO_32)
+  const low = time % TWO_32
+  u8[at] = high >>> 8
+  u8[at + 1] = high
+  u8[at + 2] = low >>> 24
+  u8[at + 3] = low >>> 16
+  u8[at + 4] = low >>> 8
+  u8[at + 5] = low
+}

@@ -10,6 +10,7 @@ import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
 import { type Metadata, uuidSeed } from './metadata.ts'
+import { nodeProblem } from './node.ts'
 
 export class DataFile {
   readonly file: File
@@ -90,6 +91,7 @@ export const blockProblem = (a: Arena, base: number, blockSize: number): string 
   const kind = a.u8[base + AT_KIND]!
   if (kind === BlockKind.bucket) return bucketProblem(a, base, blockSize)
   if (kind === BlockKind.directory) return directoryProblem(a, base, blockSize)
+  if (kind === BlockKind.leaf || kind === BlockKind.inner) return nodeProblem(a, base, blockSize)
   if (kind === BlockKind.free || kind === BlockKind.large) return undefined
   return kindName(kind)
 }

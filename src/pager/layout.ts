@@ -4,12 +4,12 @@
  *   offset size
  *        0    4  checksum: CRC-32 of bytes 4 to the end, seeded with the database's UUID and the block's number
  *        4    1  kind (BlockKind)
- *        5    1  directory: level (0 = its children are buckets)
- *        6    2  count: slots of a bucket, entries of a directory
- *        8    2  bucket: first free slot + 1, 0 = none
+ *        5    1  directory: level (0 = its children are buckets); tree node: level (0 = leaf)
+ *        6    2  count: slots of a bucket, entries of a directory or of a tree node
+ *        8    2  bucket: first free slot + 1, 0 = none; tree node: bytes of the prefix that its keys share
  *       10    2  bucket: live records
- *       12    2  bucket: bytes of the record area, which grows down from the end of the block
- *       14    2  bucket: garbage, bytes of the record area that belong to no live record; large: bytes held
+ *       12    2  bucket, tree node: bytes of the record area, which grows down from the end of the block
+ *       14    2  the same: garbage, bytes of the record area that belong to no live record; large: bytes held
  *       16    4  next: overflow block of a bucket, next part of a large value, next free block; 0 = none
  *       20    4  reserved, zero
  *       24    8  LSN of the last log record that changed the block
@@ -33,8 +33,11 @@ export const BUCKET_STATE_BYTES = 10
 
 /** Number of fixed hash index blocks: blocks 1 to 101. */
 export const INDEX_BLOCKS = 101
+/** Root of the tree over the times of expiry, and of the tree over the keys: fixed too. */
+export const EXPIRY_ROOT: number = INDEX_BLOCKS + 1
+export const ORDERED_ROOT: number = INDEX_BLOCKS + 2
 /** First block that allocation may hand out. */
-export const FIRST_OVERFLOW_BLOCK: number = INDEX_BLOCKS + 1
+export const FIRST_OVERFLOW_BLOCK: number = INDEX_BLOCKS + 3
 
 export const BlockKind = {
   /** Never written, or on the free list. */
@@ -45,18 +48,15 @@ export const BlockKind = {
   directory: 2,
   /** Part of a value too large for a bucket. */
   large: 3,
+  /** Of a B+tree: sorted keys. */
+  leaf: 4,
+  /** Of a B+tree: separators and children. */
+  inner: 5,
 } as const
 
-export const kindName = (kind: number): string =>
-  kind === BlockKind.free
-    ? 'free block'
-    : kind === BlockKind.bucket
-      ? 'bucket'
-      : kind === BlockKind.directory
-        ? 'directory'
-        : kind === BlockKind.large
-          ? 'large value part'
-          : `unknown kind ${kind}`
+const KIND_NAMES = ['free block', 'bucket', 'directory', 'large value part', 'tree leaf', 'inner tree node']
+
+export const kindName = (kind: number): string => KIND_NAMES[kind] ?? `unknown kind ${kind}`
 
 export const MIN_BLOCK_SIZE = 4096
 export const MAX_BLOCK_SIZE = 65536

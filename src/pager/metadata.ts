@@ -16,6 +16,7 @@
  *      508    4  checksum of bytes 0 to 507        44    4  blocks that the file must hold at least
  *                                                  48    8  most records there ever were
  *                                                  56    8  log LSN: the log was synced at least up to here
+ *                                                  64    4  1 = keeps the ordered index
  *
  * The free-block list is linked through AT_NEXT of its blocks.
  */
@@ -25,7 +26,7 @@ import type { Storage } from '../storage/storage.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
 
 export const SECTOR = 512
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 export const METADATA_BYTES: number = 3 * SECTOR
 const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x4f, 0x4e, 0x44, 0x42, 0x0a])
 
@@ -50,6 +51,8 @@ export class Metadata {
   fileBlocks: number = FIRST_OVERFLOW_BLOCK
   peakRecords = 0
   logLsn = 0
+  /** The tree over the keys is kept. */
+  ordered = false
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */
   soundCopies = 2
   private sequence = 0
@@ -99,6 +102,7 @@ export class Metadata {
     u32[11] = this.fileBlocks
     writeU64(u32, 12, this.peakRecords)
     writeU64(u32, 14, this.logLsn)
+    u32[16] = this.ordered ? 1 : 0
     u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }
@@ -162,6 +166,7 @@ export class Metadata {
     this.fileBlocks = best[11]!
     this.peakRecords = readU64(best, 12)
     this.logLsn = readU64(best, 14)
+    this.ordered = best[16] === 1
   }
 }
 

@@ -162,6 +162,8 @@ const underOtherName = (storage: Storage, directory: string): Storage => {
     lock: path => storage.lock(path),
     randomBytes: length => storage.randomBytes(length),
     crc32: (bytes, seed) => storage.crc32(bytes, seed),
+    deflate: storage.deflate,
+    now: storage.now,
     memoryBytes: storage.memoryBytes,
   }
 }

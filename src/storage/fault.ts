@@ -32,6 +32,9 @@ export interface FaultDiskOptions {
   capacity?: number
   /** CRC-32 to use, such as that of `nodeStorage`, which is faster than the built-in one. */
   crc32?: Storage['crc32']
+  deflate?: Storage['deflate']
+  /** The clock of the database. */
+  now?: Storage['now']
 }
 
 export class FaultDisk {
@@ -44,6 +47,8 @@ export class FaultDisk {
   signature = 0
   private readonly random: Random
   private readonly crc32: Storage['crc32']
+  private readonly deflate: Storage['deflate']
+  private readonly now: Storage['now']
   private readonly nodes: Map<number, DiskNode>
   private readonly locks: Set<string> = new Set()
   private nextNode = 1
@@ -52,6 +57,8 @@ export class FaultDisk {
   constructor(options: FaultDiskOptions = {}, nodes?: Map<number, DiskNode>, nextNode: number = 1) {
     this.random = new Random(options.seed ?? 1)
     this.capacity = options.capacity ?? Number.POSITIVE_INFINITY
+    this.deflate = options.deflate
+    this.now = options.now
     this.crc32 = options.crc32 ?? ((bytes, seed) => table.buf(bytes, seed) >>> 0)
     this.nodes = nodes ?? new Map([[ROOT, new DirectoryNode()]])
     this.nextNode = nextNode
@@ -142,7 +149,13 @@ export class FaultDisk {
   }
 
   private successor(nodes: Map<number, DiskNode>, random: Random): FaultDisk {
-    const options = { seed: random.next(), capacity: this.capacity, crc32: this.crc32 }
+    const options = {
+      seed: random.next(),
+      capacity: this.capacity,
+      crc32: this.crc32,
+      deflate: this.deflate,
+      now: this.now,
+    }
     return new FaultDisk(options, nodes, this.nextNode)
   }
 
@@ -377,6 +390,8 @@ export class FaultDisk {
 
       crc32: this.crc32,
 
+      deflate: this.deflate,
+      now: this.now,
       memoryBytes: undefined,
     }
   }

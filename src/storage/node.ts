@@ -114,6 +114,12 @@ export const nodeStorage: Storage = {
       ? (bytes: Uint8Array, seed: number): number => zlib.crc32(bytes, seed)
       : (bytes: Uint8Array, seed: number): number => table.buf(bytes, seed) >>> 0,
 
+  deflate: {
+    compress: (bytes: Uint8Array): Uint8Array => zlib.deflateRawSync(bytes),
+    decompress: (bytes: Uint8Array, limit: number): Uint8Array =>
+      zlib.inflateRawSync(bytes, { maxOutputLength: limit }),
+  },
+
   get memoryBytes(): number {
     // The limit of the container, where there is one; 0 or a huge number where there is none.
     const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY

@@ -127,6 +127,8 @@ export function overlayStorage(base: Storage): Storage {
 
     randomBytes: (length: number): Uint8Array => base.randomBytes(length),
     crc32: (bytes: Uint8Array, seed: number): number => base.crc32(bytes, seed),
+    deflate: base.deflate,
+    now: base.now,
     get memoryBytes(): number | undefined {
       return base.memoryBytes
     },

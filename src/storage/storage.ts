@@ -41,6 +41,11 @@ export interface DirectoryLock {
   release(): void
 }
 
+export interface Deflate {
+  compress(bytes: Uint8Array): Uint8Array
+  decompress(bytes: Uint8Array, limit: number): Uint8Array
+}
+
 export interface Storage {
   /** Where the files live, for messages and `stats`: `'node'`, `'memory'`, … */
   readonly name: string
@@ -69,6 +74,10 @@ export interface Storage {
   randomBytes(length: number): Uint8Array
   /** CRC-32 (polynomial 0xEDB88320) of `bytes` continuing from `seed`, as an unsigned 32-bit number. */
   readonly crc32: (bytes: Uint8Array, seed: number) => number
+  /** Raw deflate, where there is one that works at once; `decompress` gives at most `limit` bytes, or throws. */
+  readonly deflate?: Deflate | undefined
+  /** Milliseconds since 1970. Default: `Date.now`. */
+  readonly now?: (() => number) | undefined
   /** Memory of the machine in bytes, if known: sets the default size of the buffer pool. */
   readonly memoryBytes: number | undefined
 }

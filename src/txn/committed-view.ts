@@ -54,6 +54,10 @@ export class CommittedView {
   }
 }
 
+/** The bytes of such a string. */
+export const fromLatin1 = (text: string): Uint8Array =>
+  Uint8Array.from(text, character => character.charCodeAt(0))
+
 /** A key's bytes as a string of one character each, to look it up in a Map. */
 export const latin1 = (u8: Uint8Array, start: number, length: number): string => {
   let text = ''

@@ -12,8 +12,8 @@
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
-import type { Arena } from '../bytes.ts'
-import { XenonError } from '../errors.ts'
+import type { Arena, Bounds } from '../bytes.ts'
+import { LockConflictError, XenonError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import {
   LogOp,
@@ -27,7 +27,9 @@ import {
 import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import { CommittedView, fromLatin1 } from './committed-view.ts'
 import { LockTable } from './locks.ts'
+import { isWithin, RangeLocks } from './range-locks.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
 
 /** Takes back one change, logging it as the compensation that `state` describes. */
@@ -35,6 +37,9 @@ export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection
 
 export class TransactionManager {
   readonly locks: LockTable = new LockTable()
+  readonly ranges: RangeLocks = new RangeLocks()
+  /** What was committed before open transactions changed it. */
+  readonly view: CommittedView
   readonly autocommit: TransactionState = new TransactionState(0, true, false)
   /** Open transactions that a caller holds, by id. */
   readonly open: Map<number, TransactionState> = new Map()
@@ -54,6 +59,7 @@ export class TransactionManager {
     this.log = log
     this.metadata = metadata
     this.free = free
+    this.view = new CommittedView(log)
   }
 
   /** The index above knows how to take a change back. */
@@ -87,6 +93,33 @@ export class TransactionManager {
 
   beforeRead(state: TransactionState, block: number): void {
     if (state.locking && this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
+  }
+
+  /** Before a key is added or taken out: nobody else may have read a range with it. */
+  beforeKeyChange(state: TransactionState, u8: Uint8Array, at: number, length: number): void {
+    if (this.ranges.isEmpty || state.undoNext >= 0) return
+    const holder = this.ranges.holderOf(u8.subarray(at, at + length), state.isAutocommit ? 0 : state.id)
+    if (holder === 0) return
+    this.locks.conflicts++
+    throw new LockConflictError(
+      `transaction ${holder} has read a range that the key belongs to; commit or roll it back first, then try again`,
+    )
+  }
+
+  /** Before a range is read in a transaction: nobody else may have changed a key of it, or change one until its end. */
+  beforeRangeRead(state: TransactionState, bounds: Bounds): void {
+    if (!state.locking) return
+    for (const other of this.open.values()) {
+      if (other === state || other.lastLsn === 0) continue
+      for (const key of this.view.of(other).keys())
+        if (isWithin(fromLatin1(key), bounds)) {
+          this.locks.conflicts++
+          throw new LockConflictError(
+            `transaction ${other.id} has changed a key of the range; commit or roll it back first, then try again`,
+          )
+        }
+    }
+    this.ranges.add(state.id, bounds)
   }
 
   /** True when a structure change on behalf of `state` may move the records of a bucket. */
@@ -123,6 +156,7 @@ export class TransactionManager {
     if (state.pendingHead !== 0) {
       const base = this.pool.get(tail)
       this.log.reserve(64)
+      this.pool.preserve(base)
       this.pool.arena.u32[(base + AT_NEXT) >>> 2] = state.pendingHead
       this.log.begin(RecordType.system, 0, 0, 0)
       this.log.part(tail)
@@ -222,6 +256,7 @@ export class TransactionManager {
     state.ended = true
     for (const block of state.lockedBlocks) this.locks.release(block, state.id)
     state.lockedBlocks.length = 0
+    this.ranges.release(state.id)
     this.open.delete(state.id)
     this.active.delete(state)
   }

@@ -1,0 +1,152 @@
+/**
+ * Earlier states of blocks, kept while a snapshot needs them.
+ *
+ * A snapshot is an LSN: it sees every block as the log records below that LSN left it. Before the first change of a
+ * block since the newest snapshot, its bytes are copied; a copy goes when the last snapshot that can see it ends.
+ *
+ * Invariants
+ *  V1  For each open snapshot S and block b: b's bytes as of S are the copy with from < S <= to, or, if there is
+ *      none, the block as it is.
+ */
+import { XenonError } from '../errors.ts'
+
+interface Version {
+  /** LSN of the last change that the bytes hold, and the end of the log when the next change was about to be made. */
+  from: number
+  to: number
+  bytes: Uint8Array
+}
+
+/** An open snapshot. */
+export interface SnapshotHandle {
+  readonly lsn: number
+  /** It was given up, because the copies it needs would take too much memory. */
+  lost: boolean
+  closed: boolean
+}
+
+/** Copies are looked through for those that nobody needs when they have grown to this multiple. */
+const SWEEP_AT = 2
+const SWEEP_LEAST = 256
+
+export class BlockVersions {
+  /** LSN and number of blocks of the newest snapshot; 0 while there is none. */
+  newest = 0
+  blocks = 0
+  bytes = 0
+  copies = 0
+  /** Snapshots that were given up. */
+  lost = 0
+  private readonly limit: number
+  private readonly versions: Map<number, Version[]> = new Map()
+  private readonly open: SnapshotHandle[] = []
+  private sweepAt = SWEEP_LEAST
+  private count = 0
+
+  /** `limit`: bytes that the copies may take. */
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  get snapshots(): number {
+    return this.open.length
+  }
+
+  get isEmpty(): boolean {
+    return this.count === 0
+  }
+
+  /** LSN of the oldest snapshot, or 0. */
+  get oldest(): number {
+    return this.open[0]?.lsn ?? 0
+  }
+
+  /** Begins a snapshot of everything below `lsn`, where the log ends now; `blocks`: how many there are. */
+  begin(lsn: number, blocks: number): SnapshotHandle {
+    const handle: SnapshotHandle = { lsn, lost: false, closed: false }
+    this.open.push(handle)
+    this.newest = lsn
+    this.blocks = Math.max(this.blocks, blocks)
+    return handle
+  }
+
+  /** The snapshot needs nothing any more. */
+  end(handle: SnapshotHandle): void {
+    if (handle.closed) return
+    handle.closed = true
+    const at = this.open.indexOf(handle)
+    if (at < 0) return
+    this.remove(at)
+    if (this.count >= this.sweepAt) this.sweep()
+  }
+
+  private remove(at: number): void {
+    this.open.splice(at, 1)
+    this.newest = this.open[this.open.length - 1]?.lsn ?? 0
+    if (this.newest !== 0) return
+    this.versions.clear()
+    this.bytes = 0
+    this.count = 0
+    this.blocks = 0
+    this.sweepAt = SWEEP_LEAST
+  }
+
+  /** @throws XenonError `XENON_SNAPSHOT_LOST` if the snapshot had to be given up. */
+  static requireKept(handle: SnapshotHandle): void {
+    if (handle.lost)
+      throw new XenonError(
+        'XENON_SNAPSHOT_LOST',
+        'the snapshot was given up, because the blocks changed since it began took more memory than snapshotBytes; begin another one, or raise snapshotBytes',
+      )
+  }
+
+  /** True if a block was kept since the newest snapshot began. */
+  isKept(block: number): boolean {
+    const list = this.versions.get(block)
+    return list !== undefined && list[list.length - 1]!.to >= this.newest
+  }
+
+  /** Keeps the bytes of a block whose last change is `from`, before a change behind `to`. */
+  keep(block: number, from: number, to: number, bytes: Uint8Array): void {
+    if (this.isKept(block)) return
+    const version = { from, to, bytes: new Uint8Array(bytes) }
+    const list = this.versions.get(block)
+    if (list === undefined) this.versions.set(block, [version])
+    else list.push(version)
+    this.count++
+    this.copies++
+    this.bytes += bytes.length
+    if (this.bytes > this.limit) this.makeRoom()
+  }
+
+  /** The bytes of a block as a snapshot sees them, unless those are the block as it is. */
+  find(block: number, lsn: number): Uint8Array | undefined {
+    const list = this.versions.get(block)
+    if (list === undefined) return undefined
+    for (const version of list) if (version.from < lsn && lsn <= version.to) return version.bytes
+    return undefined
+  }
+
+  /** Gives up the oldest snapshots until the copies fit. */
+  private makeRoom(): void {
+    this.sweep()
+    while (this.bytes > this.limit && this.open.length > 0) {
+      this.open[0]!.lost = true
+      this.lost++
+      this.remove(0)
+      this.sweep()
+    }
+  }
+
+  private sweep(): void {
+    const needed = this.open.map(handle => handle.lsn)
+    for (const [block, list] of this.versions) {
+      const kept = list.filter(version => needed.some(lsn => version.from < lsn && lsn <= version.to))
+      this.count -= list.length - kept.length
+      for (const version of list) if (!kept.includes(version)) this.bytes -= version.bytes.length
+      if (kept.length === 0) this.versions.delete(block)
+      else this.versions.set(block, kept)
+    }
+    this.sweepAt = Math.max(SWEEP_LEAST, SWEEP_AT * this.count)
+  }
+}

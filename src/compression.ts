@@ -1,0 +1,52 @@
+/** Compressed values: per value, marked in the record's flags; one that does not shrink is stored plain. */
+import { CorruptionError, InvalidArgumentError } from './errors.ts'
+import { RecordFlag } from './pager/bucket.ts'
+import { MAX_VALUE_BYTES } from './pager/layout.ts'
+import type { Deflate } from './storage/storage.ts'
+import type { CompressionCodec } from './types.ts'
+
+/** Shorter values are not worth the time. */
+const LEAST_BYTES = 64
+
+export const COMPRESSED: number = RecordFlag.deflated | RecordFlag.encoded
+
+export class Compression {
+  /** Flag of the values that are written compressed, 0 = none. */
+  readonly flag: number
+  private readonly deflate: Deflate | undefined
+  private readonly codec: CompressionCodec | undefined
+
+  constructor(option: 'none' | 'deflate' | CompressionCodec, deflate: Deflate | undefined) {
+    this.deflate = deflate
+    this.codec = typeof option === 'object' ? option : undefined
+    this.flag = option === 'none' ? 0 : option === 'deflate' ? RecordFlag.deflated : RecordFlag.encoded
+  }
+
+  /** The compressed bytes, or undefined if they are not worth it. */
+  compress(bytes: Uint8Array): Uint8Array | undefined {
+    if (bytes.length < LEAST_BYTES) return undefined
+    const compressed: unknown =
+      this.codec === undefined ? this.deflate!.compress(bytes) : this.codec.compress(bytes)
+    if (!(compressed instanceof Uint8Array))
+      throw new InvalidArgumentError(`the compression '${this.codec?.name}' must give a Uint8Array`)
+    return compressed.length < bytes.length ? compressed : undefined
+  }
+
+  /** @throws CorruptionError if the bytes are not what `compress` made. */
+  decompress(flags: number, bytes: Uint8Array): Uint8Array {
+    if ((flags & RecordFlag.encoded) !== 0) {
+      if (this.codec === undefined)
+        throw new InvalidArgumentError(
+          'the value was compressed with a codec of its own; open the database with compression: { name, compress, decompress }',
+        )
+      return this.codec.decompress(bytes)
+    }
+    if (this.deflate === undefined)
+      throw new InvalidArgumentError('the value is compressed with deflate, which this storage does not have')
+    try {
+      return this.deflate.decompress(bytes, MAX_VALUE_BYTES)
+    } catch (error) {
+      throw new CorruptionError('data', `a compressed value cannot be read: ${(error as Error).message}`)
+    }
+  }
+}

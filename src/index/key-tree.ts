@@ -1,0 +1,577 @@
+/**
+ * A B+tree over byte strings: the ordered index over the keys, and the tree over times of expiry. Its root is a fixed
+ * block; leaves hold keys alone, the records stay in their buckets.
+ *
+ * A change of a record finds its leaf first (`prepareInsert` makes room by system records, atomic in themselves and
+ * never undone, as in the hash index; `prepareRemove`), then logs the leaf's change as a part of its own log record, so
+ * that record and trees change together or not at all. Undo goes through the same functions.
+ *
+ * Leaves carry no links to their neighbours: a scan goes on from the separator where a leaf ends.
+ */
+import type { BufferPool } from '../buffer/pool.ts'
+import { CorruptionError } from '../errors.ts'
+import type { FreeBlocks } from '../freelist/blocks.ts'
+import { LogOp, RecordType } from '../log/format.ts'
+import type { LogWriter } from '../log/writer.ts'
+import {
+  AT_COUNT,
+  AT_GARBAGE,
+  AT_KIND,
+  AT_RECORD_BYTES,
+  BlockKind,
+  HEADER_BYTES,
+  kindName,
+} from '../pager/layout.ts'
+import {
+  appendNodeEntries,
+  buildNode,
+  compactNode,
+  entryBytes,
+  formatNode,
+  insertNodeEntry,
+  keepNodeEntries,
+  liveBytesWithPrefix,
+  MAX_TREE_KEY_BYTES,
+  NODE_SLOT_BYTES,
+  nodeChild,
+  nodeCount,
+  nodeFits,
+  nodeGap,
+  nodeKey,
+  nodeLevel,
+  nodeLiveBytes,
+  prefixLength,
+  prefixShared,
+  removeNodeEntry,
+  searchNode,
+  shortenNodePrefix,
+} from '../pager/node.ts'
+
+export const MAX_TREE_DEPTH = 16
+/** A node filled to less than this share looks for a neighbour to merge with … */
+const MERGE_BELOW = 0.2
+/** … if both together fill one to at most this share. */
+const MERGE_UP_TO = 0.6
+const MAX_ROUNDS = 64
+
+export class KeyTree {
+  splits = 0
+  merges = 0
+  readonly root: number
+  /** Of the last search: the leaf, its position, the index where the key is or would be. */
+  block = 0
+  base = 0
+  index = 0
+  /** The way from the root to the leaf: inner nodes, and the entry taken in each. */
+  readonly wayBlock: Int32Array = new Int32Array(MAX_TREE_DEPTH)
+  readonly wayEntry: Int32Array = new Int32Array(MAX_TREE_DEPTH)
+  depth = 0
+  private readonly pool: BufferPool
+  private readonly log: LogWriter
+  private readonly free: FreeBlocks
+  private readonly path: string
+  private readonly blockSize: number
+  private readonly usable: number
+  /** One spare block, and room for a separator behind it. */
+  private readonly scratch: number
+  private readonly separator: number
+  /** Where the last key went: keys that come in order leave full leaves behind. */
+  private lastBlock = 0
+  private lastIndex = 0
+
+  constructor(
+    parts: { pool: BufferPool; log: LogWriter; free: FreeBlocks; path: string },
+    root: number,
+    scratch: number,
+    separator: number,
+  ) {
+    this.pool = parts.pool
+    this.log = parts.log
+    this.free = parts.free
+    this.path = parts.path
+    this.blockSize = parts.pool.blockSize
+    this.usable = this.blockSize - HEADER_BYTES
+    this.root = root
+    this.scratch = scratch
+    this.separator = separator
+  }
+
+  /** Finds a key, which lies in the arena; true if it is there. */
+  find(key: number, length: number): boolean {
+    this.descend(key, length)
+    const found = searchNode(this.pool.arena, this.base, this.blockSize, key, length)
+    this.index = found >>> 1
+    return (found & 1) === 1
+  }
+
+  /** Goes to the leaf of a key; `before`: to the leaf of the keys just below it. */
+  descend(key: number, length: number, before: boolean = false): void {
+    const { pool, blockSize, path } = this
+    const { arena } = pool
+    let block = this.root
+    let base = pool.get(block)
+    let depth = 0
+    while (arena.u8[base + AT_KIND] === BlockKind.inner) {
+      if (depth === MAX_TREE_DEPTH)
+        throw new CorruptionError(path, 'the tree nodes are nested too deeply, or cyclic', block)
+      const found = searchNode(arena, base, blockSize, key, length)
+      const isBelow = (found & 1) === 0 || before
+      const entry = isBelow ? Math.max(0, (found >>> 1) - 1) : found >>> 1
+      this.wayBlock[depth] = block
+      this.wayEntry[depth++] = entry
+      block = nodeChild(arena, base, entry)
+      base = pool.get(block)
+    }
+    this.arrive(block, base, depth)
+  }
+
+  /** Goes to the last leaf. */
+  descendLast(): void {
+    const { pool } = this
+    let block = this.root
+    let base = pool.get(block)
+    let depth = 0
+    while (pool.arena.u8[base + AT_KIND] === BlockKind.inner) {
+      if (depth === MAX_TREE_DEPTH)
+        throw new CorruptionError(this.path, 'the tree nodes are nested too deeply, or cyclic', block)
+      const entry = nodeCount(pool.arena, base) - 1
+      this.wayBlock[depth] = block
+      this.wayEntry[depth++] = entry
+      block = nodeChild(pool.arena, base, entry)
+      base = pool.get(block)
+    }
+    this.arrive(block, base, depth)
+  }
+
+  /**
+   * After a descent: puts the separator that ends the leaf (`ahead`) or begins it at `to` of the arena and returns its
+   * length, or -1 where there is none. The position of the leaf is no longer valid then.
+   */
+  fence(ahead: boolean, to: number): number {
+    const { pool } = this
+    const { arena } = pool
+    for (let depth = this.depth - 1; depth >= 0; depth--) {
+      const entry = this.wayEntry[depth]! + (ahead ? 1 : 0)
+      const base = pool.get(this.wayBlock[depth]!)
+      if (entry > 0 && entry < nodeCount(arena, base))
+        return nodeKey(arena, base, this.blockSize, entry, arena.u8, to)
+    }
+    return -1
+  }
+
+  private arrive(block: number, base: number, depth: number): void {
+    if (this.pool.arena.u8[base + AT_KIND] !== BlockKind.leaf)
+      throw new CorruptionError(
+        this.path,
+        `expected a tree leaf, found a ${kindName(this.pool.arena.u8[base + AT_KIND]!)}`,
+        block,
+      )
+    this.block = block
+    this.base = base
+    this.depth = depth
+  }
+
+  /**
+   * Goes to the leaf with room for a new key and pins it; `logInsert` puts the key there.
+   * @throws CorruptionError if the key is there already.
+   */
+  prepareInsert(key: number, length: number): void {
+    const { pool } = this
+    for (let round = 0; ; round++) {
+      if (this.find(key, length))
+        throw new CorruptionError(this.path, 'the tree holds a key that has no record', this.block)
+      if (this.hasRoom(this.base, key, length)) break
+      if (round > MAX_ROUNDS)
+        throw new CorruptionError(this.path, 'no room can be made in the tree leaf', this.block)
+      this.splitNode(this.depth, key, length)
+    }
+    pool.pin(this.base)
+  }
+
+  /** Goes to the leaf of a key that must be there and pins it; `logRemove` takes the key out. */
+  prepareRemove(key: number, length: number): void {
+    if (!this.find(key, length))
+      throw new CorruptionError(this.path, 'the tree lacks the key of a record', this.block)
+    this.pool.pin(this.base)
+  }
+
+  /** Inside a record: the part of the leaf that `prepareInsert` found, whose index may have changed since. */
+  logInsert(block: number, base: number, key: number, length: number): void {
+    const { arena } = this.pool
+    this.pool.preserve(base)
+    this.log.part(block)
+    this.makeFit(base, key, length)
+    const index = searchNode(arena, base, this.blockSize, key, length) >>> 1
+    this.placeEntry(base, index, key, length, 0)
+    this.log.endPart()
+    this.lastBlock = block
+    this.lastIndex = index
+  }
+
+  logRemove(block: number, base: number, key: number, length: number): void {
+    this.pool.preserve(base)
+    const index = searchNode(this.pool.arena, base, this.blockSize, key, length) >>> 1
+    this.log.part(block)
+    this.dropEntry(base, index)
+    this.log.endPart()
+  }
+
+  /** True when `shrink` may have something to do for the leaf at `base`. */
+  isSparse(block: number, base: number): boolean {
+    return block !== this.root && nodeLiveBytes(this.pool.arena, base) < MERGE_BELOW * this.usable
+  }
+
+  /** True when a key fits into a node, perhaps with a shorter prefix and after compaction. */
+  private hasRoom(base: number, key: number, length: number): boolean {
+    const { arena } = this.pool
+    const isInner = nodeLevel(arena, base) > 0
+    const prefix = this.prefixFor(base, key, length)
+    const size = entryBytes(length - prefix, isInner)
+    if (prefix === prefixLength(arena, base)) return nodeFits(arena, base, this.blockSize, size)
+    return HEADER_BYTES + liveBytesWithPrefix(arena, base, prefix) + NODE_SLOT_BYTES + size <= this.blockSize
+  }
+
+  /** Length of the longest prefix that the node may have with the key in it. */
+  private prefixFor(base: number, key: number, length: number): number {
+    const { arena } = this.pool
+    const shared = prefixShared(arena, base, this.blockSize, key, length)
+    return nodeLevel(arena, base) > 0 && shared === length ? length - 1 : shared
+  }
+
+  /** Inside a part: makes the prefix shorter and brings the free space together, as far as a key needs it. */
+  private makeFit(base: number, key: number, length: number): void {
+    const { log, blockSize, scratch } = this
+    const { arena } = this.pool
+    const prefix = this.prefixFor(base, key, length)
+    if (prefix < prefixLength(arena, base)) {
+      shortenNodePrefix(arena, base, blockSize, prefix, scratch)
+      log.operation(LogOp.shortenPrefix, prefix)
+    }
+    const size = entryBytes(length - prefixLength(arena, base), nodeLevel(arena, base) > 0)
+    if (nodeGap(arena, base, blockSize) < NODE_SLOT_BYTES + size) {
+      compactNode(arena, base, blockSize, scratch)
+      log.compact()
+    }
+  }
+
+  /** Inside a part: inserts an entry that fits. */
+  private placeEntry(base: number, index: number, key: number, length: number, child: number): void {
+    const { arena } = this.pool
+    const prefix = prefixLength(arena, base)
+    insertNodeEntry(arena, base, this.blockSize, index, arena.u8, key + prefix, length - prefix, child)
+    this.log.insertEntry(index, child, key + prefix, length - prefix)
+  }
+
+  private dropEntry(base: number, index: number): void {
+    removeNodeEntry(this.pool.arena, base, index)
+    this.log.operation(LogOp.removeEntry, index)
+  }
+
+  /** Splits the node at a depth of the way (or the one above, if that has no room); the caller searches again. */
+  private splitNode(depth: number, key: number, length: number): void {
+    if (depth === 0) {
+      this.deepen()
+      return
+    }
+    const { pool } = this
+    const block = depth === this.depth ? this.block : this.wayBlock[depth]!
+    const base = this.pinned(block)
+    try {
+      const middle = this.middleOf(block, base, key, length)
+      const separator = this.separatorBefore(base, middle)
+      const parent = this.wayBlock[depth - 1]!
+      const parentBase = this.pinned(parent)
+      try {
+        if (!this.hasRoom(parentBase, this.separator, separator)) this.splitNode(depth - 1, key, length)
+        else this.halve(block, base, middle, parent, parentBase, this.wayEntry[depth - 1]!, separator)
+      } finally {
+        pool.unpin(parentBase)
+      }
+    } finally {
+      pool.unpin(base)
+    }
+  }
+
+  /** Index of the entry where a full node parts: at half of its bytes, or where keys have been coming in order. */
+  private middleOf(block: number, base: number, key: number, length: number): number {
+    const { arena } = this.pool
+    const count = nodeCount(arena, base)
+    if (nodeLevel(arena, base) === 0) {
+      const index = searchNode(arena, base, this.blockSize, key, length) >>> 1
+      if (index === count && block === this.lastBlock && this.lastIndex === count - 1) return count - 1
+    } else if (this.wayEntry[this.wayIndexOf(block)]! === count - 1 && this.lastBlock === this.block)
+      return count - 1
+    let bytes = 0
+    const half = nodeLiveBytes(arena, base) / 2
+    let at = 0
+    while (at < count - 1 && bytes < half) {
+      bytes += NODE_SLOT_BYTES + this.sizeOf(base, at)
+      at++
+    }
+    return Math.max(1, Math.min(count - 1, at))
+  }
+
+  private wayIndexOf(block: number): number {
+    let depth = 0
+    while (depth < this.depth && this.wayBlock[depth] !== block) depth++
+    return depth
+  }
+
+  private sizeOf(base: number, index: number): number {
+    const { arena } = this.pool
+    const length = nodeKey(arena, base, this.blockSize, index, keyWork, 0) - prefixLength(arena, base)
+    return entryBytes(length, nodeLevel(arena, base) > 0)
+  }
+
+  /**
+   * Puts the separator between entries `at - 1` and `at` into its place in the arena, and returns its length: of a
+   * leaf the shortest one that parts both.
+   */
+  private separatorBefore(base: number, at: number): number {
+    const { arena } = this.pool
+    const length = nodeKey(arena, base, this.blockSize, at, arena.u8, this.separator)
+    if (nodeLevel(arena, base) > 0) return length
+    const before = nodeKey(arena, base, this.blockSize, at - 1, keyWork, 0)
+    let shared = 0
+    while (shared < before && arena.u8[this.separator + shared] === keyWork[shared]) shared++
+    return shared + 1
+  }
+
+  /** Moves the entries from `middle` on to a fresh node behind it. */
+  private halve(
+    block: number,
+    base: number,
+    middle: number,
+    parent: number,
+    parentBase: number,
+    entry: number,
+    separator: number,
+  ): void {
+    const { pool, log, free, blockSize, scratch } = this
+    const { arena } = pool
+    const [fresh] = free.plan(1)
+    const freshBase = pool.fresh(fresh!)
+    pool.preserve(base)
+    pool.preserve(parentBase)
+    log.reserve(blockSize + 8192)
+    log.begin(RecordType.system, 0, 0, 0)
+    const count = nodeCount(arena, base)
+    buildNode(arena, freshBase, base, blockSize, middle, count)
+    this.logNode(fresh!, freshBase)
+    keepNodeEntries(arena, base, blockSize, 0, middle, scratch)
+    log.part(block)
+    log.operation(LogOp.keepEntries, middle << 16)
+    log.endPart()
+    log.part(parent)
+    this.makeFit(parentBase, this.separator, separator)
+    this.placeEntry(parentBase, entry + 1, this.separator, separator, fresh!)
+    log.endPart()
+    const lsn = this.endWithPlan()
+    pool.changed(base, lsn)
+    pool.formatted(freshBase, lsn)
+    pool.changed(parentBase, lsn)
+    if (this.lastBlock === block && this.lastIndex >= middle) {
+      this.lastBlock = fresh!
+      this.lastIndex -= middle
+    }
+    this.splits++
+  }
+
+  /** The root's entries move into a fresh node, the only child of the root. */
+  private deepen(): void {
+    const { pool, log, free, blockSize, root } = this
+    const { arena } = pool
+    const base = this.pinned(root)
+    try {
+      const level = nodeLevel(arena, base)
+      if (level + 1 >= MAX_TREE_DEPTH) throw new CorruptionError(this.path, 'the tree is too deep', root)
+      const [fresh] = free.plan(1)
+      const freshBase = pool.fresh(fresh!)
+      pool.preserve(base)
+      log.reserve(blockSize + 1024)
+      log.begin(RecordType.system, 0, 0, 0)
+      buildNode(arena, freshBase, base, blockSize, 0, nodeCount(arena, base))
+      this.logNode(fresh!, freshBase)
+      formatNode(arena, base, blockSize, level + 1, arena.u8, 0, 0)
+      insertNodeEntry(arena, base, blockSize, 0, arena.u8, 0, 0, fresh!)
+      this.logNode(root, base)
+      const lsn = this.endWithPlan()
+      pool.formatted(freshBase, lsn)
+      pool.formatted(base, lsn)
+      if (this.lastBlock === root) this.lastBlock = fresh!
+    } finally {
+      pool.unpin(base)
+    }
+  }
+
+  /** The part of a freshly formatted node: all of it. */
+  private logNode(block: number, base: number): void {
+    const { log, blockSize } = this
+    const { arena } = this.pool
+    const kind = arena.u8[base + AT_KIND]!
+    const used = arena.u16[(base + AT_RECORD_BYTES) >>> 1]!
+    const count = nodeCount(arena, base)
+    log.part(block)
+    log.format(kind, nodeLevel(arena, base))
+    log.set(AT_COUNT, AT_GARBAGE + 2 - AT_COUNT, base + AT_COUNT)
+    if (count > 0) log.set(HEADER_BYTES, NODE_SLOT_BYTES * count, base + HEADER_BYTES)
+    if (used > 0) log.set(blockSize - used, used, base + blockSize - used)
+    log.endPart()
+  }
+
+  /** Ends a record with the outcome of the block plan. */
+  private endWithPlan(): number {
+    this.log.part(0)
+    this.free.logPlan()
+    this.log.endPart()
+    const lsn = this.log.end()
+    this.free.apply(lsn)
+    return lsn
+  }
+
+  /** After a removal: merges a nearly empty leaf with a neighbour, and so on upwards. */
+  shrink(key: number, length: number): void {
+    this.descend(key, length)
+    for (let depth = this.depth; depth > 0; depth--) {
+      const block = depth === this.depth ? this.block : this.wayBlock[depth]!
+      if (!this.isSparse(block, this.pool.get(block))) return
+      if (!this.merge(block, depth, MERGE_UP_TO)) return
+    }
+    this.collapse()
+  }
+
+  /** Merges a node with a neighbour below the same parent; false if none has room. */
+  private merge(block: number, depth: number, upTo: number): boolean {
+    const { pool } = this
+    const parent = this.wayBlock[depth - 1]!
+    const entry = this.wayEntry[depth - 1]!
+    const parentBase = this.pinned(parent)
+    const base = this.pinned(block)
+    try {
+      const count = nodeCount(pool.arena, parentBase)
+      for (const side of [entry + 1, entry - 1]) {
+        if (side < 0 || side >= count) continue
+        const other = nodeChild(pool.arena, parentBase, side)
+        const otherBase = this.pinned(other)
+        try {
+          const together = this.bytesTogether(base, otherBase)
+          if (together > upTo * this.usable) continue
+          if (side > entry) this.join(block, base, other, otherBase, parent, parentBase, side)
+          else this.join(other, otherBase, block, base, parent, parentBase, entry)
+          return true
+        } finally {
+          pool.unpin(otherBase)
+        }
+      }
+      return false
+    } finally {
+      pool.unpin(base)
+      pool.unpin(parentBase)
+    }
+  }
+
+  /** At most the bytes that two nodes take as one, whatever prefix they have then. */
+  private bytesTogether(one: number, other: number): number {
+    const { arena } = this.pool
+    return (
+      liveBytesWithPrefix(arena, one, 0) +
+      liveBytesWithPrefix(arena, other, 0) +
+      // The separator that an inner node's first entry gets.
+      (nodeLevel(arena, one) > 0 ? MAX_TREE_KEY_BYTES : 0)
+    )
+  }
+
+  /** The entries of the right node go behind those of the left one; `entry`: of the right node in the parent. */
+  private join(
+    left: number,
+    leftBase: number,
+    right: number,
+    rightBase: number,
+    parent: number,
+    parentBase: number,
+    entry: number,
+  ): void {
+    const { pool, log, free, blockSize, scratch, separator } = this
+    const { arena } = pool
+    free.plan(0)
+    pool.preserve(leftBase)
+    pool.preserve(rightBase)
+    pool.preserve(parentBase)
+    log.reserve(2 * blockSize + 2048)
+    log.begin(RecordType.system, 0, 0, 0)
+    const level = nodeLevel(arena, leftBase)
+    const leftCount = nodeCount(arena, leftBase)
+    const rightCount = nodeCount(arena, rightBase)
+    formatNode(arena, scratch, blockSize, level, arena.u8, 0, 0)
+    appendNodeEntries(arena, scratch, leftBase, blockSize, 0, leftCount)
+    let from = 0
+    if (level > 0) {
+      const length = nodeKey(arena, parentBase, blockSize, entry, arena.u8, separator)
+      insertNodeEntry(
+        arena,
+        scratch,
+        blockSize,
+        leftCount,
+        arena.u8,
+        separator,
+        length,
+        nodeChild(arena, rightBase, 0),
+      )
+      from = 1
+    }
+    appendNodeEntries(arena, scratch, rightBase, blockSize, from, rightCount)
+    buildNode(arena, leftBase, scratch, blockSize, 0, leftCount + rightCount)
+    this.logNode(left, leftBase)
+    free.logFree(right, rightBase)
+    log.part(parent)
+    this.dropEntry(parentBase, entry)
+    log.endPart()
+    const lsn = this.endWithPlan()
+    pool.formatted(leftBase, lsn)
+    pool.formatted(rightBase, lsn)
+    pool.changed(parentBase, lsn)
+    this.lastBlock = 0
+    this.merges++
+  }
+
+  /** While the root is an inner node with one child, that moves into it. */
+  private collapse(): void {
+    const { pool, log, free, blockSize, root } = this
+    const { arena } = pool
+    for (;;) {
+      const base = this.pinned(root)
+      try {
+        if (nodeLevel(arena, base) === 0 || nodeCount(arena, base) > 1) return
+        const child = nodeChild(arena, base, 0)
+        const childBase = this.pinned(child)
+        try {
+          free.plan(0)
+          pool.preserve(base)
+          pool.preserve(childBase)
+          log.reserve(blockSize + 1024)
+          log.begin(RecordType.system, 0, 0, 0)
+          buildNode(arena, base, childBase, blockSize, 0, nodeCount(arena, childBase))
+          this.logNode(root, base)
+          free.logFree(child, childBase)
+          const lsn = this.endWithPlan()
+          pool.formatted(base, lsn)
+          pool.formatted(childBase, lsn)
+          this.lastBlock = 0
+          this.merges++
+        } finally {
+          pool.unpin(childBase)
+        }
+      } finally {
+        pool.unpin(base)
+      }
+    }
+  }
+
+  private pinned(block: number): number {
+    const base = this.pool.get(block)
+    this.pool.pin(base)
+    return base
+  }
+}
+
+const keyWork = new Uint8Array(MAX_TREE_KEY_BYTES)

@@ -1,0 +1,207 @@
+/**
+ * Reads the records of a range in key order, some at a time: their keys from the ordered index, their values from the
+ * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
+ */
+import { compareBytes } from './bytes.ts'
+import { CorruptionError, XenonError } from './errors.ts'
+import { expiredKeys, nextExpiry } from './expiry.ts'
+import { TreeScan } from './index/tree-scan.ts'
+import type { ResolvedRange } from './range.ts'
+import type { Store, View } from './store.ts'
+import { fromLatin1, latin1 } from './txn/committed-view.ts'
+import { isWithin } from './txn/range-locks.ts'
+import type { TransactionState } from './txn/transaction-state.ts'
+
+/** Records read ahead at first, and at most. */
+const FIRST_CHUNK = 16
+const LARGEST_CHUNK = 512
+
+export interface Wanted {
+  readonly keys: boolean
+  readonly values: boolean
+  readonly binaryKeys: boolean
+}
+
+export class RangeReader<V, K> {
+  /** What the last `load` has read. */
+  keys: K[] = []
+  values: V[] = []
+  private readonly store: Store<V>
+  private readonly range: ResolvedRange
+  private readonly wanted: Wanted
+  private readonly view: View | undefined
+  private readonly state: TransactionState | undefined
+  private readonly scan: TreeScan
+  /** Keys of `view.before` in the range, in scan order, and how many of them are past. */
+  private before: string[]
+  private beforeAt = 0
+  private chunk = FIRST_CHUNK
+  private left: number
+  private mayExpire: boolean | undefined
+  private expired: ReadonlySet<string> = NONE
+
+  /** With a `view`, reads that snapshot; with a `state`, what that transaction sees. */
+  constructor(
+    store: Store<V>,
+    range: ResolvedRange,
+    wanted: Wanted,
+    view: View | undefined,
+    state: TransactionState | undefined,
+  ) {
+    this.store = store
+    this.range = range
+    this.wanted = wanted
+    this.view = view
+    this.state = state
+    this.left = range.isEmpty ? 0 : range.limit
+    const { pool, ordered, scanAt, scanBytes } = store.engine
+    this.scan = new TreeScan(pool, ordered, scanAt, scanBytes, range, range.reverse)
+    this.before = this.sortedBefore()
+  }
+
+  get done(): boolean {
+    return this.left === 0 || (this.scan.done && this.beforeAt >= this.before.length)
+  }
+
+  /** Goes to the first key of the range that is not before `key` in scan order. */
+  seek(key: Uint8Array): void {
+    const { range, scan } = this
+    const start = range.reverse ? range.upper : range.lower
+    const end = range.reverse ? range.lower : range.upper
+    const sign = range.reverse ? -1 : 1
+    const isBeforeStart = start !== undefined && sign * compareBytes(key, start.key) <= 0
+    const order = end === undefined ? -1 : sign * compareBytes(key, end.key)
+    scan.restart(isBeforeStart ? start : { key, inclusive: true })
+    if (order > 0 || (order === 0 && !end!.inclusive)) scan.done = true
+    this.left = range.isEmpty ? 0 : range.limit
+    this.chunk = FIRST_CHUNK
+    this.before = this.sortedBefore()
+    const name = latin1(key, 0, key.length)
+    this.beforeAt = this.before.findIndex(other => (range.reverse ? other <= name : other >= name))
+    if (this.beforeAt < 0) this.beforeAt = this.before.length
+  }
+
+  /** Reads on; false when there is nothing more. */
+  load(most: number = Number.POSITIVE_INFINITY): boolean {
+    this.keys = []
+    this.values = []
+    const { view } = this
+    while (!this.done && this.size === 0) {
+      const count = Math.min(this.chunk, this.left, most)
+      if (view === undefined) this.read(count)
+      else this.store.asOf(view, () => this.read(count))
+      this.chunk = Math.min(LARGEST_CHUNK, 2 * this.chunk)
+    }
+    return this.size > 0
+  }
+
+  get size(): number {
+    return this.wanted.keys ? this.keys.length : this.values.length
+  }
+
+  private read(most: number): void {
+    const { scan, wanted } = this
+    if (!wanted.values) this.findExpired()
+    scan.step(most)
+    const { count } = scan
+    for (let i = 0; i < count && this.left > 0; i++) {
+      if (this.before.length > 0 && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
+      this.take(scan.at[i]!, scan.length[i]!)
+    }
+    if (scan.done) while (this.beforeAt < this.before.length && this.left > 0) this.takeBefore()
+  }
+
+  /** The record of a key in the arena. */
+  private take(at: number, length: number): void {
+    const { store, wanted, state } = this
+    if (state === undefined && !wanted.values) {
+      if (this.expired.size === 0 || !this.expired.has(latin1(store.engine.arena.u8, at, length)))
+        this.give(at, length, undefined)
+      return
+    }
+    const { index, transactions } = store.engine
+    index.key.use(at, length)
+    const record = index.find()
+    if (state !== undefined) transactions.beforeRead(state, index.bucket)
+    if (record === 0)
+      throw new CorruptionError(
+        store.engine.file.file.path,
+        'the ordered index holds a key that has no record',
+        store.engine.ordered.block,
+      )
+    if (wanted.values) {
+      const value = store.valueOf(record)
+      if (value !== undefined || !store.hasExpired(record)) this.give(at, length, value)
+    } else if (!store.hasExpired(record)) this.give(at, length, undefined)
+  }
+
+  private give(at: number, length: number, value: V | undefined): void {
+    const { u8 } = this.store.engine.arena
+    if (this.wanted.keys)
+      this.keys.push(
+        (this.wanted.binaryKeys
+          ? new Uint8Array(u8.subarray(at, at + length))
+          : u8.utf8Slice(at, at + length)) as K,
+      )
+    if (this.wanted.values) this.values.push(value as V)
+    this.left--
+  }
+
+  /** Takes the keys that come before the one at hand and are not in the tree any more; true if it is one of those. */
+  private fromBefore(at: number, length: number): boolean {
+    const name = latin1(this.store.engine.arena.u8, at, length)
+    const { before, range } = this
+    while (this.beforeAt < before.length) {
+      const other = before[this.beforeAt]!
+      if (other === name) {
+        this.takeBefore()
+        return true
+      }
+      if (range.reverse ? other < name : other > name) return false
+      this.takeBefore()
+      if (this.left === 0) return true
+    }
+    return false
+  }
+
+  /** The next key that an open transaction had changed when the snapshot began, as it was committed. */
+  private takeBefore(): void {
+    const name = this.before[this.beforeAt++]!
+    const record = this.view!.before.get(name)
+    if (record === undefined || this.store.isPast(record)) return
+    const key = fromLatin1(name)
+    const { wanted } = this
+    if (wanted.values) this.values.push(this.store.decodeCommitted(record) as V)
+    if (wanted.keys) this.keys.push((wanted.binaryKeys ? key : decoder.decode(key)) as K)
+    this.left--
+  }
+
+  private sortedBefore(): string[] {
+    const { view, range } = this
+    if (view === undefined || view.before.size === 0) return []
+    const names = [...view.before.keys()].filter(name => isWithin(fromLatin1(name), range)).sort()
+    return range.reverse ? names.reverse() : names
+  }
+
+  /** Without their records, keys do not show whether they have expired; the tree over the times does. */
+  private findExpired(): void {
+    if (this.state !== undefined) return
+    const { engine } = this.store
+    this.mayExpire ??= nextExpiry(engine) !== Number.POSITIVE_INFINITY
+    if (!this.mayExpire) return
+    const keys = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY)
+    this.expired = keys.length === 0 ? NONE : new Set(keys.map(key => latin1(key, 0, key.length)))
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
+export const requireOrdered = (isOrdered: boolean, directory: string): void => {
+  if (!isOrdered)
+    throw new XenonError(
+      'XENON_NOT_SUPPORTED',
+      `the database was created with ordered: false, so it has no ranges; 'xenondb convert ${directory} --ordered' adds the index, reset() and next() go through all records`,
+    )
+}

@@ -1,0 +1,128 @@
+/** Reading ranges of a database: iterators and counts, over a snapshot or inside a transaction. */
+import type { Engine } from './engine.ts'
+import { expiredKeys } from './expiry.ts'
+import { countBetween } from './index/tree-scan.ts'
+import { type ResolvedRange, resolveRange } from './range.ts'
+import { RangeIterator, type ReaderOwner } from './range-iterator.ts'
+import { RangeReader, requireOrdered } from './range-reader.ts'
+import type { Store, View } from './store.ts'
+import { isWithin } from './txn/range-locks.ts'
+import type { TransactionState } from './txn/transaction-state.ts'
+import type { Key, Range } from './types.ts'
+
+export type IteratorKind = 'keys' | 'values' | 'entries'
+
+export class Ranges<V> {
+  private readonly store: Store<V>
+  private readonly engine: Engine
+  private readonly directory: string
+  private readonly binaryKeys: boolean
+
+  constructor(store: Store<V>, directory: string, binaryKeys: boolean) {
+    this.store = store
+    this.engine = store.engine
+    this.directory = directory
+    this.binaryKeys = binaryKeys
+  }
+
+  /** An iterator over what is committed now. */
+  now<T>(range: Range | Key | undefined, kind: IteratorKind): RangeIterator<T, V, string> {
+    const { reader, owner } = this.reader(this.resolve(range), kind)
+    return new RangeIterator(reader, owner, kind)
+  }
+
+  /** An iterator over a snapshot that somebody else holds. */
+  at<T>(
+    view: View,
+    range: Range | Key | undefined,
+    kind: IteratorKind,
+    check: () => void,
+  ): RangeIterator<T, V, string> {
+    const reader = this.readerOf(this.resolve(range), kind, view, undefined)
+    return new RangeIterator(reader, { check, end: () => {} }, kind)
+  }
+
+  /** An iterator over what a transaction sees. */
+  inside<T>(
+    state: TransactionState,
+    range: Range | Key | undefined,
+    kind: IteratorKind,
+    check: () => void,
+  ): RangeIterator<T, V, string> {
+    const resolved = this.resolve(range)
+    this.engine.transactions.beforeRangeRead(state, resolved)
+    const reader = this.readerOf(resolved, kind, undefined, state)
+    return new RangeIterator(reader, { check, end: () => {} }, kind)
+  }
+
+  resolve(range: Range | Key | undefined): ResolvedRange {
+    requireOrdered(this.engine.metadata.ordered, this.directory)
+    return resolveRange(range)
+  }
+
+  /** A reader over a snapshot of now, with the owner that lets go of it. */
+  reader(range: ResolvedRange, kind: IteratorKind): { reader: RangeReader<V, string>; owner: ReaderOwner } {
+    const { store, engine } = this
+    const view = store.beginView()
+    return {
+      reader: this.readerOf(range, kind, view, undefined),
+      owner: {
+        check: () => {
+          if (engine.health.attention) engine.attend()
+        },
+        end: () => store.endView(view),
+      },
+    }
+  }
+
+  private readerOf(
+    range: ResolvedRange,
+    kind: IteratorKind,
+    view: View | undefined,
+    state: TransactionState | undefined,
+  ): RangeReader<V, string> {
+    const wanted = { keys: kind !== 'values', values: kind !== 'keys', binaryKeys: this.binaryKeys }
+    return new RangeReader(this.store, range, wanted, view, state)
+  }
+
+  /** Number of records of a snapshot in a range. */
+  count(view: View, range: ResolvedRange): number {
+    const { engine, store } = this
+    requireOrdered(engine.metadata.ordered, this.directory)
+    if (range.isEmpty) return 0
+    if (view.before.size > 0) return this.countByReading(this.readerOf(range, 'keys', view, undefined))
+    const found = store.asOf(view, () => {
+      const total = countBetween(engine.pool, engine.ordered, engine.scanAt, range)
+      const past = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY)
+      return total - past.filter(key => isWithin(key, range)).length
+    })
+    return Math.min(range.limit, found)
+  }
+
+  countInside(state: TransactionState, range: Range | Key | undefined): number {
+    const resolved = this.resolve(range)
+    this.engine.transactions.beforeRangeRead(state, resolved)
+    return this.countByReading(this.readerOf(resolved, 'keys', undefined, state))
+  }
+
+  private countByReading(reader: RangeReader<V, string>): number {
+    let count = 0
+    while (reader.load()) count += reader.size
+    return count
+  }
+
+  /** Removes the records of a range, in a transaction. */
+  clear(state: TransactionState, range: ResolvedRange): void {
+    const { engine, store } = this
+    const { transactions } = engine
+    if (state.locking) transactions.beforeRangeRead(state, range)
+    const wanted = { keys: true, values: false, binaryKeys: true }
+    const reader = new RangeReader<V, Uint8Array>(store, range, wanted, undefined, state)
+    while (reader.load()) {
+      for (const key of reader.keys) {
+        if (engine.health.attention) engine.attend()
+        store.deleteIn(state, key)
+      }
+    }
+  }
+}
