@@ -52,4 +52,29 @@ export const benchmarks: readonly Benchmark[] = [
     ],
     load: () => import('./peers/latency.ts'),
   },
+  {
+    name: 'ycsb',
+    summary: 'the core workloads A to F of YCSB, beside the peers',
+    options: [
+      ['--records <list>', 'sizes of the database (default: 100000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
+      ['--only <list>', 'some of load,a,b,c,d,e,f'],
+      ['--stores <list>', 'of xenondb,lmdb,sqlite,level (default: all)'],
+      ['--durability <level>', "'process' or 'power' (default: 'process')"],
+      ['--no-warm-up', 'leave out the discarded first repeat'],
+    ],
+    load: () => import('./peers/ycsb.ts'),
+  },
+  {
+    name: 'ordered',
+    summary: 'ranges and scans beside the peers, and what the ordered index costs',
+    options: [
+      ['--records <list>', 'sizes of the database (default: 100000,1000000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
+      ['--only <list>', 'some of the workloads (an unknown name lists them)'],
+      ['--stores <list>', 'of xenondb,xenondb-hash,lmdb,sqlite,level (default: all)'],
+      ['--no-warm-up', 'leave out the discarded first repeat'],
+    ],
+    load: () => import('./peers/ordered.ts'),
+  },
 ]

@@ -11,6 +11,8 @@ process.on('exit', () => {
 })
 
 export class JobError extends Error {}
+/** The store cannot do what was asked. */
+export class JobSkipped extends Error {}
 
 /** The figures of a job. Throws `JobError` when it failed or its process died. */
 export async function runJob(job: Job): Promise<Metrics> {
@@ -19,6 +21,7 @@ export async function runJob(job: Job): Promise<Metrics> {
   running.add(child)
   try {
     const reply = await replyOf(child, job)
+    if ('skipped' in reply) throw new JobSkipped(reply.skipped)
     if ('error' in reply) throw new JobError(reply.error)
     return reply.metrics
   } finally {

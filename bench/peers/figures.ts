@@ -1,7 +1,7 @@
 /** From samples to figures: medians, ratios, and whether they reach their goals. */
 import { median, spread } from '../support/statistics.ts'
 import type { StoreName } from './job.ts'
-import type { Goal, Row } from './rows.ts'
+import type { Goal, Row } from './plan.ts'
 import type { Sample } from './session.ts'
 
 export type Mark = 'PASS' | 'SHORT' | ''
@@ -67,7 +67,7 @@ function valuesOf(row: Row, records: number, samples: readonly Sample[], store: 
 
 function best(row: Row, medians: Figure['medians']): StoreName | undefined {
   const peers = (Object.keys(medians) as StoreName[]).filter(store =>
-    row.against === undefined ? store !== 'xenondb' : store === row.against,
+    row.against === undefined ? !store.startsWith('xenondb') : store === row.against,
   )
   const direction = row.better === 'higher' ? -1 : 1
   return peers.sort((a, b) => direction * (medians[a]! - medians[b]!))[0]

@@ -1,6 +1,6 @@
 /** What the benchmark asks of a runner process, and what comes back. */
-export const STORES = ['xenondb', 'lmdb', 'sqlite', 'level', 'level-array'] as const
-/** Those measured when nothing is said; `level-array` is the same store as `level`, used in a slower way. */
+export const STORES = ['xenondb', 'xenondb-hash', 'lmdb', 'sqlite', 'level', 'level-array'] as const
+/** `xenondb-hash` is xenondb without the ordered index, where xenondb has it. Those measured when nothing is said; `level-array` is the same store as `level`, used in a slower way. */
 export const USUAL_STORES: readonly StoreName[] = ['xenondb', 'lmdb', 'sqlite', 'level']
 export type StoreName = (typeof STORES)[number]
 
@@ -21,6 +21,8 @@ export interface Job {
   cacheBytes?: number
   /** Commits in flight, for the workload that asks. */
   inFlight?: number | undefined
+  /** xenondb keeps the ordered index; the peers are always in order. */
+  ordered?: boolean | undefined
   /** How long a measured section should last at least. */
   seconds: number
   /** Another one for each repeat. */
@@ -30,4 +32,4 @@ export interface Job {
 /** Figures by name: operations per second, bytes, milliseconds … */
 export type Metrics = Record<string, number>
 
-export type Reply = { metrics: Metrics } | { error: string }
+export type Reply = { metrics: Metrics } | { skipped: string } | { error: string }

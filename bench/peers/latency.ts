@@ -7,7 +7,7 @@ import { installPeers } from './install.ts'
 import { type Durability, type StoreName, USUAL_STORES } from './job.ts'
 import { latencyCharts, pointsOf, printLatencies } from './latency-report.ts'
 import type { Step } from './plan.ts'
-import { printFailures } from './report.ts'
+import { exitStatus, printFailures } from './report.ts'
 import { runRepeats } from './session.ts'
 
 const WIDTHS = [1, 4, 16, 64, 256, 1024] as const
@@ -42,7 +42,7 @@ export async function run(options: Options): Promise<number> {
     data: { points, samples, failures },
     charts: latencyCharts(points),
   })
-  return failures.length === 0 ? 0 : 1
+  return exitStatus(failures)
 }
 
 function stepOf(durability: Durability, inFlight: number): LatencyStep {

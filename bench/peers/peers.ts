@@ -1,58 +1,58 @@
 /** xenondb beside the stores that its users would otherwise take; see README.md for what each row means. */
 import type { Options } from '../benchmarks.ts'
-import { describeMachine, machineLine } from '../support/machine.ts'
-import { outputDirectory, positiveInteger, positiveIntegers, selection } from '../support/options.ts'
-import { writeResults } from '../support/results.ts'
-import { installPeers } from './install.ts'
+import { runComparison } from './comparison.ts'
 import { STORES, USUAL_STORES } from './job.ts'
-import { type Step, steps, stepsFor, warmUpSteps } from './plan.ts'
-import { compare, comparisonCharts, printComparison, printFailures } from './report.ts'
-import { type Collected, runRepeat, runRepeats } from './session.ts'
+import { only, type Step } from './plan.ts'
+import { rows, smallPoolRows } from './rows.ts'
 
-export async function run(options: Options): Promise<number> {
-  const quick = Boolean(options.quick)
-  const sizes = positiveIntegers('records', options.records, quick ? [10_000] : [100_000, 1_000_000])
-  const wanted = selection(
-    'only',
-    options.only,
-    steps.map(step => step.name),
-  )
-  const stores = selection('stores', options.stores, STORES, USUAL_STORES)
-  const seconds = quick ? 0.15 : 0.6
-  const repeatsAt = (records: number) => repeatsFor(options, records, quick)
-  const chosen = stepsFor(wanted)
-  installPeers()
-  console.log(machineLine(describeMachine()))
-
-  if (options.warmUp !== false) await warmUp(Math.max(...sizes))
-  const collected: Collected = { samples: [], failures: [] }
-  for (const records of sizes) await measureSize(records)
-  const comparisons = sizes.map(records => compare(records, collected.samples, stores))
-  for (const comparison of comparisons) printComparison(comparison, stores)
-  printFailures(collected.failures)
-  writeResults(outputDirectory(options), {
+export function run(options: Options): Promise<number> {
+  const plan = {
     benchmark: 'peers',
-    options: { sizes, only: wanted, stores, seconds, repeats: sizes.map(repeatsAt) },
-    data: { comparisons, ...collected },
-    charts: comparisonCharts(comparisons, stores),
-  })
-  return collected.failures.length === 0 ? 0 : 1
-
-  async function warmUp(records: number): Promise<void> {
-    const some: Step[] = steps.filter(step => warmUpSteps.includes(step.name))
-    await runRepeat({ stores, steps: some, records, seconds }, 0, 'warm-up, discarded')
+    recordsAre: '15 + 100 bytes',
+    steps,
+    rows,
+    smallPoolRows,
+    stores: STORES.filter(store => store !== 'xenondb-hash'),
+    usualStores: USUAL_STORES,
+    sizes: [100_000, 1_000_000],
+    warmUp: ['load', 'get-hit'],
   }
-
-  async function measureSize(records: number): Promise<void> {
-    const { samples, failures } = await runRepeats(
-      { stores, steps: chosen, records, seconds },
-      repeatsAt(records),
-    )
-    collected.samples.push(...samples)
-    collected.failures.push(...failures)
-  }
+  return runComparison(plan, options)
 }
 
-function repeatsFor(options: Options, records: number, quick: boolean): number {
-  return positiveInteger('repeats', options.repeats, quick ? 1 : records < 500_000 ? 5 : 3)
-}
+/** Steps on the main database leave the same keys in it. Not fsynced is `'process'`: kept by the operating system. */
+const steps: readonly Step[] = [
+  { name: 'load', workload: 'load', durability: 'process', database: 'made' },
+  { name: 'open', workload: 'open', durability: 'process', database: 'main', times: 3 },
+  { name: 'get-hit', workload: 'get-hit', durability: 'process', database: 'main' },
+  { name: 'get-miss', workload: 'get-miss', durability: 'process', database: 'main' },
+  only('xenondb', {
+    name: 'small-hit',
+    workload: 'get-hit',
+    durability: 'process',
+    database: 'main',
+    smallPool: true,
+  }),
+  { name: 'update-process', workload: 'update', durability: 'process', database: 'main' },
+  only('xenondb', { name: 'update-none', workload: 'update', durability: 'none', database: 'main' }),
+  only('xenondb', {
+    name: 'small-update',
+    workload: 'update',
+    durability: 'process',
+    database: 'main',
+    smallPool: true,
+  }),
+  { name: 'transactions', workload: 'transactions', durability: 'process', database: 'main' },
+  { name: 'durable-one', workload: 'durable-one', durability: 'power', database: 'main' },
+  { name: 'durable-flight', workload: 'durable-flight', durability: 'power', database: 'main' },
+  { name: 'load-durable', workload: 'load', durability: 'power', database: 'own' },
+  { name: 'churn', workload: 'churn', durability: 'process', database: 'own' },
+  { name: 'memory', workload: 'memory', durability: 'process', database: 'own', once: true },
+  only('xenondb', {
+    name: 'small-load',
+    workload: 'load',
+    durability: 'process',
+    database: 'own',
+    smallPool: true,
+  }),
+]

@@ -1,4 +1,4 @@
-/** What is measured, in which order, at which durability, on which database. */
+/** What a comparison with peers measures, in which order, at which durability, on which database, and what of it is shown. */
 import type { Durability, StoreName } from './job.ts'
 
 export interface Step {
@@ -15,60 +15,62 @@ export interface Step {
   smallPool?: true
   /** Commits in flight, for the workload that asks. */
   inFlight?: number
+  /** xenondb keeps the ordered index. */
+  ordered?: boolean
   /** In the first repeat only: the figure hardly varies. */
   once?: true
   /** More often within a repeat: the figure varies much. */
   times?: number
 }
 
-/** Steps on the main database leave the same keys in it. Not fsynced is `'process'`: kept by the operating system. */
-export const steps: readonly Step[] = [
-  { name: 'load', workload: 'load', durability: 'process', database: 'made' },
-  { name: 'open', workload: 'open', durability: 'process', database: 'main', times: 3 },
-  { name: 'get-hit', workload: 'get-hit', durability: 'process', database: 'main' },
-  { name: 'get-miss', workload: 'get-miss', durability: 'process', database: 'main' },
-  only('xenondb', {
-    name: 'small-hit',
-    workload: 'get-hit',
-    durability: 'process',
-    database: 'main',
-    smallPool: true,
-  }),
-  { name: 'update-process', workload: 'update', durability: 'process', database: 'main' },
-  only('xenondb', { name: 'update-none', workload: 'update', durability: 'none', database: 'main' }),
-  only('xenondb', {
-    name: 'small-update',
-    workload: 'update',
-    durability: 'process',
-    database: 'main',
-    smallPool: true,
-  }),
-  { name: 'transactions', workload: 'transactions', durability: 'process', database: 'main' },
-  { name: 'durable-one', workload: 'durable-one', durability: 'power', database: 'main' },
-  { name: 'durable-flight', workload: 'durable-flight', durability: 'power', database: 'main' },
-  { name: 'load-durable', workload: 'load', durability: 'power', database: 'own' },
-  { name: 'churn', workload: 'churn', durability: 'process', database: 'own' },
-  { name: 'memory', workload: 'memory', durability: 'process', database: 'own', once: true },
-  only('xenondb', {
-    name: 'small-load',
-    workload: 'load',
-    durability: 'process',
-    database: 'own',
-    smallPool: true,
-  }),
-]
+/** A line of the table. */
+export interface Row {
+  label: string
+  step: string
+  metric: string
+  /** Measured in another step for the peers, which know no difference. */
+  peerStep?: string
+  format: (value: number) => string
+  better: 'higher' | 'lower'
+  /** What is compared with the goal: xenondb's figure over the best peer's, or xenondb's own. */
+  judged: 'ratio' | 'own'
+  /** The one peer to compare with, when it is not the best. */
+  against?: StoreName
+  goal?: (records: number) => Goal | undefined
+}
 
-/** Before the first repeat, at the largest size: pages that the machine never touched are slow the first time. */
-export const warmUpSteps: readonly string[] = ['load', 'get-hit']
+/** Of the figure that is judged: what is aimed at, and the bound below (or, when lower is better, above) which it falls short. */
+export interface Goal {
+  aim: number
+  bound: number
+}
+
+export interface Plan {
+  /** Name of the results. */
+  benchmark: string
+  /** What the records are, for headings. */
+  recordsAre: string
+  steps: readonly Step[]
+  rows: readonly Row[]
+  /** Beside lmdb only, in a table of their own. */
+  smallPoolRows?: readonly Row[]
+  /** Known to `--stores`, and those measured when it is not given. */
+  stores: readonly StoreName[]
+  usualStores: readonly StoreName[]
+  /** Sizes when nothing is said. */
+  sizes: readonly number[]
+  /** Before the first repeat, at the largest size: pages that the machine never touched are slow the first time. */
+  warmUp: readonly string[]
+}
 
 /** The steps to run for those asked for; loading is the way to a database, so it is run whenever one is used. */
-export function stepsFor(wanted: readonly string[]): Step[] {
+export function stepsFor(steps: readonly Step[], wanted: readonly string[]): Step[] {
   const chosen = new Set(wanted)
   const needsMain = steps.some(step => step.database === 'main' && chosen.has(step.name))
   const needsSize = steps.some(step => step.smallPool && chosen.has(step.name))
   return steps.filter(step => chosen.has(step.name) || ((needsMain || needsSize) && step.database === 'made'))
 }
 
-function only(store: StoreName, step: Step): Step {
+export function only(store: StoreName, step: Step): Step {
   return { ...step, stores: [store] }
 }

@@ -4,7 +4,7 @@ import { count } from '../support/format.ts'
 import { printTable } from '../support/table.ts'
 import { type Figure, figureOf } from './figures.ts'
 import type { StoreName } from './job.ts'
-import { type Row, rows, smallPoolRows } from './rows.ts'
+import type { Plan, Row } from './plan.ts'
 import type { Failure, Sample } from './session.ts'
 
 export interface Comparison {
@@ -14,6 +14,7 @@ export interface Comparison {
 }
 
 export function compare(
+  plan: Plan,
   records: number,
   samples: readonly Sample[],
   stores: readonly StoreName[],
@@ -25,33 +26,38 @@ export function compare(
       .filter(figure => Object.keys(figure.medians).length > 0)
   return {
     records,
-    figures: figures(rows, stores),
-    smallPool: figures(smallPoolRows, small).filter(hasXenondb),
+    figures: figures(plan.rows, stores),
+    smallPool: figures(plan.smallPoolRows ?? [], small).filter(hasXenondb),
   }
 }
 
-export function printComparison(comparison: Comparison, stores: readonly StoreName[]): void {
+export function printComparison(plan: Plan, comparison: Comparison, stores: readonly StoreName[]): void {
   const { records, figures, smallPool } = comparison
   console.log(
-    `\n${count(records)} records of 15 + 100 bytes; operations per second where nothing else is said; medians`,
+    `\n${count(records)} records of ${plan.recordsAre}; operations per second where nothing else is said; medians`,
   )
   const head = ['', ...stores, 'of best peer', 'aim', 'at least', '']
   printTable(
     head,
-    figures.map(figure => cells(figure, rows, stores)),
+    figures.map(figure => cells(figure, plan.rows, stores)),
   )
   if (smallPool.length === 0) return
   console.log("\nxenondb's buffer pool at a tenth of its data file; lmdb as above")
   printTable(
     ['', 'xenondb', 'lmdb', 'of lmdb'],
-    smallPool.map(figure => cells(figure, smallPoolRows, ['xenondb', 'lmdb']).slice(0, 4)),
+    smallPool.map(figure => cells(figure, plan.smallPoolRows!, ['xenondb', 'lmdb']).slice(0, 4)),
   )
 }
 
 export function printFailures(failures: readonly Failure[]): void {
-  for (const { records, step, store, error } of failures) {
-    console.log(`\nFAILED: ${count(records)} records, ${step}, ${store}: ${error}`)
+  for (const { records, step, store, error, skipped } of failures) {
+    console.log(`\n${skipped ? 'SKIPPED' : 'FAILED'}: ${count(records)} records, ${step}, ${store}: ${error}`)
   }
+}
+
+/** A workload that failed is an error; one that a store has no means for is not. */
+export function exitStatus(failures: readonly Failure[]): number {
+  return failures.every(failure => failure.skipped) ? 0 : 1
 }
 
 function cells(figure: Figure, list: readonly Row[], stores: readonly StoreName[]): string[] {
@@ -69,17 +75,21 @@ function cells(figure: Figure, list: readonly Row[], stores: readonly StoreName[
   ]
 }
 
-export function comparisonCharts(comparisons: readonly Comparison[], stores: readonly StoreName[]): Chart[] {
-  const speeds = comparisons.map(comparison => speedChart(comparison, stores))
-  const ratios = ratioChart(comparisons)
+export function comparisonCharts(
+  plan: Plan,
+  comparisons: readonly Comparison[],
+  stores: readonly StoreName[],
+): Chart[] {
+  const speeds = comparisons.map(comparison => speedChart(plan, comparison, stores))
+  const ratios = ratioChart(plan, comparisons)
   return ratios === undefined ? speeds : [ratios, ...speeds]
 }
 
-function speedChart({ records, figures }: Comparison, stores: readonly StoreName[]): Chart {
-  const speeds = figures.filter(isSpeed)
+function speedChart(plan: Plan, { records, figures }: Comparison, stores: readonly StoreName[]): Chart {
+  const speeds = figures.filter(figure => isSpeed(plan, figure))
   return {
     kind: 'bars',
-    title: `Operations per second, ${count(records)} records of 15 + 100 bytes`,
+    title: `Operations per second, ${count(records)} records of ${plan.recordsAre}`,
     note: 'medians; each store in a process of its own, in its best configuration; higher is better',
     xLabel: '',
     yLabel: 'operations per second',
@@ -90,10 +100,10 @@ function speedChart({ records, figures }: Comparison, stores: readonly StoreName
 }
 
 /** How many times as fast as the best peer, at each size, beside the aim. */
-function ratioChart(comparisons: readonly Comparison[]): Chart | undefined {
-  const labels = rows
+function ratioChart(plan: Plan, comparisons: readonly Comparison[]): Chart | undefined {
+  const labels = plan.rows
     .map(row => row.label)
-    .filter(label => comparisons.some(of => ratioOf(of, label) !== undefined))
+    .filter(label => comparisons.some(of => ratioOf(plan, of, label) !== undefined))
   if (labels.length === 0) return undefined
   const aim = (label: string) => comparisons[0]?.figures.find(figure => figure.label === label)?.goal?.aim
   return {
@@ -106,19 +116,19 @@ function ratioChart(comparisons: readonly Comparison[]): Chart | undefined {
     series: [
       ...comparisons.map(of => ({
         name: `${count(of.records)} records`,
-        values: labels.map(label => ratioOf(of, label)),
+        values: labels.map(label => ratioOf(plan, of, label)),
       })),
       { name: 'aim', values: labels.map(aim) },
     ],
   }
 }
 
-function ratioOf(comparison: Comparison, label: string): number | undefined {
-  return comparison.figures.find(figure => figure.label === label && isSpeed(figure))?.ratio
+function ratioOf(plan: Plan, comparison: Comparison, label: string): number | undefined {
+  return comparison.figures.find(figure => figure.label === label && isSpeed(plan, figure))?.ratio
 }
 
-function isSpeed(figure: Figure): boolean {
-  return rows.find(row => row.label === figure.label)?.metric === 'perSecond'
+function isSpeed(plan: Plan, figure: Figure): boolean {
+  return plan.rows.find(row => row.label === figure.label)?.metric === 'perSecond'
 }
 
 function hasXenondb(figure: Figure): boolean {

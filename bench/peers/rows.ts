@@ -1,33 +1,21 @@
 /** The rows of the comparison, and what each must show. */
 import { short } from '../support/format.ts'
-import type { StoreName } from './job.ts'
-
-export interface Row {
-  label: string
-  step: string
-  metric: string
-  /** Measured in another step for the peers, which know no difference. */
-  peerStep?: string
-  format: (value: number) => string
-  better: 'higher' | 'lower'
-  /** What is compared with the goal: xenondb's figure over the best peer's, or xenondb's own. */
-  judged: 'ratio' | 'own'
-  /** The one peer to compare with, when it is not the best. */
-  against?: StoreName
-  goal?: (records: number) => Goal | undefined
-}
-
-/** Of the figure that is judged: what is aimed at, and the bound below (or, when lower is better, above) which it falls short. */
-export interface Goal {
-  aim: number
-  bound: number
-}
+import type { Goal, Row } from './plan.ts'
 
 const LARGE = 1_000_000
 
-const rate = { metric: 'perSecond', format: short, better: 'higher', judged: 'ratio' } as const
-const times = { format: (value: number) => value.toFixed(2), better: 'lower', judged: 'own' } as const
-const always = (aim: number, bound: number) => () => ({ aim, bound })
+export const rate: Pick<Row, 'metric' | 'format' | 'better' | 'judged'> = {
+  metric: 'perSecond',
+  format: short,
+  better: 'higher',
+  judged: 'ratio',
+}
+export const times: Pick<Row, 'format' | 'better' | 'judged'> = {
+  format: (value: number) => value.toFixed(2),
+  better: 'lower',
+  judged: 'own',
+}
+export const always = (aim: number, bound: number) => (): Goal => ({ aim, bound })
 
 export const rows: readonly Row[] = [
   {

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { count, short } from '../support/format.ts'
 import { makeTemporaryDirectory, removeTemporaryDirectory } from '../support/temp.ts'
-import { runJob } from './child.ts'
+import { JobSkipped, runJob } from './child.ts'
 import type { Job, Metrics, StoreName } from './job.ts'
 import type { Step } from './plan.ts'
 
@@ -26,6 +26,8 @@ export interface Failure {
   step: string
   store: StoreName
   error: string
+  /** The store cannot do it (yet); no reason to fail. */
+  skipped: boolean
 }
 
 export interface Collected {
@@ -92,8 +94,9 @@ class Session {
       this.#say(step, store, summary(metrics))
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      this.collected.failures.push({ records, step: step.name, store, error: message })
-      this.#say(step, store, `FAILED: ${message}`)
+      const skipped = error instanceof JobSkipped
+      this.collected.failures.push({ records, step: step.name, store, error: message, skipped })
+      this.#say(step, store, `${skipped ? 'SKIPPED' : 'FAILED'}: ${message}`)
     } finally {
       removeTemporaryDirectory(job.scratch)
       if (step.database === 'own') removeTemporaryDirectory(job.directory)
@@ -105,10 +108,22 @@ class Session {
     const directory = step.database === 'own' ? this.#newDirectory('own') : join(this.#root, store)
     mkdirSync(directory, { recursive: true })
     const scratch = this.#newDirectory('scratch')
-    const { workload, durability, inFlight } = step
+    const { workload, durability, inFlight, ordered } = step
     const pool = step.smallPool ? { cacheBytes: tenthOf(this.#dataFileBytes) } : {}
     const seed = 7919 * (this.#repeat + 1) + 104_729 * (time + 1)
-    return { store, workload, records, directory, scratch, durability, inFlight, seconds, seed, ...pool }
+    return {
+      store,
+      workload,
+      records,
+      directory,
+      scratch,
+      durability,
+      inFlight,
+      ordered,
+      seconds,
+      seed,
+      ...pool,
+    }
   }
 
   #made(store: StoreName, metrics: Metrics): void {

@@ -18,6 +18,19 @@ interface Database {
   put(key: string, value: string, options: { sync: boolean }): Promise<void>
   batch(): ChainedBatch
   batch(operations: readonly Operation[], options: { sync: boolean }): Promise<void>
+  iterator(range: Range): Reader<[key: string, value: string]>
+  keys(range: Range): Reader<string>
+  close(): Promise<void>
+}
+
+interface Range {
+  gte: string
+  limit: number
+  highWaterMarkBytes: number
+}
+
+interface Reader<T> {
+  nextv(size: number): Promise<T[]>
   close(): Promise<void>
 }
 
@@ -82,6 +95,20 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
     async transactions(keys, values, size) {
       for (let from = 0; from < keys.length; from += size) await putRange(keys, values, from, from + size)
     },
+    async entries(from, limit) {
+      let characters = 0
+      await drain(db.iterator(rangeOf(from, limit)), limit, ([key, value]) => {
+        characters += key.length + value.length
+      })
+      return characters
+    },
+    async keys(from, limit) {
+      let characters = 0
+      await drain(db.keys(rangeOf(from, limit)), limit, key => {
+        characters += key.length
+      })
+      return characters
+    },
     deleteBatch: keys =>
       write(
         db,
@@ -99,4 +126,21 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
     },
     close: () => db.close(),
   }
+}
+
+/** -1 is no limit; the mark must not cut a piece short. */
+function rangeOf(gte: string, limit: number): Range {
+  return { gte, limit: Number.isFinite(limit) ? limit : -1, highWaterMarkBytes: 4 * MIB }
+}
+
+/** `nextv` reads many records per call into the store's thread; one by one is several times slower. */
+async function drain<T>(reader: Reader<T>, limit: number, visit: (item: T) => void): Promise<void> {
+  const size = Math.min(limit, 1000)
+  for (let seen = 0; seen < limit; ) {
+    const items = await reader.nextv(size)
+    if (items.length === 0) break
+    for (const item of items) visit(item)
+    seen += items.length
+  }
+  await reader.close()
 }

@@ -1,5 +1,10 @@
 import { IN_FLIGHT, inGroups, keepInFlight, requirePeer, type Store, type StoreOptions } from './store.ts'
 
+interface Range {
+  start: string
+  limit: number
+}
+
 /** The part of lmdb 3.5 that is used here. */
 interface Lmdb {
   open(options: Record<string, unknown>): {
@@ -8,6 +13,8 @@ interface Lmdb {
     putSync(key: string, value: string): void
     remove(key: string): Promise<boolean>
     transactionSync(work: () => void, flags: number): void
+    getRange(range: Range): Iterable<{ key: string; value: string }>
+    getKeys(range: Range): Iterable<string>
     close(): Promise<void>
   }
 }
@@ -55,6 +62,17 @@ export function openStore({ directory, durability }: StoreOptions): Store {
       for (let from = 0; from < keys.length; from += size) {
         db.transactionSync(() => putRange(keys, values, from, from + size), SYNCHRONOUS_COMMIT)
       }
+    },
+    entries(from, limit) {
+      let characters = 0
+      for (const { key, value } of db.getRange({ start: from, limit }))
+        characters += key.length + value.length
+      return characters
+    },
+    keys(from, limit) {
+      let characters = 0
+      for (const key of db.getKeys({ start: from, limit })) characters += key.length
+      return characters
     },
     deleteBatch(keys) {
       db.transactionSync(() => {

@@ -1,7 +1,12 @@
 import { IN_FLIGHT, inGroups, requirePeer, type Store, type StoreOptions } from './store.ts'
 
+type Row = [key: string, value?: string]
+
 interface Statement {
   run(...parameters: string[]): unknown
+  all(...parameters: (string | number)[]): Row[]
+  iterate(...parameters: (string | number)[]): Iterable<Row>
+  raw(): Statement
   get(...parameters: string[]): unknown
   pluck(): Statement
 }
@@ -40,6 +45,8 @@ export function openStore({ directory, durability }: StoreOptions): Store {
   const select = db.prepare('SELECT v FROM kv WHERE k = ?').pluck()
   const put = db.prepare('REPLACE INTO kv VALUES (?, ?)')
   const remove = db.prepare('DELETE FROM kv WHERE k = ?')
+  const selectEntries = db.prepare('SELECT k, v FROM kv WHERE k >= ? ORDER BY k LIMIT ?').raw()
+  const selectKeys = db.prepare('SELECT k FROM kv WHERE k >= ? ORDER BY k LIMIT ?').raw()
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) => {
@@ -60,6 +67,16 @@ export function openStore({ directory, durability }: StoreOptions): Store {
     transactions(keys, values, size) {
       for (let from = 0; from < keys.length; from += size) putRange(keys, values, from, from + size)
     },
+    entries(from, limit) {
+      let characters = 0
+      for (const [key, value] of rows(selectEntries, from, limit)) characters += key.length + value!.length
+      return characters
+    },
+    keys(from, limit) {
+      let characters = 0
+      for (const [key] of rows(selectKeys, from, limit)) characters += key.length
+      return characters
+    },
     deleteBatch(keys) {
       begin.run()
       for (const key of keys) remove.run(key)
@@ -74,4 +91,9 @@ export function openStore({ directory, durability }: StoreOptions): Store {
       db.close()
     },
   }
+}
+
+/** An array is faster than an iterator; of all records it would take all memory. A limit of -1 is none. */
+function rows(select: Statement, from: string, limit: number): Iterable<Row> {
+  return limit <= 1000 ? select.all(from, limit) : select.iterate(from, Number.isFinite(limit) ? limit : -1)
 }

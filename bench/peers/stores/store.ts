@@ -24,6 +24,15 @@ export interface Store {
   putBatch(keys: readonly string[], values: readonly string[]): MaybePromise
   /** Transactions of `size` updates each. */
   transactions(keys: readonly string[], values: readonly string[], size: number): MaybePromise
+  /**
+   * Reads up to `limit` records in the order of their keys, from the first that is not below `from`.
+   * Returns the characters of what it was given: it must have looked at it.
+   */
+  entries(from: string, limit: number): number | Promise<number>
+  /** The same without values. */
+  keys(from: string, limit: number): number | Promise<number>
+  /** Gives space back to the file system. */
+  compact?(): Promise<unknown>
   deleteBatch(keys: readonly string[]): MaybePromise
   /** Ways to have 256 puts in flight, each with a commit and a promise of its own. Resolves when all are durable. */
   readonly inFlight: Ways
@@ -37,9 +46,13 @@ export interface StoreOptions {
   directory: string
   durability: Durability
   cacheBytes?: number | undefined
+  ordered?: boolean | undefined
 }
 
 export type OpenStore = (options: StoreOptions) => Store | Promise<Store>
+
+/** Code of the error of a store that cannot do what was asked; xenondb's own. */
+export const NOT_SUPPORTED = 'XENON_NOT_SUPPORTED'
 
 /** Loads a package of `bench/peers/node_modules`. */
 export const requirePeer: (name: string) => unknown = createRequire(join(peersDirectory, 'package.json'))

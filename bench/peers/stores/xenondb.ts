@@ -1,10 +1,23 @@
 import { open } from '../../support/xenondb.ts'
-import { IN_FLIGHT, inGroups, keepInFlight, type Store, type StoreOptions } from './store.ts'
+import { IN_FLIGHT, inGroups, keepInFlight, NOT_SUPPORTED, type Store, type StoreOptions } from './store.ts'
 
-/** Hash index only, like the rest of the comparison asks for: no store is read in order. */
-export function openStore({ directory, durability, cacheBytes }: StoreOptions): Store {
+/** Of the contract; read through this until the types of every build have it. */
+interface Ranges {
+  entries?(range: { gte: string; limit?: number }): Iterable<[key: string, value: string]>
+  keys?(range: { gte: string; limit?: number }): Iterable<string>
+  compact?(): Promise<unknown>
+}
+
+/** Without the ordered index, whatever the workload asks for. */
+export function openUnordered(options: StoreOptions): Store {
+  return openStore({ ...options, ordered: false })
+}
+
+/** Hash index only where no store is read in order. */
+export function openStore({ directory, durability, cacheBytes, ordered = false }: StoreOptions): Store {
   const pool = cacheBytes === undefined ? {} : { cacheBytes }
-  const db = open(directory, { durability, ordered: false, ...pool })
+  const db = open(directory, { durability, ordered, ...pool })
+  const ranges = db as unknown as Ranges
 
   return {
     get: key => db.get(key),
@@ -22,6 +35,22 @@ export function openStore({ directory, durability, cacheBytes }: StoreOptions): 
           for (let at = from; at < from + size; at += 1) tx.put(keys[at]!, values[at]!)
         })
       }
+    },
+    entries(from, limit) {
+      if (ranges.entries === undefined) throw notSupported('entries')
+      let characters = 0
+      for (const [key, value] of ranges.entries(rangeOf(from, limit))) characters += key.length + value.length
+      return characters
+    },
+    keys(from, limit) {
+      if (ranges.keys === undefined) throw notSupported('keys')
+      let characters = 0
+      for (const key of ranges.keys(rangeOf(from, limit))) characters += key.length
+      return characters
+    },
+    async compact() {
+      if (ranges.compact === undefined) throw notSupported('compact')
+      await ranges.compact()
     },
     deleteBatch(keys) {
       db.batch(keys.map(key => ({ type: 'delete', key })))
@@ -41,4 +70,12 @@ export function openStore({ directory, durability, cacheBytes }: StoreOptions): 
       db.close()
     },
   }
+}
+
+function rangeOf(gte: string, limit: number): { gte: string; limit?: number } {
+  return Number.isFinite(limit) ? { gte, limit } : { gte }
+}
+
+function notSupported(member: string): Error {
+  return Object.assign(new Error(`this build of xenondb has no ${member}() yet`), { code: NOT_SUPPORTED })
 }

@@ -30,7 +30,8 @@ export function openJob(
   openStore: OpenStore,
   directory: string = job.directory,
 ): Store | Promise<Store> {
-  return openStore({ directory, durability: job.durability, cacheBytes: job.cacheBytes })
+  const { durability, cacheBytes, ordered } = job
+  return openStore({ directory, durability, cacheBytes, ordered })
 }
 
 /** Puts records 0 to `records` - 1 in batches; only the puts are timed. */

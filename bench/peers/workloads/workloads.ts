@@ -5,8 +5,10 @@ import { churn } from './churn.ts'
 import { inFlight, oneAtATime } from './durable.ts'
 import { latency } from './latency.ts'
 import { load, memory } from './load.ts'
+import { compact, ranges, scanEntries, scanKeys } from './ordered.ts'
 import { getHit, getMiss, openAgain } from './reads.ts'
 import { transactions, update } from './updates.ts'
+import { ycsb, ycsbLoad } from './ycsb.ts'
 
 export type Workload = (job: Job, openStore: OpenStore) => Promise<Metrics>
 
@@ -22,4 +24,15 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'durable-flight': inFlight,
   churn,
   latency,
+  ranges,
+  'scan-entries': scanEntries,
+  'scan-keys': scanKeys,
+  compact,
+  'ycsb-load': ycsbLoad,
+  'ycsb-a': ycsb('a'),
+  'ycsb-b': ycsb('b'),
+  'ycsb-c': ycsb('c'),
+  'ycsb-d': ycsb('d'),
+  'ycsb-e': ycsb('e'),
+  'ycsb-f': ycsb('f'),
 }

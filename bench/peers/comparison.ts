@@ -1,0 +1,57 @@
+/** Runs a plan: every step, every store, every size; prints and writes the comparison. */
+import type { Options } from '../benchmarks.ts'
+import { describeMachine, machineLine } from '../support/machine.ts'
+import { outputDirectory, positiveInteger, positiveIntegers, selection } from '../support/options.ts'
+import { writeResults } from '../support/results.ts'
+import { installPeers } from './install.ts'
+import { type Plan, type Step, stepsFor } from './plan.ts'
+import { compare, comparisonCharts, exitStatus, printComparison, printFailures } from './report.ts'
+import { type Collected, runRepeat, runRepeats } from './session.ts'
+
+export async function runComparison(plan: Plan, options: Options): Promise<number> {
+  const quick = Boolean(options.quick)
+  const sizes = positiveIntegers('records', options.records, quick ? [10_000] : plan.sizes)
+  const wanted = selection(
+    'only',
+    options.only,
+    plan.steps.map(step => step.name),
+  )
+  const stores = selection('stores', options.stores, plan.stores, plan.usualStores)
+  const seconds = quick ? 0.15 : 0.6
+  const repeatsAt = (records: number) => repeatsFor(options, records, quick)
+  const chosen = stepsFor(plan.steps, wanted)
+  installPeers()
+  console.log(machineLine(describeMachine()))
+
+  if (options.warmUp !== false) await warmUp(Math.max(...sizes))
+  const collected: Collected = { samples: [], failures: [] }
+  for (const records of sizes) await measureSize(records)
+  const comparisons = sizes.map(records => compare(plan, records, collected.samples, stores))
+  for (const comparison of comparisons) printComparison(plan, comparison, stores)
+  printFailures(collected.failures)
+  writeResults(outputDirectory(options), {
+    benchmark: plan.benchmark,
+    options: { sizes, only: wanted, stores, seconds, repeats: sizes.map(repeatsAt) },
+    data: { comparisons, ...collected },
+    charts: comparisonCharts(plan, comparisons, stores),
+  })
+  return exitStatus(collected.failures)
+
+  async function warmUp(records: number): Promise<void> {
+    const some: Step[] = plan.steps.filter(step => plan.warmUp.includes(step.name))
+    await runRepeat({ stores, steps: some, records, seconds }, 0, 'warm-up, discarded')
+  }
+
+  async function measureSize(records: number): Promise<void> {
+    const { samples, failures } = await runRepeats(
+      { stores, steps: chosen, records, seconds },
+      repeatsAt(records),
+    )
+    collected.samples.push(...samples)
+    collected.failures.push(...failures)
+  }
+}
+
+function repeatsFor(options: Options, records: number, quick: boolean): number {
+  return positiveInteger('repeats', options.repeats, quick ? 1 : records < 500_000 ? 5 : 3)
+}
