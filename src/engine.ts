@@ -10,12 +10,14 @@ import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
+import { FindMany } from './index/find-many.ts'
 import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
 import { KeyTree } from './index/key-tree.ts'
 import { LargeValues } from './index/large.ts'
 import { Structure } from './index/structure.ts'
 import { TreeChanges } from './index/tree-changes.ts'
+import { SCAN_KEYS } from './index/tree-scan.ts'
 import { Health } from './log/health.ts'
 import { LogReader } from './log/reader.ts'
 import { LogSegments, type Segment } from './log/segments.ts'
@@ -67,6 +69,7 @@ export class Engine {
   readonly large: LargeValues
   readonly structure: Structure
   readonly index: HashIndex
+  readonly findMany: FindMany
   /** The trees over the keys (empty unless `metadata.ordered`) and over the times of expiry. */
   readonly ordered: KeyTree
   readonly expiry: KeyTree
@@ -169,6 +172,7 @@ export class Engine {
         undoFieldAt,
         blockAt,
       )
+      this.findMany = new FindMany(pool, hashKey, SCAN_KEYS)
       this.view = transactions.view
       this.checkpointer = new Checkpointer(
         { pool, log, file: this.file, metadata, transactions, health: this.health },

@@ -6,6 +6,7 @@ import { compareBytes } from './bytes.ts'
 import { CorruptionError, XenonError } from './errors.ts'
 import { expiredKeys, nextExpiry } from './expiry.ts'
 import { TreeScan } from './index/tree-scan.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags } from './pager/bucket.ts'
 import type { ResolvedRange } from './range.ts'
 import type { Store, View } from './store.ts'
 import { fromLatin1, latin1 } from './txn/committed-view.ts'
@@ -104,11 +105,44 @@ export class RangeReader<V, K> {
     if (!wanted.values) this.findExpired()
     scan.step(most)
     const { count } = scan
+    const inStages = wanted.values && this.state === undefined && this.before.length === 0
+    if (inStages && this.store.decodesAlone && this.readMany(count)) return
     for (let i = 0; i < count && this.left > 0; i++) {
       if (this.before.length > 0 && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
       this.take(scan.at[i]!, scan.length[i]!)
     }
     if (scan.done) while (this.beforeAt < this.before.length && this.left > 0) this.takeBefore()
+  }
+
+  /** All at once, as long as the blocks stay where they are. */
+  private readMany(count: number): boolean {
+    const { store, scan, wanted } = this
+    const { findMany, arena } = store.engine
+    const { at, length } = scan
+    if (!findMany.find(count, at, length)) return false
+    const { records } = findMany
+    const { u8 } = arena
+    const most = Math.min(count, this.left)
+    for (let i = 0; i < most; i++) {
+      const record = records[i]!
+      const start = at[i]!
+      const size = length[i]!
+      if (record === 0 || recordFlags(arena, record) !== 0) {
+        // Anything out of the ordinary may need other blocks, so that the rest is looked for one by one.
+        for (let j = i; j < count && this.left > 0; j++) this.take(at[j]!, length[j]!)
+        return true
+      }
+      const field = record + RECORD_HEADER_BYTES + size
+      this.values.push(store.decode(u8, field, field + recordFieldLength(arena, record)))
+      if (wanted.keys)
+        this.keys.push(
+          (wanted.binaryKeys
+            ? new Uint8Array(u8.subarray(start, start + size))
+            : u8.utf8Slice(start, start + size)) as K,
+        )
+      this.left--
+    }
+    return true
   }
 
   /** The record of a key in the arena. */

@@ -40,6 +40,8 @@ export class Store<V> {
   private readonly inlineLimit: number
   private readonly valueAt: number
   private readonly callsBack: boolean
+  /** Decoding a value runs none of the caller's code, which might come back into the database. */
+  readonly decodesAlone: boolean
   /** Of the value that was encoded last: flags of its record, when it expires (0 = never), its bytes. */
   private flags = 0
   private expiresAt = 0
@@ -52,6 +54,7 @@ export class Store<V> {
     this.valueAt = engine.fieldAt + VALUE_OFFSET
     this.encoder = new ValueEncoder(encoding, engine.arena, this.valueAt, this.inlineLimit)
     this.decode = valueDecoder(encoding)
+    this.decodesAlone = typeof encoding === 'string'
     this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.flag !== 0
   }
 
