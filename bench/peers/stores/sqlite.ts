@@ -1,11 +1,8 @@
 import { IN_FLIGHT, inGroups, requirePeer, type Store, type StoreOptions } from './store.ts'
 
-type Row = [key: string, value?: string]
-
 interface Statement {
   run(...parameters: string[]): unknown
-  all(...parameters: (string | number)[]): Row[]
-  iterate(...parameters: (string | number)[]): Iterable<Row>
+  all(...parameters: (string | number)[]): unknown[]
   raw(): Statement
   get(...parameters: string[]): unknown
   pluck(): Statement
@@ -45,8 +42,10 @@ export function openStore({ directory, durability }: StoreOptions): Store {
   const select = db.prepare('SELECT v FROM kv WHERE k = ?').pluck()
   const put = db.prepare('REPLACE INTO kv VALUES (?, ?)')
   const remove = db.prepare('DELETE FROM kv WHERE k = ?')
-  const selectEntries = db.prepare('SELECT k, v FROM kv WHERE k >= ? ORDER BY k LIMIT ?').raw()
-  const selectKeys = db.prepare('SELECT k FROM kv WHERE k >= ? ORDER BY k LIMIT ?').raw()
+  const range = (columns: string, comparison: string) =>
+    db.prepare(`SELECT ${columns} FROM kv WHERE k ${comparison} ? ORDER BY k LIMIT ?`)
+  const selectEntries = { from: range('k, v', '>=').raw(), after: range('k, v', '>').raw() }
+  const selectKeys = { from: range('k', '>=').pluck(), after: range('k', '>').pluck() }
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) => {
@@ -69,12 +68,18 @@ export function openStore({ directory, durability }: StoreOptions): Store {
     },
     entries(from, limit) {
       let characters = 0
-      for (const [key, value] of rows(selectEntries, from, limit)) characters += key.length + value!.length
+      readPieces<[string, string]>(selectEntries, from, limit, ([key, value]) => {
+        characters += key.length + value.length
+        return key
+      })
       return characters
     },
     keys(from, limit) {
       let characters = 0
-      for (const [key] of rows(selectKeys, from, limit)) characters += key.length
+      readPieces<string>(selectKeys, from, limit, key => {
+        characters += key.length
+        return key
+      })
       return characters
     },
     deleteBatch(keys) {
@@ -93,7 +98,24 @@ export function openStore({ directory, durability }: StoreOptions): Store {
   }
 }
 
-/** An array is faster than an iterator; of all records it would take all memory. A limit of -1 is none. */
-function rows(select: Statement, from: string, limit: number): Iterable<Row> {
-  return limit <= 1000 ? select.all(from, limit) : select.iterate(from, Number.isFinite(limit) ? limit : -1)
+const PIECE = 1000
+
+/**
+ * Up to `limit` rows, handed to `visit`, which returns the key. Arrays of 1,000 are faster than an iterator, and than
+ * one array of all rows.
+ */
+function readPieces<Row>(
+  select: { from: Statement; after: Statement },
+  from: string,
+  limit: number,
+  visit: (row: Row) => string,
+): void {
+  let last = from
+  let statement = select.from
+  for (let rest = limit; rest > 0; rest -= PIECE) {
+    const rows = statement.all(last, Math.min(rest, PIECE)) as Row[]
+    for (const row of rows) last = visit(row)
+    if (rows.length < PIECE) break
+    statement = select.after
+  }
 }
