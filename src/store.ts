@@ -285,6 +285,24 @@ export class Store<V> {
     this.store(state)
   }
 
+  /**
+   * Stores a record as another database holds it: `bytes` of its value, compressed as `flags` say, and its exact time of
+   * expiry (0 = never), even one that has passed.
+   */
+  putRecord(
+    state: TransactionState,
+    key: Uint8Array,
+    flags: number,
+    bytes: Uint8Array,
+    expiresAt: number,
+  ): void {
+    this.flags = (flags & COMPRESSED) | (expiresAt === 0 ? 0 : RecordFlag.expires)
+    this.expiresAt = expiresAt
+    this.length = this.encoder.replace(bytes)
+    this.engine.index.key.set(key)
+    this.store(state)
+  }
+
   /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */
   private encode(value: V, ttl: number): void {
     this.flags = ttl === 0 ? 0 : RecordFlag.expires
