@@ -1,4 +1,5 @@
 /** The database: the synchronous key-value API over the engine. */
+import { backup } from './backup.ts'
 import { Compression } from './compression.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
@@ -15,6 +16,7 @@ import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
 import type {
+  BackupReport,
   BatchOperation,
   Durability,
   Entry,
@@ -296,6 +298,20 @@ export class Database<V = string> {
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
     this.engine.checkpointer.run(options.onProgress)
+  }
+
+  /**
+   * Copies the database, as it is committed now, to a new directory, where a plain `open` finds it. Others may read and
+   * write meanwhile.
+   * @throws XenonError `XENON_EXISTS` unless the directory is missing or empty; `XENON_SNAPSHOT_LOST` if so much was
+   *   changed meanwhile that the earlier states of blocks took more than `snapshotBytes`.
+   */
+  async backup(directory: string, options: ProgressOptions = {}): Promise<BackupReport> {
+    this.check()
+    return await backup(this.store, this.storage, this.directory, directory, {
+      ...options,
+      logSegmentBytes: this.engine.log.segments.segmentBytes,
+    })
   }
 
   /** Checks every block, chain, count and free list of the files. Works while the database is in use. */

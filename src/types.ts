@@ -227,7 +227,17 @@ export type SalvagePhase = 'read' | 'rescue' | 'verify'
 /** A damaged block, and what the index or a value used it for, as far as that could be told. */
 export interface SalvageBlock {
   block: number
-  use: 'index' | 'directory' | 'bucket' | 'overflow' | 'large value' | 'free' | 'unknown'
+  use:
+    | 'index'
+    | 'directory'
+    | 'bucket'
+    | 'overflow'
+    | 'large value'
+    /** Nodes of the trees over keys and over times: nothing is lost with them, since the records lie in the buckets. */
+    | 'ordered index'
+    | 'times of expiry'
+    | 'free'
+    | 'unknown'
   reason: string
 }
 
@@ -259,9 +269,13 @@ export interface SalvageList<T> {
 export interface SalvageReport {
   /** Nothing was lost, and nothing is in doubt. */
   complete: boolean
-  /** Records in the new database, and bytes of their keys and values. */
+  /** Records in the new database, and bytes of their keys and values (as they are stored: compressed or not). */
   records: number
   bytes: number
+  /** Of them, those whose time has passed: a database removes them when it is opened. */
+  expired: number
+  /** The new database keeps the ordered index, as the damaged one did, or if there is no telling. */
+  ordered: boolean
   /** Records that there were, as block 0 and the log say; undefined if they do not tell. */
   expectedRecords: number | undefined
   blockSize: number
@@ -297,6 +311,19 @@ export interface SalvageReport {
   /** Whatever else is worth knowing, one sentence each. */
   warnings: string[]
   milliseconds: number
+}
+
+export interface BackupReport {
+  /** Bytes of the copy's data file. */
+  bytes: number
+  records: number
+}
+
+export interface CompactReport {
+  blocksBefore: number
+  blocksAfter: number
+  bytesBefore: number
+  bytesAfter: number
 }
 
 export interface ProgressOptions {

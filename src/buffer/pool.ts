@@ -151,6 +151,15 @@ export class BufferPool {
     if (this.versions.newest !== 0) this.keep(base)
   }
 
+  /** Copies a block to another arena, without bringing it into the pool. */
+  copyTo(block: number, target: Arena, at: number): void {
+    const earlier = this.asOf === 0 ? undefined : this.versions.find(block, this.asOf)
+    const frame = this.frameOf(block)
+    if (earlier !== undefined) target.u8.set(earlier, at)
+    else if (frame !== 0) target.u8.set(this.arena.window(this.position(frame), this.blockSize), at)
+    else this.file.readSound(block, target, at)
+  }
+
   private keep(base: number): void {
     const lsn = blockLsn(this.arena, base)
     const block = this.blockOf[this.frameAt(base)]!

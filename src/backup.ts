@@ -1,0 +1,227 @@
+/**
+ * Copies a database, while it is in use, to a directory where a plain `open` finds it as it was when the copy began.
+ *
+ * The blocks are copied as a snapshot sees them, with their numbers and checksums. What transactions had changed and not
+ * committed at that moment is in those blocks too; it is put back in the copy before that gets its name.
+ */
+import { Arena, alignUp } from './bytes.ts'
+import { Engine, type EngineOptions } from './engine.ts'
+import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
+import { nextTurn } from './group-commit.ts'
+import { LogSegments } from './log/segments.ts'
+import { DataFile } from './pager/data-file.ts'
+import { Metadata } from './pager/metadata.ts'
+import type { Storage } from './storage/storage.ts'
+import type { Store, View } from './store.ts'
+import { fromLatin1 } from './txn/committed-view.ts'
+import type { BackupReport, ProgressOptions } from './types.ts'
+
+/** Bytes copied between two turns of the event loop. */
+const SLICE_BYTES = 1048576
+const PARTIAL = 'data.new'
+const LSN_STEP = 4096
+
+/** @throws XenonError `XENON_EXISTS` unless there is nothing, or an empty directory, at the path. */
+export const backup = async <V>(
+  store: Store<V>,
+  storage: Storage,
+  source: string,
+  directory: string,
+  options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>,
+): Promise<BackupReport> => {
+  if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
+    throw new InvalidArgumentError('backup() takes the path of a new directory')
+  requireNew(storage, directory)
+  if (storage.join(directory, '.') === storage.join(source, '.'))
+    throw new InvalidArgumentError('a backup cannot take the place of the database itself')
+  const view = store.beginView()
+  const files = new Copy(store, storage, directory, view)
+  try {
+    await files.write(options)
+    return files.finish(options.logSegmentBytes)
+  } catch (error) {
+    files.abandon()
+    throw error
+  } finally {
+    store.endView(view)
+  }
+}
+
+const requireNew = (storage: Storage, directory: string): void => {
+  const kind = storage.kind(directory)
+  if (kind === 'none' || (kind === 'directory' && storage.list(directory).length === 0)) return
+  throw new XenonError(
+    'XENON_EXISTS',
+    `${directory} exists and is not an empty directory; a backup goes to a new one`,
+  )
+}
+
+class Copy<V> {
+  private readonly store: Store<V>
+  private readonly engine: Engine
+  private readonly storage: Storage
+  private readonly directory: string
+  private readonly view: View
+  private readonly metadata: Metadata
+  private readonly logDirectory: string
+  private readonly created: string[] = []
+  /** Records that were committed when the copy began. */
+  private readonly committed: number
+
+  constructor(store: Store<V>, storage: Storage, directory: string, view: View) {
+    this.store = store
+    this.engine = store.engine
+    this.storage = storage
+    this.directory = directory
+    this.view = view
+    this.logDirectory = storage.join(directory, 'log')
+    this.committed = this.engine.metadata.records
+    this.metadata = stateNow(this.engine)
+  }
+
+  async write(options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>): Promise<void> {
+    const { storage, directory, metadata } = this
+    for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
+      this.created.push(path)
+    storage.makeDirectory(this.logDirectory)
+    for (const path of this.created) storage.syncDirectory(storage.join(path, '..'))
+    this.startLog(options.logSegmentBytes)
+    const file = storage.open(storage.join(directory, PARTIAL), { create: true })
+    try {
+      const data = new DataFile(file, metadata, storage)
+      const identity = metadata.encodeIdentity(storage)
+      file.write(identity, 0, identity.length, 0)
+      data.writeState(metadata)
+      data.writeState(metadata)
+      await this.copyBlocks(data, options)
+      data.sync()
+    } finally {
+      file.close()
+    }
+    storage.syncDirectory(directory)
+  }
+
+  private startLog(segmentBytes: number): void {
+    const { storage, metadata, logDirectory } = this
+    const segments = new LogSegments(storage, logDirectory, metadata.identity.uuid, segmentBytes)
+    try {
+      segments.startSegment(metadata.redoLsn)
+      segments.sync()
+    } finally {
+      segments.close()
+    }
+    storage.syncDirectory(logDirectory)
+  }
+
+  private async copyBlocks(data: DataFile, { onProgress }: ProgressOptions): Promise<void> {
+    const { engine, store, view, metadata } = this
+    const { blockSize } = engine.pool
+    const perSlice = Math.max(1, Math.floor(SLICE_BYTES / blockSize))
+    const arena = new Arena(perSlice * blockSize)
+    const total = metadata.blocks
+    for (let first = 1; first < total; first += perSlice) {
+      const count = Math.min(perSlice, total - first)
+      const bases: number[] = []
+      store.asOf(view, () => {
+        for (let i = 0; i < count; i++) {
+          bases.push(i * blockSize)
+          engine.pool.copyTo(first + i, arena, i * blockSize)
+        }
+      })
+      data.writeRun(first, bases, arena)
+      onProgress?.({ done: first + count, total })
+      await new Promise<void>(resolve => nextTurn(resolve))
+      engine.attend()
+    }
+  }
+
+  /** Takes back in the copy what was not committed, and gives the data file its name. */
+  finish(logSegmentBytes: number): BackupReport {
+    const { storage, directory } = this
+    const partial = storage.join(directory, PARTIAL)
+    const data = storage.join(directory, 'data')
+    if (this.view.before.size > 0) {
+      const engine = new Engine(
+        directory,
+        {
+          storage: renamed(storage, data, partial),
+          readOnly: false,
+          cacheBytes: 16777216,
+          checkpointBytes: 67108864,
+          logSegmentBytes,
+          snapshotBytes: 0,
+          syncsCommits: false,
+        },
+        undefined,
+      )
+      try {
+        this.takeBack(engine)
+      } finally {
+        engine.close()
+      }
+    }
+    storage.rename(partial, data)
+    storage.syncDirectory(directory)
+    const file = storage.open(data, { readOnly: true })
+    try {
+      return { bytes: file.size(), records: this.committed }
+    } finally {
+      file.close()
+    }
+  }
+
+  private takeBack(engine: Engine): void {
+    const { index, transactions, arena, fieldAt } = engine
+    const state = transactions.begin(false)
+    for (const [name, before] of this.view.before) {
+      index.key.set(fromLatin1(name))
+      if (before === undefined) index.remove(state)
+      else {
+        arena.u8.set(before.field, fieldAt)
+        index.put(state, before.flags, fieldAt, before.field.length)
+      }
+    }
+    transactions.commit(state)
+    if (engine.metadata.records !== this.committed)
+      throw new CorruptionError(this.directory, 'the copy does not hold as many records as it should')
+  }
+
+  /** Removes what there is of the copy. */
+  abandon(): void {
+    const { storage, directory, logDirectory } = this
+    try {
+      storage.remove(storage.join(directory, PARTIAL))
+      for (const name of storage.list(logDirectory)) storage.remove(storage.join(logDirectory, name))
+    } catch {
+      // Without a data file it is no database.
+    }
+  }
+}
+
+/** Block 0 of a database that was closed cleanly with the blocks as they are now. */
+const stateNow = (engine: Engine): Metadata => {
+  const { metadata, log, transactions } = engine
+  const state = new Metadata(metadata.identity)
+  state.ordered = metadata.ordered
+  state.blocks = metadata.blocks
+  state.fileBlocks = metadata.blocks
+  state.freeHead = metadata.freeHead
+  state.freeBlocks = metadata.freeBlocks
+  state.peakRecords = metadata.peakRecords
+  state.records = metadata.records
+  // The blocks hold what open transactions have changed, too.
+  for (const open of transactions.open.values()) state.records += open.records
+  state.redoLsn = alignUp(log.endLsn + 1, LSN_STEP)
+  state.logLsn = state.redoLsn
+  state.lsn = state.redoLsn
+  return state
+}
+
+/** The storage as the copy sees it while its data file has another name. */
+const renamed = (storage: Storage, from: string, to: string): Storage => {
+  const real = (path: string): string => (path === from ? to : path)
+  return Object.assign(Object.create(storage) as Storage, {
+    kind: (path: string) => storage.kind(real(path)),
+    open: (path: string, options: Parameters<Storage['open']>[1]) => storage.open(real(path), options),
+  })
+}
