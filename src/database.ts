@@ -1,6 +1,7 @@
 /** The database: the synchronous key-value API over the engine. */
 import { backup } from './backup.ts'
 import { Compression } from './compression.ts'
+import { convertIndex } from './convert.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
 import { Engine } from './engine.ts'
@@ -18,6 +19,7 @@ import { Transaction } from './transaction.ts'
 import type {
   BackupReport,
   BatchOperation,
+  ConvertOptions,
   Durability,
   Entry,
   Key,
@@ -314,6 +316,12 @@ export class Database<V = string> {
     })
   }
 
+  /** @internal Nobody else may use the database meanwhile: use `convert` of the package. */
+  async convert(ordered: boolean, options: ProgressOptions): Promise<void> {
+    this.checkWritable()
+    await convertIndex(this.engine, ordered, options)
+  }
+
   /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
@@ -488,6 +496,23 @@ class Sweeper {
     } catch {
       // Whatever it was, the next operation that meets it says so.
     }
+  }
+}
+
+/** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
+export const convertOn = async (
+  directory: string,
+  options: ConvertOptions,
+  defaultStorage: Storage,
+): Promise<void> => {
+  if (typeof options?.ordered !== 'boolean')
+    throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
+  const { ordered, onProgress, ...others } = options
+  const db = openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage)
+  try {
+    await db.convert(ordered, onProgress === undefined ? {} : { onProgress })
+  } finally {
+    db.close()
   }
 }
 

@@ -1,8 +1,8 @@
 /** xenondb: an embedded, transactional key-value store in pure TypeScript. */
-import { type Database, openOn } from './database.ts'
+import { convertOn, type Database, openOn } from './database.ts'
 import { salvageOn } from './salvage/salvage.ts'
 import { nodeStorage } from './storage/node.ts'
-import type { OpenOptions, SalvageOptions, SalvageReport } from './types.ts'
+import type { ConvertOptions, OpenOptions, SalvageOptions, SalvageReport } from './types.ts'
 
 /**
  * Opens the database in a directory, creating it if it is missing.
@@ -27,6 +27,13 @@ export const salvage = (
   options: SalvageOptions = {},
 ): Promise<SalvageReport> => salvageOn(directory, newDirectory, options, nodeStorage)
 
+/**
+ * Adds the ordered index to the database in a directory, or takes it away. The database must not be open; a crash
+ * meanwhile leaves it as it was, or without the index.
+ */
+export const convert = (directory: string, options: ConvertOptions): Promise<void> =>
+  convertOn(directory, options, options?.storage ?? nodeStorage)
+
 export { Cursor } from './cursor.ts'
 export { Database } from './database.ts'
 export {
@@ -38,6 +45,8 @@ export {
   XenonError,
   type XenonErrorCode,
 } from './errors.ts'
+export { RangeCursor, RangeIterator } from './range-iterator.ts'
+export { Snapshot } from './snapshot.ts'
 export { memoryStorage } from './storage/memory.ts'
 export { nodeStorage } from './storage/node.ts'
 export type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage/storage.ts'

@@ -313,6 +313,13 @@ export interface SalvageReport {
   milliseconds: number
 }
 
+export interface ConvertOptions extends ProgressOptions {
+  /** The database is to keep the ordered index. */
+  ordered: boolean
+  cacheBytes?: number
+  storage?: Storage
+}
+
 export interface BackupReport {
   /** Bytes of the copy's data file. */
   bytes: number

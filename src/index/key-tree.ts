@@ -216,6 +216,60 @@ export class KeyTree {
     this.log.endPart()
   }
 
+  /** Adds a key by a record of its own; its bytes are put to `at` of the arena. */
+  add(key: Uint8Array, at: number): void {
+    const { pool, log } = this
+    pool.arena.u8.set(key, at)
+    this.prepareInsert(at, key.length)
+    const { block, base } = this
+    log.reserve(256 + key.length)
+    log.begin(RecordType.system, 0, 0, 0)
+    this.logInsert(block, base, at, key.length)
+    pool.changed(base, log.end())
+    pool.unpin(base)
+  }
+
+  /** Frees the last leaf, with the nodes above that lead to it alone; false when the tree is empty. */
+  removeLast(): boolean {
+    const { pool, log, free, blockSize, root } = this
+    const { arena } = pool
+    this.descendLast()
+    if (this.depth === 0 && nodeCount(arena, this.base) === 0) return false
+    let keep = this.depth - 1
+    while (keep >= 0 && this.wayEntry[keep] === 0) keep--
+    const kept = keep < 0 ? root : this.wayBlock[keep]!
+    const gone = [...this.wayBlock.subarray(Math.max(keep, 0) + 1, this.depth), this.block].filter(
+      block => block !== root,
+    )
+    const keptBase = this.pinned(kept)
+    const bases = gone.map(block => this.pinned(block))
+    try {
+      free.plan(0)
+      pool.preserve(keptBase)
+      log.reserve(1024 + 64 * gone.length)
+      log.begin(RecordType.system, 0, 0, 0)
+      if (keep < 0) {
+        formatNode(arena, keptBase, blockSize, 0, arena.u8, 0, 0)
+        this.logNode(root, keptBase)
+      } else {
+        log.part(kept)
+        this.dropEntry(keptBase, this.wayEntry[keep]!)
+        log.endPart()
+      }
+      gone.forEach((block, i) => {
+        free.logFree(block, bases[i]!)
+      })
+      const lsn = this.endWithPlan()
+      if (keep < 0) pool.formatted(keptBase, lsn)
+      else pool.changed(keptBase, lsn)
+      for (const base of bases) pool.formatted(base, lsn)
+      this.lastBlock = 0
+      return true
+    } finally {
+      for (const base of [keptBase, ...bases]) pool.unpin(base)
+    }
+  }
+
   /** True when `shrink` may have something to do for the leaf at `base`. */
   isSparse(block: number, base: number): boolean {
     return block !== this.root && nodeLiveBytes(this.pool.arena, base) < MERGE_BELOW * this.usable
