@@ -2,7 +2,15 @@
 import { Arena } from '../bytes.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
-import { AT_KIND, AT_NEXT, BlockKind, FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
+import {
+  AT_KIND,
+  AT_NEXT,
+  BlockKind,
+  EXPIRY_ROOT,
+  FIRST_OVERFLOW_BLOCK,
+  ORDERED_ROOT,
+} from '../pager/layout.ts'
+import { nodeChild, nodeCount } from '../pager/node.ts'
 import type { SalvageBlock } from '../types.ts'
 import { KEPT } from './notes.ts'
 import type { Source } from './source.ts'
@@ -61,6 +69,25 @@ export class Blocks {
   noteUse(block: number, use: SalvageBlock['use']): void {
     const known = this.damagedBlocks.get(block)
     if (known?.use === 'unknown') known.use = use
+  }
+
+  /** Follows the trees as far as they go, to tell their damaged nodes from others: nothing is lost with those. */
+  noteTrees(): void {
+    if (this.damaged === 0) return
+    this.noteTree(ORDERED_ROOT, 'ordered index')
+    this.noteTree(EXPIRY_ROOT, 'times of expiry')
+  }
+
+  private noteTree(root: number, use: SalvageBlock['use']): void {
+    const seen = new Set<number>()
+    for (const pending = [root]; pending.length > 0; ) {
+      const block = pending.pop()!
+      if (block >= this.total || this.kinds[block] === BlockKind.leaf + 1 || seen.has(block)) continue
+      seen.add(block)
+      if (this.kinds[block] === 0) this.noteUse(block, use)
+      if (this.kinds[block] !== BlockKind.inner + 1 || this.read(block, this.arena) !== undefined) continue
+      for (let i = nodeCount(this.arena, 0) - 1; i >= 0; i--) pending.push(nodeChild(this.arena, 0, i))
+    }
   }
 
   /** Follows the free-block list as far as it goes, to tell damaged free blocks from others. */

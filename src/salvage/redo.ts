@@ -6,6 +6,8 @@
 import { Arena } from '../bytes.ts'
 import {
   eachPart,
+  LogOp,
+  pad4,
   RecordFlag,
   RecordType,
   recordFlags,
@@ -15,7 +17,8 @@ import {
 import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
-import { AT_LSN } from '../pager/layout.ts'
+import { AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
+import { formatNode, nodeProblem } from '../pager/node.ts'
 import type { Source } from './source.ts'
 
 const CACHE_BYTES = 4194304
@@ -61,6 +64,8 @@ class BlockCache {
   private readonly source: Source
   private readonly images: ReadonlyMap<number, number>
   private readonly arena: Arena
+  /** A tree node under way, and the scratch behind it. */
+  private readonly node: Arena
   private readonly frames: number
   private readonly blockSize: number
   private readonly blockIn: Uint32Array
@@ -74,6 +79,7 @@ class BlockCache {
     this.frames = Math.max(16, Math.floor(CACHE_BYTES / this.blockSize))
     // One more block is the scratch of a compaction.
     this.arena = new Arena((this.frames + 1) * this.blockSize)
+    this.node = new Arena(2 * this.blockSize)
     this.blockIn = new Uint32Array(this.frames)
     this.dirty = new Uint8Array(this.frames)
     this.sound = new Uint8Array(this.frames)
@@ -90,10 +96,31 @@ class BlockCache {
       this.sound[frame] = 1
     }
     if (blockLsn(arena, base) >= lsn) return
-    applyOperations(log, from, to, arena, base, blockSize, frames * blockSize)
+    const isForTree = changesTree(log, from, to)
+    if (isForTree || isTree(arena.u8[base + AT_KIND]!)) this.redoNode(base, log, from, to, isForTree)
+    else applyOperations(log, from, to, arena, base, blockSize, frames * blockSize)
     arena.u32[(base + AT_LSN) >>> 2] = lsn % 4294967296
     arena.u32[(base + AT_LSN + 4) >>> 2] = Math.floor(lsn / 4294967296)
     this.dirty[frame] = 1
+  }
+
+  /**
+   * A change of a tree node says what to do rather than which bytes to set, so it needs the very state that it was made
+   * on. Where the log does not lead up to it, that may be missing: then the change may only ruin its own block. No
+   * record lies in a node, so an empty one does for a node that does not come out whole.
+   */
+  private redoNode(base: number, log: Arena, from: number, to: number, isForTree: boolean): void {
+    const { arena, node, blockSize } = this
+    node.u8.set(arena.window(base, blockSize), 0)
+    try {
+      applyOperations(log, from, to, node, 0, blockSize, blockSize)
+    } catch {
+      node.clear(0, blockSize)
+    }
+    const isNode = isTree(node.u8[AT_KIND]!)
+    if (isNode ? nodeProblem(node, 0, blockSize) !== undefined : isForTree)
+      formatNode(node, 0, blockSize, 0, node.u8, 0, 0)
+    arena.u8.set(node.window(0, blockSize), base)
   }
 
   /** A block that nothing but its image speaks of. */
@@ -145,4 +172,19 @@ class BlockCache {
     this.source.data.writeRun(this.blockIn[frame]!, [frame * this.blockSize], this.arena)
     this.dirty[frame] = 0
   }
+}
+
+const isTree = (kind: number): boolean => kind === BlockKind.leaf || kind === BlockKind.inner
+
+/** True if some of the operations can only be meant for a tree node. */
+const changesTree = (log: Arena, from: number, to: number): boolean => {
+  for (let at = from; at < to; ) {
+    const length = log.u16[at >>> 1]!
+    const code = log.u16[(at + 2) >>> 1]!
+    if (length === 0 && code >= LogOp.insertEntry && code <= LogOp.shortenPrefix) return true
+    if (length === 0 && code === LogOp.format) return isTree(log.u32[(at + 4) >>> 2]! & 0xff)
+    if (length > 0) at += 4 + pad4(length)
+    else at += code === LogOp.move ? 12 : code === LogOp.format ? 8 : 4
+  }
+  return false
 }

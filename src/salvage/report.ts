@@ -63,6 +63,8 @@ export const buildReport = (parts: Parts): SalvageReport => {
       nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === target.records,
     records: target.records,
     bytes: target.bytes,
+    expired: target.expired,
+    ordered: target.ordered,
     expectedRecords,
     blockSize: source.data.blockSize,
     blocks: {

@@ -12,7 +12,7 @@
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { nextTurn } from '../group-commit.ts'
 import { resolveOptions } from '../options.ts'
-import { RecordFlag } from '../pager/bucket.ts'
+import { EXPIRY_BYTES, RecordFlag, readTime } from '../pager/bucket.ts'
 import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
 import type { SalvageOptions, SalvagePhase, SalvageReport } from '../types.ts'
@@ -104,10 +104,15 @@ const rescue = async (
     }
   }
   if (source.soundStates > 0) blocks.noteFree(source.metadata.freeHead)
+  blocks.noteTrees()
   const end = logWasCut ? blocks.maxLsn : source.log.end
   const collector = new Collector(source, blocks, end)
   const large = new LargeReader(blocks, source.data.blockSize, end)
-  const target = new Target(storage, newDirectory, options.blockSize ?? source.data.blockSize, options)
+  const target = new Target(storage, newDirectory, {
+    blockSize: options.blockSize ?? source.data.blockSize,
+    ordered: source.soundStates === 0 || source.metadata.ordered,
+    cacheBytes: options.cacheBytes,
+  })
   try {
     let seen = 0
     for (const record of everyRecord(collector, unfinished)) {
@@ -134,18 +139,23 @@ function* everyRecord(collector: Collector, unfinished: Unfinished): Generator<F
 }
 
 const take = (record: FoundRecord, target: Target, large: LargeReader, findings: Findings): void => {
-  const { key, block, field, isNewer, isStray } = record
+  const { key, flags, block, field, isNewer, isStray } = record
   if (isStray && findings.isLost(key)) return
-  let value = field
-  if ((record.flags & RecordFlag.large) !== 0) {
-    const read = large.read(field, block, isNewer)
+  const expires = (flags & RecordFlag.expires) !== 0
+  if (expires && field.length < EXPIRY_BYTES) {
+    findings.lost(key, { block, reason: `its time of expiry has ${field.length} bytes` })
+    return
+  }
+  let value = expires ? field.subarray(EXPIRY_BYTES) : field
+  if ((flags & RecordFlag.large) !== 0) {
+    const read = large.read(value, block, isNewer)
     if (!(read instanceof Uint8Array)) {
       findings.lost(key, read)
       return
     }
     value = read
   }
-  if (!target.add(key, value))
+  if (!target.add(key, flags, value, expires ? readTime(field, 0) : 0))
     findings.duplicate(
       key,
       block,

@@ -1,87 +1,101 @@
 /**
- * The new database under construction. Until it is finished nobody can open it: its data file bears another name, and
+ * The new database under construction. Records are written as they are: compressed values stay so, times of expiry stay
+ * exact, and a record whose time has passed is taken too (the new database removes it when it is opened), so that the
+ * outcome does not depend on the clock. Until it is finished nobody can open it: its data file bears another name, and
  * a note stands in its log directory that `open` refuses to build over. What a failure leaves is cleared away.
  */
-import { type Database, openOn } from '../database.ts'
+import { Compression } from '../compression.ts'
+import { createDatabase } from '../create.ts'
+import { Engine } from '../engine.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { resolveOptions } from '../options.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { BatchOperation, SalvageOptions } from '../types.ts'
+import { Store } from '../store.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import { verifyDatabase } from '../verify.ts'
 
 const BATCH_RECORDS = 1000
 const BATCH_BYTES = 1048576
 const NOTE = 'unfinished-salvage'
 const PARTIAL = 'data.salvage'
 
+export interface TargetOptions {
+  blockSize: number
+  ordered: boolean
+  cacheBytes: number | undefined
+}
+
 export class Target {
   records = 0
   bytes = 0
+  /** Records whose time had passed already. */
+  expired = 0
+  readonly ordered: boolean
   private readonly storage: Storage
   private readonly directory: string
-  private readonly db: Database<Uint8Array>
-  private batch: BatchOperation<Uint8Array>[] = []
+  private readonly engine: Engine
+  private readonly store: Store<Uint8Array>
+  private batch: TransactionState | undefined
+  private batchRecords = 0
   private batchBytes = 0
-  private readonly batchKeys: Set<string> = new Set()
 
-  constructor(storage: Storage, directory: string, blockSize: number, options: SalvageOptions) {
+  constructor(storage: Storage, directory: string, options: TargetOptions) {
     this.storage = storage
     this.directory = directory
+    this.ordered = options.ordered
     const log = storage.join(directory, 'log')
     storage.makeDirectory(log)
     storage.syncDirectory(storage.join(directory, '..'))
     storage.open(storage.join(log, NOTE), { create: true }).close()
     storage.syncDirectory(log)
     try {
-      this.db = openOn<Uint8Array>(
-        directory,
-        {
-          storage: underOtherName(storage, directory),
-          durability: 'none',
-          valueEncoding: 'binary',
-          keyEncoding: 'binary',
-          errorIfExists: true,
-          blockSize,
-          ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
-        },
-        storage,
-      )
+      this.engine = createEngine(storage, directory, options)
     } catch (error) {
       this.clear()
       throw error
     }
+    this.store = new Store(this.engine, 'binary', new Compression('none', undefined))
   }
 
   /** Adds a record unless there is one of this key already; true if it was added. */
-  add(key: Uint8Array, value: Uint8Array): boolean {
-    const name = String.fromCharCode(...key)
-    if (this.batchKeys.has(name) || this.db.has(key)) return false
-    this.batchKeys.add(name)
-    this.batch.push({ type: 'put', key, value })
-    this.batchBytes += key.length + value.length
+  add(key: Uint8Array, flags: number, value: Uint8Array, expiresAt: number): boolean {
+    const { engine, store } = this
+    if (engine.health.attention) engine.attend()
+    engine.index.key.set(key)
+    if (engine.index.find() !== 0) return false
+    this.batch ??= engine.transactions.begin(false)
+    store.putRecord(this.batch, key, flags, value, expiresAt)
     this.records++
     this.bytes += key.length + value.length
-    if (this.batch.length >= BATCH_RECORDS || this.batchBytes >= BATCH_BYTES) this.flush()
+    if (expiresAt !== 0 && expiresAt <= engine.now()) this.expired++
+    this.batchRecords++
+    this.batchBytes += key.length + value.length
+    if (this.batchRecords >= BATCH_RECORDS || this.batchBytes >= BATCH_BYTES) this.flush()
     return true
   }
 
   private flush(): void {
-    if (this.batch.length > 0) this.db.batch(this.batch)
-    this.batch = []
+    const { engine } = this
+    if (this.batch !== undefined) engine.transactions.commit(this.batch)
+    this.batch = undefined
+    this.batchRecords = 0
     this.batchBytes = 0
-    this.batchKeys.clear()
+    engine.checkpointer.afterCommit()
   }
 
   /** Writes what is left, checks all of it, closes, and gives the database its name. */
   async finish(onVerify: (done: number, total: number) => void): Promise<void> {
-    const { storage, directory, db } = this
+    const { storage, directory, engine } = this
     this.flush()
-    await db.checkpoint()
-    const report = await db.verify({ onProgress: ({ done, total }) => onVerify(done, total) })
+    engine.checkpointer.run()
+    const report = await verifyDatabase(engine, { onProgress: ({ done, total }) => onVerify(done, total) })
     if (!report.ok || report.records !== this.records)
       throw new CorruptionError(
         directory,
         `the new database is not sound: ${report.problems[0] ?? `${report.records} records instead of ${this.records}`}`,
       )
-    db.close()
+    engine.log.sync()
+    engine.close()
     storage.rename(storage.join(directory, PARTIAL), storage.join(directory, 'data'))
     storage.syncDirectory(directory)
     const log = storage.join(directory, 'log')
@@ -92,7 +106,7 @@ export class Target {
   /** Gives up: removes every file, the note last. */
   abandon(): void {
     try {
-      this.db.close()
+      this.engine.close()
     } catch {
       // What it could not write is removed anyway.
     }
@@ -110,6 +124,33 @@ export class Target {
     } catch {
       // The note, or the log without its data file, still keeps the directory from being opened.
     }
+  }
+}
+
+/** The engine of an empty database that only `Target` sees as one. */
+const createEngine = (storage: Storage, directory: string, options: TargetOptions): Engine => {
+  const { blockSize, ordered, cacheBytes } = options
+  const files = underOtherName(storage, directory)
+  const resolved = resolveOptions({ blockSize, ...(cacheBytes === undefined ? {} : { cacheBytes }) }, storage)
+  const lock = storage.lock(directory)
+  try {
+    createDatabase(files, directory, blockSize, resolved.logSegmentBytes, ordered)
+    return new Engine(
+      directory,
+      {
+        storage: files,
+        readOnly: false,
+        cacheBytes: resolved.cacheBytes,
+        checkpointBytes: resolved.checkpointBytes,
+        logSegmentBytes: resolved.logSegmentBytes,
+        snapshotBytes: resolved.snapshotBytes,
+        syncsCommits: false,
+      },
+      lock,
+    )
+  } catch (error) {
+    lock.release()
+    throw error
   }
 }
 

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { memoryStorage, open, type Storage, StorageError, salvage } from '../../src/index.ts'
+import { FORMAT_VERSION } from '../../src/pager/metadata.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCode, expectCodeAsync, failureOf, wrong } from '../support/errors.ts'
@@ -153,7 +154,7 @@ describe('the damaged database', () => {
     const image = closed()
     const data = image.get('data')!
     const view = new DataView(data.buffer, data.byteOffset)
-    view.setUint32(8, 2, true)
+    view.setUint32(8, FORMAT_VERSION + 1, true)
     view.setUint32(508, nodeStorage.crc32(data.subarray(0, 508), 0), true)
     const error = await expectCodeAsync(
       () => salvage('db', 'new', { storage: storageOf(image) }),
