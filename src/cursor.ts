@@ -8,11 +8,9 @@
 import { asText, type TextBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
-import { LargeValues } from './index/large.ts'
 import { BucketScan } from './index/scan.ts'
 import {
   RECORD_HEADER_BYTES,
-  RecordFlag,
   recordFieldLength,
   recordFlags,
   recordKeyLength,
@@ -114,17 +112,22 @@ export class Cursor<V, K = string> {
   /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */
   private take(record: number): boolean {
     const { copy, bucket } = this.scan
-    const { index, transactions, large } = this.store.engine
+    const { index, transactions } = this.store.engine
     const keyStart = record + RECORD_HEADER_BYTES
     const keyEnd = keyStart + recordKeyLength(copy, record)
     const changed =
       index.version !== this.version ||
       (transactions.locks.exclusive !== 0 && transactions.locks.exclusiveOwner(bucket) !== 0)
     if (changed) return this.lookUp(copy.u8, keyStart, keyEnd)
+    const flags = recordFlags(copy, record)
+    const length = recordFieldLength(copy, record)
+    if (flags === 0) this.setValue(copy.u8, keyEnd, keyEnd + length)
+    else {
+      const value = this.store.bytesOf(copy, flags, keyEnd, length)
+      if (value === undefined) return false
+      this.setOwnValue(value)
+    }
     this.setKey(copy.u8, keyStart, keyEnd)
-    if ((recordFlags(copy, record) & RecordFlag.large) === 0)
-      this.setValue(copy.u8, keyEnd, keyEnd + recordFieldLength(copy, record))
-    else this.setOwnValue(large.read(LargeValues.pointer(copy, keyEnd)))
     return true
   }
 

@@ -1,5 +1,6 @@
 /** The database: the synchronous key-value API over the engine. */
 import { backup } from './backup.ts'
+import { compact } from './compact.ts'
 import { Compression } from './compression.ts'
 import { convertIndex } from './convert.ts'
 import { createDatabase } from './create.ts'
@@ -19,6 +20,7 @@ import { Transaction } from './transaction.ts'
 import type {
   BackupReport,
   BatchOperation,
+  CompactReport,
   ConvertOptions,
   Durability,
   Entry,
@@ -300,6 +302,15 @@ export class Database<V = string> {
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
     this.engine.checkpointer.run(options.onProgress)
+  }
+
+  /**
+   * Gives the space that deletions have left back to the file system. Others may read and write meanwhile, but it waits
+   * for open transactions to end.
+   */
+  async compact(options: ProgressOptions = {}): Promise<CompactReport> {
+    this.checkWritable()
+    return await compact(this.engine, options)
   }
 
   /**

@@ -163,7 +163,7 @@ export class Engine {
       this.expiry = new KeyTree(treeParts, EXPIRY_ROOT, blockAt, treeKeysAt)
       const { ordered, expiry, large, structure } = this
       const trees = new TreeChanges(
-        { pool, metadata, key, ordered, expiry },
+        { pool, log, metadata, key, ordered, expiry },
         treeKeysAt + TREE_KEY_SCRATCH,
         treeKeysAt + 2 * TREE_KEY_SCRATCH,
       )

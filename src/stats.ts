@@ -16,7 +16,7 @@ export const collectStats = (
     uuid: toHex(metadata.identity.uuid),
     blockSize: metadata.identity.blockSize,
     durability,
-    ordered: false,
+    ordered: metadata.ordered,
     records: metadata.records,
     blocks: { total: metadata.blocks, free: metadata.freeBlocks },
     dataBytes: file.file.size(),

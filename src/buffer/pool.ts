@@ -247,6 +247,14 @@ export class BufferPool {
     this.release(frame)
   }
 
+  /** Forgets the blocks from `first` on, which the file is to end before. */
+  discardFrom(first: number): void {
+    for (let frame = 1; frame <= this.used; frame++) {
+      const block = this.blockOf[frame]!
+      if (block >= first && this.frameOf(block) === frame) this.discard(block)
+    }
+  }
+
   /** Blocks that have been dirty since before an LSN, in file order. */
   dirtyBlocks(before: number): number[] {
     const blocks: number[] = []

@@ -82,6 +82,68 @@ export class FreeBlocks {
     this.freeBlocks++
   }
 
+  /** The last block of the list; for whoever puts blocks behind it. */
+  last(): number {
+    let last = this.metadata.freeHead
+    this.freeBlocks = this.metadata.freeBlocks
+    for (; this.freeBlocks > 1; this.freeBlocks--) last = this.nextFree(last)
+    return last
+  }
+
+  /** True if a block still is the last one of the list. */
+  isLast(block: number): boolean {
+    if (block === 0) return false
+    const { arena } = this.pool
+    const base = this.pool.get(block)
+    return arena.u8[base + AT_KIND] === BlockKind.free && arena.u32[(base + AT_NEXT) >>> 2] === 0
+  }
+
+  /** The numbers of all free blocks. */
+  all(): number[] {
+    const blocks: number[] = []
+    this.freeBlocks = this.metadata.freeBlocks
+    for (let block = this.metadata.freeHead; block !== 0; this.freeBlocks--) {
+      blocks.push(block)
+      block = this.nextFree(block)
+    }
+    return blocks
+  }
+
+  /** Inside a record, after `plan`: `block`, whose frame lies at `base`, goes to the end of the list, behind `last`. */
+  logAppend(block: number, base: number, last: number, lastBase: number): void {
+    const { arena, blockSize } = this.pool
+    this.pool.preserve(base)
+    arena.clear(base, base + blockSize)
+    this.log.part(block)
+    this.log.format(BlockKind.free, 0)
+    this.log.endPart()
+    if (this.freeBlocks === 0) this.freeHead = block
+    else {
+      this.pool.preserve(lastBase)
+      arena.u32[(lastBase + AT_NEXT) >>> 2] = block
+      this.log.part(last)
+      this.log.setWord(AT_NEXT, block)
+      this.log.endPart()
+    }
+    this.freeBlocks++
+  }
+
+  /** Inside a record, after `plan`: the list is `blocks`, which lie at `bases`, and the file ends before `end`. */
+  logCut(blocks: readonly number[], bases: readonly number[], end: number): void {
+    const { arena } = this.pool
+    blocks.forEach((block, i) => {
+      const next = blocks[i + 1] ?? 0
+      this.pool.preserve(bases[i]!)
+      arena.u32[(bases[i]! + AT_NEXT) >>> 2] = next
+      this.log.part(block)
+      this.log.setWord(AT_NEXT, next)
+      this.log.endPart()
+    })
+    this.freeHead = blocks[0] ?? 0
+    this.freeBlocks = blocks.length
+    this.blocks = end
+  }
+
   /** Inside a record: adds to the plan that a chain of `count` linked blocks becomes free; its tail lies at `tailBase`. */
   logSplice(head: number, tail: number, tailBase: number, count: number): void {
     this.logFree(tail, tailBase)

@@ -52,6 +52,8 @@ export const MAX_TREE_DEPTH = 16
 const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 const MERGE_UP_TO = 0.6
+/** How full compaction makes nodes. */
+const PACK_UP_TO = 0.98
 const MAX_ROUNDS = 64
 
 export class KeyTree {
@@ -195,25 +197,21 @@ export class KeyTree {
     this.pool.pin(this.base)
   }
 
-  /** Inside a record: the part of the leaf that `prepareInsert` found, whose index may have changed since. */
+  /** Inside the leaf's part of a record: a key goes to the leaf that `prepareInsert` found. */
   logInsert(block: number, base: number, key: number, length: number): void {
     const { arena } = this.pool
     this.pool.preserve(base)
-    this.log.part(block)
     this.makeFit(base, key, length)
     const index = searchNode(arena, base, this.blockSize, key, length) >>> 1
     this.placeEntry(base, index, key, length, 0)
-    this.log.endPart()
     this.lastBlock = block
     this.lastIndex = index
   }
 
-  logRemove(block: number, base: number, key: number, length: number): void {
+  logRemove(base: number, key: number, length: number): void {
     this.pool.preserve(base)
     const index = searchNode(this.pool.arena, base, this.blockSize, key, length) >>> 1
-    this.log.part(block)
     this.dropEntry(base, index)
-    this.log.endPart()
   }
 
   /** Adds a key by a record of its own; its bytes are put to `at` of the arena. */
@@ -224,7 +222,9 @@ export class KeyTree {
     const { block, base } = this
     log.reserve(256 + key.length)
     log.begin(RecordType.system, 0, 0, 0)
+    log.part(block)
     this.logInsert(block, base, at, key.length)
+    log.endPart()
     pool.changed(base, log.end())
     pool.unpin(base)
   }
@@ -508,7 +508,8 @@ export class KeyTree {
         const other = nodeChild(pool.arena, parentBase, side)
         const otherBase = this.pinned(other)
         try {
-          const together = this.bytesTogether(base, otherBase)
+          const together =
+            side > entry ? this.bytesTogether(base, otherBase) : this.bytesTogether(otherBase, base)
           if (together > upTo * this.usable) continue
           if (side > entry) this.join(block, base, other, otherBase, parent, parentBase, side)
           else this.join(other, otherBase, block, base, parent, parentBase, entry)
@@ -524,15 +525,150 @@ export class KeyTree {
     }
   }
 
-  /** At most the bytes that two nodes take as one, whatever prefix they have then. */
-  private bytesTogether(one: number, other: number): number {
+  /** At most the bytes that two nodes take as one. */
+  private bytesTogether(left: number, right: number): number {
     const { arena } = this.pool
+    const prefix = this.prefixTogether(left, right)
     return (
-      liveBytesWithPrefix(arena, one, 0) +
-      liveBytesWithPrefix(arena, other, 0) +
+      liveBytesWithPrefix(arena, left, prefix) +
+      liveBytesWithPrefix(arena, right, prefix) +
       // The separator that an inner node's first entry gets.
-      (nodeLevel(arena, one) > 0 ? MAX_TREE_KEY_BYTES : 0)
+      (nodeLevel(arena, left) > 0 ? MAX_TREE_KEY_BYTES : 0)
     )
+  }
+
+  /** Length of a prefix that all keys of two neighbours share: 0 for inner nodes, for simplicity. */
+  private prefixTogether(left: number, right: number): number {
+    const { arena } = this.pool
+    const count = nodeCount(arena, right)
+    if (nodeLevel(arena, left) > 0 || nodeCount(arena, left) === 0 || count === 0) return 0
+    const one = nodeKey(arena, left, this.blockSize, 0, keyWork, 0)
+    const other = nodeKey(arena, right, this.blockSize, count - 1, arena.u8, this.separator)
+    const most = Math.min(one, other, prefixLength(arena, left), prefixLength(arena, right))
+    let shared = 0
+    while (shared < most && keyWork[shared] === arena.u8[this.separator + shared]) shared++
+    return shared
+  }
+
+  /**
+   * Compaction: fills leaves from left to right, from the leaf of the key at `at` of the arena on. Puts the key to go on
+   * from to the same place and returns its length, or -1 behind the last leaf.
+   */
+  pack(at: number, length: number): number {
+    const { pool, blockSize } = this
+    const { arena } = pool
+    this.descend(at, length)
+    if (this.depth === 0) return -1
+    const { block, depth } = this
+    const parent = this.wayBlock[depth - 1]!
+    const entry = this.wayEntry[depth - 1]!
+    const parentBase = this.pinned(parent)
+    try {
+      if (entry + 1 < nodeCount(arena, parentBase)) {
+        const base = this.pinned(block)
+        const right = nodeChild(arena, parentBase, entry + 1)
+        const rightBase = this.pinned(right)
+        try {
+          if (this.packInto(block, base, right, rightBase, parent, parentBase, entry + 1)) return length
+          return nodeKey(arena, parentBase, blockSize, entry + 1, arena.u8, at)
+        } finally {
+          pool.unpin(rightBase)
+          pool.unpin(base)
+        }
+      }
+    } finally {
+      pool.unpin(parentBase)
+    }
+    const next = this.fence(true, at)
+    if (next < 0) this.packInner(at, 0)
+    return next
+  }
+
+  /** Merges inner nodes, and takes away levels that are not needed any more. */
+  private packInner(at: number, length: number): void {
+    for (let depth = this.depth - 1; depth > 0; depth--) {
+      for (let again = true; again; ) {
+        again = false
+        this.descend(at, length)
+        if (depth >= this.depth) break
+        again = this.mergeAlong(at, depth)
+      }
+    }
+    this.collapse()
+  }
+
+  /** Merges the first node of a depth that has a neighbour with room. */
+  private mergeAlong(at: number, depth: number): boolean {
+    let length = 0
+    for (;;) {
+      this.descend(at, length)
+      if (depth >= this.depth) return false
+      if (this.merge(this.wayBlock[depth]!, depth, PACK_UP_TO)) return true
+      const parent = this.pool.get(this.wayBlock[depth - 1]!)
+      const entry = this.wayEntry[depth - 1]!
+      if (entry + 1 >= nodeCount(this.pool.arena, parent)) return false
+      length = nodeKey(this.pool.arena, parent, this.blockSize, entry + 1, this.pool.arena.u8, at)
+    }
+  }
+
+  /** Moves what fits from a leaf to the one before it; true if that is all of it, and the leaf is gone. */
+  private packInto(
+    left: number,
+    leftBase: number,
+    right: number,
+    rightBase: number,
+    parent: number,
+    parentBase: number,
+    entry: number,
+  ): boolean {
+    const { pool, log, blockSize, scratch } = this
+    const { arena } = pool
+    const full = PACK_UP_TO * this.usable
+    if (this.bytesTogether(leftBase, rightBase) <= full) {
+      this.join(left, leftBase, right, rightBase, parent, parentBase, entry)
+      return true
+    }
+    const prefix = this.prefixTogether(leftBase, rightBase)
+    const count = nodeCount(arena, rightBase)
+    let bytes = liveBytesWithPrefix(arena, leftBase, prefix)
+    let moved = 0
+    while (moved < count - 1) {
+      const size = nodeKey(arena, rightBase, blockSize, moved, keyWork, 0) - prefix
+      bytes += NODE_SLOT_BYTES + entryBytes(size, false)
+      if (bytes > full) break
+      moved++
+    }
+    if (moved === 0) return false
+    const separator = this.separatorBefore(rightBase, moved)
+    // The separator takes the place of another one, which may have been shorter.
+    if (!this.hasRoom(parentBase, this.separator, separator)) return false
+    pool.preserve(leftBase)
+    pool.preserve(rightBase)
+    pool.preserve(parentBase)
+    log.reserve(blockSize + 8192)
+    log.begin(RecordType.system, 0, 0, 0)
+    const leftCount = nodeCount(arena, leftBase)
+    nodeKey(arena, leftBase, blockSize, 0, keyWork, 0)
+    formatNode(arena, scratch, blockSize, 0, keyWork, 0, prefix)
+    appendNodeEntries(arena, scratch, leftBase, blockSize, 0, leftCount)
+    appendNodeEntries(arena, scratch, rightBase, blockSize, 0, moved)
+    buildNode(arena, leftBase, scratch, blockSize, 0, leftCount + moved)
+    this.logNode(left, leftBase)
+    keepNodeEntries(arena, rightBase, blockSize, moved, count, scratch)
+    log.part(right)
+    log.operation(LogOp.keepEntries, moved | (count << 16))
+    log.endPart()
+    log.part(parent)
+    this.dropEntry(parentBase, entry)
+    this.makeFit(parentBase, this.separator, separator)
+    this.placeEntry(parentBase, entry, this.separator, separator, right)
+    log.endPart()
+    const lsn = log.end()
+    pool.formatted(leftBase, lsn)
+    pool.changed(rightBase, lsn)
+    pool.changed(parentBase, lsn)
+    this.lastBlock = 0
+    return false
   }
 
   /** The entries of the right node go behind those of the left one; `entry`: of the right node in the parent. */
@@ -556,7 +692,9 @@ export class KeyTree {
     const level = nodeLevel(arena, leftBase)
     const leftCount = nodeCount(arena, leftBase)
     const rightCount = nodeCount(arena, rightBase)
-    formatNode(arena, scratch, blockSize, level, arena.u8, 0, 0)
+    const prefix = this.prefixTogether(leftBase, rightBase)
+    if (prefix > 0) nodeKey(arena, leftBase, blockSize, 0, keyWork, 0)
+    formatNode(arena, scratch, blockSize, level, keyWork, 0, prefix)
     appendNodeEntries(arena, scratch, leftBase, blockSize, 0, leftCount)
     let from = 0
     if (level > 0) {

@@ -61,6 +61,8 @@ const SHARE_BELOW = 0.6
 const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 const MERGE_UP_TO = 0.6
+/** How full compaction makes buckets. */
+const PACK_UP_TO = 0.99
 /** Fill of the buckets that an index block is spread over. */
 const SPREAD_FILL = 0.7
 /** A longer overflow chain, which only equal positions make, is not taken apart again. */
@@ -130,12 +132,16 @@ export class Structure {
 
   /** Records the way to the key's bucket and returns the bucket's head block. */
   private descend(key: KeyBuffer): number {
+    return this.descendTo(key.hash.root, key.hash.position)
+  }
+
+  private descendTo(root: number, position: number): number {
     const { pool, way } = this
     way.length = 0
-    let block = key.hash.root
+    let block = root
     let base = pool.get(block)
     while (pool.arena.u8[base + AT_KIND] === BlockKind.directory) {
-      const entry = findEntry(pool.arena, base, key.hash.position)
+      const entry = findEntry(pool.arena, base, position)
       way.push({ block, entry })
       block = childOf(pool.arena, base, this.capacity, entry)
       base = pool.get(block)
@@ -771,6 +777,91 @@ export class Structure {
       pool.unpin(parentBase)
     }
     this.shrinkDirectory(state, this.way.length - 1)
+  }
+
+  /**
+   * Compaction: fills the buckets of one directory from left to right, from the one that holds `position` of the index
+   * block `root` on; returns where to go on, or -1 when that was the last one.
+   */
+  pack(state: TransactionState, root: number, position: number): number {
+    const { pool, capacity } = this
+    const { arena } = pool
+    const bucket = this.descendTo(root, position)
+    const depth = this.way.length - 1
+    if (depth < 0) return -1
+    const { block: parent, entry } = this.way[depth]!
+    const parentBase = this.pinned(parent)
+    const base = this.pinned(bucket)
+    let next = -1
+    try {
+      if (entry + 1 < entryCount(arena, parentBase)) {
+        const block = childOf(arena, parentBase, capacity, entry + 1)
+        const other = this.pinned(block)
+        try {
+          const isMerged = this.packInto(
+            state,
+            { block: bucket, base },
+            { block, base: other },
+            parent,
+            parentBase,
+            entry,
+          )
+          next = isMerged ? position : separatorOf(arena, parentBase, entry + 1)
+        } finally {
+          pool.unpin(other)
+        }
+      }
+    } finally {
+      pool.unpin(base)
+      pool.unpin(parentBase)
+    }
+    if (next < 0) {
+      // The last bucket of its directory: on to the next directory, before this one perhaps goes.
+      const after = this.highEnd()
+      this.shrinkDirectory(state, depth)
+      return after
+    }
+    return next
+  }
+
+  /** Moves what fits from a bucket to the one before it; true if that is all of it, and the bucket is gone. */
+  private packInto(
+    state: TransactionState,
+    left: Place,
+    right: Place,
+    parent: number,
+    parentBase: number,
+    entry: number,
+  ): boolean {
+    const { arena } = this.pool
+    const full = PACK_UP_TO * this.usable
+    if (bucketNext(arena, left.base) !== 0 || bucketNext(arena, right.base) !== 0) return false
+    const mine = liveBytes(arena, left.base)
+    const theirs = liveBytes(arena, right.base)
+    if (mine + theirs <= full) {
+      this.transactions.beforeChange(state, left.block)
+      this.transactions.beforeChange(state, right.block)
+      this.logMerge(left, right, parent, parentBase, entry + 1)
+      return true
+    }
+    const count = this.sortRecords(right.base)
+    const at = this.cut(right.base, count, full - mine)
+    if (at === 0 || mine + this.bytesOf(right.base, 0, at) > full) return false
+    this.transactions.beforeChange(state, left.block)
+    this.transactions.beforeChange(state, right.block)
+    this.logMove(right.block, right.base, left, parent, parentBase, entry + 1, at, count, false)
+    return false
+  }
+
+  /** Where the positions end that the way leads to, below the index block; -1 at the last one. */
+  private highEnd(): number {
+    const { pool } = this
+    for (let depth = this.way.length - 1; depth >= 0; depth--) {
+      const { block, entry } = this.way[depth]!
+      const base = pool.get(block)
+      if (entry + 1 < entryCount(pool.arena, base)) return separatorOf(pool.arena, base, entry + 1)
+    }
+    return -1
   }
 
   private logMerge(left: Place, right: Place, parent: number, parentBase: number, entry: number): void {

@@ -5,6 +5,7 @@
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
+import type { LogWriter } from '../log/writer.ts'
 import { EXPIRY_BYTES, RecordFlag } from '../pager/bucket.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { KeyBuffer } from './key.ts'
@@ -29,6 +30,7 @@ const PART_BYTES = 64
 
 export class TreeChanges {
   private readonly pool: BufferPool
+  private readonly writer: LogWriter
   private readonly metadata: Metadata
   private readonly key: KeyBuffer
   /** Places in the arena of the new and of the old key in the tree over times of expiry. */
@@ -41,11 +43,19 @@ export class TreeChanges {
   private readonly planned: LeafChange[] = []
 
   constructor(
-    parts: { pool: BufferPool; metadata: Metadata; key: KeyBuffer; ordered: KeyTree; expiry: KeyTree },
+    parts: {
+      pool: BufferPool
+      log: LogWriter
+      metadata: Metadata
+      key: KeyBuffer
+      ordered: KeyTree
+      expiry: KeyTree
+    },
     newExpiry: number,
     oldExpiry: number,
   ) {
     this.pool = parts.pool
+    this.writer = parts.log
     this.metadata = parts.metadata
     this.key = parts.key
     this.newExpiry = newExpiry
@@ -122,13 +132,26 @@ export class TreeChanges {
     return planned.length === 0 ? 0 : planned.length * (PART_BYTES + EXPIRY_BYTES + this.key.length)
   }
 
-  /** Inside a record: its parts. */
+  /** Inside a record: one part for each leaf. The old and the new time of a key may stand in the same one. */
   log(): void {
-    for (const change of this.planned) {
-      const at = this.placeOf(change)
-      if (change.isInsert) change.tree.logInsert(change.block, change.base, at, change.length)
-      else change.tree.logRemove(change.block, change.base, at, change.length)
+    const { planned, writer } = this
+    for (let i = 0; i < planned.length; i++) {
+      const change = planned[i]!
+      writer.part(change.block)
+      this.logChange(change)
+      const next = planned[i + 1]
+      if (next !== undefined && next.block === change.block) {
+        this.logChange(next)
+        i++
+      }
+      writer.endPart()
     }
+  }
+
+  private logChange(change: LeafChange): void {
+    const at = this.placeOf(change)
+    if (change.isInsert) change.tree.logInsert(change.block, change.base, at, change.length)
+    else change.tree.logRemove(change.base, at, change.length)
   }
 
   /** The record was appended at `lsn`. */
