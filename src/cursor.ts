@@ -9,12 +9,7 @@ import { asText, type TextBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
 import { BucketScan } from './index/scan.ts'
-import {
-  RECORD_HEADER_BYTES,
-  recordFieldLength,
-  recordFlags,
-  recordKeyLength,
-} from './pager/bucket.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
 import type { Store } from './store.ts'
 import { latin1 } from './txn/committed-view.ts'
 import type { Entry } from './types.ts'
