@@ -6,7 +6,7 @@ import { convertIndex } from './convert.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
 import { Engine } from './engine.ts'
-import { DatabaseLockedError, InvalidArgumentError, StorageError, XenonError } from './errors.ts'
+import { CorruptionError, DatabaseLockedError, InvalidArgumentError, StorageError, XenonError } from './errors.ts'
 import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'
@@ -69,7 +69,7 @@ export class Database<V = string> {
     )
     this.ranges = new Ranges(this.store, directory, this.binaryKeys)
     this.sweeper = new Sweeper(engine, () => this.makeDurable(false))
-    if (!options.readOnly) this.sweeper.schedule(nextExpiry(engine))
+    if (!options.readOnly) this.sweeper.begin()
     this.groupCommit = new GroupCommit(() => this.makeDurable())
   }
 
@@ -478,6 +478,15 @@ class Sweeper {
     this.written = written
   }
 
+  /** Damage to the tree over times of expiry is no reason not to open: whoever needs it will say so. */
+  begin(): void {
+    try {
+      this.schedule(nextExpiry(this.engine))
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+    }
+  }
+
   /** Something expires at `time`. */
   schedule(time: number): void {
     if (time >= this.due) return
@@ -501,8 +510,9 @@ class Sweeper {
     if (engine.closed || engine.health.failure !== undefined) return
     try {
       engine.attend()
+      const before = engine.expired
       sweep(engine)
-      this.written()
+      if (engine.expired > before) this.written()
       this.schedule(nextExpiry(engine))
     } catch {
       // Whatever it was, the next operation that meets it says so.

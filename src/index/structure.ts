@@ -240,6 +240,18 @@ export class Structure {
     return best === 0 ? this.firstCut(count) : best
   }
 
+  /** The last index where the position changes with at most `bytes` of records before it; 0 if there is none. */
+  private cutWithin(base: number, count: number, bytes: number): number {
+    let sum = 0
+    let last = 0
+    for (let i = 1; i < count; i++) {
+      sum += this.sizeAt(base, i - 1)
+      if (sum > bytes) break
+      if (this.positionAt(i) !== this.positionAt(i - 1)) last = i
+    }
+    return last
+  }
+
   private firstCut(count: number): number {
     for (let i = 1; i < count; i++) if (this.positionAt(i) !== this.positionAt(i - 1)) return i
     return 0
@@ -845,8 +857,8 @@ export class Structure {
       return true
     }
     const count = this.sortRecords(right.base)
-    const at = this.cut(right.base, count, full - mine)
-    if (at === 0 || mine + this.bytesOf(right.base, 0, at) > full) return false
+    const at = this.cutWithin(right.base, count, full - mine)
+    if (at === 0) return false
     this.transactions.beforeChange(state, left.block)
     this.transactions.beforeChange(state, right.block)
     this.logMove(right.block, right.base, left, parent, parentBase, entry + 1, at, count, false)

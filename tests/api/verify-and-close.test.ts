@@ -19,9 +19,10 @@ describe('verify', () => {
       const progress: { done: number; total: number }[] = []
       const report = await db.verify({ onProgress: step => progress.push(step) })
       expect(report).toMatchObject({ ok: true, problems: [], problemCount: 0, records: 4001 })
-      const { total, metadata, index, directory, overflow, large, free } = report.blocks
-      expect(metadata + index + directory + overflow + large + free).toBe(total)
+      const { total, metadata, index, directory, overflow, large, tree, free } = report.blocks
+      expect(metadata + index + directory + overflow + large + tree + free).toBe(total)
       expect(index).toBe(101)
+      expect(tree).toBeGreaterThan(10)
       expect(large).toBeGreaterThanOrEqual(24)
       expect(db.stats().blocks).toMatchObject({ total, free })
       expect(report.fill).toBeGreaterThan(0)

@@ -32,8 +32,8 @@ test('stats --json adds up', () =>
       blockSize: 4096,
       index: 101,
     })
-    const { metadata, index, directory, overflow, large, free, total } = blocks
-    expect(metadata + index + directory + overflow + large + free).toBe(total)
+    const { metadata, index, directory, overflow, large, tree, free, total } = blocks
+    expect(metadata + index + directory + overflow + large + tree + free).toBe(total)
   }))
 
 test('verify reports a sound database with status 0', () =>

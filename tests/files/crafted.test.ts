@@ -221,9 +221,9 @@ describe('under a right checksum', () => {
 
 describe('an identity under a right checksum', () => {
   const identities: Record<string, [RegExp, (head: DataView) => void]> = {
-    'of format version 2': [
-      /has format version 2; this release reads version 1/,
-      head => head.setUint32(8, 2, true),
+    'of format version 1': [
+      /has format version 1; this release reads version 2/,
+      head => head.setUint32(8, 1, true),
     ],
     'of format version 4294967295': [
       /format version 4294967295/,

@@ -8,8 +8,8 @@ import { type Random, runs, seeded } from '../support/random.ts'
 import { hashOf, keysOfRoot, withBentHash } from './keys.ts'
 
 const ROOT = 42
-/** Blocks of an empty database: the metadata and 101 index blocks. */
-const FIXED_BLOCKS = 102
+/** Blocks of an empty database: the metadata, 101 index blocks and the roots of two trees. */
+const FIXED_BLOCKS = 104
 
 describe('an index block', () => {
   test('grows a directory of two levels, and shrinks back to a bucket', { timeout: 60_000 }, () =>

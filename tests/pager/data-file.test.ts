@@ -79,7 +79,8 @@ describe('a block', () => {
   test('whose checksum is right but whose contents are not is refused', () => {
     const { file, arena } = written()
     for (const [at, value] of [
-      [AT_KIND, 4],
+      [AT_KIND, 6],
+      [AT_KIND, BlockKind.inner],
       [AT_KIND, 255],
       [AT_KIND, BlockKind.directory],
       [AT_COUNT, 1],
