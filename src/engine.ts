@@ -15,9 +15,11 @@ import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
 import { KeyTree } from './index/key-tree.ts'
 import { LargeValues } from './index/large.ts'
+import { probeWay } from './index/probe.ts'
 import { Structure } from './index/structure.ts'
 import { TreeChanges } from './index/tree-changes.ts'
 import { SCAN_KEYS } from './index/tree-scan.ts'
+import { UndoKind } from './log/format.ts'
 import { Health } from './log/health.ts'
 import { LogReader } from './log/reader.ts'
 import { LogSegments, type Segment } from './log/segments.ts'
@@ -30,7 +32,7 @@ import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { Checkpointer } from './txn/checkpoint.ts'
 import type { CommittedView } from './txn/committed-view.ts'
 import { TransactionManager } from './txn/manager.ts'
-import { type Analysis, analyse, Redo, undoLosers } from './txn/recovery.ts'
+import { type Analysis, analyse, checkUndo, Redo, undoLosers } from './txn/recovery.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { RecoveryReport } from './types.ts'
 
@@ -208,19 +210,22 @@ export class Engine {
         `${dataPath} was not closed cleanly and needs recovery, which writes; open it once without readOnly`,
       )
     }
+    const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
+    if (needed) {
+      log.segments.setAside(chain)
+      this.checkRecovery(redo, analysis)
+    }
     if (needed || log.segments.count > chain.length || metadata.isNew) this.settle(chain)
     if (!needed) {
       log.segments.keepOnly(chain)
       return
     }
-    log.segments.setAside(chain)
     log.continueInFreshSegment(() => {
       // Segments behind the end, and an empty one at the end, would be in the way of the new one.
       const used = chain.filter(segment => segment.startLsn < analysis.end.lsn)
       log.segments.keepOnly([...used, log.segments.current!])
     })
     pool.limit = () => Number.POSITIVE_INFINITY
-    const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
     redo.run(reader)
     this.recovery.redone = redo.redone
     pool.limit = () => metadata.blocks
@@ -229,6 +234,17 @@ export class Engine {
     // Nothing that looks like a torn tail stays for the next recovery to wonder about.
     if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
     else log.segments.dropSpares()
+  }
+
+  /** A file that is refused is left as it was: what recovery would stumble over is looked for before it writes. */
+  private checkRecovery(redo: Redo, analysis: Analysis): void {
+    redo.check()
+    const { key } = this.index
+    checkUndo(this.log, analysis, (log, undo) => {
+      if (undo.kind === UndoKind.allocate) return
+      key.copy(log, undo.key, undo.keyLength)
+      probeWay(this.pool, key, block => analysis.changed.has(block))
+    })
   }
 
   /**

@@ -3,6 +3,10 @@
  * image of each block; redo repeats history on every block that is older than its log records; undo rolls back the
  * losers with compensation records. Redo applies bytes and undo goes through the index, the same way as a live
  * rollback. It may be interrupted at any point and begun again: nothing in block 0 moves before it is done.
+ *
+ * A recovery that cannot succeed is refused before it has written anything: `Redo.check` reads every block that redo
+ * will change, and `checkUndo` what undo will read on its way to them. What undo may need beyond that is met too late,
+ * when redo has written; it does no harm, since the next recovery begins with the same block 0 and the same log.
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
@@ -13,8 +17,11 @@ import {
   RecordFlag,
   RecordType,
   recordFlags,
+  recordPrevious,
   recordTransaction,
   recordType,
+  type UndoSection,
+  undoSection,
 } from '../log/format.ts'
 import type { LogEnd, LogReader } from '../log/reader.ts'
 import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
@@ -30,19 +37,31 @@ export interface Analysis {
   losers: Map<number, number>
   /** LSN of the last image of each block that has one. */
   images: Map<number, number>
+  /** The blocks that records other than images change, but for block 0, and whether one of the records formats them. */
+  changed: Map<number, boolean>
 }
 
 /** Reads the log once and changes nothing. */
 export const analyse = (reader: LogReader, metadata: Metadata, logPath: string): Analysis => {
   const losers = new Map<number, number>()
   const images = new Map<number, number>()
+  const changed = new Map<number, boolean>()
   let records = 0
   const end = reader.scan(metadata.redoLsn, (a, position, lsn) => {
     records++
     const type = recordType(a, position)
     const id = recordTransaction(a, position)
-    if (type === RecordType.image) eachPart(a, position, block => images.set(block, lsn))
-    else if (type === RecordType.commit || type === RecordType.end) losers.delete(id)
+    if (type === RecordType.image) {
+      eachPart(a, position, block => images.set(block, lsn))
+      return
+    }
+    eachPart(a, position, (block, from) => {
+      if (block === 0) return
+      const formatted = changed.get(block)
+      if (formatted === undefined) changed.set(block, formatsBlock(a, from))
+      else if (!formatted && formatsBlock(a, from)) changed.set(block, true)
+    })
+    if (type === RecordType.commit || type === RecordType.end) losers.delete(id)
     else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0)
       losers.set(id, lsn)
   })
@@ -51,7 +70,7 @@ export const analyse = (reader: LogReader, metadata: Metadata, logPath: string):
       logPath,
       `the log ends at LSN ${end.lsn}, but it was synced up to LSN ${metadata.logLsn}; a segment is missing or damaged`,
     )
-  return { end, records, losers, images }
+  return { end, records, losers, images, changed }
 }
 
 export class Redo {
@@ -81,6 +100,26 @@ export class Redo {
     this.scratch = scratch
   }
 
+  /**
+   * Finds every reason for which `run` would have to give up. Nothing is dirty yet, so that the pool writes nothing
+   * however small it is; if it is large enough, `run` finds its blocks there.
+   */
+  check(): void {
+    const { pool, analysis } = this
+    const changed = [...analysis.changed].sort((a, b) => a[0] - b[0])
+    for (const [block, formatted] of changed) {
+      const { base, problem } = pool.tryGet(block)
+      if (problem === undefined) {
+        this.requireLsn(block, base)
+        continue
+      }
+      const hasImage = this.copyImage(block, base)
+      if (hasImage) this.requireLsn(block, base)
+      pool.discard(block)
+      if (!hasImage && !formatted) throw this.lost(block, problem)
+    }
+  }
+
   /** Repeats history. */
   run(reader: LogReader): void {
     reader.walk(this.metadata.redoLsn, this.analysis.end.lsn, (a, position, lsn) => {
@@ -93,8 +132,7 @@ export class Redo {
         }
       })
     })
-    for (const [block, problem] of this.unreadable)
-      throw new CorruptionError(this.dataPath, `${problem}, and the log holds no image of it`, block)
+    for (const [block, problem] of this.unreadable) throw this.lost(block, problem)
   }
 
   private redoBlock(a: Arena, block: number, from: number, to: number, lsn: number): void {
@@ -111,13 +149,7 @@ export class Redo {
       this.clear(base)
     }
     this.unreadable.delete(block)
-    const before = blockLsn(pool.arena, base)
-    if (before > this.analysis.end.lsn)
-      throw new CorruptionError(
-        this.dataPath,
-        `its LSN ${before} lies behind the end of the log (${this.analysis.end.lsn}); data and log do not belong together`,
-        block,
-      )
+    const before = this.requireLsn(block, base)
     if (before >= lsn) {
       // After an fsync that failed, what is read may be in the system's memory alone, and pass for clean: only a block
       // that is written again becomes durable. Once is enough, or a small pool would write it at each of its records.
@@ -131,21 +163,57 @@ export class Redo {
     this.redone++
   }
 
+  /** The LSN of a block, which must not be one that the log has not reached. */
+  private requireLsn(block: number, base: number): number {
+    const lsn = blockLsn(this.pool.arena, base)
+    const end = this.analysis.end.lsn
+    if (lsn <= end) return lsn
+    throw new CorruptionError(
+      this.dataPath,
+      `its LSN ${lsn} lies behind the end of the log (${end}); data and log do not belong together`,
+      block,
+    )
+  }
+
+  private lost(block: number, problem: string): CorruptionError {
+    return new CorruptionError(this.dataPath, `${problem}, and the log holds no image of it`, block)
+  }
+
   private clear(base: number): void {
     this.pool.arena.clear(base, base + this.pool.blockSize)
   }
 
   /** A torn block: its bytes come from the last image in the log; the records behind that bring it up to date. */
   private restoreImage(block: number, base: number): boolean {
+    if (!this.copyImage(block, base)) return false
+    this.pool.restored(base)
+    return true
+  }
+
+  private copyImage(block: number, base: number): boolean {
     const lsn = this.analysis.images.get(block)
     if (lsn === undefined) return false
     const { arena, position } = this.log.locate(lsn)
     eachPart(arena, position, (_block, from, to) => {
       applyOperations(arena, from, to, this.pool.arena, base, this.pool.blockSize, this.scratch)
     })
-    this.pool.restored(base)
     return true
   }
+}
+
+/** Shows `visit` what undo will take back, in its order; it throws if that cannot be done. */
+export const checkUndo = (
+  log: LogWriter,
+  analysis: Analysis,
+  visit: (log: Arena, undo: UndoSection) => void,
+): void => {
+  for (let lsn of analysis.losers.values())
+    while (lsn > 0) {
+      const { arena, position } = log.locate(lsn)
+      const previous = recordPrevious(arena, position)
+      if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) visit(arena, undoSection(arena, position))
+      lsn = previous
+    }
 }
 
 /** Rolls back every transaction that has no end, the latest first. */

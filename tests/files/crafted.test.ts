@@ -13,27 +13,19 @@ import {
   BLOCK,
   blockOfEachKind,
   fastStorage,
-  metadataIn,
   type Small,
   scanned,
+  seal,
   smallOptions,
   smallSample,
 } from './small.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
 
-const crc32 = fastStorage(new Map()).crc32
+const { crc32 } = fastStorage(new Map())
 const view = (image: Image): DataView => {
   const data = image.get('data')!
   return new DataView(data.buffer, data.byteOffset, data.byteLength)
-}
-
-/** Gives a block the checksum that its bytes ask for. */
-function seal(image: Image, block: number): void {
-  const seed = crc32(metadataIn(image).identity.uuid, 0)
-  const number = new Uint8Array(new Uint32Array([block]).buffer)
-  const bytes = image.get('data')!.subarray(block * BLOCK + 4, (block + 1) * BLOCK)
-  view(image).setUint32(block * BLOCK, crc32(bytes, crc32(number, seed)), true)
 }
 
 interface Finding {

@@ -19,9 +19,6 @@ export const smallOptions: OpenOptions = {
   logSegmentBytes: 131072,
 }
 
-/** A pool smaller than the blocks that the log changes. */
-export const crampedOptions: OpenOptions = { ...smallOptions, cacheBytes: 65536 }
-
 export interface Small {
   /** After a clean close. */
   closed: Image
@@ -110,6 +107,15 @@ function hashIn(image: Image): KeyHash {
 
 export function metadataIn(image: Image): Metadata {
   return Metadata.decode(image.get('data')!.subarray(0, METADATA_BYTES), 'data', fastStorage(new Map()))
+}
+
+/** Gives a block the checksum that its bytes ask for. */
+export function seal(image: Image, block: number): void {
+  const { crc32 } = fastStorage(new Map())
+  const number = new Uint8Array(new Uint32Array([block]).buffer)
+  const bytes = image.get('data')!.subarray(block * BLOCK, (block + 1) * BLOCK)
+  const checksum = crc32(bytes.subarray(4), crc32(number, crc32(metadataIn(image).identity.uuid, 0)))
+  bytes.set(new Uint8Array(new Uint32Array([checksum]).buffer))
 }
 
 /** One block of each kind that there is, and of each place that a bucket can have. */
