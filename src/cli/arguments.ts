@@ -79,6 +79,13 @@ export function countOption(options: Options, name: string): number | undefined 
   return number
 }
 
+/** A time in milliseconds: a whole number, at least 1. */
+export function millisecondsOption(options: Options, name: string): number | undefined {
+  const milliseconds = countOption(options, name)
+  if (milliseconds === 0) throw new UsageError(`--${name} must be a number of milliseconds, at least 1`)
+  return milliseconds
+}
+
 /** True for `--name`. */
 export function flagOption(options: Options, name: string): boolean {
   const value = options[name]

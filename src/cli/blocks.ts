@@ -8,6 +8,7 @@ const KINDS: readonly [keyof BlockCounts, string][] = [
   ['directory', 'directory'],
   ['overflow', 'overflow'],
   ['large', 'large values'],
+  ['tree', 'trees'],
   ['free', 'free'],
 ]
 

@@ -1,8 +1,9 @@
 /** Opening the database that a command names, as bytes: what they mean is the command's business. */
 import { StorageError } from '../errors.ts'
-import { type Database, open } from '../index.ts'
+import { type Database, open, type Snapshot } from '../index.ts'
 
 export type ByteDatabase = Database<Uint8Array>
+export type ByteSnapshot = Snapshot<Uint8Array>
 
 export interface Access {
   /** Only commands that bring records may create a database. */
@@ -40,16 +41,37 @@ function openBytes(directory: string, { createIfMissing, onlyReads = false }: Ac
   }
 }
 
+export interface ByteRecord {
+  key: Uint8Array
+  value: Uint8Array
+}
+
 /** All records in the order of the cursor. The bytes are the caller's to keep. */
-export function* records(db: ByteDatabase): Generator<{ key: Uint8Array; value: Uint8Array }> {
+export function* records(db: ByteDatabase): Generator<ByteRecord> {
   const cursor = db.cursor()
   try {
     while (cursor.next()) {
       const { key, value } = cursor.readCurrent()
-      // `keyEncoding: 'binary'` gives keys as bytes, whatever the type of an entry says.
-      yield { key: key as unknown as Uint8Array, value }
+      yield { key: asBytes(key), value }
     }
   } finally {
     cursor.close()
+  }
+}
+
+/** `keyEncoding: 'binary'` gives keys as bytes, whatever the type says. */
+export const asBytes = (key: string): Uint8Array => key as unknown as Uint8Array
+
+/**
+ * The time when a record expires, in milliseconds since 1970; `undefined` if it does not, 0 if there is none any more.
+ * Exact: a remainder counts from a moment, so the clock must not have moved on while it was asked for.
+ */
+export function expiryOf(db: ByteDatabase, key: Uint8Array): number | undefined {
+  for (;;) {
+    const now = Date.now()
+    const left = db.ttl(key)
+    if (left === undefined) return 0
+    if (left === Number.POSITIVE_INFINITY) return undefined
+    if (Date.now() === now) return now + left
   }
 }

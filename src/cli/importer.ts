@@ -1,5 +1,6 @@
 /** Stores records in batches, and knows at any moment how many are in the database. */
 import { XenonError } from '../errors.ts'
+import type { Transaction } from '../index.ts'
 import type { ByteDatabase } from './database.ts'
 import { RecordError } from './errors.ts'
 import type { ImportedRecord } from './records/record.ts'
@@ -20,6 +21,7 @@ export class Importer {
   #batch: ImportedRecord[] = []
   #bytes = 0
   #imported = 0
+  #expired = 0
 
   constructor(db: ByteDatabase) {
     this.#db = db
@@ -28,6 +30,11 @@ export class Importer {
   /** Records committed so far. */
   get imported(): number {
     return this.#imported
+  }
+
+  /** Of them, records whose time had passed: what there was of their keys is gone. */
+  get expired(): number {
+    return this.#expired
   }
 
   add(record: ImportedRecord): void {
@@ -43,7 +50,8 @@ export class Importer {
     this.#bytes = 0
     if (batch.length === 0) return
     try {
-      this.#db.batch(batch.map(({ key, value }) => ({ type: 'put', key, value })))
+      if (batch.some(({ expiresAt }) => expiresAt !== undefined)) this.#commitTimed(batch)
+      else this.#db.batch(batch.map(({ key, value }) => ({ type: 'put', key, value })))
       this.#imported += batch.length
     } catch (error) {
       if (!isRefusal(error)) throw error
@@ -52,14 +60,22 @@ export class Importer {
   }
 
   #flushOneByOne(batch: readonly ImportedRecord[]): void {
-    for (const { key, value, line } of batch) {
+    for (const record of batch) {
       try {
-        this.#db.put(key, value)
+        this.#commitTimed([record])
         this.#imported++
       } catch (error) {
-        throw isRefusal(error) ? new RecordError(line, (error as Error).message) : error
+        throw isRefusal(error) ? new RecordError(record.line, (error as Error).message) : error
       }
     }
+  }
+
+  #commitTimed(batch: readonly ImportedRecord[]): void {
+    let expired = 0
+    this.#db.transaction(tx => {
+      for (const record of batch) if (!put(tx, record)) expired++
+    })
+    this.#expired += expired
   }
 
   /** A failure of the import, with the place and with what stays in the database. */
@@ -70,6 +86,31 @@ export class Importer {
     else error.message += stays
     return error
   }
+}
+
+/** How often a record is put again to hit the very millisecond. */
+const TRIES = 5
+
+/**
+ * False if its time has passed. A ttl counts from the moment of the put: when the clock has moved on meanwhile, the
+ * record is put again, so that it expires exactly when it should. For large values that would take too long.
+ */
+function put(tx: Transaction<Uint8Array>, { key, value, expiresAt }: ImportedRecord): boolean {
+  if (expiresAt === undefined) {
+    tx.put(key, value)
+    return true
+  }
+  const tries = value.length > 65536 ? 1 : TRIES
+  for (let i = 0; i < tries; i++) {
+    const now = Date.now()
+    if (expiresAt <= now) {
+      tx.delete(key)
+      return false
+    }
+    tx.put(key, value, { ttl: expiresAt - now })
+    if (Date.now() === now) break
+  }
+  return true
 }
 
 function isRefusal(error: unknown): boolean {

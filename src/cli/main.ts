@@ -9,8 +9,10 @@ import { registerGet } from './commands/get.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerPut } from './commands/put.ts'
+import { registerRange } from './commands/range.ts'
 import { registerSalvage } from './commands/salvage.ts'
 import { registerStats } from './commands/stats.ts'
+import { registerTtl } from './commands/ttl.ts'
 import { registerVerify } from './commands/verify.ts'
 import { EXIT_DONE, exitStatus, oneLine, UsageError } from './errors.ts'
 
@@ -44,7 +46,9 @@ function commands(): CAC {
     registerGet,
     registerPut,
     registerDelete,
+    registerTtl,
     registerKeys,
+    registerRange,
     registerImport,
     registerExport,
     registerStats,

@@ -2,19 +2,22 @@
 import { createWriteStream, renameSync, rmSync, type Stats, statSync } from 'node:fs'
 import type { CAC } from 'cac'
 import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
-import { type ByteDatabase, records, withDatabase } from '../database.ts'
+import { asBytes, type ByteDatabase, expiryOf, records, withDatabase } from '../database.ts'
 import { CommandError, EXIT_DONE } from '../errors.ts'
 import { Output } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
-import { CsvWriter } from '../records/csv.ts'
+import { type CsvColumns, CsvWriter } from '../records/csv.ts'
 import { JsonLinesWriter } from '../records/json-lines.ts'
-import { chooseFormat, FORMATS, type Format, type RecordWriter } from '../records/record.ts'
+import { chooseFormat, type FileRecord, FORMATS, type Format, type RecordWriter } from '../records/record.ts'
 import { count } from '../render.ts'
 import { ENCODINGS, type Encoding } from '../text.ts'
 
 export function registerExport(cli: CAC): void {
   cli
-    .command('export <directory> [file]', 'Write all records to a file or stdout, as JSON Lines or CSV')
+    .command(
+      'export <directory> [file]',
+      'Write all records to a file or stdout, as JSON Lines or CSV, in order of their keys',
+    )
     .option('--format <format>', 'jsonl (default) or csv; a file name ending in .csv also means csv')
     .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (written as base64)')
     .option('--force', 'Replace the file if it exists')
@@ -26,8 +29,11 @@ export function registerExport(cli: CAC): void {
       const format = chooseFormat(choiceOption(options, 'format', FORMATS), target)
       const force = flagOption(options, 'force')
       return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
-        const writer = writerFor(db, format, encoding)
-        const outcome = await (target === '-' ? toStdout(db, writer) : toFile(db, writer, target, force))
+        const source = sourceOf(db)
+        const writer = writerFor(source, format, encoding)
+        const outcome = await (target === '-'
+          ? toStdout(source, writer)
+          : toFile(source, writer, target, force))
         if (!outcome.cut) process.stderr.write(`exported ${count(outcome.written)} records\n`)
         return EXIT_DONE
       })
@@ -40,33 +46,53 @@ interface Outcome {
   cut: boolean
 }
 
-/** A CSV header stands before the first record, so whether some record needs the encoding columns is looked up first. */
-function writerFor(db: ByteDatabase, format: Format, encoding: Encoding): RecordWriter {
-  if (format === 'jsonl') return new JsonLinesWriter(encoding)
-  for (const { key, value } of records(db)) {
-    if (CsvWriter.needsMarks(key, value, encoding)) return new CsvWriter(encoding, true)
-  }
-  return new CsvWriter(encoding, false)
+interface Source {
+  /** Records that there are, those included that have expired and are not removed yet. */
+  total: number
+  records(): Iterable<FileRecord>
 }
 
-function toStdout(db: ByteDatabase, writer: RecordWriter): Promise<Outcome> {
-  return write(db, writer, new Output(process.stdout))
+/** In key order and as of now, from a snapshot; without the ordered index, as the records lie in the blocks. */
+function sourceOf(db: ByteDatabase): Source {
+  const { records: total, ordered } = db.stats()
+  const snapshot = ordered ? db.snapshot() : undefined
+  const all = function* (): Generator<FileRecord> {
+    if (snapshot === undefined) for (const record of records(db)) yield* timed(db, record.key, record.value)
+    else for (const [key, value] of snapshot.entries()) yield* timed(db, asBytes(key), value)
+  }
+  return { total, records: all }
+}
+
+function* timed(db: ByteDatabase, key: Uint8Array, value: Uint8Array): Generator<FileRecord> {
+  const expiresAt = expiryOf(db, key)
+  if (expiresAt !== 0) yield { key, value, expiresAt }
+}
+
+/** A CSV header stands before the first record, so which of the optional columns some record needs is looked up first. */
+function writerFor(source: Source, format: Format, encoding: Encoding): RecordWriter {
+  if (format === 'jsonl') return new JsonLinesWriter(encoding)
+  const columns: CsvColumns = { marks: false, times: false }
+  for (const record of source.records()) {
+    columns.marks ||= CsvWriter.needsMarks(record, encoding)
+    columns.times ||= record.expiresAt !== undefined
+    if (columns.marks && columns.times) break
+  }
+  return new CsvWriter(encoding, columns)
+}
+
+function toStdout(source: Source, writer: RecordWriter): Promise<Outcome> {
+  return write(source, writer, new Output(process.stdout))
 }
 
 /** Writes beside the file and renames at the end, so that the name never stands for half an export. */
-async function toFile(
-  db: ByteDatabase,
-  writer: RecordWriter,
-  file: string,
-  force: boolean,
-): Promise<Outcome> {
+async function toFile(source: Source, writer: RecordWriter, file: string, force: boolean): Promise<Outcome> {
   const existing = statOf(file)
   if (existing?.isDirectory()) throw new CommandError(`${file} is a directory`)
   if (existing?.isFile() && !force) throw new CommandError(`${file} exists; --force replaces it`)
-  if (existing !== undefined && !existing.isFile()) return writeFile(db, writer, file)
+  if (existing !== undefined && !existing.isFile()) return writeFile(source, writer, file)
   const partial = `${file}.partial`
   try {
-    const outcome = await writeFile(db, writer, partial)
+    const outcome = await writeFile(source, writer, partial)
     renameSync(partial, file)
     return outcome
   } catch (error) {
@@ -79,10 +105,10 @@ function statOf(file: string): Stats | undefined {
   return statSync(file, { throwIfNoEntry: false })
 }
 
-async function writeFile(db: ByteDatabase, writer: RecordWriter, file: string): Promise<Outcome> {
+async function writeFile(source: Source, writer: RecordWriter, file: string): Promise<Outcome> {
   const output = new Output(createWriteStream(file))
   try {
-    const outcome = await write(db, writer, output)
+    const outcome = await write(source, writer, output)
     await output.end()
     return outcome
   } catch (error) {
@@ -91,14 +117,13 @@ async function writeFile(db: ByteDatabase, writer: RecordWriter, file: string): 
   }
 }
 
-async function write(db: ByteDatabase, writer: RecordWriter, output: Output): Promise<Outcome> {
-  const total = db.stats().records
-  const progress: Progress = startProgress('export', total, 'records')
+async function write(source: Source, writer: RecordWriter, output: Output): Promise<Outcome> {
+  const progress: Progress = startProgress('export', source.total, 'records')
   let written = 0
   try {
     output.add(writer.header())
-    for (const { key, value } of records(db)) {
-      output.add(writer.record(key, value))
+    for (const record of source.records()) {
+      output.add(writer.record(record))
       written++
       if (output.full) {
         progress.update(written)

@@ -42,7 +42,8 @@ async function run(db: ByteDatabase, input: Input, reader: RecordReader): Promis
   } finally {
     process.off('SIGINT', interrupt)
   }
-  const records = `${count(importer.imported)} records`
+  const gone = importer.expired > 0 ? `, of which ${count(importer.expired)} had expired` : ''
+  const records = `${count(importer.imported)} records${gone}`
   process.stderr.write(
     interrupted.signal.aborted ? `interrupted; imported ${records}\n` : `imported ${records}\n`,
   )

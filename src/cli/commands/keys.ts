@@ -1,48 +1,51 @@
-/** `xenondb keys`: prints keys, one per line, as they lie in the blocks. */
+/** `xenondb keys`: prints keys, one per line, in order; without the ordered index, as they lie in the blocks. */
 import type { CAC } from 'cac'
-import { argument, choiceOption, countOption, type Options, textOption } from '../arguments.ts'
-import { type ByteDatabase, records, withDatabase } from '../database.ts'
+import type { Range } from '../../types.ts'
+import { argument, choiceOption, type Options } from '../arguments.ts'
+import { asBytes, type ByteDatabase, records, withDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { Output } from '../output.ts'
+import { isFilter, rangeOptions, readRange, requireOrdered } from '../range.ts'
 import { asBuffer, bytesToBase64, ENCODINGS, type Encoding } from '../text.ts'
 
-interface Wanted {
-  prefix: Uint8Array
-  limit: number
-  encoding: Encoding
-}
-
 export function registerKeys(cli: CAC): void {
-  cli
-    .command('keys <directory>', 'Print the keys, one per line, in no particular order')
-    .option('--prefix <prefix>', 'Only keys that begin so; reads all records and filters')
-    .option('--limit <count>', 'At most so many keys')
+  rangeOptions(cli.command('keys <directory>', 'Print the keys, one per line, in bytewise order'))
     .option('--encoding <encoding>', 'utf8 (default), json (a JSON string per line), binary (base64)')
     .example(bin => `  $ ${bin} keys students --prefix a | head -3`)
     .action((directory: string, options: Options) => {
-      const wanted: Wanted = {
-        prefix: Buffer.from(textOption(options, 'prefix') ?? '', 'utf8'),
-        limit: countOption(options, 'limit') ?? Number.POSITIVE_INFINITY,
-        encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
-      }
-      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, db =>
-        keys(db, wanted),
-      )
+      const range = readRange(options)
+      const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
+      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
+        if (!isFilter(range)) requireOrdered(db, 'a range of keys')
+        await write(db.stats().ordered ? inOrder(db, range) : filtered(db, range), encoding)
+        return EXIT_DONE
+      })
     })
 }
 
-async function keys(db: ByteDatabase, { prefix, limit, encoding }: Wanted): Promise<number> {
+async function write(keys: Iterable<Uint8Array>, encoding: Encoding): Promise<void> {
   const output = new Output(process.stdout)
-  let left = limit
-  for (const { key } of records(db)) {
-    if (left === 0) break
-    if (!startsWith(key, prefix)) continue
+  for (const key of keys) {
     output.add(`${shown(key, encoding)}\n`)
-    left--
-    if (output.full && !(await output.flush())) return EXIT_DONE
+    if (output.full && !(await output.flush())) return
   }
   await output.flush()
-  return EXIT_DONE
+}
+
+function* inOrder(db: ByteDatabase, range: Range): Generator<Uint8Array> {
+  for (const key of db.keys(range)) yield asBytes(key)
+}
+
+/** Reads all records. */
+function* filtered(db: ByteDatabase, range: Range): Generator<Uint8Array> {
+  const prefix = Buffer.from((range.prefix as string | undefined) ?? '', 'utf8')
+  let left = range.limit ?? Number.POSITIVE_INFINITY
+  if (left === 0) return
+  for (const { key } of records(db)) {
+    if (!startsWith(key, prefix)) continue
+    yield key
+    if (--left === 0) return
+  }
 }
 
 function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {

@@ -1,6 +1,6 @@
 /** `xenondb put`: stores one record, creating the database when there is none. */
 import type { CAC } from 'cac'
-import { argument, choiceOption, type Options } from '../arguments.ts'
+import { argument, choiceOption, millisecondsOption, type Options } from '../arguments.ts'
 import { withDatabase } from '../database.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
 import { ENCODINGS, type Encoding, TextError, valueFromText } from '../text.ts'
@@ -9,6 +9,7 @@ export function registerPut(cli: CAC): void {
   cli
     .command('put <directory> <key> <value>', 'Store a record; creates the database if there is none')
     .option('--encoding <encoding>', 'What the value is: utf8 (default), json, binary (base64)')
+    .option('--ttl <milliseconds>', 'Let the record expire after this time')
     .example(bin => `  $ ${bin} put students ada "Ada Lovelace"`)
     .example(bin => `  $ ${bin} put students -- -key- -value-     # behind --, nothing is an option`)
     .action((directory: string, key: string, value: string, options: Options) =>
@@ -17,13 +18,22 @@ export function registerPut(cli: CAC): void {
         argument(key),
         argument(value),
         choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
+        millisecondsOption(options, 'ttl'),
       ),
     )
 }
 
-async function put(directory: string, key: string, text: string, encoding: Encoding): Promise<number> {
+async function put(
+  directory: string,
+  key: string,
+  text: string,
+  encoding: Encoding,
+  ttl: number | undefined,
+): Promise<number> {
   const value = decode(text, encoding)
-  await withDatabase(directory, { createIfMissing: true }, db => db.put(key, value))
+  await withDatabase(directory, { createIfMissing: true }, db =>
+    db.put(key, value, ttl === undefined ? {} : { ttl }),
+  )
   return EXIT_DONE
 }
 

@@ -83,11 +83,13 @@ function readable(report: SalvageReport, newDirectory: string): string {
   return `${sections.join('\n\n')}\n`
 }
 
-function rescuedRows({ records, expectedRecords, bytes }: SalvageReport): string[][] {
+function rescuedRows({ records, expired, ordered, expectedRecords, bytes }: SalvageReport): string[][] {
   const rows = [
     ['records', count(records)],
     ['bytes', size(bytes)],
   ]
+  if (expired > 0) rows.push(['of which have expired', count(expired)])
+  rows.push(['ordered', ordered ? 'yes' : 'no'])
   if (expectedRecords !== undefined) rows.push(['records that there were', count(expectedRecords)])
   return rows
 }

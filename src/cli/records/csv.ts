@@ -5,10 +5,11 @@
  * | ---------------- | --- |
  * | `key`            | text, 1 byte at least |
  * | `value`          | text; JSON with `--encoding json`; base64 with `--encoding binary` |
+ * | `expires_at`     | optional column: when the record expires, in milliseconds since 1970, or nothing |
  * | `key_encoding`   | optional column: `base64` where the key is not UTF-8, else empty |
  * | `value_encoding` | optional column: `base64` where the value is not UTF-8, else empty |
  *
- * An import takes the columns in any order; an export writes the last two only when some record needs them.
+ * An import takes the columns in any order; an export writes the last three only when some record needs them.
  */
 import { RecordError } from '../errors.ts'
 import {
@@ -23,9 +24,10 @@ import {
   valueToText,
 } from '../text.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
-import type { ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+import { checkedTime } from './time.ts'
 
-const COLUMNS = ['key', 'value', 'key_encoding', 'value_encoding'] as const
+const COLUMNS = ['key', 'value', 'expires_at', 'key_encoding', 'value_encoding'] as const
 
 type Column = (typeof COLUMNS)[number]
 
@@ -61,7 +63,7 @@ export class CsvReader implements RecordReader {
     try {
       const key = cellBytes(cell('key'), cell('key_encoding'), 'utf8')
       const value = cellBytes(cell('value'), cell('value_encoding'), this.#encoding)
-      yield { key, value, line: row.line }
+      yield { key, value, expiresAt: cellTime(cell('expires_at')), line: row.line }
     } catch (error) {
       throw error instanceof TextError ? new RecordError(row.line, error.message) : error
     }
@@ -89,31 +91,46 @@ function cellBytes(cell: Uint8Array, mark: Uint8Array, encoding: Encoding): Uint
   return encoding === 'utf8' ? cell : valueFromText(text, encoding)
 }
 
+function cellTime(cell: Uint8Array): number | undefined {
+  const text = asBuffer(cell).toString('utf8')
+  if (text === '') return undefined
+  return checkedTime('expires_at', /^\d+$/.test(text) ? Number(text) : text)
+}
+
+/** The optional columns that some record needs. */
+export interface CsvColumns {
+  /** The two encoding columns. */
+  marks: boolean
+  times: boolean
+}
+
 export class CsvWriter implements RecordWriter {
   readonly #encoding: Encoding
-  readonly #marks: boolean
+  readonly #columns: CsvColumns
 
-  /** `marks`: write the two encoding columns. */
-  constructor(encoding: Encoding, marks: boolean) {
+  constructor(encoding: Encoding, columns: CsvColumns) {
     this.#encoding = encoding
-    this.#marks = marks
+    this.#columns = columns
   }
 
   header(): string {
-    return this.#marks ? `${COLUMNS.join(',')}\n` : 'key,value\n'
+    const { marks, times } = this.#columns
+    return `key,value${times ? ',expires_at' : ''}${marks ? ',key_encoding,value_encoding' : ''}\n`
   }
 
-  record(key: Uint8Array, value: Uint8Array): string {
+  record({ key, value, expiresAt }: FileRecord): string {
     const keyText = bytesToText(key)
     const valueText = valueToText(value, this.#encoding)
     if (valueText === undefined && this.#encoding === 'json') throw notInEncoding(key, 'json')
-    const cells = `${cellText(keyText ?? bytesToBase64(key))},${cellText(valueText ?? bytesToBase64(value))}`
-    if (!this.#marks) return `${cells}\n`
+    const { marks, times } = this.#columns
+    const time = times ? `,${expiresAt ?? ''}` : ''
+    const cells = `${cellText(keyText ?? bytesToBase64(key))},${cellText(valueText ?? bytesToBase64(value))}${time}`
+    if (!marks) return `${cells}\n`
     return `${cells},${keyText === undefined ? 'base64' : ''},${valueText === undefined ? 'base64' : ''}\n`
   }
 
   /** Whether a record can only be written with the encoding columns. */
-  static needsMarks(key: Uint8Array, value: Uint8Array, encoding: Encoding): boolean {
+  static needsMarks({ key, value }: FileRecord, encoding: Encoding): boolean {
     return bytesToText(key) === undefined || (encoding === 'utf8' && bytesToText(value) === undefined)
   }
 }

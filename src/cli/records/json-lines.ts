@@ -5,6 +5,7 @@
  * | --------------- | --- |
  * | `key`           | string, 1 byte at least |
  * | `value`         | a string; any JSON value with `--encoding json`; base64 with `--encoding binary` |
+ * | `expiresAt`     | only when the record expires: the time in milliseconds since 1970 |
  * | `keyEncoding`   | only when the key is not UTF-8: `"base64"` |
  * | `valueEncoding` | only when the value is not text in the encoding: `"base64"` |
  *
@@ -23,9 +24,10 @@ import {
   valueToText,
 } from '../text.ts'
 import { type Line, LineSplitter } from './lines.ts'
-import type { ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+import { checkedTime } from './time.ts'
 
-const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'keyEncoding', 'valueEncoding'])
+const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'expiresAt', 'keyEncoding', 'valueEncoding'])
 
 export class JsonLinesReader implements RecordReader {
   readonly #lines = new LineSplitter()
@@ -57,7 +59,8 @@ function recordOf(text: string, line: number, encoding: Encoding): ImportedRecor
     const unknown = Object.keys(object).find(name => !MEMBERS.has(name))
     if (unknown !== undefined) throw new TextError(`unknown member ${JSON.stringify(unknown)}`)
     if (!Object.hasOwn(object, 'value')) throw new TextError('"value" is missing')
-    return { key: keyBytes(object), value: valueBytes(object, encoding), line }
+    const key = keyBytes(object)
+    return { key, value: valueBytes(object, encoding), expiresAt: expiresAt(object), line }
   } catch (error) {
     throw error instanceof TextError ? new RecordError(line, error.message) : error
   }
@@ -92,6 +95,10 @@ function valueBytes({ value, valueEncoding }: Record<string, unknown>, encoding:
   return within('value', () => (base64 ? base64ToBytes(value) : textToBytes(value)))
 }
 
+function expiresAt({ expiresAt: time }: Record<string, unknown>): number | undefined {
+  return time === undefined ? undefined : checkedTime('"expiresAt"', time)
+}
+
 function isBase64(name: string, mark: unknown): boolean {
   if (mark === undefined) return false
   if (mark === 'base64') return true
@@ -117,17 +124,18 @@ export class JsonLinesWriter implements RecordWriter {
     return ''
   }
 
-  record(key: Uint8Array, value: Uint8Array): string {
+  record({ key, value, expiresAt }: FileRecord): string {
     const keyText = bytesToText(key)
     const head = `{"key":${JSON.stringify(keyText ?? bytesToBase64(key))},"value":`
+    const time = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
     const keyMark = keyText === undefined ? ',"keyEncoding":"base64"' : ''
     if (this.#encoding === 'json') {
       const json = valueToText(value, 'json')
       if (json === undefined) throw notInEncoding(key, 'json')
-      return `${head}${json}${keyMark}}\n`
+      return `${head}${json}${time}${keyMark}}\n`
     }
     const text = this.#encoding === 'utf8' ? bytesToText(value) : undefined
     const valueMark = text === undefined ? ',"valueEncoding":"base64"' : ''
-    return `${head}${JSON.stringify(text ?? bytesToBase64(value))}${keyMark}${valueMark}}\n`
+    return `${head}${JSON.stringify(text ?? bytesToBase64(value))}${time}${keyMark}${valueMark}}\n`
   }
 }

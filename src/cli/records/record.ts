@@ -4,10 +4,15 @@ export type Format = 'jsonl' | 'csv'
 
 export const FORMATS: readonly Format[] = ['jsonl', 'csv']
 
-/** A record on its way into the database, and the line of the file where it began. */
-export interface ImportedRecord {
+export interface FileRecord {
   key: Uint8Array
   value: Uint8Array
+  /** When it expires, in milliseconds since 1970; `undefined` if it does not. */
+  expiresAt: number | undefined
+}
+
+/** A record on its way into the database, and the line of the file where it began. */
+export interface ImportedRecord extends FileRecord {
   line: number
 }
 
@@ -25,7 +30,7 @@ export interface RecordReader {
 export interface RecordWriter {
   /** What stands in front of all records. */
   header(): string
-  record(key: Uint8Array, value: Uint8Array): string
+  record(record: FileRecord): string
 }
 
 /** The format asked for, or else the one that the file name suggests; JSON Lines when nothing does. */

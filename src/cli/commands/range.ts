@@ -1,0 +1,92 @@
+/** `xenondb range`: prints the records of a range of keys, in order. */
+import type { CAC } from 'cac'
+import type { Range } from '../../types.ts'
+import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
+import { asBytes, type ByteDatabase, expiryOf, withDatabase } from '../database.ts'
+import { EXIT_DONE } from '../errors.ts'
+import { Output } from '../output.ts'
+import { rangeOptions, readRange, requireOrdered } from '../range.ts'
+import { JsonLinesWriter } from '../records/json-lines.ts'
+import { asBuffer, ENCODINGS, type Encoding, notInEncoding, valueToText } from '../text.ts'
+
+interface Shape {
+  keys: boolean
+  values: boolean
+  json: boolean
+  encoding: Encoding
+}
+
+export function registerRange(cli: CAC): void {
+  rangeOptions(
+    cli.command('range <directory>', 'Print records in bytewise order of their keys: key, tab, value'),
+  )
+    .option('--keys', 'Only the keys')
+    .option('--values', 'Only the values')
+    .option('--json', 'JSON Lines, as export writes them; JSON strings with --keys or --values')
+    .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (printed as base64)')
+    .example(bin => `  $ ${bin} range students --gte b --lt c`)
+    .example(bin => `  $ ${bin} range events --prefix 2026- --reverse --limit 10`)
+    .action((directory: string, options: Options) => {
+      const range = readRange(options)
+      const keys = flagOption(options, 'keys')
+      const values = flagOption(options, 'values')
+      const json = flagOption(options, 'json')
+      const shape = {
+        keys: keys || !values,
+        values: values || !keys,
+        json,
+        encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
+      }
+      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
+        requireOrdered(db, 'a range')
+        await write(lines(db, range, shape))
+        return EXIT_DONE
+      })
+    })
+}
+
+async function write(lines: Iterable<string>): Promise<void> {
+  const output = new Output(process.stdout)
+  try {
+    for (const line of lines) {
+      output.add(line)
+      if (output.full && !(await output.flush())) return
+    }
+  } finally {
+    await output.flush()
+  }
+}
+
+function* lines(db: ByteDatabase, range: Range, shape: Shape): Generator<string> {
+  if (!shape.values) for (const key of db.keys(range)) yield keyLine(asBytes(key), shape)
+  else if (!shape.keys)
+    for (const [key, value] of db.entries(range)) yield valueLine(asBytes(key), value, shape)
+  else yield* recordLines(db, range, shape)
+}
+
+function* recordLines(db: ByteDatabase, range: Range, shape: Shape): Generator<string> {
+  const writer = new JsonLinesWriter(shape.encoding)
+  for (const [name, value] of db.entries(range)) {
+    const key = asBytes(name)
+    if (!shape.json) yield `${keyText(key)}\t${valueLine(key, value, shape)}`
+    else {
+      const expiresAt = expiryOf(db, key)
+      if (expiresAt !== 0) yield writer.record({ key, value, expiresAt })
+    }
+  }
+}
+
+function keyLine(key: Uint8Array, { json }: Shape): string {
+  return `${json ? JSON.stringify(keyText(key)) : keyText(key)}\n`
+}
+
+/** Bytes that are not UTF-8 show as U+FFFD, as with `keys`. */
+function keyText(key: Uint8Array): string {
+  return asBuffer(key).toString('utf8')
+}
+
+function valueLine(key: Uint8Array, value: Uint8Array, { json, encoding }: Shape): string {
+  const text = valueToText(value, encoding)
+  if (text === undefined) throw notInEncoding(key, encoding)
+  return `${json && encoding !== 'json' ? JSON.stringify(text) : text}\n`
+}
