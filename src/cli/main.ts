@@ -3,6 +3,9 @@
 import { readFileSync } from 'node:fs'
 import { type CAC, cac } from 'cac'
 import { markArguments } from './arguments.ts'
+import { registerBackup } from './commands/backup.ts'
+import { registerCompact } from './commands/compact.ts'
+import { registerConvert } from './commands/convert.ts'
 import { registerDelete } from './commands/delete.ts'
 import { registerExport } from './commands/export.ts'
 import { registerGet } from './commands/get.ts'
@@ -53,6 +56,9 @@ function commands(): CAC {
     registerExport,
     registerStats,
     registerVerify,
+    registerCompact,
+    registerBackup,
+    registerConvert,
     registerSalvage,
   ]
   for (const register of registrations) register(cli)

@@ -9,6 +9,32 @@ export interface Progress {
 
 const SILENT: Progress = { update() {}, stop() {} }
 
+/** For work that tells its total only as it goes on: the bar starts with the first report. */
+export class LateProgress {
+  readonly #label: string
+  readonly #unit: string
+  #bar: Progress | undefined
+  #total = -1
+
+  constructor(label: string, unit: string) {
+    this.#label = label
+    this.#unit = unit
+  }
+
+  update(done: number, total: number): void {
+    if (total !== this.#total) {
+      this.#bar?.stop()
+      this.#bar = startProgress(this.#label, total, this.#unit)
+      this.#total = total
+    }
+    this.#bar?.update(done)
+  }
+
+  stop(): void {
+    this.#bar?.stop()
+  }
+}
+
 /** `total` in the unit of `done`; without it only the count of records is shown. */
 export function startProgress(label: string, total: number | undefined, unit: string): Progress {
   if (process.stderr.isTTY !== true) return SILENT

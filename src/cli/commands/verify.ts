@@ -4,7 +4,8 @@ import { DatabaseLockedError, nodeStorage, type VerifyReport, XenonError } from 
 import { argument, flagOption, type Options, textOption } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
 import { type ByteDatabase, withDatabase } from '../database.ts'
-import { CommandError, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, printable } from '../errors.ts'
+import { CommandError, EXIT_DONE, EXIT_FAILED, printable } from '../errors.ts'
+import { interruptible } from '../interrupt.ts'
 import { Overtaken } from '../live-copy.ts'
 import { bytesNeeded, withPlace } from '../live-copy-place.ts'
 import { InDoubt, liveOwner, verifyLive } from '../live-copy-verify.ts'
@@ -22,23 +23,14 @@ export function registerVerify(cli: CAC): void {
     .command('verify <directory>', 'Check every block, chain and count; status 1 when something is wrong')
     .option('--json', 'Print the report as JSON')
     .option('--temporary <directory>', 'Where a copy goes while another process has the database open')
-    .action(async (directory: string, options: Options) => {
+    .action((directory: string, options: Options) => {
       const json = flagOption(options, 'json')
       const temporary = textOption(options, 'temporary')
-      const interrupted = new AbortController()
-      const interrupt = () => interrupted.abort()
-      process.once('SIGINT', interrupt)
-      try {
-        const finding = await verify(argument(directory), temporary, interrupted.signal)
+      return interruptible(async signal => {
+        const finding = await verify(argument(directory), temporary, signal)
         await print(json ? asJson(finding) : readable(finding))
         return finding.report.ok ? EXIT_DONE : EXIT_FAILED
-      } catch (error) {
-        if (!interrupted.signal.aborted) throw error
-        process.stderr.write('interrupted\n')
-        return EXIT_INTERRUPTED
-      } finally {
-        process.off('SIGINT', interrupt)
-      }
+      })
     })
 }
 
