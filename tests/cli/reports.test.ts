@@ -19,6 +19,8 @@ test('stats shows records and blocks by kind', () =>
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/records +3,000/)
     expect(stdout).toMatch(/hash index +101 .*█/)
+    expect(stdout).toMatch(/trees +[\d,]+ .*█/)
+    expect(stdout).toMatch(/ordered +yes/)
     expect(stdout).not.toContain('\u001b')
     expect((await run('stats', `${parent}/db`, '--quick')).stdout).not.toContain('hash index')
   }))

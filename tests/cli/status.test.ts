@@ -21,13 +21,20 @@ test('put, get and delete end with 0, an absent key with 1', () =>
     expectFailure(await run('delete', db, 'ada'), 1, /no such key: "ada"/)
   }))
 
-test.each([['get', 'k'], ['delete', 'k'], ['keys'], ['export'], ['stats'], ['verify']])(
-  '%s does not create a database',
-  (command, ...rest) =>
-    withDirectory(async parent => {
-      expectFailure(await run(command, `${parent}/none`, ...rest), 1, /\[XENON_NOT_FOUND\]/)
-      expect(existsSync(`${parent}/none`)).toBe(false)
-    }),
+test.each([
+  ['get', 'k'],
+  ['delete', 'k'],
+  ['ttl', 'k'],
+  ['keys'],
+  ['range'],
+  ['export'],
+  ['stats'],
+  ['verify'],
+])('%s does not create a database', (command, ...rest) =>
+  withDirectory(async parent => {
+    expectFailure(await run(command, `${parent}/none`, ...rest), 1, /\[XENON_NOT_FOUND\]/)
+    expect(existsSync(`${parent}/none`)).toBe(false)
+  }),
 )
 
 test('wrong usage ends with 2', async () => {
@@ -72,7 +79,21 @@ test('keys that the engine refuses are errors in one line', () =>
 test('--help and --version end with 0 on stdout', async () => {
   const help = await run('--help')
   expect(help).toMatchObject({ status: 0, stderr: '' })
-  for (const command of ['get', 'put', 'delete', 'keys', 'import', 'export', 'stats', 'verify']) {
+  for (const command of [
+    'get',
+    'put',
+    'delete',
+    'ttl',
+    'keys',
+    'range',
+    'import',
+    'export',
+    'stats',
+    'verify',
+    'compact',
+    'backup',
+    'convert',
+  ]) {
     expect(help.stdout).toContain(`  ${command} <directory>`)
   }
   expect(await run('import', '--help')).toMatchObject({

@@ -28,7 +28,7 @@ function fill(directory: string): void {
   db.close()
 }
 
-test.each([['keys'], ['export'], ['export', '-', '--format', 'csv']])(
+test.each([['keys'], ['range'], ['range', '--json'], ['export'], ['export', '-', '--format', 'csv']])(
   'a closed stdout ends %s quietly with status 0',
   (command, ...rest) =>
     withDirectory(async parent => {
