@@ -21,7 +21,7 @@ const layers: readonly (readonly string[])[] = [
   ['salvage'],
   ['open.ts'],
   ['index.ts'],
-  ['c.ts', 'cli', 'testing'],
+  ['c.ts', 'cli', 'keyv', 'level', 'testing'],
 ]
 const FACADE = layers.findIndex(names => names.includes('database.ts'))
 
@@ -82,12 +82,21 @@ describe('imports', () => {
     expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
 
+  test('of optional packages stand only in the adapter to each', () => {
+    const { peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'))
+    const offenders = imports.filter(
+      ({ from, to }) => to in peerDependencies && !from.startsWith(to === 'keyv' ? 'keyv/' : 'level/'),
+    )
+    expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
+  })
+
   test('of packages are those of package.json', () => {
-    const { dependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'))
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'))
     const packages = new Set(
       imports.map(({ to }) => to).filter(to => !to.endsWith('.ts') && !to.startsWith('node:')),
     )
-    for (const name of packages) expect(Object.keys(dependencies)).toContain(name)
+    const known = [...Object.keys(dependencies), ...Object.keys(peerDependencies)]
+    for (const name of packages) expect(known).toContain(name)
   })
 })
 

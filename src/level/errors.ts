@@ -32,8 +32,14 @@ export class LevelError extends Error {
 }
 
 /** What abstract-level's users expect in place of `error`; anything that is not the engine's stays as it is. */
-export const levelError = (error: unknown): unknown =>
-  error instanceof XenonError ? new LevelError(CODES[error.code], error.message, error) : error
+export const levelError = (error: unknown): unknown => {
+  if (!(error instanceof XenonError)) return error
+  // Level databases say so, and users look for it.
+  const words =
+    error.code === 'XENON_NOT_FOUND' ? 'does not exist' : error.code === 'XENON_EXISTS' ? 'exists' : ''
+  const message = words === '' ? error.message : `the database ${words}: ${error.message}`
+  return new LevelError(CODES[error.code], message, error)
+}
 
 /** Runs `work`; throws its errors as `levelError` says. */
 export const guarded = <T>(work: () => T): T => {

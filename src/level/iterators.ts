@@ -1,25 +1,113 @@
-/** The three iterators of abstract-level over one way of going through a snapshot. */
-import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
-import type { RangeIterator } from '../range-iterator.ts'
-import type { Snapshot } from '../snapshot.ts'
-import { guarded } from './errors.ts'
+/** The three iterators of abstract-level. Their underscored methods are what it calls. */
+import {
+  AbstractIterator,
+  type AbstractIteratorOptions,
+  AbstractKeyIterator,
+  AbstractValueIterator,
+} from 'abstract-level'
 import type { XenonLevel } from './index.ts'
-import { type Data, fromStored, toText } from './keys.ts'
-import { LevelRange, type RangeOptions } from './range.ts'
+import type { Data } from './keys.ts'
+import {
+  type IteratorOptions,
+  type IteratorView,
+  type LevelEntry,
+  walkEntries,
+  walkKeys,
+  walkValues,
+} from './walk.ts'
 
-/** What abstract-level hands to `_iterator`, `_keys` and `_values`. */
-export interface IteratorOptions extends RangeOptions {
-  keyEncoding: string
-  valueEncoding: string
-  keys?: boolean
-  values?: boolean
-  snapshot?: unknown
+/** What an iterator needs of a walk, whatever the engine gives it. */
+interface Steps<R> {
+  next(): Promise<R | undefined>
+  take(count: number): Promise<R[]>
+  takeAll(count: number): Promise<R[]>
+  seek(target: Data): void
+  close(): void
 }
 
-/** A snapshot, and whether the iterator is the one to close it. */
-export interface IteratorView {
-  readonly snapshot: Snapshot<Uint8Array>
-  readonly isOwn: boolean
+export class LevelIterator<K, V> extends AbstractIterator<XenonLevel<K, V>, K, V> {
+  private readonly steps: Steps<LevelEntry>
+
+  constructor(db: XenonLevel<K, V>, view: IteratorView, options: IteratorOptions) {
+    super(db, options as AbstractIteratorOptions<K, V>)
+    this.steps = walkEntries(view, options)
+  }
+
+  _next(): Promise<LevelEntry | undefined> {
+    return this.steps.next()
+  }
+
+  _nextv(size: number): Promise<LevelEntry[]> {
+    return this.steps.take(size)
+  }
+
+  _all(): Promise<LevelEntry[]> {
+    return this.steps.takeAll(this.limit - this.count)
+  }
+
+  _seek(target: Data): void {
+    this.steps.seek(target)
+  }
+
+  async _close(): Promise<void> {
+    this.steps.close()
+  }
 }
 
-type Entry = [Data | undefined, Data | undefined]
+export class LevelKeyIterator<K, V> extends AbstractKeyIterator<XenonLevel<K, V>, K> {
+  private readonly steps: Steps<Data>
+
+  constructor(db: XenonLevel<K, V>, view: IteratorView, options: IteratorOptions) {
+    super(db, options as AbstractIteratorOptions<K, V>)
+    this.steps = walkKeys(view, options)
+  }
+
+  _next(): Promise<Data | undefined> {
+    return this.steps.next()
+  }
+
+  _nextv(size: number): Promise<Data[]> {
+    return this.steps.take(size)
+  }
+
+  _all(): Promise<Data[]> {
+    return this.steps.takeAll(this.limit - this.count)
+  }
+
+  _seek(target: Data): void {
+    this.steps.seek(target)
+  }
+
+  async _close(): Promise<void> {
+    this.steps.close()
+  }
+}
+
+export class LevelValueIterator<K, V> extends AbstractValueIterator<XenonLevel<K, V>, K, V> {
+  private readonly steps: Steps<Data>
+
+  constructor(db: XenonLevel<K, V>, view: IteratorView, options: IteratorOptions) {
+    super(db, options as AbstractIteratorOptions<K, V>)
+    this.steps = walkValues(view, options)
+  }
+
+  _next(): Promise<Data | undefined> {
+    return this.steps.next()
+  }
+
+  _nextv(size: number): Promise<Data[]> {
+    return this.steps.take(size)
+  }
+
+  _all(): Promise<Data[]> {
+    return this.steps.takeAll(this.limit - this.count)
+  }
+
+  _seek(target: Data): void {
+    this.steps.seek(target)
+  }
+
+  async _close(): Promise<void> {
+    this.steps.close()
+  }
+}
