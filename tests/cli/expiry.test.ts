@@ -1,4 +1,5 @@
 /** Records that expire, on the command line and in files. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { pause } from '../support/child.ts'
@@ -119,3 +120,22 @@ test.each(['"soon"', '1.5', '-1', '0', 'null', '1e99', '[]'])('the time %s is na
     expect(csv.stderr).toMatch(/line 3: (expires_at is not a time|a quote)/)
   }),
 )
+
+test('stats says how many records have expired, and works beside a damaged tree', () =>
+  withDirectory(async parent => {
+    const db = open(`${parent}/db`)
+    db.put('stays', 'v')
+    for (let i = 0; i < 10; i++) db.put(`goes ${i}`, 'v', { ttl: 1 })
+    // Before the sweep comes round.
+    db.close()
+    await pause(5)
+    expect((await run('stats', `${parent}/db`, '--quick')).stdout).toMatch(
+      /records +11, of which 10 have expired/,
+    )
+    const bytes = readFileSync(`${parent}/db/data`)
+    bytes[102 * 4096 + 200]! ^= 1
+    writeFileSync(`${parent}/db/data`, bytes)
+    const { status, stdout } = await run('stats', `${parent}/db`)
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/damage +\d+ problems/)
+  }))

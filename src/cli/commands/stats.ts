@@ -1,9 +1,10 @@
 /** `xenondb stats`: what lies in the files. */
 import type { CAC } from 'cac'
+import { CorruptionError } from '../../index.ts'
 import type { Stats, VerifyReport } from '../../types.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
-import { withDatabase } from '../database.ts'
+import { type ByteDatabase, withDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { print } from '../output.ts'
 import { count, heading, percent, size, table } from '../render.ts'
@@ -19,11 +20,22 @@ export function registerStats(cli: CAC): void {
       const quick = flagOption(options, 'quick')
       return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
         const stats = db.stats()
+        const expired = expiredRecords(db)
         const report = quick ? undefined : await verifyWithProgress(db)
-        await print(json ? asJson(stats, report) : readable(stats, report))
+        await print(json ? asJson(stats, report) : readable(stats, report, expired))
         return EXIT_DONE
       })
     })
+}
+
+/** Records that have expired and are not removed yet; 0 if damage is in the way, which the report names. */
+function expiredRecords(db: ByteDatabase): number {
+  try {
+    return db.stats().records - db.count()
+  } catch (error) {
+    if (error instanceof CorruptionError) return 0
+    throw error
+  }
 }
 
 function asJson(stats: Stats, report: VerifyReport | undefined): string {
@@ -36,10 +48,10 @@ function asJson(stats: Stats, report: VerifyReport | undefined): string {
   return `${JSON.stringify(all, null, 2)}\n`
 }
 
-function readable(stats: Stats, report: VerifyReport | undefined): string {
+function readable(stats: Stats, report: VerifyReport | undefined, expired: number): string {
   const blocks = report ? table(kindRows(report.blocks), [1, 2]) : table(plainBlockRows(stats), [1])
   const sections = [
-    `${heading(stats.directory)}\n${table(databaseRows(stats, report))}`,
+    `${heading(stats.directory)}\n${table(databaseRows(stats, report, expired))}`,
     `${heading('blocks')}\n${blocks}`,
   ]
   if (stats.recovery.needed) {
@@ -48,10 +60,13 @@ function readable(stats: Stats, report: VerifyReport | undefined): string {
   return `${sections.join('\n\n')}\n`
 }
 
-function databaseRows(stats: Stats, report: VerifyReport | undefined): string[][] {
+function databaseRows(stats: Stats, report: VerifyReport | undefined, expired: number): string[][] {
   const rows = [
     ['uuid', stats.uuid],
-    ['records', count(stats.records)],
+    [
+      'records',
+      expired > 0 ? `${count(stats.records)}, of which ${count(expired)} have expired` : count(stats.records),
+    ],
     ['block size', size(stats.blockSize)],
     ['ordered', stats.ordered ? 'yes' : 'no'],
     ['data file', `${size(stats.dataBytes)}, ${size(stats.dataBytesAllocated)} on the disk`],
