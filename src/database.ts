@@ -6,7 +6,13 @@ import { convertIndex } from './convert.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
 import { Engine } from './engine.ts'
-import { CorruptionError, DatabaseLockedError, InvalidArgumentError, StorageError, XenonError } from './errors.ts'
+import {
+  CorruptionError,
+  DatabaseLockedError,
+  InvalidArgumentError,
+  StorageError,
+  XenonError,
+} from './errors.ts'
 import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type ResolvedOptions, resolveOptions } from './options.ts'

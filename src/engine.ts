@@ -2,7 +2,7 @@
  * Builds the layers of an open database, from the files up, and takes them down again: creation, recovery, close.
  *
  * The arena holds, in this order: scratch for a key, for a value field, for a field to be put back, for a block, for
- * a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan; the log's buffer;
+ * a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan, for texts to be decoded; the log's buffer;
  * the frames of the pool.
  */
 import { BufferPool } from './buffer/pool.ts'
@@ -29,6 +29,7 @@ import { EXPIRY_ROOT, ORDERED_ROOT } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
 import { MAX_TREE_KEY_BYTES } from './pager/node.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
+import { TEXT_SCRATCH_BYTES, TextBatch } from './text-batch.ts'
 import { Checkpointer } from './txn/checkpoint.ts'
 import type { CommittedView } from './txn/committed-view.ts'
 import { TransactionManager } from './txn/manager.ts'
@@ -83,6 +84,7 @@ export class Engine {
   /** Position of SCAN_SCRATCH_BYTES for the keys of a scan. */
   readonly scanAt: number
   readonly scanBytes: number = SCAN_SCRATCH_BYTES
+  readonly texts: TextBatch
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Records that the sweep has removed. */
@@ -126,7 +128,8 @@ export class Engine {
       const visitorAt = listAt + LIST_SCRATCH_BYTES
       const treeKeysAt = visitorAt + blockSize
       this.scanAt = treeKeysAt + 4 * TREE_KEY_SCRATCH
-      const logAt = this.scanAt + SCAN_SCRATCH_BYTES
+      const textAt = this.scanAt + SCAN_SCRATCH_BYTES
+      const logAt = textAt + TEXT_SCRATCH_BYTES
       const frameStart = alignUp(logAt + logCapacity, PAGE)
       const firstFrames = Math.min(frames, Math.floor(FIRST_POOL_BYTES / blockSize))
       this.arena = new Arena(frameStart + firstFrames * blockSize)
@@ -174,6 +177,7 @@ export class Engine {
         undoFieldAt,
         blockAt,
       )
+      this.texts = new TextBatch(this.arena, textAt)
       this.findMany = new FindMany(pool, hashKey, SCAN_KEYS)
       this.view = transactions.view
       this.checkpointer = new Checkpointer(

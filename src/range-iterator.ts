@@ -23,12 +23,12 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   private at = 0
   private size = 0
   private ended = false
+  private registered = false
 
   constructor(reader: RangeReader<V, K>, owner: ReaderOwner, kind: 'keys' | 'values' | 'entries') {
     this.reader = reader
     this.owner = owner
     this.kind = kind
-    forgotten.register(this, () => owner.end(), this)
   }
 
   next(): IteratorResult<T, undefined> {
@@ -51,6 +51,11 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     this.size = this.reader.load() ? this.reader.size : 0
     // The rest is in memory: the snapshot is not needed for that.
     if (this.reader.done) this.end()
+    else if (!this.registered) {
+      this.registered = true
+      const { owner } = this
+      forgotten.register(this, () => owner.end(), this)
+    }
     return this.size > 0
   }
 
@@ -83,7 +88,7 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   private end(): void {
     if (this.ended) return
     this.ended = true
-    forgotten.unregister(this)
+    if (this.registered) forgotten.unregister(this)
     this.owner.end()
   }
 

@@ -36,7 +36,7 @@ export class RangeReader<V, K> {
   /** Keys of `view.before` in the range, in scan order, and how many of them are past. */
   private before: string[]
   private beforeAt = 0
-  private chunk = FIRST_CHUNK
+  private chunk: number
   private left: number
   private mayExpire: boolean | undefined
   private expired: ReadonlySet<string> = NONE
@@ -55,6 +55,7 @@ export class RangeReader<V, K> {
     this.view = view
     this.state = state
     this.left = range.isEmpty ? 0 : range.limit
+    this.chunk = firstChunk(range)
     const { pool, ordered, scanAt, scanBytes } = store.engine
     this.scan = new TreeScan(pool, ordered, scanAt, scanBytes, range, range.reverse)
     this.before = this.sortedBefore()
@@ -75,7 +76,7 @@ export class RangeReader<V, K> {
     scan.restart(isBeforeStart ? start : { key, inclusive: true })
     if (order > 0 || (order === 0 && !end!.inclusive)) scan.done = true
     this.left = range.isEmpty ? 0 : range.limit
-    this.chunk = FIRST_CHUNK
+    this.chunk = firstChunk(range)
     this.before = this.sortedBefore()
     const name = latin1(key, 0, key.length)
     this.beforeAt = this.before.findIndex(other => (range.reverse ? other <= name : other >= name))
@@ -105,6 +106,7 @@ export class RangeReader<V, K> {
     if (!wanted.values) this.findExpired()
     scan.step(most)
     const { count } = scan
+    if (!wanted.values && this.readKeys(count)) return
     const inStages = wanted.values && this.state === undefined && this.before.length === 0
     if (inStages && this.store.decodesAlone && this.readMany(count)) return
     for (let i = 0; i < count && this.left > 0; i++) {
@@ -114,35 +116,57 @@ export class RangeReader<V, K> {
     if (scan.done) while (this.beforeAt < this.before.length && this.left > 0) this.takeBefore()
   }
 
+  /** Keys alone, when none of them can have expired or be another transaction's. */
+  private readKeys(count: number): boolean {
+    if (this.state !== undefined || this.before.length > 0 || this.expired.size > 0) return false
+    if (this.wanted.binaryKeys) return false
+    const { at, length } = this.scan
+    const most = Math.min(count, this.left)
+    this.store.engine.texts.decode(most, at, length, this.keys as string[])
+    this.left -= most
+    return true
+  }
+
   /** All at once, as long as the blocks stay where they are. */
   private readMany(count: number): boolean {
-    const { store, scan, wanted } = this
+    const { store, scan } = this
     const { findMany, arena } = store.engine
     const { at, length } = scan
     if (!findMany.find(count, at, length)) return false
     const { records } = findMany
-    const { u8 } = arena
     const most = Math.min(count, this.left)
-    for (let i = 0; i < most; i++) {
-      const record = records[i]!
-      const start = at[i]!
-      const size = length[i]!
-      if (record === 0 || recordFlags(arena, record) !== 0) {
-        // Anything out of the ordinary may need other blocks, so that the rest is looked for one by one.
-        for (let j = i; j < count && this.left > 0; j++) this.take(at[j]!, length[j]!)
-        return true
-      }
-      const field = record + RECORD_HEADER_BYTES + size
-      this.values.push(store.decode(u8, field, field + recordFieldLength(arena, record)))
-      if (wanted.keys)
-        this.keys.push(
-          (wanted.binaryKeys
-            ? new Uint8Array(u8.subarray(start, start + size))
-            : u8.utf8Slice(start, start + size)) as K,
-        )
-      this.left--
-    }
+    let plain = 0
+    while (plain < most && records[plain] !== 0 && recordFlags(arena, records[plain]!) === 0) plain++
+    this.giveMany(plain)
+    // Anything out of the ordinary may need other blocks, so that the rest is looked for one by one.
+    for (let i = plain; i < count && this.left > 0; i++) this.take(at[i]!, length[i]!)
     return true
+  }
+
+  /** The first records that `findMany` has found, which have no flags. */
+  private giveMany(count: number): void {
+    const { store, scan, wanted } = this
+    const { arena, texts, findMany } = store.engine
+    const { u8 } = arena
+    const { records } = findMany
+    const { at, length } = scan
+    if (wanted.keys && !wanted.binaryKeys) texts.decode(count, at, length, this.keys as string[])
+    else if (wanted.keys)
+      for (let i = 0; i < count; i++)
+        this.keys.push(new Uint8Array(u8.subarray(at[i]!, at[i]! + length[i]!)) as K)
+    for (let i = 0; i < count; i++) {
+      const record = records[i]!
+      at[i] = record + RECORD_HEADER_BYTES + length[i]!
+      length[i] = recordFieldLength(arena, record)
+    }
+    if (!store.asTexts)
+      for (let i = 0; i < count; i++) this.values.push(store.decode(u8, at[i]!, at[i]! + length[i]!))
+    else if (store.fromJson) {
+      const found: string[] = []
+      texts.decode(count, at, length, found)
+      for (const text of found) this.values.push(JSON.parse(text) as V)
+    } else texts.decode(count, at, length, this.values as string[])
+    this.left -= count
   }
 
   /** The record of a key in the arena. */
@@ -227,6 +251,10 @@ export class RangeReader<V, K> {
     this.expired = keys.length === 0 ? NONE : new Set(keys.map(key => latin1(key, 0, key.length)))
   }
 }
+
+/** A limit says how much will be wanted. */
+const firstChunk = ({ limit }: ResolvedRange): number =>
+  limit <= LARGEST_CHUNK ? Math.max(1, limit) : FIRST_CHUNK
 
 const NONE: ReadonlySet<string> = new Set()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -42,6 +42,9 @@ export class Store<V> {
   private readonly callsBack: boolean
   /** Decoding a value runs none of the caller's code, which might come back into the database. */
   readonly decodesAlone: boolean
+  /** Values are texts, or JSON. */
+  readonly asTexts: boolean
+  readonly fromJson: boolean
   /** Of the value that was encoded last: flags of its record, when it expires (0 = never), its bytes. */
   private flags = 0
   private expiresAt = 0
@@ -55,6 +58,8 @@ export class Store<V> {
     this.encoder = new ValueEncoder(encoding, engine.arena, this.valueAt, this.inlineLimit)
     this.decode = valueDecoder(encoding)
     this.decodesAlone = typeof encoding === 'string'
+    this.asTexts = encoding === 'utf8' || encoding === 'json'
+    this.fromJson = encoding === 'json'
     this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.flag !== 0
   }
 

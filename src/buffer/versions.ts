@@ -20,6 +20,8 @@ interface Version {
 /** An open snapshot. */
 export interface SnapshotHandle {
   readonly lsn: number
+  /** Number of blocks when it began. */
+  readonly blocks: number
   /** It was given up, because the copies it needs would take too much memory. */
   lost: boolean
   closed: boolean
@@ -30,8 +32,9 @@ const SWEEP_AT = 2
 const SWEEP_LEAST = 256
 
 export class BlockVersions {
-  /** LSN and number of blocks of the newest snapshot; 0 while there is none. */
+  /** LSN of the newest snapshot; 0 while there is none. */
   newest = 0
+  /** The most blocks that there were when one of the open snapshots began: blocks behind them are seen by none. */
   blocks = 0
   bytes = 0
   copies = 0
@@ -63,7 +66,7 @@ export class BlockVersions {
 
   /** Begins a snapshot of everything below `lsn`, where the log ends now; `blocks`: how many there are. */
   begin(lsn: number, blocks: number): SnapshotHandle {
-    const handle: SnapshotHandle = { lsn, lost: false, closed: false }
+    const handle: SnapshotHandle = { lsn, blocks, lost: false, closed: false }
     this.open.push(handle)
     this.newest = lsn
     this.blocks = Math.max(this.blocks, blocks)
@@ -83,11 +86,11 @@ export class BlockVersions {
   private remove(at: number): void {
     this.open.splice(at, 1)
     this.newest = this.open[this.open.length - 1]?.lsn ?? 0
+    this.blocks = this.open.reduce((most, handle) => Math.max(most, handle.blocks), 0)
     if (this.newest !== 0) return
     this.versions.clear()
     this.bytes = 0
     this.count = 0
-    this.blocks = 0
     this.sweepAt = SWEEP_LEAST
   }
 

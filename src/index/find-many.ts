@@ -6,7 +6,7 @@ import type { BufferPool } from '../buffer/pool.ts'
 import type { Arena } from '../bytes.ts'
 import { RECORD_HEADER_BYTES } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
-import { AT_COUNT, AT_KIND, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import { AT_COUNT, AT_KIND, AT_LEVEL, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import { KeyHash } from './key.ts'
 
 export class FindMany {
@@ -45,6 +45,7 @@ export class FindMany {
     if (pool.evictions !== evictions) return false
     this.touchSlots(count)
     this.findSlots(count)
+    this.touchRecords(count)
     this.compareKeys(count, at, length)
     return true
   }
@@ -60,8 +61,11 @@ export class FindMany {
     }
     for (let i = 0; i < count; i++) {
       let base = pool.get(bases[i]!)
-      for (let depth = 0; u8[base + AT_KIND] === BlockKind.directory && depth < 12; depth++)
-        base = pool.get(childOf(arena, base, capacity, findEntry(arena, base, positions[i]!)))
+      if (u8[base + AT_KIND] === BlockKind.directory) {
+        // Below a directory of level 0 lies a bucket: looking whether that is so would wait for its memory.
+        for (let level = u8[base + AT_LEVEL]!; level >= 0; level--)
+          base = pool.get(childOf(arena, base, capacity, findEntry(arena, base, positions[i]!)))
+      }
       bases[i] = base
     }
   }
@@ -81,7 +85,6 @@ export class FindMany {
   private findSlots(count: number): void {
     const { bases, tags, records, arena } = this
     const { u8, u16, u32 } = arena
-    let sum = 0
     for (let i = 0; i < count; i++) {
       const base = bases[i]!
       const tag = tags[i]!
@@ -96,8 +99,14 @@ export class FindMany {
         }
       }
       records[i] = record
-      sum = (sum + u8[record]! + u8[record + 64]!) | 0
     }
+  }
+
+  private touchRecords(count: number): void {
+    const { records } = this
+    const { u8 } = this.arena
+    let sum = 0
+    for (let i = 0; i < count; i++) sum = (sum + u8[records[i]!]! + u8[records[i]! + 64]!) | 0
     this.sink = sum
   }
 

@@ -137,8 +137,7 @@ export class TreeScan {
     const length = nodeKey(arena, this.tree.base, this.blockSize, index, arena.u8, at)
     this.at[this.count] = at
     this.length[this.count++] = length
-    // Aligned, for whoever hashes the key.
-    return (at + length + 7) & ~3
+    return at + length
   }
 
   private goOnBehindLast(): void {
