@@ -23,12 +23,24 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   private at = 0
   private size = 0
   private ended = false
-  private registered = false
 
   constructor(reader: RangeReader<V, K>, owner: ReaderOwner, kind: 'keys' | 'values' | 'entries') {
     this.reader = reader
     this.owner = owner
     this.kind = kind
+    if (reader.isShort) this.readAll()
+    else forgotten.register(this, () => owner.end(), this)
+  }
+
+  /** A short range is read at once: then there is no snapshot to be kept. */
+  private readAll(): void {
+    try {
+      this.reader.loadAll()
+    } finally {
+      this.ended = true
+      this.owner.end()
+    }
+    this.size = this.reader.size
   }
 
   next(): IteratorResult<T, undefined> {
@@ -51,11 +63,6 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     this.size = this.reader.load() ? this.reader.size : 0
     // The rest is in memory: the snapshot is not needed for that.
     if (this.reader.done) this.end()
-    else if (!this.registered) {
-      this.registered = true
-      const { owner } = this
-      forgotten.register(this, () => owner.end(), this)
-    }
     return this.size > 0
   }
 
@@ -70,15 +77,6 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     return items
   }
 
-  /** Goes to the first key that is not before `key` in the order of the iterator. */
-  seek(key: Uint8Array): void {
-    if (this.ended && this.reader.done) this.at = this.size
-    this.owner.check()
-    this.reader.seek(key)
-    this.at = 0
-    this.size = 0
-  }
-
   return(): IteratorResult<T, undefined> {
     this.at = this.size
     this.end()
@@ -88,7 +86,7 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   private end(): void {
     if (this.ended) return
     this.ended = true
-    if (this.registered) forgotten.unregister(this)
+    forgotten.unregister(this)
     this.owner.end()
   }
 

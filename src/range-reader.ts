@@ -57,7 +57,7 @@ export class RangeReader<V, K> {
     this.left = range.isEmpty ? 0 : range.limit
     this.chunk = firstChunk(range)
     const { pool, ordered, scanAt, scanBytes } = store.engine
-    this.scan = new TreeScan(pool, ordered, scanAt, scanBytes, range, range.reverse)
+    this.scan = new TreeScan(pool, ordered, scanAt, scanBytes, range, range.reverse, range.limit)
     this.before = this.sortedBefore()
   }
 
@@ -83,18 +83,30 @@ export class RangeReader<V, K> {
     if (this.beforeAt < 0) this.beforeAt = this.before.length
   }
 
+  /** True when all of it may be read at once. */
+  get isShort(): boolean {
+    return this.range.limit <= LARGEST_CHUNK
+  }
+
+  /** Reads all that is left. */
+  loadAll(): void {
+    while (!this.done) this.loadOn(Number.POSITIVE_INFINITY)
+  }
+
   /** Reads on; false when there is nothing more. */
   load(most: number = Number.POSITIVE_INFINITY): boolean {
     this.keys = []
     this.values = []
-    const { view } = this
-    while (!this.done && this.size === 0) {
-      const count = Math.min(this.chunk, this.left, most)
-      if (view === undefined) this.read(count)
-      else this.store.asOf(view, () => this.read(count))
-      this.chunk = Math.min(LARGEST_CHUNK, 2 * this.chunk)
-    }
+    while (!this.done && this.size === 0) this.loadOn(most)
     return this.size > 0
+  }
+
+  private loadOn(most: number): void {
+    const { view } = this
+    const count = Math.min(this.chunk, this.left, most)
+    if (view === undefined) this.read(count)
+    else this.store.asOf(view, () => this.read(count))
+    this.chunk = Math.min(LARGEST_CHUNK, 2 * this.chunk)
   }
 
   get size(): number {

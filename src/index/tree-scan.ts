@@ -16,8 +16,8 @@ const BOUND_BYTES = 1088
 export class TreeScan {
   /** Keys of the last step: positions in the arena, and lengths. */
   count = 0
-  readonly at: Int32Array = new Int32Array(SCAN_KEYS)
-  readonly length: Int32Array = new Int32Array(SCAN_KEYS)
+  readonly at: Int32Array
+  readonly length: Int32Array
   done = false
   private readonly pool: BufferPool
   private readonly tree: KeyTree
@@ -30,7 +30,7 @@ export class TreeScan {
   private from: Bound | undefined
   private readonly to: Bound | undefined
 
-  /** `scratch`: `bytes` of the arena, which others may use between two steps. */
+  /** `scratch`: `bytes` of the arena, which others may use between two steps. `most`: keys of one step. */
   constructor(
     pool: BufferPool,
     tree: KeyTree,
@@ -38,7 +38,11 @@ export class TreeScan {
     bytes: number,
     bounds: Bounds,
     reverse: boolean,
+    most: number = SCAN_KEYS,
   ) {
+    const size = Math.min(most, SCAN_KEYS)
+    this.at = new Int32Array(size)
+    this.length = new Int32Array(size)
     this.pool = pool
     this.tree = tree
     this.blockSize = pool.blockSize
@@ -60,8 +64,8 @@ export class TreeScan {
   step(most: number): void {
     this.count = 0
     if (this.done) return
-    if (this.reverse) this.stepBack(Math.min(most, SCAN_KEYS))
-    else this.stepAhead(Math.min(most, SCAN_KEYS))
+    if (this.reverse) this.stepBack(Math.min(most, this.at.length))
+    else this.stepAhead(Math.min(most, this.at.length))
   }
 
   private stepAhead(most: number): void {
