@@ -425,6 +425,7 @@ class Compactor {
     // All of them are pinned at once, and linked in one record.
     const most = Math.min(MOST_RELINKED, Math.floor(pool.frames / 4), Math.floor(log.capacity / 32))
     if (end === metadata.blocks || kept.length > most) return
+    this.keepForSnapshots(end)
     const bases = kept.map(block => this.pinned(pool.get(block)))
     try {
       free.plan(0)
@@ -436,6 +437,14 @@ class Compactor {
     } finally {
       for (const base of bases) pool.unpin(base)
     }
+  }
+
+  /** A free block still holds its part of a large value that was deleted since a snapshot began. */
+  private keepForSnapshots(end: number): void {
+    const { pool, metadata } = this.engine
+    const { versions } = pool
+    for (let block = end; block < metadata.blocks && versions.newest !== 0; block++)
+      pool.preserve(pool.get(block))
   }
 
   /** Brings the data file up to date, and only then gives its end back. */

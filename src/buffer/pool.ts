@@ -133,6 +133,12 @@ export class BufferPool {
     return this.miss(block)
   }
 
+  /** How many blocks there are, or were for the snapshot that is read: compaction may have cut the file since. */
+  get blocks(): number {
+    const blocks = this.limit()
+    return this.asOf === 0 ? blocks : Math.max(blocks, this.versions.blocks)
+  }
+
   /** Position of a block that is about to be formatted: nothing is read, its bytes are undefined. */
   fresh(block: number): number {
     const known = this.frameOf(block)

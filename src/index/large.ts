@@ -149,10 +149,10 @@ export class LargeValues {
         pointer.head,
       )
     // Before anything is allocated for it.
-    if (pointer.bytes > MAX_VALUE_BYTES || pointer.blocks >= pool.limit())
+    if (pointer.bytes > MAX_VALUE_BYTES || pointer.blocks >= pool.blocks)
       throw new CorruptionError(
         path,
-        `a large value claims ${pointer.bytes} bytes, in a file of ${pool.limit()} blocks`,
+        `a large value claims ${pointer.bytes} bytes, in a file of ${pool.blocks} blocks`,
         pointer.head,
       )
     const value = new Uint8Array(pointer.bytes)
