@@ -1,7 +1,8 @@
 /** The engine's errors as users of abstract-level know them: an error with a `LEVEL_` code, and the engine's as `cause`. */
 import { XenonError, type XenonErrorCode } from '../errors.ts'
 
-const CODES: Readonly<Record<XenonErrorCode, string>> = {
+/** The others belong to transactions, which abstract-level does not have; they keep the engine's code. */
+const CODES: Readonly<Partial<Record<XenonErrorCode, string>>> = {
   XENON_INVALID_ARGUMENT: 'LEVEL_INVALID_ARGUMENT',
   XENON_KEY_TOO_LARGE: 'LEVEL_INVALID_KEY',
   XENON_VALUE_TOO_LARGE: 'LEVEL_INVALID_VALUE',
@@ -10,9 +11,6 @@ const CODES: Readonly<Record<XenonErrorCode, string>> = {
   XENON_LOCKED: 'LEVEL_LOCKED',
   XENON_CLOSED: 'LEVEL_DATABASE_NOT_OPEN',
   XENON_READ_ONLY: 'LEVEL_READONLY',
-  XENON_LOCK_CONFLICT: 'LEVEL_LOCK_CONFLICT',
-  XENON_DEADLOCK: 'LEVEL_LOCK_CONFLICT',
-  XENON_TRANSACTION_ENDED: 'LEVEL_LOCK_CONFLICT',
   XENON_CORRUPT: 'LEVEL_CORRUPTION',
   XENON_IO: 'LEVEL_IO_ERROR',
   XENON_FAILED: 'LEVEL_IO_ERROR',
@@ -38,7 +36,7 @@ export const levelError = (error: unknown): unknown => {
   const words =
     error.code === 'XENON_NOT_FOUND' ? 'does not exist' : error.code === 'XENON_EXISTS' ? 'exists' : ''
   const message = words === '' ? error.message : `the database ${words}: ${error.message}`
-  return new LevelError(CODES[error.code], message, error)
+  return new LevelError(CODES[error.code] ?? error.code, message, error)
 }
 
 /** Runs `work`; throws its errors as `levelError` says. */
