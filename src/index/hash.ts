@@ -229,7 +229,10 @@ export class HashIndex {
   remove(state: TransactionState): Outcome {
     const record = this.find()
     if (record === 0) {
-      if (state.locking) this.transactions.beforeRead(state, this.bucket)
+      const { transactions, bucket } = this
+      if (state.locking) transactions.beforeRead(state, bucket)
+      // An open transaction may have removed it, and may yet roll back.
+      else if (transactions.locks.exclusiveOwner(bucket) !== 0) transactions.locks.requireFree(bucket)
       return Outcome.absent
     }
     this.transactions.beforeChange(state, this.bucket)

@@ -187,3 +187,14 @@ function tryPut(target: Transaction | Database, key: string, value: string): boo
   if (error !== undefined && !(error instanceof LockConflictError)) throw error
   return error === undefined
 }
+
+test('a delete from outside does not take what an open transaction has removed for gone', () =>
+  withMemoryDatabase({}, ({ db }) => {
+    db.put('key', 'committed')
+    const tx = db.begin()
+    tx.delete('key')
+    expectCode(() => db.delete('key'), 'XENON_LOCK_CONFLICT')
+    tx.rollback()
+    expect(db.get('key')).toBe('committed')
+    expect(db.delete('key')).toBe(true)
+  }))
