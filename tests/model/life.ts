@@ -171,7 +171,8 @@ export class Life {
       () => {
         if (changes.length > 1 || this.#random.chance(0.1)) db.batch(changes.map(operationOf))
         else if (value !== undefined) db.put(bytesOf(name), value)
-        else if (db.delete(bytesOf(name)) !== this.#records.has(name)) throw new Error('delete() was wrong')
+        else if (db.delete(bytesOf(name)) !== this.#records.has(name))
+          throw new Error(`delete(${show(name)}) was wrong`)
       },
       locked,
       `${changes.length} changes`,

@@ -4,6 +4,7 @@ import type { Range } from '../../src/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { expectCode, expectCodeAsync, thrownBy } from '../support/errors.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
+import { steadyStorage, withSteadyTime } from '../support/steady.ts'
 import { Life } from './life.ts'
 import {
   binaryNames,
@@ -185,12 +186,15 @@ for (const blockSize of sizes) {
           checkpointBytes: 262_144,
           logSegmentBytes: 131_072,
           durability: random.pick(['process', 'none'] as const),
+          storage: steadyStorage(random),
         }
-        await withMemoryDatabase(options, async subject => {
-          const names = (keyEncoding === 'utf8' ? textNames : binaryNames)(random, 300)
-          const life = new Life(subject, random, names)
-          await life.run(350 * runs)
-        })
+        await withSteadyTime(random, () =>
+          withMemoryDatabase(options, async subject => {
+            const names = (keyEncoding === 'utf8' ? textNames : binaryNames)(random, 300)
+            const life = new Life(subject, random, names)
+            await life.run(350 * runs)
+          }),
+        )
       }))
   }
 }
