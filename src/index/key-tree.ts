@@ -695,8 +695,10 @@ export class KeyTree {
     const prefix = this.prefixTogether(leftBase, rightBase)
     if (prefix > 0) nodeKey(arena, leftBase, blockSize, 0, keyWork, 0)
     formatNode(arena, scratch, blockSize, level, keyWork, 0, prefix)
-    appendNodeEntries(arena, scratch, leftBase, blockSize, 0, leftCount)
-    let from = 0
+    // The separator of an inner node's first entry is empty, whatever prefix the others share.
+    if (level > 0) insertNodeEntry(arena, scratch, blockSize, 0, arena.u8, 0, 0, nodeChild(arena, leftBase, 0))
+    const from = level > 0 ? 1 : 0
+    appendNodeEntries(arena, scratch, leftBase, blockSize, from, leftCount)
     if (level > 0) {
       const length = nodeKey(arena, parentBase, blockSize, entry, arena.u8, separator)
       insertNodeEntry(
@@ -709,7 +711,6 @@ export class KeyTree {
         length,
         nodeChild(arena, rightBase, 0),
       )
-      from = 1
     }
     appendNodeEntries(arena, scratch, rightBase, blockSize, from, rightCount)
     buildNode(arena, leftBase, scratch, blockSize, 0, leftCount + rightCount)
