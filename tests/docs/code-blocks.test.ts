@@ -1,0 +1,88 @@
+/** Each code block of these pages runs, means what its comments say, passes the type check, and leaves a sound database. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { open } from '../../src/index.ts'
+import { withDirectory } from '../support/directory.ts'
+import { type CodeBlock, codeBlocks, withChecks, withDatabase } from './code-blocks.ts'
+
+const root: string = fileURLToPath(new URL('../..', import.meta.url))
+const checks: string = fileURLToPath(new URL('checks.ts', import.meta.url))
+const pages: readonly string[] = ['docs/api.md']
+
+/** Where the names that examples import lie: the source to run, the built types to check against. */
+const modules: Readonly<Record<string, { source: string; types: string }>> = {
+  xenondb: { source: 'src/index.ts', types: 'dist/index.d.ts' },
+  'xenondb/c': { source: 'src/c.ts', types: 'dist/c.d.ts' },
+  'xenondb/level': { source: 'src/level/index.ts', types: 'dist/level/index.d.ts' },
+  'xenondb/keyv': { source: 'src/keyv/index.ts', types: 'dist/keyv/index.d.ts' },
+  'xenondb/testing': { source: 'src/testing/index.ts', types: 'dist/testing/index.d.ts' },
+}
+
+const withSources = (code: string): string =>
+  code.replace(/(from ')([^'.]+)(')/g, (whole, before, name, after) => {
+    const module = modules[name]
+    if (module !== undefined) return `${before}${join(root, module.source)}${after}`
+    return name.startsWith('node:') || name.startsWith('/')
+      ? whole
+      : `${before}${fileURLToPath(import.meta.resolve(name))}${after}`
+  })
+
+const run = (block: CodeBlock): Promise<void> =>
+  withDirectory(async directory => {
+    const program = join(directory, 'program.ts')
+    writeFileSync(program, withSources(withChecks(block, checks)))
+    const before = process.cwd()
+    process.chdir(directory)
+    try {
+      await import(/* @vite-ignore */ program)
+      for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+        if (name === 'damaged' || !existsSync(join(name, 'data'))) continue
+        const db = open(name, { valueEncoding: 'binary', readOnly: true })
+        expect((await db.verify()).problems).toEqual([])
+        db.close()
+      }
+    } finally {
+      process.chdir(before)
+    }
+  })
+
+describe.each(pages)('%s', page => {
+  const blocks = codeBlocks(join(root, page)).map(block => ({ ...block, where: `line ${block.line}` }))
+  test.each(blocks)('the example at $where', block => run(block))
+})
+
+test('the examples pass the type check', () =>
+  withDirectory(directory => {
+    for (const page of pages)
+      // A line number in a message is that of the page.
+      for (const block of codeBlocks(join(root, page)))
+        writeFileSync(
+          join(directory, `${page.replace(/\W/g, '-')}-${block.line}.ts`),
+          '\n'.repeat(block.line - 1) + withDatabase(block),
+        )
+    const paths = Object.entries(modules).map(([name, { types }]) => [name, [join(root, types)]])
+    writeFileSync(
+      join(directory, 'tsconfig.json'),
+      JSON.stringify({
+        extends: join(root, 'tsconfig.json'),
+        compilerOptions: {
+          noEmit: true,
+          isolatedDeclarations: false,
+          declaration: false,
+          noUnusedLocals: false,
+          moduleDetection: 'force',
+          rootDir: '/',
+          paths: Object.fromEntries(paths),
+        },
+        include: ['*.ts'],
+      }),
+    )
+    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
+    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+    const tsc = join(root, 'node_modules/.bin/tsc')
+    const { status, stdout } = spawnSync(tsc, ['-p', directory], { encoding: 'utf8' })
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+  }))
