@@ -1,4 +1,5 @@
 /** The database: the synchronous key-value API over the engine. */
+import { AsyncTransaction, backoff } from './async-transaction.ts'
 import { backup } from './backup.ts'
 import { compact } from './compact.ts'
 import { Compression } from './compression.ts'
@@ -9,13 +10,15 @@ import { Engine } from './engine.ts'
 import {
   CorruptionError,
   DatabaseLockedError,
+  DeadlockError,
   InvalidArgumentError,
   StorageError,
+  WriteConflictError,
   XenonError,
 } from './errors.ts'
 import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
 import { GroupCommit } from './group-commit.ts'
-import { type ResolvedOptions, resolveOptions } from './options.ts'
+import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
 import { Ranges } from './ranges.ts'
 import { Snapshot } from './snapshot.ts'
@@ -24,12 +27,14 @@ import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
 import type {
+  AsyncTransactionOptions,
   BackupReport,
   BatchOperation,
   CompactReport,
   ConvertOptions,
   Durability,
   Entry,
+  IsolationLevel,
   Key,
   OpenOptions,
   ProgressOptions,
@@ -37,6 +42,7 @@ import type {
   Range,
   Stats,
   TransactionOptions,
+  TransactOptions,
   VerifyOptions,
   VerifyReport,
 } from './types.ts'
@@ -55,6 +61,7 @@ export class Database<V = string> {
   private readonly sweeper: Sweeper
   private readonly storage: Storage
   private readonly readOnly: boolean
+  private readonly lockTimeout: number
   private readonly binaryKeys: boolean
   private readonly groupCommit: GroupCommit
   private cursorOfItsOwn: Cursor<V> | undefined
@@ -67,6 +74,7 @@ export class Database<V = string> {
     this.durability = options.durability
     this.storage = options.storage
     this.readOnly = options.readOnly
+    this.lockTimeout = options.lockTimeout
     this.binaryKeys = options.keyEncoding === 'binary'
     this.store = new Store(
       engine,
@@ -185,7 +193,11 @@ export class Database<V = string> {
     this.check()
     if (options === null || typeof options !== 'object')
       throw new InvalidArgumentError('the options of a transaction must be an object')
-    const { readOnly = false, ...others } = options
+    const { readOnly = false, isolation = 'serializable', ...others } = options
+    if (!ISOLATION_LEVELS.includes(isolation))
+      throw new InvalidArgumentError(
+        `isolation must be ${ISOLATION_LEVELS.map(level => `'${level}'`).join(' or ')}, not ${String(isolation)}`,
+      )
     if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
     refuseOptions(others)
     return new Transaction(
@@ -193,6 +205,7 @@ export class Database<V = string> {
       this.ranges,
       ttl => this.ttlOf({ ttl }),
       { now: () => this.makeDurable(), soon: () => this.groupCommit.wait() },
+      isolation,
       readOnly || this.readOnly,
     )
   }
@@ -214,6 +227,53 @@ export class Database<V = string> {
       throw error
     }
     return result
+  }
+
+  /**
+   * Begins a transaction whose operations return promises and wait for locks. End it with `commit` or `rollback`, or use
+   * `transact`, which does that and runs it again after a deadlock.
+   */
+  beginAsync(options: AsyncTransactionOptions = {}): AsyncTransaction<V> {
+    this.check()
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { signal, lockTimeout = this.lockTimeout, ...others } = options
+    if (signal !== undefined && typeof signal?.addEventListener !== 'function')
+      throw new InvalidArgumentError('signal must be an AbortSignal')
+    signal?.throwIfAborted()
+    const checked = milliseconds('lockTimeout', lockTimeout)
+    return new AsyncTransaction(this.begin(others), this.engine.transactions.waits, checked, signal)
+  }
+
+  /**
+   * Runs `work` in an asynchronous transaction, commits it and returns its result; rolls back if it throws. Runs it
+   * again, after a short random pause, when it was picked to end a deadlock or met a write conflict.
+   */
+  async transact<T>(
+    work: (tx: AsyncTransaction<V>) => Promise<T> | T,
+    options: TransactOptions = {},
+  ): Promise<T> {
+    if (typeof work !== 'function') throw new InvalidArgumentError('transact() takes a function')
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { retries = 20, ...others } = options
+    if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
+      throw new InvalidArgumentError(`retries must be a whole number, not ${String(retries)}`)
+    for (let attempt = 0; ; attempt++) {
+      const tx = this.beginAsync(others)
+      try {
+        const result = await work(tx)
+        // Whoever has caught the error of an operation has not caught what it meant.
+        if (tx.deadlock !== undefined) throw tx.deadlock
+        if (!tx.ended) await tx.commit()
+        return result
+      } catch (error) {
+        tx.abandon()
+        const again = error instanceof DeadlockError || error instanceof WriteConflictError
+        if (!again || attempt >= retries) throw error
+      }
+      await backoff(attempt)
+    }
   }
 
   /** Puts the built-in cursor before the first record. */
@@ -453,12 +513,18 @@ export class Database<V = string> {
   }
 }
 
-/** Options of the contract that this release does not have yet are refused, never ignored. */
+const ISOLATION_LEVELS: readonly IsolationLevel[] = [
+  'read-uncommitted',
+  'read-committed',
+  'repeatable-read',
+  'snapshot',
+  'serializable',
+]
+
+/** Unknown options are refused, never ignored. */
 const refuseOptions = (options: object): void => {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    if (name === 'isolation')
-      throw new XenonError('XENON_NOT_SUPPORTED', `the option '${name}' is not part of this release`)
     throw new InvalidArgumentError(`there is no option '${name}' here`)
   }
 }

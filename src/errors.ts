@@ -19,6 +19,7 @@ export type XenonErrorCode =
   | 'XENON_FAILED'
   | 'XENON_NOT_SUPPORTED'
   | 'XENON_SNAPSHOT_LOST'
+  | 'XENON_WRITE_CONFLICT'
 
 export class XenonError extends Error {
   readonly code: XenonErrorCode
@@ -50,8 +51,26 @@ export class DatabaseLockedError extends XenonError {
 
 /** Another open transaction holds the block that the operation needs; a synchronous call cannot wait for it. */
 export class LockConflictError extends XenonError {
-  constructor(message: string) {
+  /** @internal Who is in the way of what; undefined if waiting would not help. */
+  readonly conflict: { holders: readonly number[]; block: number; exclusive: boolean } | undefined
+
+  constructor(message: string, conflict?: LockConflictError['conflict']) {
     super('XENON_LOCK_CONFLICT', message)
+    this.conflict = conflict
+  }
+}
+
+/** The transaction was the youngest one of a deadlock. It has been rolled back; run it again. */
+export class DeadlockError extends XenonError {
+  constructor(message: string) {
+    super('XENON_DEADLOCK', message)
+  }
+}
+
+/** A snapshot transaction wants to change what another one has changed and committed since its snapshot. */
+export class WriteConflictError extends XenonError {
+  constructor(message: string) {
+    super('XENON_WRITE_CONFLICT', message)
   }
 }
 

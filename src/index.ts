@@ -34,14 +34,17 @@ export const salvage = (
 export const convert = (directory: string, options: ConvertOptions): Promise<void> =>
   convertOn(directory, options, options?.storage ?? nodeStorage)
 
+export { AsyncTransaction } from './async-transaction.ts'
 export { Cursor } from './cursor.ts'
 export { Database } from './database.ts'
 export {
   CorruptionError,
   DatabaseLockedError,
+  DeadlockError,
   InvalidArgumentError,
   LockConflictError,
   StorageError,
+  WriteConflictError,
   XenonError,
   type XenonErrorCode,
 } from './errors.ts'

@@ -22,6 +22,7 @@ const KNOWN = new Set([
   'readOnly',
   'checkpointBytes',
   'snapshotBytes',
+  'lockTimeout',
   'logSegmentBytes',
   'storage',
 ])
@@ -44,6 +45,7 @@ export interface ResolvedOptions<V> {
   readOnly: boolean
   checkpointBytes: number
   snapshotBytes: number
+  lockTimeout: number
   logSegmentBytes: number
   storage: Storage
 }
@@ -79,6 +81,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     readOnly: flag('readOnly', options.readOnly ?? false),
     checkpointBytes: bytes('checkpointBytes', options.checkpointBytes ?? 64 * MiB, 65536, 2 ** 40),
     snapshotBytes: bytes('snapshotBytes', options.snapshotBytes ?? 256 * MiB, 0, 2 ** 40),
+    lockTimeout: milliseconds('lockTimeout', options.lockTimeout ?? 10_000),
     logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
     storage,
   }
@@ -119,6 +122,13 @@ const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
 const bytes = (name: string, value: unknown, least: number, most: number): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
     throw invalid(`${name} must be a whole number of bytes from ${least} to ${most}, not ${String(value)}`)
+  return value
+}
+
+/** 0 to Infinity. */
+export const milliseconds = (name: string, value: unknown): number => {
+  if (typeof value !== 'number' || !(value >= 0))
+    throw invalid(`${name} must be a number of milliseconds, or Infinity, not ${String(value)}`)
   return value
 }
 

@@ -113,6 +113,19 @@ export class RangeReader<V, K> {
     return this.wanted.keys ? this.keys.length : this.values.length
   }
 
+  /** For a transaction that waits when it meets a lock: goes on after what was read; false if that was all. */
+  loadMore(): boolean {
+    if (this.done) return false
+    this.loadOn(Number.POSITIVE_INFINITY)
+    return true
+  }
+
+  /** Forgets what was read. */
+  drop(): void {
+    this.keys = []
+    this.values = []
+  }
+
   private read(most: number): void {
     const { scan, wanted } = this
     if (!wanted.values) this.findExpired()
@@ -123,7 +136,8 @@ export class RangeReader<V, K> {
     if (inStages && this.store.decodesAlone && this.readMany(count)) return
     for (let i = 0; i < count && this.left > 0; i++) {
       if (this.before.length > 0 && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
-      this.take(scan.at[i]!, scan.length[i]!)
+      if (this.state === undefined) this.take(scan.at[i]!, scan.length[i]!)
+      else this.takeOrStay(scan.at[i]!, scan.length[i]!)
     }
     if (scan.done) while (this.beforeAt < this.before.length && this.left > 0) this.takeBefore()
   }
@@ -179,6 +193,17 @@ export class RangeReader<V, K> {
       for (const text of found) this.values.push(JSON.parse(text) as V)
     } else texts.decode(count, at, length, this.values as string[])
     this.left -= count
+  }
+
+  /** If a lock stands in the way, the scan goes on from this key when it is tried again. */
+  private takeOrStay(at: number, length: number): void {
+    const { arena } = this.store.engine
+    try {
+      this.take(at, length)
+    } catch (error) {
+      this.scan.restart({ key: new Uint8Array(arena.u8.subarray(at, at + length)), inclusive: true })
+      throw error
+    }
   }
 
   /** The record of a key in the arena. */

@@ -1,4 +1,5 @@
 /** Reading ranges of a database: iterators and counts, over a snapshot or inside a transaction. */
+import type { Access } from './access.ts'
 import type { Engine } from './engine.ts'
 import { expiredKeys } from './expiry.ts'
 import { countBetween } from './index/tree-scan.ts'
@@ -44,15 +45,29 @@ export class Ranges<V> {
 
   /** An iterator over what a transaction sees. */
   inside<T>(
-    state: TransactionState,
+    access: Access<V>,
     range: Range | Key | undefined,
     kind: IteratorKind,
     check: () => void,
   ): RangeIterator<T, V, string> {
+    const { reader, end } = this.readerInside(access, range, kind)
+    return new RangeIterator(reader, { check, end }, kind)
+  }
+
+  readerInside(
+    access: Access<V>,
+    range: Range | Key | undefined,
+    kind: IteratorKind,
+  ): { reader: RangeReader<V, string>; end: () => void } {
     const resolved = this.resolve(range)
-    this.engine.transactions.beforeRangeRead(state, resolved)
-    const reader = this.readerOf(resolved, kind, undefined, state)
-    return new RangeIterator(reader, { check, end: () => {} }, kind)
+    const found = access.rangeView(resolved)
+    if (found === undefined)
+      return { reader: this.readerOf(resolved, kind, undefined, access.state), end: () => {} }
+    const { view, own } = found
+    return {
+      reader: this.readerOf(resolved, kind, view, undefined),
+      end: own ? () => this.store.endView(view) : () => {},
+    }
   }
 
   resolve(range: Range | Key | undefined): ResolvedRange {
@@ -99,10 +114,13 @@ export class Ranges<V> {
     return Math.min(range.limit, found)
   }
 
-  countInside(state: TransactionState, range: Range | Key | undefined): number {
-    const resolved = this.resolve(range)
-    this.engine.transactions.beforeRangeRead(state, resolved)
-    return this.countByReading(this.readerOf(resolved, 'keys', undefined, state))
+  countInside(access: Access<V>, range: Range | Key | undefined): number {
+    const { reader, end } = this.readerInside(access, range, 'keys')
+    try {
+      return this.countByReading(reader)
+    } finally {
+      end()
+    }
   }
 
   private countByReading(reader: RangeReader<V, string>): number {
@@ -111,11 +129,9 @@ export class Ranges<V> {
     return count
   }
 
-  /** Removes the records of a range, in a transaction. */
+  /** Removes the records of a range, in an implicit transaction that nobody else can see into. */
   clear(state: TransactionState, range: ResolvedRange): void {
     const { engine, store } = this
-    const { transactions } = engine
-    if (state.locking) transactions.beforeRangeRead(state, range)
     const wanted = { keys: true, values: false, binaryKeys: true }
     const reader = new RangeReader<V, Uint8Array>(store, range, wanted, undefined, state)
     while (reader.load()) {
@@ -123,6 +139,22 @@ export class Ranges<V> {
         if (engine.health.attention) engine.attend()
         store.deleteIn(state, key)
       }
+    }
+  }
+
+  /** Removes the records of a range that a transaction sees. */
+  clearInside(access: Access<V>, range: Range | Key | undefined): void {
+    const { engine } = this
+    const { reader, end } = this.readerInside(access, range, 'keys')
+    try {
+      while (reader.load()) {
+        for (const key of reader.keys) {
+          if (engine.health.attention) engine.attend()
+          access.delete(key)
+        }
+      }
+    } finally {
+      end()
     }
   }
 }

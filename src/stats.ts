@@ -49,6 +49,9 @@ export const collectStats = (
       commits: transactions.commits,
       rollbacks: transactions.rollbacks,
       lockConflicts: transactions.locks.conflicts,
+      lockWaits: transactions.waits.count,
+      deadlocks: transactions.waits.deadlocks,
+      lockTimeouts: transactions.waits.timeouts,
     },
     checkpoints: checkpointer.count,
     index: {

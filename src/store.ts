@@ -1,6 +1,6 @@
 /** Typed records over the index: what Database, Transaction and Snapshot share. Nothing here makes a commit durable. */
 import { BlockVersions, type SnapshotHandle } from './buffer/versions.ts'
-import { type Arena, asText } from './bytes.ts'
+import { type Arena, asText, compareBytes } from './bytes.ts'
 import { COMPRESSED, type Compression } from './compression.ts'
 import { copyBytes, type Decode, ValueEncoder, valueDecoder } from './encoding.ts'
 import type { Engine } from './engine.ts'
@@ -19,7 +19,7 @@ import {
   writeTime,
 } from './pager/bucket.ts'
 import { maxInlineRecord } from './pager/layout.ts'
-import { type CommittedRecord, latin1 } from './txn/committed-view.ts'
+import { type CommittedRecord, fromLatin1, latin1 } from './txn/committed-view.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Key, ValueEncoding } from './types.ts'
 
@@ -149,16 +149,48 @@ export class Store<V> {
     }
   }
 
-  /** Begins a snapshot of what is committed now. */
-  beginView(): View {
+  /** Begins a snapshot of what is committed now, and of what `own` has changed. */
+  beginView(own?: TransactionState): View {
     const { transactions, view, pool, log, metadata } = this.engine
     let before: ReadonlyMap<string, CommittedRecord | undefined> = NOTHING
     for (const state of transactions.open.values()) {
-      if (state.lastLsn === 0) continue
+      if (state.lastLsn === 0 || state === own) continue
       const records = view.of(state)
-      before = before.size === 0 ? records : new Map([...before, ...records])
+      before = new Map([...before, ...records])
     }
     return { handle: pool.versions.begin(log.endLsn, metadata.blocks), before }
+  }
+
+  /** The record of a key (as Latin-1 text of its bytes) as it stands. */
+  recordNow(name: string): CommittedRecord | undefined {
+    const { index, arena } = this.engine
+    index.key.set(fromLatin1(name))
+    const record = index.find()
+    if (record === 0) return undefined
+    const field = index.fieldOf(record)
+    return {
+      flags: recordFlags(arena, record),
+      field: copyBytes(arena.u8, field, field + recordFieldLength(arena, record)),
+    }
+  }
+
+  /** Locks the bucket of a key as for a change. */
+  lockForChange(state: TransactionState, key: Key): void {
+    const { index, transactions } = this.engine
+    index.key.set(key)
+    index.find()
+    transactions.beforeChange(state, index.bucket)
+  }
+
+  /** True if the record of a key stands as a snapshot sees it. */
+  isAsIn(view: View, key: Key): boolean {
+    const { index, arena } = this.engine
+    index.key.set(key)
+    const name = latin1(arena.u8, index.key.at, index.key.length)
+    const now = this.recordNow(name)
+    const then = view.before.has(name) ? view.before.get(name) : this.asOf(view, () => this.recordNow(name))
+    if (now === undefined || then === undefined) return now === then
+    return now.flags === then.flags && compareBytes(now.field, then.field) === 0
   }
 
   endView(view: View): void {

@@ -1,10 +1,12 @@
 /** An explicit transaction over a database: synchronous, all or nothing. */
+import { Access } from './access.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
 import type { RangeIterator } from './range-iterator.ts'
-import type { Ranges } from './ranges.ts'
+import type { RangeReader } from './range-reader.ts'
+import type { IteratorKind, Ranges } from './ranges.ts'
 import { requireList, type Store } from './store.ts'
 import type { SavepointState, TransactionState } from './txn/transaction-state.ts'
-import type { Key, PutOptions, Range } from './types.ts'
+import type { IsolationLevel, Key, PutOptions, Range } from './types.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
 export class Savepoint {
@@ -30,10 +32,12 @@ export interface DurableCommit {
 }
 
 export class Transaction<V = string> {
+  /** @internal */
+  readonly state: TransactionState
   private readonly store: Store<V>
-  private readonly state: TransactionState
   private readonly durable: DurableCommit
   private readonly readOnly: boolean
+  private readonly access: Access<V>
   private readonly ranges: Ranges<V>
   private readonly checkTtl: (ttl: number) => number
   /** Numbers of the savepoints that still stand, ascending. */
@@ -46,6 +50,7 @@ export class Transaction<V = string> {
     ranges: Ranges<V>,
     checkTtl: (ttl: number) => number,
     durable: DurableCommit,
+    isolation: IsolationLevel,
     readOnly: boolean,
   ) {
     this.store = store
@@ -54,6 +59,16 @@ export class Transaction<V = string> {
     this.durable = durable
     this.readOnly = readOnly
     this.state = store.engine.transactions.begin(true)
+    this.access = new Access(store, this.state, isolation, readOnly)
+  }
+
+  /** Its number: a later transaction has a higher one. */
+  get id(): number {
+    return this.state.id
+  }
+
+  get isolation(): IsolationLevel {
+    return this.access.isolation
   }
 
   /** True once it was committed or rolled back. */
@@ -67,7 +82,7 @@ export class Transaction<V = string> {
    */
   get(key: Key): V | undefined {
     this.check()
-    return this.store.getIn(this.state, key)
+    return this.access.get(key)
   }
 
   getMany(keys: readonly Key[]): (V | undefined)[] {
@@ -76,7 +91,7 @@ export class Transaction<V = string> {
 
   has(key: Key): boolean {
     this.check()
-    return this.store.hasIn(this.state, key)
+    return this.access.has(key)
   }
 
   /**
@@ -86,19 +101,19 @@ export class Transaction<V = string> {
   put(key: Key, value: V, options: PutOptions = {}): void {
     this.checkWritable()
     const { ttl } = options
-    this.store.putIn(this.state, key, value, ttl === undefined ? 0 : this.checkTtl(ttl))
+    this.access.put(key, value, ttl === undefined ? 0 : this.checkTtl(ttl))
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
   expire(key: Key, ttl: number): boolean {
     this.checkWritable()
-    return this.store.changeExpiry(this.state, key, this.checkTtl(ttl))
+    return this.access.changeExpiry(key, this.checkTtl(ttl))
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
   persist(key: Key): boolean {
     this.checkWritable()
-    return this.store.changeExpiry(this.state, key, 0)
+    return this.access.changeExpiry(key, 0)
   }
 
   /**
@@ -108,37 +123,46 @@ export class Transaction<V = string> {
    */
   keys(range?: Range | Key): RangeIterator<string, V, string> {
     this.check()
-    return this.ranges.inside(this.state, range, 'keys', () => this.check())
+    return this.ranges.inside(this.access, range, 'keys', () => this.check())
   }
 
   /** The values of a range, as `keys` says. */
   values(range?: Range | Key): RangeIterator<V, V, string> {
     this.check()
-    return this.ranges.inside(this.state, range, 'values', () => this.check())
+    return this.ranges.inside(this.access, range, 'values', () => this.check())
   }
 
   /** The records of a range, as `keys` says. */
   entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
     this.check()
-    return this.ranges.inside(this.state, range, 'entries', () => this.check())
+    return this.ranges.inside(this.access, range, 'entries', () => this.check())
+  }
+
+  /** @internal For an asynchronous transaction, which reads on after a wait. */
+  reader(
+    range: Range | Key | undefined,
+    kind: IteratorKind,
+  ): { reader: RangeReader<V, string>; end: () => void } {
+    this.check()
+    return this.ranges.readerInside(this.access, range, kind)
   }
 
   /** Number of records in a range, which is locked as for `keys`. */
   count(range?: Range | Key): number {
     this.check()
-    return this.ranges.countInside(this.state, range)
+    return this.ranges.countInside(this.access, range)
   }
 
   /** Removes the records of a range. */
   clear(range?: Range | Key): void {
     this.checkWritable()
-    this.ranges.clear(this.state, this.ranges.resolve(range))
+    this.ranges.clearInside(this.access, range)
   }
 
   /** Removes a record; true if it was there. */
   delete(key: Key): boolean {
     this.checkWritable()
-    return this.store.deleteIn(this.state, key)
+    return this.access.delete(key)
   }
 
   savepoint(): Savepoint {
@@ -165,9 +189,7 @@ export class Transaction<V = string> {
   /** Makes all changes permanent, as durable as the database's `durability` says, when it returns. */
   commit(): void {
     this.check()
-    const wrote = this.state.lastLsn !== 0
-    this.store.engine.transactions.commit(this.state)
-    if (wrote) this.durable.now()
+    if (this.finish()) this.durable.now()
   }
 
   /**
@@ -176,15 +198,22 @@ export class Transaction<V = string> {
    */
   async commitAsync(): Promise<void> {
     this.check()
+    if (this.finish()) await this.durable.soon()
+  }
+
+  /** Commits; true if there was something to be made durable. */
+  private finish(): boolean {
     const wrote = this.state.lastLsn !== 0
     this.store.engine.transactions.commit(this.state)
-    if (wrote) await this.durable.soon()
+    this.access.end()
+    return wrote
   }
 
   /** Takes back everything. */
   rollback(): void {
     this.check()
     this.store.engine.transactions.rollback(this.state)
+    this.access.end()
   }
 
   /** Rolls back if the transaction is still open; if that fails, the handle has failed, since nobody can try again. */
@@ -193,6 +222,7 @@ export class Transaction<V = string> {
     if (this.state.ended || engine.closed) return
     if (engine.health.failure === undefined) this.check()
     engine.takeBack(this.state)
+    this.access.end()
   }
 
   private check(): void {

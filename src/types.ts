@@ -52,6 +52,8 @@ export interface OpenOptions<V = string> {
   checkpointBytes?: number
   /** Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default 256 MiB. */
   snapshotBytes?: number
+  /** Milliseconds that an operation of an asynchronous transaction may wait for a lock. Default 10,000. */
+  lockTimeout?: number
   /** Bytes of one log segment file. Default 4 MiB. */
   logSegmentBytes?: number
   /** Where the files live. Default: Node's file system. */
@@ -87,8 +89,30 @@ export interface Entry<V, K = string> {
   value: V
 }
 
+export type IsolationLevel =
+  | 'read-uncommitted'
+  | 'read-committed'
+  | 'repeatable-read'
+  | 'snapshot'
+  | 'serializable'
+
 export interface TransactionOptions {
+  /** Default `'serializable'`. */
+  isolation?: IsolationLevel
+  /** It only reads: it sees a snapshot, and neither waits nor makes others wait. */
   readOnly?: boolean
+}
+
+export interface AsyncTransactionOptions extends TransactionOptions {
+  /** Ends the transaction, and what it waits for, when it is aborted. */
+  signal?: AbortSignal
+  /** Milliseconds that one operation may wait for a lock. Default: the database's `lockTimeout`. */
+  lockTimeout?: number
+}
+
+export interface TransactOptions extends AsyncTransactionOptions {
+  /** How often the function is run again after a deadlock or a write conflict. Default 20. */
+  retries?: number
 }
 
 /** Blocks of the data file by what they hold. They add up to `total`. */
@@ -159,6 +183,10 @@ export interface Stats {
     commits: number
     rollbacks: number
     lockConflicts: number
+    /** Operations that waited for a lock, deadlocks that were resolved, waits that ended by `lockTimeout`. */
+    lockWaits: number
+    deadlocks: number
+    lockTimeouts: number
   }
   checkpoints: number
   /** Structure changes: splits, redistributions, merges, compactions in a block, slots and blocks reused. */

@@ -17,7 +17,7 @@ export class CommittedView {
   private readonly log: LogWriter
   private readonly views: WeakMap<
     TransactionState,
-    { changes: number; records: Map<string, CommittedRecord | undefined> }
+    { lsn: number; records: Map<string, CommittedRecord | undefined> }
   > = new WeakMap()
 
   constructor(log: LogWriter) {
@@ -27,16 +27,29 @@ export class CommittedView {
   /** The keys (as Latin-1 text of their bytes) that the transaction has changed, with their committed records. */
   of(state: TransactionState): ReadonlyMap<string, CommittedRecord | undefined> {
     const known = this.views.get(state)
-    if (known?.changes === state.changes) return known.records
-    const records = this.collect(state)
-    this.views.set(state, { changes: state.changes, records })
+    if (known?.lsn === state.lastLsn) return known.records
+    const stop = known?.lsn ?? 0
+    const found = this.collect(state, stop)
+    // A rollback to a savepoint leads past what is known: then all is collected again.
+    if (known !== undefined && found.reached === stop) {
+      for (const [key, record] of found.records) if (!known.records.has(key)) known.records.set(key, record)
+      known.lsn = state.lastLsn
+      return known.records
+    }
+    const { records } = stop === 0 ? found : this.collect(state, 0)
+    this.views.set(state, { lsn: state.lastLsn, records })
     return records
   }
 
-  private collect(state: TransactionState): Map<string, CommittedRecord | undefined> {
+  /** What the records of the transaction behind `stop` say, and the LSN where the walk back ended. */
+  private collect(
+    state: TransactionState,
+    stop: number,
+  ): { records: Map<string, CommittedRecord | undefined>; reached: number } {
     const records = new Map<string, CommittedRecord | undefined>()
     // From the last change to the first: the first one's undo section, which holds what was committed, wins.
-    for (let lsn = state.lastLsn; lsn !== 0; ) {
+    let lsn = state.lastLsn
+    while (lsn > stop) {
       const { arena, position } = this.log.locate(lsn)
       if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
         const undo = undoSection(arena, position)
@@ -50,7 +63,7 @@ export class CommittedView {
       }
       lsn = recordPrevious(arena, position)
     }
-    return records
+    return { records, reached: lsn }
   }
 }
 

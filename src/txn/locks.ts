@@ -34,7 +34,7 @@ export class LockTable {
     const page = this.page(block)
     const word = page[block & 0xffff]!
     if (word === transaction) return false
-    if (!this.isFreeFor(block, transaction)) throw this.conflict(block, word)
+    if (!this.isFreeFor(block, transaction)) throw this.conflict(block, transaction, true)
     page[block & 0xffff] = transaction
     this.exclusive++
     if (word === 0) return true
@@ -46,7 +46,7 @@ export class LockTable {
     const page = this.page(block)
     const word = page[block & 0xffff]!
     if (word === transaction || word === -transaction) return false
-    if (word > 0) throw this.conflict(block, word)
+    if (word > 0) throw this.conflict(block, transaction, false)
     if (word === 0) {
       page[block & 0xffff] = -transaction
       return true
@@ -90,7 +90,7 @@ export class LockTable {
   /** Throws unless an operation outside any transaction may change the block. */
   requireFree(block: number): void {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
-    if (word !== 0) throw this.conflict(block, word)
+    if (word !== 0) throw this.conflict(block, 0, true)
   }
 
   private soleSharer(block: number, transaction: number): boolean {
@@ -98,11 +98,31 @@ export class LockTable {
     return sharers.size === 1 && sharers.has(transaction)
   }
 
-  private conflict(block: number, word: number): LockConflictError {
+  /** True when the transaction holds the block in any mode. */
+  isHeldBy(block: number, transaction: number): boolean {
+    const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
+    if (word === SHARED) return this.sharers.get(block)!.has(transaction)
+    return word === transaction || word === -transaction
+  }
+
+  /** The transactions whose locks keep `transaction` from the block. */
+  holders(block: number, transaction: number, exclusive: boolean): number[] {
+    const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
+    if (word === 0 || word === transaction || word === -transaction) return []
+    if (word > 0) return [word]
+    if (!exclusive) return []
+    if (word === SHARED) return [...this.sharers.get(block)!].filter(id => id !== transaction)
+    return [-word]
+  }
+
+  private conflict(block: number, transaction: number, exclusive: boolean): LockConflictError {
     this.conflicts++
+    const holders = this.holders(block, transaction, exclusive)
+    const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     const owner = word > 0 ? `transaction ${word} has changed` : 'another open transaction has read'
     return new LockConflictError(
       `${owner} block ${block}, which this operation needs; commit or roll it back first, then try again`,
+      { holders, block, exclusive },
     )
   }
 

@@ -31,6 +31,7 @@ import { CommittedView, fromLatin1 } from './committed-view.ts'
 import { LockTable } from './locks.ts'
 import { isWithin, RangeLocks } from './range-locks.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
+import { Waits } from './waits.ts'
 
 /** Takes back one change, logging it as the compensation that `state` describes. */
 export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection) => void
@@ -38,6 +39,7 @@ export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection
 export class TransactionManager {
   readonly locks: LockTable = new LockTable()
   readonly ranges: RangeLocks = new RangeLocks()
+  readonly waits: Waits = new Waits(this.locks)
   /** What was committed before open transactions changed it. */
   readonly view: CommittedView
   readonly autocommit: TransactionState = new TransactionState(0, true, false)
@@ -87,12 +89,26 @@ export class TransactionManager {
   /** Before the first change of a bucket (its head block): locks it for the transaction, or throws. */
   beforeChange(state: TransactionState, block: number): void {
     if (state.locking) {
+      if (state.waits) this.requireTurn(state, block, true)
       if (this.locks.lockExclusive(block, state.id)) state.lockedBlocks.push(block)
     } else if (this.open.size > 0) this.locks.requireFree(block)
   }
 
+  /** Whoever can wait does not overtake those who wait already. */
+  private requireTurn(state: TransactionState, block: number, exclusive: boolean): void {
+    if (this.waits.waiting === 0 || state.undoNext >= 0 || this.locks.isHeldBy(block, state.id)) return
+    if (!this.waits.isQueued(block, state, exclusive)) return
+    throw new LockConflictError(`others wait for block ${block}`, {
+      holders: [...this.locks.holders(block, state.id, exclusive), ...this.waits.waitersFor(block, state)],
+      block,
+      exclusive,
+    })
+  }
+
   beforeRead(state: TransactionState, block: number): void {
-    if (state.locking && this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
+    if (!state.locking || !state.locksReads) return
+    if (state.waits) this.requireTurn(state, block, false)
+    if (this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
   }
 
   /** Before a key is added or taken out: nobody else may have read a range with it. */
@@ -103,12 +119,13 @@ export class TransactionManager {
     this.locks.conflicts++
     throw new LockConflictError(
       `transaction ${holder} has read a range that the key belongs to; commit or roll it back first, then try again`,
+      { holders: [holder], block: 0, exclusive: true },
     )
   }
 
   /** Before a range is read in a transaction: nobody else may have changed a key of it, or change one until its end. */
   beforeRangeRead(state: TransactionState, bounds: Bounds): void {
-    if (!state.locking) return
+    if (!state.locking || !state.locksRanges) return
     for (const other of this.open.values()) {
       if (other === state || other.lastLsn === 0) continue
       for (const key of this.view.of(other).keys())
@@ -116,6 +133,7 @@ export class TransactionManager {
           this.locks.conflicts++
           throw new LockConflictError(
             `transaction ${other.id} has changed a key of the range; commit or roll it back first, then try again`,
+            { holders: [other.id], block: 0, exclusive: false },
           )
         }
     }
@@ -124,7 +142,8 @@ export class TransactionManager {
 
   /** True when a structure change on behalf of `state` may move the records of a bucket. */
   mayRestructure(state: TransactionState, block: number): boolean {
-    return this.open.size === 0 || this.locks.isFreeFor(block, state.id)
+    if (this.open.size === 0) return true
+    return this.locks.isFreeFor(block, state.id) && !this.waits.isQueued(block, state, true)
   }
 
   /** A block freshly taken for a transaction's records belongs to it like the bucket they came from. */
@@ -147,7 +166,6 @@ export class TransactionManager {
     if (state.lastLsn === 0) state.firstLsn = this.log.groupLsn
     state.lastLsn = lsn
     state.records += records
-    state.changes++
   }
 
   /** Remembers a replaced chain of large blocks; it is freed by the commit. */
@@ -259,5 +277,6 @@ export class TransactionManager {
     this.ranges.release(state.id)
     this.open.delete(state.id)
     this.active.delete(state)
+    this.waits.ended(state.id)
   }
 }

@@ -16,9 +16,11 @@ export class TransactionState {
   pendingHead = 0
   pendingTail = 0
   pendingBlocks = 0
-  /** Counts changes; tells readers of the undo chain when to look again. */
-  changes = 0
   ended = false
+  /** By its isolation level: reads lock what they read, and whole ranges; its operations can wait for locks. */
+  locksReads = true
+  locksRanges = true
+  waits = false
   /** While rolling back: LSN that a compensation record names as the next to undo, else -1. */
   undoNext = -1
   readonly lockedBlocks: number[] = []
