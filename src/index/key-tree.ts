@@ -696,7 +696,8 @@ export class KeyTree {
     if (prefix > 0) nodeKey(arena, leftBase, blockSize, 0, keyWork, 0)
     formatNode(arena, scratch, blockSize, level, keyWork, 0, prefix)
     // The separator of an inner node's first entry is empty, whatever prefix the others share.
-    if (level > 0) insertNodeEntry(arena, scratch, blockSize, 0, arena.u8, 0, 0, nodeChild(arena, leftBase, 0))
+    if (level > 0)
+      insertNodeEntry(arena, scratch, blockSize, 0, arena.u8, 0, 0, nodeChild(arena, leftBase, 0))
     const from = level > 0 ? 1 : 0
     appendNodeEntries(arena, scratch, leftBase, blockSize, from, leftCount)
     if (level > 0) {
