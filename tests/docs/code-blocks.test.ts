@@ -10,7 +10,7 @@ import { type CodeBlock, codeBlocks, withChecks, withDatabase } from './code-blo
 
 const root: string = fileURLToPath(new URL('../..', import.meta.url))
 const checks: string = fileURLToPath(new URL('checks.ts', import.meta.url))
-const pages: readonly string[] = ['docs/api.md']
+const pages: readonly string[] = ['README.md', 'docs/api.md']
 
 /** Where the names that examples import lie: the source to run, the built types to check against. */
 const modules: Readonly<Record<string, { source: string; types: string }>> = {
