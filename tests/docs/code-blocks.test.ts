@@ -56,13 +56,13 @@ describe.each(pages)('%s', page => {
 
 test('the examples pass the type check', () =>
   withDirectory(directory => {
-    for (const page of pages)
-      // A line number in a message is that of the page.
-      for (const block of codeBlocks(join(root, page)))
-        writeFileSync(
-          join(directory, `${page.replace(/\W/g, '-')}-${block.line}.ts`),
-          '\n'.repeat(block.line - 1) + withDatabase(block),
-        )
+    // Empty lines before it make the line numbers of messages those of the page.
+    for (const page of pages) {
+      for (const block of codeBlocks(join(root, page))) {
+        const name = `${page.replace(/\W/g, '-')}-${block.line}.ts`
+        writeFileSync(join(directory, name), '\n'.repeat(block.line - 1) + withDatabase(block))
+      }
+    }
     const paths = Object.entries(modules).map(([name, { types }]) => [name, [join(root, types)]])
     writeFileSync(
       join(directory, 'tsconfig.json'),
