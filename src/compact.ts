@@ -58,6 +58,8 @@ class Compactor {
   /** By block: what leads to it. Of the tail of a large value also the bucket with its pointer. */
   private parents: Uint32Array = new Uint32Array(0)
   private owners: Map<number, number> = new Map()
+  /** `free.splices` when the walk began: parts of a value that was freed since still lead to each other. */
+  private splices = 0
   private sliceStart = 0
   private last = 0
 
@@ -80,7 +82,7 @@ class Compactor {
       await this.findParents()
       await this.moveDown()
       this.cut()
-      if (metadata.blocks === blocks) break
+      if (metadata.blocks === blocks && this.splices === this.engine.free.splices) break
     }
     await this.shorten()
     this.report(1, 1)
@@ -156,6 +158,7 @@ class Compactor {
     const { engine } = this
     this.parents = new Uint32Array(engine.metadata.blocks)
     this.owners = new Map()
+    this.splices = engine.free.splices
     for (let root = 1; root <= INDEX_BLOCKS; root++) {
       await this.walk(root)
       this.report(3, root / (2 * INDEX_BLOCKS))
@@ -315,7 +318,8 @@ class Compactor {
     base: number,
     parentKind: number,
   ): { block: number; offset: number }[] | undefined {
-    const { pool } = this.engine
+    const { pool, free } = this.engine
+    if (free.splices !== this.splices) return undefined
     const links: { block: number; offset: number }[] = []
     if (parentKind === BlockKind.large) {
       if (pool.arena.u32[(base + AT_NEXT) >>> 2] !== block) return undefined

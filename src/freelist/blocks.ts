@@ -17,6 +17,8 @@ const MAX_BLOCKS = 0xfffffff0
 
 export class FreeBlocks {
   reused = 0
+  /** Chains that have become free. All but the last block of one look as before. */
+  splices = 0
   private readonly pool: BufferPool
   private readonly log: LogWriter
   private readonly metadata: Metadata
@@ -149,6 +151,7 @@ export class FreeBlocks {
     this.logFree(tail, tailBase)
     this.freeHead = head
     this.freeBlocks += count - 1
+    this.splices++
   }
 
   /** Inside a part of block 0: the outcome of the plan. */
