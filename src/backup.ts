@@ -32,8 +32,18 @@ export const backup = async <V>(
   if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
     throw new InvalidArgumentError('backup() takes the path of a new directory')
   requireNew(storage, directory)
-  if (storage.join(directory, '.') === storage.join(source, '.'))
-    throw new InvalidArgumentError('a backup cannot take the place of the database itself')
+  const inside = storage.join(source, '.')
+  for (
+    let path = storage.join(directory, '.');
+    path !== storage.join(path, '..');
+    path = storage.join(path, '..')
+  ) {
+    if (path === inside)
+      throw new InvalidArgumentError(
+        'a backup cannot lie inside the database itself; choose another directory',
+      )
+    if (path.endsWith('..') || path === '.') break
+  }
   const view = store.beginView()
   const files = new Copy(store, storage, directory, view)
   try {
@@ -49,7 +59,14 @@ export const backup = async <V>(
 
 const requireNew = (storage: Storage, directory: string): void => {
   const kind = storage.kind(directory)
-  if (kind === 'none' || (kind === 'directory' && storage.list(directory).length === 0)) return
+  if (kind === 'none') return
+  // A backup that was given up may have left the empty directory of its log.
+  const log = storage.join(directory, 'log')
+  const isEmpty =
+    kind === 'directory' &&
+    storage.list(directory).every(name => name === 'log') &&
+    (storage.kind(log) === 'none' || (storage.kind(log) === 'directory' && storage.list(log).length === 0))
+  if (isEmpty) return
   throw new XenonError(
     'XENON_EXISTS',
     `${directory} exists and is not an empty directory; a backup goes to a new one`,

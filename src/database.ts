@@ -19,6 +19,7 @@ import {
 import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
 import { GroupCommit } from './group-commit.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
+import { resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
 import { Ranges } from './ranges.ts'
 import { Snapshot } from './snapshot.ts'
@@ -45,8 +46,10 @@ import type {
   TransactOptions,
   VerifyOptions,
   VerifyReport,
+  WatchOptions,
 } from './types.ts'
 import { verifyDatabase } from './verify.ts'
+import { checkedBuffer, type Watcher, Watching } from './watch.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
@@ -59,6 +62,7 @@ export class Database<V = string> {
   private readonly store: Store<V>
   private readonly ranges: Ranges<V>
   private readonly sweeper: Sweeper
+  private readonly watching: Watching<V>
   private readonly storage: Storage
   private readonly readOnly: boolean
   private readonly lockTimeout: number
@@ -82,6 +86,7 @@ export class Database<V = string> {
       new Compression(options.compression, options.storage.deflate),
     )
     this.ranges = new Ranges(this.store, directory, this.binaryKeys)
+    this.watching = new Watching(this.store, this.binaryKeys)
     this.sweeper = new Sweeper(engine, () => this.makeDurable(false))
     if (!options.readOnly) this.sweeper.begin()
     this.groupCommit = new GroupCommit(() => this.makeDurable())
@@ -364,6 +369,18 @@ export class Database<V = string> {
     return new Snapshot(this.store, this.ranges)
   }
 
+  /**
+   * The changes that are committed from now on, in commit order, each once it is as durable as `durability` says:
+   * `for await (const { type, key, value } of db.watch('user:'))`. Records that expire are deleted when the sweep
+   * comes to them.
+   */
+  watch(range?: Range | Key, options: WatchOptions = {}): Watcher<V> {
+    this.check()
+    const { buffer = 10_000, signal } = options
+    signal?.throwIfAborted()
+    return this.watching.watch(resolveRange(range), checkedBuffer(buffer), signal)
+  }
+
   /** Brings the data file up to date with the log and cuts the log. */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
@@ -429,6 +446,7 @@ export class Database<V = string> {
       if (!this.readOnly && health.failure === undefined) engine.log.sync()
     } finally {
       this.groupCommit.settle()
+      this.watching.end()
       engine.close()
     }
   }
@@ -463,6 +481,7 @@ export class Database<V = string> {
     else if (this.durability === 'power') log.sync()
     else if (this.durability === 'process') log.write()
     else if (!this.writeTimer) this.writeLater()
+    this.watching.publish()
     checkpointer.afterCommit()
   }
 

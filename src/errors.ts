@@ -20,6 +20,7 @@ export type XenonErrorCode =
   | 'XENON_NOT_SUPPORTED'
   | 'XENON_SNAPSHOT_LOST'
   | 'XENON_WRITE_CONFLICT'
+  | 'XENON_WATCH_OVERFLOW'
 
 export class XenonError extends Error {
   readonly code: XenonErrorCode

@@ -311,7 +311,10 @@ export class Store<V> {
         start,
         this.valueAt + this.length - start,
       )
-      if (outcome !== Outcome.needsTransaction) return
+      if (outcome !== Outcome.needsTransaction) {
+        if (transactions.observer !== undefined) transactions.observer.record()
+        return
+      }
     }
     this.implicitly(state => this.store(state))
   }
@@ -413,6 +416,10 @@ export class Store<V> {
     if (outcome === Outcome.needsTransaction) {
       this.implicitly(state => index.remove(state))
       outcome = Outcome.removed
+    } else if (outcome === Outcome.removed && transactions.observer !== undefined) {
+      const { removedTime } = index
+      transactions.observer.record()
+      index.removedTime = removedTime
     }
     return outcome === Outcome.removed ? { removed: true, found: this.removedWasThere } : ABSENT
   }

@@ -341,6 +341,17 @@ export interface SalvageReport {
   milliseconds: number
 }
 
+/** A committed change; `commit` grows from commit to commit, and is the same for all changes of one. */
+export type Change<V> =
+  | { type: 'put'; key: string; value: V; commit: number }
+  | { type: 'delete'; key: string; commit: number }
+
+export interface WatchOptions {
+  /** Changes that may wait to be read; with more of them the watch ends with XENON_WATCH_OVERFLOW. Default 10,000. */
+  buffer?: number
+  signal?: AbortSignal
+}
+
 export interface ConvertOptions extends ProgressOptions {
   /** The database is to keep the ordered index. */
   ordered: boolean

@@ -36,6 +36,12 @@ import { Waits } from './waits.ts'
 /** Takes back one change, logging it as the compensation that `state` describes. */
 export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection) => void
 
+export interface CommitObserver {
+  transaction(state: TransactionState): void
+  /** A one-record transaction has changed the key in the key buffer. */
+  record(): void
+}
+
 export class TransactionManager {
   readonly locks: LockTable = new LockTable()
   readonly ranges: RangeLocks = new RangeLocks()
@@ -45,6 +51,8 @@ export class TransactionManager {
   readonly autocommit: TransactionState = new TransactionState(0, true, false)
   /** Open transactions that a caller holds, by id. */
   readonly open: Map<number, TransactionState> = new Map()
+  /** Told of every commit that has changed records, before its locks go. */
+  observer: CommitObserver | undefined
   commits = 0
   rollbacks = 0
   /** Every transaction under way, those that no caller holds included. */
@@ -188,7 +196,10 @@ export class TransactionManager {
 
   /** Appends the commit record and releases the locks. Making it durable is the caller's next step. */
   commit(state: TransactionState): void {
-    if (state.lastLsn !== 0) this.logCommit(state)
+    if (state.lastLsn !== 0) {
+      this.logCommit(state)
+      this.observer?.transaction(state)
+    }
     this.finish(state)
     this.commits++
   }
