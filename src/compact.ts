@@ -62,6 +62,7 @@ class Compactor {
   private splices = 0
   private sliceStart = 0
   private last = 0
+  private done = 0
 
   constructor(engine: Engine, options: ProgressOptions) {
     this.engine = engine
@@ -85,7 +86,7 @@ class Compactor {
       if (metadata.blocks === blocks && this.splices === this.engine.free.splices) break
     }
     await this.shorten()
-    this.report(1, 1)
+    this.report(4, 1)
     return {
       blocksBefore,
       blocksAfter: metadata.blocks,
@@ -99,7 +100,9 @@ class Compactor {
     const { onProgress } = this
     if (onProgress === undefined) return
     const total = 1000
-    onProgress({ done: Math.min(total, Math.floor(((stage - 1 + share) / 4) * total)), total })
+    // Later rounds move less than the first one.
+    this.done = Math.max(this.done, Math.min(total, Math.floor(((stage - 1 + share) / 4) * total)))
+    onProgress({ done: this.done, total })
   }
 
   /** Lets others go first now and then. Goes on when no transaction is open, whose undo knows block numbers. */
