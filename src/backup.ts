@@ -19,6 +19,7 @@ import type { BackupReport, ProgressOptions } from './types.ts'
 /** Bytes copied between two turns of the event loop. */
 const SLICE_BYTES = 1048576
 const PARTIAL = 'data.new'
+const FREED_AT_ONCE = 64
 const LSN_STEP = 4096
 
 /** @throws XenonError `XENON_EXISTS` unless there is nothing, or an empty directory, at the path. */
@@ -84,6 +85,8 @@ class Copy<V> {
   private readonly created: string[] = []
   /** Records that were committed when the copy began. */
   private readonly committed: number
+  /** Blocks that large values of open transactions had taken then. */
+  private readonly allocated: number[] = []
 
   constructor(store: Store<V>, storage: Storage, directory: string, view: View) {
     this.store = store
@@ -94,6 +97,9 @@ class Copy<V> {
     this.logDirectory = storage.join(directory, 'log')
     this.committed = this.engine.metadata.records
     this.metadata = stateNow(this.engine)
+    const { transactions } = this.engine
+    for (const state of transactions.open.values())
+      this.allocated.push(...transactions.view.allocatedBy(state))
   }
 
   async write(options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>): Promise<void> {
@@ -157,7 +163,7 @@ class Copy<V> {
     const { storage, directory } = this
     const partial = storage.join(directory, PARTIAL)
     const data = storage.join(directory, 'data')
-    if (this.view.before.size > 0) {
+    if (this.view.before.size > 0 || this.allocated.length > 0) {
       const engine = new Engine(
         directory,
         {
@@ -190,13 +196,24 @@ class Copy<V> {
   private takeBack(engine: Engine): void {
     const { index, transactions, arena, fieldAt } = engine
     const state = transactions.begin(false)
+    const unused = new Set(this.allocated)
     for (const [name, before] of this.view.before) {
       index.key.set(fromLatin1(name))
+      for (const block of index.largeBlocks()) unused.delete(block)
       if (before === undefined) index.remove(state)
       else {
         arena.u8.set(before.field, fieldAt)
         index.put(state, before.flags, fieldAt, before.field.length)
       }
+    }
+    // Values that a transaction had replaced again itself: no record leads to them.
+    const blocks = [...unused]
+    for (let from = 0; from < blocks.length; from += FREED_AT_ONCE) {
+      const some = blocks.slice(from, from + FREED_AT_ONCE)
+      some.forEach((block, i) => {
+        arena.u32[(fieldAt >>> 2) + i] = block
+      })
+      engine.large.undoAllocate(state, arena, fieldAt, 4 * some.length)
     }
     transactions.commit(state)
     if (engine.metadata.records !== this.committed)

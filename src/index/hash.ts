@@ -292,6 +292,14 @@ export class HashIndex {
     }
   }
 
+  /** The blocks of the large value of the key in the key buffer, or none. */
+  largeBlocks(): number[] {
+    const record = this.find()
+    const flags = record === 0 ? 0 : recordFlags(this.arena, record)
+    if ((flags & RecordFlag.large) === 0) return []
+    return this.large.blocksOf(LargeValues.pointer(this.arena, pointerAt(this.fieldOf(record), flags)))
+  }
+
   /** Position of the value field of a record. */
   fieldOf(record: number): number {
     const u8 = this.arena.u8

@@ -173,6 +173,15 @@ export class LargeValues {
     return value
   }
 
+  /** The blocks of a chain. */
+  blocksOf({ head, blocks }: LargePointer): number[] {
+    const { pool } = this
+    const chain = [head]
+    while (chain.length < blocks)
+      chain.push(pool.arena.u32[(pool.get(chain[chain.length - 1]!) + AT_NEXT) >>> 2]!)
+    return chain
+  }
+
   /** Decodes the value field of a large record at `position`. */
   static pointer(a: Arena, position: number): LargePointer {
     const { u8 } = a

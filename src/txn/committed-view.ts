@@ -41,6 +41,21 @@ export class CommittedView {
     return records
   }
 
+  /** The blocks that the transaction has taken for large values, those that it has replaced itself included. */
+  allocatedBy(state: TransactionState): number[] {
+    const blocks: number[] = []
+    for (let lsn = state.lastLsn; lsn > 0; ) {
+      const { arena, position } = this.log.locate(lsn)
+      if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
+        const { kind, field, fieldLength } = undoSection(arena, position)
+        if (kind === UndoKind.allocate)
+          for (let at = 0; at < fieldLength; at += 4) blocks.push(arena.u32[(field + at) >>> 2]!)
+      }
+      lsn = recordPrevious(arena, position)
+    }
+    return blocks
+  }
+
   /** What the records of the transaction behind `stop` say, and the LSN where the walk back ended. */
   private collect(
     state: TransactionState,
