@@ -2,7 +2,7 @@
  * A database at work, with iterators, cursors, snapshots and transactions left open for a while: each must go on seeing
  * what it saw at its beginning, and nobody what is not committed.
  */
-import { type BatchOperation, LockConflictError, type Transaction } from '../../src/index.ts'
+import { type BatchOperation, type Database, LockConflictError, type Transaction } from '../../src/index.ts'
 import type { RangeCursor, RangeIterator } from '../../src/range-iterator.ts'
 import type { Snapshot } from '../../src/snapshot.ts'
 import { expectVerified, type Subject } from '../support/database.ts'
@@ -84,7 +84,7 @@ export class Life {
     this.#names = names
   }
 
-  get db() {
+  get db(): Database {
     return this.#subject.db
   }
 
