@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { open } from '../../src/index.ts'
 import { withDirectory } from '../support/directory.ts'
 import { type CodeBlock, codeBlocks, withChecks, withDatabase } from './code-blocks.ts'
@@ -12,19 +12,19 @@ const root: string = fileURLToPath(new URL('../..', import.meta.url))
 const checks: string = fileURLToPath(new URL('checks.ts', import.meta.url))
 const pages: readonly string[] = ['README.md', 'docs/api.md']
 
-/** Where the names that examples import lie: the source to run, the built types to check against. */
-const modules: Readonly<Record<string, { source: string; types: string }>> = {
-  xenondb: { source: 'src/index.ts', types: 'dist/index.d.ts' },
-  'xenondb/c': { source: 'src/c.ts', types: 'dist/c.d.ts' },
-  'xenondb/level': { source: 'src/level/index.ts', types: 'dist/level/index.d.ts' },
-  'xenondb/keyv': { source: 'src/keyv/index.ts', types: 'dist/keyv/index.d.ts' },
-  'xenondb/testing': { source: 'src/testing/index.ts', types: 'dist/testing/index.d.ts' },
+/** Where the names that examples import lie. */
+const modules: Readonly<Record<string, string>> = {
+  xenondb: 'src/index.ts',
+  'xenondb/c': 'src/c.ts',
+  'xenondb/level': 'src/level/index.ts',
+  'xenondb/keyv': 'src/keyv/index.ts',
+  'xenondb/testing': 'src/testing/index.ts',
 }
 
 const withSources = (code: string): string =>
   code.replace(/(from ')([^'.]+)(')/g, (whole, before, name, after) => {
     const module = modules[name]
-    if (module !== undefined) return `${before}${join(root, module.source)}${after}`
+    if (module !== undefined) return `${before}${join(root, module)}${after}`
     return name.startsWith('node:') || name.startsWith('/')
       ? whole
       : `${before}${fileURLToPath(import.meta.resolve(name))}${after}`
@@ -34,6 +34,7 @@ const run = (block: CodeBlock): Promise<void> =>
   withDirectory(async directory => {
     const program = join(directory, 'program.ts')
     writeFileSync(program, withSources(withChecks(block, checks)))
+    const print = vi.spyOn(console, 'log').mockImplementation(() => {})
     const before = process.cwd()
     process.chdir(directory)
     try {
@@ -46,6 +47,7 @@ const run = (block: CodeBlock): Promise<void> =>
       }
     } finally {
       process.chdir(before)
+      print.mockRestore()
     }
   })
 
@@ -63,7 +65,7 @@ test('the examples pass the type check', () =>
         writeFileSync(join(directory, name), '\n'.repeat(block.line - 1) + withDatabase(block))
       }
     }
-    const paths = Object.entries(modules).map(([name, { types }]) => [name, [join(root, types)]])
+    const paths = Object.entries(modules).map(([name, path]) => [name, [join(root, path)]])
     writeFileSync(
       join(directory, 'tsconfig.json'),
       JSON.stringify({
