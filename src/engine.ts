@@ -132,7 +132,8 @@ export class Engine {
       const logAt = textAt + TEXT_SCRATCH_BYTES
       const frameStart = alignUp(logAt + logCapacity, PAGE)
       const firstFrames = Math.min(frames, Math.floor(FIRST_POOL_BYTES / blockSize))
-      this.arena = new Arena(frameStart + firstFrames * blockSize)
+      // Whoever asks for the lines of a record ahead may look behind the last frame.
+      this.arena = new Arena(frameStart + firstFrames * blockSize + PAGE)
       this.log = new LogWriter(
         this.arena,
         logAt,
