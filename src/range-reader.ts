@@ -102,10 +102,18 @@ export class RangeReader<V, K> {
   }
 
   private loadOn(most: number): void {
-    const { view } = this
+    const { view, store } = this
+    const { health } = store.engine
     const count = Math.min(this.chunk, this.left, most)
-    if (view === undefined) this.read(count)
-    else this.store.asOf(view, () => this.read(count))
+    // A codec that came back into the database would overwrite the keys that were found.
+    health.busy = true
+    health.attention = true
+    try {
+      if (view === undefined) this.read(count)
+      else store.asOf(view, () => this.read(count))
+    } finally {
+      health.busy = false
+    }
     this.chunk = Math.min(LARGEST_CHUNK, 2 * this.chunk)
   }
 
