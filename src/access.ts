@@ -55,9 +55,22 @@ export class Access<V> {
     return store.hasIn(state, key)
   }
 
+  /** When the record expires: 0 if it does not, undefined if there is none. */
+  timeOf(key: Key): number | undefined {
+    const { store, state, view } = this
+    if (view !== undefined && !this.isOwn(key)) return store.timeAt(view, key)
+    if (this.isolation === 'read-committed' && !this.isOwn(key)) return store.timeOf(key)
+    return store.timeIn(state, key)
+  }
+
   put(key: Key, value: V, ttl: number): void {
     this.requireUnchanged(key)
     this.store.putIn(this.state, key, value, ttl)
+  }
+
+  putUntil(key: Key, value: V, expiresAt: number): void {
+    this.requireUnchanged(key)
+    this.store.putUntilIn(this.state, key, value, expiresAt)
   }
 
   delete(key: Key): boolean {
@@ -68,6 +81,11 @@ export class Access<V> {
   changeExpiry(key: Key, ttl: number): boolean {
     this.requireUnchanged(key)
     return this.store.changeExpiry(this.state, key, ttl)
+  }
+
+  changeExpiryTime(key: Key, expiresAt: number): boolean {
+    this.requireUnchanged(key)
+    return this.store.changeExpiryTime(this.state, key, expiresAt)
   }
 
   /**

@@ -139,6 +139,19 @@ export class AsyncTransaction<V = string> {
     this.forget()
   }
 
+  /** @internal Runs several operations as one, and all of them again after it had to wait for a lock. */
+  together<T>(work: (tx: Transaction<V>) => T): Promise<T> {
+    return this.run(() => {
+      const before = this.tx.savepoint()
+      try {
+        return work(this.tx)
+      } catch (error) {
+        if (!this.tx.ended) this.tx.rollbackTo(before)
+        throw error
+      }
+    })
+  }
+
   private async run<T>(operation: () => T): Promise<T> {
     for (;;) {
       if (this.signal?.aborted === true && !this.tx.ended) this.abandon()

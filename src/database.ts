@@ -22,6 +22,7 @@ import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts
 import { resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
 import { Ranges } from './ranges.ts'
+import { Records } from './records.ts'
 import { Snapshot } from './snapshot.ts'
 import { collectStats } from './stats.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
@@ -379,6 +380,16 @@ export class Database<V = string> {
     const { buffer = 10_000, signal } = options
     signal?.throwIfAborted()
     return this.watching.watch(resolveRange(range), checkedBuffer(buffer), signal)
+  }
+
+  /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
+  records(): Records<V> {
+    return new Records(this.store, this.ranges, {
+      check: () => this.check(),
+      checkWritable: () => this.checkWritable(),
+      makeDurable: () => this.makeDurable(),
+      expires: time => this.sweeper.schedule(time),
+    })
   }
 
   /** Brings the data file up to date with the log and cuts the log. */

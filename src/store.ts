@@ -291,7 +291,8 @@ export class Store<V> {
     return bytes === undefined ? undefined : this.decode(asText(bytes), 0, bytes.length)
   }
 
-  private committedBytes(record: CommittedRecord): Uint8Array | undefined {
+  /** The bytes of its value, or undefined if it has expired. */
+  committedBytes(record: CommittedRecord): Uint8Array | undefined {
     const { arena, fieldAt } = this.engine
     if (record.flags === 0) return record.field
     arena.u8.set(record.field, fieldAt)
@@ -300,8 +301,13 @@ export class Store<V> {
 
   /** One put as a transaction of its own, committed but not made durable. `ttl`: milliseconds, 0 = for ever. */
   put(key: Key, value: V, ttl: number): void {
+    this.putUntil(key, value, this.timeAfter(ttl))
+  }
+
+  /** The same with the exact time of expiry, 0 = never. */
+  putUntil(key: Key, value: V, expiresAt: number): void {
     const { transactions, index } = this.engine
-    this.encode(value, ttl)
+    this.encode(value, expiresAt)
     index.key.set(key)
     if (this.isInline) {
       const start = this.fieldStart()
@@ -320,7 +326,11 @@ export class Store<V> {
   }
 
   putIn(state: TransactionState, key: Key, value: V, ttl: number): void {
-    this.encode(value, ttl)
+    this.putUntilIn(state, key, value, this.timeAfter(ttl))
+  }
+
+  putUntilIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
+    this.encode(value, expiresAt)
     this.engine.index.key.set(key)
     this.store(state)
   }
@@ -344,9 +354,9 @@ export class Store<V> {
   }
 
   /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */
-  private encode(value: V, ttl: number): void {
-    this.flags = ttl === 0 ? 0 : RecordFlag.expires
-    this.expiresAt = ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+  private encode(value: V, expiresAt: number): void {
+    this.flags = expiresAt === 0 ? 0 : RecordFlag.expires
+    this.expiresAt = expiresAt
     if (!this.callsBack) {
       this.length = this.encoder.encode(value)
       return
@@ -439,6 +449,11 @@ export class Store<V> {
    * (to take the time away) none that expires.
    */
   changeExpiry(state: TransactionState, key: Key, ttl: number): boolean {
+    return this.changeExpiryTime(state, key, this.timeAfter(ttl))
+  }
+
+  /** The same with the exact time, 0 = never. */
+  changeExpiryTime(state: TransactionState, key: Key, expiresAt: number): boolean {
     const { arena, index, transactions } = this.engine
     index.key.set(key)
     const record = index.find()
@@ -447,37 +462,61 @@ export class Store<V> {
       return false
     }
     const old = recordFlags(arena, record)
-    if (ttl === 0 && (old & RecordFlag.expires) === 0) return false
+    if (expiresAt === 0 && (old & RecordFlag.expires) === 0) return false
     const field = index.fieldOf(record)
     const from = pointerAt(field, old)
     const length = field + recordFieldLength(arena, record) - from
     arena.u8.copyWithin(this.valueAt, from, from + length)
-    this.expiresAt = ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+    this.expiresAt = expiresAt
     this.length = length
     const start = this.fieldStart()
-    const flags = ttl === 0 ? old & ~RecordFlag.expires : old | RecordFlag.expires
+    const flags = expiresAt === 0 ? old & ~RecordFlag.expires : old | RecordFlag.expires
     index.put(state, flags, start, this.valueAt + length - start)
     return true
   }
 
+  private timeAfter(ttl: number): number {
+    return ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+  }
+
   /** Milliseconds until the committed record expires: Infinity if it does not, undefined if there is none. */
   ttl(key: Key): number | undefined {
+    const time = this.timeOf(key)
+    if (time === undefined || time === 0) return time === 0 ? Number.POSITIVE_INFINITY : undefined
+    return Math.max(1, time - this.engine.now())
+  }
+
+  /** When the committed record expires: 0 if it does not, undefined if there is none. */
+  timeOf(key: Key): number | undefined {
     const { index, transactions } = this.engine
     index.key.set(key)
     const record = index.find()
     if (transactions.locks.exclusive !== 0) {
       const before = this.committedBefore()
       if (before === undefined) return undefined
-      if (before !== null)
-        return this.remaining((before.flags & RecordFlag.expires) === 0 ? 0 : readTime(before.field, 0))
+      if (before !== null) return this.ahead(committedTime(before))
     }
-    return record === 0 ? undefined : this.remaining(this.expiryOf(record))
+    return record === 0 ? undefined : this.ahead(this.expiryOf(record))
   }
 
-  remaining(time: number): number | undefined {
-    if (time === 0) return Number.POSITIVE_INFINITY
-    const left = time - this.engine.now()
-    return left > 0 ? left : undefined
+  /** The same as the transaction sees it. */
+  timeIn(state: TransactionState, key: Key): number | undefined {
+    const record = this.findIn(state, key)
+    return record === 0 ? undefined : this.ahead(this.expiryOf(record))
+  }
+
+  /** The same as a snapshot sees it. */
+  timeAt(view: View, key: Key): number | undefined {
+    return this.at(
+      view,
+      key,
+      record => this.ahead(this.expiryOf(record)),
+      before => this.ahead(committedTime(before)),
+    )
+  }
+
+  private ahead(time: number): number | undefined {
+    return time === 0 || !this.timePassed(time) ? time : undefined
   }
 
   /** Runs `work` in a transaction that nobody else can see into. */
@@ -498,6 +537,9 @@ export const requireList = <T>(keys: readonly T[]): readonly T[] => {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
   return keys
 }
+
+const committedTime = (record: CommittedRecord): number =>
+  (record.flags & RecordFlag.expires) === 0 ? 0 : readTime(record.field, 0)
 
 const NOTHING: ReadonlyMap<string, CommittedRecord | undefined> = new Map()
 const ABSENT = { removed: false, found: false }

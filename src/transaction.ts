@@ -116,6 +116,24 @@ export class Transaction<V = string> {
     return this.access.changeExpiry(key, 0)
   }
 
+  /** @internal When the record expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */
+  timeOf(key: Key): number | undefined {
+    this.check()
+    return this.access.timeOf(key)
+  }
+
+  /** @internal Stores a record with its exact time of expiry, 0 = never. */
+  putUntil(key: Key, value: V, expiresAt: number): void {
+    this.checkWritable()
+    this.access.putUntil(key, value, expiresAt)
+  }
+
+  /** @internal Gives the record another time of expiry, 0 = never; false if nothing changes. */
+  changeExpiryTime(key: Key, expiresAt: number): boolean {
+    this.checkWritable()
+    return this.access.changeExpiryTime(key, expiresAt)
+  }
+
   /**
    * The keys of a range, in order, changes of this transaction included; the range is locked, so that it stays the
    * same for this transaction. Changes that it makes itself while it iterates may be seen.

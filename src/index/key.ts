@@ -165,6 +165,22 @@ export class KeyBuffer {
     this.hash.of(this.arena.u8, this.at, this.length)
   }
 
+  /** A key that lies among other bytes. */
+  setPart(source: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    if (length > 64) {
+      this.set(source.subarray(start, end))
+      return
+    }
+    if (length === 0) throw new InvalidArgumentError('a key must not be empty')
+    const { u8 } = this.arena
+    const { home } = this
+    for (let i = 0; i < length; i++) u8[home + i] = source[start + i]!
+    this.at = home
+    this.length = length
+    this.hash.of(u8, home, length)
+  }
+
   /** A key whose bytes lie in an arena already. */
   copy(source: Arena, position: number, length: number): void {
     this.at = this.home

@@ -45,6 +45,18 @@ export class BucketScan {
     this.records.length = 0
   }
 
+  /** Goes on where another scan had come to (`next`): a number from 0, the beginning. */
+  goOnFrom(place: number): void {
+    this.nextRoot = 1 + Math.floor(place / POSITIONS)
+    this.nextPosition = place % POSITIONS
+    this.records.length = 0
+  }
+
+  /** Where the scan has come to: a whole number below 2^53, or 0 at the end. */
+  get next(): number {
+    return this.nextRoot > INDEX_BLOCKS ? 0 : (this.nextRoot - 1) * POSITIONS + this.nextPosition
+  }
+
   /** Copies the next bucket; false behind the last one. */
   advance(): boolean {
     if (this.nextRoot > INDEX_BLOCKS) return false

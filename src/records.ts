@@ -1,0 +1,209 @@
+/**
+ * Records for somebody who decides himself when what he has written becomes durable: the server, which makes the
+ * writes of all clients durable at once before it answers any of them. Times of expiry are exact (milliseconds since
+ * 1970, 0 = never).
+ */
+import { copyBytes } from './encoding.ts'
+import { InvalidArgumentError } from './errors.ts'
+import { expiredKeys, expiryTime } from './expiry.ts'
+import { BucketScan } from './index/scan.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
+import { resolveRange } from './range.ts'
+import type { Ranges } from './ranges.ts'
+import type { Store } from './store.ts'
+import { fromLatin1, latin1 } from './txn/committed-view.ts'
+import type { TransactionState } from './txn/transaction-state.ts'
+import type { Key } from './types.ts'
+
+export interface RecordsOwner {
+  check(): void
+  checkWritable(): void
+  makeDurable(): void
+  /** Something expires at this time. */
+  expires(time: number): void
+}
+
+export class Records<V> {
+  /** Where the value lies that `find` has found: the caller takes it before it does anything else. */
+  bytes: Uint8Array = new Uint8Array(0)
+  at = 0
+  private readonly store: Store<V>
+  private readonly ranges: Ranges<V>
+  private readonly owner: RecordsOwner
+  /** The transaction around several operations. */
+  private state: TransactionState | undefined
+
+  constructor(store: Store<V>, ranges: Ranges<V>, owner: RecordsOwner) {
+    this.store = store
+    this.ranges = ranges
+    this.owner = owner
+  }
+
+  now(): number {
+    return this.store.engine.now()
+  }
+
+  get ordered(): boolean {
+    return this.store.engine.metadata.ordered
+  }
+
+  /** Looks for the key that lies at [start, end) of `source`: length of its value, or -1; `bytes` and `at` say where. */
+  find(source: Uint8Array, start: number, end: number): number {
+    this.owner.check()
+    const { store } = this
+    const { index, transactions, arena } = store.engine
+    index.key.setPart(source, start, end)
+    const record = index.find()
+    let value: Uint8Array | undefined
+    const before = transactions.locks.exclusive === 0 ? null : store.committedBefore()
+    if (before === null) {
+      if (record === 0) return -1
+      const flags = recordFlags(arena, record)
+      const field = index.fieldOf(record)
+      const length = recordFieldLength(arena, record)
+      if (flags === 0) {
+        this.bytes = arena.u8
+        this.at = field
+        return length
+      }
+      value = store.bytesOf(arena, flags, field, length)
+    } else if (before !== undefined) value = store.committedBytes(before)
+    if (value === undefined) return -1
+    this.bytes = value
+    this.at = 0
+    return value.length
+  }
+
+  get(key: Key): V | undefined {
+    this.owner.check()
+    return this.store.get(key)
+  }
+
+  has(key: Key): boolean {
+    this.owner.check()
+    return this.store.has(key)
+  }
+
+  /** When the record expires; undefined if there is none. */
+  timeOf(key: Key): number | undefined {
+    this.owner.check()
+    return this.store.timeOf(key)
+  }
+
+  put(key: Key, value: V, expiresAt: number): void {
+    this.owner.checkWritable()
+    const time = this.timeFor(expiresAt)
+    if (this.state === undefined) this.store.putUntil(key, value, time)
+    else this.store.putUntilIn(this.state, key, value, time)
+  }
+
+  delete(key: Key): boolean {
+    this.owner.checkWritable()
+    return this.state === undefined ? this.store.delete(key).found : this.store.deleteIn(this.state, key)
+  }
+
+  changeExpiry(key: Key, expiresAt: number): boolean {
+    this.owner.checkWritable()
+    const time = this.timeFor(expiresAt)
+    return this.together(state => this.store.changeExpiryTime(state, key, time))
+  }
+
+  private timeFor(expiresAt: number): number {
+    if (expiresAt === 0) return 0
+    this.owner.expires(expiresAt)
+    return expiryTime(0, expiresAt)
+  }
+
+  /** Runs `work` as one transaction, which it is a part of if there is one already. */
+  together<T>(work: (state: TransactionState) => T): T {
+    if (this.state !== undefined) return work(this.state)
+    let result: T | undefined
+    this.owner.check()
+    try {
+      this.store.implicitly(state => {
+        this.state = state
+        result = work(state)
+      })
+    } finally {
+      this.state = undefined
+    }
+    return result as T
+  }
+
+  /** Number of records that have not expired. */
+  count(): number {
+    this.owner.check()
+    const { engine } = this.store
+    const past = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY).length
+    return engine.metadata.records + (this.state?.records ?? 0) - past
+  }
+
+  /** Removes everything. */
+  clear(): void {
+    this.owner.checkWritable()
+    this.together(state => {
+      if (this.ordered) {
+        this.ranges.clear(state, resolveRange(undefined))
+        return
+      }
+      for (let place = 0; ; ) {
+        const { keys, next } = this.scan(place, 1)
+        for (const key of keys) this.store.deleteIn(state, key)
+        if (next === 0) return
+        place = next
+      }
+    })
+  }
+
+  /**
+   * Keys from a place on that an earlier call gave as `next` (0: from the beginning, 0 again: that was the end), at
+   * least `least` of them if there are so many. A key that stays is met exactly once.
+   */
+  scan(place: number, least: number): { keys: Uint8Array[]; next: number } {
+    this.owner.check()
+    const { store } = this
+    const { pool, metadata, file } = store.engine
+    if (!(Number.isSafeInteger(place) && place >= 0)) throw new InvalidArgumentError('not a place of a scan')
+    const scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+    scan.goOnFrom(place)
+    const keys: Uint8Array[] = []
+    while (keys.length < least && scan.advance()) for (const key of this.keysOf(scan)) keys.push(key)
+    return { keys, next: scan.next }
+  }
+
+  private keysOf(scan: BucketScan): Uint8Array[] {
+    const { store } = this
+    const { transactions, view } = store.engine
+    const { copy } = scan
+    const keys = scan.records.map(record => {
+      const start = record + RECORD_HEADER_BYTES
+      return copyBytes(copy.u8, start, start + recordKeyLength(copy, record))
+    })
+    // What an open transaction has deleted is still there for others.
+    const owner = transactions.locks.exclusive === 0 ? 0 : transactions.locks.exclusiveOwner(scan.bucket)
+    const state = owner === 0 ? undefined : transactions.open.get(owner)
+    if (state !== undefined) {
+      const present = new Set(keys.map(key => latin1(key, 0, key.length)))
+      for (const [name, before] of view.of(state))
+        if (before !== undefined && !present.has(name) && scan.covers(fromLatin1(name)))
+          keys.push(fromLatin1(name))
+    }
+    return keys.filter(key => store.has(key))
+  }
+
+  /** Some key, or undefined if there is none. */
+  random(): Uint8Array | undefined {
+    const roots = 101
+    const start = Math.floor(Math.random() * roots * 4294967296)
+    for (const from of [start, 0]) {
+      const { keys } = this.scan(from, 1)
+      if (keys.length > 0) return keys[Math.floor(Math.random() * keys.length)]
+    }
+    return undefined
+  }
+
+  /** Makes everything that was committed as durable as the database's `durability` says. */
+  settle(): void {
+    this.owner.makeDurable()
+  }
+}
