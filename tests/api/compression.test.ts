@@ -168,19 +168,10 @@ test('a codec that reads the database while a range is read disturbs nothing, or
   }))
 
 test('what cannot be a compression is refused', () => {
-  for (const compression of [
-    'zip',
-    5,
-    {},
-    { name: 'x' },
-    { name: '', compress() {}, decompress() {} },
-  ] as never[])
+  for (const compression of ['zip', 5, {}, { name: 'x' }] as never[])
     expectCode(() => open('never', { compression } as OpenOptions), 'XENON_INVALID_ARGUMENT')
-  return withMemoryDatabase({}, ({ options }) =>
-    expectCode(
-      () => open('other', { storage: options.storage!, compression: 'deflate' }),
-      'XENON_INVALID_ARGUMENT',
-      'XENON_NOT_SUPPORTED',
-    ),
-  )
+  return withMemoryDatabase({}, ({ options }) => {
+    const storage = { ...options.storage!, deflate: undefined }
+    expectCode(() => open('other', { storage, compression: 'deflate' }), 'XENON_INVALID_ARGUMENT')
+  })
 })
