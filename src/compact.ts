@@ -74,7 +74,7 @@ class Compactor {
     const { metadata, file } = this.engine
     this.sliceStart = performance.now()
     const blocksBefore = metadata.blocks
-    const bytesBefore = file.file.size()
+    const bytesBefore = Math.max(file.file.size(), blocksBefore * file.blockSize)
     await this.pause()
     await this.packBuckets()
     await this.packTrees()

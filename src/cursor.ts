@@ -83,7 +83,7 @@ export class Cursor<V, K = string> {
     return { key: key as K, value: this.store.decode(valueBytes, this.valueStart, this.valueEnd) }
   }
 
-  /** The bytes of the key of the record that `next` moved to. */
+  /** @internal The bytes of the key of the record that `next` moved to. */
   currentKey(): Uint8Array {
     return copyBytes(this.keyBytes!, this.keyStart, this.keyEnd)
   }

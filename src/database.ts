@@ -134,7 +134,7 @@ export class Database<V = string> {
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
   expire(key: Key, ttl: number): boolean {
     this.checkWritable()
-    const checked = this.ttlOf({ ttl })
+    const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
     return this.changeExpiry(key, checked)
   }
 
@@ -209,7 +209,7 @@ export class Database<V = string> {
     return new Transaction(
       this.store,
       this.ranges,
-      ttl => this.ttlOf({ ttl }),
+      given => this.ttlOf(given),
       { now: () => this.makeDurable(), soon: () => this.groupCommit.wait() },
       isolation,
       readOnly || this.readOnly,
@@ -377,9 +377,15 @@ export class Database<V = string> {
    */
   watch(range?: Range | Key, options: WatchOptions = {}): Watcher<V> {
     this.check()
-    const { buffer = 10_000, signal } = options
+    const { buffer = 10_000, signal, ...others } = options
+    refuseOptions(others)
     signal?.throwIfAborted()
-    return this.watching.watch(resolveRange(range), checkedBuffer(buffer), signal)
+    const resolved = resolveRange(range)
+    if (resolved.reverse || resolved.limit !== Number.POSITIVE_INFINITY)
+      throw new InvalidArgumentError(
+        'changes are watched in the order of their commits: no reverse, no limit',
+      )
+    return this.watching.watch(resolved, checkedBuffer(buffer), signal)
   }
 
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
@@ -475,6 +481,7 @@ export class Database<V = string> {
         const type = operation?.type
         if (type === 'put') {
           const { ttl } = operation
+          requireKnown(operation, PUT_FIELDS)
           store.putIn(state, operation.key, operation.value, ttl === undefined ? 0 : this.ttlOf({ ttl }))
         } else if (type === 'delete') store.deleteIn(state, operation.key)
         else
@@ -502,7 +509,7 @@ export class Database<V = string> {
       throw new InvalidArgumentError('the options of a put must be an object, such as { ttl: 1000 }')
     for (const name of Object.keys(options))
       if (name !== 'ttl') throw new InvalidArgumentError(`there is no option '${name}' here`)
-    if (options.ttl === undefined) return 0
+    if (options.ttl === undefined || options.ttl === Number.POSITIVE_INFINITY) return 0
     const ttl = checkedTtl(options.ttl)
     this.sweeper.schedule(this.engine.now() + ttl)
     return ttl
@@ -541,6 +548,15 @@ export class Database<V = string> {
         'the database was opened with readOnly; open it without it to write',
       )
   }
+}
+
+const PUT_FIELDS = new Set(['type', 'key', 'value', 'ttl'])
+
+/** A misspelt option must not be lost in silence. */
+const requireKnown = (operation: object, known: ReadonlySet<string>): void => {
+  for (const name in operation)
+    if (!known.has(name))
+      throw new InvalidArgumentError(`a batch operation has no '${name}'; known are ${[...known].join(', ')}`)
 }
 
 const ISOLATION_LEVELS: readonly IsolationLevel[] = [

@@ -21,6 +21,10 @@ export type XenonErrorCode =
   | 'XENON_SNAPSHOT_LOST'
   | 'XENON_WRITE_CONFLICT'
   | 'XENON_WATCH_OVERFLOW'
+  | 'XENON_SERVER'
+  | 'XENON_CONNECTION'
+  | 'XENON_TIMEOUT'
+  | 'XENON_PROTOCOL'
 
 export class XenonError extends Error {
   readonly code: XenonErrorCode

@@ -60,7 +60,8 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     if (this.ended) return false
     this.owner.check()
     this.at = 0
-    this.size = this.reader.load() ? this.reader.size : 0
+    this.size = 0
+    if (this.reader.load()) this.size = this.reader.size
     // The rest is in memory: the snapshot is not needed for that.
     if (this.reader.done) this.end()
     return this.size > 0

@@ -3,7 +3,7 @@
  * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
  */
 import { compareBytes } from './bytes.ts'
-import { CorruptionError, XenonError } from './errors.ts'
+import { CorruptionError, LockConflictError, XenonError } from './errors.ts'
 import { expiredKeys, nextExpiry } from './expiry.ts'
 import { TreeScan } from './index/tree-scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags } from './pager/bucket.ts'
@@ -97,7 +97,14 @@ export class RangeReader<V, K> {
   load(most: number = Number.POSITIVE_INFINITY): boolean {
     this.keys = []
     this.values = []
-    while (!this.done && this.size === 0) this.loadOn(most)
+    while (!this.done && this.size === 0) {
+      try {
+        this.loadOn(most)
+      } catch (error) {
+        // What was read before the lock is given first; whoever reads on meets the lock again.
+        if (this.size === 0 || !(error instanceof LockConflictError)) throw error
+      }
+    }
     return this.size > 0
   }
 
@@ -109,12 +116,19 @@ export class RangeReader<V, K> {
     health.busy = true
     health.attention = true
     try {
-      if (view === undefined) this.read(count)
+      if (view === undefined) this.readLive(count)
       else store.asOf(view, () => this.read(count))
     } finally {
       health.busy = false
     }
     this.chunk = Math.min(LARGEST_CHUNK, 2 * this.chunk)
+  }
+
+  /** A range that is not locked as a whole may have changed since the last step. */
+  private readLive(count: number): void {
+    const { store, state, range } = this
+    if (state?.locksRanges === false) store.engine.transactions.beforeRangeRead(state, range)
+    this.read(count)
   }
 
   get size(): number {

@@ -133,6 +133,7 @@ export class Ranges<V> {
   clear(state: TransactionState, range: ResolvedRange): void {
     const { engine, store } = this
     const wanted = { keys: true, values: false, binaryKeys: true }
+    engine.transactions.beforeRangeRead(state, range)
     const reader = new RangeReader<V, Uint8Array>(store, range, wanted, undefined, state)
     while (reader.load()) {
       for (const key of reader.keys) {

@@ -458,11 +458,14 @@ export class Store<V> {
     index.key.set(key)
     const record = index.find()
     if (record === 0 || this.hasExpired(record)) {
-      if (state.locking) transactions.beforeRead(state, index.bucket)
+      transactions.beforeNoChange(state, index.bucket)
       return false
     }
     const old = recordFlags(arena, record)
-    if (expiresAt === 0 && (old & RecordFlag.expires) === 0) return false
+    if (expiresAt === 0 && (old & RecordFlag.expires) === 0) {
+      transactions.beforeNoChange(state, index.bucket)
+      return false
+    }
     const field = index.fieldOf(record)
     const from = pointerAt(field, old)
     const length = field + recordFieldLength(arena, record) - from

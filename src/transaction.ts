@@ -1,6 +1,7 @@
 /** An explicit transaction over a database: synchronous, all or nothing. */
 import { Access } from './access.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
+import { checkedTtl } from './expiry.ts'
 import type { RangeIterator } from './range-iterator.ts'
 import type { RangeReader } from './range-reader.ts'
 import type { IteratorKind, Ranges } from './ranges.ts'
@@ -39,7 +40,8 @@ export class Transaction<V = string> {
   private readonly readOnly: boolean
   private readonly access: Access<V>
   private readonly ranges: Ranges<V>
-  private readonly checkTtl: (ttl: number) => number
+  /** The checked ttl of the options of a put, 0 = none. */
+  private readonly ttlOf: (options: PutOptions) => number
   /** Numbers of the savepoints that still stand, ascending. */
   private readonly savepoints: number[] = []
   private nextSavepoint = 1
@@ -48,14 +50,14 @@ export class Transaction<V = string> {
   constructor(
     store: Store<V>,
     ranges: Ranges<V>,
-    checkTtl: (ttl: number) => number,
+    ttlOf: (options: PutOptions) => number,
     durable: DurableCommit,
     isolation: IsolationLevel,
     readOnly: boolean,
   ) {
     this.store = store
     this.ranges = ranges
-    this.checkTtl = checkTtl
+    this.ttlOf = ttlOf
     this.durable = durable
     this.readOnly = readOnly
     this.state = store.engine.transactions.begin(true)
@@ -98,16 +100,15 @@ export class Transaction<V = string> {
    * Stores a record. If it throws, the transaction is as it was before and still open.
    * @throws LockConflictError if another open transaction has read or changed the key's block.
    */
-  put(key: Key, value: V, options: PutOptions = {}): void {
+  put(key: Key, value: V, options?: PutOptions): void {
     this.checkWritable()
-    const { ttl } = options
-    this.access.put(key, value, ttl === undefined ? 0 : this.checkTtl(ttl))
+    this.access.put(key, value, options === undefined ? 0 : this.ttlOf(options))
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
   expire(key: Key, ttl: number): boolean {
     this.checkWritable()
-    return this.access.changeExpiry(key, this.checkTtl(ttl))
+    return this.access.changeExpiry(key, this.ttlOf({ ttl: checkedTtl(ttl) }))
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */

@@ -160,7 +160,9 @@ export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
     for (const { resolve } of this.waiting.splice(0)) resolve({ done: true, value: undefined })
   }
 
-  private fail(error: unknown): void {
+  /** @internal */
+  fail(error: unknown): void {
+    if (this.ended) return
     const waiting = this.waiting.shift()
     if (waiting !== undefined) waiting.reject(error)
     else this.failure = error

@@ -35,6 +35,14 @@ test('the walk keeps a directory that is named, and refuses one that is used', (
     expect(existsSync(`${kept}/cities`)).toBe(true)
   }))
 
+test('worker threads share one database, and lose no addition', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('workers', [], directory)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toBe('counter: 100 after 4 workers added 1 25 times each\n')
+    expect(readdirSync(directory)).toEqual([])
+  }))
+
 test('the quickstart prints what its comments say', () =>
   withDirectory(directory => {
     const { status, stdout, stderr } = run('quickstart', [], directory)
