@@ -229,10 +229,7 @@ export class HashIndex {
   remove(state: TransactionState): Outcome {
     const record = this.find()
     if (record === 0) {
-      const { transactions, bucket } = this
-      if (state.locking) transactions.beforeRead(state, bucket)
-      // An open transaction may have removed it, and may yet roll back.
-      else if (transactions.locks.exclusiveOwner(bucket) !== 0) transactions.locks.requireFree(bucket)
+      this.transactions.beforeNoChange(state, this.bucket)
       return Outcome.absent
     }
     this.transactions.beforeChange(state, this.bucket)

@@ -958,7 +958,10 @@ export class Structure {
       !isBucket ||
       (bucketNext(pool.arena, childBase) === 0 &&
         liveBytes(pool.arena, childBase) <= MERGE_UP_TO * this.usable)
-    const allowed = !isBucket || this.transactions.mayRestructure(state, child)
+    // Whoever waited for the index block while it was a bucket may hold it still.
+    const allowed =
+      !isBucket ||
+      (this.transactions.mayRestructure(state, child) && this.transactions.mayRestructure(state, block))
     if (fits && allowed) {
       if (isBucket) this.transactions.beforeChange(state, block)
       free.plan(0)

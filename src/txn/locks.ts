@@ -93,6 +93,12 @@ export class LockTable {
     if (word !== 0) throw this.conflict(block, 0, true)
   }
 
+  /** Throws if another transaction holds the block exclusively. */
+  requireReadable(block: number, transaction: number): void {
+    const owner = this.exclusiveOwner(block)
+    if (owner !== 0 && owner !== transaction) throw this.conflict(block, transaction, false)
+  }
+
   private soleSharer(block: number, transaction: number): boolean {
     const sharers = this.sharers.get(block)!
     return sharers.size === 1 && sharers.has(transaction)

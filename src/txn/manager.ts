@@ -119,6 +119,15 @@ export class TransactionManager {
     if (this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
   }
 
+  /**
+   * Before it is found that there is nothing to change: what another open transaction has done there may be taken back.
+   * At the levels that lock no reads, it is only waited for.
+   */
+  beforeNoChange(state: TransactionState, block: number): void {
+    if (state.locking && state.locksReads) this.beforeRead(state, block)
+    else this.locks.requireReadable(block, state.id)
+  }
+
   /** Before a key is added or taken out: nobody else may have read a range with it. */
   beforeKeyChange(state: TransactionState, u8: Uint8Array, at: number, length: number): void {
     if (this.ranges.isEmpty || state.undoNext >= 0) return
@@ -131,9 +140,12 @@ export class TransactionManager {
     )
   }
 
-  /** Before a range is read in a transaction: nobody else may have changed a key of it, or change one until its end. */
+  /**
+   * Before a range is read in a transaction: nobody else may have changed a key of it (a deleted one, which may come
+   * back, is not met otherwise), or, if the level locks ranges, change one until its end.
+   */
   beforeRangeRead(state: TransactionState, bounds: Bounds): void {
-    if (!state.locking || !state.locksRanges) return
+    if (!state.locking || !state.locksReads) return
     for (const other of this.open.values()) {
       if (other === state || other.lastLsn === 0) continue
       for (const key of this.view.of(other).keys())
@@ -145,7 +157,7 @@ export class TransactionManager {
           )
         }
     }
-    this.ranges.add(state.id, bounds)
+    if (state.locksRanges) this.ranges.add(state.id, bounds)
   }
 
   /** True when a structure change on behalf of `state` may move the records of a bucket. */
