@@ -4,7 +4,7 @@
 export interface PortLike {
   postMessage(message: unknown): void
   on?(event: 'message' | 'close', listener: (message: unknown) => void): unknown
-  addEventListener?(event: 'message', listener: (event: never) => void): void
+  addEventListener?(event: 'message', listener: never): void
   start?(): void
   close?(): void
 }
@@ -29,7 +29,8 @@ export interface PortError {
 export const listen = (port: PortLike, onMessage: (message: unknown) => void): void => {
   if (port.on !== undefined) port.on('message', onMessage)
   else {
-    port.addEventListener?.('message', event => onMessage((event as { data: unknown }).data))
+    const listener = (event: { data: unknown }): void => onMessage(event.data)
+    port.addEventListener?.('message', listener as never)
     port.start?.()
   }
 }
