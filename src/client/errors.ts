@@ -1,0 +1,56 @@
+/** What can go wrong between a client and its server. */
+import { XenonError, type XenonErrorCode } from '../errors.ts'
+
+/** Errors of the engine that a server names by their first word. */
+const CODES: Readonly<Record<string, XenonErrorCode>> = {
+  DEADLOCK: 'XENON_DEADLOCK',
+  WRITECONFLICT: 'XENON_WRITE_CONFLICT',
+  LOCKTIMEOUT: 'XENON_LOCK_CONFLICT',
+  LOCKED: 'XENON_LOCK_CONFLICT',
+  READONLY: 'XENON_READ_ONLY',
+}
+
+/** The server has answered with an error: `message` is its text as it came, `prefix` the first word (`ERR`). */
+export class ServerError extends XenonError {
+  readonly prefix: string
+
+  constructor(text: string) {
+    const prefix = /^[A-Z][A-Z0-9_]*(?= |$)/.exec(text)?.[0] ?? ''
+    super(codeOf(prefix, text), text)
+    this.prefix = prefix
+  }
+}
+
+function codeOf(prefix: string, text: string): XenonErrorCode {
+  const named = /\bXENON_[A-Z_]+\b/.exec(text)?.[0]
+  return (named as XenonErrorCode | undefined) ?? CODES[prefix] ?? 'XENON_SERVER'
+}
+
+/** There is no connection. `sent`: the command may have been executed, or not; nobody knows. */
+export class ConnectionError extends XenonError {
+  readonly sent: boolean
+
+  constructor(message: string, sent: boolean, cause?: unknown) {
+    super('XENON_CONNECTION', message, cause === undefined ? undefined : { cause })
+    this.sent = sent
+  }
+}
+
+/** No answer in time. `sent`: the command may still be executed. */
+export class TimeoutError extends XenonError {
+  readonly sent: boolean
+
+  constructor(message: string, sent: boolean) {
+    super('XENON_TIMEOUT', message)
+    this.sent = sent
+  }
+}
+
+/** What the server sends is not the Redis protocol. */
+export class ProtocolError extends XenonError {
+  constructor(what: string) {
+    super('XENON_PROTOCOL', `the server sent what is not the Redis protocol: ${what}`)
+  }
+}
+
+export const closedError = (): XenonError => new XenonError('XENON_CLOSED', 'the client is closed')

@@ -1,0 +1,365 @@
+/**
+ * One connection and what waits for it.
+ *
+ *     send → queue ─(one socket write per turn)→ sent ─(reply)→ resolved
+ *
+ * 1. Replies come in the order of the commands: the first reply belongs to the first of `sent`.
+ * 2. When the connection breaks, `queue` waits for the next one. Of `sent`, only reads are queued again; of everything
+ *    else nobody knows whether it was executed, so it is rejected and never repeated.
+ * 3. A request that has timed out keeps its place in `sent` until its reply comes, which is dropped.
+ */
+import { connect as connectPlain, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectSecure } from 'node:tls'
+import type { XenonError } from '../errors.ts'
+import { type Argument, CommandEncoder } from './encoder.ts'
+import { ConnectionError, closedError, ProtocolError, ServerError, TimeoutError } from './errors.ts'
+import { type Reply, ReplyReader } from './reader.ts'
+
+export interface LinkOptions {
+  host: string
+  port: number
+  /** A Unix socket, in place of host and port. */
+  path: string | undefined
+  tls: boolean | ConnectionOptions
+  username: string
+  password: string | undefined
+  name: string | undefined
+  /** Milliseconds for a reply; `Infinity`: any. */
+  timeout: number
+  /** Milliseconds for a connection, the greeting included. */
+  connectTimeout: number
+  reconnect: boolean
+}
+
+interface Request {
+  commands: readonly (readonly Argument[])[]
+  replies: Reply[]
+  repeatable: boolean
+  tries: number
+  /** By `performance.now()`. */
+  deadline: number
+  settled: boolean
+  resolve: (replies: Reply[]) => void
+  reject: (error: Error) => void
+}
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 2000
+/** A read that was sent so often without an answer is not sent again. */
+const MOST_TRIES = 3
+
+export class Link {
+  private readonly options: LinkOptions
+  private readonly onPush: (items: Reply[]) => void
+  private readonly onEnd: (error: Error | undefined) => void
+  private readonly encoder = new CommandEncoder()
+  private socket: Socket | undefined
+  private ready = false
+  private closing = false
+  private over = false
+  private attempts = 0
+  private queue: Request[] = []
+  private sent: Request[] = []
+  private answered = 0
+  private flushing = false
+  private received = 0
+  private clock: NodeJS.Timeout | undefined
+  private pause: NodeJS.Timeout | undefined
+  private opening: { resolve: () => void; reject: (error: Error) => void } | undefined
+  private ending: (() => void)[] = []
+
+  constructor(
+    options: LinkOptions,
+    onPush: (items: Reply[]) => void = () => {},
+    onEnd: (error: Error | undefined) => void = () => {},
+  ) {
+    this.options = options
+    this.onPush = onPush
+    this.onEnd = onEnd
+  }
+
+  /** Resolves when the server has greeted; rejects, for good, if the first attempt fails. */
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.opening = { resolve, reject }
+      this.attempt()
+    })
+  }
+
+  /** False once no command can be sent any more. */
+  get usable(): boolean {
+    return !this.closing && !this.over
+  }
+
+  /** True while nothing is on its way. */
+  get idle(): boolean {
+    return this.queue.length === 0 && this.sent.length === this.answered
+  }
+
+  /**
+   * Sends commands one behind the other, with nothing between them; resolves to a reply for each, where an error of
+   * the server is one too.
+   */
+  send(commands: readonly (readonly Argument[])[], repeatable: boolean): Promise<Reply[]> {
+    if (!this.usable) return Promise.reject(closedError())
+    return new Promise((resolve, reject) => {
+      this.queue.push(this.request(commands, repeatable, resolve, reject))
+      this.flushSoon()
+      this.watchClock()
+    })
+  }
+
+  /** Lets what is on its way be answered, then closes. */
+  close(): Promise<void> {
+    return new Promise(resolve => {
+      if (this.over) return resolve()
+      this.ending.push(resolve)
+      this.closing = true
+      if (!this.ready) this.end(closedError())
+      else this.endWhenIdle()
+    })
+  }
+
+  /** Closes at once; what is on its way is rejected. */
+  destroy(error: Error = closedError()): void {
+    if (!this.over) this.end(error)
+  }
+
+  private request(
+    commands: Request['commands'],
+    repeatable: boolean,
+    resolve: Request['resolve'],
+    reject: Request['reject'],
+  ): Request {
+    const deadline = performance.now() + this.options.timeout
+    return { commands, replies: [], repeatable, tries: 0, deadline, settled: false, resolve, reject }
+  }
+
+  private attempt(): void {
+    const { host, port, path, tls } = this.options
+    const place = path === undefined ? { host, port } : { path }
+    let failure: Error | undefined
+    let socket: Socket
+    try {
+      const secure = tls === true ? {} : tls
+      socket =
+        secure === false
+          ? connectPlain(place)
+          : connectSecure({ servername: nameOf(host), ...secure, ...place })
+    } catch (error) {
+      this.end(error as Error)
+      return
+    }
+    this.socket = socket
+    const reader = new ReplyReader(
+      reply => this.answer(reply),
+      items => this.onPush(items),
+    )
+    const timer = setTimeout(
+      () =>
+        socket.destroy(
+          new TimeoutError(`no greeting of ${this.place} in ${this.options.connectTimeout} ms`, false),
+        ),
+      this.options.connectTimeout,
+    )
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, 60_000)
+    socket.on('error', error => {
+      failure ??= error
+    })
+    socket.on('data', chunk => {
+      if (this.socket !== socket) return
+      this.received = performance.now()
+      try {
+        reader.push(chunk)
+      } catch (error) {
+        socket.destroy(error as Error)
+      }
+    })
+    socket.on('drain', () => this.flushSoon())
+    socket.on('close', () => {
+      clearTimeout(timer)
+      if (this.socket === socket) this.lost(failure)
+    })
+    socket.once(tls === false ? 'connect' : 'secureConnect', () => this.greet(socket, timer))
+  }
+
+  private get place(): string {
+    const { host, port, path } = this.options
+    return path ?? `${host}:${port}`
+  }
+
+  private greet(socket: Socket, timer: NodeJS.Timeout): void {
+    const { username, password, name } = this.options
+    const hello: Argument[] = ['HELLO', '3']
+    if (password !== undefined) hello.push('AUTH', username, password)
+    if (name !== undefined) hello.push('SETNAME', name)
+    const welcome = ([reply]: Reply[]): void => {
+      clearTimeout(timer)
+      if (reply instanceof ServerError) {
+        socket.destroy(reply)
+        return
+      }
+      this.ready = true
+      this.attempts = 0
+      this.opening?.resolve()
+      this.opening = undefined
+      this.flush()
+      if (this.closing) this.endWhenIdle()
+    }
+    const greeting = this.request([hello], false, welcome, () => {})
+    greeting.deadline = Number.POSITIVE_INFINITY
+    this.sent.push(greeting)
+    this.encoder.add(hello)
+    this.write(socket)
+  }
+
+  private answer(reply: Reply): void {
+    const request = this.sent[this.answered]
+    if (request === undefined) throw new ProtocolError('a reply to no command')
+    request.replies.push(reply)
+    if (request.replies.length < request.commands.length) return
+    this.answered++
+    if (this.answered === this.sent.length || this.answered > 4096) {
+      this.sent = this.sent.slice(this.answered)
+      this.answered = 0
+    }
+    if (!request.settled) {
+      request.settled = true
+      request.resolve(request.replies)
+    }
+    if (this.closing) this.endWhenIdle()
+  }
+
+  private flushSoon(): void {
+    if (this.flushing) return
+    this.flushing = true
+    setImmediate(() => {
+      this.flushing = false
+      this.flush()
+    })
+  }
+
+  private flush(): void {
+    const { socket } = this
+    // What the socket does not take yet waits here, where a lost connection does it no harm.
+    if (!this.ready || socket === undefined || socket.writableNeedDrain || this.queue.length === 0) return
+    for (const request of this.queue) {
+      request.tries++
+      for (const command of request.commands) this.encoder.add(command)
+      this.sent.push(request)
+    }
+    this.queue = []
+    this.write(socket)
+  }
+
+  private write(socket: Socket): void {
+    const chunks = this.encoder.take()
+    if (chunks.length > 1) socket.cork()
+    for (const chunk of chunks) socket.write(chunk)
+    if (chunks.length > 1) socket.uncork()
+  }
+
+  private lost(cause: Error | undefined): void {
+    this.socket = undefined
+    this.ready = false
+    const unanswered = this.sent.slice(this.answered).filter(request => !request.settled)
+    this.sent = []
+    this.answered = 0
+    const again: Request[] = []
+    for (const request of unanswered) {
+      request.replies = []
+      if (request.repeatable && request.tries < MOST_TRIES && this.options.reconnect) again.push(request)
+      else this.reject(request, this.lostError(true, cause))
+    }
+    this.queue = [...again, ...this.queue]
+    const refused = cause instanceof ServerError
+    if (this.opening !== undefined || this.closing || !this.options.reconnect) {
+      this.end(refused ? cause : this.lostError(false, cause))
+      return
+    }
+    // The server does not want us: whoever waits should know.
+    if (refused) for (const request of this.queue.splice(0)) this.reject(request, cause)
+    const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.attempts++)
+    this.pause = setTimeout(() => this.attempt(), most * (0.5 + Math.random() / 2))
+  }
+
+  private lostError(sent: boolean, cause: Error | undefined): Error {
+    if (cause instanceof TimeoutError) return cause
+    const what = sent
+      ? `the connection to ${this.place} was lost before the answer came: the command may have been executed, or not`
+      : `no connection to ${this.place}`
+    return new ConnectionError(cause === undefined ? what : `${what} (${cause.message})`, sent, cause)
+  }
+
+  private endWhenIdle(): void {
+    if (this.idle) this.end(undefined)
+  }
+
+  private end(error: Error | undefined): void {
+    if (this.over) return
+    this.over = true
+    this.ready = false
+    clearTimeout(this.pause)
+    clearInterval(this.clock)
+    const { socket } = this
+    this.socket = undefined
+    const waiting = [...this.sent.slice(this.answered), ...this.queue].filter(request => !request.settled)
+    this.sent = []
+    this.queue = []
+    this.answered = 0
+    for (const request of waiting) this.reject(request, error ?? closedError())
+    this.opening?.reject(error ?? closedError())
+    this.opening = undefined
+    const resolve = (): void => {
+      for (const resolve of this.ending.splice(0)) resolve()
+    }
+    if (socket === undefined || socket.destroyed) resolve()
+    else {
+      socket.once('close', resolve)
+      if (error === undefined) socket.end(() => socket.destroy())
+      else socket.destroy()
+    }
+    this.onEnd(error)
+  }
+
+  private reject(request: Request, error: Error): void {
+    if (request.settled) return
+    request.settled = true
+    request.reject(error)
+  }
+
+  /** One timer looks now and then whether the oldest requests have waited too long. */
+  private watchClock(): void {
+    const { timeout } = this.options
+    if (this.clock !== undefined || timeout === Number.POSITIVE_INFINITY) return
+    this.clock = setInterval(() => this.expire(), Math.min(1000, Math.max(5, timeout / 4)))
+    this.clock.unref()
+  }
+
+  private expire(): void {
+    if (this.idle) {
+      clearInterval(this.clock)
+      this.clock = undefined
+      return
+    }
+    const now = performance.now()
+    const late = (sent: boolean): XenonError =>
+      new TimeoutError(`no answer of ${this.place} in ${this.options.timeout} ms`, sent)
+    let dead = false
+    for (let i = this.answered; i < this.sent.length && this.sent[i]!.deadline <= now; i++) {
+      const request = this.sent[i]!
+      // Nothing at all has come since: the connection itself is in doubt.
+      if (!request.settled && this.received < request.deadline - this.options.timeout) dead = true
+      this.reject(request, late(true))
+    }
+    while (this.queue.length > 0 && this.queue[0]!.deadline <= now)
+      this.reject(this.queue.shift()!, late(false))
+    if (dead) this.socket?.destroy(late(true))
+  }
+}
+
+/** TLS asks for a name; an address is none. */
+function nameOf(host: string): string {
+  return /^[\d.]+$|:/.test(host) ? '' : host
+}

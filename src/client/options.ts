@@ -1,0 +1,95 @@
+/** The options of `connect`, checked. */
+import type { ConnectionOptions } from 'node:tls'
+import { InvalidArgumentError } from '../errors.ts'
+import { milliseconds } from '../options.ts'
+import type { ValueEncoding } from '../types.ts'
+import type { LinkOptions } from './link.ts'
+
+export interface ConnectOptions<V = string> {
+  /** Default `'127.0.0.1'`. */
+  host?: string
+  /** Default 6399. */
+  port?: number
+  /** A Unix socket, in place of `host` and `port`. */
+  path?: string
+  /** True, or options of `node:tls`. Default false. */
+  tls?: boolean | ConnectionOptions
+  /** Default `'default'`, the only one that xenondb knows. */
+  username?: string
+  password?: string
+  /** Name of the connection, for `CLIENT LIST`. */
+  name?: string
+  /** Default `'utf8'`. */
+  valueEncoding?: ValueEncoding<V>
+  /** How keys are given back. Default `'utf8'`. */
+  keyEncoding?: 'utf8' | 'binary'
+  /** Milliseconds that a command waits for its answer, and for a connection. Default 30,000; `Infinity`: for ever. */
+  timeout?: number
+  /** Milliseconds for a connection to be made and greeted. Default 10,000. */
+  connectTimeout?: number
+  /** Connect again when the connection is lost. Default true. */
+  reconnect?: boolean
+  /** Connections that transactions may have, besides the one of everything else. Default 8. */
+  transactionConnections?: number
+}
+
+export interface ResolvedConnectOptions<V> {
+  link: LinkOptions
+  valueEncoding: ValueEncoding<V>
+  keyEncoding: 'utf8' | 'binary'
+  transactionConnections: number
+}
+
+export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConnectOptions<V> {
+  if (given === null || typeof given !== 'object')
+    throw new InvalidArgumentError('the options of connect() must be an object')
+  const {
+    host = '127.0.0.1',
+    port = 6399,
+    path,
+    tls = false,
+    username = 'default',
+    password,
+    name,
+    valueEncoding = 'utf8' as ValueEncoding<V>,
+    keyEncoding = 'utf8',
+    timeout = 30_000,
+    connectTimeout = 10_000,
+    reconnect = true,
+    transactionConnections = 8,
+    ...others
+  } = given
+  const unknown = Object.keys(others)[0]
+  if (unknown !== undefined) throw new InvalidArgumentError(`connect() has no option '${unknown}'`)
+  text('host', host)
+  text('username', username)
+  for (const [option, value] of Object.entries({ path, password, name }))
+    if (value !== undefined) text(option, value)
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new InvalidArgumentError(`port must be a number from 1 to 65535, not ${String(port)}`)
+  if (keyEncoding !== 'utf8' && keyEncoding !== 'binary')
+    throw new InvalidArgumentError(`keyEncoding must be 'utf8' or 'binary', not ${String(keyEncoding)}`)
+  if (!isEncoding(valueEncoding))
+    throw new InvalidArgumentError("valueEncoding must be 'utf8', 'json', 'binary' or a codec")
+  if (typeof reconnect !== 'boolean') throw new InvalidArgumentError('reconnect must be true or false')
+  if (!Number.isInteger(transactionConnections) || transactionConnections < 1)
+    throw new InvalidArgumentError('transactionConnections must be a whole number above 0')
+  for (const [option, value] of Object.entries({ timeout, connectTimeout })) positive(option, value)
+  const link = { host, port, path, tls, username, password, name, timeout, connectTimeout, reconnect }
+  return { link, valueEncoding, keyEncoding, transactionConnections }
+}
+
+function text(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '')
+    throw new InvalidArgumentError(`${name} must be a string with something in it`)
+}
+
+function positive(name: string, value: number): void {
+  if (milliseconds(name, value) === 0) throw new InvalidArgumentError(`${name} must be above 0`)
+}
+
+function isEncoding(encoding: unknown): boolean {
+  if (typeof encoding === 'string') return ['utf8', 'json', 'binary'].includes(encoding)
+  const codec = encoding as { encode?: unknown; decode?: unknown } | null
+  return typeof codec?.encode === 'function' && typeof codec.decode === 'function'
+}

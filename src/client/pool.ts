@@ -1,0 +1,78 @@
+/** Connections for transactions: opened when needed, kept when they are done, at most so many. */
+import { closedError } from './errors.ts'
+import { Link, type LinkOptions } from './link.ts'
+
+export class Pool {
+  private readonly options: LinkOptions
+  private readonly most: number
+  private readonly idle: Link[] = []
+  private readonly all: Set<Link> = new Set()
+  private opening = 0
+  private readonly waiting: { resolve: (link: Link) => void; reject: (error: unknown) => void }[] = []
+  private closed = false
+
+  constructor(options: LinkOptions, most: number) {
+    this.options = { ...options, reconnect: false }
+    this.most = most
+  }
+
+  /** A connection of one's own; give it back with `release`. */
+  acquire(): Promise<Link> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject })
+      this.serve()
+    })
+  }
+
+  release(link: Link, reusable: boolean): void {
+    if (this.closed || !link.usable) link.destroy()
+    else if (reusable && link.idle) this.idle.push(link)
+    else link.destroy()
+    this.serve()
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    for (const { reject } of this.waiting.splice(0)) reject(closedError())
+    await Promise.all(
+      [...this.all].map(link => {
+        const closed = link.close()
+        // A transaction that is still open is rolled back by the server.
+        link.destroy()
+        return closed
+      }),
+    )
+  }
+
+  private serve(): void {
+    while (this.waiting.length > 0) {
+      const link = this.idle.pop()
+      if (link?.usable) this.waiting.shift()!.resolve(link)
+      else if (link === undefined) {
+        if (this.all.size + this.opening < this.most) this.open()
+        return
+      }
+    }
+  }
+
+  private open(): void {
+    this.opening++
+    const link = new Link(this.options, undefined, () => {
+      this.all.delete(link)
+      this.serve()
+    })
+    link.open().then(
+      () => {
+        this.opening--
+        this.all.add(link)
+        this.release(link, true)
+      },
+      error => {
+        this.opening--
+        this.waiting.shift()?.reject(error)
+        this.serve()
+      },
+    )
+    this.serve()
+  }
+}

@@ -1,0 +1,28 @@
+/** Ranges as the server's RANGE and WATCHRANGE take them: `-`, `+`, `[key` (included), `(key` (excluded). */
+import type { Bound } from '../bytes.ts'
+import type { Argument } from './encoder.ts'
+
+export function rangeCommand(
+  lower: Bound | undefined,
+  upper: Bound | undefined,
+  reverse: boolean,
+  limit: number,
+  keysOnly: boolean,
+): Argument[] {
+  const command: Argument[] = ['RANGE', lowerBound(lower), upperBound(upper), 'LIMIT', limit]
+  if (reverse) command.push('REV')
+  if (keysOnly) command.push('KEYS')
+  return command
+}
+
+export const lowerBound = (bound: Bound | undefined): Argument =>
+  bound === undefined || bound.key.length === 0 ? '-' : boundOf(bound)
+
+export const upperBound = (bound: Bound | undefined): Argument => (bound === undefined ? '+' : boundOf(bound))
+
+const boundOf = ({ key, inclusive }: Bound): Uint8Array => {
+  const bytes = new Uint8Array(key.length + 1)
+  bytes[0] = inclusive ? 0x5b : 0x28
+  bytes.set(key, 1)
+  return bytes
+}

@@ -1,0 +1,115 @@
+/** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
+import { asText } from '../bytes.ts'
+import { type Decode, valueDecoder } from '../encoding.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import type { Key, ValueEncoding } from '../types.ts'
+import type { Argument } from './encoder.ts'
+import { ProtocolError } from './errors.ts'
+import type { Reply } from './reader.ts'
+
+const MAX_KEY_BYTES = 1024
+const MAX_VALUE_BYTES = 268435456
+
+export class Values<V> {
+  private readonly encoding: ValueEncoding<V>
+  private readonly decodeBytes: Decode<V>
+  private readonly binaryKeys: boolean
+
+  constructor(encoding: ValueEncoding<V>, keyEncoding: 'utf8' | 'binary') {
+    this.encoding = encoding
+    this.decodeBytes = valueDecoder(encoding)
+    this.binaryKeys = keyEncoding === 'binary'
+  }
+
+  encode(value: V): Argument {
+    const encoded = this.encoded(value)
+    if (encoded.length * 3 > MAX_VALUE_BYTES && byteLength(encoded) > MAX_VALUE_BYTES)
+      throw new XenonError(
+        'XENON_VALUE_TOO_LARGE',
+        `a value of ${byteLength(encoded)} bytes; the largest allowed is ${MAX_VALUE_BYTES}`,
+      )
+    return encoded
+  }
+
+  private encoded(value: V): string | Uint8Array {
+    const { encoding } = this
+    if (encoding === 'utf8') return wellFormed('a value', text('a value', value))
+    if (encoding === 'json') return json(value)
+    const bytes = encoding === 'binary' ? value : encoding.encode(value)
+    if (!(bytes instanceof Uint8Array))
+      throw new InvalidArgumentError(`a value must be a Uint8Array with this encoding, not ${typeof bytes}`)
+    // It is sent later; whoever owns the bytes may change them meanwhile.
+    return encoding === 'binary' ? Uint8Array.prototype.slice.call(bytes) : bytes
+  }
+
+  /** The value in a reply of bytes or of nothing. */
+  decode(reply: Reply): V | undefined {
+    if (reply === null) return undefined
+    const bytes = bytesOf(reply)
+    return this.decodeBytes(asText(bytes), 0, bytes.length)
+  }
+
+  decodeKey(reply: Reply): string {
+    const bytes = bytesOf(reply)
+    return (this.binaryKeys ? new Uint8Array(bytes) : bytes.toString('utf8')) as string
+  }
+}
+
+export function keyArgument(key: Key): Argument {
+  if (typeof key !== 'string' && !(key instanceof Uint8Array))
+    throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${typeof key}`)
+  if (key.length === 0) throw new InvalidArgumentError('a key must have at least 1 byte')
+  if (typeof key === 'string') wellFormed('a key', key)
+  const length = byteLength(key)
+  if (length > MAX_KEY_BYTES)
+    throw new XenonError('XENON_KEY_TOO_LARGE', `a key of ${length} bytes; the longest has ${MAX_KEY_BYTES}`)
+  return typeof key === 'string' ? key : new Uint8Array(key)
+}
+
+/** @throws ProtocolError if the reply is something else. */
+export function bytesOf(reply: Reply): Buffer {
+  if (reply instanceof Uint8Array) return reply as Buffer
+  throw new ProtocolError(`bytes were expected, not ${reply === null ? 'null' : typeof reply}`)
+}
+
+export function numberOf(reply: Reply): number {
+  if (typeof reply === 'number') return reply
+  throw new ProtocolError(`a number was expected, not ${reply === null ? 'null' : typeof reply}`)
+}
+
+export function listOf(reply: Reply): Reply[] {
+  if (Array.isArray(reply)) return reply
+  throw new ProtocolError(`an array was expected, not ${reply === null ? 'null' : typeof reply}`)
+}
+
+function json(value: unknown): string {
+  let written: string | undefined
+  try {
+    written = JSON.stringify(value)
+  } catch (error) {
+    throw new InvalidArgumentError(`a value cannot be written as JSON: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+  if (written === undefined)
+    throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${typeof value}`)
+  return written
+}
+
+function text(what: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new InvalidArgumentError(
+    `${what} must be a string with the encoding 'utf8', not ${typeof value}; choose valueEncoding 'json' or 'binary'`,
+  )
+}
+
+function wellFormed(what: string, value: string): string {
+  if ((value as unknown as { isWellFormed(): boolean }).isWellFormed()) return value
+  throw new InvalidArgumentError(
+    `${what} must be well-formed Unicode: this one has a lone surrogate; use bytes`,
+  )
+}
+
+function byteLength(value: string | Uint8Array): number {
+  return typeof value === 'string' ? Buffer.byteLength(value) : value.length
+}

@@ -1,0 +1,60 @@
+/** The feed of committed changes, over WATCHRANGE on a connection of its own. */
+import { XenonError } from '../errors.ts'
+import { resolveRange } from '../range.ts'
+import type { Change, Key, Range, WatchOptions } from '../types.ts'
+import { checkedBuffer, Watcher } from '../watch.ts'
+import { ConnectionError, ServerError } from './errors.ts'
+import { Link, type LinkOptions } from './link.ts'
+import { lowerBound, upperBound } from './range.ts'
+import type { Reply } from './reader.ts'
+import { bytesOf, numberOf, type Values } from './values.ts'
+
+/** Resolves once the server watches. A lost connection ends the feed with an error: changes may have been missed. */
+export async function watchOver<V>(
+  options: LinkOptions,
+  codec: Values<V>,
+  range: Range | Key | undefined,
+  { buffer = 10_000, signal }: WatchOptions,
+  links: Set<Link>,
+): Promise<Watcher<V>> {
+  signal?.throwIfAborted()
+  const resolved = resolveRange(range)
+  const most = checkedBuffer(buffer)
+  const link = new Link(
+    { ...options, reconnect: false },
+    items => take(items),
+    error => {
+      links.delete(link)
+      if (error === undefined) watcher.end()
+      else watcher.fail(new ConnectionError(`the watch has ended: ${error.message}`, true, error))
+    },
+  )
+  const watcher = new Watcher<V>(resolved, most, signal, () => link.destroy())
+  const take = (items: readonly Reply[]): void => {
+    const change = changeOf(items, codec)
+    if (change === 'overflow')
+      watcher.fail(new XenonError('XENON_WATCH_OVERFLOW', 'changes came faster than they were read'))
+    else if (change !== undefined) watcher.add(change)
+  }
+  links.add(link)
+  await link.open()
+  const [reply] = await link.send(
+    [['WATCHRANGE', lowerBound(resolved.lower), upperBound(resolved.upper)]],
+    false,
+  )
+  if (reply instanceof ServerError) {
+    watcher.end()
+    throw reply
+  }
+  return watcher
+}
+
+/** `["change", "put", key, value, commit]`, `["change", "delete", key, commit]`, or `["change", "overflow"]`. */
+function changeOf<V>(items: readonly Reply[], codec: Values<V>): Change<V> | 'overflow' | undefined {
+  const [name, type, ...rest] = items
+  if (String(name) !== 'change') return undefined
+  if (String(type) === 'overflow') return 'overflow'
+  const key = codec.decodeKey(rest[0]!)
+  if (String(type) === 'delete') return { type: 'delete', key, commit: numberOf(rest[1]!) }
+  return { type: 'put', key, value: codec.decode(bytesOf(rest[1]!)) as V, commit: numberOf(rest[2]!) }
+}
