@@ -463,10 +463,11 @@ class Compactor {
     const size = metadata.blocks * pool.blockSize
     if (file.file.size() <= size) return
     try {
-      // Both copies of the state know the new length before the file has it.
-      file.writeState(metadata)
-      file.writeState(metadata)
-      file.sync()
+      // Both copies of the state know the new length before the file has it; one of them is always whole.
+      for (let copy = 0; copy < 2; copy++) {
+        file.writeState(metadata)
+        file.sync()
+      }
       file.file.truncate(size)
       file.sync()
     } catch (error) {
