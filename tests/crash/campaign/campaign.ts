@@ -2,8 +2,8 @@
 import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/storage/fault.ts'
 import { nodeStorage } from '../../../src/storage/node.ts'
 import { Random } from '../../../src/storage/random.ts'
-import { type Expectation, recover, requireContinuation, requireNewCommit } from './examine.ts'
-import { expected, type Recording } from './session.ts'
+import { type Expectation, recover, requireContinuation, requireCopies, requireNewCommit } from './examine.ts'
+import { expected, FIRST_TIME, type Recording, statesAt, timeAt } from './session.ts'
 
 /** `kill`: the process ends, the system does not; then, while the next process recovers, the power fails as well. */
 export type Policy = CrashPolicy | 'kill'
@@ -77,13 +77,22 @@ export const crashEverywhere = async (
   { index: onlyIndex, policy: onlyPolicy, stride = 1 }: CrashOptions = {},
 ): Promise<void> => {
   const { journal, from } = recording
-  const disk = new FaultDisk({ seed, crc32: nodeStorage.crc32 })
+  let now = FIRST_TIME
+  const disk = new FaultDisk({ seed, crc32: nodeStorage.crc32, now: () => now })
   for (let index = 0; index <= journal.length; index++) {
     const wanted =
       onlyIndex === undefined ? index >= from && (index - from) % stride === 0 : index === onlyIndex
     if (wanted) {
       tally.points++
-      await crashAt(disk, recording, index, seed, tally, onlyPolicy)
+      now = timeAt(recording, index)
+      await crashAt(
+        disk,
+        { ...recording, states: statesAt(recording, index) },
+        index,
+        seed,
+        tally,
+        onlyPolicy,
+      )
     }
     if (index < journal.length) disk.apply(journal[index]!)
   }
@@ -114,6 +123,7 @@ const crashAt = async (
           seen.add(image.signature)
           tally.count(policy)
           await powerImage(image, { ...recording, ...expected(recording, index, true) }, random, tally)
+          await requireCopies(image, recording, index)
         }
       } catch (error) {
         throw new CrashFailure(index, policy, error)

@@ -3,11 +3,12 @@
  * that may be the last, be sound by `verify`, need no second recovery, and take and keep a new commit.
  */
 import { type Database, openOn } from '../../../src/database.ts'
+import { XenonError } from '../../../src/errors.ts'
 import type { CrashPolicy, FaultDisk } from '../../../src/storage/fault.ts'
 import { crashPolicies } from '../../../src/storage/fault.ts'
 import type { Operation } from '../../../src/storage/fault-nodes.ts'
 import type { Random } from '../../../src/storage/random.ts'
-import type { DatabaseOptions, State } from './session.ts'
+import type { DatabaseOptions, Recording, State } from './session.ts'
 
 export interface Expectation {
   states: readonly State[]
@@ -36,6 +37,7 @@ export const recover = async (disk: FaultDisk, expectation: Expectation): Promis
   const db = openOnDisk(disk, expectation.options)
   disk.journal = undefined
   const found = scan(db)
+  requireOrder(db, found)
   const commit = match(found, expectation)
   await requireSound(db, found.size)
   return { db, commit, operations }
@@ -90,13 +92,50 @@ export const scan = (db: Database): Map<string, string> => {
   return found
 }
 
+/** `records`: how many there are that have not expired. */
 export const requireSound = async (db: Database, records: number): Promise<void> => {
   const report = await db.verify()
   if (!report.ok) throw new Error(`verify: ${report.problems.slice(0, 3).join('; ')}`)
-  if (report.records !== records || db.stats().records !== records)
+  const stats = db.stats()
+  if (report.records !== stats.records || db.count() !== records)
     throw new Error(
-      `verify counts ${report.records} records, stats ${db.stats().records}, there are ${records}`,
+      `verify counts ${report.records} records, stats ${stats.records}, count() ${db.count()}, there are ${records}`,
     )
+}
+
+/** The ordered index, if there is one, leads to the same records, in order. */
+const requireOrder = (db: Database, found: State): void => {
+  if (!(db as unknown as { engine: { metadata: { ordered: boolean } } }).engine.metadata.ordered) return
+  let count = 0
+  let last = ''
+  for (const [key, value] of db.entries()) {
+    if (found.get(key) !== value) throw new Error(`the ordered index leads to ${key} = ${show(value)}`)
+    if (key <= last) throw new Error(`the ordered index has ${key} behind ${last}`)
+    last = key
+    count++
+  }
+  if (count !== found.size) throw new Error(`the ordered index leads to ${count} of ${found.size} records`)
+}
+
+/** A backup that was done is there; one that was not is no database, or all there. */
+export const requireCopies = async (disk: FaultDisk, recording: Recording, index: number): Promise<void> => {
+  const { storage } = disk
+  for (const { directory, commit, from, done } of recording.copies) {
+    if (from > index) continue
+    let copy: Database
+    try {
+      copy = openOn(directory, { ...recording.options, storage, createIfMissing: false }, storage)
+    } catch (error) {
+      const isTyped =
+        error instanceof XenonError && (error.code === 'XENON_NOT_FOUND' || error.code === 'XENON_CORRUPT')
+      if (isTyped && index < done) continue
+      throw new Error(`the backup ${directory}: ${(error as Error).message}`, { cause: error })
+    }
+    const found = scan(copy)
+    requireEqual(found, recording.states[commit]!, `the backup ${directory}`)
+    requireOrder(copy, found)
+    await requireSound(copy, found.size)
+  }
 }
 
 export const requireEqual = (found: State, state: State, when: string): void => {

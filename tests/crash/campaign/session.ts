@@ -2,7 +2,7 @@
  * A database on the simulated disk under a workload, and the record of what it was promised when: the journal of every
  * change of the disk, the state after each commit, and where in the journal each commit began and was acknowledged.
  */
-import { type Database, openOn } from '../../../src/database.ts'
+import { convertOn, type Database, openOn } from '../../../src/database.ts'
 import type { Durability } from '../../../src/index.ts'
 import { FaultDisk } from '../../../src/storage/fault.ts'
 import type { Operation } from '../../../src/storage/fault-nodes.ts'
@@ -32,6 +32,19 @@ export interface Recording {
   /** For each commit, from number 1 on: the journal's length when it began. */
   begins: readonly number[]
   promises: readonly Acknowledgement[]
+  /** When the records of each state expire, as far as they do. */
+  expiries: readonly ReadonlyMap<string, number>[]
+  /** What the clock said from a journal length on. */
+  clock: readonly { at: number; now: number }[]
+  copies: readonly Copy[]
+}
+
+/** A backup: its directory, the commit that it shows, and the journal's length when it began and when it was done. */
+export interface Copy {
+  directory: string
+  commit: number
+  from: number
+  done: number
 }
 
 /** From this journal length on, the commits up to this number survive `kill -9`, or loss of power too. */
@@ -40,6 +53,9 @@ interface Acknowledgement {
   commit: number
   power: boolean
 }
+
+/** Where the clock of a session stands at first. */
+export const FIRST_TIME = 1_700_000_000_000
 
 export class Session {
   readonly disk: FaultDisk
@@ -51,10 +67,18 @@ export class Session {
   private readonly begins: number[] = []
   private readonly promises: Acknowledgement[] = []
   private readonly inFlight: Promise<void>[] = []
+  private readonly expiries: ReadonlyMap<string, number>[] = [new Map()]
+  private readonly clock: { at: number; now: number }[] = []
+  private readonly copies: Copy[] = []
   private from = 0
+  private now = FIRST_TIME
 
   constructor(options: DatabaseOptions, random: Random) {
-    this.disk = new FaultDisk({ seed: random.next(), crc32: nodeStorage.crc32 })
+    this.disk = new FaultDisk({
+      seed: random.next(),
+      crc32: nodeStorage.crc32,
+      now: () => this.now,
+    })
     this.disk.journal = this.journal
     this.random = random
     this.options = options
@@ -67,8 +91,8 @@ export class Session {
   }
 
   get recording(): Recording {
-    const { options, journal, from, states, begins, promises } = this
-    return { options, journal, from, states, begins, promises }
+    const { options, journal, from, states, begins, promises, expiries, clock, copies } = this
+    return { options, journal, from, states, begins, promises, expiries, clock, copies }
   }
 
   get state(): State {
@@ -88,6 +112,22 @@ export class Session {
 
   put(key: string, value: string): void {
     this.commit([[key, value]], () => this.db.put(key, value))
+  }
+
+  /** A record that expires. */
+  expiring(key: string, value: string, ttl: number): void {
+    this.commit([[key, value]], () => this.db.put(key, value, { ttl }), this.now + ttl)
+  }
+
+  /** Time passes: what has expired is gone, for every state there is. */
+  pass(milliseconds: number): void {
+    this.now += milliseconds
+    this.clock.push({ at: this.journal.length, now: this.now })
+  }
+
+  /** What the timers of the database would do by now. */
+  sweep(): void {
+    ;(this.db as unknown as { sweeper: { run(): void } }).sweeper.run()
   }
 
   delete(key: string): void {
@@ -158,20 +198,61 @@ export class Session {
     this.promise(true)
   }
 
-  private commit(changes: readonly Change[], run: () => unknown): void {
-    const number = this.enter(changes)
-    run()
+  /** Changes nothing that can be read. */
+  async compact(): Promise<void> {
+    await steadily(() => this.db.compact())
+    this.promise(true)
+  }
+
+  /** `meanwhile` is called between its turns. */
+  async backup(directory: string, meanwhile: () => void): Promise<void> {
+    const { length } = this.journal
+    const copy = { directory, commit: this.states.length - 1, from: length, done: Number.POSITIVE_INFINITY }
+    this.copies.push(copy)
+    let running = true
+    const done = steadily(() => this.db.backup(directory)).finally(() => {
+      running = false
+    })
+    while (running) {
+      meanwhile()
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    await done
+    copy.done = this.journal.length
+  }
+
+  /** Closes the database, adds the ordered index or takes it away, opens it again. */
+  async convert(ordered: boolean): Promise<void> {
+    const { storage } = this.disk
+    this.close()
+    const { durability: _, ...options } = this.options
+    await steadily(() => convertOn('db', { ...options, ordered, storage }, storage))
+    this.open()
+  }
+
+  private commit(changes: readonly Change[], run: () => unknown, expiresAt?: number): void {
+    const number = this.enter(changes, expiresAt)
+    try {
+      run()
+    } catch (error) {
+      for (const list of [this.states, this.begins, this.expiries]) list.pop()
+      throw error
+    }
     this.acknowledge(number)
   }
 
   /** A commit begins; returns its number. */
-  private enter(changes: readonly Change[]): number {
+  private enter(changes: readonly Change[], expiresAt?: number): number {
     const next = new Map(this.state)
+    const expiries = new Map(this.expiries[this.expiries.length - 1])
     for (const [key, value] of changes) {
+      expiries.delete(key)
+      if (expiresAt !== undefined) expiries.set(key, expiresAt)
       if (value === undefined) next.delete(key)
       else next.set(key, value)
     }
     this.begins.push(this.journal.length)
+    this.expiries.push(expiries)
     return this.states.push(next) - 1
   }
 
@@ -198,4 +279,30 @@ export const expected = (
   let high = 0
   while (high < recording.begins.length && recording.begins[high]! <= index) high++
   return { low, high }
+}
+
+/** What the clock says at a journal index. */
+export const timeAt = ({ clock }: Recording, index: number): number =>
+  clock.findLast(({ at }) => at <= index)?.now ?? FIRST_TIME
+
+/** The states at a journal index, without what has expired by then. */
+export const statesAt = (recording: Recording, index: number): readonly State[] => {
+  const { states, expiries, clock } = recording
+  if (clock.length === 0) return states
+  const now = timeAt(recording, index)
+  return states.map(
+    (state, number) => new Map([...state].filter(([key]) => (expiries[number]!.get(key) ?? now + 1) > now)),
+  )
+}
+
+/** Runs something whose turns depend on the time it takes, while each look at the clock takes the same. */
+const steadily = async <T>(run: () => Promise<T>): Promise<T> => {
+  const real = performance.now
+  let now = 0
+  performance.now = () => (now += 0.5)
+  try {
+    return await run()
+  } finally {
+    performance.now = real
+  }
 }

@@ -1,4 +1,5 @@
 /** What the campaigns crash: small workloads, each for a part of the engine. All follow from the session's random numbers. */
+import { LockConflictError } from '../../../src/errors.ts'
 import { KeyHash } from '../../../src/index/key.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/storage/random.ts'
@@ -227,6 +228,105 @@ export const workloads: readonly Workload[] = [
         session.close()
         session.open({ logSegmentBytes: random.pick([131072, 262144]) })
       }
+    },
+  },
+  {
+    name: 'ordered index',
+    async run(session) {
+      const { random } = session
+      // Few keys to a leaf, and few separators to an inner node: the tree grows to three levels, and shrinks.
+      const stems = ['', 'a', 'b'].map(stem => `${stem}${text(random, 480, 470)}`)
+      const keys = Array.from(
+        { length: 60 },
+        (_, i) => `${random.pick(stems)}${i % 7}${text(random, 460, 200)}`,
+      )
+      session.batch(keys.slice(0, 24).map(key => [key, 'v'] as const))
+      session.begin()
+      for (let round = 0; round < 14; round++) {
+        const some = random.shuffle(keys).slice(0, random.between(2, 12))
+        // Grows, then shrinks, so that nodes split and merge.
+        const share = round < 6 ? 0.1 : 0.75
+        const changes = some.map((key): Change => [key, random.chance(share) ? undefined : text(random, 30)])
+        const roll = random.below(10)
+        if (roll < 3) session.rollback(changes)
+        else if (roll < 5) session.batch(changes)
+        else session.transaction(changes)
+        if (random.chance(0.2)) await session.checkpoint()
+      }
+    },
+  },
+  {
+    name: 'records that expire',
+    async run(session) {
+      const { random } = session
+      for (let i = 0; i < 30; i++) session.expiring(`key ${i}`, text(random, 300), random.pick([1e6, 2e6]))
+      session.expiring('large', text(random, 20_000, 9000), 1e6)
+      session.begin()
+      for (let round = 0; round < 3; round++) {
+        for (let i = 0; i < 7; i++) {
+          const key = `key ${random.below(40)}`
+          if (random.chance(0.6)) session.expiring(key, text(random, 400), random.pick([1e6, 2e6, 9e6]))
+          else session.put(key, text(random, 400))
+        }
+        session.rollback(someChanges(random, 4, 40, 300))
+        session.pass(1e6)
+        if (random.chance(0.5)) session.put('while others have expired', text(random, 50))
+        session.sweep()
+        if (random.chance(0.4)) await session.checkpoint()
+      }
+    },
+  },
+  {
+    name: 'compaction',
+    options: () => ({ cacheBytes: 24 * 4096 }),
+    async run(session) {
+      const { random } = session
+      fill(session, 60)
+      session.put('large 0', text(random, 20_000, 9000))
+      session.put('large 1', text(random, 20_000, 9000))
+      session.put('large 2', text(random, 3000, 2500))
+      for (let i = 0; i < 60; i++) if (random.chance(0.7)) session.delete(`key ${i}`)
+      session.delete(`large ${random.below(2)}`)
+      session.begin()
+      await session.compact()
+      for (let i = 0; i < 4; i++) session.put(`key ${random.below(60)}`, text(random, 900))
+      await session.compact()
+      session.put('large 3', text(random, 9000, 5000))
+    },
+  },
+  {
+    name: 'backup',
+    async run(session) {
+      const { random } = session
+      fill(session, 30)
+      session.put('large', text(random, 9000, 5000))
+      session.begin()
+      const tx = session.db.begin()
+      tx.put('uncommitted', text(random, 5000, 100))
+      tx.delete('key 1')
+      await session.backup('copy', () => {
+        try {
+          session.put(`other ${random.below(9)}`, text(random, 300))
+        } catch (error) {
+          if (!(error instanceof LockConflictError)) throw error
+        }
+      })
+      tx.rollback()
+      session.put('afterwards', text(random, 300))
+    },
+  },
+  {
+    name: 'conversion',
+    async run(session) {
+      const { random } = session
+      fill(session, 40)
+      for (let i = 0; i < 12; i++) session.put(`${i}`.padEnd(random.between(300, 900), '+'), 'long key')
+      session.begin()
+      await session.convert(false)
+      session.put('unordered', text(random, 300))
+      session.delete('key 1')
+      await session.convert(true)
+      session.put('ordered', text(random, 300))
     },
   },
 ]
