@@ -182,8 +182,8 @@ function mapOf(items: readonly Reply[]): Map<Reply, Reply> {
 }
 
 function integer(text: string): number | bigint {
+  if (!/^[+-]?\d+$/.test(text)) throw new ProtocolError(`the integer ${JSON.stringify(text.slice(0, 40))}`)
   const number = Number(text)
-  if (text === '' || !Number.isInteger(number)) throw new ProtocolError(`the integer ${JSON.stringify(text)}`)
   return Number.isSafeInteger(number) ? number : BigInt(text)
 }
 
