@@ -1,0 +1,71 @@
+/**
+ * The same random commands to redis-server and to `xenondb serve`: the same answers, types and error texts.
+ * `XENON_RUNS=10` runs longer; `XENON_SEED` replays a failure.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { withDirectory } from '../support/directory.ts'
+import { firstSeed, Random, runs, runTimeout } from '../support/random.ts'
+import { compareStream, type Difference } from './compare.ts'
+import { hasRedis, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
+
+let redis: RunningServer
+let finish: () => void
+let directory: string
+
+if (!hasRedis) console.log(NO_REDIS)
+
+describe.skipIf(!hasRedis)('differential', () => {
+  beforeAll(async () => {
+    await new Promise<void>(ready => {
+      void withDirectory(path => {
+        directory = path
+        ready()
+        return new Promise<void>(resolve => {
+          finish = resolve
+        })
+      })
+    })
+    redis = await startRedis(directory)
+  })
+
+  afterAll(async () => {
+    await redis?.stop()
+    finish?.()
+  })
+
+  test('two redis-servers answer alike', async () => {
+    const other = await startRedis(directory)
+    try {
+      await compare(other, 10, 200)
+    } finally {
+      await other.stop()
+    }
+  })
+
+  test(
+    'xenondb answers as Redis does',
+    async () => {
+      const xenon = await startXenon(`${directory}/db`, '--durability', 'none')
+      try {
+        await compare(xenon, 60 * runs, 300)
+      } finally {
+        await xenon.stop()
+      }
+    },
+    runTimeout,
+  )
+})
+
+async function compare(tested: RunningServer, streams: number, length: number): Promise<void> {
+  const first = firstSeed()
+  const differences: (Difference & { seed: number })[] = []
+  for (let seed = first; seed < first + streams && differences.length < 10; seed++) {
+    const difference = await compareStream(redis, tested, new Random(seed), length, seed % 2 === 0 ? 2 : 3)
+    if (difference !== undefined) differences.push({ ...difference, seed })
+  }
+  const report = differences.map(
+    ({ seed, command, expected, found, before }) =>
+      `XENON_SEED=${seed}: ${command}\n  redis ${expected}\n  found ${found}\n    ${before.join('\n    ')}`,
+  )
+  expect(report.join('\n\n')).toBe('')
+}

@@ -1,0 +1,91 @@
+/** Redis itself and `xenondb serve`, as processes of their own on free ports. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { pause } from '../support/child.ts'
+
+export const hasRedis: boolean = spawnSync('redis-server', ['--version']).status === 0
+export const hasRedisTools: boolean = spawnSync('redis-cli', ['--version']).status === 0
+export const NO_REDIS = 'skipped: there is no redis-server here (apt-get install redis-server redis-tools)'
+
+export interface RunningServer {
+  readonly name: string
+  readonly port: number
+  readonly process: ChildProcess
+  stop(): Promise<void>
+}
+
+/** One database, so that SELECT 1 is as wrong as with xenondb; nothing on disk. */
+export async function startRedis(directory: string, ...options: string[]): Promise<RunningServer> {
+  const port = await freePort()
+  const child = spawn(
+    'redis-server',
+    ['--port', `${port}`, '--dir', directory, '--save', '', '--databases', '1', ...options],
+    { stdio: 'ignore' },
+  )
+  await answers(port, child)
+  return running('redis-server', port, child)
+}
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+export async function startXenon(directory: string, ...options: string[]): Promise<RunningServer> {
+  const child = spawn(process.execPath, [MAIN, 'serve', directory, '--port', '0', ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text
+  })
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      const found = /listening on \S*:(\d+)\n/.exec(output)
+      if (found !== null) resolve(Number(found[1]))
+    })
+    child.once('close', status => reject(new Error(`xenondb serve ended with ${status}: ${errors}`)))
+  })
+  return running('xenondb', port, child)
+}
+
+function running(name: string, port: number, child: ChildProcess): RunningServer {
+  const ended = new Promise<void>(resolve => child.once('close', () => resolve()))
+  return {
+    name,
+    port,
+    process: child,
+    async stop() {
+      child.kill('SIGTERM')
+      const killed = setTimeout(() => child.kill('SIGKILL'), 10_000)
+      await ended
+      clearTimeout(killed)
+    },
+  }
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+async function answers(port: number, child: ChildProcess): Promise<void> {
+  const { WireConnection } = await import('./wire.ts')
+  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
+    try {
+      const connection = await WireConnection.open(port)
+      const [reply] = await connection.send([['PING']])
+      connection.close()
+      if (reply?.kind === '+') return
+    } catch {
+      // Not yet.
+    }
+    await pause(25)
+  }
+  throw new Error(`no answer on port ${port}`)
+}
