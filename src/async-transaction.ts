@@ -17,6 +17,8 @@ export class AsyncTransaction<V = string> {
   private readonly signal: AbortSignal | undefined
   /** @internal Why it was rolled back, if it was picked to end a deadlock. */
   deadlock: DeadlockError | undefined
+  /** It was rolled back by its signal. */
+  private aborted = false
   private waiting = 0
 
   /** @internal Use `Database.beginAsync` or `Database.transact`. */
@@ -110,6 +112,7 @@ export class AsyncTransaction<V = string> {
   /** Makes all changes permanent; resolves when they are as durable as the database's `durability` says. */
   async commit(): Promise<void> {
     this.requireIdle()
+    if (this.aborted) this.signal?.throwIfAborted()
     try {
       await this.tx.commitAsync()
     } finally {
@@ -152,15 +155,25 @@ export class AsyncTransaction<V = string> {
     })
   }
 
+  /** @internal Whoever has caught the error of an operation has not caught what it meant. */
+  requireStanding(): void {
+    if (this.deadlock !== undefined) throw this.deadlock
+    if (this.aborted) this.signal?.throwIfAborted()
+  }
+
   private async run<T>(operation: () => T): Promise<T> {
     for (;;) {
-      if (this.signal?.aborted === true && !this.tx.ended) this.abandon()
-      this.signal?.throwIfAborted()
+      if (this.signal?.aborted === true) {
+        this.abort()
+        throw this.signal.reason
+      }
       try {
         return operation()
       } catch (error) {
         if (!(error instanceof LockConflictError) || error.conflict === undefined) throw error
         await this.wait(error.conflict)
+        // Another operation of this transaction may have been picked meanwhile.
+        this.requireStanding()
       }
     }
   }
@@ -173,7 +186,7 @@ export class AsyncTransaction<V = string> {
       if (error instanceof DeadlockError) {
         this.deadlock = error
         this.abandon()
-      }
+      } else if (this.signal?.aborted === true) this.abort()
       throw error
     } finally {
       this.waiting--
@@ -203,7 +216,13 @@ export class AsyncTransaction<V = string> {
 
   private readonly onAbort = (): void => {
     // What waits is rejected by the signal itself; a transaction that does nothing must not keep its locks either.
-    if (this.waiting === 0 && !this.tx.ended) this.abandon()
+    if (this.waiting === 0) this.abort()
+  }
+
+  private abort(): void {
+    if (this.tx.ended) return
+    this.aborted = true
+    this.abandon()
   }
 
   private requireIdle(): void {

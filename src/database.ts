@@ -269,8 +269,7 @@ export class Database<V = string> {
       const tx = this.beginAsync(others)
       try {
         const result = await work(tx)
-        // Whoever has caught the error of an operation has not caught what it meant.
-        if (tx.deadlock !== undefined) throw tx.deadlock
+        tx.requireStanding()
         if (!tx.ended) await tx.commit()
         return result
       } catch (error) {

@@ -31,7 +31,7 @@ import { CommittedView, fromLatin1 } from './committed-view.ts'
 import { LockTable } from './locks.ts'
 import { isWithin, RangeLocks } from './range-locks.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
-import { Waits } from './waits.ts'
+import { type Conflict, Waits } from './waits.ts'
 
 /** Takes back one change, logging it as the compensation that `state` describes. */
 export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection) => void
@@ -107,7 +107,10 @@ export class TransactionManager {
     if (this.waits.waiting === 0 || state.undoNext >= 0 || this.locks.isHeldBy(block, state.id)) return
     if (!this.waits.isQueued(block, state, exclusive)) return
     throw new LockConflictError(`others wait for block ${block}`, {
-      holders: [...this.locks.holders(block, state.id, exclusive), ...this.waits.waitersFor(block, state)],
+      holders: [
+        ...this.locks.holders(block, state.id, exclusive),
+        ...this.waits.waitersFor(block, state, exclusive),
+      ],
       block,
       exclusive,
     })
@@ -130,13 +133,18 @@ export class TransactionManager {
 
   /** Before a key is added or taken out: nobody else may have read a range with it. */
   beforeKeyChange(state: TransactionState, u8: Uint8Array, at: number, length: number): void {
-    if (this.ranges.isEmpty || state.undoNext >= 0) return
-    const holder = this.ranges.holderOf(u8.subarray(at, at + length), state.isAutocommit ? 0 : state.id)
-    if (holder === 0) return
+    const mayOvertake = state.waits && this.waits.waiting > 0
+    if (state.undoNext >= 0 || (this.ranges.isEmpty && !mayOvertake)) return
+    const key = u8.slice(at, at + length)
+    const holders = this.ranges.holdersOf(key, state.isAutocommit ? 0 : state.id)
+    const readers = holders.length
+    if (mayOvertake) holders.push(...this.waits.waitersForRange(state, key))
+    if (holders.length === 0) return
     this.locks.conflicts++
+    const conflict: Conflict = { holders, block: 0, exclusive: true, key }
     throw new LockConflictError(
-      `transaction ${holder} has read a range that the key belongs to; commit or roll it back first, then try again`,
-      { holders: [holder], block: 0, exclusive: true },
+      `transaction ${holders[0]} ${readers > 0 ? 'has read' : 'waits to read'} a range that the key belongs to; commit or roll it back first, then try again`,
+      conflict,
     )
   }
 
@@ -146,18 +154,28 @@ export class TransactionManager {
    */
   beforeRangeRead(state: TransactionState, bounds: Bounds): void {
     if (!state.locking || !state.locksReads) return
+    const holders: number[] = []
     for (const other of this.open.values()) {
       if (other === state || other.lastLsn === 0) continue
       for (const key of this.view.of(other).keys())
         if (isWithin(fromLatin1(key), bounds)) {
-          this.locks.conflicts++
-          throw new LockConflictError(
-            `transaction ${other.id} has changed a key of the range; commit or roll it back first, then try again`,
-            { holders: [other.id], block: 0, exclusive: false },
-          )
+          holders.push(other.id)
+          break
         }
     }
-    if (state.locksRanges) this.ranges.add(state.id, bounds)
+    const changers = holders.length
+    if (state.waits && state.locksRanges && this.waits.waiting > 0)
+      holders.push(...this.waits.waitersForRange(state, bounds))
+    if (holders.length === 0) {
+      if (state.locksRanges) this.ranges.add(state.id, bounds)
+      return
+    }
+    this.locks.conflicts++
+    const conflict: Conflict = { holders, block: 0, exclusive: false, bounds }
+    throw new LockConflictError(
+      `transaction ${holders[0]} ${changers > 0 ? 'has changed' : 'waits to change'} a key of the range; commit or roll it back first, then try again`,
+      conflict,
+    )
   }
 
   /** True when a structure change on behalf of `state` may move the records of a bucket. */
@@ -300,6 +318,6 @@ export class TransactionManager {
     this.ranges.release(state.id)
     this.open.delete(state.id)
     this.active.delete(state)
-    this.waits.ended(state.id)
+    this.waits.ended(state)
   }
 }

@@ -21,11 +21,12 @@ export class RangeLocks {
     this.held.delete(transaction)
   }
 
-  /** A transaction other than `transaction` that has read a range with the key in it, or 0. */
-  holderOf(key: Uint8Array, transaction: number): number {
+  /** The transactions other than `transaction` that have read a range with the key in it. */
+  holdersOf(key: Uint8Array, transaction: number): number[] {
+    const holders: number[] = []
     for (const [holder, ranges] of this.held)
-      if (holder !== transaction && ranges.some(bounds => isWithin(key, bounds))) return holder
-    return 0
+      if (holder !== transaction && ranges.some(bounds => isWithin(key, bounds))) holders.push(holder)
+    return holders
   }
 }
 

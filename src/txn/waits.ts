@@ -6,8 +6,10 @@
  * A deadlock is found when it would arise: the waiting transactions and those they wait for form a graph, and a wait
  * that would close a circle in it ends the youngest transaction of the circle.
  */
+import type { Bounds } from '../bytes.ts'
 import { DeadlockError, LockConflictError } from '../errors.ts'
 import type { LockTable } from './locks.ts'
+import { isWithin } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'
 
 /** What a conflict was about: the transactions in the way, and the block (0: a range of keys). */
@@ -15,17 +17,22 @@ export interface Conflict {
   readonly holders: readonly number[]
   readonly block: number
   readonly exclusive: boolean
+  /** With block 0: the key to be added or taken out, or the range to be read. */
+  readonly key?: Uint8Array
+  readonly bounds?: Bounds
 }
 
 interface Waiter {
   readonly state: TransactionState
-  readonly block: number
-  readonly exclusive: boolean
+  readonly conflict: Conflict
   /** Transactions that it waits for. */
   holders: number[]
   resolve(): void
   reject(error: unknown): void
 }
+
+/** A timer cannot be longer. */
+const LONGEST_TIMEOUT_MS = 0x7fffffff
 
 export class Waits {
   /** Waits, deadlocks found, and waits that ended by their time limit. */
@@ -33,28 +40,44 @@ export class Waits {
   deadlocks = 0
   timeouts = 0
   private readonly locks: LockTable
-  private readonly queue: Waiter[] = []
+  /** All that wait, and those that wait for one block (0: for a range), in the order in which they came. */
+  private readonly all: Set<Waiter> = new Set()
+  private readonly queues: Map<number, Waiter[]> = new Map()
 
   constructor(locks: LockTable) {
     this.locks = locks
   }
 
   get waiting(): number {
-    return this.queue.length
+    return this.all.size
   }
 
   /** True if others wait for the block that came before the transaction and would be overtaken. */
   isQueued(block: number, state: TransactionState, exclusive: boolean): boolean {
-    return this.queue.some(
-      other => other.block === block && other.state !== state && (exclusive || other.exclusive),
-    )
+    const queue = this.queues.get(block)
+    return queue?.some(other => other.state !== state && (exclusive || other.conflict.exclusive)) === true
   }
 
-  /** The transactions that wait for a block, which somebody who comes later stands behind. */
-  waitersFor(block: number, except: TransactionState): number[] {
-    return this.queue
-      .filter(other => other.block === block && other.state !== except)
-      .map(other => other.state.id)
+  /** The transactions that wait for a block, behind which somebody stands who comes later. */
+  waitersFor(block: number, except: TransactionState, exclusive: boolean): number[] {
+    const queue = this.queues.get(block) ?? []
+    return this.ahead(queue, queue.length, except, exclusive)
+  }
+
+  /** Those who wait to change a key of the range, or to read a range with the key, and would be overtaken. */
+  waitersForRange(state: TransactionState, what: Uint8Array | Bounds): number[] {
+    const ids: number[] = []
+    for (const { state: other, conflict, holders } of this.queues.get(0) ?? []) {
+      const { key, bounds } = conflict
+      // Whoever they wait for must be let through.
+      if (other === state || holders.includes(state.id)) continue
+      const meets =
+        what instanceof Uint8Array
+          ? bounds !== undefined && isWithin(what, bounds)
+          : key !== undefined && isWithin(key, what)
+      if (meets) ids.push(other.id)
+    }
+    return ids
   }
 
   /**
@@ -72,42 +95,31 @@ export class Waits {
     this.count++
     return new Promise((resolve, reject) => {
       let timer: ReturnType<typeof setTimeout> | undefined
-      const leave = (): void => {
+      const clear = (): void => {
         if (timer !== undefined) clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
-        const at = this.queue.indexOf(waiter)
-        if (at < 0) return
-        this.queue.splice(at, 1)
-        this.wakeBehind(waiter)
+        this.remove(waiter)
       }
       const waiter: Waiter = {
         state,
-        block: conflict.block,
-        exclusive: conflict.exclusive,
+        conflict,
         holders: [...conflict.holders],
         resolve: () => {
-          leave()
+          clear()
           resolve()
         },
         reject: error => {
-          leave()
+          clear()
           reject(error)
+          this.wakeBehind(waiter)
         },
       }
       const onAbort = (): void => waiter.reject(signal!.reason)
-      this.queue.push(waiter)
-      const victim = this.victimOf(waiter)
-      if (victim !== undefined) {
-        this.deadlocks++
-        victim.reject(
-          new DeadlockError(
-            `transaction ${victim.state.id} was ended to resolve a deadlock; run it again (transact does)`,
-          ),
-        )
-        if (victim === waiter) return
-      }
+      this.add(waiter)
+      this.resolveDeadlocks(waiter)
+      if (!this.all.has(waiter)) return
       signal?.addEventListener('abort', onAbort, { once: true })
-      if (timeout === Number.POSITIVE_INFINITY) return
+      if (timeout > LONGEST_TIMEOUT_MS) return
       timer = setTimeout(() => {
         this.timeouts++
         waiter.reject(
@@ -119,69 +131,134 @@ export class Waits {
     })
   }
 
-  /** A transaction has ended: those who waited for it alone go on. */
-  ended(id: number): void {
-    if (this.queue.length === 0) return
-    for (const waiter of [...this.queue]) {
-      if (!this.queue.includes(waiter) || !waiter.holders.includes(id)) continue
-      this.tryAgain(waiter)
+  /** A transaction has ended, its locks are free: what it waited for itself is pointless, and others go on. */
+  ended(state: TransactionState): void {
+    if (this.all.size === 0) return
+    const blocks = new Set<number>()
+    for (const waiter of [...this.all]) {
+      const { block } = waiter.conflict
+      if (waiter.state === state) {
+        if (block !== 0) blocks.add(block)
+        // Its operation is tried again, and finds that the transaction has ended.
+        waiter.resolve()
+      } else if (waiter.holders.includes(state.id)) {
+        if (block !== 0) blocks.add(block)
+        else {
+          waiter.holders = waiter.holders.filter(id => id !== state.id)
+          if (waiter.holders.length === 0) waiter.resolve()
+        }
+      }
     }
+    for (const block of blocks) this.settle(block)
   }
 
-  /** Somebody who stood in the queue has left it: others may have waited behind. */
-  private wakeBehind(gone: Waiter): void {
-    for (const waiter of [...this.queue])
-      if (waiter.block === gone.block && waiter.block !== 0 && this.queue.includes(waiter))
-        this.tryAgain(waiter)
+  private add(waiter: Waiter): void {
+    const { block } = waiter.conflict
+    this.all.add(waiter)
+    const queue = this.queues.get(block)
+    if (queue === undefined) this.queues.set(block, [waiter])
+    else queue.push(waiter)
   }
 
-  private tryAgain(waiter: Waiter): void {
-    const { state, block, exclusive } = waiter
-    if (block === 0) {
+  private remove(waiter: Waiter): void {
+    if (!this.all.delete(waiter)) return
+    const { block } = waiter.conflict
+    const queue = this.queues.get(block)!
+    if (queue.length === 1) this.queues.delete(block)
+    else queue.splice(queue.indexOf(waiter), 1)
+  }
+
+  /** Somebody has left the queue without what it waited for: others may have waited behind. */
+  private wakeBehind({ state, conflict }: Waiter): void {
+    if (conflict.block !== 0) {
+      this.settle(conflict.block)
+      return
+    }
+    for (const waiter of [...(this.queues.get(0) ?? [])])
+      if (waiter.holders.includes(state.id)) waiter.resolve()
+  }
+
+  /** Gives a block to those in its queue that can have it now. */
+  private settle(block: number): void {
+    const queue = this.queues.get(block) ?? []
+    for (let at = 0; at < queue.length; ) {
+      const waiter = queue[at]!
+      const { state, conflict } = waiter
+      const holders = this.locks.holders(block, state.id, conflict.exclusive)
+      if (!this.locks.isHeldBy(block, state.id))
+        holders.push(...this.ahead(queue, at, state, conflict.exclusive))
+      if (holders.length > 0) {
+        waiter.holders = holders
+        at++
+        continue
+      }
+      const isNew = conflict.exclusive
+        ? this.locks.lockExclusive(block, state.id)
+        : this.locks.lockShared(block, state.id)
+      if (isNew) state.lockedBlocks.push(block)
+      if (queue.length === 1) at++
       waiter.resolve()
-      return
     }
-    const holders = this.inTheWay(waiter)
-    if (holders.length > 0) {
-      waiter.holders = holders
-      return
-    }
-    const isNew = exclusive
-      ? this.locks.lockExclusive(block, state.id)
-      : this.locks.lockShared(block, state.id)
-    if (isNew) state.lockedBlocks.push(block)
-    waiter.resolve()
   }
 
-  /** Who keeps a waiter from its block now: holders of locks, and those who came before. */
-  private inTheWay(waiter: Waiter): number[] {
-    const { state, block, exclusive } = waiter
-    const holders = this.locks.holders(block, state.id, exclusive)
-    const isUpgrade = this.locks.isHeldBy(block, state.id)
-    for (const other of this.queue) {
-      if (other === waiter) break
-      if (isUpgrade || other.block !== block || other.state === state) continue
-      if (exclusive || other.exclusive) holders.push(other.state.id)
+  /**
+   * Who stands before the place `at` of a queue and has to be waited for. Those before an exclusive waiter are waited for
+   * by that one, unless it holds a shared lock already, which takes it past them.
+   */
+  private ahead(queue: readonly Waiter[], at: number, state: TransactionState, exclusive: boolean): number[] {
+    const ids: number[] = []
+    for (let i = at - 1; i >= 0; i--) {
+      const { state: other, conflict } = queue[i]!
+      if (other === state || !(exclusive || conflict.exclusive)) continue
+      ids.push(other.id)
+      if (conflict.exclusive && !this.locks.isHeldBy(conflict.block, other.id)) break
     }
-    return holders
+    return ids
+  }
+
+  /** A new wait can close several circles. */
+  private resolveDeadlocks(waiter: Waiter): void {
+    while (this.all.has(waiter)) {
+      const victim = this.victimOf(waiter)
+      if (victim === undefined) return
+      this.deadlocks++
+      victim.reject(
+        new DeadlockError(
+          `transaction ${victim.state.id} was ended to resolve a deadlock; run it again (transact does)`,
+        ),
+      )
+    }
   }
 
   /** The youngest transaction of a circle that a new waiter closes, as the waiter that it is. */
   private victimOf(waiter: Waiter): Waiter | undefined {
-    const path: Waiter[] = []
-    const seen = new Set<Waiter>()
-    const leadsBack = (from: Waiter): boolean => {
-      if (seen.has(from)) return false
-      seen.add(from)
-      path.push(from)
-      for (const id of from.holders) {
-        if (id === waiter.state.id) return true
-        for (const next of this.queue) if (next.state.id === id && leadsBack(next)) return true
-      }
-      path.pop()
-      return false
+    const { id } = waiter.state
+    let isWaitedFor = false
+    const waiters = new Map<number, Waiter[]>()
+    for (const other of this.all) {
+      if (other.holders.includes(id)) isWaitedFor = true
+      const others = waiters.get(other.state.id)
+      if (others === undefined) waiters.set(other.state.id, [other])
+      else others.push(other)
     }
-    if (!leadsBack(waiter)) return undefined
-    return path.reduce((youngest, other) => (other.state.id > youngest.state.id ? other : youngest))
+    if (!isWaitedFor) return undefined
+    const behind = (of: Waiter): Waiter[] => of.holders.flatMap(holder => waiters.get(holder) ?? [])
+    const seen = new Set([waiter])
+    const path = [waiter]
+    const ways = [behind(waiter)]
+    while (path.length > 0) {
+      if (path[path.length - 1]!.holders.includes(id))
+        return path.reduce((youngest, other) => (other.state.id > youngest.state.id ? other : youngest))
+      const next = ways[ways.length - 1]!.pop()
+      if (next === undefined) {
+        path.pop()
+        ways.pop()
+      } else if (!seen.has(next)) {
+        seen.add(next)
+        path.push(next)
+        ways.push(behind(next))
+      }
+    }
+    return undefined
   }
 }
