@@ -154,7 +154,7 @@ const COMMANDS: readonly (readonly [weight: number, make: Make])[] = [
     r => [
       'INCRBYFLOAT',
       key(r),
-      r.chance(0.8) ? pick(r, DECIMAL) : pick(r, [...NO_NUMBER, '1e400', '-1e400', '5e-324']),
+      r.chance(0.8) ? pick(r, DECIMAL) : pick(r, [...NO_NUMBER, '1e300', '-1e300', '5e-324']),
     ],
   ],
   [4, r => ['DEL', ...several(r, x => [key(x)], 3)]],
@@ -166,7 +166,7 @@ const COMMANDS: readonly (readonly [weight: number, make: Make])[] = [
     3,
     r => [
       'SCAN',
-      r.chance(0.9) ? '0' : pick(r, ['abc', '-1', '', '99999999999999999999']),
+      r.chance(0.9) ? '0' : pick(r, ['abc', '', '1.5', '99999999999999999999']),
       ...scanOptions(r),
     ],
   ],

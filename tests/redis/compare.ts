@@ -109,7 +109,7 @@ export class Pair {
         a.items.every((item, i) => sameReply(queued[i] ?? [''], item, b.items![i]!))
       )
     }
-    if (a.text === 'QUEUED' && name !== 'ECHO') this.queued.push(command)
+    if (a.kind === '+' && a.text === 'QUEUED') this.queued.push(command)
     else if (['EXEC', 'DISCARD', 'RESET'].includes(name)) this.queued = []
     return sameReply(command, a, b)
   }
@@ -122,10 +122,10 @@ export class Pair {
 
 function sameReply(command: Command, a: Wire, b: Wire): boolean {
   const name = String(command[0]).toUpperCase()
-  const both = `${name} ${String(command[1]).toUpperCase()}`
+  const both = `${name} ${String(command[1] ?? '').toUpperCase()}`.trimEnd()
   if (a.kind !== b.kind) return OF_THE_SERVER.has(name) && a.kind !== '-' && b.kind !== '-'
   if (a.kind === '-') return a.text === b.text
-  if (OF_THE_SERVER.has(name) || OF_THE_SERVER.has(both)) return true
+  if (OF_THE_SERVER.has(name) || OF_THE_SERVER.has(both) || both === 'COMMAND') return true
   const tolerance = TOLERANCE[name]
   if (tolerance !== undefined && a.kind === ':') {
     const [x, y] = [Number(a.text), Number(b.text)]
