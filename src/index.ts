@@ -4,12 +4,17 @@ import { salvageOn } from './salvage/salvage.ts'
 import { nodeStorage } from './storage/node.ts'
 import type { ConvertOptions, OpenOptions, SalvageOptions, SalvageReport } from './types.ts'
 
+interface Open {
+  (directory: string, options: OpenOptions<Uint8Array> & { valueEncoding: 'binary' }): Database<Uint8Array>
+  <V = string>(directory: string, options?: OpenOptions<V>): Database<V>
+}
+
 /**
  * Opens the database in a directory, creating it if it is missing.
  * @throws XenonError `XENON_LOCKED` if another process or handle has it, `XENON_CORRUPT` if its files are damaged,
  *   `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and `errorIfExists` say.
  */
-export const open = <V = string>(directory: string, options: OpenOptions<V> = {}): Database<V> =>
+export const open: Open = <V = string>(directory: string, options: OpenOptions<V> = {}): Database<V> =>
   openOn(directory, options, nodeStorage)
 
 /** The same function under the name of the C API. */

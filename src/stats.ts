@@ -53,6 +53,13 @@ export const collectStats = (
       deadlocks: transactions.waits.deadlocks,
       lockTimeouts: transactions.waits.timeouts,
     },
+    snapshots: {
+      open: pool.versions.snapshots,
+      copies: pool.versions.copies,
+      bytes: pool.versions.bytes,
+      lost: pool.versions.lost,
+    },
+    expired: engine.expired,
     checkpoints: checkpointer.count,
     index: {
       splits: structure.splits,

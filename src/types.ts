@@ -188,6 +188,17 @@ export interface Stats {
     deadlocks: number
     lockTimeouts: number
   }
+  /** Snapshots and iterators that are open, and the earlier states of blocks that are kept for them. */
+  snapshots: {
+    open: number
+    /** Copies made so far, and bytes of those that are kept now. */
+    copies: number
+    bytes: number
+    /** Snapshots that were given up, because the copies took more than `snapshotBytes`. */
+    lost: number
+  }
+  /** Expired records that the sweep has removed. */
+  expired: number
   checkpoints: number
   /** Structure changes: splits, redistributions, merges, compactions in a block, slots and blocks reused. */
   index: {

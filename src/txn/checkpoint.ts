@@ -19,7 +19,7 @@ import type { Metadata } from '../pager/metadata.ts'
 import type { TransactionManager } from './manager.ts'
 
 /** Bytes of blocks written in one step; each step costs an fdatasync of the log. */
-const STEP_BYTES = 1048576
+const STEP_BYTES = 262144
 /** Segments kept for recycling, in units of checkpointBytes: the images of a checkpoint need room too. */
 const SPARE_LOG = 3
 /** With a durability that does not sync each commit, fewer and larger steps. */
