@@ -29,6 +29,8 @@ interface Workload {
   name: string
   /** The disk and the records that it begins with; an empty disk when left out. */
   base?: (random: Random) => Promise<Base>
+  /** Only every n-th operation is made to fail. Default 1. */
+  stride?: number
   run(run: Run): Promise<void>
 }
 
@@ -216,6 +218,46 @@ class Run {
       this.acknowledge()
       await this.requireSame()
     }
+  }
+
+  /** A record that will expire, long after the test. */
+  async putExpiring(key: string, value: string): Promise<void> {
+    await this.commit([[key, value]], () => this.db.put(key, value, { ttl: 1e9 }))
+  }
+
+  async expire(key: string): Promise<void> {
+    await this.neutral(() => {
+      this.db.expire(key, 2e9)
+      this.db.persist(key)
+    }, true)
+  }
+
+  /** Reads a range, in both directions, in a snapshot and in a transaction. */
+  async range(prefix: string): Promise<void> {
+    await this.neutral(() => {
+      const expected = [...this.state].filter(([key]) => key.startsWith(prefix)).sort()
+      const found = [...this.db.entries(prefix)]
+      if (`${found}` !== `${expected.sort(([a], [b]) => (a < b ? -1 : 1))}`)
+        throw new Error(`the range ${prefix} gave other records`)
+      const reversed = [...this.db.keys({ prefix, reverse: true })].reverse()
+      if (`${reversed}` !== `${expected.map(([key]) => key)}`) throw new Error('reverse is wrong')
+      using snapshot = this.db.snapshot()
+      if (snapshot.count(prefix) !== expected.length) throw new Error('count() of a snapshot is wrong')
+      using tx = this.db.begin({ readOnly: true })
+      if ([...tx.values(prefix)].length !== expected.length) throw new Error('a transaction is wrong')
+    }, false)
+  }
+
+  async clear(prefix: string): Promise<void> {
+    const gone = [...this.state.keys()].filter(key => key.startsWith(prefix))
+    await this.commit(
+      gone.map(key => [key, undefined]),
+      () => this.db.clear(prefix),
+    )
+  }
+
+  async compact(): Promise<void> {
+    await this.neutral(() => this.db.compact(), true)
   }
 
   async checkpoint(): Promise<void> {
@@ -536,6 +578,34 @@ const workloads: readonly Workload[] = [
       await run.get('large 1')
     },
   },
+  {
+    name: 'ranges, times and compaction',
+    stride: 7,
+    base: random => filled(random, false),
+    async run(run) {
+      const { random } = run
+      run.open()
+      // Few of them to a leaf, so that the trees have inner nodes.
+      const long = (i: number): string => `long ${i}`.padEnd(700, '.')
+      await run.batch(Array.from({ length: 12 }, (_, i) => [long(i), text(random, 100)] as const))
+      for (let i = 0; i < 4; i++) await run.putExpiring(`expires ${i}`, text(random, 400))
+      await run.expire('expires 1')
+      await run.range('key 1')
+      await run.range('l')
+      await run.transaction(
+        Array.from({ length: 6 }, (_, i) => [long(i + 9), i < 3 ? undefined : 'new'] as const),
+        'rollback',
+      )
+      await run.clear('key 2')
+      await run.delete('large 0')
+      await run.compact()
+      await run.range('')
+      await run.clear('long')
+      run.reopen()
+      await run.put('last', 'value')
+      run.close()
+    },
+  },
 ]
 
 const effectsOf = (kind: OperationKind): readonly FaultEffect[] => {
@@ -550,10 +620,11 @@ interface Tally {
 
 const sweep = async (workload: Workload, seed: number, tally: Tally): Promise<void> => {
   const base = await workload.base?.(new Random(seed))
+  const { stride = 1 } = workload
   for (const kind of operationKinds) {
     for (const effect of effectsOf(kind)) {
       for (const times of [1, Number.POSITIVE_INFINITY]) {
-        for (let after = 0, struck = 1; struck > 0; after += kind === 'read' ? READ_STRIDE : 1) {
+        for (let after = 0, struck = 1; struck > 0; after += kind === 'read' ? READ_STRIDE * stride : stride) {
           const run = new Run(base, seed, { kind, effect, times, after })
           try {
             const error = await failureOf(() => workload.run(run))
@@ -580,6 +651,7 @@ const seeds: Record<string, readonly number[]> = {
   'larger than the pool': [4],
   recovery: [5, 6],
   'log used again': [7],
+  'ranges, times and compaction': [8],
 }
 const total: Tally = { runs: 0, errors: 0 }
 
