@@ -16,11 +16,14 @@ export function markArguments(argv: readonly string[], cli: CAC): string[] {
   const marked: string[] = []
   let commandSeen = false
   let optionsEnded = false
+  // What `client` sends is the server's business, whatever it begins with.
+  const endsOptions = () => marked[0] === 'client' && commandSeen
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i]!
     if (!optionsEnded && argument === '--') {
       optionsEnded = true
     } else if (optionsEnded || argument === '-' || !argument.startsWith('-')) {
+      optionsEnded ||= endsOptions()
       marked.push(commandSeen ? MARK + argument : argument)
       commandSeen = true
     } else {

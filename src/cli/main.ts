@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type CAC, cac } from 'cac'
 import { markArguments } from './arguments.ts'
 import { registerBackup } from './commands/backup.ts'
+import { registerClient } from './commands/client.ts'
 import { registerCompact } from './commands/compact.ts'
 import { registerConvert } from './commands/convert.ts'
 import { registerDelete } from './commands/delete.ts'
@@ -60,6 +61,7 @@ function commands(): CAC {
     registerBackup,
     registerConvert,
     registerSalvage,
+    registerClient,
   ]
   for (const register of registrations) register(cli)
   cli.usage('<command> <directory> …').help().version(packageVersion())

@@ -22,7 +22,7 @@ export class ServerError extends XenonError {
 }
 
 function codeOf(prefix: string, text: string): XenonErrorCode {
-  const named = /\bXENON_[A-Z_]+\b/.exec(text)?.[0]
+  const named = /\[(XENON_[A-Z_]+)\]$/.exec(text)?.[1]
   return (named as XenonErrorCode | undefined) ?? CODES[prefix] ?? 'XENON_SERVER'
 }
 

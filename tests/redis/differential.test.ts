@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
 import { firstSeed, Random, runs, runTimeout } from '../support/random.ts'
 import { compareStream, type Difference } from './compare.ts'
-import { hasRedis, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
+import { hasRedis, hasServe, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
 
 let redis: RunningServer
 let finish: () => void
@@ -42,7 +42,7 @@ describe.skipIf(!hasRedis)('differential', () => {
     }
   })
 
-  test(
+  test.skipIf(!hasServe)(
     'xenondb answers as Redis does',
     async () => {
       const xenon = await startXenon(`${directory}/db`, '--durability', 'none')
