@@ -161,8 +161,29 @@ export class AsyncTransaction<V = string> {
     if (this.aborted) this.signal?.throwIfAborted()
   }
 
-  private async run<T>(operation: () => T): Promise<T> {
-    for (;;) {
+  private run<T>(operation: () => T): Promise<T> {
+    if (this.signal?.aborted !== true) {
+      try {
+        return Promise.resolve(operation())
+      } catch (error) {
+        if (!(error instanceof LockConflictError) || error.conflict === undefined)
+          return Promise.reject(error)
+        return this.runAfter(error.conflict, operation)
+      }
+    }
+    this.abort()
+    return Promise.reject(this.signal.reason)
+  }
+
+  /** Waits, and tries again as often as it takes. */
+  private async runAfter<T>(
+    conflict: NonNullable<LockConflictError['conflict']>,
+    operation: () => T,
+  ): Promise<T> {
+    for (let met = conflict; ; ) {
+      await this.wait(met)
+      // Another operation of this transaction may have been picked meanwhile.
+      this.requireStanding()
       if (this.signal?.aborted === true) {
         this.abort()
         throw this.signal.reason
@@ -171,9 +192,7 @@ export class AsyncTransaction<V = string> {
         return operation()
       } catch (error) {
         if (!(error instanceof LockConflictError) || error.conflict === undefined) throw error
-        await this.wait(error.conflict)
-        // Another operation of this transaction may have been picked meanwhile.
-        this.requireStanding()
+        met = error.conflict
       }
     }
   }

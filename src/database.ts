@@ -17,7 +17,7 @@ import {
   XenonError,
 } from './errors.ts'
 import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, nextTurn } from './group-commit.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
 import { resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
@@ -28,6 +28,7 @@ import { collectStats } from './stats.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
+import { Admission } from './txn/admission.ts'
 import type {
   AsyncTransactionOptions,
   BackupReport,
@@ -67,6 +68,7 @@ export class Database<V = string> {
   private readonly storage: Storage
   private readonly readOnly: boolean
   private readonly lockTimeout: number
+  private readonly admission: Admission = new Admission(nextTurn)
   private readonly binaryKeys: boolean
   private readonly groupCommit: GroupCommit
   private cursorOfItsOwn: Cursor<V> | undefined
@@ -266,14 +268,21 @@ export class Database<V = string> {
     if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
       throw new InvalidArgumentError(`retries must be a whole number, not ${String(retries)}`)
     for (let attempt = 0; ; attempt++) {
-      const tx = this.beginAsync(others)
+      const pass = Symbol('transaction')
+      const turn = this.admission.enter(pass)
+      if (turn !== undefined) await turn
+      let tx: AsyncTransaction<V> | undefined
       try {
+        tx = this.beginAsync(others)
         const result = await work(tx)
         tx.requireStanding()
-        if (!tx.ended) await tx.commit()
+        const durable = tx.ended ? undefined : tx.commit()
+        this.admission.leave(pass)
+        if (durable !== undefined) await durable
         return result
       } catch (error) {
-        tx.abandon()
+        this.admission.leave(pass)
+        tx?.abandon()
         const again = error instanceof DeadlockError || error instanceof WriteConflictError
         if (!again || attempt >= retries) throw error
       }

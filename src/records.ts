@@ -114,9 +114,9 @@ export class Records<V> {
     return expiryTime(0, expiresAt)
   }
 
-  /** Runs `work` as one transaction, which it is a part of if there is one already. */
+  /** Runs `work` as one transaction, or as a part of it, all or nothing too, if there is one already. */
   together<T>(work: (state: TransactionState) => T): T {
-    if (this.state !== undefined) return work(this.state)
+    if (this.state !== undefined) return this.inside(this.state, work)
     let result: T | undefined
     this.owner.check()
     try {
@@ -128,6 +128,17 @@ export class Records<V> {
       this.state = undefined
     }
     return result as T
+  }
+
+  private inside<T>(state: TransactionState, work: (state: TransactionState) => T): T {
+    const { transactions, health } = this.store.engine
+    const before = transactions.savepoint(state)
+    try {
+      return work(state)
+    } catch (error) {
+      if (health.failure === undefined) transactions.rollbackTo(state, before)
+      throw error
+    }
   }
 
   /** Number of records that have not expired. */

@@ -24,6 +24,7 @@ export type MutantName =
   | 'no undo'
   | 'no sync at creation'
   | 'block checksum off'
+  | 'tree change not logged'
   | 'no log'
 
 // The members are private to the engine; here is the one place that reaches for them.
@@ -143,6 +144,8 @@ const mutants: Record<MutantName, () => () => void> = {
         } as Method,
     ),
   'block checksum off': () => replace(DataFile, 'checksum', () => () => 0),
+  /** The leaf in memory has the new key, redo does not know of it. */
+  'tree change not logged': () => replace(LogWriter, 'insertEntry', () => () => undefined),
   /** For the lesson: no images, and recovery makes nothing of what stands in the log. */
   'no log': () => {
     const images = noImages()
