@@ -114,8 +114,9 @@ export class Access<V> {
     const { store, state } = this
     if (state.lastLsn === 0) return view
     const before = new Map<string, CommittedRecord | undefined>(view.before)
-    for (const name of store.engine.view.of(state).keys()) before.set(name, store.recordNow(name))
-    return { handle: view.handle, before }
+    const own = new Set(store.engine.view.of(state).keys())
+    for (const name of own) before.set(name, store.recordNow(name))
+    return { handle: view.handle, before, own }
   }
 
   /**

@@ -288,7 +288,12 @@ export class RangeReader<V, K> {
     if (record === undefined || this.store.isPast(record)) return
     const key = fromLatin1(name)
     const { wanted } = this
-    if (wanted.values) this.values.push(this.store.decodeCommitted(record) as V)
+    if (wanted.values) {
+      const { store } = this
+      const isOwn = this.view!.own?.has(name) === true
+      const value = isOwn ? store.asNow(() => store.decodeCommitted(record)) : store.decodeCommitted(record)
+      this.values.push(value as V)
+    }
     if (wanted.keys) this.keys.push((wanted.binaryKeys ? key : decoder.decode(key)) as K)
     this.left--
   }

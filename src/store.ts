@@ -30,6 +30,8 @@ const VALUE_OFFSET = 8
 export interface View {
   readonly handle: SnapshotHandle
   readonly before: ReadonlyMap<string, CommittedRecord | undefined>
+  /** Keys in `before` whose records are the reader's own, as they are now: their large values too. */
+  readonly own?: ReadonlySet<string>
 }
 
 export class Store<V> {
@@ -149,6 +151,18 @@ export class Store<V> {
     }
   }
 
+  /** Runs `read` with the blocks as they are, in the midst of `asOf`. */
+  asNow<T>(read: () => T): T {
+    const { pool } = this.engine
+    const { asOf } = pool
+    pool.asOf = 0
+    try {
+      return read()
+    } finally {
+      pool.asOf = asOf
+    }
+  }
+
   /** Begins a snapshot of what is committed now, and of what `own` has changed. */
   beginView(own?: TransactionState): View {
     const { transactions, view, pool, log, metadata } = this.engine
@@ -190,7 +204,12 @@ export class Store<V> {
     const now = this.recordNow(name)
     const then = view.before.has(name) ? view.before.get(name) : this.asOf(view, () => this.recordNow(name))
     if (now === undefined || then === undefined) return now === then
-    return now.flags === then.flags && compareBytes(now.field, then.field) === 0
+    if (now.flags !== then.flags || compareBytes(now.field, then.field) !== 0) return false
+    if ((now.flags & RecordFlag.large) === 0) return true
+    // The blocks of a large value may have been freed meanwhile, and taken again for another one.
+    const bytes = this.committedBytes(now)
+    const before = this.asOf(view, () => this.committedBytes(then))
+    return bytes === undefined || before === undefined || compareBytes(bytes, before) === 0
   }
 
   endView(view: View): void {
