@@ -86,7 +86,7 @@ async function answers(port: number, child: ChildProcess): Promise<void> {
       const connection = await WireConnection.open(port)
       const [reply] = await connection.send([['PING']])
       connection.close()
-      if (reply?.kind === '+') return
+      if (reply?.kind === '+' || reply?.text?.startsWith('NOAUTH')) return
     } catch {
       // Not yet.
     }
