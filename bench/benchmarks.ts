@@ -77,4 +77,13 @@ export const benchmarks: readonly Benchmark[] = [
     ],
     load: () => import('./peers/ordered.ts'),
   },
+  {
+    name: 'transactions',
+    summary: 'transactions in flight beside SQLite, writers beside a snapshot, commits during checkpoints',
+    options: [
+      ['--records <n>', 'size of the database (default: 100000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+    ],
+    load: () => import('./peers/transactions.ts'),
+  },
 ]
