@@ -624,7 +624,11 @@ const sweep = async (workload: Workload, seed: number, tally: Tally): Promise<vo
   for (const kind of operationKinds) {
     for (const effect of effectsOf(kind)) {
       for (const times of [1, Number.POSITIVE_INFINITY]) {
-        for (let after = 0, struck = 1; struck > 0; after += kind === 'read' ? READ_STRIDE * stride : stride) {
+        for (
+          let after = 0, struck = 1;
+          struck > 0;
+          after += kind === 'read' ? READ_STRIDE * stride : stride
+        ) {
           const run = new Run(base, seed, { kind, effect, times, after })
           try {
             const error = await failureOf(() => workload.run(run))

@@ -19,8 +19,20 @@ const first: Partial<Record<MutantName, string>> = {
   'metadata without sync': 'log used again',
   'log reuse without new salt': 'log used again',
   'no undo': 'larger than the pool',
+  'tree change not logged': 'ordered index',
 }
 const SEEDS = 4
+
+/** In the control run every n-th crash point is tried. */
+const CONTROL_STRIDE = 16
+
+test('the campaign finds nothing in the engine as it is, so that a mutant dies of its own', async () => {
+  const tally = new Tally()
+  for (const { name } of workloads)
+    await crashEverywhere(await record(name, 1), 1, tally, { stride: CONTROL_STRIDE })
+  expect(tally.images).toBeGreaterThan(1000)
+  console.log(`without a mutant: ${tally.images} images survived`)
+})
 
 for (const name of mutantNames.filter(mutant => mutant !== 'no log' && mutant !== 'block checksum off')) {
   test(`the campaign kills the mutant '${name}'`, async () => {
