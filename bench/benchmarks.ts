@@ -86,4 +86,14 @@ export const benchmarks: readonly Benchmark[] = [
     ],
     load: () => import('./peers/transactions.ts'),
   },
+  {
+    name: 'redis',
+    summary: 'xenondb serve beside redis-server, both durable, under redis-benchmark',
+    options: [
+      ['--keys <n>', 'random keys (default: 1000000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+      ['--seconds <n>', 'how long each run is to take (default: 5)'],
+    ],
+    load: () => import('./redis/redis.ts'),
+  },
 ]
