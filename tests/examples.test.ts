@@ -67,3 +67,27 @@ test('a torn checkpoint corrupts the file without the log, and does no harm with
     expect(stdout).not.toContain('✗')
     expect(readdirSync(directory)).toEqual([])
   }))
+
+test('the bank keeps its total, whenever somebody looks', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('bank', [], directory)
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/^500 transfers, all at once: \d+ done, \d+ refused for want of money$/m)
+    expect(stdout).toMatch(/^total, whenever somebody looked: 500$/m)
+    expect(stdout).toMatch(/^total now: 500, and nobody is below zero$/m)
+    expect(readdirSync(directory)).toEqual([])
+  }))
+
+test('write skew breaks a rule below serializable, and not there', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('write-skew', [], directory)
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' })
+    expect(stdout.split('\n')).toEqual([
+      'read-committed: 2 went home, 0 on call, the rule is broken',
+      'snapshot: 2 went home, 0 on call, the rule is broken',
+      'serializable: 1 went home, 1 on call, the rule holds',
+      'snapshot, with a record that both change: 1 went home, the rule holds',
+      '',
+    ])
+    expect(readdirSync(directory)).toEqual([])
+  }))
