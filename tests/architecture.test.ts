@@ -21,13 +21,13 @@ const layers: readonly (readonly string[])[] = [
   ['salvage'],
   ['open.ts'],
   ['index.ts'],
-  ['c.ts', 'client', 'keyv', 'level', 'testing'],
+  ['c.ts', 'client', 'keyv', 'level', 'server', 'testing'],
   ['cli'],
 ]
 const FACADE = layers.findIndex(names => names.includes('database.ts'))
 
 /** The only ones that may know Node. */
-const onNode = /^(storage\/node|storage\/lock|storage\/regular-file|client\/.*|cli\/.*)\.ts$/
+const onNode = /^(storage\/node|storage\/lock|storage\/regular-file|client\/.*|server\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string

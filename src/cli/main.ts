@@ -15,6 +15,7 @@ import { registerKeys } from './commands/keys.ts'
 import { registerPut } from './commands/put.ts'
 import { registerRange } from './commands/range.ts'
 import { registerSalvage } from './commands/salvage.ts'
+import { registerServe } from './commands/serve.ts'
 import { registerStats } from './commands/stats.ts'
 import { registerTtl } from './commands/ttl.ts'
 import { registerVerify } from './commands/verify.ts'
@@ -61,6 +62,7 @@ function commands(): CAC {
     registerBackup,
     registerConvert,
     registerSalvage,
+    registerServe,
     registerClient,
   ]
   for (const register of registrations) register(cli)

@@ -1,0 +1,93 @@
+/** `xenondb serve`: a database over the network, in the Redis protocol. */
+import { readFileSync } from 'node:fs'
+import type { CAC } from 'cac'
+import { type Durability, open } from '../../index.ts'
+import { createServer, type ServerOptions } from '../../server/index.ts'
+import {
+  argument,
+  choiceOption,
+  countOption,
+  millisecondsOption,
+  type Options,
+  textOption,
+} from '../arguments.ts'
+import { EXIT_DONE, UsageError } from '../errors.ts'
+import { print } from '../output.ts'
+
+const DURABILITIES: readonly Durability[] = ['power', 'process', 'none']
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+export function registerServe(cli: CAC): void {
+  cli
+    .command('serve <directory>', 'Serve the database to Redis clients; created if it is missing')
+    .option(
+      '--host <address>',
+      'Address to listen on (default 127.0.0.1); others than loopback need a password',
+    )
+    .option('--port <port>', 'Port (default 6399); 0: any free one')
+    .option('--socket <path>', 'Unix socket to listen on, in place of host and port')
+    .option('--password <password>', 'Clients must authenticate with it (or XENONDB_PASSWORD)')
+    .option('--tls-key <file>', 'Private key (PEM): TLS only')
+    .option('--tls-cert <file>', 'Certificate (PEM)')
+    .option('--tls-ca <file>', 'Clients must show a certificate that this one has signed (PEM)')
+    .option('--durability <level>', 'power (default), process, none')
+    .option('--cache-bytes <bytes>', 'Bytes of the buffer pool')
+    .option('--max-clients <count>', 'Clients at a time (default 1024)')
+    .option('--idle-timeout <ms>', 'Close clients that say nothing for so long')
+    .option('--backup-directory <path>', 'Where BACKUP puts its copies')
+    .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
+    .option('--log-level <level>', 'debug, info (default), warn, error, silent')
+    .example(bin => `  $ ${bin} serve students --port 6399`)
+    .action((directory: string, options: Options) => serve(argument(directory), options))
+}
+
+async function serve(directory: string, options: Options): Promise<number> {
+  const cacheBytes = countOption(options, 'cacheBytes')
+  const db = open<Uint8Array>(directory, {
+    keyEncoding: 'binary',
+    valueEncoding: 'binary',
+    durability: choiceOption(options, 'durability', DURABILITIES) ?? 'power',
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+  })
+  try {
+    const server = createServer(db, serverOptions(options))
+    const address = await server.listen()
+    const stop = (): void => void server.close()
+    process.once('SIGTERM', stop)
+    process.once('SIGINT', stop)
+    await print(`listening on ${'path' in address ? address.path : `${address.host}:${address.port}`}\n`)
+    await server.done
+    return EXIT_DONE
+  } finally {
+    db.close()
+  }
+}
+
+function serverOptions(options: Options): ServerOptions {
+  const file = (name: string): string | undefined => {
+    const path = textOption(options, name)
+    return path === undefined ? undefined : readFileSync(path, 'utf8')
+  }
+  const key = file('tlsKey')
+  const cert = file('tlsCert')
+  const ca = file('tlsCa')
+  if ((key === undefined) !== (cert === undefined))
+    throw new UsageError('--tls-key and --tls-cert belong together')
+  if (ca !== undefined && key === undefined) throw new UsageError('--tls-ca needs --tls-key and --tls-cert')
+  const found = {
+    host: textOption(options, 'host'),
+    port: countOption(options, 'port'),
+    socket: textOption(options, 'socket'),
+    password: textOption(options, 'password') ?? process.env.XENONDB_PASSWORD,
+    tls:
+      key === undefined || cert === undefined
+        ? undefined
+        : { key, cert, ...(ca === undefined ? {} : { ca }) },
+    maxClients: countOption(options, 'maxClients'),
+    idleTimeout: millisecondsOption(options, 'idleTimeout'),
+    backupDirectory: textOption(options, 'backupDirectory'),
+    metricsPort: countOption(options, 'metricsPort'),
+    logLevel: choiceOption(options, 'logLevel', LOG_LEVELS) ?? 'info',
+  }
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as ServerOptions
+}

@@ -1,0 +1,54 @@
+/** Reading numbers and times out of a request; each throws the error that Redis answers with. */
+import { CommandError, invalidExpireTime, NOT_AN_INTEGER } from '../errors.ts'
+import { inRange, parseInteger } from '../numbers.ts'
+import { type Arguments, textAt } from '../request.ts'
+
+export const integerAt = (request: Arguments, index: number, problem: string = NOT_AN_INTEGER): bigint => {
+  const length = request.ends[index]! - request.starts[index]!
+  const value = length > 20 ? undefined : parseInteger(textAt(request, index))
+  if (value === undefined) throw new CommandError(problem)
+  return value
+}
+
+/** The same as a number; one that no length can reach loses its last digits. */
+export const numberAt = (request: Arguments, index: number): number => Number(integerAt(request, index))
+
+export const EXPIRE_OPTIONS: Readonly<Record<string, { unit: bigint; absolute: boolean }>> = {
+  ex: { unit: 1000n, absolute: false },
+  px: { unit: 1n, absolute: false },
+  exat: { unit: 1000n, absolute: true },
+  pxat: { unit: 1n, absolute: true },
+}
+
+/** The time that a SET asks for: it must be positive. */
+export const positiveTime = (
+  request: Arguments,
+  index: number,
+  { unit, absolute }: { unit: bigint; absolute: boolean },
+  now: number,
+  command: string,
+): number => {
+  const value = integerAt(request, index)
+  const time = value * unit + (absolute ? 0n : BigInt(now))
+  if (value <= 0n || !inRange(value * unit) || !inRange(time))
+    throw new CommandError(invalidExpireTime(command))
+  return clamped(time)
+}
+
+/** The time that an EXPIRE asks for: it may be past. */
+export const anyTime = (
+  request: Arguments,
+  index: number,
+  { unit, absolute }: { unit: bigint; absolute: boolean },
+  now: number,
+  command: string,
+): number => {
+  const value = integerAt(request, index)
+  const time = value * unit + (absolute ? 0n : BigInt(now))
+  if (!inRange(value * unit) || !inRange(time)) throw new CommandError(invalidExpireTime(command))
+  return clamped(time)
+}
+
+/** The engine keeps times of 48 bits, up to the year 10889. */
+const LAST_TIME = 2n ** 48n - 1n
+const clamped = (time: bigint): number => Number(time > LAST_TIME ? LAST_TIME : time < 0n ? 0n : time)

@@ -1,0 +1,138 @@
+/** CONFIG: what is fixed by whoever started the server can be read, limits can be changed; no command sets a path. */
+import { CommandError } from '../errors.ts'
+import { matches } from '../glob.ts'
+import type { LogLevel } from '../options.ts'
+import { type Arguments, bytesAt, textAt } from '../request.ts'
+import type { Server } from '../server.ts'
+import type { Session } from '../session.ts'
+import { runSubcommand, type Subcommands } from './subcommands.ts'
+import type { Handlers } from './types.ts'
+
+interface Parameter {
+  get(server: Server): string
+  /** Checks and returns what makes the change; it throws the reason (a text) if it cannot be made. */
+  set?(value: string, server: Server): () => void
+}
+
+const number =
+  (least: number, most: number, apply: (server: Server, value: number) => void) =>
+  (value: string, server: Server): (() => void) => {
+    if (!/^-?\d{1,15}$/.test(value)) throw "argument couldn't be parsed into an integer"
+    const parsed = Number(value)
+    if (parsed < least || parsed > most) throw `argument must be between ${least} and ${most} inclusive`
+    return () => apply(server, parsed)
+  }
+
+/** Redis's names of the levels. */
+const LEVELS: Readonly<Record<string, LogLevel>> = {
+  debug: 'debug',
+  verbose: 'debug',
+  notice: 'info',
+  warning: 'warn',
+  nothing: 'silent',
+}
+
+const fixed = (value: string): Parameter => ({ get: () => value })
+
+const parameters: Readonly<Record<string, Parameter>> = {
+  appendfsync: {
+    get: ({ db }) => (db.durability === 'power' ? 'always' : db.durability === 'process' ? 'everysec' : 'no'),
+  },
+  appendonly: fixed('yes'),
+  bind: { get: ({ settings }) => (settings.socket === undefined ? settings.host : '') },
+  databases: fixed('1'),
+  durability: { get: ({ db }) => db.durability },
+  'hash-max-listpack-entries': fixed('128'),
+  loglevel: {
+    get: ({ log }) => Object.keys(LEVELS).find(name => LEVELS[name] === log.level) ?? 'warning',
+    set: (value, { log }) => {
+      const level = LEVELS[value.toLowerCase()]
+      if (level === undefined)
+        throw `argument(s) must be one of the following: ${Object.keys(LEVELS).join(', ')}`
+      return () => {
+        log.level = level
+      }
+    },
+  },
+  maxclients: {
+    get: ({ settings }) => String(settings.maxClients),
+    set: number(1, 1_000_000, ({ settings }, value) => {
+      settings.maxClients = value
+    }),
+  },
+  maxmemory: fixed('0'),
+  'maxmemory-policy': fixed('noeviction'),
+  port: { get: ({ address }) => String(address !== undefined && 'port' in address ? address.port : 0) },
+  'proto-max-bulk-len': { get: ({ settings }) => String(settings.maxArgumentBytes) },
+  'client-query-buffer-limit': { get: ({ settings }) => String(settings.maxQueryBytes) },
+  requirepass: { get: () => '' },
+  save: fixed(''),
+  timeout: {
+    get: ({ settings }) => String(Math.floor(settings.idleTimeout / 1000)),
+    set: number(0, 2_000_000, ({ settings }, value) => {
+      settings.idleTimeout = value * 1000
+    }),
+  },
+  unixsocket: { get: ({ settings }) => settings.socket ?? '' },
+}
+const names = Object.keys(parameters).sort()
+
+const get = ({ out, server }: Session, request: Arguments): void => {
+  const found = new Set<string>()
+  for (let i = 2; i < request.count; i++) {
+    const pattern = Buffer.from(textAt(request, i).toLowerCase(), 'latin1')
+    for (const name of names) if (matches(pattern, Buffer.from(name))) found.add(name)
+  }
+  out.map(found.size)
+  for (const name of found) {
+    out.text(name)
+    out.text(parameters[name]!.get(server))
+  }
+}
+
+const set = ({ out, server }: Session, request: Arguments): void => {
+  if (request.count % 2 !== 0) throw new CommandError('ERR syntax error')
+  const changes: (() => void)[] = []
+  for (let i = 2; i < request.count; i += 2) {
+    const name = textAt(request, i).toLowerCase()
+    if (!Object.hasOwn(parameters, name))
+      throw new CommandError(
+        `ERR Unknown option or number of arguments for CONFIG SET - '${textAt(request, i)}'`,
+      )
+    const failed = (reason: string): CommandError =>
+      new CommandError(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
+    const { set: change } = parameters[name]!
+    if (change === undefined) throw failed("can't set immutable config")
+    try {
+      changes.push(change(Buffer.from(bytesAt(request, i + 1)).toString(), server))
+    } catch (reason) {
+      throw typeof reason === 'string' ? failed(reason) : reason
+    }
+  }
+  for (const apply of changes) apply()
+  out.ok()
+}
+
+const subcommands: Subcommands = {
+  get: [-3, get],
+  set: [-4, set],
+  resetstat: [
+    2,
+    ({ out, server }) => {
+      server.commandsProcessed = 0
+      server.connectionsReceived = server.sessions.size
+      server.connectionsRefused = 0
+      out.ok()
+    },
+  ],
+  rewrite: [
+    2,
+    () => {
+      throw new CommandError('ERR The server is running without a config file')
+    },
+  ],
+}
+
+export const config: Handlers = {
+  config: (session, request) => runSubcommand('config', subcommands, session, request),
+}

@@ -1,0 +1,15 @@
+/** `xenondb/server`: a database over the network, in the Redis protocol. */
+import type { Database } from '../database.ts'
+import type { ServerOptions } from './options.ts'
+import { Server } from './server.ts'
+
+/**
+ * A server for a database that was opened with `keyEncoding: 'binary'` and `valueEncoding: 'binary'`. Call `listen` to
+ * begin; the database is the caller's to close, after `close`.
+ */
+export const createServer = (db: Database<Uint8Array>, options: ServerOptions = {}): Server =>
+  new Server(db, options)
+
+export type { LogLevel, ServerOptions } from './options.ts'
+export type { Address } from './server.ts'
+export { Server } from './server.ts'

@@ -1,0 +1,95 @@
+/** The text of INFO. */
+import { readFileSync } from 'node:fs'
+import type { Server } from './server.ts'
+
+/** The Redis whose commands these are: clients choose what they send by it. */
+export const VERSION = '7.0.15'
+
+let version: string | undefined
+const ownVersion = (): string => {
+  version ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    .version as string
+  return version
+}
+
+type Section = (server: Server) => Record<string, string | number>
+
+const sections: Readonly<Record<string, Section>> = {
+  server: ({ address, settings, started }) => ({
+    redis_version: VERSION,
+    redis_mode: 'standalone',
+    xenondb_version: ownVersion(),
+    node_version: process.version,
+    os: `${process.platform} ${process.arch}`,
+    arch_bits: 64,
+    process_id: process.pid,
+    tcp_port: address !== undefined && 'port' in address ? address.port : 0,
+    unix_socket: settings.socket ?? '',
+    uptime_in_seconds: Math.floor((Date.now() - started) / 1000),
+    uptime_in_days: Math.floor((Date.now() - started) / 86_400_000),
+  }),
+  clients: ({ sessions, settings, lockWaits }) => ({
+    connected_clients: sessions.size,
+    maxclients: settings.maxClients,
+    blocked_clients: lockWaits.count,
+  }),
+  memory: ({ db }) => {
+    const { rss, heapUsed } = process.memoryUsage()
+    return { used_memory: heapUsed, used_memory_rss: rss, maxmemory: 0, pool_bytes: db.stats().cache.bytes }
+  },
+  persistence: ({ db, lastSave, failure }) => {
+    const { dataBytes, logBytesInUse, checkpoints, fsyncs } = db.stats()
+    return {
+      loading: 0,
+      rdb_bgsave_in_progress: 0,
+      rdb_last_save_time: lastSave,
+      rdb_last_bgsave_status: 'ok',
+      aof_enabled: 1,
+      aof_last_write_status: failure === undefined ? 'ok' : 'err',
+      durability: db.durability,
+      data_bytes: dataBytes,
+      log_bytes_in_use: logBytesInUse,
+      checkpoints,
+      fsyncs,
+    }
+  },
+  stats: server => {
+    const { cache, transactions } = server.db.stats()
+    return {
+      total_connections_received: server.connectionsReceived,
+      total_commands_processed: server.commandsProcessed,
+      rejected_connections: server.connectionsRefused,
+      total_net_output_bytes: server.bytesSent,
+      keyspace_hits: cache.hits,
+      keyspace_misses: cache.misses,
+      commits: transactions.commits,
+      lock_waits: transactions.lockWaits,
+      deadlocks: transactions.deadlocks,
+    }
+  },
+  replication: () => ({ role: 'master', connected_slaves: 0 }),
+  cpu: () => {
+    const { user, system } = process.cpuUsage()
+    return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) }
+  },
+  cluster: () => ({ cluster_enabled: 0 }),
+  keyspace: ({ keys, db }) => {
+    const records = keys.records.count()
+    return records === 0 || db.closed ? {} : { db0: `keys=${records},expires=0,avg_ttl=0` }
+  },
+}
+
+const ALL = new Set(['all', 'default', 'everything'])
+
+/** The sections asked for, or all of them. */
+export const infoText = (server: Server, asked: readonly string[]): string => {
+  const everything = asked.length === 0 || asked.some(name => ALL.has(name))
+  return Object.entries(sections)
+    .filter(([name]) => everything || asked.includes(name))
+    .map(([name, section]) => {
+      const title = name === 'cpu' ? 'CPU' : `${name[0]!.toUpperCase()}${name.slice(1)}`
+      const lines = Object.entries(section(server)).map(([field, value]) => `${field}:${value}\r\n`)
+      return `# ${title}\r\n${lines.join('')}`
+    })
+    .join('\r\n')
+}

@@ -1,0 +1,116 @@
+/** The options of `createServer`: checked, with their defaults. */
+import { InvalidArgumentError } from '../errors.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface ServerOptions {
+  /** Default 127.0.0.1. Another address than one of this machine's own needs a password. */
+  host?: string
+  /** Default 6399; 0: any free port. */
+  port?: number
+  /** Path of a Unix socket, in place of host and port. */
+  socket?: string
+  /** Clients must say AUTH with it. */
+  password?: string
+  /** Certificate and key (PEM) for TLS; `ca` makes clients show a certificate signed by it. */
+  tls?: { key: string | Uint8Array; cert: string | Uint8Array; ca?: string | Uint8Array }
+  /** Clients at a time. Default 1,024. */
+  maxClients?: number
+  /** Bytes of one argument, and of a value. Default 16 MiB. */
+  maxArgumentBytes?: number
+  /** Bytes of a request that has not arrived whole. Default 32 MiB. */
+  maxQueryBytes?: number
+  /** A client with so much unsent is not read from. Default 1 MiB. */
+  pauseOutputBytes?: number
+  /** A client with more than this unsent is closed. Default 32 MiB. */
+  maxOutputBytes?: number
+  /** Milliseconds to authenticate. Default 10,000. */
+  authTimeout?: number
+  /** Milliseconds for a request that has begun to arrive whole. Default 30,000. */
+  requestTimeout?: number
+  /** Milliseconds after which a client that says nothing is closed, 0: never. Default 0. */
+  idleTimeout?: number
+  /** Milliseconds that a command waits for the lock of a transaction. Default 10,000. */
+  lockTimeout?: number
+  /** Where BACKUP puts its copies; without it BACKUP is refused. */
+  backupDirectory?: string
+  /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
+  metricsPort?: number
+  /** Default 'silent' for createServer, 'info' for `xenondb serve`. */
+  logLevel?: LogLevel
+  /** Takes each line of the log (JSON). Default: stderr. */
+  log?: (line: string) => void
+}
+
+export interface Settings
+  extends Required<Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort'>> {
+  socket: string | undefined
+  password: string | undefined
+  tls: ServerOptions['tls'] | undefined
+  backupDirectory: string | undefined
+  metricsPort: number | undefined
+}
+
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
+
+const MiB = 1048576
+/** The engine's largest value. */
+const LARGEST_ARGUMENT = 256 * MiB
+
+export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
+  if (given === null || typeof given !== 'object') throw invalid('the options of a server must be an object')
+  const defaults = {
+    host: '127.0.0.1',
+    port: 6399,
+    socket: undefined,
+    password: undefined,
+    tls: undefined,
+    maxClients: 1024,
+    maxArgumentBytes: 16 * MiB,
+    maxQueryBytes: 32 * MiB,
+    pauseOutputBytes: MiB,
+    maxOutputBytes: 32 * MiB,
+    authTimeout: 10_000,
+    requestTimeout: 30_000,
+    idleTimeout: 0,
+    lockTimeout: 10_000,
+    backupDirectory: undefined,
+    metricsPort: undefined,
+    logLevel: 'silent' as LogLevel,
+    log: (line: string): void => void process.stderr.write(`${line}\n`),
+  }
+  for (const name of Object.keys(given))
+    if (!(name in defaults)) throw invalid(`there is no server option '${name}'`)
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const settings: Settings = { ...defaults, ...known }
+  const whole = (name: keyof Settings, least: number, most: number): void => {
+    const value = settings[name]
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most)
+      throw invalid(`${name} must be a whole number from ${least} to ${most}, not ${String(value)}`)
+  }
+  whole('port', 0, 65535)
+  whole('maxClients', 1, 1_000_000)
+  whole('maxArgumentBytes', 1024, LARGEST_ARGUMENT)
+  whole('maxQueryBytes', 1024, 1024 * MiB)
+  whole('pauseOutputBytes', 1024, 1024 * MiB)
+  whole('maxOutputBytes', 1024, 1024 * MiB)
+  for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout'] as const) whole(name, 1, 2 ** 31 - 1)
+  whole('idleTimeout', 0, 2 ** 31 - 1)
+  if (settings.metricsPort !== undefined) whole('metricsPort', 0, 65535)
+  if (!LOG_LEVELS.includes(settings.logLevel))
+    throw invalid(`logLevel must be one of ${LOG_LEVELS.join(', ')}`)
+  if (typeof settings.host !== 'string' || settings.host === '') throw invalid('host must be an address')
+  if (settings.password !== undefined && (typeof settings.password !== 'string' || settings.password === ''))
+    throw invalid('password must be a string that is not empty')
+  const open = settings.socket === undefined && !isLoopback(settings.host)
+  if (open && settings.password === undefined)
+    throw invalid(
+      `${settings.host} can be reached from other machines, so it needs a password; or listen on 127.0.0.1`,
+    )
+  return settings
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+
+const invalid = (message: string): InvalidArgumentError => new InvalidArgumentError(message)

@@ -1,0 +1,249 @@
+/**
+ * The server: accepts clients, and once per turn of the event loop makes durable what all of them have written, then
+ * sends all replies of the turn.
+ *
+ * Invariants
+ *  N1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
+ *      neither the answer to a write, nor a read that a crash could prove wrong.
+ *  N2  After a failure of the storage no reply leaves any more: nobody is told what may not be so.
+ */
+
+import { chmodSync } from 'node:fs'
+import { createServer as createPlainServer, type Socket, type Server as SocketServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { Database } from '../database.ts'
+import { InvalidArgumentError } from '../errors.ts'
+import { Keyspace } from './keyspace.ts'
+import { LockWaits } from './lock-waits.ts'
+import { Log } from './log.ts'
+import { type MetricsServer, serveMetrics } from './metrics.ts'
+import { resolveServerOptions, type ServerOptions, type Settings } from './options.ts'
+import { Password } from './password.ts'
+import { ReplyWriter } from './reply.ts'
+import { Session } from './session.ts'
+import { freeSocketPath } from './socket-path.ts'
+
+export type Address = { host: string; port: number } | { path: string }
+
+/** Time that clients have to take their last replies. */
+const GRACE_MS = 2000
+
+export class Server {
+  readonly db: Database<Uint8Array>
+  readonly settings: Settings
+  readonly log: Log
+  readonly keys: Keyspace
+  readonly out: ReplyWriter = new ReplyWriter()
+  readonly password: Password | undefined
+  readonly sessions: Map<number, Session> = new Map()
+  readonly lockWaits: LockWaits
+  readonly started: number = Date.now()
+  /** Resolves when the server has closed, by `close` or SHUTDOWN; rejects when the storage has failed. */
+  readonly done: Promise<void>
+  /** The time, read once per turn. */
+  turnTime: number = this.started
+  lastSave: number = Math.floor(this.started / 1000)
+  commandsProcessed = 0
+  connectionsReceived = 0
+  connectionsRefused = 0
+  bytesSent = 0
+  /** Turns that had replies to send, each with one commit at most. */
+  turns = 0
+  failure: unknown
+  private readonly sockets: SocketServer
+  private bound: Address | undefined
+  private metrics: MetricsServer | undefined
+  private toSend: Session[] = []
+  private scheduled = false
+  private nextId = 1
+  private timer: ReturnType<typeof setInterval> | undefined
+  private closing: Promise<void> | undefined
+  private emptied: (() => void) | undefined
+  private settleDone: { resolve: () => void; reject: (error: unknown) => void } = {
+    resolve: () => {},
+    reject: () => {},
+  }
+
+  /** @internal Use `createServer`. */
+  constructor(db: Database<Uint8Array>, options: ServerOptions) {
+    this.settings = resolveServerOptions(options)
+    const { settings } = this
+    this.db = db
+    this.log = new Log(settings.logLevel, settings.log)
+    this.keys = new Keyspace(db.records(), settings.maxArgumentBytes)
+    this.lockWaits = new LockWaits(settings.lockTimeout)
+    this.password = settings.password === undefined ? undefined : new Password(settings.password)
+    this.done = new Promise((resolve, reject) => {
+      this.settleDone = { resolve, reject }
+    })
+    this.done.catch(() => {})
+    const { tls } = settings
+    if (tls === undefined)
+      this.sockets = createPlainServer({ allowHalfOpen: true }, socket => this.accept(socket))
+    else {
+      const { key, cert, ca } = tls
+      const asked = ca === undefined ? {} : { ca: ca as Buffer, requestCert: true, rejectUnauthorized: true }
+      this.sockets = createTlsServer(
+        {
+          key: key as Buffer,
+          cert: cert as Buffer,
+          minVersion: 'TLSv1.2',
+          handshakeTimeout: settings.authTimeout,
+          ...asked,
+        },
+        socket => this.accept(socket),
+      )
+      this.sockets.on('tlsClientError', error => this.log.debug('TLS error', { error: error.message }))
+    }
+    this.sockets.on('error', error => this.log.error('socket error', { error: error.message }))
+  }
+
+  /** Where it listens, once it does. */
+  get address(): Address | undefined {
+    return this.bound
+  }
+
+  /** The address of /metrics and /health. */
+  get metricsAddress(): { host: string; port: number } | undefined {
+    return this.metrics?.address
+  }
+
+  /** Begins to accept clients. */
+  async listen(): Promise<Address> {
+    if (this.bound !== undefined || this.closing !== undefined)
+      throw new InvalidArgumentError('this server has been told to listen before; create another one')
+    const { settings, sockets } = this
+    if (settings.socket !== undefined) await freeSocketPath(settings.socket)
+    await new Promise<void>((resolve, reject) => {
+      sockets.once('error', reject)
+      const listening = (): void => {
+        sockets.off('error', reject)
+        resolve()
+      }
+      if (settings.socket !== undefined) sockets.listen(settings.socket, listening)
+      else sockets.listen({ host: settings.host, port: settings.port, backlog: 1024 }, listening)
+    })
+    if (settings.socket !== undefined) {
+      chmodSync(settings.socket, 0o700)
+      this.bound = { path: settings.socket }
+    } else {
+      const { port } = sockets.address() as { port: number }
+      this.bound = { host: settings.host, port }
+    }
+    if (settings.metricsPort !== undefined) this.metrics = await serveMetrics(this, settings.metricsPort)
+    const { authTimeout, requestTimeout, idleTimeout } = settings
+    const shortest = Math.min(authTimeout, requestTimeout, idleTimeout || Number.POSITIVE_INFINITY)
+    this.timer = setInterval(() => this.closeLateClients(), Math.max(10, Math.min(1000, shortest / 4)))
+    this.timer.unref()
+    this.log.info('listening', this.bound)
+    return this.bound
+  }
+
+  /** Stops accepting, answers what has arrived, makes it durable, and ends all connections. The database stays open. */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown()
+    return this.closing
+  }
+
+  private async shutDown(): Promise<void> {
+    this.log.info('closing', { clients: this.sessions.size })
+    clearInterval(this.timer)
+    const closed = new Promise<void>(resolve => this.sockets.close(() => resolve()))
+    const empty = new Promise<void>(resolve => {
+      this.emptied = resolve
+    })
+    for (const session of this.sessions.values()) session.endSoon()
+    if (this.sessions.size > 0) {
+      const grace = setTimeout(() => {
+        for (const session of [...this.sessions.values()]) session.destroy('the server closes')
+      }, GRACE_MS)
+      await empty
+      clearTimeout(grace)
+    }
+    if (this.bound !== undefined) await closed
+    await this.metrics?.close()
+    this.log.info('closed')
+    if (this.failure === undefined) this.settleDone.resolve()
+    else this.settleDone.reject(this.failure)
+  }
+
+  private accept(socket: Socket): void {
+    this.connectionsReceived++
+    if (this.sessions.size >= this.settings.maxClients || this.closing !== undefined) {
+      this.connectionsRefused++
+      socket.on('error', () => {})
+      socket.end('-ERR max number of clients reached\r\n')
+      setTimeout(() => socket.destroy(), 100).unref()
+      return
+    }
+    const session = new Session(this.nextId++, this, socket)
+    this.sessions.set(session.id, session)
+    this.log.debug('client connected', { client: session.id, address: session.address })
+  }
+
+  /** @internal The client is gone. */
+  left(session: Session): void {
+    this.sessions.delete(session.id)
+    this.lockWaits.wake()
+    if (this.sessions.size === 0) this.emptied?.()
+  }
+
+  /** @internal There is something for the client, to be sent at the end of the turn. */
+  sendSoon(session: Session): void {
+    if (session.listed) return
+    session.listed = true
+    this.toSend.push(session)
+    if (this.scheduled) return
+    this.scheduled = true
+    setImmediate(this.endTurn)
+  }
+
+  private readonly endTurn = (): void => {
+    this.scheduled = false
+    const sessions = this.toSend
+    this.toSend = []
+    this.turns++
+    this.turnTime = Date.now()
+    if (this.failure === undefined && !this.db.closed) {
+      try {
+        this.keys.records.settle()
+      } catch (error) {
+        this.fail(error)
+      }
+    }
+    let all = true
+    for (const session of sessions) {
+      session.listed = false
+      if (this.failure !== undefined) session.destroy('the storage has failed')
+      else if (!session.send()) all = false
+    }
+    this.out.reuse(all && this.toSend.length === 0)
+  }
+
+  /** @internal The storage has failed: nothing is answered any more, and the server closes. */
+  fail(error: unknown): void {
+    if (this.failure !== undefined) return
+    this.failure = error
+    this.log.error('the storage has failed', {
+      error: error instanceof Error ? error.message : String(error),
+    })
+    setImmediate(() => {
+      for (const session of [...this.sessions.values()]) session.destroy('the storage has failed')
+      void this.close()
+    })
+  }
+
+  private closeLateClients(): void {
+    const now = Date.now()
+    this.turnTime = now
+    const { authTimeout, requestTimeout, idleTimeout } = this.settings
+    for (const session of [...this.sessions.values()]) {
+      if (!session.authenticated && now - session.created > authTimeout)
+        session.destroy('not authenticated in time')
+      else if (session.partialSince !== undefined && now - session.partialSince > requestTimeout)
+        session.destroy('request not sent in time')
+      else if (idleTimeout > 0 && !session.busy && now - session.lastActive > idleTimeout)
+        session.destroy('idle')
+    }
+  }
+}
