@@ -78,7 +78,7 @@ for (const blockSize of sizes) {
             if (count !== expected.length)
               throw new Error(`count, ${what}: ${count}, expected ${expected.length}`)
           }
-          for (let i = 0; i < 60 * runs; i++) {
+          for (let i = 0; i < 40 * runs; i++) {
             const range = i === 0 ? {} : randomRange(random, names, isText)
             requireRange(db, range, 'db')
             using snapshot = db.snapshot()
@@ -95,12 +95,12 @@ for (const blockSize of sizes) {
             select(records, {}).map(([name]) => name),
             'all',
           )
-          for (let i = 0; i < 25 * runs; i++) {
+          for (let i = 0; i < 15 * runs; i++) {
             const range = randomRange(random, names, isText)
             const expected = select(records, range)
             requireCursor(db.cursor(given(range, false)), random, names, range, expected)
           }
-          for (let i = 0; i < 12 * runs; i++) {
+          for (let i = 0; i < 8 * runs; i++) {
             const { reverse: _, limit, ...range } = randomRange(random, names, isText)
             const cleared = limit === undefined ? range : { ...range, limit }
             const gone = select(records, cleared)
