@@ -3,6 +3,7 @@ import { LockConflictError } from '../../../src/errors.ts'
 import { KeyHash } from '../../../src/index/key.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/storage/random.ts'
+import { interleaved } from './interleaved.ts'
 import type { Change, DatabaseOptions, Session } from './session.ts'
 
 export interface Workload {
@@ -328,6 +329,10 @@ export const workloads: readonly Workload[] = [
       await session.convert(true)
       session.put('ordered', text(random, 300))
     },
+  },
+  {
+    name: 'interleaved transactions',
+    run: session => interleaved(session, keysOfRoots(session, [3, 20, 41, 50, 63, 77, 80, 99], 48), text),
   },
 ]
 
