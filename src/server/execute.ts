@@ -1,6 +1,8 @@
 /** Which command a request means, whether it may run now, and how: at once, queued by MULTI, or inside BEGIN. */
 import { call } from './calls.ts'
 import { type Command, findCommand } from './commands/index.ts'
+import { checkSubcommand } from './commands/subcommands.ts'
+import { discardQueue } from './commands/transactions.ts'
 import { wrongArity } from './errors.ts'
 import { type Arguments, argumentBytes, isWord, keep, textAt } from './request.ts'
 import type { Session } from './session.ts'
@@ -20,7 +22,14 @@ export const execute = (session: Session, request: Arguments): void => {
   session.lastCommand = command.name
   const { count } = request
   if (command.arity > 0 ? count !== command.arity : count < -command.arity) {
-    reject(session, wrongArity(command.name))
+    if (command.name === 'exec') abortExec(session)
+    else reject(session, wrongArity(command.name))
+    return
+  }
+  const { subcommands } = command
+  const problem = subcommands === undefined ? undefined : checkSubcommand(command.name, subcommands, request)
+  if (problem !== undefined) {
+    reject(session, problem)
     return
   }
   if (!session.authenticated && !command.strangers) {
@@ -53,6 +62,13 @@ export const execute = (session: Session, request: Arguments): void => {
 const reject = (session: Session, message: string): void => {
   if (session.queue !== undefined) session.queue.failed = true
   session.out.error(message)
+}
+
+const abortExec = (session: Session): void => {
+  discardQueue(session)
+  session.out.error(
+    "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+  )
 }
 
 const enqueue = (session: Session, command: Command, request: Arguments): void => {

@@ -37,7 +37,8 @@ export interface LongDouble {
 const DECIMAL = /^([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?$/
 const HEXADECIMAL = /^([+-]?)0[xX]([0-9a-fA-F]+)$/
 /** Larger exponents are as good as infinite. */
-const MAX_EXPONENT = 5000
+const MAX_EXPONENT = 4932
+const MAX_CHARACTERS = 5120
 
 /** 'infinite' for what is one, undefined for what is no number (or NaN). */
 export const parseLongDouble = (text: string): LongDouble | 'infinite' | undefined => {
@@ -45,7 +46,7 @@ export const parseLongDouble = (text: string): LongDouble | 'infinite' | undefin
   const hex = HEXADECIMAL.exec(text)
   if (hex !== null) return rounded(hex[1] === '-', BigInt(`0x${hex[2]}`), 1n)
   const match = DECIMAL.exec(text)
-  if (match === null || text.length > 256) return undefined
+  if (match === null || text.length > MAX_CHARACTERS) return undefined
   const [, sign, whole = '', fraction = '', onlyFraction = '', power = '0'] = match
   const places = onlyFraction === '' ? fraction : onlyFraction
   const exponent = Number(power)

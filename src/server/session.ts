@@ -16,7 +16,8 @@ import type { Subscription } from './subscription.ts'
 
 /** What a client may send before it has authenticated. */
 const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
-const MAX_ARGUMENTS = 1048576
+/** A 32-bit length, as in Redis; what arrives is bounded by its bytes. */
+const MAX_ARGUMENTS = 2147483647
 
 /** What MULTI has begun. */
 export interface Queue {

@@ -21,7 +21,7 @@ const usage = ({ out, server }: Session, request: Arguments): void => {
   else out.integer(key.length + value.length + RECORD_BYTES)
 }
 
-const memory: Subcommands = { usage: [-3, usage] }
+export const MEMORY_SUBCOMMANDS: Subcommands = { usage: [-3, usage] }
 
 /** Brings the data file up to date with the log. Everything answered so far is durable already. */
 const checkpoint = async ({ server }: Session): Promise<void> => {
@@ -69,7 +69,7 @@ export const admin: Handlers = {
     for (let i = 1; i < request.count; i++) sections.push(textAt(request, i).toLowerCase())
     out.verbatim(infoText(server, sections))
   },
-  memory: (session, request) => runSubcommand('memory', memory, session, request),
+  memory: (session, request) => runSubcommand('memory', MEMORY_SUBCOMMANDS, session, request),
   save,
   bgsave,
   lastsave: ({ out, server }) => out.integer(server.lastSave),

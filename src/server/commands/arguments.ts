@@ -13,6 +13,14 @@ export const integerAt = (request: Arguments, index: number, problem: string = N
 /** The same as a number; one that no length can reach loses its last digits. */
 export const numberAt = (request: Arguments, index: number): number => Number(integerAt(request, index))
 
+/** The number of a database: there is only 0. */
+export const requireDatabase = (request: Arguments, index: number): void => {
+  const value = integerAt(request, index)
+  if (value < -(2n ** 31n) || value >= 2n ** 31n)
+    throw new CommandError('ERR value is out of range, value must between -2147483648 and 2147483647')
+  if (value !== 0n) throw new CommandError('ERR DB index is out of range')
+}
+
 export const EXPIRE_OPTIONS: Readonly<Record<string, { unit: bigint; absolute: boolean }>> = {
   ex: { unit: 1000n, absolute: false },
   px: { unit: 1n, absolute: false },

@@ -147,7 +147,7 @@ const setInfo = (session: Session, request: Arguments): void => {
   session.out.ok()
 }
 
-const subcommands: Subcommands = {
+export const CLIENT_SUBCOMMANDS: Subcommands = {
   id: [2, ({ out, id }) => out.integer(id)],
   getname: [2, ({ out, name }) => (name === '' ? out.null() : out.text(name))],
   setname: [
@@ -172,5 +172,5 @@ const subcommands: Subcommands = {
 }
 
 export const clientCommands: Handlers = {
-  client: (session, request) => runSubcommand('client', subcommands, session, request),
+  client: (session, request) => runSubcommand('client', CLIENT_SUBCOMMANDS, session, request),
 }

@@ -54,7 +54,7 @@ const docs = (session: Session, request: Arguments): void => {
   }
 }
 
-const subcommands: Subcommands = {
+export const COMMAND_SUBCOMMANDS: Subcommands = {
   count: [2, ({ out }) => out.integer(FACTS.length)],
   info: [
     -2,
@@ -84,6 +84,6 @@ const subcommands: Subcommands = {
 export const commandInfo: Handlers = {
   command: (session, request) => {
     if (request.count === 1) all(session)
-    else runSubcommand('command', subcommands, session, request)
+    else runSubcommand('command', COMMAND_SUBCOMMANDS, session, request)
   },
 }

@@ -113,7 +113,7 @@ const set = ({ out, server }: Session, request: Arguments): void => {
   out.ok()
 }
 
-const subcommands: Subcommands = {
+export const CONFIG_SUBCOMMANDS: Subcommands = {
   get: [-3, get],
   set: [-4, set],
   resetstat: [
@@ -134,5 +134,5 @@ const subcommands: Subcommands = {
 }
 
 export const config: Handlers = {
-  config: (session, request) => runSubcommand('config', subcommands, session, request),
+  config: (session, request) => runSubcommand('config', CONFIG_SUBCOMMANDS, session, request),
 }

@@ -3,7 +3,7 @@ import { CommandError } from '../errors.ts'
 import { VERSION } from '../info.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../request.ts'
 import type { Session } from '../session.ts'
-import { integerAt } from './arguments.ts'
+import { integerAt, requireDatabase } from './arguments.ts'
 import { requireClientName } from './client.ts'
 import { discardQueue } from './transactions.ts'
 import type { Handler, Handlers } from './types.ts'
@@ -52,7 +52,7 @@ const hello: Handler = (session, request) => {
   if (user !== undefined && password !== undefined) authenticate(session, user, password)
   if (!session.authenticated)
     throw new CommandError(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     )
   if (name !== undefined) session.name = requireClientName(name)
   session.resp3 = version === 3
@@ -114,7 +114,7 @@ export const connection: Handlers = {
   hello,
   reset,
   select: ({ out }, request) => {
-    if (integerAt(request, 1) !== 0n) throw new CommandError('ERR DB index is out of range')
+    requireDatabase(request, 1)
     out.ok()
   },
   quit: session => {

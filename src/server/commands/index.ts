@@ -1,9 +1,9 @@
 /** All commands by name. */
 import type { Arguments } from '../request.ts'
-import { admin } from './admin.ts'
-import { clientCommands } from './client.ts'
-import { commandInfo } from './command.ts'
-import { config } from './config.ts'
+import { admin, MEMORY_SUBCOMMANDS } from './admin.ts'
+import { CLIENT_SUBCOMMANDS, clientCommands } from './client.ts'
+import { COMMAND_SUBCOMMANDS, commandInfo } from './command.ts'
+import { CONFIG_SUBCOMMANDS, config } from './config.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { expiry } from './expiry.ts'
@@ -12,6 +12,7 @@ import { FACTS } from './facts.ts'
 import { keyCommands } from './keys.ts'
 import { scanning } from './scan.ts'
 import { strings } from './strings.ts'
+import type { Subcommands } from './subcommands.ts'
 import { transactions } from './transactions.ts'
 import type { Command, Handlers } from './types.ts'
 
@@ -52,6 +53,13 @@ const handlers: Handlers = {
   ...extras,
 }
 
+const containers: Readonly<Record<string, Subcommands>> = {
+  client: CLIENT_SUBCOMMANDS,
+  config: CONFIG_SUBCOMMANDS,
+  memory: MEMORY_SUBCOMMANDS,
+  command: COMMAND_SUBCOMMANDS,
+}
+
 const inTransaction = (name: string, group: string): Command['inTransaction'] => {
   if (name === 'commit' || name === 'rollback') return 'end'
   if (REFUSED.has(name)) return 'no'
@@ -78,6 +86,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       notQueued: flags.includes('no_multi') || NOT_QUEUED.has(name),
       inTransaction: inTransaction(name, group),
       whileWatching: ['ping', 'quit', 'reset'].includes(name),
+      subcommands: containers[name],
       run: handlers[name]!,
     }
     return [name, command]

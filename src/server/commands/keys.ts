@@ -3,7 +3,7 @@ import { CommandError, NO_SUCH_KEY, SYNTAX } from '../errors.ts'
 import { keyName } from '../keyspace.ts'
 import { type Arguments, bytesAt, isWord } from '../request.ts'
 import type { Session } from '../session.ts'
-import { numberAt } from './arguments.ts'
+import { requireDatabase } from './arguments.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const del: Handler = ({ server, out }, request) => {
@@ -67,7 +67,7 @@ const copy: Handler = (session, request) => {
   for (let i = 3; i < request.count; i++) {
     if (isWord(request, i, 'replace')) replace = true
     else if (isWord(request, i, 'db') && i + 1 < request.count) {
-      if (numberAt(request, ++i) !== 0) throw new CommandError('ERR DB index is out of range')
+      requireDatabase(request, ++i)
     } else throw new CommandError(SYNTAX)
   }
   if (sameKeys(request)) throw new CommandError('ERR source and destination objects are the same')

@@ -1,5 +1,5 @@
 /** Commands such as CLIENT and CONFIG, whose second word says what to do. */
-import { CommandError, wrongArity } from '../errors.ts'
+import { wrongArity } from '../errors.ts'
 import { type Arguments, textAt } from '../request.ts'
 import type { Session } from '../session.ts'
 import type { Handler } from './types.ts'
@@ -7,27 +7,33 @@ import type { Handler } from './types.ts'
 /** Number of arguments (as in `Command.arity`), and what to do. */
 export type Subcommands = Readonly<Record<string, readonly [number, Handler]>>
 
+/** Whether the second word is known and has the right number of arguments: what is wrong otherwise. */
+export const checkSubcommand = (
+  container: string,
+  subcommands: Subcommands,
+  request: Arguments,
+): string | undefined => {
+  if (request.count === 1) return undefined
+  const asked = textAt(request, 1)
+  const name = asked.toLowerCase()
+  if (name === 'help') return request.count === 2 ? undefined : wrongArity(`${container}|help`)
+  if (!Object.hasOwn(subcommands, name))
+    return `ERR unknown subcommand '${asked.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`
+  const [arity] = subcommands[name]!
+  const wrong = arity > 0 ? request.count !== arity : request.count < -arity
+  return wrong ? wrongArity(`${container}|${name}`) : undefined
+}
+
+/** Runs what `checkSubcommand` has found right. */
 export const runSubcommand = (
   container: string,
   subcommands: Subcommands,
   session: Session,
   request: Arguments,
 ): void => {
-  const asked = textAt(request, 1)
-  const name = asked.toLowerCase()
-  if (name === 'help' && request.count === 2) {
-    help(container, subcommands, session)
-    return
-  }
-  const found = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined
-  if (found === undefined)
-    throw new CommandError(
-      `ERR unknown subcommand '${asked.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
-    )
-  const [arity, run] = found
-  if (arity > 0 ? request.count !== arity : request.count < -arity)
-    throw new CommandError(wrongArity(`${container}|${name}`))
-  run(session, request)
+  const name = textAt(request, 1).toLowerCase()
+  if (name === 'help') help(container, subcommands, session)
+  else subcommands[name]![1](session, request)
 }
 
 const help = (container: string, subcommands: Subcommands, { out }: Session): void => {

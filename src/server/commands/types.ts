@@ -1,5 +1,6 @@
 import type { Arguments } from '../request.ts'
 import type { Session } from '../session.ts'
+import type { Subcommands } from './subcommands.ts'
 
 /** Answers a request whose number of arguments is right. */
 export type Handler = (session: Session, request: Arguments) => void
@@ -29,5 +30,7 @@ export interface Command {
   readonly inTransaction: 'inside' | 'apart' | 'no' | 'end'
   /** Allowed after WATCHRANGE in RESP2. */
   readonly whileWatching: boolean
+  /** Of CLIENT and others like it: what their second words may be. */
+  readonly subcommands: Subcommands | undefined
   readonly run: Handler
 }
