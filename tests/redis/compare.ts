@@ -125,7 +125,8 @@ function sameReply(command: Command, a: Wire, b: Wire): boolean {
   const both = `${name} ${String(command[1] ?? '').toUpperCase()}`.trimEnd()
   if (a.kind !== b.kind) return OF_THE_SERVER.has(name) && a.kind !== '-' && b.kind !== '-'
   if (a.kind === '-') return a.text === b.text
-  if (OF_THE_SERVER.has(name) || OF_THE_SERVER.has(both) || both === 'COMMAND') return true
+  if (OF_THE_SERVER.has(name) || OF_THE_SERVER.has(both) || both === 'COMMAND' || both === 'HELLO')
+    return true
   const tolerance = TOLERANCE[name]
   if (tolerance !== undefined && a.kind === ':') {
     const [x, y] = [Number(a.text), Number(b.text)]

@@ -53,7 +53,6 @@ const OPEN: Readonly<Record<string, string>> = {
   'an array of -1': `*-1\r\n${PING}`,
   'an array of -5': `*-5\r\n${PING}`,
   'an array of 2147483648': '*2147483648\r\n',
-  'an array of 1048577': '*1048577\r\n',
   'an array of letters': '*abc\r\n',
   'an array of nothing': '*\r\n',
   'a count without an end': `*${'1'.repeat(70_000)}`,
