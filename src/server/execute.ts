@@ -4,7 +4,7 @@ import { type Command, findCommand } from './commands/index.ts'
 import { checkSubcommand } from './commands/subcommands.ts'
 import { discardQueue } from './commands/transactions.ts'
 import { wrongArity } from './errors.ts'
-import { type Arguments, argumentBytes, isWord, keep, textAt } from './request.ts'
+import { type Arguments, argumentBytes, isWord, keep, shownAt } from './request.ts'
 import type { Session } from './session.ts'
 
 export const execute = (session: Session, request: Arguments): void => {
@@ -91,6 +91,6 @@ const enqueue = (session: Session, command: Command, request: Arguments): void =
 const unknownCommand = (request: Arguments): string => {
   let args = ''
   for (let i = 1; i < request.count && args.length < 128; i++)
-    args += `'${textAt(request, i).slice(0, 128 - args.length)}' `
-  return `ERR unknown command '${textAt(request, 0).slice(0, 128)}', with args beginning with: ${args}`
+    args += `'${shownAt(request, i).slice(0, 128 - args.length)}' `
+  return `ERR unknown command '${shownAt(request, 0).slice(0, 128)}', with args beginning with: ${args}`
 }

@@ -162,8 +162,8 @@ export class ReplyWriter {
   }
 
   private line(mark: string, text: string): void {
-    this.reserve(3 * text.length + 8)
-    this.at += this.slab.write(`${mark}${text}\r\n`, this.at)
+    this.reserve(text.length + 8)
+    this.at += this.slab.write(`${mark}${text}\r\n`, this.at, 'latin1')
   }
 
   private header(mark: number, length: number): void {

@@ -14,6 +14,9 @@ export const bytesAt = (request: Arguments, index: number): Uint8Array =>
 export const textAt = (request: Arguments, index: number): string =>
   request.source.toString('latin1', request.starts[index]!, request.ends[index]!)
 
+/** An argument as it is shown in an error: up to a NUL, as in C. */
+export const shownAt = (request: Arguments, index: number): string => textAt(request, index).split('\0')[0]!
+
 /** True if the argument is this word (in small letters), however it is written. */
 export const isWord = (request: Arguments, index: number, word: string): boolean => {
   const start = request.starts[index]!

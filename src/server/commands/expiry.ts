@@ -1,6 +1,6 @@
 /** EXPIRE, TTL and their kin. */
 import { CommandError } from '../errors.ts'
-import { type Arguments, bytesAt, isWord, textAt } from '../request.ts'
+import { type Arguments, bytesAt, isWord, shownAt } from '../request.ts'
 import type { Session } from '../session.ts'
 import { anyTime, EXPIRE_OPTIONS } from './arguments.ts'
 import type { Handler, Handlers } from './types.ts'
@@ -27,7 +27,7 @@ const conditionsOf = (request: Arguments): Set<string> => {
   const found = new Set<string>()
   for (let i = 3; i < request.count; i++) {
     const word = ['nx', 'xx', 'gt', 'lt'].find(each => isWord(request, i, each))
-    if (word === undefined) throw new CommandError(`ERR Unsupported option ${textAt(request, i)}`)
+    if (word === undefined) throw new CommandError(`ERR Unsupported option ${shownAt(request, i)}`)
     found.add(word)
   }
   if (found.has('nx') && found.size > 1)

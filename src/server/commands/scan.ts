@@ -35,7 +35,7 @@ const keys: Handler = ({ server, out }, request) => {
 
 const scan: Handler = ({ server, out }, request) => {
   const cursor = textAt(request, 1)
-  if (!/^[0-9]{1,20}$/.test(cursor) || BigInt(cursor) >= 2n ** 64n)
+  if (!/^[0-9]{0,20}$/.test(cursor) || BigInt(cursor) >= 2n ** 64n)
     throw new CommandError('ERR invalid cursor')
   let pattern: Uint8Array | undefined
   let least = 10

@@ -1,6 +1,6 @@
 /** Commands such as CLIENT and CONFIG, whose second word says what to do. */
 import { wrongArity } from '../errors.ts'
-import { type Arguments, textAt } from '../request.ts'
+import { type Arguments, shownAt, textAt } from '../request.ts'
 import type { Session } from '../session.ts'
 import type { Handler } from './types.ts'
 
@@ -18,7 +18,7 @@ export const checkSubcommand = (
   const name = asked.toLowerCase()
   if (name === 'help') return request.count === 2 ? undefined : wrongArity(`${container}|help`)
   if (!Object.hasOwn(subcommands, name))
-    return `ERR unknown subcommand '${asked.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`
+    return `ERR unknown subcommand '${shownAt(request, 1).slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`
   const [arity] = subcommands[name]!
   const wrong = arity > 0 ? request.count !== arity : request.count < -arity
   return wrong ? wrongArity(`${container}|${name}`) : undefined
