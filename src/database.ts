@@ -504,8 +504,10 @@ export class Database<V = string> {
   private makeDurable(promised: boolean = true): void {
     const { log, checkpointer } = this.engine
     if (!promised) log.write()
-    else if (this.durability === 'power') log.sync()
-    else if (this.durability === 'process') log.write()
+    else if (this.durability === 'power') {
+      checkpointer.beforeSync()
+      log.sync()
+    } else if (this.durability === 'process') log.write()
     else if (!this.writeTimer) this.writeLater()
     this.watching.publish()
     checkpointer.afterCommit()

@@ -263,10 +263,11 @@ export class BufferPool {
 
   /** Blocks that have been dirty since before an LSN, in file order. */
   dirtyBlocks(before: number): number[] {
-    const blocks: number[] = []
+    const blocks = new Uint32Array(this.dirtyFrames)
+    let count = 0
     for (let frame = 1; frame <= this.used; frame++)
-      if (this.dirty[frame] === 1 && this.firstChange[frame]! < before) blocks.push(this.blockOf[frame]!)
-    return blocks.sort((a, b) => a - b)
+      if (this.dirty[frame] === 1 && this.firstChange[frame]! < before) blocks[count++] = this.blockOf[frame]!
+    return Array.from(blocks.subarray(0, count).sort())
   }
 
   /** LSN of the log group with the oldest change that is not in the data file yet, or Infinity. */
@@ -283,11 +284,7 @@ export class BufferPool {
     const due = blocks.filter(block => this.isDirty(block))
     if (due.length === 0) return
     this.health.check()
-    for (const block of due) {
-      const frame = this.frameOf(block)
-      if (this.basis[frame]! < this.basisLsn || this.basis[frame] === 0)
-        this.basis[frame] = this.log.image(block, this.position(frame), this.blockSize)
-    }
+    this.logImages(due)
     this.log.sync()
     try {
       this.writeRuns(due)
@@ -296,6 +293,16 @@ export class BufferPool {
     }
     for (const block of due) this.dirty[this.frameOf(block)] = 0
     this.dirtyFrames -= due.length
+  }
+
+  /** Puts images into the log for those of the blocks that `writeBack` will want one of (P2). */
+  logImages(blocks: readonly number[]): void {
+    for (const block of blocks) {
+      if (!this.isDirty(block)) continue
+      const frame = this.frameOf(block)
+      if (this.basis[frame]! < this.basisLsn || this.basis[frame] === 0)
+        this.basis[frame] = this.log.image(block, this.position(frame), this.blockSize)
+    }
   }
 
   private writeRuns(blocks: readonly number[]): void {

@@ -75,6 +75,12 @@ export class DataFile {
     this.fsyncs++
   }
 
+  /** The same while others go on: what is written meanwhile may or may not be part of it. */
+  async syncAside(): Promise<void> {
+    await this.file.syncAsync()
+    this.fsyncs++
+  }
+
   private checksum(block: number, a: Arena, base: number): number {
     const number = this.number
     number[0] = block

@@ -114,6 +114,8 @@ export const nodeStorage: Storage = {
       ? (bytes: Uint8Array, seed: number): number => zlib.crc32(bytes, seed)
       : (bytes: Uint8Array, seed: number): number => table.buf(bytes, seed) >>> 0,
 
+  syncsAside: true,
+
   deflate: {
     compress: (bytes: Uint8Array): Uint8Array => zlib.deflateRawSync(bytes),
     decompress: (bytes: Uint8Array, limit: number): Uint8Array =>
@@ -148,9 +150,9 @@ function isDirectory(path: string): boolean {
 class NodeFile implements File {
   readonly path: string
   /** −1 once closed, which Node refuses: the hot path needs no check of its own. */
+  #syncing = 0
   #fd: number
   /** Background syncs under way; the descriptor stays open until they are done, or they might sync another file. */
-  #syncing = 0
 
   constructor(path: string, fd: number) {
     this.path = path
@@ -252,8 +254,8 @@ class NodeFile implements File {
     return new Promise((resolve, reject) => {
       fdatasync(fd, cause => {
         this.#syncing--
-        if (this.#syncing === 0 && this.#fd < 0) closeSync(fd)
-        if (cause) reject(storageError('sync', this.path, cause))
+        // A close meanwhile has done it, and this call met nothing, or whatever has the descriptor by then.
+        if (cause && this.#fd >= 0) reject(storageError('sync', this.path, cause))
         else resolve()
       })
     })
@@ -263,7 +265,7 @@ class NodeFile implements File {
     const fd = this.#fd
     if (fd < 0) return
     this.#fd = -1
-    if (this.#syncing > 0) return
+    if (this.#syncing > 0) attempt('sync', this.path, () => fdatasyncSync(fd))
     attempt('close', this.path, () => closeSync(fd))
   }
 

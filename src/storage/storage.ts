@@ -76,6 +76,8 @@ export interface Storage {
   readonly crc32: (bytes: Uint8Array, seed: number) => number
   /** Raw deflate, where there is one that works at once; `decompress` gives at most `limit` bytes, or throws. */
   readonly deflate?: Deflate | undefined
+  /** `syncAsync` of a file leaves the thread free meanwhile, so that a long one is worth doing aside. */
+  readonly syncsAside?: boolean | undefined
   /** Milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined
   /** Memory of the machine in bytes, if known: sets the default size of the buffer pool. */

@@ -10,6 +10,11 @@
  *  C1  The redo LSN never passes the oldest change that is not synced in the data file, nor the first record of a
  *      transaction under way.
  *  C2  A segment is given up only after the block 0 that no longer needs it is synced.
+ *  C3  Block 0 is written only when its last write has been synced: one of its two copies is always whole.
+ *
+ * Where the storage can sync a file aside, a checkpoint's own syncs of the data file, which may take long, do not hold
+ * up the commits: the redo LSN is decided before the first of them begins. A checkpoint that was asked for does all of
+ * it at once.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Health } from '../log/health.ts'
@@ -18,8 +23,8 @@ import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { TransactionManager } from './manager.ts'
 
-/** Bytes of blocks written in one step; each step costs an fdatasync of the log. */
-const STEP_BYTES = 262144
+/** Bytes of blocks written in one step; their images share the fdatasync of a commit. */
+const STEP_BYTES = 65536
 /** Segments kept for recycling, in units of checkpointBytes: the images of a checkpoint need room too. */
 const SPARE_LOG = 3
 /** With a durability that does not sync each commit, fewer and larger steps. */
@@ -43,6 +48,11 @@ export class Checkpointer {
   /** Value of the log's redoBytes at which there is something to do again. */
   private dueAt: number
   private stride = 0
+  /** Syncs of the data file that are under way aside; the number tells those that nobody waits for any more. */
+  private aside = false
+  private generation = 0
+  private noteDue = false
+  private readonly background: boolean
 
   constructor(
     parts: {
@@ -68,22 +78,31 @@ export class Checkpointer {
       Math.floor((largeSteps ? LARGE_STEP_BYTES : STEP_BYTES) / parts.pool.blockSize),
     )
     this.dueAt = checkpointBytes
+    this.background = !largeSteps && parts.file.storage.syncsAside === true
     this.beginLsn = parts.log.endLsn
     this.log.onSegmentSynced = () => this.noteLog()
   }
 
+  /** Called before a commit is synced: the images of the next step go with it. */
+  beforeSync(): void {
+    if (this.log.redoBytes < this.dueAt || this.pending === undefined || this.aside) return
+    this.pool.logImages(this.pending.slice(this.done, this.done + this.stepBlocks))
+  }
+
   /** Called after each commit: does a step when the log has grown enough. */
   afterCommit(): void {
-    if (this.log.redoBytes >= this.dueAt) this.step()
+    if (this.log.redoBytes < this.dueAt || this.aside) return
+    this.step()
   }
 
   /** A whole checkpoint, now. */
   run(onProgress?: (progress: { done: number; total: number }) => void): void {
+    this.cancelAside()
     this.pending = undefined
     this.start(Number.POSITIVE_INFINITY)
     while (this.pending) {
       onProgress?.({ done: this.done, total: this.pendingTotal })
-      this.step()
+      this.step(false)
     }
   }
 
@@ -91,14 +110,14 @@ export class Checkpointer {
     return this.pending === undefined ? 0 : (this.pending as number[]).length
   }
 
-  private step(): void {
+  private step(mayBeAside: boolean = this.background): void {
     if (this.pending === undefined) this.start(this.beginLsn)
     else if (this.done < this.pending.length) {
       this.pool.writeBack(this.pending.slice(this.done, this.done + this.stepBlocks))
       this.done += this.stepBlocks
       this.dueAt = this.log.redoBytes + this.stride
     }
-    if (this.pending !== undefined && this.done >= this.pending.length) this.finish()
+    if (this.pending !== undefined && this.done >= this.pending.length) this.finish(mayBeAside)
   }
 
   /** Begins a checkpoint of the blocks that were first changed before the LSN. */
@@ -115,39 +134,97 @@ export class Checkpointer {
 
   /** Writes block 0 with how far the log has been synced; everything else in it recovery takes from the log anyway. */
   noteLog(): void {
-    const { log, file, metadata } = this
+    if (this.aside) {
+      this.noteDue = true
+      return
+    }
+    const { log, file, metadata, health } = this
     try {
       metadata.logLsn = log.syncedLsn
       file.writeState(metadata)
-      file.sync()
+      if (!this.background) file.sync()
     } catch (error) {
-      throw this.health.fail(error)
+      throw health.fail(error)
+    }
+    if (this.background) void this.goAside(() => file.syncAside())
+  }
+
+  private finish(mayBeAside: boolean): void {
+    const { log, file, health, pool } = this
+    this.pending = undefined
+    health.check()
+    log.sync()
+    // With nothing dirty left, the images that the checkpoint itself logged are not needed either.
+    const blocksFrom = pool.dirtyFrames === 0 ? log.endLsn : Math.min(this.beginLsn, pool.oldestChange())
+    const redoLsn = Math.min(blocksFrom, this.transactions.oldestLsn())
+    // What is overwritten from now on needs a basis behind the new redo LSN.
+    pool.basisLsn = redoLsn
+    this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
+    if (mayBeAside) {
+      void this.goAside(async isCurrent => {
+        await file.syncAside()
+        if (!isCurrent()) return
+        this.writeDone(redoLsn)
+        await file.syncAside()
+        if (isCurrent()) this.giveUpLog(redoLsn)
+      })
+      return
+    }
+    try {
+      file.sync()
+      this.writeDone(redoLsn)
+      file.sync()
+      this.giveUpLog(redoLsn)
+    } catch (error) {
+      throw health.fail(error)
     }
   }
 
-  private finish(): void {
-    const { log, file, metadata, pool } = this
-    this.pending = undefined
-    this.health.check()
-    log.sync()
+  private writeDone(redoLsn: number): void {
+    const { log, file, metadata } = this
+    metadata.redoLsn = redoLsn
+    metadata.logLsn = log.syncedLsn
+    metadata.fileBlocks = Math.min(metadata.blocks, Math.floor(file.file.size() / file.blockSize))
+    file.writeState(metadata)
+  }
+
+  private giveUpLog(redoLsn: number): void {
+    const { segments } = this.log
+    segments.release(redoLsn, Math.ceil((SPARE_LOG * this.checkpointBytes) / segments.segmentBytes))
+    this.count++
+  }
+
+  /** Does work that waits for syncs of the data file, one piece at a time (C3). */
+  private async goAside(work: (isCurrent: () => boolean) => Promise<void>): Promise<void> {
+    const generation = ++this.generation
+    const isCurrent = (): boolean => generation === this.generation && this.health.failure === undefined
+    this.aside = true
     try {
-      file.sync()
-      // With nothing dirty left, the images that the checkpoint itself logged are not needed either.
-      const blocksFrom = pool.dirtyFrames === 0 ? log.endLsn : Math.min(this.beginLsn, pool.oldestChange())
-      metadata.redoLsn = Math.min(blocksFrom, this.transactions.oldestLsn())
-      metadata.logLsn = log.syncedLsn
-      metadata.fileBlocks = Math.min(metadata.blocks, Math.floor(file.file.size() / file.blockSize))
-      file.writeState(metadata)
-      file.sync()
-      pool.basisLsn = metadata.redoLsn
-      log.segments.release(
-        metadata.redoLsn,
-        Math.ceil((SPARE_LOG * this.checkpointBytes) / log.segments.segmentBytes),
-      )
+      await work(isCurrent)
+    } catch (error) {
+      if (isCurrent()) this.health.fail(error)
+    }
+    if (!isCurrent()) return
+    this.aside = false
+    if (!this.noteDue) return
+    this.noteDue = false
+    try {
+      this.noteLog()
+    } catch {
+      // The handle has failed, and says so at the next operation.
+    }
+  }
+
+  /** Somebody does the same at once: what was to be synced aside is synced now (C3). */
+  private cancelAside(): void {
+    if (!this.aside) return
+    this.generation++
+    this.aside = false
+    this.noteDue = false
+    try {
+      this.file.sync()
     } catch (error) {
       throw this.health.fail(error)
     }
-    this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
-    this.count++
   }
 }
