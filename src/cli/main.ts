@@ -14,6 +14,7 @@ import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerPut } from './commands/put.ts'
 import { registerRange } from './commands/range.ts'
+import { registerRepl } from './commands/repl.ts'
 import { registerSalvage } from './commands/salvage.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerStats } from './commands/stats.ts'
@@ -64,6 +65,7 @@ function commands(): CAC {
     registerSalvage,
     registerServe,
     registerClient,
+    registerRepl,
   ]
   for (const register of registrations) register(cli)
   cli.usage('<command> <directory> …').help().version(packageVersion())

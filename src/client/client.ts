@@ -172,6 +172,11 @@ export class Client<V = string> extends Operations<V> {
     return this.ended
   }
 
+  /** False while there is no connection. */
+  get connected(): boolean {
+    return this.link.connected
+  }
+
   /** Lets the commands on their way be answered and closes all connections; open transactions are rolled back. */
   async close(): Promise<void> {
     this.ended = true

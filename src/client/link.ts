@@ -91,6 +91,10 @@ export class Link {
     return !this.closing && !this.over
   }
 
+  get connected(): boolean {
+    return this.ready
+  }
+
   /** True while nothing is on its way. */
   get idle(): boolean {
     return this.queue.length === 0 && this.sent.length === this.answered
