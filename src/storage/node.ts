@@ -130,16 +130,17 @@ export const nodeStorage: Storage = {
 }
 
 /** Node's own recursive mkdir reports a read-only file system as ENOENT. */
-function makeDirectories(path: string): void {
+function makeDirectories(path: string, tries: number = 3): void {
   try {
     mkdirSync(path, { mode: 0o700 })
   } catch (cause) {
-    // Another process may have been faster.
+    // Another process may have been faster, with the directory or, since the attempt, with the one above it.
     if (isDirectory(path)) return
+    if (codeOf(cause) !== 'ENOENT' || tries === 0) throw cause
     const parent = dirname(path)
-    if (codeOf(cause) !== 'ENOENT' || isDirectory(parent)) throw cause
-    makeDirectories(parent)
-    makeDirectories(path)
+    if (parent === path) throw cause
+    if (!isDirectory(parent)) makeDirectories(parent)
+    makeDirectories(path, tries - 1)
   }
 }
 
@@ -150,9 +151,9 @@ function isDirectory(path: string): boolean {
 class NodeFile implements File {
   readonly path: string
   /** −1 once closed, which Node refuses: the hot path needs no check of its own. */
-  #syncing = 0
   #fd: number
-  /** Background syncs under way; the descriptor stays open until they are done, or they might sync another file. */
+  /** Background syncs under way. */
+  #syncing = 0
 
   constructor(path: string, fd: number) {
     this.path = path
