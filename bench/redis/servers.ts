@@ -42,6 +42,8 @@ export async function startServer(name: ServerName, directory: string): Promise<
             join(directory, 'db'),
             '--port',
             `${port}`,
+            '--log-level',
+            'error',
           ],
         ]
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
