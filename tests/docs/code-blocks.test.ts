@@ -10,7 +10,7 @@ import { type CodeBlock, codeBlocks, withChecks, withDatabase } from './code-blo
 
 const root: string = fileURLToPath(new URL('../..', import.meta.url))
 const checks: string = fileURLToPath(new URL('checks.ts', import.meta.url))
-const pages: readonly string[] = ['README.md', 'docs/api.md']
+const pages: readonly string[] = ['README.md', 'docs/api.md', 'docs/client.md']
 
 /** Where the names that examples import lie. */
 const modules: Readonly<Record<string, string>> = {
@@ -18,6 +18,8 @@ const modules: Readonly<Record<string, string>> = {
   'xenondb/c': 'src/c.ts',
   'xenondb/level': 'src/level/index.ts',
   'xenondb/keyv': 'src/keyv/index.ts',
+  'xenondb/server': 'src/server/index.ts',
+  'xenondb/client': 'src/client/index.ts',
   'xenondb/testing': 'src/testing/index.ts',
 }
 

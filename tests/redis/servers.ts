@@ -35,9 +35,13 @@ export async function startRedis(directory: string, ...options: string[]): Promi
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 export async function startXenon(directory: string, ...options: string[]): Promise<RunningServer> {
-  const child = spawn(process.execPath, [MAIN, 'serve', directory, '--port', '0', ...options], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [MAIN, 'serve', directory, ...(options.includes('--port') ? [] : ['--port', '0']), ...options],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let output = ''
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
