@@ -264,6 +264,9 @@ export class Engine {
     storage.syncDirectory(this.directory)
     // After an fsync that failed, the system may hold for clean what it has lost: block 0 is written again, because
     // segments are deleted in the belief that no older one will come back. Last, since it makes the database look used.
+    // Before that the data file is synced: whoever was killed may have written the one copy of the state and not have come
+    // to sync it, and a loss of power could tear both.
+    this.file.sync()
     this.file.writeState(this.metadata)
     this.file.sync()
   }
