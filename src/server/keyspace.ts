@@ -98,11 +98,12 @@ export class Keyspace {
     return this.transaction === undefined ? this.records.together(work) : work()
   }
 
-  /** Removes everything. */
+  /** Removes everything. Who watches a key that is not there notices nothing. */
   clear(): void {
+    const watched = [...this.watchers.keys()].filter(key => this.has(Buffer.from(key, 'latin1')))
     if (this.transaction === undefined) this.records.clear()
     else this.transaction.clear()
-    for (const key of this.watchers.keys())
+    for (const key of watched)
       if (this.changed === undefined) this.notify(key)
       else this.changed.add(key)
   }

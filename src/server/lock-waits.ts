@@ -3,6 +3,7 @@
  * when a transaction has ended, in the order in which they came.
  */
 import { LockConflictError } from '../errors.ts'
+import { discardQueue } from './commands/transactions.ts'
 import type { Command } from './commands/types.ts'
 import { replyFor } from './errors.ts'
 import type { Arguments } from './request.ts'
@@ -72,7 +73,9 @@ export class LockWaits {
       } catch (error) {
         out.truncate(0)
         done = !(error instanceof LockConflictError) || error.conflict === undefined || Date.now() >= deadline
-        if (done) out.error(replyFor(error))
+        if (!done) return
+        if (command.name === 'exec') discardQueue(session)
+        out.error(replyFor(error))
       }
     })
     if (done) session.ready()

@@ -1,6 +1,7 @@
 /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
 
 import { callQueued } from '../calls.ts'
+import { LockConflictError } from '../../errors.ts'
 import { CommandError } from '../errors.ts'
 import { keyName } from '../keyspace.ts'
 import { bytesAt } from '../request.ts'
@@ -33,7 +34,8 @@ const exec: Handler = session => {
       for (const each of queue.calls) callQueued(session, each)
     })
   } catch (error) {
-    session.queue = queue
+    if (error instanceof LockConflictError && error.conflict !== undefined) session.queue = queue
+    else session.unwatchAll()
     throw error
   }
   session.unwatchAll()
