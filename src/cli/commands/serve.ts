@@ -53,7 +53,8 @@ async function serve(directory: string, options: Options): Promise<number> {
     const server = createServer(db, serverOptions(options))
     const address = await server.listen()
     const stop = (): void => void server.close()
-    process.once('SIGTERM', stop)
+    // A second Ctrl-C ends the process the hard way; a service manager may say SIGTERM twice.
+    process.on('SIGTERM', stop)
     process.once('SIGINT', stop)
     await print(`listening on ${'path' in address ? address.path : `${address.host}:${address.port}`}\n`)
     await server.done

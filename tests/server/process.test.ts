@@ -1,0 +1,88 @@
+/** The server as a process: SIGTERM, and SIGKILL under the writes of many clients. */
+import { expect, test } from 'vitest'
+import { open } from '../../src/index.ts'
+import { startXenon } from '../redis/servers.ts'
+import { pause } from '../support/child.ts'
+import { expectVerified } from '../support/database.ts'
+import { withDirectory } from '../support/directory.ts'
+import { bulk, Wire } from './wire.ts'
+
+const CLIENTS = 64
+const KILLS = Number(process.env.XENON_KILLS ?? 3)
+
+/** Each client writes numbers under keys of its own until the connection ends; gives the last one answered. */
+async function writeUntilClosed(c: Wire, client: number, first: number): Promise<number> {
+  for (let n = first; ; n++) {
+    try {
+      await c.expect(`SET k${client}:${n % 50} ${n}\r\n`, '+OK\r\n')
+    } catch {
+      return n - 1
+    }
+  }
+}
+
+test(`SIGKILL under ${CLIENTS} clients' writes: every write answered is there`, () =>
+  withDirectory(async directory => {
+    const last: number[] = new Array(CLIENTS).fill(0)
+    for (let kill = 0; kill < KILLS; kill++) {
+      const server = await startXenon(`${directory}/db`, '--log-level', 'warn')
+      const clients = await Promise.all(last.map(() => Wire.open(server.port)))
+      // What an earlier life had answered.
+      for (const [i, c] of clients.entries()) {
+        if (last[i] === 0) continue
+        c.write(`GET k${i}:${last[i]! % 50}\r\n`)
+        const text = await c.until(received => /^\$-?\d+\r\n(.*\r\n)?$/.test(received) && received.length > 4)
+        // The write that followed may have come through or not, to another key unless it is 50 later.
+        expect(Number(text.split('\r\n')[1])).toBeGreaterThanOrEqual(last[i]!)
+        c.received = ''
+      }
+      const writing = clients.map((c, i) => writeUntilClosed(c, i, last[i]! + 1))
+      await pause(300 + Math.random() * 500)
+      server.process.kill('SIGKILL')
+      const answered = await Promise.all(writing)
+      await server.stop()
+      answered.forEach((n, i) => {
+        last[i] = n
+      })
+      for (const c of clients) c.close()
+    }
+    expect(Math.min(...last)).toBeGreaterThan(0)
+    const db = open<string>(`${directory}/db`)
+    for (const [i, n] of last.entries())
+      for (let back = 0; back < Math.min(49, n); back++)
+        expect(Number(db.get(`k${i}:${(n - back) % 50}`))).toBeGreaterThanOrEqual(n - back)
+    await expectVerified(db)
+    db.close()
+  }))
+
+test('SIGTERM: what was answered is there, the process ends with 0, and the database was closed cleanly', () =>
+  withDirectory(async directory => {
+    const server = await startXenon(`${directory}/db`, '--log-level', 'silent')
+    const c = await Wire.open(server.port)
+    await c.expect('SET a b\r\n', '+OK\r\n')
+    const writing = writeUntilClosed(c, 1, 1)
+    await pause(100)
+    server.process.kill('SIGTERM')
+    const last = await writing
+    await server.stop()
+    expect(server.process.exitCode).toBe(0)
+    const db = open<string>(`${directory}/db`)
+    expect(db.stats().recovery.needed).toBe(false)
+    expect(Number(db.get(`k1:${last % 50}`))).toBeGreaterThanOrEqual(last)
+    db.close()
+  }))
+
+test('a transaction that was not committed is gone after SIGKILL', () =>
+  withDirectory(async directory => {
+    const first = await startXenon(`${directory}/db`)
+    const c = await Wire.open(first.port)
+    await c.expect('SET a 1\r\nBEGIN\r\nSET a 2\r\n', '+OK\r\n+OK\r\n+OK\r\n')
+    const other = await Wire.open(first.port)
+    await other.expect('SET b 1\r\n', '+OK\r\n')
+    first.process.kill('SIGKILL')
+    await first.stop()
+    const second = await startXenon(`${directory}/db`)
+    const d = await Wire.open(second.port)
+    await d.expect('GET a\r\nGET b\r\n', `${bulk('1')}${bulk('1')}`)
+    await second.stop()
+  }))
