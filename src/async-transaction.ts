@@ -155,6 +155,17 @@ export class AsyncTransaction<V = string> {
     })
   }
 
+  /**
+   * @internal The work of an earlier transaction, run again: as old as that one, so that it will be the oldest in the
+   * end, and with exclusive locks on the records it reads, since two that read a record and then write it would meet in
+   * the same deadlock again.
+   */
+  runAgain(first: number): void {
+    const { state } = this.tx
+    state.age = first
+    state.readsToWrite = true
+  }
+
   /** @internal Whoever has caught the error of an operation has not caught what it meant. */
   requireStanding(): void {
     if (this.deadlock !== undefined) throw this.deadlock

@@ -267,6 +267,7 @@ export class Database<V = string> {
     const { retries = 20, ...others } = options
     if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
       throw new InvalidArgumentError(`retries must be a whole number, not ${String(retries)}`)
+    let first = 0
     for (let attempt = 0; ; attempt++) {
       const pass = Symbol('transaction')
       const turn = this.admission.enter(pass)
@@ -274,6 +275,8 @@ export class Database<V = string> {
       let tx: AsyncTransaction<V> | undefined
       try {
         tx = this.beginAsync(others)
+        if (attempt === 0) first = tx.id
+        else tx.runAgain(first)
         const result = await work(tx)
         tx.requireStanding()
         const durable = tx.ended ? undefined : tx.commit()

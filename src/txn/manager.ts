@@ -118,6 +118,10 @@ export class TransactionManager {
 
   beforeRead(state: TransactionState, block: number): void {
     if (!state.locking || !state.locksReads) return
+    if (state.readsToWrite) {
+      this.beforeChange(state, block)
+      return
+    }
     if (state.waits) this.requireTurn(state, block, false)
     if (this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
   }

@@ -23,10 +23,15 @@ export class TransactionState {
   waits = false
   /** While rolling back: LSN that a compensation record names as the next to undo, else -1. */
   undoNext = -1
+  /** Run again after a deadlock: what it reads it will write, so that it locks that at once for both. */
+  readsToWrite = false
+  /** The lower, the older: the id, or that of its first run. */
+  age: number
   readonly lockedBlocks: number[] = []
 
   constructor(id: number, isAutocommit: boolean, locking: boolean) {
     this.id = id
+    this.age = id
     this.isAutocommit = isAutocommit
     this.locking = locking
   }

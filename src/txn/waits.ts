@@ -248,7 +248,7 @@ export class Waits {
     const ways = [behind(waiter)]
     while (path.length > 0) {
       if (path[path.length - 1]!.holders.includes(id))
-        return path.reduce((youngest, other) => (other.state.id > youngest.state.id ? other : youngest))
+        return path.reduce((youngest, other) => (other.state.age > youngest.state.age ? other : youngest))
       const next = ways[ways.length - 1]!.pop()
       if (next === undefined) {
         path.pop()
