@@ -266,8 +266,11 @@ class NodeFile implements File {
     const fd = this.#fd
     if (fd < 0) return
     this.#fd = -1
-    if (this.#syncing > 0) attempt('sync', this.path, () => fdatasyncSync(fd))
-    attempt('close', this.path, () => closeSync(fd))
+    try {
+      if (this.#syncing > 0) attempt('sync', this.path, () => fdatasyncSync(fd))
+    } finally {
+      attempt('close', this.path, () => closeSync(fd))
+    }
   }
 
   #failure(operation: string, cause: unknown): XenonError | StorageError {
