@@ -94,11 +94,17 @@ export class AsyncTransaction<V = string> {
     return count
   }
 
-  /** Removes the records of a range. */
+  /** Removes the records of a range. If it fails, none is. */
   async clear(range?: Range | Key): Promise<void> {
-    const keys: string[] = []
-    for await (const key of this.keys(range)) keys.push(key)
-    for (const key of keys) await this.delete(key)
+    const before = await this.savepoint()
+    try {
+      const keys: string[] = []
+      for await (const key of this.keys(range)) keys.push(key)
+      for (const key of keys) await this.delete(key)
+    } catch (error) {
+      if (!this.ended) await this.rollbackTo(before)
+      throw error
+    }
   }
 
   savepoint(): Promise<Savepoint> {

@@ -172,10 +172,17 @@ export class Transaction<V = string> {
     return this.ranges.countInside(this.access, range)
   }
 
-  /** Removes the records of a range. */
+  /** Removes the records of a range. If it throws, none is. */
   clear(range?: Range | Key): void {
     this.checkWritable()
-    this.ranges.clearInside(this.access, range)
+    const { transactions, health } = this.store.engine
+    const before = transactions.savepoint(this.state)
+    try {
+      this.ranges.clearInside(this.access, range)
+    } catch (error) {
+      if (health.failure === undefined && !this.state.ended) transactions.rollbackTo(this.state, before)
+      throw error
+    }
   }
 
   /** Removes a record; true if it was there. */

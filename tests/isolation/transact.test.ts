@@ -889,6 +889,24 @@ describe('beside asynchronous transactions', () => {
       }
     }))
 
+  test('clear removes all of a range or nothing', () =>
+    withKeys(async ({ db }, k) => {
+      for (const [i, key] of k.entries()) db.put(`${key}`, `${i}`)
+      const holder = db.beginAsync()
+      const last = [...k].sort()[9]!
+      await holder.get(last)
+      const sync = db.begin({ isolation: 'snapshot' })
+      expectCode(() => sync.clear(), 'XENON_LOCK_CONFLICT')
+      expect(sync.count()).toBe(10)
+      sync.commit()
+      const tx = db.beginAsync({ isolation: 'snapshot', lockTimeout: 20 })
+      await expectCodeAsync(() => tx.clear(), 'XENON_LOCK_CONFLICT')
+      expect(await tx.count()).toBe(10)
+      await tx.commit()
+      expect(db.count()).toBe(10)
+      await holder.commit()
+    }))
+
   test('savepoints take back a part, and locks stay', () =>
     withKeys(async ({ db }, k) => {
       const tx = db.beginAsync()
