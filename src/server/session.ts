@@ -244,7 +244,7 @@ export class Session implements KeyWatcher {
     const { writableLength } = socket
     const { maxOutputBytes, pauseOutputBytes } = this.server.settings
     if (writableLength > maxOutputBytes) this.destroy('too much output')
-    else if (this.closing || (this.inputEnded && !this.busy && !this.stopped)) {
+    else if (!this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
       this.closing = true
       socket.end()
     } else if (this.stopped && writableLength < pauseOutputBytes) setImmediate(() => this.goOn())

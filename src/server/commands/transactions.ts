@@ -1,7 +1,7 @@
 /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
 
-import { callQueued } from '../calls.ts'
 import { LockConflictError } from '../../errors.ts'
+import { callQueued } from '../calls.ts'
 import { CommandError } from '../errors.ts'
 import { keyName } from '../keyspace.ts'
 import { bytesAt } from '../request.ts'
