@@ -21,7 +21,7 @@ const layers: readonly (readonly string[])[] = [
   ['salvage'],
   ['open.ts'],
   ['index.ts'],
-  ['c.ts', 'client', 'keyv', 'level', 'server', 'testing'],
+  ['c.ts', 'client', 'keyv', 'level', 'server', 'testing', 'worker'],
   ['cli'],
 ]
 const FACADE = layers.findIndex(names => names.includes('database.ts'))

@@ -28,8 +28,14 @@ export async function startRedis(directory: string, ...options: string[]): Promi
     ['--port', `${port}`, '--dir', directory, '--save', '', '--databases', '1', ...options],
     { stdio: 'ignore' },
   )
-  await answers(port, child)
-  return running('redis-server', port, child)
+  const server = running('redis-server', port, child)
+  try {
+    await answers(port, child)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  return server
 }
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
