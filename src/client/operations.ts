@@ -4,13 +4,16 @@ import { checkedTtl } from '../expiry.ts'
 import { type ResolvedRange, resolveRange } from '../range.ts'
 import type { Key, PutOptions, Range } from '../types.ts'
 import type { Argument } from './encoder.ts'
+import { ConnectionError } from './errors.ts'
 import { rangeCommand } from './range.ts'
 import type { Reply } from './reader.ts'
 import { bytesOf, keyArgument, listOf, numberOf, type Values } from './values.ts'
 
-/** Records that one RANGE asks for: few at first, since many ranges are short. */
-const FIRST_PAGE = 100
+/** Records that one RANGE asks for: few at first, since many ranges are short, and values may be large. */
+const FIRST_PAGE = 10
 const LARGEST_PAGE = 1000
+/** What a page should not be much larger than, as far as the one before it tells: servers refuse large replies. */
+const PAGE_BYTES = 1048576
 /** A database's last time is of 48 bits; this is some 4,000 years. */
 const LONGEST_TTL = 2 ** 47
 
@@ -106,13 +109,24 @@ export abstract class Operations<V> {
     if (range.isEmpty) return
     let { lower, upper } = range
     let left = range.limit
-    for (let size = FIRST_PAGE; left > 0; size = LARGEST_PAGE) {
+    let size = keysOnly ? LARGEST_PAGE : FIRST_PAGE
+    while (left > 0) {
       const most = Math.min(size, left)
-      const page = listOf(await this.ask(rangeCommand(lower, upper, range.reverse, most, keysOnly), true))
+      let page: Reply[]
+      try {
+        page = listOf(await this.ask(rangeCommand(lower, upper, range.reverse, most, keysOnly), true))
+      } catch (error) {
+        // A server closes the connection rather than send a reply beyond its limit.
+        if (most === 1 || !(error instanceof ConnectionError)) throw error
+        size = 1
+        continue
+      }
       const records = keysOnly ? page.length : page.length / 2
       yield page
       if (records < most) return
       left -= records
+      const bytes = page.reduce<number>((sum, item) => sum + bytesOf(item).length, 0)
+      size = Math.max(1, Math.min(LARGEST_PAGE, size * 4, Math.floor((PAGE_BYTES * records) / bytes)))
       const key = bytesOf(page[keysOnly ? page.length - 1 : page.length - 2]!)
       if (range.reverse) upper = { key, inclusive: false }
       else lower = { key, inclusive: false }

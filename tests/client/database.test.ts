@@ -162,6 +162,27 @@ describe.skipIf(!hasServe)('client', () => {
       expect(await client.count()).toBe(keys.length - 100)
     }))
 
+  test('a range of large values comes in small pages', () =>
+    withClient<Uint8Array>(
+      async client => {
+        // 120 MB: more than the server sends at a time.
+        const value = new Uint8Array(3_000_000)
+        for (let i = 0; i < 40; i++) await client.put(`large ${100 + i}`, value)
+        let count = 0
+        for await (const [key, found] of client.entries('large')) {
+          expect(key).toBe(`large ${100 + count++}`)
+          expect(found.length).toBe(value.length)
+        }
+        expect(count).toBe(40)
+        const larger = new Uint8Array(15_000_000)
+        for (let i = 0; i < 4; i++) await client.put(`huge ${i}`, larger)
+        expect((await all(client.values('huge'))).map(({ length }) => length)).toEqual(
+          Array(4).fill(15_000_000),
+        )
+      },
+      { valueEncoding: 'binary' },
+    ))
+
   test('transactions commit, roll back, and see their own changes', () =>
     withClient(async client => {
       await client.put('a', '1')
