@@ -1,7 +1,7 @@
 /** The client against `xenondb serve`: the API of a database, over the network. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Change, type Client, type ConnectOptions, connect } from '../../src/client/index.ts'
-import { hasServe, type RunningServer, startXenon } from '../redis/servers.ts'
+import { type RunningServer, startXenon } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCodeAsync, failureOf } from '../support/errors.ts'
@@ -29,7 +29,7 @@ async function all<T>(iterator: AsyncIterable<T>): Promise<T[]> {
   return found
 }
 
-describe.skipIf(!hasServe)('client', () => {
+describe('client', () => {
   beforeAll(async () => {
     const directory = await new Promise<string>(resolve => {
       void withDirectory(path => {

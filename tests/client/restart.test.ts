@@ -3,12 +3,12 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ConnectionError, connect } from '../../src/client/index.ts'
-import { freePort, hasServe, startXenon } from '../redis/servers.ts'
+import { freePort, startXenon } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCodeAsync } from '../support/errors.ts'
 
-test.skipIf(!hasServe)('after SIGKILL every answered write is there, and the client goes on', () =>
+test('after SIGKILL every answered write is there, and the client goes on', () =>
   withDirectory(async directory => {
     const port = await freePort()
     const start = () => startXenon(`${directory}/db`, '--port', `${port}`)
@@ -46,12 +46,11 @@ test.skipIf(!hasServe)('after SIGKILL every answered write is there, and the cli
     expect(found).toEqual(answered)
     await client.close()
     await server.stop()
-  }),
-)
+  }))
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 
-test.skipIf(!hasServe || !hasOpenssl)('TLS', () =>
+test.skipIf(!hasOpenssl)('TLS', () =>
   withDirectory(async directory => {
     const [key, cert] = [`${directory}/key.pem`, `${directory}/cert.pem`]
     const certificate = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${cert}`

@@ -6,15 +6,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
-import {
-  hasRedis,
-  hasRedisTools,
-  hasServe,
-  NO_REDIS,
-  type RunningServer,
-  startRedis,
-  startXenon,
-} from './servers.ts'
+import { hasRedis, hasRedisTools, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
 
 const PASSWORD = 'correct horse'
 
@@ -24,7 +16,7 @@ const servers: readonly (readonly [
   start: (directory: string) => Promise<RunningServer>,
 ])[] = [
   ['redis-server', hasRedis, directory => startRedis(directory, '--requirepass', PASSWORD)],
-  ['xenondb serve', hasServe, directory => startXenon(`${directory}/db`, '--password', PASSWORD)],
+  ['xenondb serve', true, directory => startXenon(`${directory}/db`, '--password', PASSWORD)],
 ]
 
 if (!hasRedis || !hasRedisTools) console.log(NO_REDIS)

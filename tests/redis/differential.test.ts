@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
 import { firstSeed, Random, runs, runTimeout } from '../support/random.ts'
 import { compareStream, type Difference } from './compare.ts'
-import { hasRedis, hasServe, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
+import { hasRedis, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
 
 let redis: RunningServer
 let finish: () => void
@@ -42,12 +42,21 @@ describe.skipIf(!hasRedis)('differential', () => {
     }
   })
 
-  test.skipIf(!hasServe)(
+  test('so does one whose commits survive power loss', async () => {
+    const xenon = await startXenon(`${directory}/durable`)
+    try {
+      await compare(xenon, 4, 200)
+    } finally {
+      await xenon.stop()
+    }
+  })
+
+  test(
     'xenondb answers as Redis does',
     async () => {
       const xenon = await startXenon(`${directory}/db`, '--durability', 'none')
       try {
-        await compare(xenon, 60 * runs, 300)
+        await compare(xenon, 150 * runs, 300)
       } finally {
         await xenon.stop()
       }

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
-import { hasRedis, hasServe, type RunningServer, startRedis, startXenon } from './servers.ts'
+import { hasRedis, type RunningServer, startRedis, startXenon } from './servers.ts'
 
 interface Heard {
   bytes: string
@@ -95,7 +95,7 @@ const WITH_PASSWORD: Readonly<Record<string, string>> = {
   'an array of 10 before AUTH': array('MGET', ...'abcdefghi'),
 }
 
-describe.skipIf(!hasRedis || !hasServe)('the same bytes', () => {
+describe.skipIf(!hasRedis)('the same bytes', () => {
   const running: RunningServer[] = []
   let open: [redis: RunningServer, xenon: RunningServer]
   let guarded: [redis: RunningServer, xenon: RunningServer]

@@ -1,16 +1,11 @@
 /** Redis itself and `xenondb serve`, as processes of their own on free ports. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { pause } from '../support/child.ts'
 
 export const hasRedis: boolean = spawnSync('redis-server', ['--version']).status === 0
 export const hasRedisTools: boolean = spawnSync('redis-cli', ['--version']).status === 0
-/** Built from the sources: `npm run build`. */
-export const hasServe: boolean = existsSync(
-  fileURLToPath(new URL('../../dist/cli/commands/serve.js', import.meta.url)),
-)
 export const NO_REDIS = 'skipped: there is no redis-server here (apt-get install redis-server redis-tools)'
 
 export interface RunningServer {
