@@ -9,6 +9,7 @@ import { type Change, History } from '../support/history.ts'
 import { copyImage, differences, type Image, readImage, segments, storageOf } from '../support/image.ts'
 import { expectEqual, scan } from '../support/model.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
+import { Unsynced } from '../support/unsynced.ts'
 
 const SECTOR = 512
 
@@ -26,20 +27,22 @@ describe('an image with torn blocks recovers to the committed records', () => {
   ]
   for (const [name, options] of configurations) {
     test(name, () =>
-      seeded(random =>
-        withMemoryDatabase({ ...options, durability: 'process' }, async subject => {
+      seeded(random => {
+        const unsynced = new Unsynced(memoryStorage())
+        const { storage } = unsynced
+        return withMemoryDatabase({ ...options, durability: 'process', storage }, async subject => {
           const run = new Run(subject, random, 4000)
           let torn = 0
           for (let round = 0; round < 8 * runs; round++) {
             run.changes(random.below(800))
             const open = random.chance(0.6) ? run.openTransaction() : undefined
-            torn += await run.crash(3)
+            torn += await run.crash(3, unsynced)
             open?.()
             if (random.chance(0.2)) subject.reopen()
           }
           expect(torn).toBeGreaterThan(0)
-        }),
-      ),
+        })
+      }),
     )
   }
 })
@@ -262,12 +265,14 @@ class Run {
   }
 
   /** Recovers a torn image; what that leaves behind, with a transaction under way, is the next one. Torn blocks. */
-  async crash(depth: number): Promise<number> {
+  async crash(depth: number, unsynced: Unsynced): Promise<number> {
     let image = this.#subject.image()
+    let written = unsynced
     let torn = 0
     for (let nest = 0; nest < depth; nest++) {
-      torn += tearBlocks(image, this.#random)
-      const storage = storageOf(image)
+      torn += tearBlocks(image, this.#random, written)
+      written = new Unsynced(storageOf(image))
+      const { storage } = written
       const db = open('db', { ...this.#subject.options, storage })
       try {
         await expectVerified(db, this.records.size)
@@ -291,8 +296,8 @@ const apply = (records: Records, changes: readonly Change<string>[]): void => {
   }
 }
 
-/** Destroys a sector of blocks that were written since the last checkpoint; returns how many. */
-const tearBlocks = (image: Image, random: Random): number => {
+/** Destroys a sector of blocks that were written since the last sync of the data file; returns how many. */
+const tearBlocks = (image: Image, random: Random, unsynced: Unsynced): number => {
   const data = image.get('data')!
   const { redoLsn, identity } = Metadata.decode(data.slice(0, 4096), 'data', memoryStorage())
   const { blockSize } = identity
@@ -300,7 +305,7 @@ const tearBlocks = (image: Image, random: Random): number => {
   let torn = 0
   for (let at = blockSize; at < data.length; at += blockSize) {
     block.u8.set(data.subarray(at, at + blockSize))
-    if (blockLsn(block, 0) < redoLsn || !random.chance(0.4)) continue
+    if (blockLsn(block, 0) < redoLsn || !unsynced.has(at, at + blockSize) || !random.chance(0.4)) continue
     const from = at + SECTOR * random.below(blockSize / SECTOR)
     data.fill(random.below(256), from, from + SECTOR)
     torn++
