@@ -402,6 +402,7 @@ export class Database<V = string> {
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
   records(): Records<V> {
     return new Records(this.store, this.ranges, {
+      binaryKeys: this.binaryKeys,
       check: () => this.check(),
       checkWritable: () => this.checkWritable(),
       makeDurable: () => this.makeDurable(),

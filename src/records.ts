@@ -16,6 +16,7 @@ import type { TransactionState } from './txn/transaction-state.ts'
 import type { Key } from './types.ts'
 
 export interface RecordsOwner {
+  readonly binaryKeys: boolean
   check(): void
   checkWritable(): void
   makeDurable(): void
@@ -41,6 +42,11 @@ export class Records<V> {
 
   now(): number {
     return this.store.engine.now()
+  }
+
+  /** Keys and values are given out as bytes. */
+  get isBinary(): boolean {
+    return this.owner.binaryKeys && this.store.decodesAlone && !this.store.asTexts
   }
 
   get ordered(): boolean {

@@ -70,7 +70,12 @@ export class Server {
     const { settings } = this
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    this.keys = new Keyspace(db.records(), settings.maxArgumentBytes)
+    const records = db.records()
+    if (!records.isBinary)
+      throw new InvalidArgumentError(
+        "a server needs a database that was opened with keyEncoding: 'binary' and valueEncoding: 'binary'",
+      )
+    this.keys = new Keyspace(records, settings.maxArgumentBytes)
     this.lockWaits = new LockWaits(settings.lockTimeout)
     this.password = settings.password === undefined ? undefined : new Password(settings.password)
     this.done = new Promise((resolve, reject) => {

@@ -80,9 +80,9 @@ export class Wire {
   }
 
   /** Sends inline commands or raw bytes and waits until exactly this has come back. */
-  async expect(sent: string, reply: string): Promise<void> {
+  async expect(sent: string, reply: string, milliseconds = 10_000): Promise<void> {
     this.write(sent)
-    await this.until(text => text.length >= reply.length)
+    await this.until(text => text.length >= reply.length, milliseconds)
     if (this.received !== reply)
       throw new Error(
         `sent ${JSON.stringify(sent)}\nexpected ${JSON.stringify(reply)}\nreceived ${JSON.stringify(this.received)}`,
