@@ -77,6 +77,16 @@ const OPEN: Readonly<Record<string, string>> = {
   'RESP3 nulls': `${array('HELLO', '9')}GET nobody\r\nMGET nobody nobody\r\nSCAN 0 MATCH nothing COUNT 1000\r\n`,
   SELECT: 'SELECT 0\r\nSELECT 1\r\nSELECT x\r\nSELECT\r\n',
   'AUTH without a password': 'AUTH x\r\nAUTH default x\r\nAUTH who x\r\n',
+  'SHUTDOWN that makes no sense':
+    'SHUTDOWN bogus\r\nSHUTDOWN NOSAVE SAVE\r\nSHUTDOWN ABORT NOW\r\nSHUTDOWN ABORT\r\n',
+  'COMMAND INFO of nothing': `${array('COMMAND', 'INFO', 'nosuch', 'more')}`,
+  'MEMORY USAGE of nothing':
+    'MEMORY USAGE nobody\r\nMEMORY USAGE\r\nMEMORY USAGE nobody SAMPLES x\r\nMEMORY BOGUS\r\n',
+  'CLIENT, wrongly':
+    'CLIENT\r\nCLIENT KILL\r\nCLIENT KILL 1.2.3.4:5\r\nCLIENT KILL ID 99999\r\nCLIENT KILL ID x\r\nCLIENT KILL TYPE bogus\r\nCLIENT LIST TYPE bogus\r\nCLIENT LIST ID x\r\nCLIENT LIST bogus\r\nCLIENT NO-EVICT maybe\r\n',
+  'CONFIG, wrongly': 'CONFIG\r\nCONFIG GET\r\nCONFIG SET a\r\nCONFIG SET nosuch 1\r\nCONFIG BOGUS\r\n',
+  'administration, wrongly':
+    'SAVE x\r\nBGSAVE bogus\r\nLASTSAVE x\r\nTIME x\r\nDBSIZE x\r\nRANDOMKEY x\r\nINFO nosuch\r\nECHO\r\nPING a b\r\n',
   'upper and lower case': 'pInG\r\nEcHo Hi\r\nset Q 1 eX 10000 nX\r\n',
   'bytes of all kinds': `${array('SET', 'bin', '\0\r\n$5\r\n')}${array('GET', 'bin')}`,
 }

@@ -58,6 +58,9 @@ const shutdown: Handler = (session, request) => {
     throw new CommandError('ERR No shutdown in progress.')
   for (let i = 1; i < request.count; i++)
     if (!SHUTDOWN_WORDS.some(word => isWord(request, i, word))) throw new CommandError(SYNTAX)
+  const given = (word: string): boolean =>
+    Array.from({ length: request.count }).some((_, i) => isWord(request, i, word))
+  if (given('abort') || (given('save') && given('nosave'))) throw new CommandError(SYNTAX)
   session.server.log.info('shutdown', { client: session.id })
   session.endSoon()
   setImmediate(() => void session.server.close())

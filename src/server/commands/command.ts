@@ -66,7 +66,7 @@ export const COMMAND_SUBCOMMANDS: Subcommands = {
       const facts = asked(request)
       session.out.array(facts.length)
       for (const fact of facts) {
-        if (fact === undefined) session.out.nullArray()
+        if (fact === undefined) session.out.null()
         else describe(session, fact)
       }
     },
