@@ -483,13 +483,19 @@ export class KeyTree {
     return lsn
   }
 
-  /** After a removal: merges a nearly empty leaf with a neighbour, and so on upwards. */
+  /**
+   * After a removal: merges a nearly empty leaf with a neighbour, and so on upwards. A node without neighbours gets some
+   * when the one above it merges, so that what is empty goes in the end.
+   */
   shrink(key: number, length: number): void {
-    this.descend(key, length)
-    for (let depth = this.depth; depth > 0; depth--) {
-      const block = depth === this.depth ? this.block : this.wayBlock[depth]!
-      if (!this.isSparse(block, this.pool.get(block))) return
-      if (!this.merge(block, depth, MERGE_UP_TO)) return
+    for (let again = true; again; ) {
+      again = false
+      this.descend(key, length)
+      for (let depth = this.depth; depth > 0 && !again; depth--) {
+        const block = depth === this.depth ? this.block : this.wayBlock[depth]!
+        if (!this.isSparse(block, this.pool.get(block))) break
+        again = this.merge(block, depth, MERGE_UP_TO)
+      }
     }
     this.collapse()
   }
@@ -510,7 +516,7 @@ export class KeyTree {
         try {
           const together =
             side > entry ? this.bytesTogether(base, otherBase) : this.bytesTogether(otherBase, base)
-          if (together > upTo * this.usable) continue
+          if (together > upTo * this.usable && !this.isEmpty(base) && !this.isEmpty(otherBase)) continue
           if (side > entry) this.join(block, base, other, otherBase, parent, parentBase, side)
           else this.join(other, otherBase, block, base, parent, parentBase, entry)
           return true
@@ -537,11 +543,18 @@ export class KeyTree {
     )
   }
 
+  /** A leaf without keys: whatever its neighbour holds, both fit in one. */
+  private isEmpty(base: number): boolean {
+    return nodeCount(this.pool.arena, base) === 0
+  }
+
   /** Length of a prefix that all keys of two neighbours share: 0 for inner nodes, for simplicity. */
   private prefixTogether(left: number, right: number): number {
     const { arena } = this.pool
     const count = nodeCount(arena, right)
-    if (nodeLevel(arena, left) > 0 || nodeCount(arena, left) === 0 || count === 0) return 0
+    if (nodeLevel(arena, left) > 0) return 0
+    if (count === 0) return nodeCount(arena, left) === 0 ? 0 : prefixLength(arena, left)
+    if (nodeCount(arena, left) === 0) return prefixLength(arena, right)
     const one = nodeKey(arena, left, this.blockSize, 0, keyWork, 0)
     const other = nodeKey(arena, right, this.blockSize, count - 1, arena.u8, this.separator)
     const most = Math.min(one, other, prefixLength(arena, left), prefixLength(arena, right))
@@ -624,7 +637,8 @@ export class KeyTree {
     const { pool, log, blockSize, scratch } = this
     const { arena } = pool
     const full = PACK_UP_TO * this.usable
-    if (this.bytesTogether(leftBase, rightBase) <= full) {
+    const fits = this.bytesTogether(leftBase, rightBase) <= full
+    if (fits || this.isEmpty(leftBase) || this.isEmpty(rightBase)) {
       this.join(left, leftBase, right, rightBase, parent, parentBase, entry)
       return true
     }
@@ -693,7 +707,7 @@ export class KeyTree {
     const leftCount = nodeCount(arena, leftBase)
     const rightCount = nodeCount(arena, rightBase)
     const prefix = this.prefixTogether(leftBase, rightBase)
-    if (prefix > 0) nodeKey(arena, leftBase, blockSize, 0, keyWork, 0)
+    if (prefix > 0) nodeKey(arena, leftCount > 0 ? leftBase : rightBase, blockSize, 0, keyWork, 0)
     formatNode(arena, scratch, blockSize, level, keyWork, 0, prefix)
     // The separator of an inner node's first entry is empty, whatever prefix the others share.
     if (level > 0)

@@ -11,6 +11,7 @@
  *      transaction under way.
  *  C2  A segment is given up only after the block 0 that no longer needs it is synced.
  *  C3  Block 0 is written only when its last write has been synced: one of its two copies is always whole.
+ *  C4  Block 0 is written only when every log record whose change it holds is synced.
  *
  * Where the storage can sync a file aside, a checkpoint's own syncs of the data file, which may take long, do not hold
  * up the commits: the redo LSN is decided before the first of them begins. A checkpoint that was asked for does all of
@@ -164,6 +165,8 @@ export class Checkpointer {
       void this.goAside(async isCurrent => {
         await file.syncAside()
         if (!isCurrent()) return
+        // Block 0 holds what log records of the meantime have changed in it: they come first.
+        log.sync()
         this.writeDone(redoLsn)
         await file.syncAside()
         if (isCurrent()) this.giveUpLog(redoLsn)
