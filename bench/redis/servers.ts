@@ -49,7 +49,7 @@ export async function startServer(name: ServerName, directory: string): Promise<
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
   await accepts(port, child)
   const command = [name === 'xenondb' ? 'xenondb' : program, ...args.slice(name === 'xenondb' ? 1 : 0)]
-  return { name, port, command: command.join(' '), stop: () => stop(child) }
+  return { name, port, command: command.join(' ').replace(directory, 'DIRECTORY'), stop: () => stop(child) }
 }
 
 async function stop(child: ChildProcess): Promise<void> {
