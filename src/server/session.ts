@@ -18,6 +18,8 @@ import type { Subscription } from './subscription.ts'
 const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
 /** A 32-bit length, as in Redis; what arrives is bounded by its bytes. */
 const MAX_ARGUMENTS = 2147483647
+/** Time that a client has to end a connection that the server has ended. */
+const LINGER_MS = 1000
 
 /** What MULTI has begun. */
 export interface Queue {
@@ -65,6 +67,8 @@ export class Session implements KeyWatcher {
   private inputEnded = false
   /** Has stopped for what is unsent, with requests left to be executed. */
   private stopped = false
+  /** For a client that does not end the connection when it is asked to. */
+  private linger: ReturnType<typeof setTimeout> | undefined
 
   constructor(id: number, server: Server, socket: Socket) {
     this.id = id
@@ -208,15 +212,15 @@ export class Session implements KeyWatcher {
   }
 
   private goOn(): void {
-    if (this.busy || this.closed || this.closing) return
-    if (this.parser.isPartial || this.stopped) this.run()
+    if (this.busy || this.closed) return
+    if (!this.closing && (this.parser.isPartial || this.stopped)) this.run()
     else this.read()
   }
 
-  /** Reads from the socket, or does not. */
+  /** Reads from the socket, or does not. One that is closing does: it waits for the client's end. */
   private read(): void {
     const { socket } = this
-    const wanted = !this.busy && !this.stopped && !this.closing
+    const wanted = this.closing || (!this.busy && !this.stopped)
     if (wanted === !socket.isPaused()) return
     if (wanted) socket.resume()
     else socket.pause()
@@ -247,6 +251,7 @@ export class Session implements KeyWatcher {
     else if (!this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
       this.closing = true
       socket.end()
+      this.linger ??= setTimeout(() => socket.destroy(), LINGER_MS)
     } else if (this.stopped && writableLength < pauseOutputBytes) setImmediate(() => this.goOn())
     return writableLength === 0
   }
@@ -275,6 +280,7 @@ export class Session implements KeyWatcher {
     if (this.closed) return
     this.closed = true
     this.closing = true
+    clearTimeout(this.linger)
     this.pending = []
     this.pendingBytes = 0
     this.queue = undefined
