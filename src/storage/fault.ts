@@ -33,6 +33,8 @@ export interface FaultDiskOptions {
   /** CRC-32 to use, such as that of `nodeStorage`, which is faster than the built-in one. */
   crc32?: Storage['crc32']
   deflate?: Storage['deflate']
+  /** Syncs of a file may be done aside; here they are done at once, and their promises settle later. */
+  syncsAside?: boolean
   /** The clock of the database. */
   now?: Storage['now']
 }
@@ -49,6 +51,7 @@ export class FaultDisk {
   private readonly crc32: Storage['crc32']
   private readonly deflate: Storage['deflate']
   private readonly now: Storage['now']
+  private readonly syncsAside: boolean
   private readonly nodes: Map<number, DiskNode>
   private readonly locks: Set<string> = new Set()
   private nextNode = 1
@@ -59,6 +62,7 @@ export class FaultDisk {
     this.capacity = options.capacity ?? Number.POSITIVE_INFINITY
     this.deflate = options.deflate
     this.now = options.now
+    this.syncsAside = options.syncsAside ?? false
     this.crc32 = options.crc32 ?? ((bytes, seed) => table.buf(bytes, seed) >>> 0)
     this.nodes = nodes ?? new Map([[ROOT, new DirectoryNode()]])
     this.nextNode = nextNode
@@ -392,6 +396,7 @@ export class FaultDisk {
 
       deflate: this.deflate,
       now: this.now,
+      syncsAside: this.syncsAside,
       memoryBytes: undefined,
     }
   }

@@ -158,6 +158,8 @@ export class Checkpointer {
     // With nothing dirty left, the images that the checkpoint itself logged are not needed either.
     const blocksFrom = pool.dirtyFrames === 0 ? log.endLsn : Math.min(this.beginLsn, pool.oldestChange())
     const redoLsn = Math.min(blocksFrom, this.transactions.oldestLsn())
+    // What the next sync makes durable: the file may grow on while it is under way.
+    const fileBlocks = Math.floor(file.file.size() / file.blockSize)
     // What is overwritten from now on needs a basis behind the new redo LSN.
     pool.basisLsn = redoLsn
     this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
@@ -167,7 +169,7 @@ export class Checkpointer {
         if (!isCurrent()) return
         // Block 0 holds what log records of the meantime have changed in it: they come first.
         log.sync()
-        this.writeDone(redoLsn)
+        this.writeDone(redoLsn, fileBlocks)
         await file.syncAside()
         if (isCurrent()) this.giveUpLog(redoLsn)
       })
@@ -175,7 +177,7 @@ export class Checkpointer {
     }
     try {
       file.sync()
-      this.writeDone(redoLsn)
+      this.writeDone(redoLsn, fileBlocks)
       file.sync()
       this.giveUpLog(redoLsn)
     } catch (error) {
@@ -183,11 +185,11 @@ export class Checkpointer {
     }
   }
 
-  private writeDone(redoLsn: number): void {
+  private writeDone(redoLsn: number, fileBlocks: number): void {
     const { log, file, metadata } = this
     metadata.redoLsn = redoLsn
     metadata.logLsn = log.syncedLsn
-    metadata.fileBlocks = Math.min(metadata.blocks, Math.floor(file.file.size() / file.blockSize))
+    metadata.fileBlocks = Math.min(metadata.blocks, fileBlocks)
     file.writeState(metadata)
   }
 

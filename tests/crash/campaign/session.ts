@@ -78,6 +78,7 @@ export class Session {
       seed: random.next(),
       crc32: nodeStorage.crc32,
       now: () => this.now,
+      syncsAside: random.chance(0.5),
     })
     this.disk.journal = this.journal
     this.random = random
