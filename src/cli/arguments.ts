@@ -40,7 +40,12 @@ export function markArguments(argv: readonly string[], cli: CAC): string[] {
 
 function optionsWithValue(cli: CAC): Set<string> {
   const options = cli.commands.flatMap(command => command.options)
-  return new Set(options.filter(option => option.required).map(option => `--${option.name}`))
+  return new Set(options.filter(option => option.required).map(option => typed(option.name)))
+}
+
+/** The option as one types it: cac calls `--log-level` logLevel. */
+function typed(name: string): string {
+  return `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
 }
 
 /** A positional argument as typed. */
@@ -55,7 +60,7 @@ export type Options = Record<string, unknown>
 export function textOption(options: Options, name: string): string | undefined {
   const value = options[name]
   if (value === undefined) return undefined
-  if (Array.isArray(value)) throw new UsageError(`--${name} was given more than once`)
+  if (Array.isArray(value)) throw new UsageError(`${typed(name)} was given more than once`)
   return argument(String(value))
 }
 
@@ -67,7 +72,7 @@ export function choiceOption<T extends string>(
   const value = textOption(options, name)
   if (value === undefined) return undefined
   const choice = choices.find(each => each === value)
-  if (choice === undefined) throw new UsageError(`--${name} must be one of ${choices.join(', ')}`)
+  if (choice === undefined) throw new UsageError(`${typed(name)} must be one of ${choices.join(', ')}`)
   return choice
 }
 
@@ -77,7 +82,7 @@ export function countOption(options: Options, name: string): number | undefined 
   if (value === undefined) return undefined
   const number = Number(value)
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
-    throw new UsageError(`--${name} must be a whole number, at least 0`)
+    throw new UsageError(`${typed(name)} must be a whole number, at least 0`)
   }
   return number
 }
@@ -85,7 +90,7 @@ export function countOption(options: Options, name: string): number | undefined 
 /** A time in milliseconds: a whole number, at least 1. */
 export function millisecondsOption(options: Options, name: string): number | undefined {
   const milliseconds = countOption(options, name)
-  if (milliseconds === 0) throw new UsageError(`--${name} must be a number of milliseconds, at least 1`)
+  if (milliseconds === 0) throw new UsageError(`${typed(name)} must be a number of milliseconds, at least 1`)
   return milliseconds
 }
 
@@ -94,5 +99,5 @@ export function flagOption(options: Options, name: string): boolean {
   const value = options[name]
   if (value === undefined || value === false) return false
   if (value === true) return true
-  throw new UsageError(`--${name} takes no value and is given once`)
+  throw new UsageError(`${typed(name)} takes no value and is given once`)
 }

@@ -1,6 +1,9 @@
 /** The server as a process: SIGTERM, and SIGKILL under the writes of many clients. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
+import { run } from '../cli/run.ts'
 import { startXenon } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
 import { expectVerified } from '../support/database.ts'
@@ -85,4 +88,19 @@ test('a transaction that was not committed is gone after SIGKILL', () =>
     const d = await Wire.open(second.port)
     await d.expect('GET a\r\nGET b\r\n', `${bulk('1')}${bulk('1')}`)
     await second.stop()
+  }))
+
+test('what cannot be served is refused before anything is created', () =>
+  withDirectory(async directory => {
+    const refused = async (reason: RegExp, ...options: string[]): Promise<void> =>
+      expect(await run('serve', `${directory}/db`, ...options)).toMatchObject({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringMatching(reason),
+      })
+    await refused(/needs a password/, '--host', '0.0.0.0')
+    await refused(/port must be/, '--port', '70000')
+    await refused(/log-level/, '--log-level', 'loud')
+    await refused(/belong together/, '--tls-key', fileURLToPath(import.meta.url))
+    expect(existsSync(`${directory}/db`)).toBe(false)
   }))

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { CAC } from 'cac'
 import { type Durability, open } from '../../index.ts'
 import { createServer, type ServerOptions } from '../../server/index.ts'
+import { resolveServerOptions } from '../../server/options.ts'
 import {
   argument,
   choiceOption,
@@ -42,6 +43,7 @@ export function registerServe(cli: CAC): void {
 }
 
 async function serve(directory: string, options: Options): Promise<number> {
+  const settings = serverOptions(options)
   const cacheBytes = countOption(options, 'cacheBytes')
   const db = open<Uint8Array>(directory, {
     keyEncoding: 'binary',
@@ -50,7 +52,7 @@ async function serve(directory: string, options: Options): Promise<number> {
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
   })
   try {
-    const server = createServer(db, serverOptions(options))
+    const server = createServer(db, settings)
     const address = await server.listen()
     const stop = (): void => void server.close()
     // A second Ctrl-C ends the process the hard way; a service manager may say SIGTERM twice.
@@ -90,5 +92,13 @@ function serverOptions(options: Options): ServerOptions {
     metricsPort: countOption(options, 'metricsPort'),
     logLevel: choiceOption(options, 'logLevel', LOG_LEVELS) ?? 'info',
   }
-  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as ServerOptions
+  const given = Object.fromEntries(
+    Object.entries(found).filter(([, value]) => value !== undefined),
+  ) as ServerOptions
+  try {
+    resolveServerOptions(given)
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+  return given
 }
