@@ -159,7 +159,7 @@ export class Checkpointer {
     const blocksFrom = pool.dirtyFrames === 0 ? log.endLsn : Math.min(this.beginLsn, pool.oldestChange())
     const redoLsn = Math.min(blocksFrom, this.transactions.oldestLsn())
     // What the next sync makes durable: the file may grow on while it is under way.
-    const fileBlocks = Math.floor(file.file.size() / file.blockSize)
+    const fileBlocks = this.blocksInFile()
     // What is overwritten from now on needs a basis behind the new redo LSN.
     pool.basisLsn = redoLsn
     this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
@@ -180,6 +180,15 @@ export class Checkpointer {
       this.writeDone(redoLsn, fileBlocks)
       file.sync()
       this.giveUpLog(redoLsn)
+    } catch (error) {
+      throw health.fail(error)
+    }
+  }
+
+  private blocksInFile(): number {
+    const { file, health } = this
+    try {
+      return Math.floor(file.file.size() / file.blockSize)
     } catch (error) {
       throw health.fail(error)
     }
