@@ -7,8 +7,8 @@
 import { Arena, alignUp } from './bytes.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
-import { nextTurn } from './group-commit.ts'
 import { LogSegments } from './log/segments.ts'
+import { isVacant, liesInside } from './new-directory.ts'
 import { DataFile } from './pager/data-file.ts'
 import { Metadata } from './pager/metadata.ts'
 import type { Storage } from './storage/storage.ts'
@@ -32,19 +32,13 @@ export const backup = async <V>(
 ): Promise<BackupReport> => {
   if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
     throw new InvalidArgumentError('backup() takes the path of a new directory')
-  requireNew(storage, directory)
-  const inside = storage.join(source, '.')
-  for (
-    let path = storage.join(directory, '.');
-    path !== storage.join(path, '..');
-    path = storage.join(path, '..')
-  ) {
-    if (path === inside)
-      throw new InvalidArgumentError(
-        'a backup cannot lie inside the database itself; choose another directory',
-      )
-    if (path.endsWith('..') || path === '.') break
-  }
+  if (!isVacant(storage, directory))
+    throw new XenonError(
+      'XENON_EXISTS',
+      `${directory} exists and is not an empty directory; a backup goes to a new one`,
+    )
+  if (liesInside(storage, directory, source))
+    throw new InvalidArgumentError('a backup cannot lie inside the database itself; choose another directory')
   const view = store.beginView()
   const files = new Copy(store, storage, directory, view)
   try {
@@ -56,22 +50,6 @@ export const backup = async <V>(
   } finally {
     store.endView(view)
   }
-}
-
-const requireNew = (storage: Storage, directory: string): void => {
-  const kind = storage.kind(directory)
-  if (kind === 'none') return
-  // A backup that was given up may have left the empty directory of its log.
-  const log = storage.join(directory, 'log')
-  const isEmpty =
-    kind === 'directory' &&
-    storage.list(directory).every(name => name === 'log') &&
-    (storage.kind(log) === 'none' || (storage.kind(log) === 'directory' && storage.list(log).length === 0))
-  if (isEmpty) return
-  throw new XenonError(
-    'XENON_EXISTS',
-    `${directory} exists and is not an empty directory; a backup goes to a new one`,
-  )
 }
 
 class Copy<V> {
@@ -153,8 +131,7 @@ class Copy<V> {
       })
       data.writeRun(first, bases, arena)
       onProgress?.({ done: first + count, total })
-      await new Promise<void>(resolve => nextTurn(resolve))
-      engine.attend()
+      await engine.turn()
     }
   }
 

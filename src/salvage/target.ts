@@ -8,6 +8,7 @@ import { Compression } from '../compression.ts'
 import { createDatabase } from '../create.ts'
 import { Engine } from '../engine.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { isVacant, liesInside } from '../new-directory.ts'
 import { resolveOptions } from '../options.ts'
 import type { Storage } from '../storage/storage.ts'
 import { Store } from '../store.ts'
@@ -156,14 +157,7 @@ const createEngine = (storage: Storage, directory: string, options: TargetOption
 
 /** @throws XenonError `XENON_EXISTS` unless there is nothing, or an empty directory, at the path. */
 export const requireEmpty = (storage: Storage, directory: string): void => {
-  const kind = storage.kind(directory)
-  if (kind === 'none') return
-  const log = storage.join(directory, 'log')
-  const isEmpty =
-    kind === 'directory' &&
-    storage.list(directory).every(name => name === 'log') &&
-    (storage.kind(log) === 'none' || (storage.kind(log) === 'directory' && storage.list(log).length === 0))
-  if (!isEmpty)
+  if (!isVacant(storage, directory))
     throw new XenonError(
       'XENON_EXISTS',
       `${directory} exists and is not an empty directory; salvage writes to a new one`,
@@ -172,12 +166,8 @@ export const requireEmpty = (storage: Storage, directory: string): void => {
 
 /** @throws InvalidArgumentError if the new database would lie inside the damaged one. */
 export const requireApart = (storage: Storage, directory: string, newDirectory: string): void => {
-  const parent = storage.join(directory, '.')
-  for (let path = storage.join(newDirectory, '.'); ; path = storage.join(path, '..')) {
-    if (path === parent)
-      throw new InvalidArgumentError(`${newDirectory} lies inside the database that is to be salvaged`)
-    if (path === storage.join(path, '..') || path.endsWith('..')) return
-  }
+  if (liesInside(storage, newDirectory, directory))
+    throw new InvalidArgumentError(`${newDirectory} lies inside the database that is to be salvaged`)
 }
 
 /** The storage as the database sees it: `data` is another file, and the note is not there. */

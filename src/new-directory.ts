@@ -1,0 +1,23 @@
+/** Where a copy of a database may be written: both `backup` and `salvage` build theirs in a new directory. */
+import type { Storage } from './storage/storage.ts'
+
+/** True if there is nothing at the path, an empty directory, or the empty log of a copy that was given up. */
+export const isVacant = (storage: Storage, directory: string): boolean => {
+  const kind = storage.kind(directory)
+  if (kind === 'none') return true
+  const log = storage.join(directory, 'log')
+  return (
+    kind === 'directory' &&
+    storage.list(directory).every(name => name === 'log') &&
+    (storage.kind(log) === 'none' || (storage.kind(log) === 'directory' && storage.list(log).length === 0))
+  )
+}
+
+/** True if a path is the directory, or lies below it. */
+export const liesInside = (storage: Storage, inner: string, directory: string): boolean => {
+  const outer = storage.join(directory, '.')
+  for (let path = storage.join(inner, '.'); ; path = storage.join(path, '..')) {
+    if (path === outer) return true
+    if (path === storage.join(path, '..') || path.endsWith('..')) return false
+  }
+}
