@@ -274,7 +274,7 @@ class Compactor {
       log.reserve(512)
       log.begin(RecordType.system, 0, 0, 0)
       free.logAppend(block!, base, this.last, lastBase)
-      const lsn = this.endWithPlan()
+      const lsn = free.endRecord()
       pool.formatted(base, lsn)
       pool.changed(lastBase, lsn)
       this.last = block!
@@ -379,7 +379,7 @@ class Compactor {
         if (link.block !== links[i + 1]?.block) log.endPart()
       })
       free.logAppend(block, base, lastBlock, lastBase)
-      const lsn = this.endWithPlan()
+      const lsn = free.endRecord()
       pool.formatted(targetBase, lsn)
       pool.formatted(base, lsn)
       if (lastBlock !== 0) pool.changed(lastBase, lsn)
@@ -439,7 +439,7 @@ class Compactor {
       log.reserve(256 + 20 * kept.length)
       log.begin(RecordType.system, 0, 0, 0)
       free.logCut(kept, bases, end)
-      const lsn = this.endWithPlan()
+      const lsn = free.endRecord()
       for (const base of bases) pool.changed(base, lsn)
     } finally {
       for (const base of bases) pool.unpin(base)
@@ -473,16 +473,6 @@ class Compactor {
     } catch (error) {
       throw health.fail(error)
     }
-  }
-
-  private endWithPlan(): number {
-    const { log, free } = this.engine
-    log.part(0)
-    free.logPlan()
-    log.endPart()
-    const lsn = log.end()
-    free.apply(lsn)
-    return lsn
   }
 
   private pinned(base: number): number {

@@ -6,7 +6,6 @@
 import { compareBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
 import type { Engine } from './engine.ts'
-import { nextTurn } from './group-commit.ts'
 import { BucketScan } from './index/scan.ts'
 import { LogOp, RecordType } from './log/format.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from './pager/bucket.ts'
@@ -84,6 +83,5 @@ const build = async (engine: Engine, onProgress: (done: number) => void): Promis
 const turn = async (engine: Engine): Promise<void> => {
   engine.log.write()
   engine.checkpointer.afterCommit()
-  await new Promise<void>(resolve => nextTurn(resolve))
-  engine.attend()
+  await engine.turn()
 }

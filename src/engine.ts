@@ -10,6 +10,7 @@ import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
+import { nextTurn } from './group-commit.ts'
 import { FindMany } from './index/find-many.ts'
 import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
@@ -284,6 +285,12 @@ export class Engine {
     this.health.check()
     this.pool.grow()
     this.health.attention = false
+  }
+
+  /** Lets the event loop turn; the handle may have been closed, or have failed, meanwhile. */
+  async turn(): Promise<void> {
+    await new Promise<void>(resolve => nextTurn(resolve))
+    if (this.health.attention) this.attend()
   }
 
   /** Rolls back; if that fails too, changes are left that nobody can take back any more: recovery has to. */

@@ -15,10 +15,13 @@ export interface ResolvedRange extends Bounds {
 const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit'])
 const encoder = new TextEncoder()
 
+/** A key alone is short for the prefix that it is. */
+export const asRange = (given: Range | Key | undefined): Range =>
+  typeof given === 'string' || given instanceof Uint8Array ? { prefix: given } : (given ?? {})
+
 /** @throws InvalidArgumentError for an unknown option or a bound that is no key. */
 export const resolveRange = (given: Range | Key | undefined): ResolvedRange => {
-  const range: Range =
-    typeof given === 'string' || given instanceof Uint8Array ? { prefix: given } : (given ?? {})
+  const range = asRange(given)
   if (typeof range !== 'object') throw new InvalidArgumentError('a range must be an object, or a prefix')
   for (const name of Object.keys(range))
     if (!KNOWN.has(name))

@@ -3,7 +3,6 @@
  * shape of the index. Works beside readers and writers of the same handle.
  */
 import type { Engine } from './engine.ts'
-import { nextTurn } from './group-commit.ts'
 import { INDEX_BLOCKS } from './pager/layout.ts'
 import type { VerifyOptions, VerifyReport } from './types.ts'
 import { DiskCheck } from './verify-disk.ts'
@@ -21,12 +20,12 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
   const disk = new DiskCheck(engine)
   disk.checkMetadata()
   const log = new LogCheck(engine)
-  while (log.advance()) await turn(engine)
+  while (log.advance()) await engine.turn()
   for (let block = 1; block < engine.metadata.blocks; block++) {
     disk.check(block)
     if (block % SLICE === 0) {
       progress(block)
-      await turn(engine)
+      await engine.turn()
     }
   }
   const shape = await checkShape(engine, disk.damaged, progress)
@@ -59,7 +58,7 @@ const checkShape = async (
     shape.checkRoot(root)
     progress(engine.metadata.blocks + root)
     if (performance.now() - since < SLICE_MS) continue
-    await turn(engine)
+    await engine.turn()
     since = performance.now()
     if (engine.log.endLsn !== before) {
       shape = new ShapeCheck(engine, damaged)
@@ -70,10 +69,4 @@ const checkShape = async (
   shape.checkTrees()
   shape.finish()
   return shape
-}
-
-/** Lets the event loop turn; the handle may have been closed, or have failed, meanwhile. */
-const turn = async (engine: Engine): Promise<void> => {
-  await new Promise<void>(resolve => nextTurn(resolve))
-  if (engine.health.attention) engine.attend()
 }

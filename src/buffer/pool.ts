@@ -196,6 +196,13 @@ export class BufferPool {
     return frame !== 0 && this.dirty[frame] === 1
   }
 
+  /** Position of a block that stays where it is until it is unpinned. */
+  getPinned(block: number): number {
+    const base = this.get(block)
+    this.pin(base)
+    return base
+  }
+
   pin(base: number): void {
     const frame = this.frameAt(base)
     this.pins[frame] = this.pins[frame]! + 1

@@ -162,6 +162,16 @@ export class FreeBlocks {
     if (this.blocks !== metadata.blocks) log.operation(LogOp.blocks, this.blocks)
   }
 
+  /** Ends a record with the outcome of the plan; returns its LSN. */
+  endRecord(): number {
+    this.log.part(0)
+    this.logPlan()
+    this.log.endPart()
+    const lsn = this.log.end()
+    this.apply(lsn)
+    return lsn
+  }
+
   /** The record of the plan has been appended at `lsn`. */
   apply(lsn: number): void {
     const { metadata } = this

@@ -241,8 +241,8 @@ export class KeyTree {
     const gone = [...this.wayBlock.subarray(Math.max(keep, 0) + 1, this.depth), this.block].filter(
       block => block !== root,
     )
-    const keptBase = this.pinned(kept)
-    const bases = gone.map(block => this.pinned(block))
+    const keptBase = this.pool.getPinned(kept)
+    const bases = gone.map(block => this.pool.getPinned(block))
     try {
       free.plan(0)
       pool.preserve(keptBase)
@@ -259,7 +259,7 @@ export class KeyTree {
       gone.forEach((block, i) => {
         free.logFree(block, bases[i]!)
       })
-      const lsn = this.endWithPlan()
+      const lsn = free.endRecord()
       if (keep < 0) pool.formatted(keptBase, lsn)
       else pool.changed(keptBase, lsn)
       for (const base of bases) pool.formatted(base, lsn)
@@ -329,12 +329,12 @@ export class KeyTree {
     }
     const { pool } = this
     const block = depth === this.depth ? this.block : this.wayBlock[depth]!
-    const base = this.pinned(block)
+    const base = this.pool.getPinned(block)
     try {
       const middle = this.middleOf(block, base, key, length)
       const separator = this.separatorBefore(base, middle)
       const parent = this.wayBlock[depth - 1]!
-      const parentBase = this.pinned(parent)
+      const parentBase = this.pool.getPinned(parent)
       try {
         if (!this.hasRoom(parentBase, this.separator, separator)) this.splitNode(depth - 1, key, length)
         else this.halve(block, base, middle, parent, parentBase, this.wayEntry[depth - 1]!, separator)
@@ -420,7 +420,7 @@ export class KeyTree {
     this.makeFit(parentBase, this.separator, separator)
     this.placeEntry(parentBase, entry + 1, this.separator, separator, fresh!)
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     pool.changed(base, lsn)
     pool.formatted(freshBase, lsn)
     pool.changed(parentBase, lsn)
@@ -435,7 +435,7 @@ export class KeyTree {
   private deepen(): void {
     const { pool, log, free, blockSize, root } = this
     const { arena } = pool
-    const base = this.pinned(root)
+    const base = this.pool.getPinned(root)
     try {
       const level = nodeLevel(arena, base)
       if (level + 1 >= MAX_TREE_DEPTH) throw new CorruptionError(this.path, 'the tree is too deep', root)
@@ -449,7 +449,7 @@ export class KeyTree {
       formatNode(arena, base, blockSize, level + 1, arena.u8, 0, 0)
       insertNodeEntry(arena, base, blockSize, 0, arena.u8, 0, 0, fresh!)
       this.logNode(root, base)
-      const lsn = this.endWithPlan()
+      const lsn = free.endRecord()
       pool.formatted(freshBase, lsn)
       pool.formatted(base, lsn)
       if (this.lastBlock === root) this.lastBlock = fresh!
@@ -471,16 +471,6 @@ export class KeyTree {
     if (count > 0) log.set(HEADER_BYTES, NODE_SLOT_BYTES * count, base + HEADER_BYTES)
     if (used > 0) log.set(blockSize - used, used, base + blockSize - used)
     log.endPart()
-  }
-
-  /** Ends a record with the outcome of the block plan. */
-  private endWithPlan(): number {
-    this.log.part(0)
-    this.free.logPlan()
-    this.log.endPart()
-    const lsn = this.log.end()
-    this.free.apply(lsn)
-    return lsn
   }
 
   /**
@@ -505,14 +495,14 @@ export class KeyTree {
     const { pool } = this
     const parent = this.wayBlock[depth - 1]!
     const entry = this.wayEntry[depth - 1]!
-    const parentBase = this.pinned(parent)
-    const base = this.pinned(block)
+    const parentBase = this.pool.getPinned(parent)
+    const base = this.pool.getPinned(block)
     try {
       const count = nodeCount(pool.arena, parentBase)
       for (const side of [entry + 1, entry - 1]) {
         if (side < 0 || side >= count) continue
         const other = nodeChild(pool.arena, parentBase, side)
-        const otherBase = this.pinned(other)
+        const otherBase = this.pool.getPinned(other)
         try {
           const together =
             side > entry ? this.bytesTogether(base, otherBase) : this.bytesTogether(otherBase, base)
@@ -575,12 +565,12 @@ export class KeyTree {
     const { block, depth } = this
     const parent = this.wayBlock[depth - 1]!
     const entry = this.wayEntry[depth - 1]!
-    const parentBase = this.pinned(parent)
+    const parentBase = this.pool.getPinned(parent)
     try {
       if (entry + 1 < nodeCount(arena, parentBase)) {
-        const base = this.pinned(block)
+        const base = this.pool.getPinned(block)
         const right = nodeChild(arena, parentBase, entry + 1)
-        const rightBase = this.pinned(right)
+        const rightBase = this.pool.getPinned(right)
         try {
           if (this.packInto(block, base, right, rightBase, parent, parentBase, entry + 1)) return length
           return nodeKey(arena, parentBase, blockSize, entry + 1, arena.u8, at)
@@ -734,7 +724,7 @@ export class KeyTree {
     log.part(parent)
     this.dropEntry(parentBase, entry)
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     pool.formatted(leftBase, lsn)
     pool.formatted(rightBase, lsn)
     pool.changed(parentBase, lsn)
@@ -747,11 +737,11 @@ export class KeyTree {
     const { pool, log, free, blockSize, root } = this
     const { arena } = pool
     for (;;) {
-      const base = this.pinned(root)
+      const base = this.pool.getPinned(root)
       try {
         if (nodeLevel(arena, base) === 0 || nodeCount(arena, base) > 1) return
         const child = nodeChild(arena, base, 0)
-        const childBase = this.pinned(child)
+        const childBase = this.pool.getPinned(child)
         try {
           free.plan(0)
           pool.preserve(base)
@@ -761,7 +751,7 @@ export class KeyTree {
           buildNode(arena, base, childBase, blockSize, 0, nodeCount(arena, childBase))
           this.logNode(root, base)
           free.logFree(child, childBase)
-          const lsn = this.endWithPlan()
+          const lsn = free.endRecord()
           pool.formatted(base, lsn)
           pool.formatted(childBase, lsn)
           this.lastBlock = 0
@@ -773,12 +763,6 @@ export class KeyTree {
         pool.unpin(base)
       }
     }
-  }
-
-  private pinned(block: number): number {
-    const base = this.pool.get(block)
-    this.pool.pin(base)
-    return base
   }
 }
 

@@ -263,7 +263,7 @@ export class Structure {
     const at = this.cut(base, count, liveBytes(pool.arena, base) / 2)
     const { block: parent, entry } = this.way[this.way.length - 1]!
     const [fresh] = free.plan(1)
-    const parentBase = this.pinned(parent)
+    const parentBase = this.pool.getPinned(parent)
     const freshBase = pool.fresh(fresh!)
     this.transactions.adoptFresh(state, fresh!)
     pool.preserve(base)
@@ -278,7 +278,7 @@ export class Structure {
     log.part(parent)
     this.insertEntry(parentBase, entry + 1, separator, fresh!)
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     pool.changed(base, lsn)
     pool.formatted(freshBase, lsn)
     pool.changed(parentBase, lsn)
@@ -434,16 +434,6 @@ export class Structure {
     log.set(pool.blockSize - bytes, bytes, base + pool.blockSize - bytes)
   }
 
-  /** Ends a record with the outcome of the block plan. */
-  private endWithPlan(): number {
-    this.log.part(0)
-    this.free.logPlan()
-    this.log.endPart()
-    const lsn = this.log.end()
-    this.free.apply(lsn)
-    return lsn
-  }
-
   /** Inside a part: inserts an entry into a directory. */
   private insertEntry(base: number, entry: number, separator: number, child: number): void {
     const { log, capacity, pool } = this
@@ -481,7 +471,7 @@ export class Structure {
     const { pool, log, free } = this
     const last = chain[chain.length - 1]!
     const [fresh] = free.plan(1)
-    const lastBase = this.pinned(last)
+    const lastBase = this.pool.getPinned(last)
     const freshBase = pool.fresh(fresh!)
     this.transactions.beforeChange(state, bucket)
     pool.preserve(lastBase)
@@ -493,7 +483,7 @@ export class Structure {
     log.setWord(AT_NEXT, fresh!)
     log.endPart()
     this.logFresh(fresh!, freshBase)
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     pool.changed(lastBase, lsn)
     pool.formatted(freshBase, lsn)
     pool.unpin(lastBase)
@@ -505,7 +495,7 @@ export class Structure {
    */
   private spread(state: TransactionState, bucket: number, chain: readonly number[]): boolean {
     const { pool } = this
-    const bases = chain.map(block => this.pinned(block))
+    const bases = chain.map(block => this.pool.getPinned(block))
     try {
       const records = this.recordsOf(bases)
       const total = records.reduce((sum, record) => sum + record.bytes, 0)
@@ -547,7 +537,7 @@ export class Structure {
     const parent = this.way[this.way.length - 1]
     const directory = parent === undefined ? bucket : parent.block
     const fresh = free.plan(groups.length)
-    const directoryBase = this.pinned(directory)
+    const directoryBase = this.pool.getPinned(directory)
     const freshBases = fresh.map(block => {
       const base = pool.fresh(block)
       pool.pin(base)
@@ -580,7 +570,7 @@ export class Structure {
         this.insertEntry(directoryBase, parent.entry + i, groups[i]![0]!.position, fresh[i]!)
     }
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     for (const block of freed) pool.formatted(bases[chain.indexOf(block)]!, lsn)
     for (const base of freshBases) {
       pool.formatted(base, lsn)
@@ -622,7 +612,7 @@ export class Structure {
   private deepen(block: number): void {
     const { pool, log, free } = this
     const fresh = free.plan(2)
-    const base = this.pinned(block)
+    const base = this.pool.getPinned(block)
     const count = entryCount(pool.arena, base)
     const level = directoryLevel(pool.arena, base)
     const middle = count >>> 1
@@ -641,7 +631,7 @@ export class Structure {
     this.insertEntry(base, 0, 0, fresh[0]!)
     this.insertEntry(base, 1, separator, fresh[1]!)
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     for (const formatted of [base, low, high]) pool.formatted(formatted, lsn)
     pool.unpin(low)
     pool.unpin(base)
@@ -651,8 +641,8 @@ export class Structure {
   private halve(block: number, parent: number, parentEntry: number): void {
     const { pool, log, free } = this
     const [fresh] = free.plan(1)
-    const base = this.pinned(block)
-    const parentBase = this.pinned(parent)
+    const base = this.pool.getPinned(block)
+    const parentBase = this.pool.getPinned(parent)
     const count = entryCount(pool.arena, base)
     const middle = count >>> 1
     const high = pool.fresh(fresh!)
@@ -668,7 +658,7 @@ export class Structure {
     log.part(parent)
     this.insertEntry(parentBase, parentEntry + 1, separatorOf(pool.arena, high, 0), fresh!)
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     pool.changed(base, lsn)
     pool.formatted(high, lsn)
     pool.changed(parentBase, lsn)
@@ -732,8 +722,8 @@ export class Structure {
     const chain = this.chainOf(bucket)
     const at = chain.findIndex((block, i) => i > 0 && pool.arena.u16[(pool.get(block) + AT_LIVE) >>> 1] === 0)
     if (at < 0 || !this.transactions.mayRestructure(state, bucket)) return
-    const before = this.pinned(chain[at - 1]!)
-    const base = this.pinned(chain[at]!)
+    const before = this.pool.getPinned(chain[at - 1]!)
+    const base = this.pool.getPinned(chain[at]!)
     const next = bucketNext(pool.arena, base)
     free.plan(0)
     pool.preserve(before)
@@ -745,7 +735,7 @@ export class Structure {
     log.setWord(AT_NEXT, next)
     log.endPart()
     free.logFree(chain[at]!, base)
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     pool.changed(before, lsn)
     pool.formatted(base, lsn)
     pool.unpin(before)
@@ -757,8 +747,8 @@ export class Structure {
   private merge(state: TransactionState, bucket: number): void {
     const { pool } = this
     const { block: parent, entry } = this.way[this.way.length - 1]!
-    const parentBase = this.pinned(parent)
-    const base = this.pinned(bucket)
+    const parentBase = this.pool.getPinned(parent)
+    const base = this.pool.getPinned(bucket)
     try {
       const count = entryCount(pool.arena, parentBase)
       for (const side of [entry + 1, entry - 1]) {
@@ -802,13 +792,13 @@ export class Structure {
     const depth = this.way.length - 1
     if (depth < 0) return -1
     const { block: parent, entry } = this.way[depth]!
-    const parentBase = this.pinned(parent)
-    const base = this.pinned(bucket)
+    const parentBase = this.pool.getPinned(parent)
+    const base = this.pool.getPinned(bucket)
     let next = -1
     try {
       if (entry + 1 < entryCount(arena, parentBase)) {
         const block = childOf(arena, parentBase, capacity, entry + 1)
-        const other = this.pinned(block)
+        const other = this.pool.getPinned(block)
         try {
           const isMerged = this.packInto(
             state,
@@ -890,7 +880,7 @@ export class Structure {
     log.part(parent)
     this.removeEntry(parentBase, entry)
     log.endPart()
-    const lsn = this.endWithPlan()
+    const lsn = free.endRecord()
     if (count > 0) pool.changed(left.base, lsn)
     pool.formatted(right.base, lsn)
     pool.changed(parentBase, lsn)
@@ -913,14 +903,14 @@ export class Structure {
   private mergeDirectories(depth: number): void {
     const { pool, log, free } = this
     const { block: parent, entry } = this.way[depth - 1]!
-    const parentBase = this.pinned(parent)
+    const parentBase = this.pool.getPinned(parent)
     const count = entryCount(pool.arena, parentBase)
     const at = entry + 1 < count ? entry : entry - 1
     if (at >= 0) {
       const leftBlock = childOf(pool.arena, parentBase, this.capacity, at)
       const rightBlock = childOf(pool.arena, parentBase, this.capacity, at + 1)
-      const left = this.pinned(leftBlock)
-      const right = this.pinned(rightBlock)
+      const left = this.pool.getPinned(leftBlock)
+      const right = this.pool.getPinned(rightBlock)
       const moved = entryCount(pool.arena, right)
       if (entryCount(pool.arena, left) + moved <= this.capacity * MERGE_UP_TO) {
         free.plan(0)
@@ -936,7 +926,7 @@ export class Structure {
         log.part(parent)
         this.removeEntry(parentBase, at + 1)
         log.endPart()
-        const lsn = this.endWithPlan()
+        const lsn = free.endRecord()
         pool.changed(left, lsn)
         pool.formatted(right, lsn)
         pool.changed(parentBase, lsn)
@@ -950,9 +940,9 @@ export class Structure {
   /** The only child of an index block moves into it: a directory one level down, or a bucket that leaves room. */
   private flatten(state: TransactionState, block: number): void {
     const { pool, log, free } = this
-    const base = this.pinned(block)
+    const base = this.pool.getPinned(block)
     const child = childOf(pool.arena, base, this.capacity, 0)
-    const childBase = this.pinned(child)
+    const childBase = this.pool.getPinned(child)
     const isBucket = pool.arena.u8[childBase + AT_KIND] === BlockKind.bucket
     const fits =
       !isBucket ||
@@ -984,19 +974,13 @@ export class Structure {
         )
       }
       free.logFree(child, childBase)
-      const lsn = this.endWithPlan()
+      const lsn = free.endRecord()
       pool.formatted(base, lsn)
       pool.formatted(childBase, lsn)
       this.merges++
     }
     pool.unpin(childBase)
     pool.unpin(base)
-  }
-
-  private pinned(block: number): number {
-    const base = this.pool.get(block)
-    this.pool.pin(base)
-    return base
   }
 }
 

@@ -123,15 +123,8 @@ export class TreeScan {
     this.pool.arena.u8.set(bound.key, this.boundAt)
   }
 
-  /**
-   * Index in the leaf at hand where a bound parts it: of the first key behind the bound, where an inclusive bound
-   * itself counts as before (`isUpper`) or as behind.
-   */
   private indexOf(bound: Bound, isUpper: boolean): number {
-    this.putBound(bound)
-    const { arena } = this.pool
-    const found = searchNode(arena, this.tree.base, this.blockSize, this.boundAt, bound.key.length)
-    return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
+    return indexInLeaf(this.pool, this.tree, this.boundAt, bound, isUpper)
   }
 
   /** Copies a key; returns the position behind it, or -1 if there is no room. */
@@ -167,22 +160,34 @@ export class TreeScan {
   }
 }
 
+/**
+ * Index in the leaf at hand where a bound parts it: of the first key behind the bound, where an inclusive bound itself
+ * counts as before (`isUpper`) or as behind.
+ */
+const indexInLeaf = (
+  pool: BufferPool,
+  tree: KeyTree,
+  scratch: number,
+  bound: Bound,
+  isUpper: boolean,
+): number => {
+  const { arena, blockSize } = pool
+  arena.u8.set(bound.key, scratch)
+  const found = searchNode(arena, tree.base, blockSize, scratch, bound.key.length)
+  return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
+}
+
 /** Number of keys of a tree between two bounds, leaf by leaf without looking at the keys inside. */
 export const countBetween = (pool: BufferPool, tree: KeyTree, scratch: number, bounds: Bounds): number => {
-  const { arena, blockSize } = pool
-  const indexOf = (bound: Bound, isUpper: boolean): number => {
-    arena.u8.set(bound.key, scratch)
-    const found = searchNode(arena, tree.base, blockSize, scratch, bound.key.length)
-    return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
-  }
+  const { arena } = pool
   let count = 0
   let from = bounds.lower
   for (;;) {
     if (from !== undefined) arena.u8.set(from.key, scratch)
     tree.descend(scratch, from?.key.length ?? 0)
     const inLeaf = nodeCount(arena, tree.base)
-    const first = from === undefined ? 0 : indexOf(from, false)
-    const end = bounds.upper === undefined ? inLeaf : indexOf(bounds.upper, true)
+    const first = from === undefined ? 0 : indexInLeaf(pool, tree, scratch, from, false)
+    const end = bounds.upper === undefined ? inLeaf : indexInLeaf(pool, tree, scratch, bounds.upper, true)
     count += Math.max(0, end - first)
     if (end < inLeaf) return count
     const length = tree.fence(true, scratch)

@@ -6,6 +6,7 @@ import {
   XenonError,
   type XenonErrorCode,
 } from '../errors.ts'
+import { asRange } from '../range.ts'
 import type { BatchOperation, Key, PutOptions, Range, Stats, TransactionOptions } from '../types.ts'
 import { listen, type PortError, type PortLike, type Response } from './protocol.ts'
 
@@ -53,8 +54,7 @@ async function* pages<V>(
   read: (range: Range) => Promise<[string, V][]>,
   given: Range | Key | undefined,
 ): AsyncGenerator<[string, V], undefined> {
-  const range: Range =
-    typeof given === 'string' || given instanceof Uint8Array ? { prefix: given } : (given ?? {})
+  const range = asRange(given)
   let left = range.limit ?? Number.POSITIVE_INFINITY
   let from: Range = {}
   while (left > 0) {

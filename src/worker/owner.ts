@@ -5,6 +5,7 @@
 import type { AsyncTransaction } from '../async-transaction.ts'
 import type { Database } from '../database.ts'
 import { XenonError } from '../errors.ts'
+import { asRange } from '../range.ts'
 import type { AsyncTransactionOptions, BatchOperation, Key, PutOptions, Range } from '../types.ts'
 import { listen, type PortLike, type Request, type Response } from './protocol.ts'
 
@@ -15,8 +16,7 @@ type Method<T> = (target: T, ...args: never[]) => unknown
 const PAGE = 1000
 
 const page = (range: Range | Key | undefined, limit: number): Range => {
-  const given: Range =
-    typeof range === 'string' || range instanceof Uint8Array ? { prefix: range } : (range ?? {})
+  const given = asRange(range)
   return { ...given, limit: Math.min(limit, given.limit ?? limit) }
 }
 

@@ -32,26 +32,32 @@ export const EXPIRE_OPTIONS: Readonly<Record<string, { unit: bigint; absolute: b
 export const positiveTime = (
   request: Arguments,
   index: number,
-  { unit, absolute }: { unit: bigint; absolute: boolean },
+  unit: { unit: bigint; absolute: boolean },
   now: number,
   command: string,
 ): number => {
   const value = integerAt(request, index)
-  const time = value * unit + (absolute ? 0n : BigInt(now))
-  if (value <= 0n || !inRange(value * unit) || !inRange(time))
-    throw new CommandError(invalidExpireTime(command))
-  return clamped(time)
+  if (value <= 0n) throw new CommandError(invalidExpireTime(command))
+  return timeOf(value, unit, now, command)
 }
 
 /** The time that an EXPIRE asks for: it may be past. */
 export const anyTime = (
   request: Arguments,
   index: number,
+  unit: { unit: bigint; absolute: boolean },
+  now: number,
+  command: string,
+): number => {
+  return timeOf(integerAt(request, index), unit, now, command)
+}
+
+const timeOf = (
+  value: bigint,
   { unit, absolute }: { unit: bigint; absolute: boolean },
   now: number,
   command: string,
 ): number => {
-  const value = integerAt(request, index)
   const time = value * unit + (absolute ? 0n : BigInt(now))
   if (!inRange(value * unit) || !inRange(time)) throw new CommandError(invalidExpireTime(command))
   return clamped(time)
