@@ -52,8 +52,6 @@ export const MAX_TREE_DEPTH = 16
 const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 const MERGE_UP_TO = 0.6
-/** How full compaction makes nodes. */
-const PACK_UP_TO = 0.98
 const MAX_ROUNDS = 64
 
 export class KeyTree {
@@ -606,7 +604,7 @@ export class KeyTree {
     for (;;) {
       this.descend(at, length)
       if (depth >= this.depth) return false
-      if (this.merge(this.wayBlock[depth]!, depth, PACK_UP_TO)) return true
+      if (this.merge(this.wayBlock[depth]!, depth, 1)) return true
       const parent = this.pool.get(this.wayBlock[depth - 1]!)
       const entry = this.wayEntry[depth - 1]!
       if (entry + 1 >= nodeCount(this.pool.arena, parent)) return false
@@ -626,8 +624,8 @@ export class KeyTree {
   ): boolean {
     const { pool, log, blockSize, scratch } = this
     const { arena } = pool
-    const full = PACK_UP_TO * this.usable
-    const fits = this.bytesTogether(leftBase, rightBase) <= full
+    const { usable } = this
+    const fits = this.bytesTogether(leftBase, rightBase) <= usable
     if (fits || this.isEmpty(leftBase) || this.isEmpty(rightBase)) {
       this.join(left, leftBase, right, rightBase, parent, parentBase, entry)
       return true
@@ -639,7 +637,7 @@ export class KeyTree {
     while (moved < count - 1) {
       const size = nodeKey(arena, rightBase, blockSize, moved, keyWork, 0) - prefix
       bytes += NODE_SLOT_BYTES + entryBytes(size, false)
-      if (bytes > full) break
+      if (bytes > usable) break
       moved++
     }
     if (moved === 0) return false

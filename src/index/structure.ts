@@ -61,8 +61,6 @@ const SHARE_BELOW = 0.6
 const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 const MERGE_UP_TO = 0.6
-/** How full compaction makes buckets. */
-const PACK_UP_TO = 0.99
 /** Fill of the buckets that an index block is spread over. */
 const SPREAD_FILL = 0.7
 /** A longer overflow chain, which only equal positions make, is not taken apart again. */
@@ -836,18 +834,17 @@ export class Structure {
     entry: number,
   ): boolean {
     const { arena } = this.pool
-    const full = PACK_UP_TO * this.usable
     if (bucketNext(arena, left.base) !== 0 || bucketNext(arena, right.base) !== 0) return false
     const mine = liveBytes(arena, left.base)
     const theirs = liveBytes(arena, right.base)
-    if (mine + theirs <= full) {
+    if (mine + theirs <= this.usable) {
       this.transactions.beforeChange(state, left.block)
       this.transactions.beforeChange(state, right.block)
       this.logMerge(left, right, parent, parentBase, entry + 1)
       return true
     }
     const count = this.sortRecords(right.base)
-    const at = this.cutWithin(right.base, count, full - mine)
+    const at = this.cutWithin(right.base, count, this.usable - mine)
     if (at === 0) return false
     this.transactions.beforeChange(state, left.block)
     this.transactions.beforeChange(state, right.block)
