@@ -52,14 +52,14 @@ export class LogReader {
     return { lsn, chain, tornBytes: this.tornBytes(chain[chain.length - 1]!, lsn, chain) }
   }
 
-  /** Visits every record from the group at `from` on whose group begins below `until`. */
+  /** Visits every record from the group at `from` on, up to `until` at least (if the log does): whole groups. */
   walk(from: number, until: number, visit: RecordVisitor): { lsn: number; chain: Segment[] } {
     let segment = this.segmentOf(from)
     const chain = [segment]
     // `end` lies behind the last whole group, `lsn` is where the next one is looked for.
     let end = from
     let lsn = from
-    while (lsn < until) {
+    while (end < until) {
       const group = this.readGroup(segment, lsn) ?? this.readGroup(segment, nextSector(segment, lsn))
       // Space in front of a group is padding if everything before it had been synced, to the byte.
       if (group && group.lsn > end && group.synced > end) throw damaged(segment, end, group.synced)

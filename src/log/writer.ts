@@ -53,8 +53,11 @@ export class LogWriter {
   private recordStart = 0
   private partStart = 0
   private undoStart = 0
-  /** The first sync of each new segment is noted in block 0, so that a segment that goes missing later is missed. */
-  onSegmentSynced: () => void = () => {}
+  /**
+   * The first sync of each new segment is noted in block 0, so that a segment that goes missing later is missed. Called
+   * when all of the log is synced; false: not now, but after the next sync.
+   */
+  onSegmentSynced: () => boolean = () => true
   private notedSegment: Segment | undefined
   private afterSegmentStart: (() => void) | undefined
   private parts = 0
@@ -278,10 +281,8 @@ export class LogWriter {
     }
     this.syncedLsn = this.writtenLsn
     this.alignNext = true
-    if (this.segments.current !== this.notedSegment) {
-      this.notedSegment = this.segments.current
-      this.onSegmentSynced()
-    }
+    const { current } = this.segments
+    if (current !== this.notedSegment && this.onSegmentSynced()) this.notedSegment = current
   }
 
   /** Where a record that was appended earlier lies, for undo: in the buffer, or read back from its segment. */

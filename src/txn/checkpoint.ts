@@ -52,7 +52,6 @@ export class Checkpointer {
   /** Syncs of the data file that are under way aside; the number tells those that nobody waits for any more. */
   private aside = false
   private generation = 0
-  private noteDue = false
   private readonly background: boolean
 
   constructor(
@@ -133,12 +132,12 @@ export class Checkpointer {
     this.dueAt = this.log.redoBytes + this.stride
   }
 
-  /** Writes block 0 with how far the log has been synced; everything else in it recovery takes from the log anyway. */
-  noteLog(): void {
-    if (this.aside) {
-      this.noteDue = true
-      return
-    }
+  /**
+   * Writes block 0 with how far the log has been synced; everything else in it recovery takes from the log anyway.
+   * Called when all of the log is synced (C4); false if block 0 must not be written now (C3).
+   */
+  private noteLog(): boolean {
+    if (this.aside) return false
     const { log, file, metadata, health } = this
     try {
       metadata.logLsn = log.syncedLsn
@@ -148,6 +147,7 @@ export class Checkpointer {
       throw health.fail(error)
     }
     if (this.background) void this.goAside(() => file.syncAside())
+    return true
   }
 
   private finish(mayBeAside: boolean): void {
@@ -218,15 +218,7 @@ export class Checkpointer {
     } catch (error) {
       if (isCurrent()) this.health.fail(error)
     }
-    if (!isCurrent()) return
-    this.aside = false
-    if (!this.noteDue) return
-    this.noteDue = false
-    try {
-      this.noteLog()
-    } catch {
-      // The handle has failed, and says so at the next operation.
-    }
+    if (isCurrent()) this.aside = false
   }
 
   /** Somebody does the same at once: what was to be synced aside is synced now (C3). */
@@ -234,7 +226,6 @@ export class Checkpointer {
     if (!this.aside) return
     this.generation++
     this.aside = false
-    this.noteDue = false
     try {
       this.file.sync()
     } catch (error) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/log/format.ts'
+import { LogReader } from '../../src/log/reader.ts'
 import { expectCode } from '../support/errors.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 import { BUFFER_BYTES, FIRST_LSN, recordIn, SEGMENT_BYTES, TestLog } from './log.ts'
@@ -43,6 +44,20 @@ describe('what the writer appends, the reader reads', () => {
         expect(log.read(groups[i]!).records).toEqual(log.written.slice(i))
       }
     }))
+
+  test('up to an LSN in front of a segment that begins on the next sector', () => {
+    const log = new TestLog()
+    while (log.segments.active.length === 1) {
+      log.appendGroup('x'.repeat(300))
+      log.writer.sync()
+    }
+    const { startLsn } = log.segments.active[1]!
+    const reader = new LogReader(log.segments, log.storage)
+    for (let until = startLsn - SECTOR; until <= startLsn + 8; until += 4) {
+      const { lsn } = reader.walk(FIRST_LSN, until, () => {})
+      expect(lsn, `until ${until}, ${startLsn - until} in front of the segment`).toBeGreaterThanOrEqual(until)
+    }
+  })
 
   test('nothing is written before somebody asks, or the buffer is full', () => {
     const log = new TestLog()
