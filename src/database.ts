@@ -18,6 +18,7 @@ import {
 } from './errors.ts'
 import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
 import { GroupCommit, nextTurn } from './group-commit.ts'
+import { KEYS_AHEAD } from './index/keys-ahead.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
 import { resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
@@ -29,6 +30,7 @@ import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
 import { Admission } from './txn/admission.ts'
+import type { TransactionState } from './txn/transaction-state.ts'
 import type {
   AsyncTransactionOptions,
   BackupReport,
@@ -55,6 +57,8 @@ import { checkedBuffer, type Watcher, Watching } from './watch.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
+/** Fewer operations than this at once are not worth looking ahead for. */
+const LOOK_AHEAD_FROM = 4
 
 export class Database<V = string> {
   /** The path that it was opened under. */
@@ -104,7 +108,17 @@ export class Database<V = string> {
   /** The values of several keys, in their order. */
   getMany(keys: readonly Key[]): (V | undefined)[] {
     this.check()
-    return requireList(keys).map(key => this.store.get(key))
+    const { store, engine } = this
+    const { keysAhead } = engine
+    const looksAhead = requireList(keys).length >= LOOK_AHEAD_FROM
+    try {
+      return keys.map((key, i) => {
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys.slice(i, i + KEYS_AHEAD), false)
+        return store.get(key)
+      })
+    } finally {
+      keysAhead.clear()
+    }
   }
 
   has(key: Key): boolean {
@@ -486,10 +500,19 @@ export class Database<V = string> {
 
   private apply(operations: readonly BatchOperation<V>[]): void {
     if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
-    const { store } = this
-    store.implicitly(state => {
+    const { store, engine } = this
+    const { keysAhead } = engine
+    const looksAhead = operations.length >= LOOK_AHEAD_FROM
+    let done = 0
+    const work = (state: TransactionState): void => {
       for (const operation of operations as readonly BatchOperation<V>[]) {
-        if (this.engine.health.attention) this.engine.attend()
+        if (engine.health.attention) engine.attend()
+        if (looksAhead && done % KEYS_AHEAD === 0)
+          keysAhead.load(
+            operations.slice(done, done + KEYS_AHEAD).map(next => next?.key),
+            true,
+          )
+        done++
         const type = operation?.type
         if (type === 'put') {
           const { ttl } = operation
@@ -501,7 +524,12 @@ export class Database<V = string> {
             `a batch operation has the type 'put' or 'delete', not ${String(type)}`,
           )
       }
-    })
+    }
+    try {
+      store.implicitly(work)
+    } finally {
+      keysAhead.clear()
+    }
   }
 
   /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */

@@ -15,6 +15,7 @@ import { FindMany } from './index/find-many.ts'
 import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
 import { KeyTree } from './index/key-tree.ts'
+import { KEYS_AHEAD_BYTES, KeysAhead } from './index/keys-ahead.ts'
 import { LargeValues } from './index/large.ts'
 import { probeWay } from './index/probe.ts'
 import { Structure } from './index/structure.ts'
@@ -86,6 +87,7 @@ export class Engine {
   readonly scanAt: number
   readonly scanBytes: number = SCAN_SCRATCH_BYTES
   readonly texts: TextBatch
+  readonly keysAhead: KeysAhead
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Records that the sweep has removed. */
@@ -130,7 +132,8 @@ export class Engine {
       const treeKeysAt = visitorAt + blockSize
       this.scanAt = treeKeysAt + 4 * TREE_KEY_SCRATCH
       const textAt = this.scanAt + SCAN_SCRATCH_BYTES
-      const logAt = textAt + TEXT_SCRATCH_BYTES
+      const keysAheadAt = textAt + TEXT_SCRATCH_BYTES
+      const logAt = keysAheadAt + KEYS_AHEAD_BYTES
       const frameStart = alignUp(logAt + logCapacity, PAGE)
       const firstFrames = Math.min(frames, Math.floor(FIRST_POOL_BYTES / blockSize))
       // Whoever asks for the lines of a record ahead may look behind the last frame.
@@ -164,11 +167,12 @@ export class Engine {
       const { free, transactions } = this
       this.large = new LargeValues(pool, log, free, transactions, dataPath, listAt)
       this.structure = new Structure({ pool, log, free, transactions, hashKey }, blockAt)
-      const key = new KeyBuffer(this.arena, keyAt, new KeyHash(hashKey))
       const treeParts = { pool, log, free, path: dataPath }
       this.ordered = new KeyTree(treeParts, ORDERED_ROOT, blockAt, treeKeysAt)
       this.expiry = new KeyTree(treeParts, EXPIRY_ROOT, blockAt, treeKeysAt)
       const { ordered, expiry, large, structure } = this
+      this.keysAhead = new KeysAhead({ pool, metadata, ordered, hashKey }, keysAheadAt)
+      const key = new KeyBuffer(this.arena, keyAt, new KeyHash(hashKey), this.keysAhead)
       const trees = new TreeChanges(
         { pool, log, metadata, key, ordered, expiry },
         treeKeysAt + TREE_KEY_SCRATCH,

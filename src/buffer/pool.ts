@@ -133,6 +133,15 @@ export class BufferPool {
     return this.miss(block)
   }
 
+  /** The same for a block that is in the pool as it stands now; 0 for any other. */
+  peek(block: number): number {
+    const frame = this.frameOf(block)
+    if (frame === 0) return 0
+    this.accesses++
+    if (this.stamp[frame] !== this.epoch) this.touch(frame)
+    return this.origin + frame * this.blockSize
+  }
+
   /** How many blocks there are, or were for the snapshot that is read: compaction may have cut the file since. */
   get blocks(): number {
     const blocks = this.limit()

@@ -125,6 +125,21 @@ export class KeyTree {
     this.arrive(block, base, depth)
   }
 
+  /** Position of the leaf of a key, if its way lies in the pool, else 0. Does not read the leaf. */
+  peekLeaf(key: number, length: number): number {
+    const { pool, blockSize } = this
+    const { arena } = pool
+    let base = pool.peek(this.root)
+    if (base === 0) return 0
+    // Below a node of level 1 lies a leaf: looking whether that is so would wait for its memory.
+    for (let level = nodeLevel(arena, base); level > 0 && base !== 0; level--) {
+      const found = searchNode(arena, base, blockSize, key, length)
+      const entry = (found & 1) === 0 ? Math.max(0, (found >>> 1) - 1) : found >>> 1
+      base = pool.peek(nodeChild(arena, base, entry))
+    }
+    return base
+  }
+
   /** Goes to the last leaf. */
   descendLast(): void {
     const { pool } = this

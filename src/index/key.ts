@@ -10,6 +10,7 @@ import type { Arena } from '../bytes.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { INDEX_BLOCKS, MAX_KEY_BYTES } from '../pager/layout.ts'
 import type { Key } from '../types.ts'
+import type { KeysAhead } from './keys-ahead.ts'
 
 export class KeyHash {
   /** Number of the index block. */
@@ -28,6 +29,13 @@ export class KeyHash {
 
   get position(): number {
     return this.bits >>> 0
+  }
+
+  /** Takes over the hash of a key that was hashed before. */
+  set(root: number, position: number, tag: number): void {
+    this.root = root
+    this.bits = position | 0
+    this.tag = tag
   }
 
   /** Hashes `length` bytes at `start`. */
@@ -136,23 +144,31 @@ export class KeyHash {
 
 /** The key scratch: the bytes lie at `at` of the arena. */
 export class KeyBuffer {
-  /** Where the key lies: at home in the key scratch, or wherever `use` found it. */
+  /** Where the key lies: at home in the key scratch, among the keys ahead, or wherever `use` found it. */
   at: number
   length = 0
   readonly hash: KeyHash
   private readonly arena: Arena
   private readonly home: number
+  private readonly ahead: KeysAhead
 
-  constructor(arena: Arena, at: number, hash: KeyHash) {
+  constructor(arena: Arena, at: number, hash: KeyHash, ahead: KeysAhead) {
     this.arena = arena
     this.home = at
     this.at = at
     this.hash = hash
+    this.ahead = ahead
   }
 
   set(key: Key): void {
-    this.at = this.home
     if (typeof key === 'string') {
+      const ready = this.ahead.take(key, this.hash)
+      if (ready >= 0) {
+        this.at = ready
+        this.length = key.length
+        return
+      }
+      this.at = this.home
       const { length } = key
       if (length === 0) throw new InvalidArgumentError('a key must not be empty')
       if (length > MAX_KEY_BYTES) throw tooLarge(length)
@@ -161,7 +177,10 @@ export class KeyBuffer {
         return
       }
       this.setUnicode(key)
-    } else this.setBytes(key)
+    } else {
+      this.at = this.home
+      this.setBytes(key)
+    }
     this.hash.of(this.arena.u8, this.at, this.length)
   }
 

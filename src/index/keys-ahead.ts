@@ -1,0 +1,107 @@
+/**
+ * The keys of operations that come next: hashed once for all, and with the memory that each will need asked for while
+ * the others before it are served. Nothing depends on it but time.
+ */
+import type { BufferPool } from '../buffer/pool.ts'
+import type { Metadata } from '../pager/metadata.ts'
+import { KeyHash } from './key.ts'
+import type { KeyTree } from './key-tree.ts'
+import { StagedSearch } from './staged-search.ts'
+
+/** How many keys are looked at at a time. */
+export const KEYS_AHEAD = 32
+/** Room for one key; longer ones are not looked at. The hash writes whole words. */
+const KEY_ROOM = 64
+export const KEYS_AHEAD_BYTES: number = KEYS_AHEAD * KEY_ROOM
+/** A smaller database lies in the processor's own memory. */
+const LEAST_BYTES = 4194304
+/** A binary search begins in the middle of the slots, of which a leaf of short keys has a good kilobyte. */
+const SLOTS_AT = 256
+
+export class KeysAhead {
+  /** The keys that are ready, and which of them comes next. */
+  private count = 0
+  private next = 0
+  /** Keeps the engine from leaving out loads whose result nobody uses. */
+  sink = 0
+  private readonly leaves: Int32Array = new Int32Array(KEYS_AHEAD)
+  private readonly texts: string[] = []
+  private readonly lengths: Int32Array = new Int32Array(KEYS_AHEAD)
+  private readonly pool: BufferPool
+  private readonly metadata: Metadata
+  private readonly ordered: KeyTree
+  private readonly hash: KeyHash
+  private readonly search: StagedSearch
+  private readonly at: number
+
+  /** `at`: KEYS_AHEAD_BYTES of the arena. */
+  constructor(
+    parts: { pool: BufferPool; metadata: Metadata; ordered: KeyTree; hashKey: [number, number] },
+    at: number,
+  ) {
+    this.pool = parts.pool
+    this.metadata = parts.metadata
+    this.ordered = parts.ordered
+    this.hash = new KeyHash(parts.hashKey)
+    this.search = new StagedSearch(parts.pool, KEYS_AHEAD)
+    this.at = at
+  }
+
+  /**
+   * Looks at the next keys (KEYS_AHEAD at most), in the order in which they will be used, for reading or for change.
+   * Whatever is no ordinary text is left out.
+   */
+  load(keys: readonly unknown[], forChange: boolean): void {
+    const { hash, search, texts, lengths, at } = this
+    const { u32 } = this.pool.arena
+    let count = 0
+    for (const key of keys) {
+      if (typeof key !== 'string' || key.length === 0 || key.length >= KEY_ROOM) continue
+      if (!hash.ofText(key, u32, at + count * KEY_ROOM)) continue
+      texts[count] = key
+      lengths[count] = key.length
+      search.set(count++, hash)
+    }
+    this.count = count
+    this.next = 0
+    if (this.pool.framesUsed * this.pool.blockSize < LEAST_BYTES) return
+    search.run(count)
+    if (forChange && this.metadata.ordered) this.touchLeaves()
+  }
+
+  /** Nothing more comes of what was loaded. */
+  clear(): void {
+    this.count = 0
+    this.next = 0
+    this.texts.length = 0
+  }
+
+  /** If `key` is the next one: puts its hash into `hash` and returns its position in the arena, else -1. */
+  take(key: string, hash: KeyHash): number {
+    const { next } = this
+    if (next >= this.count || this.texts[next] !== key) return -1
+    this.next = next + 1
+    const { roots, positions, tags } = this.search
+    hash.set(roots[next]!, positions[next]!, tags[next]!)
+    return this.at + next * KEY_ROOM
+  }
+
+  /** Asks for the leaves of keys that seem to be new: where they begin, their slots, and the prefix at the end. */
+  private touchLeaves(): void {
+    const { ordered, search, lengths, leaves, at, count, pool } = this
+    let found = 0
+    for (let i = 0; i < count; i++) {
+      const leaf = search.records[i] === 0 ? ordered.peekLeaf(at + i * KEY_ROOM, lengths[i]!) : 0
+      if (leaf !== 0) leaves[found++] = leaf
+    }
+    const { u8 } = pool.arena
+    const end = pool.blockSize - 1
+    let sum = 0
+    for (let i = 0; i < found; i++) {
+      const leaf = leaves[i]!
+      sum = (sum + u8[leaf]! + u8[leaf + SLOTS_AT]! + u8[leaf + 2 * SLOTS_AT]! + u8[leaf + 3 * SLOTS_AT]!) | 0
+      sum = (sum + u8[leaf + end]!) | 0
+    }
+    this.sink = sum
+  }
+}
