@@ -75,6 +75,9 @@ export class KeyTree {
   /** One spare block, and room for a separator behind it. */
   private readonly scratch: number
   private readonly separator: number
+  /** Of the last `prepareInsert`: where the key goes in its leaf, and the prefix that the leaf will have. */
+  private insertIndex = 0
+  private insertPrefix = 0
   /** Where the last key went: keys that come in order leave full leaves behind. */
   private lastBlock = 0
   private lastIndex = 0
@@ -187,7 +190,8 @@ export class KeyTree {
   }
 
   /**
-   * Goes to the leaf with room for a new key and pins it; `logInsert` puts the key there.
+   * Goes to the leaf with room for a new key and pins it; `logInsert` puts the key there, before anything else changes
+   * that leaf.
    * @throws CorruptionError if the key is there already.
    */
   prepareInsert(key: number, length: number): void {
@@ -195,7 +199,12 @@ export class KeyTree {
     for (let round = 0; ; round++) {
       if (this.find(key, length))
         throw new CorruptionError(this.path, 'the tree holds a key that has no record', this.block)
-      if (this.hasRoom(this.base, key, length)) break
+      const prefix = this.prefixFor(this.base, key, length)
+      if (this.hasRoom(this.base, length, prefix)) {
+        this.insertIndex = this.index
+        this.insertPrefix = prefix
+        break
+      }
       if (round > MAX_ROUNDS)
         throw new CorruptionError(this.path, 'no room can be made in the tree leaf', this.block)
       this.splitNode(this.depth, key, length)
@@ -212,10 +221,9 @@ export class KeyTree {
 
   /** Inside the leaf's part of a record: a key goes to the leaf that `prepareInsert` found. */
   logInsert(block: number, base: number, key: number, length: number): void {
-    const { arena } = this.pool
     this.pool.preserve(base)
-    this.makeFit(base, key, length)
-    const index = searchNode(arena, base, this.blockSize, key, length) >>> 1
+    this.makeFit(base, length, this.insertPrefix)
+    const index = this.insertIndex
     this.placeEntry(base, index, key, length, 0)
     this.lastBlock = block
     this.lastIndex = index
@@ -288,11 +296,10 @@ export class KeyTree {
     return block !== this.root && nodeLiveBytes(this.pool.arena, base) < MERGE_BELOW * this.usable
   }
 
-  /** True when a key fits into a node, perhaps with a shorter prefix and after compaction. */
-  private hasRoom(base: number, key: number, length: number): boolean {
+  /** True when a key of this length fits into a node with this prefix, perhaps after compaction. */
+  private hasRoom(base: number, length: number, prefix: number): boolean {
     const { arena } = this.pool
     const isInner = nodeLevel(arena, base) > 0
-    const prefix = this.prefixFor(base, key, length)
     const size = entryBytes(length - prefix, isInner)
     if (prefix === prefixLength(arena, base)) return nodeFits(arena, base, this.blockSize, size)
     return HEADER_BYTES + liveBytesWithPrefix(arena, base, prefix) + NODE_SLOT_BYTES + size <= this.blockSize
@@ -306,10 +313,9 @@ export class KeyTree {
   }
 
   /** Inside a part: makes the prefix shorter and brings the free space together, as far as a key needs it. */
-  private makeFit(base: number, key: number, length: number): void {
+  private makeFit(base: number, length: number, prefix: number): void {
     const { log, blockSize, scratch } = this
     const { arena } = this.pool
-    const prefix = this.prefixFor(base, key, length)
     if (prefix < prefixLength(arena, base)) {
       shortenNodePrefix(arena, base, blockSize, prefix, scratch)
       log.operation(LogOp.shortenPrefix, prefix)
@@ -349,7 +355,8 @@ export class KeyTree {
       const parent = this.wayBlock[depth - 1]!
       const parentBase = this.pool.getPinned(parent)
       try {
-        if (!this.hasRoom(parentBase, this.separator, separator)) this.splitNode(depth - 1, key, length)
+        const prefix = this.prefixFor(parentBase, this.separator, separator)
+        if (!this.hasRoom(parentBase, separator, prefix)) this.splitNode(depth - 1, key, length)
         else this.halve(block, base, middle, parent, parentBase, this.wayEntry[depth - 1]!, separator)
       } finally {
         pool.unpin(parentBase)
@@ -430,7 +437,7 @@ export class KeyTree {
     log.operation(LogOp.keepEntries, middle << 16)
     log.endPart()
     log.part(parent)
-    this.makeFit(parentBase, this.separator, separator)
+    this.makeFit(parentBase, separator, this.prefixFor(parentBase, this.separator, separator))
     this.placeEntry(parentBase, entry + 1, this.separator, separator, fresh!)
     log.endPart()
     const lsn = free.endRecord()
@@ -658,7 +665,8 @@ export class KeyTree {
     if (moved === 0) return false
     const separator = this.separatorBefore(rightBase, moved)
     // The separator takes the place of another one, which may have been shorter.
-    if (!this.hasRoom(parentBase, this.separator, separator)) return false
+    const parentPrefix = this.prefixFor(parentBase, this.separator, separator)
+    if (!this.hasRoom(parentBase, separator, parentPrefix)) return false
     pool.preserve(leftBase)
     pool.preserve(rightBase)
     pool.preserve(parentBase)
@@ -677,7 +685,7 @@ export class KeyTree {
     log.endPart()
     log.part(parent)
     this.dropEntry(parentBase, entry)
-    this.makeFit(parentBase, this.separator, separator)
+    this.makeFit(parentBase, separator, parentPrefix)
     this.placeEntry(parentBase, entry, this.separator, separator, right)
     log.endPart()
     const lsn = log.end()
