@@ -3,12 +3,28 @@ import { KeyHash } from '../../src/index/key.ts'
 import { Metadata } from '../../src/pager/metadata.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import type { Subject } from '../support/database.ts'
+import type { Image } from '../support/image.ts'
 import type { Random } from '../support/random.ts'
 
 /** The hash of a database's keys. */
 export function hashOf<V>(subject: Subject<V>): KeyHash {
-  const head = subject.image().get('data')!.slice(0, 4096)
+  return hashIn(subject.image())
+}
+
+export function hashIn(image: Image): KeyHash {
+  const head = image.get('data')!.slice(0, 4096)
   return new KeyHash(Metadata.decode(head, 'data', memoryStorage()).identity.hashKey)
+}
+
+/** So many keys in different index blocks, so that a lock of one is none of the others. */
+export function keysApart(hash: KeyHash, count: number): string[] {
+  const keys = new Map<number, string>()
+  for (let number = 0; keys.size < count; number++) {
+    const bytes = Buffer.from(`k${number}`)
+    hash.of(bytes, 0, bytes.length)
+    if (!keys.has(hash.root)) keys.set(hash.root, `k${number}`)
+  }
+  return [...keys.values()]
 }
 
 /** `count` different keys of 15 bytes or of the lengths that `length` gives, all in index block `root`. */

@@ -87,21 +87,22 @@ test('WATCH notices changes, and records that expire', () =>
   }))
 
 test('BEGIN: others see the change after COMMIT alone; who meets its lock waits, and others go on', () =>
-  withServer({}, async ({ client }) => {
+  withServer({}, async ({ client, keysApart }) => {
     const a = await client()
     const b = await client()
     const d = await client()
-    await a.expect('SET k 1\r\n', '+OK\r\n')
-    await a.expect('BEGIN ISOLATION serializable\r\nSET k 2\r\nGET k\r\n', `+OK\r\n+OK\r\n${bulk('2')}`)
-    await b.expect('GET k\r\n', bulk('1'))
-    b.write('SET k 3\r\nGET k\r\n')
-    await d.expect('SET other 1\r\nGET k\r\n', `+OK\r\n${bulk('1')}`)
+    const [k, other] = keysApart(2)
+    await a.expect(`SET ${k} 1\r\n`, '+OK\r\n')
+    await a.expect(`BEGIN ISOLATION serializable\r\nSET ${k} 2\r\nGET ${k}\r\n`, `+OK\r\n+OK\r\n${bulk('2')}`)
+    await b.expect(`GET ${k}\r\n`, bulk('1'))
+    b.write(`SET ${k} 3\r\nGET ${k}\r\n`)
+    await d.expect(`SET ${other} 1\r\nGET ${k}\r\n`, `+OK\r\n${bulk('1')}`)
     await pause(50)
     expect(b.received).toBe('')
     await a.expect('COMMIT\r\n', '+OK\r\n')
     await b.expect('', `+OK\r\n${bulk('3')}`)
     await a.expect(
-      'BEGIN\r\nDEL k\r\nTTL k\r\nROLLBACK\r\nGET k\r\n',
+      `BEGIN\r\nDEL ${k}\r\nTTL ${k}\r\nROLLBACK\r\nGET ${k}\r\n`,
       `+OK\r\n:1\r\n:-2\r\n+OK\r\n${bulk('3')}`,
     )
     await a.expect('COMMIT\r\n', '-ERR COMMIT without BEGIN\r\n')
@@ -109,19 +110,20 @@ test('BEGIN: others see the change after COMMIT alone; who meets its lock waits,
   }))
 
 test('a deadlock ends one of two, whose further commands are refused until ROLLBACK', () =>
-  withServer({}, async ({ client }) => {
+  withServer({}, async ({ client, keysApart }) => {
     const a = await client()
     const b = await client()
-    await a.expect('BEGIN\r\nSET x 1\r\n', '+OK\r\n+OK\r\n')
-    await b.expect('BEGIN\r\nSET y 1\r\n', '+OK\r\n+OK\r\n')
-    a.write('SET y 2\r\n')
+    const [x, y, z] = keysApart(3)
+    await a.expect(`BEGIN\r\nSET ${x} 1\r\n`, '+OK\r\n+OK\r\n')
+    await b.expect(`BEGIN\r\nSET ${y} 1\r\n`, '+OK\r\n+OK\r\n')
+    a.write(`SET ${y} 2\r\n`)
     await pause(30)
-    b.write('SET x 2\r\nSET z 1\r\n')
+    b.write(`SET ${x} 2\r\nSET ${z} 1\r\n`)
     await b.until(text => text.includes('ABORTED'))
     expect(b.received).toMatch(/^-DEADLOCK .*\r\n-ABORTED .*\r\n$/)
     b.received = ''
     await a.expect('COMMIT\r\n', '+OK\r\n+OK\r\n')
-    await b.expect('ROLLBACK\r\nMGET x y z\r\n', `+OK\r\n*3\r\n${bulk('1')}${bulk('2')}$-1\r\n`)
+    await b.expect(`ROLLBACK\r\nMGET ${x} ${y} ${z}\r\n`, `+OK\r\n*3\r\n${bulk('1')}${bulk('2')}$-1\r\n`)
   }))
 
 test('a client that leaves takes its transaction with it', () =>

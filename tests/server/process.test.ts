@@ -4,10 +4,12 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { run } from '../cli/run.ts'
+import { hashIn, keysApart } from '../index/keys.ts'
 import { startXenon } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
+import { readImage } from '../support/image.ts'
 import { bulk, Wire } from './wire.ts'
 
 const CLIENTS = 64
@@ -79,14 +81,15 @@ test('a transaction that was not committed is gone after SIGKILL', () =>
   withDirectory(async directory => {
     const first = await startXenon(`${directory}/db`)
     const c = await Wire.open(first.port)
-    await c.expect('SET a 1\r\nBEGIN\r\nSET a 2\r\n', '+OK\r\n+OK\r\n+OK\r\n')
+    const [a, b] = keysApart(hashIn(readImage(`${directory}/db`)), 2)
+    await c.expect(`SET ${a} 1\r\nBEGIN\r\nSET ${a} 2\r\n`, '+OK\r\n+OK\r\n+OK\r\n')
     const other = await Wire.open(first.port)
-    await other.expect('SET b 1\r\n', '+OK\r\n')
+    await other.expect(`SET ${b} 1\r\n`, '+OK\r\n')
     first.process.kill('SIGKILL')
     await first.stop()
     const second = await startXenon(`${directory}/db`)
     const d = await Wire.open(second.port)
-    await d.expect('GET a\r\nGET b\r\n', `${bulk('1')}${bulk('1')}`)
+    await d.expect(`GET ${a}\r\nGET ${b}\r\n`, `${bulk('1')}${bulk('1')}`)
     await second.stop()
   }))
 

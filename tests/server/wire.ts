@@ -2,13 +2,17 @@
 import { connect, type Socket } from 'node:net'
 import { memoryStorage, type OpenOptions, open } from '../../src/index.ts'
 import { createServer, type Server, type ServerOptions } from '../../src/server/index.ts'
+import { hashIn, keysApart } from '../index/keys.ts'
 import { pause } from '../support/child.ts'
 import { expectVerified } from '../support/database.ts'
+import { readImage } from '../support/image.ts'
 
 export interface Running {
   readonly server: Server
   readonly port: number
   client(): Promise<Wire>
+  /** So many keys in different blocks. */
+  keysApart(count: number): string[]
 }
 
 /** Runs `body` with a server over a database in memory, which must verify at the end. */
@@ -17,11 +21,12 @@ export async function withServer(
   body: (running: Running) => Promise<void>,
   databaseOptions: OpenOptions<Uint8Array> = {},
 ): Promise<void> {
+  const storage = databaseOptions.storage ?? memoryStorage()
   const db = open<Uint8Array>('db', {
-    storage: memoryStorage(),
     keyEncoding: 'binary',
     valueEncoding: 'binary',
     ...databaseOptions,
+    storage,
   })
   const server = createServer(db, { port: 0, ...options })
   const clients: Wire[] = []
@@ -31,6 +36,7 @@ export async function withServer(
     await body({
       server,
       port,
+      keysApart: count => keysApart(hashIn(readImage('db', storage)), count),
       async client() {
         const client = await Wire.open(port)
         clients.push(client)
