@@ -25,6 +25,8 @@ export class Access<V> {
   private readonly store: Store<V>
   /** What a snapshot transaction, or one that only reads, sees of others. */
   private readonly view: View | undefined
+  /** What iterators see that read what is committed, each at its beginning. */
+  private readonly rangeViews: Set<View> = new Set()
 
   constructor(store: Store<V>, state: TransactionState, isolation: IsolationLevel, readOnly: boolean) {
     this.store = store
@@ -36,9 +38,14 @@ export class Access<V> {
     state.locksRanges = !onView && isolation === 'serializable'
   }
 
-  /** Lets go of the snapshot. */
+  /** Lets go of the snapshot, and of those of iterators that were dropped half-way. */
   end(): void {
     if (this.view !== undefined) this.store.endView(this.view)
+    for (const view of this.rangeViews) this.endRange(view)
+  }
+
+  private endRange(view: View): void {
+    if (this.rangeViews.delete(view)) this.store.endView(view)
   }
 
   get(key: Key): V | undefined {
@@ -89,13 +96,17 @@ export class Access<V> {
   }
 
   /**
-   * How a range is to be read: from a view (whose `own` says that it was made for this and must be ended), or live
-   * under this transaction's locks.
+   * How a range is to be read: from a view, until `end` is called or the transaction ends, or live under this
+   * transaction's locks.
    */
-  rangeView(range: ResolvedRange): { view: View; own: boolean } | undefined {
+  rangeView(range: ResolvedRange): { view: View; end: () => void } | undefined {
     const { store, state, view } = this
-    if (view !== undefined) return { view: this.withOwn(view), own: false }
-    if (this.isolation === 'read-committed') return { view: store.beginView(state), own: true }
+    if (view !== undefined) return { view: this.withOwn(view), end: () => {} }
+    if (this.isolation === 'read-committed') {
+      const fresh = store.beginView(state)
+      this.rangeViews.add(fresh)
+      return { view: fresh, end: () => this.endRange(fresh) }
+    }
     store.engine.transactions.beforeRangeRead(state, range)
     return undefined
   }

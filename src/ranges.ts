@@ -63,11 +63,7 @@ export class Ranges<V> {
     const found = access.rangeView(resolved)
     if (found === undefined)
       return { reader: this.readerOf(resolved, kind, undefined, access.state), end: () => {} }
-    const { view, own } = found
-    return {
-      reader: this.readerOf(resolved, kind, view, undefined),
-      end: own ? () => this.store.endView(view) : () => {},
-    }
+    return { reader: this.readerOf(resolved, kind, found.view, undefined), end: found.end }
   }
 
   resolve(range: Range | Key | undefined): ResolvedRange {

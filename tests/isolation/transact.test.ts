@@ -576,6 +576,32 @@ test('use after the end is refused', () =>
     }
   }))
 
+test.each(['read-committed', 'snapshot', 'serializable'] as const)(
+  'iterators that were dropped half-way keep no snapshot longer than their transaction, %s',
+  isolation =>
+    withMemoryDatabase({ durability }, async ({ db }) => {
+      db.batch(Array.from({ length: 2000 }, (_, i) => ({ type: 'put', key: `key ${i}`, value: 'x' })))
+      for (const end of ['commit', 'rollback'] as const) {
+        const tx = db.beginAsync({ isolation })
+        const dropped = tx.keys()
+        await dropped.next()
+        const another = tx.entries()
+        await another.next()
+        expect(db.stats().snapshots.open).toBe(
+          isolation === 'serializable' ? 0 : isolation === 'snapshot' ? 1 : 2,
+        )
+        await tx[end]()
+        expect(db.stats().snapshots.open).toBe(0)
+        await another.return(undefined)
+        expect(db.stats().snapshots.open).toBe(0)
+        // What was read already may still be given; nothing more is read.
+        await expectCodeAsync(async () => {
+          while (!(await dropped.next()).done);
+        }, 'XENON_TRANSACTION_ENDED')
+      }
+    }),
+)
+
 describe('different blocks', () => {
   test('never wait for each other, also when both take new blocks', () =>
     withMemoryDatabase({ durability }, async subject => {
