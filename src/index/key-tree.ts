@@ -118,8 +118,7 @@ export class KeyTree {
       if (depth === MAX_TREE_DEPTH)
         throw new CorruptionError(path, 'the tree nodes are nested too deeply, or cyclic', block)
       const found = searchNode(arena, base, blockSize, key, length)
-      const isBelow = (found & 1) === 0 || before
-      const entry = isBelow ? Math.max(0, (found >>> 1) - 1) : found >>> 1
+      const entry = entryTo(found, before)
       this.wayBlock[depth] = block
       this.wayEntry[depth++] = entry
       block = nodeChild(arena, base, entry)
@@ -137,8 +136,7 @@ export class KeyTree {
     // Below a node of level 1 lies a leaf: looking whether that is so would wait for its memory.
     for (let level = nodeLevel(arena, base); level > 0 && base !== 0; level--) {
       const found = searchNode(arena, base, blockSize, key, length)
-      const entry = (found & 1) === 0 ? Math.max(0, (found >>> 1) - 1) : found >>> 1
-      base = pool.peek(nodeChild(arena, base, entry))
+      base = pool.peek(nodeChild(arena, base, entryTo(found, false)))
     }
     return base
   }
@@ -788,3 +786,7 @@ export class KeyTree {
 }
 
 const keyWork = new Uint8Array(MAX_TREE_KEY_BYTES)
+
+/** The entry of an inner node that leads on, by what `searchNode` found; `before`: to the keys just below that one. */
+const entryTo = (found: number, before: boolean): number =>
+  (found & 1) === 0 || before ? Math.max(0, (found >>> 1) - 1) : found >>> 1
