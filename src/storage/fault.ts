@@ -90,6 +90,11 @@ export class FaultDisk {
     return next
   }
 
+  /** Yes or no, by chance. */
+  chance(): boolean {
+    return this.random.chance(0.5)
+  }
+
   /** Changes one stored bit of a file: as it is read now, and on the platters. */
   flip(path: string, bit: number): void {
     const node = this.fileAt(path)
@@ -458,7 +463,9 @@ class FaultFile implements File {
     this.disk.syncFile(this.number, this.path)
   }
 
+  /** Half of the time it takes effect only when it ends, as a real one may: nothing must be built on it before. */
   async syncAsync(): Promise<void> {
+    if (this.disk.chance()) await undefined
     this.sync()
   }
 
