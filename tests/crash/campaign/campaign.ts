@@ -16,13 +16,13 @@ const TRIES: Record<Policy, number> = {
   none: 1,
   all: 1,
   last: 1,
-  prefix: 4,
-  sectors: 4,
-  holes: 3,
-  garbage: 4,
+  prefix: 3,
+  sectors: 3,
+  holes: 2,
+  garbage: 3,
 }
 /** Share of the images whose recovery is itself crashed. */
-const NESTED = 0.5
+const NESTED = 0.45
 /** Share of the images that are opened a second time and take another commit. */
 const CONTINUED = 0.3
 
