@@ -414,6 +414,7 @@ class FaultFile implements File {
   private readonly node: FileNode
   private readonly readOnly: boolean
   private closed = false
+  private loss: unknown
 
   constructor(disk: FaultDisk, path: string, number: number, node: FileNode, readOnly: boolean) {
     this.disk = disk
@@ -460,13 +461,24 @@ class FaultFile implements File {
 
   sync(): void {
     this.check('sync')
+    const { loss } = this
+    this.loss = undefined
+    if (loss !== undefined) throw loss
     this.disk.syncFile(this.number, this.path)
   }
 
   /** Half of the time it takes effect only when it ends, as a real one may: nothing must be built on it before. */
   async syncAsync(): Promise<void> {
+    this.check('sync')
     if (this.disk.chance()) await undefined
-    this.sync()
+    if (this.closed) return
+    try {
+      this.sync()
+    } catch (error) {
+      // It has a descriptor of its own: the one that others sync by is told of a loss as well.
+      this.loss = error
+      throw error
+    }
   }
 
   close(): void {

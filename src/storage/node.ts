@@ -152,6 +152,11 @@ class NodeFile implements File {
   readonly path: string
   /** −1 once closed, which Node refuses: the hot path needs no check of its own. */
   #fd: number
+  /**
+   * For syncs in the background, -1 before the first: the system tells each descriptor once that it could not write
+   * something, so that one that fails unseen does not make the next `sync` succeed.
+   */
+  #asideFd = -1
   /** Background syncs under way. */
   #syncing = 0
 
@@ -249,11 +254,11 @@ class NodeFile implements File {
   }
 
   syncAsync(): Promise<void> {
-    const fd = this.#fd
-    if (fd < 0) return Promise.reject(this.#failure('sync', undefined))
+    if (this.#fd < 0) return Promise.reject(this.#failure('sync', undefined))
+    if (this.#asideFd < 0) this.#asideFd = openAgain(this.#fd, this.path)
     this.#syncing++
     return new Promise((resolve, reject) => {
-      fdatasync(fd, cause => {
+      fdatasync(this.#asideFd, cause => {
         this.#syncing--
         // A close meanwhile has done it, and this call met nothing, or whatever has the descriptor by then.
         if (cause && this.#fd >= 0) reject(storageError('sync', this.path, cause))
@@ -264,11 +269,14 @@ class NodeFile implements File {
 
   close(): void {
     const fd = this.#fd
+    const asideFd = this.#asideFd
     if (fd < 0) return
     this.#fd = -1
+    this.#asideFd = -1
     try {
       if (this.#syncing > 0) attempt('sync', this.path, () => fdatasyncSync(fd))
     } finally {
+      if (asideFd >= 0 && asideFd !== fd) attempt('close', this.path, () => closeSync(asideFd))
       attempt('close', this.path, () => closeSync(fd))
     }
   }
@@ -278,6 +286,23 @@ class NodeFile implements File {
       return new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
     return storageError(operation, this.path, cause)
   }
+}
+
+/** Another descriptor of an open file, wherever that has gone since; the same one where there is no way to get it. */
+function openAgain(fd: number, path: string): number {
+  const { dev, ino } = fstatSync(fd)
+  for (const way of [`/proc/self/fd/${fd}`, path]) {
+    let again: number
+    try {
+      again = openSync(way, 'r+')
+    } catch {
+      continue
+    }
+    const found = fstatSync(again)
+    if (found.dev === dev && found.ino === ino) return again
+    closeSync(again)
+  }
+  return fd
 }
 
 function isPosition(position: number): boolean {

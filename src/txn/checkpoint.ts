@@ -15,7 +15,8 @@
  *
  * Where the storage can sync a file aside, a checkpoint's own syncs of the data file, which may take long, do not hold
  * up the commits: the redo LSN is decided before the first of them begins. A checkpoint that was asked for does all of
- * it at once.
+ * it at once; and so does any other once the log has grown much meanwhile, because a program that commits again and
+ * again without a turn of the event loop never lets a sync aside end.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Health } from '../log/health.ts'
@@ -30,6 +31,8 @@ const STEP_BYTES = 65536
 const SPARE_LOG = 3
 /** With a durability that does not sync each commit, fewer and larger steps. */
 const LARGE_STEP_BYTES = 4194304
+/** How long a sync aside is waited for, as a share of checkpointBytes of log. */
+const ASIDE_SHARE = 0.25
 
 export class Checkpointer {
   count = 0
@@ -49,8 +52,13 @@ export class Checkpointer {
   /** Value of the log's redoBytes at which there is something to do again. */
   private dueAt: number
   private stride = 0
-  /** Syncs of the data file that are under way aside; the number tells those that nobody waits for any more. */
-  private aside = false
+  /** While the data file is synced aside: does at once what is to follow, the sync included. */
+  private aside: (() => void) | undefined
+  /** It is the end of a checkpoint that is done aside, not a note. */
+  private isEnding = false
+  /** Value of the log's redoBytes from which on nobody waits for that any more. */
+  private asideUntil = 0
+  /** Tells what was done aside from what somebody else has completed since. */
   private generation = 0
   private readonly background: boolean
 
@@ -78,26 +86,26 @@ export class Checkpointer {
       Math.floor((largeSteps ? LARGE_STEP_BYTES : STEP_BYTES) / parts.pool.blockSize),
     )
     this.dueAt = checkpointBytes
-    this.background = !largeSteps && parts.file.storage.syncsAside === true
+    this.background = parts.file.storage.syncsAside === true
     this.beginLsn = parts.log.endLsn
     this.log.onSegmentSynced = () => this.noteLog()
   }
 
   /** Called before a commit is synced: the images of the next step go with it. */
   beforeSync(): void {
-    if (this.log.redoBytes < this.dueAt || this.pending === undefined || this.aside) return
+    if (this.log.redoBytes < this.dueAt || this.pending === undefined) return
     this.pool.logImages(this.pending.slice(this.done, this.done + this.stepBlocks))
   }
 
   /** Called after each commit: does a step when the log has grown enough. */
   afterCommit(): void {
-    if (this.log.redoBytes < this.dueAt || this.aside) return
+    if (this.log.redoBytes < this.dueAt || (this.isEnding && !this.completeOverdue())) return
     this.step()
   }
 
   /** A whole checkpoint, now. */
   run(onProgress?: (progress: { done: number; total: number }) => void): void {
-    this.cancelAside()
+    this.completeAside()
     this.pending = undefined
     this.start(Number.POSITIVE_INFINITY)
     while (this.pending) {
@@ -110,6 +118,11 @@ export class Checkpointer {
     return this.pending === undefined ? 0 : (this.pending as number[]).length
   }
 
+  /** All blocks of the checkpoint under way are written. */
+  private get isWritten(): boolean {
+    return this.pending !== undefined && this.done >= this.pending.length
+  }
+
   private step(mayBeAside: boolean = this.background): void {
     if (this.pending === undefined) this.start(this.beginLsn)
     else if (this.done < this.pending.length) {
@@ -117,7 +130,9 @@ export class Checkpointer {
       this.done += this.stepBlocks
       this.dueAt = this.log.redoBytes + this.stride
     }
-    if (this.pending !== undefined && this.done >= this.pending.length) this.finish(mayBeAside)
+    if (!this.isWritten) return
+    if (!mayBeAside) this.completeAside()
+    if (this.completeOverdue()) this.finish(mayBeAside)
   }
 
   /** Begins a checkpoint of the blocks that were first changed before the LSN. */
@@ -137,7 +152,8 @@ export class Checkpointer {
    * Called when all of the log is synced (C4); false if block 0 must not be written now (C3).
    */
   private noteLog(): boolean {
-    if (this.aside) return false
+    // The end of a checkpoint is a note as well.
+    if (this.isWritten || !this.completeOverdue()) return false
     const { log, file, metadata, health } = this
     try {
       metadata.logLsn = log.syncedLsn
@@ -146,7 +162,12 @@ export class Checkpointer {
     } catch (error) {
       throw health.fail(error)
     }
-    if (this.background) void this.goAside(() => file.syncAside())
+    if (this.background) {
+      void this.goAside(
+        () => file.syncAside(),
+        () => file.sync(),
+      )
+    }
     return true
   }
 
@@ -163,26 +184,27 @@ export class Checkpointer {
     // What is overwritten from now on needs a basis behind the new redo LSN.
     pool.basisLsn = redoLsn
     this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
-    if (mayBeAside) {
-      void this.goAside(async isCurrent => {
-        await file.syncAside()
-        if (!isCurrent()) return
-        // Block 0 holds what log records of the meantime have changed in it: they come first.
-        log.sync()
-        this.writeDone(redoLsn, fileBlocks)
-        await file.syncAside()
-        if (isCurrent()) this.giveUpLog(redoLsn)
-      })
-      return
-    }
-    try {
+    const end = (): void => {
       file.sync()
+      // Block 0 holds what log records of the meantime have changed in it: they come first.
+      log.sync()
       this.writeDone(redoLsn, fileBlocks)
       file.sync()
       this.giveUpLog(redoLsn)
-    } catch (error) {
-      throw health.fail(error)
     }
+    if (!mayBeAside) {
+      this.atOnce(end)
+      return
+    }
+    this.isEnding = true
+    void this.goAside(async isCurrent => {
+      await file.syncAside()
+      if (!isCurrent()) return
+      log.sync()
+      this.writeDone(redoLsn, fileBlocks)
+      await file.syncAside()
+      if (isCurrent()) this.giveUpLog(redoLsn)
+    }, end)
   }
 
   private blocksInFile(): number {
@@ -208,26 +230,49 @@ export class Checkpointer {
     this.count++
   }
 
-  /** Does work that waits for syncs of the data file, one piece at a time (C3). */
-  private async goAside(work: (isCurrent: () => boolean) => Promise<void>): Promise<void> {
+  /** Does work that waits for syncs of the data file, one piece at a time (C3). `atOnce` does the same, or what is left. */
+  private async goAside(
+    work: (isCurrent: () => boolean) => Promise<void>,
+    atOnce: () => void,
+  ): Promise<void> {
+    const { health, log } = this
     const generation = ++this.generation
-    const isCurrent = (): boolean => generation === this.generation && this.health.failure === undefined
-    this.aside = true
+    const isCurrent = (): boolean => generation === this.generation && health.failure === undefined
+    this.aside = atOnce
+    this.asideUntil = log.redoBytes + ASIDE_SHARE * this.checkpointBytes
     try {
       await work(isCurrent)
     } catch (error) {
-      if (isCurrent()) this.health.fail(error)
+      // Whoever has completed the work meanwhile may have been told that all is well.
+      health.fail(error)
     }
-    if (isCurrent()) this.aside = false
+    if (isCurrent()) this.nothingAside()
   }
 
-  /** Somebody does the same at once: what was to be synced aside is synced now (C3). */
-  private cancelAside(): void {
-    if (!this.aside) return
+  private nothingAside(): void {
     this.generation++
-    this.aside = false
+    this.aside = undefined
+    this.isEnding = false
+  }
+
+  /** False while something is done aside that is worth waiting for. */
+  private completeOverdue(): boolean {
+    if (this.aside !== undefined && this.log.redoBytes < this.asideUntil) return false
+    this.completeAside()
+    return true
+  }
+
+  /** Does at once what is under way aside. */
+  private completeAside(): void {
+    const { aside } = this
+    if (aside === undefined) return
+    this.nothingAside()
+    this.atOnce(aside)
+  }
+
+  private atOnce(work: () => void): void {
     try {
-      this.file.sync()
+      work()
     } catch (error) {
       throw this.health.fail(error)
     }

@@ -1,29 +1,71 @@
 /** Syncs of the data file that are under way aside while commits go on. */
 import { expect, test } from 'vitest'
-import { memoryStorage, open, type Storage } from '../../src/index.ts'
+import { memoryStorage, open, type Storage, StorageError } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
+import { expectCode, thrownBy } from '../support/errors.ts'
 import { readImage, storageOf } from '../support/image.ts'
 import { expectEqual, scan } from '../support/model.ts'
 
 /** A storage whose syncs aside end when they are let go. */
-function storageWithGate(): { storage: Storage; waiting: () => number; letGo: () => void } {
+function storageWithGate(): {
+  storage: Storage
+  waiting: () => number
+  letGo: () => void
+  fail: (error: Error) => void
+} {
   const inner = memoryStorage()
-  let waiting: (() => void)[] = []
+  let waiting: ((error?: Error) => void)[] = []
   const storage: Storage = {
     ...inner,
     syncsAside: true,
     open: (path, options) =>
       Object.assign(inner.open(path, options), {
-        syncAsync: () => new Promise<void>(resolve => waiting.push(resolve)),
+        syncAsync: () =>
+          new Promise<void>((resolve, reject) => {
+            waiting.push(error => (error === undefined ? resolve() : reject(error)))
+          }),
       }),
   }
-  const letGo = (): void => {
+  const endAll = (error?: Error): void => {
     const ended = waiting
     waiting = []
-    for (const end of ended) end()
+    for (const end of ended) end(error)
   }
-  return { storage, waiting: () => waiting.length, letGo }
+  return { storage, waiting: () => waiting.length, letGo: () => endAll(), fail: endAll }
 }
+
+test.each(['power', 'process', 'none'] as const)(
+  'commits without a turn of the event loop, durability %s, do not let the log grow for ever',
+  durability => {
+    const { storage, letGo } = storageWithGate()
+    const checkpointBytes = 1 << 20
+    const db = open('db', { storage, durability, checkpointBytes, logSegmentBytes: 131_072 })
+    let most = 0
+    for (let i = 0; i < 30_000; i++) {
+      db.put(`record ${i % 3000}`, `${i}`.repeat(60))
+      most = Math.max(most, db.stats().logBytesInUse)
+    }
+    expect(db.stats().log.bytes).toBeGreaterThan(8 * checkpointBytes)
+    expect(db.stats().checkpoints).toBeGreaterThan(2)
+    expect(most).toBeLessThan(8 * checkpointBytes)
+    letGo()
+    return expectVerified(db, 3000).then(() => db.close())
+  },
+)
+
+test('a sync aside that fails while nobody looks stops the handle, and the log keeps what is in doubt', async () => {
+  const { storage, fail } = storageWithGate()
+  const options = { storage, checkpointBytes: 1 << 20, logSegmentBytes: 131_072 }
+  const db = open('db', options)
+  for (let i = 0; i < 500; i++) db.put(`record ${i}`, 'v'.repeat(500))
+  fail(new StorageError('cannot sync data: EIO', undefined))
+  await new Promise(resolve => setImmediate(resolve))
+  expectCode(() => db.put('one more', 'value'), 'XENON_FAILED')
+  expect(thrownBy(() => db.close())).toBeUndefined()
+  const again = open('db', { storage: storageOf(readImage('db', storage)) })
+  await expectVerified(again, 500)
+  again.close()
+})
 
 test('block 0 never counts a record whose log record is not written', async () => {
   const { storage, waiting, letGo } = storageWithGate()
