@@ -56,7 +56,7 @@ export class Checkpointer {
   private aside: (() => void) | undefined
   /** It is the end of a checkpoint that is done aside, not a note. */
   private isEnding = false
-  /** Value of the log's redoBytes from which on nobody waits for that any more. */
+  /** LSN of the log's end from which on nobody waits for that any more. */
   private asideUntil = 0
   /** Tells what was done aside from what somebody else has completed since. */
   private generation = 0
@@ -97,10 +97,10 @@ export class Checkpointer {
     this.pool.logImages(this.pending.slice(this.done, this.done + this.stepBlocks))
   }
 
-  /** Called after each commit: does a step when the log has grown enough. */
+  /** Called after each commit: does a step when the log has grown enough, or ends what waits for a sync aside too long. */
   afterCommit(): void {
-    if (this.log.redoBytes < this.dueAt || (this.isEnding && !this.completeOverdue())) return
-    this.step()
+    if (this.isEnding && !this.completeOverdue()) return
+    if (this.log.redoBytes >= this.dueAt || this.isWritten) this.step()
   }
 
   /** A whole checkpoint, now. */
@@ -239,7 +239,7 @@ export class Checkpointer {
     const generation = ++this.generation
     const isCurrent = (): boolean => generation === this.generation && health.failure === undefined
     this.aside = atOnce
-    this.asideUntil = log.redoBytes + ASIDE_SHARE * this.checkpointBytes
+    this.asideUntil = log.endLsn + ASIDE_SHARE * this.checkpointBytes
     try {
       await work(isCurrent)
     } catch (error) {
@@ -257,7 +257,7 @@ export class Checkpointer {
 
   /** False while something is done aside that is worth waiting for. */
   private completeOverdue(): boolean {
-    if (this.aside !== undefined && this.log.redoBytes < this.asideUntil) return false
+    if (this.aside !== undefined && this.log.endLsn < this.asideUntil) return false
     this.completeAside()
     return true
   }
