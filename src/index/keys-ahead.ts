@@ -56,6 +56,7 @@ export class KeysAhead {
     const { u32 } = this.pool.arena
     let count = 0
     for (const key of keys) {
+      if (count === KEYS_AHEAD) break
       if (typeof key !== 'string' || key.length === 0 || key.length >= KEY_ROOM) continue
       if (!hash.ofText(key, u32, at + count * KEY_ROOM)) continue
       texts[count] = key

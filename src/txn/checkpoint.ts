@@ -185,9 +185,9 @@ export class Checkpointer {
     pool.basisLsn = redoLsn
     this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
     const end = (): void => {
-      file.sync()
       // Block 0 holds what log records of the meantime have changed in it: they come first.
       log.sync()
+      file.sync()
       this.writeDone(redoLsn, fileBlocks)
       file.sync()
       this.giveUpLog(redoLsn)
@@ -201,6 +201,8 @@ export class Checkpointer {
       await file.syncAside()
       if (!isCurrent()) return
       log.sync()
+      // That may have found the wait too long, and have done all of this at once.
+      if (!isCurrent()) return
       this.writeDone(redoLsn, fileBlocks)
       await file.syncAside()
       if (isCurrent()) this.giveUpLog(redoLsn)
@@ -250,7 +252,6 @@ export class Checkpointer {
   }
 
   private nothingAside(): void {
-    this.generation++
     this.aside = undefined
     this.isEnding = false
   }
@@ -266,11 +267,18 @@ export class Checkpointer {
   private completeAside(): void {
     const { aside } = this
     if (aside === undefined) return
-    this.nothingAside()
-    this.atOnce(aside)
+    // No note gets in between, and whatever goes on aside comes too late.
+    this.asideUntil = Number.POSITIVE_INFINITY
+    this.generation++
+    try {
+      this.atOnce(aside)
+    } finally {
+      this.nothingAside()
+    }
   }
 
   private atOnce(work: () => void): void {
+    this.health.check()
     try {
       work()
     } catch (error) {
