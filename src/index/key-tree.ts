@@ -291,7 +291,11 @@ export class KeyTree {
 
   /** True when `shrink` may have something to do for the leaf at `base`. */
   isSparse(block: number, base: number): boolean {
-    return block !== this.root && nodeLiveBytes(this.pool.arena, base) < MERGE_BELOW * this.usable
+    const { arena } = this.pool
+    if (block === this.root) return false
+    // A node that leads to nothing more, or to one child alone, may still have a long prefix.
+    if (nodeCount(arena, base) <= (nodeLevel(arena, base) > 0 ? 1 : 0)) return true
+    return nodeLiveBytes(arena, base) < MERGE_BELOW * this.usable
   }
 
   /** True when a key of this length fits into a node with this prefix, perhaps after compaction. */
