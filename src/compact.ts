@@ -268,8 +268,9 @@ class Compactor {
     if (!free.isLast(this.last)) this.last = free.last()
     if (metadata.freeHead === this.last) return
     const [block] = free.plan(1)
-    const base = this.pinned(pool.fresh(block!))
-    const lastBase = this.pinned(pool.get(this.last))
+    const base = pool.fresh(block!)
+    pool.pin(base)
+    const lastBase = pool.getPinned(this.last)
     try {
       log.reserve(512)
       log.begin(RecordType.system, 0, 0, 0)
@@ -433,7 +434,7 @@ class Compactor {
     const most = Math.min(MOST_RELINKED, Math.floor(pool.frames / 4), Math.floor(log.capacity / 32))
     if (end === metadata.blocks || kept.length > most) return
     this.keepForSnapshots(end)
-    const bases = kept.map(block => this.pinned(pool.get(block)))
+    const bases = kept.map(block => pool.getPinned(block))
     try {
       free.plan(0)
       log.reserve(256 + 20 * kept.length)
@@ -473,10 +474,5 @@ class Compactor {
     } catch (error) {
       throw health.fail(error)
     }
-  }
-
-  private pinned(base: number): number {
-    this.engine.pool.pin(base)
-    return base
   }
 }

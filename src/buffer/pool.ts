@@ -139,7 +139,7 @@ export class BufferPool {
     if (frame === 0) return 0
     this.accesses++
     if (this.stamp[frame] !== this.epoch) this.touch(frame)
-    return this.origin + frame * this.blockSize
+    return this.position(frame)
   }
 
   /** How many blocks there are, or were for the snapshot that is read: compaction may have cut the file since. */

@@ -1,14 +1,13 @@
 /** A recovery that cannot succeed is refused before it has written anything, whatever the size of the pool. */
 import { describe, expect, test, vi } from 'vitest'
-import { KeyHash } from '../../src/index/key.ts'
 import { open } from '../../src/index.ts'
 import { AT_KIND, AT_LSN, BlockKind } from '../../src/pager/layout.ts'
-import { keysOfRoot } from '../index/keys.ts'
+import { hashIn, keysOfRoot } from '../index/keys.ts'
 import { closeQuietly } from '../support/database.ts'
 import { copyImage, differences, type Image, readImage } from '../support/image.ts'
 import { type Random, runTimeout, seeded } from '../support/random.ts'
 import { expectReported } from './damage.ts'
-import { BLOCK, fastStorage, metadataIn, scanned, seal, smallOptions, smallSample } from './small.ts'
+import { BLOCK, fastStorage, scanned, seal, smallOptions, smallSample } from './small.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
 
@@ -84,7 +83,7 @@ describe.each(POOLS)('with a pool of %i bytes', cacheBytes => {
 async function withLoser(random: Random): Promise<Image> {
   const storage = fastStorage(new Map())
   const db = open('db', { ...smallOptions, storage })
-  const hash = new KeyHash(metadataIn(readImage('db', storage)).identity.hashKey)
+  const hash = hashIn(readImage('db', storage))
   const keys = keysOfRoot(hash, ROOT, 40, random)
   for (const key of keys) db.put(key, 'a'.repeat(800))
   await db.checkpoint()

@@ -1,10 +1,9 @@
 /** A small database with every kind of block, cheap enough to be opened tens of thousands of times. */
 import * as zlib from 'node:zlib'
-import { KeyHash } from '../../src/index/key.ts'
 import { type Database, type OpenOptions, open, type Storage } from '../../src/index.ts'
 import { AT_KIND, BlockKind, INDEX_BLOCKS } from '../../src/pager/layout.ts'
 import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'
-import { keysOfRoot } from '../index/keys.ts'
+import { hashIn, keysOfRoot } from '../index/keys.ts'
 import { type Image, readImage, storageOf } from '../support/image.ts'
 import type { Records } from '../support/model.ts'
 import type { Random } from '../support/random.ts'
@@ -99,10 +98,6 @@ export async function smallSample(random: Random): Promise<Small> {
 /** How many segments hold groups that recovery would read. */
 function segmentsInUse(image: Image): number {
   return new Set(groupsOf(image, metadataIn(image).redoLsn).map(group => group.segment)).size
-}
-
-function hashIn(image: Image): KeyHash {
-  return new KeyHash(metadataIn(image).identity.hashKey)
 }
 
 export function metadataIn(image: Image): Metadata {
