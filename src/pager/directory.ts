@@ -28,49 +28,22 @@ export const childOf = (a: Arena, base: number, capacity: number, entry: number)
   a.u32[(base + HEADER_BYTES) / 4 + capacity + entry]!
 
 /**
- * The entry whose interval holds `position`. Interpolation: positions are hashes, so the guess is off by a few
- * entries; a walk longer than a cache line turns into a binary search.
+ * The entry whose interval holds `position`. A binary search whose only branch is its end, since a processor guesses
+ * the others wrong half of the time: it compares all bits but the last one, so that a difference keeps its sign.
  */
 export const findEntry = (a: Arena, base: number, position: number): number => {
-  const u32 = a.u32
+  const { u32 } = a
   const first = (base + HEADER_BYTES) >>> 2
-  const last = a.u16[(base + AT_COUNT) >>> 1]! - 1
-  if (last <= 0) return 0
-  const low = u32[first]!
-  const span = u32[first + last]! - low
-  let entry = Math.floor(((position - low) / span) * last)
-  if (entry > last) entry = last
-  let steps = 0
-  if (u32[first + entry]! <= position) {
-    while (entry < last && u32[first + entry + 1]! <= position) {
-      entry++
-      if (++steps === 16) return searchEntries(u32, first, entry, last, position)
-    }
-    return entry
+  const wanted = position >>> 1
+  let entry = first
+  for (let left = a.u16[(base + AT_COUNT) >>> 1]!; left > 1; ) {
+    const half = left >>> 1
+    // All bits are set where the separator is not above the position, none where it is.
+    entry += half & (((u32[entry + half]! >>> 1) - wanted - 1) >> 31)
+    left -= half
   }
-  while (entry > 0) {
-    entry--
-    if (u32[first + entry]! <= position) return entry
-    if (++steps === 16) return searchEntries(u32, first, 0, entry, position)
-  }
-  return 0
-}
-
-const searchEntries = (
-  u32: Uint32Array,
-  first: number,
-  from: number,
-  to: number,
-  position: number,
-): number => {
-  let low = from
-  let high = to
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1
-    if (u32[first + middle]! <= position) low = middle
-    else high = middle - 1
-  }
-  return low
+  while (entry > first && u32[entry]! > position) entry--
+  return entry - first
 }
 
 /** What is wrong with a directory's own bytes, or undefined. */
