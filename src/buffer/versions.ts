@@ -84,10 +84,14 @@ export class BlockVersions {
   }
 
   private remove(at: number): void {
-    this.open.splice(at, 1)
-    this.newest = this.open[this.open.length - 1]?.lsn ?? 0
-    this.blocks = this.open.reduce((most, handle) => Math.max(most, handle.blocks), 0)
-    if (this.newest !== 0) return
+    const { open } = this
+    open.splice(at, 1)
+    this.newest = open[open.length - 1]?.lsn ?? 0
+    let blocks = 0
+    for (const handle of open) blocks = Math.max(blocks, handle.blocks)
+    this.blocks = blocks
+    // Most snapshots are of short ranges, and nothing was kept for them.
+    if (this.newest !== 0 || this.count === 0) return
     this.versions.clear()
     this.bytes = 0
     this.count = 0
