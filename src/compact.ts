@@ -146,10 +146,12 @@ class Compactor {
       // The key to go on from is kept outside the arena, whose scratch others use between two slices.
       let key = new Uint8Array(0)
       for (;;) {
-        engine.arena.u8.set(key, engine.scanAt)
-        const length = tree.pack(engine.scanAt, key.length)
+        engine.arena.u8.set(key, engine.scanRoom.boundAt)
+        const length = tree.pack(engine.scanRoom.boundAt, key.length)
         if (length < 0) break
-        key = new Uint8Array(engine.arena.u8.subarray(engine.scanAt, engine.scanAt + length))
+        key = new Uint8Array(
+          engine.arena.u8.subarray(engine.scanRoom.boundAt, engine.scanRoom.boundAt + length),
+        )
         await this.turn()
       }
     }

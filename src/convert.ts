@@ -59,7 +59,7 @@ const build = async (engine: Engine, onProgress: (done: number) => void): Promis
   const flush = async (): Promise<void> => {
     run.sort(compareBytes)
     for (const key of run) {
-      engine.ordered.add(key, engine.scanAt)
+      engine.ordered.add(key, engine.scanRoom.boundAt)
       if (++done % SLICE !== 0) continue
       onProgress(done)
       await turn(engine)

@@ -6,6 +6,7 @@ import { Compression } from './compression.ts'
 import { convertIndex } from './convert.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
+import { keyBytes } from './encoding.ts'
 import { Engine } from './engine.ts'
 import {
   CorruptionError,
@@ -332,7 +333,7 @@ export class Database<V = string> {
     this.check()
     if (range === undefined) return new Cursor(this.store, this.binaryKeys)
     const resolved = this.ranges.resolve(range)
-    return new RangeCursor(() => this.ranges.reader(resolved, 'entries'), keyBytes)
+    return new RangeCursor(() => this.ranges.reader(resolved, 'entries'), bytesOf)
   }
 
   /**
@@ -617,9 +618,7 @@ const refuseOptions = (options: object): void => {
   }
 }
 
-const encoder = new TextEncoder()
-const keyBytes = (key: string | Uint8Array): Uint8Array =>
-  typeof key === 'string' ? encoder.encode(key) : key
+const bytesOf = (key: string | Uint8Array): Uint8Array => (typeof key === 'string' ? keyBytes(key) : key)
 
 /** Time between two rounds of the sweep that removes expired records, at least and at most. */
 const SWEEP_SOON_MS = 20

@@ -4,6 +4,7 @@ import { InvalidArgumentError, XenonError } from './errors.ts'
 import type { ValueCodec, ValueEncoding } from './types.ts'
 
 const MAX_VALUE_BYTES = 268435456
+const encoder = new TextEncoder()
 
 /**
  * Encodes values. Up to `limit` bytes are put into the scratch at `at` of the arena, which holds three times as many;
@@ -109,15 +110,33 @@ export const valueDecoder = <V>(encoding: ValueEncoding<V>): Decode<V> => {
   return (bytes, start, end) => encoding.decode(copyBytes(bytes, start, end))
 }
 
+/** Bytes up to which a loop takes less time than a call into the engine. */
+const SHORT = 64
+
 export const copyBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
-  const copy = new Uint8Array(end - start)
-  copy.set(bytes.subarray(start, end))
+  const length = end - start
+  const copy = new Uint8Array(length)
+  if (length > SHORT) copy.set(bytes.subarray(start, end))
+  else for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!
   return copy
+}
+
+/** The UTF-8 of a key or a bound, which most often is short and ASCII. */
+export const keyBytes = (text: string): Uint8Array => {
+  const { length } = text
+  if (length > SHORT) return encoder.encode(text)
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 127) return encoder.encode(text)
+    bytes[i] = code
+  }
+  return bytes
 }
 
 const encodeText = (value: string): Uint8Array => {
   requireWellFormed(value)
-  return new TextEncoder().encode(value)
+  return encoder.encode(value)
 }
 
 const requireWellFormed = (value: string): void => {

@@ -20,7 +20,7 @@ import { LargeValues } from './index/large.ts'
 import { probeWay } from './index/probe.ts'
 import { Structure } from './index/structure.ts'
 import { TreeChanges } from './index/tree-changes.ts'
-import { SCAN_KEYS } from './index/tree-scan.ts'
+import { SCAN_KEYS, ScanRoom } from './index/tree-scan.ts'
 import { UndoKind } from './log/format.ts'
 import { Health } from './log/health.ts'
 import { LogReader } from './log/reader.ts'
@@ -83,9 +83,7 @@ export class Engine {
   readonly recovery: RecoveryReport
   /** Position and size of the scratch for the field of a record to be written. */
   readonly fieldAt: number
-  /** Position of SCAN_SCRATCH_BYTES for the keys of a scan. */
-  readonly scanAt: number
-  readonly scanBytes: number = SCAN_SCRATCH_BYTES
+  readonly scanRoom: ScanRoom
   readonly texts: TextBatch
   readonly keysAhead: KeysAhead
   /** Milliseconds since 1970. */
@@ -130,8 +128,9 @@ export class Engine {
       const listAt = blockAt + blockSize
       const visitorAt = listAt + LIST_SCRATCH_BYTES
       const treeKeysAt = visitorAt + blockSize
-      this.scanAt = treeKeysAt + 4 * TREE_KEY_SCRATCH
-      const textAt = this.scanAt + SCAN_SCRATCH_BYTES
+      const scanAt = treeKeysAt + 4 * TREE_KEY_SCRATCH
+      this.scanRoom = new ScanRoom(scanAt, SCAN_SCRATCH_BYTES)
+      const textAt = scanAt + SCAN_SCRATCH_BYTES
       const keysAheadAt = textAt + TEXT_SCRATCH_BYTES
       const logAt = keysAheadAt + KEYS_AHEAD_BYTES
       const frameStart = alignUp(logAt + logCapacity, PAGE)

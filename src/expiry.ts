@@ -32,14 +32,7 @@ export const passed = (now: number): Bound => {
 /** Keys whose time has passed, the earliest first, at most `most` of them. */
 export const expiredKeys = (engine: Engine, now: number, most: number): Uint8Array[] => {
   const { pool, expiry, arena } = engine
-  const scan = new TreeScan(
-    pool,
-    expiry,
-    engine.scanAt,
-    engine.scanBytes,
-    { lower: undefined, upper: passed(now) },
-    false,
-  )
+  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower: undefined, upper: passed(now) }, false)
   const keys: Uint8Array[] = []
   while (!scan.done && keys.length < most) {
     scan.step(most - keys.length)
@@ -52,14 +45,7 @@ export const expiredKeys = (engine: Engine, now: number, most: number): Uint8Arr
 /** The first time in the tree, or Infinity. */
 export const nextExpiry = (engine: Engine): number => {
   const { pool, expiry, arena } = engine
-  const scan = new TreeScan(
-    pool,
-    expiry,
-    engine.scanAt,
-    engine.scanBytes,
-    { lower: undefined, upper: undefined },
-    false,
-  )
+  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower: undefined, upper: undefined }, false)
   while (!scan.done) {
     scan.step(1)
     if (scan.count > 0) return readTime(arena.u8, scan.at[0]!)

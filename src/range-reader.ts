@@ -56,8 +56,8 @@ export class RangeReader<V, K> {
     this.state = state
     this.left = range.isEmpty ? 0 : range.limit
     this.chunk = firstChunk(range)
-    const { pool, ordered, scanAt, scanBytes } = store.engine
-    this.scan = new TreeScan(pool, ordered, scanAt, scanBytes, range, range.reverse, range.limit)
+    const { pool, ordered, scanRoom } = store.engine
+    this.scan = new TreeScan(pool, ordered, scanRoom, range, range.reverse)
     this.before = this.sortedBefore()
   }
 
@@ -170,7 +170,7 @@ export class RangeReader<V, K> {
     if (this.wanted.binaryKeys) return false
     const { at, length } = this.scan
     const most = Math.min(count, this.left)
-    this.store.engine.texts.decode(most, at, length, this.keys as string[])
+    this.keys = append(this.keys, this.store.engine.texts.decode(most, at, length) as K[])
     this.left -= most
     return true
   }
@@ -198,7 +198,8 @@ export class RangeReader<V, K> {
     const { u8 } = arena
     const { records } = findMany
     const { at, length } = scan
-    if (wanted.keys && !wanted.binaryKeys) texts.decode(count, at, length, this.keys as string[])
+    if (wanted.keys && !wanted.binaryKeys)
+      this.keys = append(this.keys, texts.decode(count, at, length) as K[])
     else if (wanted.keys)
       for (let i = 0; i < count; i++)
         this.keys.push(new Uint8Array(u8.subarray(at[i]!, at[i]! + length[i]!)) as K)
@@ -210,10 +211,8 @@ export class RangeReader<V, K> {
     if (!store.asTexts)
       for (let i = 0; i < count; i++) this.values.push(store.decode(u8, at[i]!, at[i]! + length[i]!))
     else if (store.fromJson) {
-      const found: string[] = []
-      texts.decode(count, at, length, found)
-      for (const text of found) this.values.push(JSON.parse(text) as V)
-    } else texts.decode(count, at, length, this.values as string[])
+      for (const text of texts.decode(count, at, length)) this.values.push(JSON.parse(text) as V)
+    } else this.values = append(this.values, texts.decode(count, at, length) as V[])
     this.left -= count
   }
 
@@ -319,6 +318,8 @@ export class RangeReader<V, K> {
 /** A limit says how much will be wanted. */
 const firstChunk = ({ limit }: ResolvedRange): number =>
   limit <= LARGEST_CHUNK ? Math.max(1, limit) : FIRST_CHUNK
+
+const append = <T>(list: T[], more: T[]): T[] => (list.length === 0 ? more : list.concat(more))
 
 const NONE: ReadonlySet<string> = new Set()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -1,5 +1,6 @@
 /** The options of a range: checked, and turned into two bounds. */
 import { type Bound, type Bounds, compareBytes } from './bytes.ts'
+import { keyBytes } from './encoding.ts'
 import { InvalidArgumentError } from './errors.ts'
 import { describe, isWellFormed } from './index/key.ts'
 import { MAX_KEY_BYTES } from './pager/layout.ts'
@@ -13,7 +14,6 @@ export interface ResolvedRange extends Bounds {
 }
 
 const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit'])
-const encoder = new TextEncoder()
 
 /** A key alone is short for the prefix that it is. */
 export const asRange = (given: Range | Key | undefined): Range =>
@@ -78,7 +78,7 @@ const bytesOf = (name: string, key: Key): Uint8Array => {
     throw new InvalidArgumentError(`${name} must be a string or a Uint8Array, not ${describe(key)}`)
   if (typeof key === 'string' && !isWellFormed(key))
     throw new InvalidArgumentError(`${name} must be well-formed Unicode: this one has a lone surrogate`)
-  const bytes = typeof key === 'string' ? encoder.encode(key) : new Uint8Array(key)
+  const bytes = typeof key === 'string' ? keyBytes(key) : new Uint8Array(key)
   if (bytes.length > MAX_KEY_BYTES)
     throw new InvalidArgumentError(
       `${name} is ${bytes.length} bytes long; the longest key has ${MAX_KEY_BYTES}`,

@@ -103,7 +103,7 @@ export class Ranges<V> {
     if (range.isEmpty) return 0
     if (view.before.size > 0) return this.countByReading(this.readerOf(range, 'keys', view, undefined))
     const found = store.asOf(view, () => {
-      const total = countBetween(engine.pool, engine.ordered, engine.scanAt, range)
+      const total = countBetween(engine.pool, engine.ordered, engine.scanRoom.boundAt, range)
       const past = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY)
       return total - past.filter(key => isWithin(key, range)).length
     })

@@ -9,10 +9,14 @@ import type { Arena } from './bytes.ts'
 export const TEXT_SCRATCH_BYTES = 4096
 const PIECES = 32
 const ALONE = 512
+/** Pieces with fewer bytes between them are decoded where they lie, together with those. */
+const GAP = 4
 
 export class TextBatch {
   private readonly arena: Arena
   private readonly scratch: number
+  /** Where each piece begins in the text at hand. */
+  private readonly begins: Int32Array = new Int32Array(PIECES)
 
   /** `scratch`: TEXT_SCRATCH_BYTES of the arena. */
   constructor(arena: Arena, scratch: number) {
@@ -20,41 +24,49 @@ export class TextBatch {
     this.scratch = scratch
   }
 
-  /** Appends the texts of the pieces [0, count) to `out`. */
-  decode(count: number, at: Int32Array, length: Int32Array, out: string[]): void {
+  /**
+   * The texts of the pieces [0, count). Where a piece begins less than GAP bytes behind the one before it, what lies
+   * between them should be ASCII, or each is decoded alone.
+   */
+  decode(count: number, at: Int32Array, length: Int32Array): string[] {
     const { u8 } = this.arena
-    const { scratch } = this
+    const { scratch, begins } = this
+    const out = new Array<string>(count)
     for (let from = 0; from < count; ) {
-      // Pieces that lie side by side already are not copied.
       const first = at[from]!
       let start = first
       let to = from
       let bytes = 0
       while (to < count && to - from < PIECES) {
         const size = length[to]!
-        if (size >= ALONE || bytes + size > TEXT_SCRATCH_BYTES) break
-        if (start === first && at[to] !== first + bytes) {
-          start = scratch
-          u8.copyWithin(scratch, first, first + bytes)
+        if (size >= ALONE || bytes + GAP + size > TEXT_SCRATCH_BYTES) break
+        if (start === first) {
+          const gap = at[to]! - first - bytes
+          if (gap >= 0 && gap < GAP) bytes += gap
+          else {
+            start = scratch
+            u8.copyWithin(scratch, first, first + bytes)
+          }
         }
         if (start === scratch) u8.copyWithin(scratch + bytes, at[to]!, at[to]! + size)
+        begins[to - from] = bytes
         bytes += size
         to++
       }
       if (to - from < 2) {
-        out.push(u8.utf8Slice(at[from]!, at[from]! + length[from]!))
+        out[from] = u8.utf8Slice(at[from]!, at[from]! + length[from]!)
         from++
         continue
       }
       const text = u8.utf8Slice(start, start + bytes)
       if (text.length === bytes) {
-        for (let i = from, begin = 0; i < to; i++) {
-          const end = begin + length[i]!
-          out.push(text.substring(begin, end))
-          begin = end
+        for (let i = from; i < to; i++) {
+          const begin = begins[i - from]!
+          out[i] = text.substring(begin, begin + length[i]!)
         }
-      } else for (let i = from; i < to; i++) out.push(u8.utf8Slice(at[i]!, at[i]! + length[i]!))
+      } else for (let i = from; i < to; i++) out[i] = u8.utf8Slice(at[i]!, at[i]! + length[i]!)
       from = to
     }
+    return out
   }
 }

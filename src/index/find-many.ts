@@ -1,6 +1,6 @@
 /** Finds the records of many keys at once. */
 import type { BufferPool } from '../buffer/pool.ts'
-import { RECORD_HEADER_BYTES } from '../pager/bucket.ts'
+import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { KeyHash } from './key.ts'
 import { StagedSearch } from './staged-search.ts'
 
@@ -20,13 +20,16 @@ export class FindMany {
     return this.search.records
   }
 
-  /** Fills `records` for the keys that lie in the arena. False if the blocks are not as they lie in the pool. */
+  /**
+   * Fills `records` for the keys that lie in the arena, each at a multiple of 4 and with zeros behind it up to the next.
+   * False if the blocks are not as they lie in the pool.
+   */
   find(count: number, at: Int32Array, length: Int32Array): boolean {
     const { pool, hash, search } = this
     if (pool.asOf !== 0) return false
-    const { u8 } = pool.arena
+    const { u32 } = pool.arena
     for (let i = 0; i < count; i++) {
-      hash.of(u8, at[i]!, length[i]!)
+      hash.ofWords(u32, at[i]! >>> 2, length[i]!)
       search.set(i, hash)
     }
     search.run(count)
@@ -36,16 +39,34 @@ export class FindMany {
 
   private compareKeys(count: number, at: Int32Array, length: Int32Array): void {
     const { records } = this
-    const { u8 } = this.pool.arena
+    const { arena } = this.pool
     for (let i = 0; i < count; i++) {
       const record = records[i]!
       if (record === 0) continue
       const size = length[i]!
-      const key = at[i]!
-      let same = ((u8[record]! >>> 5) << 8) + u8[record + 1]! === size
-      const start = record + RECORD_HEADER_BYTES
-      for (let j = 0; same && j < size; j++) same = u8[start + j] === u8[key + j]
-      if (!same) records[i] = 0
+      if (
+        recordKeyLength(arena, record) !== size ||
+        !isKey(arena.u32, record + RECORD_HEADER_BYTES, at[i]! >>> 2, size)
+      )
+        records[i] = 0
     }
   }
+}
+
+/** Whether the bytes at a position, which may be odd, are those from index `word` of the view on. */
+const isKey = (u32: Uint32Array, position: number, word: number, length: number): boolean => {
+  const shift = (position & 3) << 3
+  const last = word + (length >>> 2)
+  let from = position >>> 2
+  let low = u32[from]!
+  let at = word
+  for (; at < last; at++) {
+    const high = u32[++from]!
+    if (((low >>> shift) | ((high << 1) << (31 - shift))) !== (u32[at]! | 0)) return false
+    low = high
+  }
+  const rest = length & 3
+  if (rest === 0) return true
+  const bytes = (low >>> shift) | ((u32[from + 1]! << 1) << (31 - shift))
+  return (bytes ^ u32[at]!) << (32 - 8 * rest) === 0
 }

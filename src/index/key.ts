@@ -69,6 +69,32 @@ export class KeyHash {
     this.finish(v0, v1, v2, v3, m)
   }
 
+  /** Hashes `length` bytes from index `word` of a u32 view on, with zeros behind them up to a whole word. */
+  ofWords(u32: Uint32Array, word: number, length: number): void {
+    let v0 = this.k0
+    let v1 = this.k1
+    let v2 = this.k0 ^ 0x6c796765
+    let v3 = this.k1 ^ 0x74656462
+    const last = word + (length >>> 2)
+    for (let at = word; at < last; at++) {
+      const m = u32[at]!
+      v3 ^= m
+      v0 = (v0 + v1) | 0
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+      v0 = (v0 << 16) | (v0 >>> 16)
+      v2 = (v2 + v3) | 0
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+      v0 = (v0 + v3) | 0
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+      v2 = (v2 + v1) | 0
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+      v2 = (v2 << 16) | (v2 >>> 16)
+      v0 ^= m
+    }
+    const rest = (length & 3) === 0 ? 0 : u32[last]!
+    this.finish(v0, v1, v2, v3, rest | (length << 24))
+  }
+
   /**
    * Hashes ASCII text while writing its bytes at `at`, which is a multiple of 4 with 4 bytes to spare: whole words
    * go from the string into the hash without a way through memory. False, with nothing hashed, if it is not ASCII.

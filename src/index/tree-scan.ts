@@ -1,17 +1,33 @@
 /**
- * Reads a tree in order, leaf by leaf: each step copies the next keys to the arena's scan scratch and remembers where to
- * go on, so that the tree may change between two steps.
+ * Reads a tree in order, leaf by leaf: each step copies the next keys to the arena's scan scratch, each to a multiple
+ * of 4 with zeros behind it (`copyLeafKeys`), and remembers where to go on, so that the tree may change between two steps.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { type Bound, type Bounds, compareBytes } from '../bytes.ts'
 import { copyBytes } from '../encoding.ts'
-import { nodeCount, nodeKey, searchNode } from '../pager/node.ts'
+import { copyLeafKeys, type KeyRoom, nodeCount, searchNode } from '../pager/node.ts'
 import type { KeyTree } from './key-tree.ts'
 
 /** Most keys of one step. */
 export const SCAN_KEYS = 512
 /** Bytes of scratch for a bound, then for the keys. */
 const BOUND_BYTES = 1088
+
+/** Where a step puts what it reads: one for all scans of a database, each of which may use it between two steps of others. */
+export class ScanRoom implements KeyRoom {
+  readonly boundAt: number
+  readonly start: number
+  readonly end: number
+  readonly at: Int32Array = new Int32Array(SCAN_KEYS)
+  readonly length: Int32Array = new Int32Array(SCAN_KEYS)
+
+  /** `scratch`: `bytes` of the arena. */
+  constructor(scratch: number, bytes: number) {
+    this.boundAt = scratch
+    this.start = scratch + BOUND_BYTES
+    this.end = scratch + bytes
+  }
+}
 
 export class TreeScan {
   /** Keys of the last step: positions in the arena, and lengths. */
@@ -21,34 +37,18 @@ export class TreeScan {
   done = false
   private readonly pool: BufferPool
   private readonly tree: KeyTree
-  private readonly blockSize: number
-  private readonly boundAt: number
-  private readonly keysAt: number
-  private readonly keysEnd: number
+  private readonly room: ScanRoom
   private readonly reverse: boolean
   /** Where to go on, and where to end; in a reverse scan, from the upper to the lower bound. */
   private from: Bound | undefined
   private readonly to: Bound | undefined
 
-  /** `scratch`: `bytes` of the arena, which others may use between two steps. `most`: keys of one step. */
-  constructor(
-    pool: BufferPool,
-    tree: KeyTree,
-    scratch: number,
-    bytes: number,
-    bounds: Bounds,
-    reverse: boolean,
-    most: number = SCAN_KEYS,
-  ) {
-    const size = Math.min(most, SCAN_KEYS)
-    this.at = new Int32Array(size)
-    this.length = new Int32Array(size)
+  constructor(pool: BufferPool, tree: KeyTree, room: ScanRoom, bounds: Bounds, reverse: boolean) {
     this.pool = pool
     this.tree = tree
-    this.blockSize = pool.blockSize
-    this.boundAt = scratch
-    this.keysAt = scratch + BOUND_BYTES
-    this.keysEnd = scratch + bytes
+    this.room = room
+    this.at = room.at
+    this.length = room.length
     this.reverse = reverse
     this.from = reverse ? bounds.upper : bounds.lower
     this.to = reverse ? bounds.lower : bounds.upper
@@ -64,42 +64,28 @@ export class TreeScan {
   step(most: number): void {
     this.count = 0
     if (this.done) return
-    if (this.reverse) this.stepBack(Math.min(most, this.at.length))
-    else this.stepAhead(Math.min(most, this.at.length))
+    if (this.reverse) this.stepBack(Math.min(most, SCAN_KEYS))
+    else this.stepAhead(Math.min(most, SCAN_KEYS))
   }
 
   private stepAhead(most: number): void {
     const { tree } = this
     const first = this.enter(false)
     const end = this.to === undefined ? this.leafCount : this.indexOf(this.to, true)
-    let index = first
-    let at = this.keysAt
-    while (index < end && this.count < most) {
-      const next = this.take(index, at)
-      if (next < 0) break
-      at = next
-      index++
-    }
-    if (index < end) this.goOnBehindLast()
+    this.take(first, 1, Math.min(most, end - first))
+    if (first + this.count < end) this.goOnBehindLast()
     else if (end < this.leafCount) this.done = true
-    else this.goOn(tree.fence(true, this.boundAt), true)
+    else this.goOn(tree.fence(true, this.room.boundAt), true)
   }
 
   private stepBack(most: number): void {
     const { tree } = this
     const last = this.enter(true)
     const begin = this.to === undefined ? 0 : this.indexOf(this.to, false)
-    let index = last
-    let at = this.keysAt
-    while (index > begin && this.count < most) {
-      const next = this.take(index - 1, at)
-      if (next < 0) break
-      at = next
-      index--
-    }
-    if (index > begin) this.goOnBehindLast()
+    this.take(last - 1, -1, Math.min(most, last - begin))
+    if (last - this.count > begin) this.goOnBehindLast()
     else if (begin > 0) this.done = true
-    else this.goOn(tree.fence(false, this.boundAt), false)
+    else this.goOn(tree.fence(false, this.room.boundAt), false)
   }
 
   private get leafCount(): number {
@@ -108,33 +94,26 @@ export class TreeScan {
 
   /** Descends to where the scan goes on; index of the first entry, or in a reverse scan behind the last one. */
   private enter(reverse: boolean): number {
-    const { tree, from } = this
+    const { pool, tree, from, room } = this
     if (from === undefined) {
       if (reverse) tree.descendLast()
-      else tree.descend(this.boundAt, 0)
+      else tree.descend(room.boundAt, 0)
       return reverse ? this.leafCount : 0
     }
-    this.putBound(from)
-    tree.descend(this.boundAt, from.key.length, reverse && !from.inclusive)
-    return this.indexOf(from, reverse)
-  }
-
-  private putBound(bound: Bound): void {
-    this.pool.arena.u8.set(bound.key, this.boundAt)
+    pool.arena.u8.set(from.key, room.boundAt)
+    tree.descend(room.boundAt, from.key.length, reverse && !from.inclusive)
+    return indexInLeaf(pool, tree, room.boundAt, from, reverse)
   }
 
   private indexOf(bound: Bound, isUpper: boolean): number {
-    return indexInLeaf(this.pool, this.tree, this.boundAt, bound, isUpper)
+    const { pool, tree, room } = this
+    pool.arena.u8.set(bound.key, room.boundAt)
+    return indexInLeaf(pool, tree, room.boundAt, bound, isUpper)
   }
 
-  /** Copies a key; returns the position behind it, or -1 if there is no room. */
-  private take(index: number, at: number): number {
-    const { arena } = this.pool
-    if (at + BOUND_BYTES > this.keysEnd) return -1
-    const length = nodeKey(arena, this.tree.base, this.blockSize, index, arena.u8, at)
-    this.at[this.count] = at
-    this.length[this.count++] = length
-    return at + length
+  private take(first: number, step: 1 | -1, most: number): void {
+    const { pool, tree, room } = this
+    this.count = copyLeafKeys(pool.arena, tree.base, pool.blockSize, first, step, most, room)
   }
 
   private goOnBehindLast(): void {
@@ -148,7 +127,10 @@ export class TreeScan {
       this.done = true
       return
     }
-    this.from = { key: copyBytes(this.pool.arena.u8, this.boundAt, this.boundAt + length), inclusive }
+    this.from = {
+      key: copyBytes(this.pool.arena.u8, this.room.boundAt, this.room.boundAt + length),
+      inclusive,
+    }
     if (this.to !== undefined && this.isBehindEnd(this.from)) this.done = true
   }
 
@@ -161,19 +143,11 @@ export class TreeScan {
 }
 
 /**
- * Index in the leaf at hand where a bound parts it: of the first key behind the bound, where an inclusive bound itself
+ * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where an inclusive bound itself
  * counts as before (`isUpper`) or as behind.
  */
-const indexInLeaf = (
-  pool: BufferPool,
-  tree: KeyTree,
-  scratch: number,
-  bound: Bound,
-  isUpper: boolean,
-): number => {
-  const { arena, blockSize } = pool
-  arena.u8.set(bound.key, scratch)
-  const found = searchNode(arena, tree.base, blockSize, scratch, bound.key.length)
+const indexInLeaf = (pool: BufferPool, tree: KeyTree, at: number, bound: Bound, isUpper: boolean): number => {
+  const found = searchNode(pool.arena, tree.base, pool.blockSize, at, bound.key.length)
   return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
 }
 
@@ -187,6 +161,7 @@ export const countBetween = (pool: BufferPool, tree: KeyTree, scratch: number, b
     tree.descend(scratch, from?.key.length ?? 0)
     const inLeaf = nodeCount(arena, tree.base)
     const first = from === undefined ? 0 : indexInLeaf(pool, tree, scratch, from, false)
+    if (bounds.upper !== undefined) arena.u8.set(bounds.upper.key, scratch)
     const end = bounds.upper === undefined ? inLeaf : indexInLeaf(pool, tree, scratch, bounds.upper, true)
     count += Math.max(0, end - first)
     if (end < inLeaf) return count

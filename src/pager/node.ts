@@ -126,6 +126,60 @@ export const nodeKey = (
   return prefix + length
 }
 
+/** Where the keys of a leaf go: bytes of the arena between `start`, a multiple of 4, and `end`. */
+export interface KeyRoom {
+  readonly start: number
+  readonly end: number
+  /** Position and length of each key; as many as there can be at most. */
+  readonly at: Int32Array
+  readonly length: Int32Array
+}
+
+/**
+ * Copies the keys of a leaf's entries from `first` on, forward or backward (`step` 1 or -1), at most `most` of them.
+ * Each begins at a multiple of 4 and is followed by zeros up to the next one, so that it can be read in words.
+ * Returns how many keys found room.
+ */
+export const copyLeafKeys = (
+  a: Arena,
+  base: number,
+  blockSize: number,
+  first: number,
+  step: number,
+  most: number,
+  room: KeyRoom,
+): number => {
+  const { u8, u32 } = a
+  const slots = slotsOf(base)
+  const prefix = prefixLength(a, base)
+  const prefixAt = base + blockSize - prefix
+  const prefixWords = (prefix + 3) >>> 2
+  let at = room.start
+  let count = 0
+  for (let index = first; count < most; index += step) {
+    const word = u32[slots + index]!
+    let from = base + (word & 0xffff)
+    const length = lengthOf(a, from)
+    const end = at + prefix + length
+    if (end + 3 > room.end) break
+    from += length < LONG ? 1 : 3
+    // The key before begins with the prefix too, and can be read in words.
+    if (count === 0) for (let i = 0; i < prefix; i++) u8[at + i] = u8[prefixAt + i]!
+    else {
+      const before = room.at[count - 1]! >>> 2
+      for (let i = 0; i < prefixWords; i++) u32[(at >>> 2) + i] = u32[before + i]!
+    }
+    const to = at + prefix
+    if (length > 0) u8[to] = word >>> 24
+    if (length > 1) u8[to + 1] = word >>> 16
+    for (let i = 2; i < length; i++) u8[to + i] = u8[from + i - 2]!
+    room.at[count] = at
+    room.length[count++] = prefix + length
+    for (at = end; (at & 3) !== 0; at++) u8[at] = 0
+  }
+  return count
+}
+
 /**
  * Looks for a key: the index of the first entry that is not below it, times two, plus one if that entry is the key.
  */
