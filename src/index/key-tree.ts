@@ -13,6 +13,7 @@ import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import { LogOp, RecordType } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { blockLsn } from '../pager/bucket.ts'
 import {
   AT_COUNT,
   AT_GARBAGE,
@@ -53,6 +54,15 @@ const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 const MERGE_UP_TO = 0.6
 const MAX_ROUNDS = 64
+
+/** Where a new key would go, as it was found ahead of time. */
+export class LeafPlace {
+  /** 0: nobody knows. */
+  block = 0
+  index = 0
+  /** LSN of the leaf's last change. */
+  lsn = 0
+}
 
 export class KeyTree {
   splits = 0
@@ -127,18 +137,32 @@ export class KeyTree {
     this.arrive(block, base, depth)
   }
 
-  /** Position of the leaf of a key, if its way lies in the pool, else 0. Does not read the leaf. */
+  /** The leaf of a key, if its way lies in the pool, else 0. Does not read the leaf. */
   peekLeaf(key: number, length: number): number {
     const { pool, blockSize } = this
     const { arena } = pool
-    let base = pool.peek(this.root)
+    let block = this.root
+    let base = pool.peek(block)
     if (base === 0) return 0
     // Below a node of level 1 lies a leaf: looking whether that is so would wait for its memory.
-    for (let level = nodeLevel(arena, base); level > 0 && base !== 0; level--) {
+    for (let level = nodeLevel(arena, base); level > 0; level--) {
       const found = searchNode(arena, base, blockSize, key, length)
-      base = pool.peek(nodeChild(arena, base, entryTo(found, false)))
+      block = nodeChild(arena, base, entryTo(found, false))
+      base = pool.peek(block)
+      if (base === 0) return 0
     }
-    return base
+    return block
+  }
+
+  /** Where a new key would go in its leaf, as long as that does not change. */
+  peekPlace(leaf: number, key: number, length: number, place: LeafPlace): void {
+    const { pool, blockSize } = this
+    const { arena } = pool
+    const base = pool.peek(leaf)
+    const found = searchNode(arena, base, blockSize, key, length)
+    place.block = (found & 1) === 0 && arena.u8[base + AT_KIND] === BlockKind.leaf ? leaf : 0
+    place.index = found >>> 1
+    place.lsn = blockLsn(arena, base)
   }
 
   /** Goes to the last leaf. */
@@ -208,6 +232,24 @@ export class KeyTree {
       this.splitNode(this.depth, key, length)
     }
     pool.pin(this.base)
+  }
+
+  /**
+   * The same for a key whose place was found ahead of time. It is still the right one if the leaf has not changed: what a
+   * leaf covers gets less only by a split, which takes keys out of it. False if it has changed, or has no room.
+   */
+  prepareInsertAt(place: LeafPlace, key: number, length: number): boolean {
+    const { pool } = this
+    const base = place.block === 0 ? 0 : pool.peek(place.block)
+    if (base === 0 || blockLsn(pool.arena, base) !== place.lsn) return false
+    const prefix = this.prefixFor(base, key, length)
+    if (!this.hasRoom(base, length, prefix)) return false
+    this.block = place.block
+    this.base = base
+    this.insertIndex = place.index
+    this.insertPrefix = prefix
+    pool.pin(base)
+    return true
   }
 
   /** Goes to the leaf of a key that must be there and pins it; `logRemove` takes the key out. */

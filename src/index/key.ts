@@ -10,6 +10,7 @@ import type { Arena } from '../bytes.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { INDEX_BLOCKS, MAX_KEY_BYTES } from '../pager/layout.ts'
 import type { Key } from '../types.ts'
+import type { LeafPlace } from './key-tree.ts'
 import type { KeysAhead } from './keys-ahead.ts'
 
 export class KeyHash {
@@ -184,6 +185,11 @@ export class KeyBuffer {
     this.at = at
     this.hash = hash
     this.ahead = ahead
+  }
+
+  /** Where the key would go in the ordered index, if somebody has looked ahead. */
+  get place(): LeafPlace | undefined {
+    return this.ahead.placeOf(this.at)
   }
 
   set(key: Key): void {

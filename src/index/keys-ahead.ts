@@ -1,11 +1,11 @@
 /**
- * The keys of operations that come next: hashed once for all, and with the memory that each will need asked for while
- * the others before it are served. Nothing depends on it but time.
+ * The keys of operations that come next: hashed once for all, the places of new ones in the ordered index found, and
+ * the memory that each will need asked for while the others before it are served. Nothing depends on it but time.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import { KeyHash } from './key.ts'
-import type { KeyTree } from './key-tree.ts'
+import { type KeyTree, LeafPlace } from './key-tree.ts'
 import { StagedSearch } from './staged-search.ts'
 
 /** How many keys are looked at at a time. */
@@ -15,8 +15,9 @@ const KEY_ROOM = 64
 export const KEYS_AHEAD_BYTES: number = KEYS_AHEAD * KEY_ROOM
 /** A smaller database lies in the processor's own memory. */
 const LEAST_BYTES = 4194304
-/** A binary search begins in the middle of the slots, of which a leaf of short keys has a good kilobyte. */
-const SLOTS_AT = 256
+const LINE_BYTES = 64
+/** A leaf of short keys has a good kilobyte of slots, in which a search may look anywhere. */
+const SLOTS_BYTES = 832
 
 export class KeysAhead {
   /** The keys that are ready, and which of them comes next. */
@@ -24,7 +25,8 @@ export class KeysAhead {
   private next = 0
   /** Keeps the engine from leaving out loads whose result nobody uses. */
   sink = 0
-  private readonly leaves: Int32Array = new Int32Array(KEYS_AHEAD)
+  /** Where each key would go in the ordered index. */
+  private readonly places: LeafPlace[] = Array.from({ length: KEYS_AHEAD }, () => new LeafPlace())
   private readonly texts: string[] = []
   private readonly lengths: Int32Array = new Int32Array(KEYS_AHEAD)
   private readonly pool: BufferPool
@@ -65,9 +67,13 @@ export class KeysAhead {
     }
     this.count = count
     this.next = 0
+    for (const place of this.places) place.block = 0
     if (this.pool.framesUsed * this.pool.blockSize < LEAST_BYTES) return
     search.run(count)
-    if (forChange && this.metadata.ordered) this.touchLeaves()
+    if (!forChange || !this.metadata.ordered) return
+    this.findLeaves()
+    this.touchLeaves()
+    this.findPlaces()
   }
 
   /** Nothing more comes of what was loaded. */
@@ -75,6 +81,12 @@ export class KeysAhead {
     this.count = 0
     this.next = 0
     this.texts.length = 0
+  }
+
+  /** Where the key at a position that `take` has returned would go in the ordered index. */
+  placeOf(position: number): LeafPlace | undefined {
+    const i = (position - this.at) / KEY_ROOM
+    return i >= 0 && i < KEYS_AHEAD ? this.places[i] : undefined
   }
 
   /** If `key` is the next one: puts its hash into `hash` and returns its position in the arena, else -1. */
@@ -87,22 +99,34 @@ export class KeysAhead {
     return this.at + next * KEY_ROOM
   }
 
-  /** Asks for the leaves of keys that seem to be new: where they begin, their slots, and the prefix at the end. */
+  /** The leaves of keys that seem to be new. */
+  private findLeaves(): void {
+    const { ordered, search, lengths, places, at, count } = this
+    for (let i = 0; i < count; i++)
+      places[i]!.block = search.records[i] === 0 ? ordered.peekLeaf(at + i * KEY_ROOM, lengths[i]!) : 0
+  }
+
+  /** Asks for their headers and slots, and for the prefix at the end. */
   private touchLeaves(): void {
-    const { ordered, search, lengths, leaves, at, count, pool } = this
-    let found = 0
-    for (let i = 0; i < count; i++) {
-      const leaf = search.records[i] === 0 ? ordered.peekLeaf(at + i * KEY_ROOM, lengths[i]!) : 0
-      if (leaf !== 0) leaves[found++] = leaf
-    }
+    const { places, count, pool } = this
     const { u8 } = pool.arena
     const end = pool.blockSize - 1
     let sum = 0
-    for (let i = 0; i < found; i++) {
-      const leaf = leaves[i]!
-      sum = (sum + u8[leaf]! + u8[leaf + SLOTS_AT]! + u8[leaf + 2 * SLOTS_AT]! + u8[leaf + 3 * SLOTS_AT]!) | 0
+    for (let i = 0; i < count; i++) {
+      const { block } = places[i]!
+      if (block === 0) continue
+      const leaf = pool.peek(block)
+      for (let at = 0; at <= SLOTS_BYTES; at += LINE_BYTES) sum = (sum + u8[leaf + at]!) | 0
       sum = (sum + u8[leaf + end]!) | 0
     }
     this.sink = sum
+  }
+
+  private findPlaces(): void {
+    const { ordered, lengths, places, at, count } = this
+    for (let i = 0; i < count; i++) {
+      const place = places[i]!
+      if (place.block !== 0) ordered.peekPlace(place.block, at + i * KEY_ROOM, lengths[i]!, place)
+    }
   }
 }

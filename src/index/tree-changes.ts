@@ -101,8 +101,10 @@ export class TreeChanges {
 
   private plan(change: LeafChange, at: number, length: number): void {
     const { tree } = change
-    if (change.isInsert) tree.prepareInsert(at, length)
-    else tree.prepareRemove(at, length)
+    const place = change === this.insertKey ? this.key.place : undefined
+    const isPrepared = place !== undefined && tree.prepareInsertAt(place, at, length)
+    if (change.isInsert && !isPrepared) tree.prepareInsert(at, length)
+    if (!change.isInsert) tree.prepareRemove(at, length)
     change.block = tree.block
     change.base = tree.base
     change.length = length

@@ -56,6 +56,63 @@ for (const ordered of [true, false])
         ),
       ))
 
+test('keys side by side, put, deleted and put again in one batch, go where they belong while leaves split and merge', () =>
+  seeded(random =>
+    withMemoryDatabase({ cacheBytes: 64 << 20, durability: 'process' }, ({ db }) => {
+      const model = new Map<string, string>()
+      const change = (operations: Operation[]): void => {
+        for (const operation of operations) {
+          if (operation.type === 'put') model.set(nameOf(operation.key), operation.value)
+          else model.delete(nameOf(operation.key))
+        }
+        db.batch(operations)
+      }
+      const keyOf = (group: number, n: number): string => `group ${group} ${String(n).padStart(5, '0')}`
+      const filler = 'x'.repeat(200)
+      change(
+        Array.from({ length: 20_000 }, (_, i) => ({ type: 'put', key: keyOf(i % 20, i * 4), value: filler })),
+      )
+      expect(db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
+      for (let round = 0; round < 60 * runs; round++) {
+        const group = random.below(20)
+        const first = random.below(80_000)
+        const share = random.pick([0.05, 0.5, 0.95])
+        change(
+          Array.from({ length: random.below(600) }, (_, i): Operation => {
+            const key = keyOf(group, first + (random.chance(0.5) ? i : random.below(600)))
+            return random.chance(share) ? { type: 'delete', key } : { type: 'put', key, value: `${round}` }
+          }),
+        )
+        if (round % 20 === 0) expectEqual(db, model)
+      }
+      expectEqual(db, model)
+    }),
+  ))
+
+test('keys behind the last one of a leaf go behind those that had no room there', () =>
+  seeded(random =>
+    withMemoryDatabase({ cacheBytes: 64 << 20, durability: 'process' }, ({ db }) => {
+      const model = new Map<string, string>()
+      const put = (keys: readonly string[], value: string): void => {
+        for (const key of keys) model.set(key, value)
+        db.batch(keys.map(key => ({ type: 'put', key, value })))
+      }
+      put(
+        Array.from({ length: 20_000 }, (_, i) => `before ${i}`),
+        'x'.repeat(200),
+      )
+      // Keys that come in order leave full leaves behind, so that a leaf may end there without a change of its own.
+      for (let n = 10_000; n < 10_000 + 1000 * runs; n++) {
+        put(
+          Array.from({ length: random.below(20) }, (_, i) => `in order ${n} ${String(i).padStart(2, '0')}`),
+          '',
+        )
+        put([`in order ${n} long ${'x'.repeat(random.below(40))}`, `in order ${n} z`], '')
+      }
+      expectEqual(db, model)
+    }),
+  ))
+
 describe('a batch', () => {
   const puts = (from: number, to: number): Operation[] =>
     Array.from({ length: to - from }, (_, i) => ({
