@@ -260,7 +260,8 @@ class NodeFile implements File {
     return new Promise((resolve, reject) => {
       fdatasync(this.#asideFd, cause => {
         this.#syncing--
-        // A close meanwhile has done it, and this call met nothing, or whatever has the descriptor by then.
+        // A close meanwhile has done it, and left nothing open: this call met nothing, or synced for nothing whatever
+        // file has the number by then.
         if (cause && this.#fd >= 0) reject(storageError('sync', this.path, cause))
         else resolve()
       })
