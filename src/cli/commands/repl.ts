@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { CAC } from 'cac'
 import { type ConnectOptions, type Reply, ServerError } from '../../client/index.ts'
-import { createServer } from '../../server/index.ts'
 import { argument, type Options, textOption } from '../arguments.ts'
 import {
   type ByteClient,
@@ -62,6 +61,7 @@ async function withLocalServer<R>(
     const parent = mkdtempSync(join(tmpdir(), 'xenondb-repl-'))
     try {
       const path = join(parent, 'socket')
+      const { createServer } = await import('../../server/index.ts')
       const server = createServer(db, { socket: path })
       await server.listen()
       try {

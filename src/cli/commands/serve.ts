@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { CAC } from 'cac'
 import { type Durability, open } from '../../index.ts'
-import { createServer, type ServerOptions } from '../../server/index.ts'
+import type { ServerOptions } from '../../server/index.ts'
 import { resolveServerOptions } from '../../server/options.ts'
 import {
   argument,
@@ -52,6 +52,8 @@ async function serve(directory: string, options: Options): Promise<number> {
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
   })
   try {
+    // Only here: no other command should wait until all of the server is loaded.
+    const { createServer } = await import('../../server/index.ts')
     const server = createServer(db, settings)
     const address = await server.listen()
     const stop = (): void => void server.close()
