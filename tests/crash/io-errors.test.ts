@@ -528,11 +528,11 @@ const workloads: readonly Workload[] = [
     async run(run) {
       const { random } = run
       run.open()
-      await run.transaction(someChanges(random, 30, 120, 900), 'commit')
-      await run.transaction(someChanges(random, 24, 120, 900), 'work')
-      await run.batch([...someChanges(random, 24, 120, 900), ['large 0', text(random, 15_000, 9000)]])
+      await run.transaction(someChanges(random, 26, 120, 900), 'commit')
+      await run.transaction(someChanges(random, 20, 120, 900), 'work')
+      await run.batch([...someChanges(random, 20, 120, 900), ['large 0', text(random, 15_000, 9000)]])
       await run.transaction(
-        [...someChanges(random, 24, 120, 900), ['large 0', text(random, 15_000, 9000)]],
+        [...someChanges(random, 20, 120, 900), ['large 0', text(random, 15_000, 9000)]],
         'rollback',
       )
       await run.get('large 0')
@@ -562,7 +562,7 @@ const workloads: readonly Workload[] = [
     async run(run) {
       const { random } = run
       run.open()
-      for (let i = 0; i < 6; i++) {
+      for (let i = 0; i < 5; i++) {
         await run.batch(someChanges(random, 6, 30, 1200))
         await run.put(`large ${i % 2}`, text(random, 40_000, 30_000))
         if (i === 3) await run.async(someChanges(random, 3, 30, 900))

@@ -19,7 +19,7 @@ const TRIES: Record<Policy, number> = {
   prefix: 3,
   sectors: 3,
   holes: 2,
-  garbage: 3,
+  garbage: 2,
 }
 /** Share of the images whose recovery is itself crashed. */
 const NESTED = 0.45
