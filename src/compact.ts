@@ -145,13 +145,13 @@ class Compactor {
     for (const tree of [engine.expiry, engine.ordered]) {
       // The key to go on from is kept outside the arena, whose scratch others use between two slices.
       let key = new Uint8Array(0)
+      const at = engine.scanRoom.boundAt
       for (;;) {
-        engine.arena.u8.set(key, engine.scanRoom.boundAt)
-        const length = tree.pack(engine.scanRoom.boundAt, key.length)
+        const { u8 } = engine.arena
+        u8.set(key, at)
+        const length = tree.pack(at, key.length)
         if (length < 0) break
-        key = new Uint8Array(
-          engine.arena.u8.subarray(engine.scanRoom.boundAt, engine.scanRoom.boundAt + length),
-        )
+        key = new Uint8Array(u8.subarray(at, at + length))
         await this.turn()
       }
     }

@@ -114,7 +114,7 @@ export class Database<V = string> {
     const looksAhead = requireList(keys).length >= LOOK_AHEAD_FROM
     try {
       return keys.map((key, i) => {
-        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys.slice(i, i + KEYS_AHEAD), false)
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, false)
         return store.get(key)
       })
     } finally {
@@ -501,29 +501,21 @@ export class Database<V = string> {
 
   private apply(operations: readonly BatchOperation<V>[]): void {
     if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
+    // All are read before the first change: their getters may use the database, and must find no work half done.
+    const changes: Change<V>[] = []
+    for (const operation of operations as readonly BatchOperation<V>[])
+      changes.push(this.readOperation(operation))
+    const keys = changes.map(change => change.key)
     const { store, engine } = this
     const { keysAhead } = engine
-    const looksAhead = operations.length >= LOOK_AHEAD_FROM
-    let done = 0
+    const looksAhead = keys.length >= LOOK_AHEAD_FROM
     const work = (state: TransactionState): void => {
-      for (const operation of operations as readonly BatchOperation<V>[]) {
+      for (let i = 0; i < changes.length; i++) {
+        const { isPut, key, value, ttl } = changes[i]!
         if (engine.health.attention) engine.attend()
-        if (looksAhead && done % KEYS_AHEAD === 0)
-          keysAhead.load(
-            operations.slice(done, done + KEYS_AHEAD).map(next => next?.key),
-            true,
-          )
-        done++
-        const type = operation?.type
-        if (type === 'put') {
-          const { ttl } = operation
-          requireKnown(operation, PUT_FIELDS)
-          store.putIn(state, operation.key, operation.value, ttl === undefined ? 0 : this.ttlOf({ ttl }))
-        } else if (type === 'delete') store.deleteIn(state, operation.key)
-        else
-          throw new InvalidArgumentError(
-            `a batch operation has the type 'put' or 'delete', not ${String(type)}`,
-          )
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, true)
+        if (isPut) store.putIn(state, key, value as V, ttl)
+        else store.deleteIn(state, key)
       }
     }
     try {
@@ -531,6 +523,17 @@ export class Database<V = string> {
     } finally {
       keysAhead.clear()
     }
+  }
+
+  private readOperation(operation: BatchOperation<V>): Change<V> {
+    const type = operation?.type
+    if (type === 'put') {
+      requireKnown(operation, PUT_FIELDS)
+      const { key, value, ttl } = operation
+      return { isPut: true, key, value, ttl: ttl === undefined ? 0 : this.ttlOf({ ttl }) }
+    }
+    if (type === 'delete') return { isPut: false, key: operation.key, value: undefined, ttl: 0 }
+    throw new InvalidArgumentError(`a batch operation has the type 'put' or 'delete', not ${String(type)}`)
   }
 
   /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
@@ -591,6 +594,15 @@ export class Database<V = string> {
         'the database was opened with readOnly; open it without it to write',
       )
   }
+}
+
+/** An operation of a batch, as it was read. */
+interface Change<V> {
+  readonly isPut: boolean
+  readonly key: Key
+  readonly value: V | undefined
+  /** Milliseconds, 0 = none. */
+  readonly ttl: number
 }
 
 const PUT_FIELDS = new Set(['type', 'key', 'value', 'ttl'])

@@ -282,7 +282,7 @@ export class Engine {
   attend(): void {
     if (this.health.busy)
       throw new InvalidArgumentError(
-        'the database cannot be used from inside toJSON, encode, the operations of a batch, or decode while a range is read',
+        'the database cannot be used from inside toJSON or encode, nor from decode while a range is read',
       )
     if (this.closed) throw new XenonError('XENON_CLOSED', 'the database is closed; open it again to use it')
     this.health.check()

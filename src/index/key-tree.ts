@@ -68,7 +68,7 @@ export class KeyTree {
   splits = 0
   merges = 0
   readonly root: number
-  /** Of the last search: the leaf, its position, the index where the key is or would be. */
+  /** The leaf of the last search, or of the place last prepared, and its position; of a search, the index of the key. */
   block = 0
   base = 0
   index = 0
@@ -85,7 +85,7 @@ export class KeyTree {
   /** One spare block, and room for a separator behind it. */
   private readonly scratch: number
   private readonly separator: number
-  /** Of the last `prepareInsert`: where the key goes in its leaf, and the prefix that the leaf will have. */
+  /** Of the last insertion that was prepared: where the key goes in its leaf, and the prefix that the leaf will have. */
   private insertIndex = 0
   private insertPrefix = 0
   /** Where the last key went: keys that come in order leave full leaves behind. */
@@ -259,7 +259,7 @@ export class KeyTree {
     this.pool.pin(this.base)
   }
 
-  /** Inside the leaf's part of a record: a key goes to the leaf that `prepareInsert` found. */
+  /** Inside the leaf's part of a record: a key goes to the leaf that was prepared for it. */
   logInsert(block: number, base: number, key: number, length: number): void {
     this.pool.preserve(base)
     this.makeFit(base, length, this.insertPrefix)

@@ -16,7 +16,7 @@ export const KEYS_AHEAD_BYTES: number = KEYS_AHEAD * KEY_ROOM
 /** A smaller database lies in the processor's own memory. */
 const LEAST_BYTES = 4194304
 const LINE_BYTES = 64
-/** A leaf of short keys has a good kilobyte of slots, in which a search may look anywhere. */
+/** From the start of a leaf: its header, and the slots of some 200 keys, anywhere in which a search may look. */
 const SLOTS_BYTES = 832
 
 export class KeysAhead {
@@ -50,15 +50,16 @@ export class KeysAhead {
   }
 
   /**
-   * Looks at the next keys (KEYS_AHEAD at most), in the order in which they will be used, for reading or for change.
-   * Whatever is no ordinary text is left out.
+   * Looks at the keys from `from` on (KEYS_AHEAD at most), in the order in which they will be used, for reading or for
+   * change. Whatever is no ordinary text is left out.
    */
-  load(keys: readonly unknown[], forChange: boolean): void {
+  load(keys: readonly unknown[], from: number, forChange: boolean): void {
     const { hash, search, texts, lengths, at } = this
     const { u32 } = this.pool.arena
     let count = 0
-    for (const key of keys) {
-      if (count === KEYS_AHEAD) break
+    const to = Math.min(keys.length, from + KEYS_AHEAD)
+    for (let i = from; i < to; i++) {
+      const key = keys[i]
       if (typeof key !== 'string' || key.length === 0 || key.length >= KEY_ROOM) continue
       if (!hash.ofText(key, u32, at + count * KEY_ROOM)) continue
       texts[count] = key
@@ -67,6 +68,7 @@ export class KeysAhead {
     }
     this.count = count
     this.next = 0
+    // They are of other keys, and nothing in them would tell.
     for (const place of this.places) place.block = 0
     if (this.pool.framesUsed * this.pool.blockSize < LEAST_BYTES) return
     search.run(count)
@@ -124,9 +126,14 @@ export class KeysAhead {
 
   private findPlaces(): void {
     const { ordered, lengths, places, at, count } = this
+    let before = 0
     for (let i = 0; i < count; i++) {
       const place = places[i]!
-      if (place.block !== 0) ordered.peekPlace(place.block, at + i * KEY_ROOM, lengths[i]!, place)
+      const leaf = place.block
+      // When the key before goes to the same leaf, that will have changed.
+      if (leaf === before) place.block = 0
+      if (place.block !== 0) ordered.peekPlace(leaf, at + i * KEY_ROOM, lengths[i]!, place)
+      before = leaf
     }
   }
 }

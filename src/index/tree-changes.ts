@@ -102,9 +102,8 @@ export class TreeChanges {
   private plan(change: LeafChange, at: number, length: number): void {
     const { tree } = change
     const place = change === this.insertKey ? this.key.place : undefined
-    const isPrepared = place !== undefined && tree.prepareInsertAt(place, at, length)
-    if (change.isInsert && !isPrepared) tree.prepareInsert(at, length)
     if (!change.isInsert) tree.prepareRemove(at, length)
+    else if (place === undefined || !tree.prepareInsertAt(place, at, length)) tree.prepareInsert(at, length)
     change.block = tree.block
     change.base = tree.base
     change.length = length

@@ -1,6 +1,6 @@
 /**
- * Reads a tree in order, leaf by leaf: each step copies the next keys to the arena's scan scratch, each to a multiple
- * of 4 with zeros behind it (`copyLeafKeys`), and remembers where to go on, so that the tree may change between two steps.
+ * Reads a tree in order, leaf by leaf: each step copies the next keys to the arena's scan scratch (`copyLeafKeys`) and
+ * remembers where to go on, so that the tree may change between two steps.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { type Bound, type Bounds, compareBytes } from '../bytes.ts'
@@ -13,7 +13,7 @@ export const SCAN_KEYS = 512
 /** Bytes of scratch for a bound, then for the keys. */
 const BOUND_BYTES = 1088
 
-/** Where a step puts what it reads: one for all scans of a database, each of which may use it between two steps of others. */
+/** Where a step puts what it reads: one room for all scans of a database, each of which is done with it before another steps. */
 export class ScanRoom implements KeyRoom {
   readonly boundAt: number
   readonly start: number
@@ -143,8 +143,8 @@ export class TreeScan {
 }
 
 /**
- * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where an inclusive bound itself
- * counts as before (`isUpper`) or as behind.
+ * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where an
+ * inclusive bound itself counts as before (`isUpper`) or as behind.
  */
 const indexInLeaf = (pool: BufferPool, tree: KeyTree, at: number, bound: Bound, isUpper: boolean): number => {
   const found = searchNode(pool.arena, tree.base, pool.blockSize, at, bound.key.length)

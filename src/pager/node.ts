@@ -130,7 +130,7 @@ export const nodeKey = (
 export interface KeyRoom {
   readonly start: number
   readonly end: number
-  /** Position and length of each key; as many as there can be at most. */
+  /** Position and length of each key; long enough for all that may be asked for at a time. */
   readonly at: Int32Array
   readonly length: Int32Array
 }

@@ -113,6 +113,44 @@ test('keys behind the last one of a leaf go behind those that had no room there'
     }),
   ))
 
+test('a record that a decode stores while getMany looks ahead goes where it belongs, though a batch has failed before', () => {
+  let hook: (() => void) | undefined
+  const valueEncoding = {
+    name: 'calls a hook',
+    encode: (value: string) => new TextEncoder().encode(value),
+    decode: (bytes: Uint8Array) => {
+      hook?.()
+      return new TextDecoder().decode(bytes)
+    },
+  }
+  return withMemoryDatabase<string>(
+    { cacheBytes: 64 << 20, durability: 'process', valueEncoding },
+    ({ db }) => {
+      const present = Array.from({ length: 20_000 }, (_, i) => `before ${((i * 7919) % 20_011) * 3}`)
+      db.batch(present.map(key => ({ type: 'put', key, value: 'x'.repeat(200) })))
+      expect(db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
+      for (let round = 0; round < 30; round++) {
+        // The first operation has taken the first place when the second fails; the others stay behind.
+        const operations: Operation[] = Array.from({ length: 31 }, (_, i) => ({
+          type: 'put',
+          key: `before ${i * 600 + round}!`,
+          value: '',
+        }))
+        operations.splice(1, 0, { type: 'put', key: 'x'.repeat(2000), value: '' })
+        expectCode(() => db.batch(operations), 'XENON_KEY_TOO_LARGE')
+        const missing = `before x${round}`
+        hook = () => {
+          hook = undefined
+          db.put(missing, 'from a decode')
+        }
+        const absent = Array.from({ length: 20 }, (_, i) => `none ${i}`)
+        expect(db.getMany([...absent, present[0]!, missing]).at(-1)).toBe('from a decode')
+        expect(hook).toBeUndefined()
+      }
+    },
+  )
+})
+
 describe('a batch', () => {
   const puts = (from: number, to: number): Operation[] =>
     Array.from({ length: to - from }, (_, i) => ({
@@ -145,6 +183,39 @@ describe('a batch', () => {
       db.batch(operations)
       const expected = [...puts(0, 100), ...puts(1000, 1100)] as Extract<Operation, { type: 'put' }>[]
       expectEqual(db, new Map(expected.map(({ key, value }) => [nameOf(key), value])))
+    }))
+
+  test('whose operations change the database while they are read comes after those changes, and takes none back', () =>
+    withMemoryDatabase({}, ({ db }) => {
+      db.put('a', 'before')
+      const nested = (key: string, rest: object) => ({
+        get type() {
+          db.put(key, 'from a getter')
+          return 'put'
+        },
+        ...rest,
+      })
+      expectCode(
+        () => db.batch([{ type: 'put', key: 'a', value: 'batch' }, nested('a', {}) as Operation]),
+        'XENON_INVALID_ARGUMENT',
+      )
+      expectEqual(db, new Map([['a', 'from a getter']]))
+      const puts: Operation[] = [{ type: 'put', key: 'a', value: 'batch' }]
+      Object.defineProperty(puts[0], 'value', {
+        get() {
+          db.put('a', 'from a getter')
+          db.put('b', 'from a getter')
+          return 'batch'
+        },
+      })
+      db.batch(puts)
+      expectEqual(
+        db,
+        new Map([
+          ['a', 'batch'],
+          ['b', 'from a getter'],
+        ]),
+      )
     }))
 
   test.each<[string, unknown, XenonErrorCode]>([
