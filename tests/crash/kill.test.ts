@@ -13,7 +13,7 @@ import { expectEqual, type Records, scan } from '../support/model.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 import { commitOf, groupKeys, MAX_IN_FLIGHT } from './workload.mjs'
 
-const KILLS: Record<Durability, number> = { power: 18, process: 18, none: 6 }
+const KILLS: Record<Durability, number> = { power: 25, process: 25, none: 8 }
 
 for (const durability of ['power', 'process', 'none'] as const) {
   const kills = KILLS[durability] * runs

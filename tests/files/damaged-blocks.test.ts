@@ -7,7 +7,7 @@ import { BLOCK, type Outcome, options, recordsOf, sample, tryDamaged } from './d
 
 vi.setConfig({ testTimeout: runTimeout })
 
-const TRIALS = 100 * runs
+const TRIALS = 150 * runs
 
 const blockOf = (image: Image, n: number): Uint8Array =>
   image.get('data')!.subarray(n * BLOCK, (n + 1) * BLOCK)

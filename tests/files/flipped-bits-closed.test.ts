@@ -9,7 +9,7 @@ import { BLOCK, blockOfEachKind, fastStorage, metadataIn, smallOptions, smallSam
 vi.setConfig({ testTimeout: runTimeout })
 
 /** With those of flipped-bits-live.test.ts more than 10,000. */
-const RANDOM_FLIPS = 3_000 * runs
+const RANDOM_FLIPS = 5_000 * runs
 
 test('every bit of block 0 is detected', () =>
   seeded(async random => {

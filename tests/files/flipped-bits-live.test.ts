@@ -11,7 +11,7 @@ import { BLOCK, blockOfEachKind, metadataIn, type Small, smallOptions, smallSamp
 
 vi.setConfig({ testTimeout: runTimeout })
 
-const RANDOM_FLIPS = 1_500 * runs
+const RANDOM_FLIPS = 3_000 * runs
 
 interface Live extends Small {
   groups: Group[]
