@@ -22,6 +22,8 @@ export class KeyHash {
   private bits = 0
   private readonly k0: number
   private readonly k1: number
+  /** Bytes that lie anywhere, as words; a damaged record may tell a longer key than there can be. */
+  private readonly words: Uint32Array = new Uint32Array(520)
 
   constructor(hashKey: [number, number]) {
     this.k0 = hashKey[0] | 0
@@ -39,35 +41,17 @@ export class KeyHash {
     this.tag = tag
   }
 
-  /** Hashes `length` bytes at `start`. */
+  /** Hashes `length` bytes at `start`, wherever that is. */
   of(u8: Uint8Array, start: number, length: number): void {
-    let v0 = this.k0
-    let v1 = this.k1
-    let v2 = this.k0 ^ 0x6c796765
-    let v3 = this.k1 ^ 0x74656462
-    const wordsEnd = start + (length & ~3)
+    const { words } = this
+    const last = length >>> 2
     let at = start
-    for (; at < wordsEnd; at += 4) {
-      const m = u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)
-      v3 ^= m
-      v0 = (v0 + v1) | 0
-      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
-      v0 = (v0 << 16) | (v0 >>> 16)
-      v2 = (v2 + v3) | 0
-      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
-      v0 = (v0 + v3) | 0
-      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
-      v2 = (v2 + v1) | 0
-      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
-      v2 = (v2 << 16) | (v2 >>> 16)
-      v0 ^= m
-    }
-    let m = length << 24
-    const rest = length & 3
-    if (rest > 2) m |= u8[at + 2]! << 16
-    if (rest > 1) m |= u8[at + 1]! << 8
-    if (rest > 0) m |= u8[at]!
-    this.finish(v0, v1, v2, v3, m)
+    for (let i = 0; i < last; i++, at += 4)
+      words[i] = u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)
+    let rest = 0
+    for (let shift = 0; at < start + length; at++, shift += 8) rest |= u8[at]! << shift
+    words[last] = rest
+    this.ofWords(words, 0, length)
   }
 
   /** Hashes `length` bytes from index `word` of a u32 view on, with zeros behind them up to a whole word. */

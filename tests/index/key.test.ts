@@ -3,6 +3,28 @@ import { KeyHash } from '../../src/index/key.ts'
 import { seeded } from '../support/random.ts'
 
 describe('the hash of a key', () => {
+  // A file is useless under another hash: these are of the keys 0, 1, 2, … of so many bytes.
+  test.each([
+    [2, 63, 3159035440, 52552],
+    [3, 75, 22255929, 51458],
+    [4, 73, 2114297510, 57346],
+    [5, 55, 2296633499, 56566],
+    [7, 72, 2637748694, 48889],
+    [8, 30, 1467586993, 59806],
+    [15, 35, 3492117252, 36575],
+    [16, 48, 2335298817, 57740],
+    [64, 91, 545842571, 43714],
+    [1024, 93, 2531857285, 39610],
+  ])('of %i bytes stays what it has always been', (length, root, position, tag) => {
+    const hash = new KeyHash([0x03020100, 0x07060504])
+    hash.of(
+      Uint8Array.from({ length }, (_, i) => i & 255),
+      0,
+      length,
+    )
+    expect([hash.root, hash.position, hash.tag]).toEqual([root, position, tag])
+  })
+
   test('is the same of bytes, of words and of text, at every length and place', () =>
     seeded(random => {
       const words = new Uint32Array(400)
