@@ -16,15 +16,30 @@ export function hashIn(image: Image): KeyHash {
   return new KeyHash(Metadata.decode(head, 'data', memoryStorage()).identity.hashKey)
 }
 
-/** So many keys in different index blocks, so that a lock of one is none of the others. */
-export function keysApart(hash: KeyHash, count: number): string[] {
-  const keys = new Map<number, string>()
-  for (let number = 0; keys.size < count; number++) {
-    const bytes = Buffer.from(`k${number}`)
+/**
+ * So many keys that begin with `prefix` in index blocks of their own, where none of the `others` lies either: a lock of
+ * one is none of another.
+ */
+export function keysApart(
+  hash: KeyHash,
+  count: number,
+  prefix: string = 'k',
+  others: readonly string[] = [],
+): string[] {
+  const rootOf = (key: string): number => {
+    const bytes = Buffer.from(key)
     hash.of(bytes, 0, bytes.length)
-    if (!keys.has(hash.root)) keys.set(hash.root, `k${number}`)
+    return hash.root
   }
-  return [...keys.values()]
+  const taken = new Set(others.map(rootOf))
+  const keys: string[] = []
+  for (let number = 0; keys.length < count; number++) {
+    const root = rootOf(`${prefix}${number}`)
+    if (taken.has(root)) continue
+    taken.add(root)
+    keys.push(`${prefix}${number}`)
+  }
+  return keys
 }
 
 /** `count` different keys of 15 bytes or of the lengths that `length` gives, all in index block `root`. */
