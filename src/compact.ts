@@ -6,6 +6,7 @@
  * slices others may change anything; so what leads to a block is looked up when the block is moved, and a block that
  * something else leads to by then stays where it is.
  */
+import { copyBytes } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { LockConflictError } from './errors.ts'
 import { nextTurn } from './group-commit.ts'
@@ -144,14 +145,14 @@ class Compactor {
     const { engine } = this
     for (const tree of [engine.expiry, engine.ordered]) {
       // The key to go on from is kept outside the arena, whose scratch others use between two slices.
-      let key = new Uint8Array(0)
+      let key: Uint8Array = new Uint8Array(0)
       const at = engine.scanRoom.boundAt
       for (;;) {
         const { u8 } = engine.arena
         u8.set(key, at)
         const length = tree.pack(at, key.length)
         if (length < 0) break
-        key = new Uint8Array(u8.subarray(at, at + length))
+        key = copyBytes(u8, at, at + length)
         await this.turn()
       }
     }

@@ -3,6 +3,7 @@
  * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
  */
 import { compareBytes } from './bytes.ts'
+import { copyBytes } from './encoding.ts'
 import { CorruptionError, LockConflictError, XenonError } from './errors.ts'
 import { expiredKeys, nextExpiry } from './expiry.ts'
 import { TreeScan } from './index/tree-scan.ts'
@@ -201,8 +202,7 @@ export class RangeReader<V, K> {
     if (wanted.keys && !wanted.binaryKeys)
       this.keys = append(this.keys, texts.decode(count, at, length) as K[])
     else if (wanted.keys)
-      for (let i = 0; i < count; i++)
-        this.keys.push(new Uint8Array(u8.subarray(at[i]!, at[i]! + length[i]!)) as K)
+      for (let i = 0; i < count; i++) this.keys.push(copyBytes(u8, at[i]!, at[i]! + length[i]!) as K)
     for (let i = 0; i < count; i++) {
       const record = records[i]!
       at[i] = record + RECORD_HEADER_BYTES + length[i]!
@@ -222,7 +222,7 @@ export class RangeReader<V, K> {
     try {
       this.take(at, length)
     } catch (error) {
-      this.scan.restart({ key: new Uint8Array(arena.u8.subarray(at, at + length)), inclusive: true })
+      this.scan.restart({ key: copyBytes(arena.u8, at, at + length), inclusive: true })
       throw error
     }
   }
@@ -255,9 +255,7 @@ export class RangeReader<V, K> {
     const { u8 } = this.store.engine.arena
     if (this.wanted.keys)
       this.keys.push(
-        (this.wanted.binaryKeys
-          ? new Uint8Array(u8.subarray(at, at + length))
-          : u8.utf8Slice(at, at + length)) as K,
+        (this.wanted.binaryKeys ? copyBytes(u8, at, at + length) : u8.utf8Slice(at, at + length)) as K,
       )
     if (this.wanted.values) this.values.push(value as V)
     this.left--

@@ -6,7 +6,7 @@ import type { BufferPool } from '../buffer/pool.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import { KeyHash } from './key.ts'
 import { type KeyTree, LeafPlace } from './key-tree.ts'
-import { StagedSearch } from './staged-search.ts'
+import { LINE_BYTES, StagedSearch } from './staged-search.ts'
 
 /** How many keys are looked at at a time. */
 export const KEYS_AHEAD = 32
@@ -15,7 +15,6 @@ const KEY_ROOM = 64
 export const KEYS_AHEAD_BYTES: number = KEYS_AHEAD * KEY_ROOM
 /** A smaller database lies in the processor's own memory. */
 const LEAST_BYTES = 4194304
-const LINE_BYTES = 64
 /** From the start of a leaf: its header, and the slots of some 200 keys, anywhere in which a search may look. */
 const SLOTS_BYTES = 832
 

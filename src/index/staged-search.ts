@@ -9,8 +9,8 @@ import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import type { KeyHash } from './key.ts'
 
-/** Bytes that the first lines of a record's usual size take. */
-const LINE_BYTES = 64
+/** Bytes of a cache line. */
+export const LINE_BYTES = 64
 
 export class StagedSearch {
   /** Positions of the first record with the tag of each key, 0 where there is none in the head block of its bucket. */

@@ -4,6 +4,7 @@
  * zeros alone comes before all others), and no two keys become the same.
  */
 import { asText } from '../bytes.ts'
+import { keyBytes } from '../encoding.ts'
 import { MAX_KEY_BYTES } from '../pager/layout.ts'
 import { LevelError } from './errors.ts'
 
@@ -27,7 +28,7 @@ export const fromStored = (key: Uint8Array): Uint8Array =>
 /** An end of a range: the bytes, and how much of them a key can have. A longer end is cut, and lies behind what is left. */
 export const toStoredBytes = (key: Data): { key: Uint8Array; cut: boolean } => {
   const stored = toStored(key)
-  const bytes = typeof stored === 'string' ? encoder.encode(stored) : new Uint8Array(stored)
+  const bytes = typeof stored === 'string' ? keyBytes(stored) : new Uint8Array(stored)
   return bytes.length > MAX_KEY_BYTES
     ? { key: bytes.subarray(0, MAX_KEY_BYTES), cut: true }
     : { key: bytes, cut: false }
