@@ -53,10 +53,14 @@ export class Arena {
     this.u32 = new Uint32Array(this.buffer)
   }
 
-  /** Moves to a larger buffer. Nobody may hold on to one of the views across this. */
+  /**
+   * Moves to a larger buffer. Nobody may hold on to one of the views across this.
+   * @throws RangeError, with nothing changed, if there is not so much memory.
+   */
   grow(byteLength: number): void {
     const old = this.u8
-    this.buffer = new ArrayBuffer(byteLength)
+    const buffer = new ArrayBuffer(byteLength)
+    this.buffer = buffer
     this.u8 = textBytes(this.buffer)
     this.u16 = new Uint16Array(this.buffer)
     this.u32 = new Uint32Array(this.buffer)

@@ -33,7 +33,7 @@ export class BufferPool {
   readonly arena: Arena
   /** Frames that there are now, and that there may be. */
   frames: number
-  readonly maxFrames: number
+  maxFrames: number
   readonly blockSize: number
   accesses = 0
   misses = 0
@@ -97,17 +97,32 @@ export class BufferPool {
     this.basis = new Float64Array(frames + 1)
   }
 
-  /** Takes the full size, if the frames are used up. Nobody may hold a position or a view of the arena. */
+  /**
+   * Takes the full size, if the frames are used up. Nobody may hold a position or a view of the arena. Where there is
+   * not so much memory, the pool stays as large as it is, for good.
+   */
   grow(): void {
     if (this.used < this.frames - GROWTH_RESERVE || this.frames === this.maxFrames) return
     const frames = this.maxFrames
-    this.arena.grow(this.arena.buffer.byteLength + (frames - this.frames) * this.blockSize)
-    this.blockOf = grown(this.blockOf, new Uint32Array(frames + 1))
-    this.pins = grown(this.pins, new Uint8Array(frames + 1))
-    this.dirty = grown(this.dirty, new Uint8Array(frames + 1))
-    this.stamp = grown(this.stamp, new Uint32Array(frames + 1))
-    this.firstChange = grown(this.firstChange, new Float64Array(frames + 1))
-    this.basis = grown(this.basis, new Float64Array(frames + 1))
+    try {
+      const blockOf = grown(this.blockOf, new Uint32Array(frames + 1))
+      const pins = grown(this.pins, new Uint8Array(frames + 1))
+      const dirty = grown(this.dirty, new Uint8Array(frames + 1))
+      const stamp = grown(this.stamp, new Uint32Array(frames + 1))
+      const firstChange = grown(this.firstChange, new Float64Array(frames + 1))
+      const basis = grown(this.basis, new Float64Array(frames + 1))
+      this.arena.grow(this.arena.buffer.byteLength + (frames - this.frames) * this.blockSize)
+      this.blockOf = blockOf
+      this.pins = pins
+      this.dirty = dirty
+      this.stamp = stamp
+      this.firstChange = firstChange
+      this.basis = basis
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.maxFrames = this.frames
+      return
+    }
     this.frames = frames
     this.lru = undefined
   }

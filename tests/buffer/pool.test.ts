@@ -151,6 +151,31 @@ describe('the pool', () => {
 })
 
 /** A database with a pool of 16 frames, none of them in use. */
+describe('a pool that may grow', () => {
+  const keysUntilGrown = 2500
+  const value = 'x'.repeat(12_000)
+
+  test('stays as large as it is, and works on, where there is no memory for more', async () => {
+    const { storage } = new Recorder()
+    await withMemoryDatabase({ durability: 'none', cacheBytes: 2 ** 26, storage }, async subject => {
+      const { db } = subject
+      const { arena, pool } = (db as unknown as { engine: Engine }).engine
+      const before = pool.frames
+      let refused = 0
+      arena.grow = () => {
+        refused++
+        throw new RangeError('Array buffer allocation failed')
+      }
+      for (let i = 0; i < keysUntilGrown; i++) db.put(`key ${i}`, value)
+      expect(refused).toBe(1)
+      expect(pool.frames).toBe(before)
+      for (let i = 0; i < keysUntilGrown; i += 50) expect(db.get(`key ${i}`)).toBe(value)
+      expect(db.stats().cache.evictions).toBeGreaterThan(0)
+      await expectVerified(db)
+    })
+  })
+})
+
 const withPool = (body: (subject: { db: Database; pool: BufferPool }) => unknown): Promise<void> =>
   withMemoryDatabase({ cacheBytes: 1 }, async subject => {
     const db = subject.reopen()
