@@ -210,8 +210,10 @@ export class Engine {
   private recover(reader: LogReader, analysis: Analysis, dataPath: string, scratch: number): void {
     const { log, pool, metadata } = this
     const { chain, tornBytes } = analysis.end
-    // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery.
-    const needed = this.recovery.needed || tornBytes > 0 || metadata.soundCopies < 2
+    // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery, and a segment with a
+    // damaged copy of its header is needed no longer after it.
+    const isHalf = chain.some(segment => segment.isHalf)
+    const needed = this.recovery.needed || tornBytes > 0 || metadata.soundCopies < 2 || isHalf
     if (this.readOnly) {
       if (!this.recovery.needed) return
       throw new XenonError(
@@ -240,8 +242,9 @@ export class Engine {
     pool.limit = () => metadata.blocks
     undoLosers(this.transactions, analysis)
     this.checkpointer.run()
+    if (isHalf && log.startFreshSegment()) log.segments.leaveCurrent()
     // Nothing that looks like a torn tail stays for the next recovery to wonder about.
-    if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
+    else if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
     else log.segments.dropSpares()
   }
 

@@ -24,6 +24,8 @@ export interface Segment {
   salt: number
   /** Size that it may grow to, as its header says: the option may have been another one then. */
   capacity: number
+  /** One copy of its header is damaged. Both lie in one sector, so it is never mended in place, only replaced. */
+  isHalf: boolean
   /** Bytes that the file has, zeros ahead of the log included. */
   allocated: number
 }
@@ -78,6 +80,7 @@ export class LogSegments {
         startLsn: header?.startLsn ?? 0,
         salt: header?.salt ?? 0,
         capacity: header?.capacity ?? file.size(),
+        isHalf: header?.copies.includes(false) ?? false,
         allocated: file.size(),
       }
       if (header) this.active.push(segment)
@@ -101,6 +104,7 @@ export class LogSegments {
     const segment = this.spare[this.spare.length - 1]!
     segment.startLsn = lsn
     segment.capacity = this.segmentBytes
+    segment.isHalf = false
     segment.salt = new Uint32Array(this.storage.randomBytes(4).slice().buffer)[0]!
     const header = this.encodeHeader(segment)
     segment.file.write(header, 0, header.length, 0)
@@ -192,6 +196,13 @@ export class LogSegments {
     this.trimSpares(spares)
   }
 
+  /** Deletes every segment but the current one, which is synced first. */
+  leaveCurrent(): void {
+    this.sync()
+    while (this.active.length > 1) this.spare.push(this.active.shift()!)
+    this.dropSpares()
+  }
+
   /** Deletes every segment but the current one, and leaves that one with a small file. */
   shrink(): void {
     while (this.active.length > 1) this.spare.push(this.active.shift()!)
@@ -221,7 +232,8 @@ export class LogSegments {
   private createSegment(): void {
     const name = `${String(this.nextName++).padStart(8, '0')}.log`
     const file = this.storage.open(this.storage.join(this.directory, name), { create: true })
-    this.spare.push({ file, name, startLsn: 0, salt: 0, capacity: this.segmentBytes, allocated: 0 })
+    const capacity = this.segmentBytes
+    this.spare.push({ file, name, startLsn: 0, salt: 0, capacity, isHalf: false, allocated: 0 })
     this.storage.syncDirectory(this.directory)
   }
 
@@ -244,7 +256,7 @@ export interface SegmentHeader {
   startLsn: number
   salt: number
   capacity: number
-  /** Whether each of the two copies is whole. */
+  /** Whether each of the two copies is whole, and says the same. */
   copies: [boolean, boolean]
 }
 
@@ -257,6 +269,7 @@ export const readSegmentHeader = (
   const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
   if (file.read(bytes, 0, bytes.length, 0) < bytes.length) return undefined
   let header: SegmentHeader | undefined
+  let chosen: Uint8Array | undefined
   HEADER_COPY_OFFSETS.forEach((offset, i) => {
     const copy = bytes.slice(offset, offset + HEADER_COPY_BYTES)
     const u32 = new Uint32Array(copy.buffer)
@@ -269,7 +282,9 @@ export const readSegmentHeader = (
         `belongs to another database (${toHex(found)}, expected ${toHex(uuid)}); keep data and log together`,
       )
     header ??= { startLsn: readU64(u32, 8), salt: u32[3]!, capacity: u32[10]!, copies: [false, false] }
-    header.copies[i] = true
+    chosen ??= copy
+    // A write that was torn between them leaves the second one as the use before wrote it: whole, but of no help.
+    header.copies[i] = chosen.every((byte, at) => byte === copy[at])
   })
   return header
 }

@@ -330,6 +330,20 @@ export class LogWriter {
     this.afterSegmentStart = afterStart
   }
 
+  /** Begins that segment now. False if it has begun already. */
+  startFreshSegment(): boolean {
+    const { afterSegmentStart, health } = this
+    if (afterSegmentStart === undefined) return false
+    this.afterSegmentStart = undefined
+    try {
+      this.segments.startSegment(this.endLsn)
+      afterSegmentStart()
+    } catch (error) {
+      throw health.fail(error)
+    }
+    return true
+  }
+
   private alignEnd(): void {
     const segmentStart = this.segments.current?.startLsn ?? this.endLsn
     this.endLsn = segmentStart + Math.ceil((this.endLsn - segmentStart) / SECTOR) * SECTOR
