@@ -11,7 +11,8 @@ import { LogSegments } from './log/segments.ts'
 import { isVacant, liesInside } from './new-directory.ts'
 import { DataFile } from './pager/data-file.ts'
 import { Metadata } from './pager/metadata.ts'
-import type { Storage } from './storage/storage.ts'
+import { requireInPlace } from './storage/home.ts'
+import type { File, Storage } from './storage/storage.ts'
 import type { Store, View } from './store.ts'
 import { fromLatin1 } from './txn/committed-view.ts'
 import type { BackupReport, ProgressOptions } from './types.ts'
@@ -27,11 +28,12 @@ export const backup = async <V>(
   store: Store<V>,
   storage: Storage,
   source: string,
-  directory: string,
+  given: string,
   options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>,
 ): Promise<BackupReport> => {
-  if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
+  if (typeof given !== 'string' || given.length === 0 || given.includes('\0'))
     throw new InvalidArgumentError('backup() takes the path of a new directory')
+  const directory = storage.resolve?.(given) ?? given
   if (!isVacant(storage, directory))
     throw new XenonError(
       'XENON_EXISTS',
@@ -48,6 +50,7 @@ export const backup = async <V>(
     files.abandon()
     throw error
   } finally {
+    files.close()
     store.endView(view)
   }
 }
@@ -61,6 +64,8 @@ class Copy<V> {
   private readonly metadata: Metadata
   private readonly logDirectory: string
   private readonly created: string[] = []
+  /** Open until the end, to tell that the directory is still the one it was made in. */
+  private partial: File | undefined
   /** Records that were committed when the copy began. */
   private readonly committed: number
   /** Blocks that large values of open transactions had taken then. */
@@ -88,17 +93,15 @@ class Copy<V> {
     for (const path of this.created) storage.syncDirectory(storage.join(path, '..'))
     this.startLog(options.logSegmentBytes)
     const file = storage.open(storage.join(directory, PARTIAL), { create: true })
-    try {
-      const data = new DataFile(file, metadata, storage)
-      const identity = metadata.encodeIdentity(storage)
-      file.write(identity, 0, identity.length, 0)
-      data.writeState(metadata)
-      data.writeState(metadata)
-      await this.copyBlocks(data, options)
-      data.sync()
-    } finally {
-      file.close()
-    }
+    this.partial = file
+    const data = new DataFile(file, metadata, storage)
+    const identity = metadata.encodeIdentity(storage)
+    file.write(identity, 0, identity.length, 0)
+    data.writeState(metadata)
+    data.writeState(metadata)
+    await this.copyBlocks(data, options)
+    data.sync()
+    requireInPlace(file)
     storage.syncDirectory(directory)
   }
 
@@ -160,6 +163,7 @@ class Copy<V> {
         engine.close()
       }
     }
+    if (this.partial !== undefined) requireInPlace(this.partial)
     storage.rename(partial, data)
     storage.syncDirectory(directory)
     const file = storage.open(data, { readOnly: true })
@@ -201,11 +205,17 @@ class Copy<V> {
   abandon(): void {
     const { storage, directory, logDirectory } = this
     try {
+      // If another directory has taken the place of the copy's own, nothing in there is ours.
+      if (this.partial !== undefined) requireInPlace(this.partial)
       storage.remove(storage.join(directory, PARTIAL))
       for (const name of storage.list(logDirectory)) storage.remove(storage.join(logDirectory, name))
     } catch {
       // Without a data file it is no database.
     }
+  }
+
+  close(): void {
+    this.partial?.close()
   }
 }
 

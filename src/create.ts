@@ -11,6 +11,7 @@ import { DataFile } from './pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, INDEX_BLOCKS } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
 import { formatNode } from './pager/node.ts'
+import type { Home } from './storage/home.ts'
 import type { Storage } from './storage/storage.ts'
 
 /** LSN where the log of a new database begins; 0 stands for "none". */
@@ -22,8 +23,10 @@ export const createDatabase = (
   blockSize: number,
   logSegmentBytes: number,
   ordered: boolean,
+  home?: Home,
 ): void => {
   const logDirectory = storage.join(directory, 'log')
+  home?.check()
   clearLog(storage, logDirectory)
   const random = storage.randomBytes(24).slice()
   const words = new Uint32Array(random.buffer, 16, 2)
@@ -38,7 +41,7 @@ export const createDatabase = (
   metadata.logLsn = FIRST_LSN
   metadata.fileBlocks = FIRST_OVERFLOW_BLOCK
   storage.makeDirectory(logDirectory)
-  const segments = new LogSegments(storage, logDirectory, metadata.identity.uuid, logSegmentBytes)
+  const segments = new LogSegments(storage, logDirectory, metadata.identity.uuid, logSegmentBytes, home)
   try {
     segments.startSegment(FIRST_LSN)
     segments.sync()
@@ -50,6 +53,7 @@ export const createDatabase = (
   storage.remove(temporary)
   writeData(storage, temporary, metadata)
   storage.syncDirectory(directory)
+  home?.check()
   storage.rename(temporary, storage.join(directory, 'data'))
   storage.syncDirectory(directory)
 }
@@ -80,9 +84,18 @@ const writeData = (storage: Storage, path: string, metadata: Metadata): void => 
   }
 }
 
+/** A link would part the log from the data when the database is moved or copied. */
+export const notADirectory = (log: string): CorruptionError =>
+  new CorruptionError(
+    log,
+    'is not a directory of its own; the log must lie beside the data file, not behind a symbolic link (link the whole database directory instead)',
+  )
+
 /** Removes what a creation that did not finish left of a log; a log that was used is not touched. */
 const clearLog = (storage: Storage, directory: string): void => {
-  if (storage.kind(directory) === 'none') return
+  const kind = storage.kind(directory)
+  if (kind === 'none') return
+  if (kind !== 'directory') throw notADirectory(directory)
   const names = storage.list(directory)
   for (const name of names)
     if (!SEGMENT_NAME.test(name))

@@ -27,6 +27,7 @@ import { Ranges } from './ranges.ts'
 import { Records } from './records.ts'
 import { Snapshot } from './snapshot.ts'
 import { collectStats } from './stats.ts'
+import { Home } from './storage/home.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
@@ -448,7 +449,8 @@ export class Database<V = string> {
    */
   async backup(directory: string, options: ProgressOptions = {}): Promise<BackupReport> {
     this.check()
-    return await backup(this.store, this.storage, this.directory, directory, {
+    this.engine.requirePlace()
+    return await backup(this.store, this.storage, this.engine.home.directory, directory, {
       ...options,
       logSegmentBytes: this.engine.log.segments.segmentBytes,
     })
@@ -463,6 +465,7 @@ export class Database<V = string> {
   /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
+    this.engine.requirePlace()
     return await verifyDatabase(this.engine, options)
   }
 
@@ -718,17 +721,25 @@ export const openOn = <V = string>(
     throw new InvalidArgumentError('open() takes the path of a directory')
   const options = resolveOptions(given, defaultStorage)
   const { storage } = options
-  prepareDirectory(storage, directory, options)
-  const lock = takeLock(storage, directory, options.readOnly)
+  const home = storage.resolve?.(directory) ?? directory
+  prepareDirectory(storage, home, options)
+  const lock = takeLock(storage, home, options.readOnly)
   try {
-    const exists = dataExists(storage, directory)
+    const exists = dataExists(storage, home)
     if (exists && options.errorIfExists) throw existing(directory)
     if (!exists) {
       if (!options.createIfMissing || options.readOnly) throw missing(directory)
-      createDatabase(storage, directory, options.blockSize, options.logSegmentBytes, options.ordered ?? true)
+      createDatabase(
+        storage,
+        home,
+        options.blockSize,
+        options.logSegmentBytes,
+        options.ordered ?? true,
+        new Home(storage, home, lock),
+      )
     }
     const engine = new Engine(
-      directory,
+      home,
       {
         storage,
         readOnly: options.readOnly,

@@ -8,6 +8,7 @@
 import { BufferPool } from './buffer/pool.ts'
 import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
+import { notADirectory } from './create.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
 import { nextTurn } from './group-commit.ts'
@@ -30,6 +31,7 @@ import { DataFile } from './pager/data-file.ts'
 import { EXPIRY_ROOT, ORDERED_ROOT } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
 import { MAX_TREE_KEY_BYTES } from './pager/node.ts'
+import { Home } from './storage/home.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { TEXT_SCRATCH_BYTES, TextBatch } from './text-batch.ts'
 import { Checkpointer } from './txn/checkpoint.ts'
@@ -91,7 +93,8 @@ export class Engine {
   /** Records that the sweep has removed. */
   expired = 0
   closed = false
-  private readonly directory: string
+  /** Where the files are, and whether they still are there. */
+  readonly home: Home
   private readonly lock: DirectoryLock | undefined
   private readonly readOnly: boolean
 
@@ -99,12 +102,13 @@ export class Engine {
   constructor(directory: string, options: EngineOptions, lock: DirectoryLock | undefined) {
     const started = performance.now()
     const { storage, readOnly } = options
-    this.directory = directory
+    this.home = new Home(storage, directory, lock)
     this.lock = lock
     this.readOnly = readOnly
     this.now = storage.now ?? Date.now
     const dataPath = storage.join(directory, 'data')
     const opened = storage.open(dataPath, { readOnly })
+    this.home.keep(opened)
     let segments: LogSegments | undefined
     try {
       this.metadata = readMetadata(opened, storage)
@@ -113,7 +117,7 @@ export class Engine {
       this.file = new DataFile(opened, metadata, storage)
       requireLength(this.file, metadata)
       const segmentBytes = alignUp(Math.max(options.logSegmentBytes, 16 * blockSize, 131072), PAGE)
-      segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes)
+      segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes, this.home)
       requireLog(storage, segments.directory)
       segments.load(readOnly)
       const reader = new LogReader(segments, storage)
@@ -268,7 +272,7 @@ export class Engine {
     for (const segment of chain) segment.file.sync()
     const { storage } = this.file
     storage.syncDirectory(segments.directory)
-    storage.syncDirectory(this.directory)
+    storage.syncDirectory(this.home.directory)
     // After an fsync that failed, the system may hold for clean what it has lost: block 0 is written again, because
     // segments are deleted in the belief that no older one will come back. Last, since it makes the database look used.
     // Before that the data file is synced: whoever was killed may have written the one copy of the state and not have come
@@ -291,6 +295,15 @@ export class Engine {
     this.health.check()
     this.pool.grow()
     this.health.attention = false
+  }
+
+  /** Before longer work that reads or writes by name. A database that is lost stays lost. */
+  requirePlace(): void {
+    try {
+      this.log.segments.requirePlace()
+    } catch (error) {
+      throw this.health.fail(error)
+    }
   }
 
   /** Lets the event loop turn; the handle may have been closed, or have failed, meanwhile. */
@@ -319,6 +332,7 @@ export class Engine {
     this.closed = true
     this.health.attention = true
     try {
+      if (!this.readOnly) this.requirePlace()
       if (this.health.failure === undefined && !this.readOnly && this.log.records > 0) {
         this.checkpointer.run()
         // The other copy of the state too, so that damage to one never brings back an older one.
@@ -355,6 +369,8 @@ const requireLength = (file: DataFile, metadata: Metadata): void => {
 }
 
 const requireLog = (storage: Storage, directory: string): void => {
-  if (storage.kind(directory) !== 'directory')
+  const kind = storage.kind(directory)
+  if (kind !== 'directory' && kind !== 'none') throw notADirectory(directory)
+  if (kind === 'none')
     throw new CorruptionError(directory, 'the log is missing; data and log must stay together (restore both)')
 }

@@ -17,6 +17,7 @@ export type XenonErrorCode =
   | 'XENON_CORRUPT'
   | 'XENON_IO'
   | 'XENON_FAILED'
+  | 'XENON_MOVED'
   | 'XENON_NOT_SUPPORTED'
   | 'XENON_SNAPSHOT_LOST'
   | 'XENON_WRITE_CONFLICT'
@@ -47,10 +48,13 @@ export class InvalidArgumentError extends XenonError {
 export class DatabaseLockedError extends XenonError {
   /** Process id of the owner, when known. */
   readonly pid: number | undefined
+  /** @internal The owner is a handle of this same thread, which cannot wait for itself. */
+  readonly isOwn: boolean
 
-  constructor(message: string, pid?: number) {
+  constructor(message: string, pid?: number, isOwn: boolean = false) {
     super('XENON_LOCKED', message)
     this.pid = pid
+    this.isOwn = isOwn
   }
 }
 
@@ -91,6 +95,20 @@ export class CorruptionError extends XenonError {
     super('XENON_CORRUPT', `${where}: ${detail}`)
     this.file = file
     this.block = block
+  }
+}
+
+/** The database was moved, removed or replaced under an open handle, which touches nothing by name any more. */
+export class MovedError extends XenonError {
+  /** Path of the file that is not the one any more that was opened. */
+  readonly path: string
+
+  constructor(path: string) {
+    super(
+      'XENON_MOVED',
+      `${path} is no longer the file that this handle opened: the database was moved, removed or replaced meanwhile. What stands there now was left alone; close this handle, and open the database where it lies now`,
+    )
+    this.path = path
   }
 }
 

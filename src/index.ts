@@ -48,6 +48,7 @@ export {
   DeadlockError,
   InvalidArgumentError,
   LockConflictError,
+  MovedError,
   StorageError,
   WriteConflictError,
   XenonError,

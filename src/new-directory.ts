@@ -13,11 +13,16 @@ export const isVacant = (storage: Storage, directory: string): boolean => {
   )
 }
 
-/** True if a path is the directory, or lies below it. */
+/**
+ * True if a path is the directory of a database, or lies below it, whatever leads there: links, bind mounts, another
+ * spelling. Both are resolved, so that `..` leads to the parent.
+ */
 export const liesInside = (storage: Storage, inner: string, directory: string): boolean => {
   const outer = storage.join(directory, '.')
+  const identities = [outer, storage.join(outer, 'log')].map(path => storage.identity?.(path))
   for (let path = storage.join(inner, '.'); ; path = storage.join(path, '..')) {
-    if (path === outer) return true
+    const identity = storage.identity?.(path)
+    if (path === outer || (identity !== undefined && identities.includes(identity))) return true
     if (path === storage.join(path, '..') || path.endsWith('..')) return false
   }
 }

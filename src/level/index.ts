@@ -12,7 +12,7 @@ import {
   type AbstractPutOptions,
 } from 'abstract-level'
 import type { Database } from '../database.ts'
-import { open } from '../index.ts'
+import { nodeStorage, open } from '../index.ts'
 import type { Snapshot } from '../snapshot.ts'
 import type { BatchOperation, Durability, OpenOptions, PutOptions } from '../types.ts'
 import { guarded, LevelError, levelError } from './errors.ts'
@@ -81,6 +81,8 @@ type EncodedOperation =
 
 export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V> {
   readonly location: string
+  /** The same place whatever becomes of the working directory before it is opened. */
+  private readonly path: string
   private opened: Database<Uint8Array> | undefined
 
   /** @param location The directory of the database, created when it is missing unless `createIfMissing` is false. */
@@ -89,6 +91,8 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
       throw new TypeError("the first argument 'location' must be the path of a directory")
     super(MANIFEST, options)
     this.location = location
+    const { storage = nodeStorage } = options
+    this.path = guarded(() => storage.resolve?.(location) ?? location)
   }
 
   /**
@@ -126,7 +130,7 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
   }
 
   async _open(options: Record<string, unknown>): Promise<void> {
-    this.opened = guarded(() => open<Uint8Array>(this.location, engineOptions(options)))
+    this.opened = guarded(() => open<Uint8Array>(this.path, engineOptions(options)))
   }
 
   async _close(): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { alignUp, readU64, toHex, writeU64 } from '../bytes.ts'
 import { CorruptionError } from '../errors.ts'
+import { type Home, requireInPlace } from '../storage/home.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from './format.ts'
 
@@ -40,11 +41,14 @@ export class LogSegments {
   private readonly unsynced: Set<Segment> = new Set()
   private readonly storage: Storage
   private readonly uuid: Uint8Array
+  private readonly home: Home | undefined
   private zeros: Uint8Array | undefined
   private nextName = 0
 
-  constructor(storage: Storage, directory: string, uuid: Uint8Array, segmentBytes: number) {
+  /** `home`: where the log belongs, of an open database. */
+  constructor(storage: Storage, directory: string, uuid: Uint8Array, segmentBytes: number, home?: Home) {
     this.storage = storage
+    this.home = home
     this.directory = directory
     this.uuid = uuid
     this.segmentBytes = segmentBytes
@@ -190,8 +194,15 @@ export class LogSegments {
     return this.spare
   }
 
+  /** @throws MovedError if what this log is to be found under leads elsewhere by now. */
+  requirePlace(): void {
+    this.home?.check()
+    if (this.current !== undefined) requireInPlace(this.current.file)
+  }
+
   /** Gives up the segments that end at or below `lsn`; keeps at most `spares` of them for later use. */
   release(lsn: number, spares: number): void {
+    this.requirePlace()
     while (this.active.length > 1 && this.active[1]!.startLsn <= lsn) this.spare.push(this.active.shift()!)
     this.trimSpares(spares)
   }
@@ -221,20 +232,28 @@ export class LogSegments {
   private trimSpares(keep: number): void {
     if (this.spare.length <= keep) return
     while (this.spare.length > keep) {
-      const segment = this.spare.pop()!
+      const segment = this.spare[this.spare.length - 1]!
+      requireInPlace(segment.file)
+      this.spare.pop()
       this.unsynced.delete(segment)
-      segment.file.close()
-      this.storage.remove(this.storage.join(this.directory, segment.name))
+      try {
+        this.storage.remove(segment.file.path)
+      } finally {
+        segment.file.close()
+      }
     }
   }
 
   /** Adds a spare segment. */
   private createSegment(): void {
+    this.requirePlace()
     const name = `${String(this.nextName++).padStart(8, '0')}.log`
     const file = this.storage.open(this.storage.join(this.directory, name), { create: true })
     const capacity = this.segmentBytes
     this.spare.push({ file, name, startLsn: 0, salt: 0, capacity, isHalf: false, allocated: 0 })
     this.storage.syncDirectory(this.directory)
+    // Nothing is written to it unless the name was that of this log's directory before and after.
+    this.requirePlace()
   }
 
   private encodeHeader(segment: Segment): Uint8Array {

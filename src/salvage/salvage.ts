@@ -31,16 +31,20 @@ const KNOWN = new Set(['blockSize', 'cacheBytes', 'storage', 'onProgress'])
 
 /** `index.ts` adds the default storage. */
 export const salvageOn = async (
-  directory: string,
-  newDirectory: string,
+  given: string,
+  newGiven: string,
   options: SalvageOptions,
   defaultStorage: Storage,
 ): Promise<SalvageReport> => {
   const started = performance.now()
-  for (const path of [directory, newDirectory])
+  for (const path of [given, newGiven])
     if (typeof path !== 'string' || path.length === 0 || path.includes('\0'))
       throw new InvalidArgumentError('salvage() takes the paths of two directories')
   const storage = checkOptions(options, defaultStorage)
+  const [directory, newDirectory] = [given, newGiven].map(path => storage.resolve?.(path) ?? path) as [
+    string,
+    string,
+  ]
   requireApart(storage, directory, newDirectory)
   if (storage.kind(directory) !== 'directory')
     throw new XenonError('XENON_NOT_FOUND', `there is no database in ${directory}; check the path`)

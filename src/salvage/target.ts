@@ -7,7 +7,7 @@
 import { Compression } from '../compression.ts'
 import { createDatabase } from '../create.ts'
 import { Engine } from '../engine.ts'
-import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '../errors.ts'
 import { isVacant, liesInside } from '../new-directory.ts'
 import { resolveOptions } from '../options.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -111,7 +111,8 @@ export class Target {
     } catch {
       // What it could not write is removed anyway.
     }
-    this.clear()
+    // What lies there now may be somebody else's.
+    if (!(this.engine.health.failure instanceof MovedError)) this.clear()
   }
 
   private clear(): void {

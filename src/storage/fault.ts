@@ -292,6 +292,12 @@ export class FaultDisk {
     if (effect !== 'lie') this.apply({ kind: 'sync', node: number })
   }
 
+  /** @internal Whether the path leads to the file. */
+  leadsTo(number: number, path: string): boolean {
+    this.strike('kind', path)
+    return this.find(path) === number
+  }
+
   /** @internal */
   sizeOf(node: FileNode, path: string): number {
     this.strike('size', path)
@@ -380,7 +386,11 @@ export class FaultDisk {
         this.directoryNumber('lock', path)
         const name = split(path).join('/')
         if (this.locks.has(name))
-          throw new DatabaseLockedError(`${path} is already open; close the other handle first`)
+          throw new DatabaseLockedError(
+            `${path} is already open; close the other handle first`,
+            undefined,
+            true,
+          )
         this.locks.add(name)
         let held = true
         return {
@@ -479,6 +489,11 @@ class FaultFile implements File {
       this.loss = error
       throw error
     }
+  }
+
+  inPlace(): boolean {
+    this.check('look up')
+    return this.disk.leadsTo(this.number, this.path)
   }
 
   close(): void {

@@ -15,7 +15,7 @@ type Directory = Map<string, Directory | Content>
 /** A new, empty file system. Two databases on the same one see each other's files, on two they do not. */
 export function memoryStorage(): Storage {
   const root: Directory = new Map()
-  const locks = new Set<string>()
+  const locks = new Set<Directory>()
 
   const find = (path: string): Directory | Content | undefined => {
     let entry: Directory | Content | undefined = root
@@ -77,7 +77,8 @@ export function memoryStorage(): Storage {
         parent.set(name, content)
       }
       if (content === undefined) throw failure(operation, path, 'ENOENT')
-      return new MemoryFile(path, content, options.readOnly === true && !options.create)
+      const isReadOnly = options.readOnly === true && !options.create
+      return new MemoryFile(path, content, isReadOnly, opened => find(path) === opened)
     },
 
     rename(from: string, to: string): void {
@@ -115,19 +116,20 @@ export function memoryStorage(): Storage {
     },
 
     lock(directory: string): DirectoryLock {
-      directoryAt('lock', directory)
-      const name = split(directory).join('/')
-      if (locks.has(name)) {
+      const entry = directoryAt('lock', directory)
+      if (locks.has(entry)) {
         throw new DatabaseLockedError(
           `${directory} is already open in this process; close the other handle first`,
           globalThis.process?.pid,
+          true,
         )
       }
-      locks.add(name)
+      locks.add(entry)
       let held = true
       return {
+        inPlace: () => find(directory) === entry,
         release(): void {
-          if (held) locks.delete(name)
+          if (held) locks.delete(entry)
           held = false
         },
       }
@@ -151,13 +153,15 @@ export function memoryStorage(): Storage {
 class MemoryFile implements File {
   readonly path: string
   readonly #readOnly: boolean
+  readonly #isThere: (content: Content) => boolean
   /** Undefined once closed. */
   #content: Content | undefined
 
-  constructor(path: string, content: Content, readOnly: boolean) {
+  constructor(path: string, content: Content, readOnly: boolean, isThere: (content: Content) => boolean) {
     this.path = path
     this.#content = content
     this.#readOnly = readOnly
+    this.#isThere = isThere
   }
 
   size(): number {
@@ -204,6 +208,10 @@ class MemoryFile implements File {
 
   async syncAsync(): Promise<void> {
     this.#open('sync')
+  }
+
+  inPlace(): boolean {
+    return this.#isThere(this.#open('look up'))
   }
 
   close(): void {

@@ -24,8 +24,9 @@ import { dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
 import table from 'crc-32'
 import { type StorageError, XenonError } from '../errors.ts'
+import { identityOf, identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { lockDirectory } from './lock.ts'
-import { codeOf, openRegularFile, storageError } from './regular-file.ts'
+import { closeQuietly, codeOf, openRegularFile, storageError } from './regular-file.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
 
 /** Most parts that one writev takes (IOV_MAX). */
@@ -37,6 +38,10 @@ export const nodeStorage: Storage = {
   name: 'node',
 
   join,
+
+  resolve: realPath,
+
+  identity: identityOf,
 
   kind(path: string): EntryKind {
     let found: ReturnType<typeof lstatSync>
@@ -90,11 +95,11 @@ export const nodeStorage: Storage = {
     } catch (cause) {
       // File systems that keep no directory entries of their own (some network and FUSE ones) say so.
       if (!['EINVAL', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(cause))) {
+        closeQuietly(fd)
         throw storageError('sync directory', path, cause)
       }
-    } finally {
-      closeSync(fd)
     }
+    attempt('close directory', path, () => closeSync(fd))
   },
 
   allocatedBytes(path: string): number {
@@ -159,6 +164,8 @@ class NodeFile implements File {
   #asideFd = -1
   /** Background syncs under way. */
   #syncing = 0
+  /** Device and inode, once somebody has asked. */
+  #identity: string | undefined
 
   constructor(path: string, fd: number) {
     this.path = path
@@ -255,7 +262,11 @@ class NodeFile implements File {
 
   syncAsync(): Promise<void> {
     if (this.#fd < 0) return Promise.reject(this.#failure('sync', undefined))
-    if (this.#asideFd < 0) this.#asideFd = openAgain(this.#fd, this.path)
+    try {
+      if (this.#asideFd < 0) this.#asideFd = openAgain(this.#fd, this.path)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     this.#syncing++
     return new Promise((resolve, reject) => {
       fdatasync(this.#asideFd, cause => {
@@ -266,6 +277,12 @@ class NodeFile implements File {
         else resolve()
       })
     })
+  }
+
+  inPlace(): boolean {
+    if (this.#fd < 0) throw this.#failure('look up', undefined)
+    this.#identity ??= identityOfOpen(this.#fd, this.path)
+    return identityOfEntry(this.path) === this.#identity
   }
 
   close(): void {
@@ -291,7 +308,7 @@ class NodeFile implements File {
 
 /** Another descriptor of an open file, wherever that has gone since; the same one where there is no way to get it. */
 function openAgain(fd: number, path: string): number {
-  const { dev, ino } = fstatSync(fd)
+  const identity = identityOfOpen(fd, path)
   for (const way of [`/proc/self/fd/${fd}`, path]) {
     let again: number
     try {
@@ -299,9 +316,12 @@ function openAgain(fd: number, path: string): number {
     } catch {
       continue
     }
-    const found = fstatSync(again)
-    if (found.dev === dev && found.ino === ino) return again
-    closeSync(again)
+    try {
+      if (identityOfOpen(again, path) === identity) return again
+    } catch {
+      // Then the next way.
+    }
+    closeQuietly(again)
   }
   return fd
 }

@@ -114,6 +114,7 @@ export function overlayStorage(base: Storage): Storage {
         throw new DatabaseLockedError(
           `${directory} is already open in this process; close the other handle first`,
           globalThis.process?.pid,
+          true,
         )
       locked.add(name)
       let held = true

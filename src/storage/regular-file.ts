@@ -16,15 +16,30 @@ export function openRegularFile(path: string, flags: number): number {
     fd = openSync(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), 0o600)
   } catch (cause) {
     if (wrongKind.has(codeOf(cause))) {
-      const found = lstatSync(path, { throwIfNoEntry: false })
+      const found = look(path)
       if (found !== undefined && !found.isFile()) throw notRegular(path, found)
     }
     throw storageError(flags & constants.O_CREAT ? 'create' : 'open', path, cause)
   }
-  const found = fstatSync(fd)
+  let found: Stats
+  try {
+    found = fstatSync(fd)
+  } catch (cause) {
+    closeQuietly(fd)
+    throw storageError('look up', path, cause)
+  }
   if (found.isFile()) return fd
-  closeSync(fd)
+  closeQuietly(fd)
   throw notRegular(path, found)
+}
+
+/** Where another error is on its way already. */
+export function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd)
+  } catch {
+    // The descriptor is gone either way.
+  }
 }
 
 /** `cannot write /x/data: ENOSPC: no space left on device`, with the system's error as its cause. */
@@ -34,6 +49,15 @@ export function storageError(operation: string, path: string, cause: unknown, ad
   const end = syscall === undefined ? -1 : message.indexOf(`, ${syscall}`)
   const detail = end < 0 ? message : message.slice(0, end)
   return new StorageError(`cannot ${operation} ${path}: ${detail}${advice}`, cause)
+}
+
+/** Undefined if there is nothing, or if that cannot be told: the error that led here says more. */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 export function codeOf(error: unknown): string {

@@ -24,6 +24,11 @@ export interface File {
   sync(): void
   /** The same in the background: covers every write that was made before the call. */
   syncAsync(): Promise<void>
+  /**
+   * Whether the path it was opened under still leads to this very file, not to another one or to nothing. A storage
+   * without it promises that nobody moves or replaces its files.
+   */
+  inPlace?(): boolean
   close(): void
 }
 
@@ -36,8 +41,11 @@ export interface OpenFileOptions {
 /** What stands at a path; a symbolic link counts as `'other'`, it is never followed. */
 export type EntryKind = 'file' | 'directory' | 'other' | 'none'
 
-/** A held lock of a database directory. Releasing twice is fine. */
+/** A held lock of a database directory. */
 export interface DirectoryLock {
+  /** Whether the directory is still the one that was locked, and the lock still ours. */
+  inPlace?(): boolean
+  /** Gives it back; touches no lock but its own. Releasing twice is fine. */
   release(): void
 }
 
@@ -51,6 +59,13 @@ export interface Storage {
   readonly name: string
   /** Joins path segments in the manner of this storage. */
   join(...segments: string[]): string
+  /**
+   * The path that leads to the same place whatever becomes of the working directory and of symbolic links on the way.
+   * What does not exist yet is appended to what does. Default: the path as it is.
+   */
+  resolve?(path: string): string
+  /** What tells a directory from every other one, under whatever path it is reached; undefined if there is none. */
+  identity?(path: string): string | undefined
   kind(path: string): EntryKind
   /** Names of the entries of a directory, in no particular order. */
   list(directory: string): string[]
