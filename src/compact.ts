@@ -6,6 +6,7 @@
  * slices others may change anything; so what leads to a block is looked up when the block is moved, and a block that
  * something else leads to by then stays where it is.
  */
+import { Pins } from './buffer/pins.ts'
 import { copyBytes } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { LockConflictError } from './errors.ts'
@@ -52,8 +53,11 @@ export const compact = async (engine: Engine, options: ProgressOptions): Promise
   return await compactor.run()
 }
 
-class Compactor {
+/** @internal One compaction. */
+export class Compactor {
   private readonly engine: Engine
+  /** What the step under way works on. */
+  private readonly pins: Pins
   private readonly onProgress: ProgressOptions['onProgress']
   private readonly capacity: number
   /** By block: what leads to it. Of the tail of a large value also the bucket with its pointer. */
@@ -67,6 +71,7 @@ class Compactor {
 
   constructor(engine: Engine, options: ProgressOptions) {
     this.engine = engine
+    this.pins = new Pins(engine.pool)
     this.onProgress = options.onProgress
     this.capacity = directoryCapacity(engine.pool.blockSize)
   }
@@ -267,14 +272,14 @@ class Compactor {
 
   /** The first free block goes to the end of the list. */
   private rotate(): void {
+    const { pins } = this
     const { pool, log, free, metadata } = this.engine
     if (!free.isLast(this.last)) this.last = free.last()
     if (metadata.freeHead === this.last) return
     const [block] = free.plan(1)
-    const base = pool.fresh(block!)
-    pool.pin(base)
-    const lastBase = pool.getPinned(this.last)
     try {
+      const lastBase = pins.get(this.last)
+      const base = pins.fresh(block!)
       log.reserve(512)
       log.begin(RecordType.system, 0, 0, 0)
       free.logAppend(block!, base, this.last, lastBase)
@@ -283,8 +288,7 @@ class Compactor {
       pool.changed(lastBase, lsn)
       this.last = block!
     } finally {
-      pool.unpin(base)
-      pool.unpin(lastBase)
+      pins.release()
     }
   }
 
@@ -348,22 +352,17 @@ class Compactor {
 
   /** One record: the block's bytes at their new place, what leads to it, and the old place free. */
   private copy(block: number, links: readonly { block: number; offset: number }[]): void {
+    const { pins } = this
     const { pool, log, free, metadata } = this.engine
     const { arena, blockSize } = pool
     const [target] = free.plan(1)
     const isAlone = metadata.freeBlocks === 1
     const lastBlock = isAlone ? 0 : this.last
-    const pinned: number[] = []
-    const pin = (base: number): number => {
-      pool.pin(base)
-      pinned.push(base)
-      return base
-    }
     try {
-      const targetBase = pin(pool.fresh(target!))
-      const base = pin(pool.get(block))
-      const lastBase = lastBlock === 0 ? 0 : pin(pool.get(lastBlock))
-      const linkBases = links.map(link => pin(pool.get(link.block)))
+      const base = pins.get(block)
+      const lastBase = lastBlock === 0 ? 0 : pins.get(lastBlock)
+      const linkBases = links.map(link => pins.get(link.block))
+      const targetBase = pins.fresh(target!)
       arena.u8.copyWithin(targetBase, base, base + blockSize)
       arena.u32.fill(0, (targetBase + AT_LSN) >>> 2, (targetBase + AT_LSN + 8) >>> 2)
       log.reserve(blockSize + 1024)
@@ -390,7 +389,7 @@ class Compactor {
       for (const linkBase of linkBases) pool.changed(linkBase, lsn)
       this.last = block
     } finally {
-      for (const base of pinned) pool.unpin(base)
+      pins.release()
     }
     this.moved(block, target!)
   }
@@ -427,6 +426,7 @@ class Compactor {
 
   /** Ends the file before the free blocks at its end. */
   private cut(): void {
+    const { pins } = this
     const { pool, log, free, metadata } = this.engine
     const blocks = free.all()
     const isFree = new Set(blocks)
@@ -437,8 +437,8 @@ class Compactor {
     const most = Math.min(MOST_RELINKED, Math.floor(pool.frames / 4), Math.floor(log.capacity / 32))
     if (end === metadata.blocks || kept.length > most) return
     this.keepForSnapshots(end)
-    const bases = kept.map(block => pool.getPinned(block))
     try {
+      const bases = kept.map(block => pins.get(block))
       free.plan(0)
       log.reserve(256 + 20 * kept.length)
       log.begin(RecordType.system, 0, 0, 0)
@@ -446,7 +446,7 @@ class Compactor {
       const lsn = free.endRecord()
       for (const base of bases) pool.changed(base, lsn)
     } finally {
-      for (const base of bases) pool.unpin(base)
+      pins.release()
     }
   }
 

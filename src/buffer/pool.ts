@@ -220,13 +220,7 @@ export class BufferPool {
     return frame !== 0 && this.dirty[frame] === 1
   }
 
-  /** Position of a block that stays where it is until it is unpinned. */
-  getPinned(block: number): number {
-    const base = this.get(block)
-    this.pin(base)
-    return base
-  }
-
+  /** The block at `base` stays where it is until it is unpinned; see also `Pins`. */
   pin(base: number): void {
     const frame = this.frameAt(base)
     this.pins[frame] = this.pins[frame]! + 1
@@ -235,6 +229,11 @@ export class BufferPool {
   unpin(base: number): void {
     const frame = this.frameAt(base)
     this.pins[frame] = this.pins[frame]! - 1
+  }
+
+  /** Pins that are held: 0 between two operations. For tests; it looks at every frame. */
+  get pinned(): number {
+    return this.pins.reduce((sum, pins) => sum + pins, 0)
   }
 
   /** The block at `base` was changed by the log record at `lsn`. */

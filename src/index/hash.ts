@@ -181,6 +181,15 @@ export class HashIndex {
    * `needsTransaction`, and nothing has changed.
    */
   put(state: TransactionState, flags: number, field: number, fieldLength: number): Outcome {
+    try {
+      return this.putField(state, flags, field, fieldLength)
+    } catch (error) {
+      this.trees.giveUp()
+      throw error
+    }
+  }
+
+  private putField(state: TransactionState, flags: number, field: number, fieldLength: number): Outcome {
     const { arena, transactions, key } = this
     const size = recordBytes(key.length, fieldLength)
     for (let round = 0; ; round++) {
@@ -227,6 +236,15 @@ export class HashIndex {
 
   /** Removes the record of the key in the key buffer. */
   remove(state: TransactionState): Outcome {
+    try {
+      return this.removeFound(state)
+    } catch (error) {
+      this.trees.giveUp()
+      throw error
+    }
+  }
+
+  private removeFound(state: TransactionState): Outcome {
     const record = this.find()
     if (record === 0) {
       this.transactions.beforeNoChange(state, this.bucket)

@@ -8,6 +8,7 @@
  *
  * Leaves carry no links to their neighbours: a scan goes on from the separator where a leaf ends.
  */
+import { Pins } from '../buffer/pins.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
@@ -77,6 +78,8 @@ export class KeyTree {
   readonly wayEntry: Int32Array = new Int32Array(MAX_TREE_DEPTH)
   depth = 0
   private readonly pool: BufferPool
+  /** What the step under way works on. */
+  private readonly pins: Pins
   private readonly log: LogWriter
   private readonly free: FreeBlocks
   private readonly path: string
@@ -99,6 +102,7 @@ export class KeyTree {
     separator: number,
   ) {
     this.pool = parts.pool
+    this.pins = new Pins(parts.pool)
     this.log = parts.log
     this.free = parts.free
     this.path = parts.path
@@ -229,7 +233,11 @@ export class KeyTree {
       }
       if (round > MAX_ROUNDS)
         throw new CorruptionError(this.path, 'no room can be made in the tree leaf', this.block)
-      this.splitNode(this.depth, key, length)
+      try {
+        this.splitNode(this.depth, key, length)
+      } finally {
+        this.pins.release()
+      }
     }
     pool.pin(this.base)
   }
@@ -281,13 +289,16 @@ export class KeyTree {
     pool.arena.u8.set(key, at)
     this.prepareInsert(at, key.length)
     const { block, base } = this
-    log.reserve(256 + key.length)
-    log.begin(RecordType.system, 0, 0, 0)
-    log.part(block)
-    this.logInsert(block, base, at, key.length)
-    log.endPart()
-    pool.changed(base, log.end())
-    pool.unpin(base)
+    try {
+      log.reserve(256 + key.length)
+      log.begin(RecordType.system, 0, 0, 0)
+      log.part(block)
+      this.logInsert(block, base, at, key.length)
+      log.endPart()
+      pool.changed(base, log.end())
+    } finally {
+      pool.unpin(base)
+    }
   }
 
   /** Frees the last leaf, with the nodes above that lead to it alone; false when the tree is empty. */
@@ -302,9 +313,9 @@ export class KeyTree {
     const gone = [...this.wayBlock.subarray(Math.max(keep, 0) + 1, this.depth), this.block].filter(
       block => block !== root,
     )
-    const keptBase = this.pool.getPinned(kept)
-    const bases = gone.map(block => this.pool.getPinned(block))
     try {
+      const keptBase = this.pins.get(kept)
+      const bases = gone.map(block => this.pins.get(block))
       free.plan(0)
       pool.preserve(keptBase)
       log.reserve(1024 + 64 * gone.length)
@@ -327,7 +338,7 @@ export class KeyTree {
       this.lastBlock = 0
       return true
     } finally {
-      for (const base of [keptBase, ...bases]) pool.unpin(base)
+      this.pins.release()
     }
   }
 
@@ -390,24 +401,15 @@ export class KeyTree {
       this.deepen()
       return
     }
-    const { pool } = this
     const block = depth === this.depth ? this.block : this.wayBlock[depth]!
-    const base = this.pool.getPinned(block)
-    try {
-      const middle = this.middleOf(block, base, key, length)
-      const separator = this.separatorBefore(base, middle)
-      const parent = this.wayBlock[depth - 1]!
-      const parentBase = this.pool.getPinned(parent)
-      try {
-        const prefix = this.prefixFor(parentBase, this.separator, separator)
-        if (!this.hasRoom(parentBase, separator, prefix)) this.splitNode(depth - 1, key, length)
-        else this.halve(block, base, middle, parent, parentBase, this.wayEntry[depth - 1]!, separator)
-      } finally {
-        pool.unpin(parentBase)
-      }
-    } finally {
-      pool.unpin(base)
-    }
+    const base = this.pins.get(block)
+    const middle = this.middleOf(block, base, key, length)
+    const separator = this.separatorBefore(base, middle)
+    const parent = this.wayBlock[depth - 1]!
+    const parentBase = this.pins.get(parent)
+    const prefix = this.prefixFor(parentBase, this.separator, separator)
+    if (!this.hasRoom(parentBase, separator, prefix)) this.splitNode(depth - 1, key, length)
+    else this.halve(block, base, middle, parent, parentBase, this.wayEntry[depth - 1]!, separator)
   }
 
   /** Index of the entry where a full node parts: at half of its bytes, or where keys have been coming in order. */
@@ -499,27 +501,23 @@ export class KeyTree {
   private deepen(): void {
     const { pool, log, free, blockSize, root } = this
     const { arena } = pool
-    const base = this.pool.getPinned(root)
-    try {
-      const level = nodeLevel(arena, base)
-      if (level + 1 >= MAX_TREE_DEPTH) throw new CorruptionError(this.path, 'the tree is too deep', root)
-      const [fresh] = free.plan(1)
-      const freshBase = pool.fresh(fresh!)
-      pool.preserve(base)
-      log.reserve(blockSize + 1024)
-      log.begin(RecordType.system, 0, 0, 0)
-      buildNode(arena, freshBase, base, blockSize, 0, nodeCount(arena, base))
-      this.logNode(fresh!, freshBase)
-      formatNode(arena, base, blockSize, level + 1, arena.u8, 0, 0)
-      insertNodeEntry(arena, base, blockSize, 0, arena.u8, 0, 0, fresh!)
-      this.logNode(root, base)
-      const lsn = free.endRecord()
-      pool.formatted(freshBase, lsn)
-      pool.formatted(base, lsn)
-      if (this.lastBlock === root) this.lastBlock = fresh!
-    } finally {
-      pool.unpin(base)
-    }
+    const base = this.pins.get(root)
+    const level = nodeLevel(arena, base)
+    if (level + 1 >= MAX_TREE_DEPTH) throw new CorruptionError(this.path, 'the tree is too deep', root)
+    const [fresh] = free.plan(1)
+    const freshBase = pool.fresh(fresh!)
+    pool.preserve(base)
+    log.reserve(blockSize + 1024)
+    log.begin(RecordType.system, 0, 0, 0)
+    buildNode(arena, freshBase, base, blockSize, 0, nodeCount(arena, base))
+    this.logNode(fresh!, freshBase)
+    formatNode(arena, base, blockSize, level + 1, arena.u8, 0, 0)
+    insertNodeEntry(arena, base, blockSize, 0, arena.u8, 0, 0, fresh!)
+    this.logNode(root, base)
+    const lsn = free.endRecord()
+    pool.formatted(freshBase, lsn)
+    pool.formatted(base, lsn)
+    if (this.lastBlock === root) this.lastBlock = fresh!
   }
 
   /** The part of a freshly formatted node: all of it. */
@@ -556,32 +554,28 @@ export class KeyTree {
 
   /** Merges a node with a neighbour below the same parent; false if none has room. */
   private merge(block: number, depth: number, upTo: number): boolean {
-    const { pool } = this
+    const { pins } = this
+    const { arena } = this.pool
     const parent = this.wayBlock[depth - 1]!
     const entry = this.wayEntry[depth - 1]!
-    const parentBase = this.pool.getPinned(parent)
-    const base = this.pool.getPinned(block)
     try {
-      const count = nodeCount(pool.arena, parentBase)
+      const parentBase = pins.get(parent)
+      const base = pins.get(block)
+      const count = nodeCount(arena, parentBase)
       for (const side of [entry + 1, entry - 1]) {
         if (side < 0 || side >= count) continue
-        const other = nodeChild(pool.arena, parentBase, side)
-        const otherBase = this.pool.getPinned(other)
-        try {
-          const together =
-            side > entry ? this.bytesTogether(base, otherBase) : this.bytesTogether(otherBase, base)
-          if (together > upTo * this.usable && !this.isEmpty(base) && !this.isEmpty(otherBase)) continue
-          if (side > entry) this.join(block, base, other, otherBase, parent, parentBase, side)
-          else this.join(other, otherBase, block, base, parent, parentBase, entry)
-          return true
-        } finally {
-          pool.unpin(otherBase)
-        }
+        const other = nodeChild(arena, parentBase, side)
+        const otherBase = pins.get(other)
+        const together =
+          side > entry ? this.bytesTogether(base, otherBase) : this.bytesTogether(otherBase, base)
+        if (together > upTo * this.usable && !this.isEmpty(base) && !this.isEmpty(otherBase)) continue
+        if (side > entry) this.join(block, base, other, otherBase, parent, parentBase, side)
+        else this.join(other, otherBase, block, base, parent, parentBase, entry)
+        return true
       }
       return false
     } finally {
-      pool.unpin(base)
-      pool.unpin(parentBase)
+      pins.release()
     }
   }
 
@@ -622,29 +616,24 @@ export class KeyTree {
    * from to the same place and returns its length, or -1 behind the last leaf.
    */
   pack(at: number, length: number): number {
-    const { pool, blockSize } = this
-    const { arena } = pool
+    const { blockSize } = this
+    const { arena } = this.pool
     this.descend(at, length)
     if (this.depth === 0) return -1
     const { block, depth } = this
     const parent = this.wayBlock[depth - 1]!
     const entry = this.wayEntry[depth - 1]!
-    const parentBase = this.pool.getPinned(parent)
     try {
+      const parentBase = this.pins.get(parent)
       if (entry + 1 < nodeCount(arena, parentBase)) {
-        const base = this.pool.getPinned(block)
+        const base = this.pins.get(block)
         const right = nodeChild(arena, parentBase, entry + 1)
-        const rightBase = this.pool.getPinned(right)
-        try {
-          if (this.packInto(block, base, right, rightBase, parent, parentBase, entry + 1)) return length
-          return nodeKey(arena, parentBase, blockSize, entry + 1, arena.u8, at)
-        } finally {
-          pool.unpin(rightBase)
-          pool.unpin(base)
-        }
+        const rightBase = this.pins.get(right)
+        if (this.packInto(block, base, right, rightBase, parent, parentBase, entry + 1)) return length
+        return nodeKey(arena, parentBase, blockSize, entry + 1, arena.u8, at)
       }
     } finally {
-      pool.unpin(parentBase)
+      this.pins.release()
     }
     const next = this.fence(true, at)
     if (next < 0) this.packInner(at, 0)
@@ -799,33 +788,29 @@ export class KeyTree {
 
   /** While the root is an inner node with one child, that moves into it. */
   private collapse(): void {
-    const { pool, log, free, blockSize, root } = this
+    const { pool, pins, log, free, blockSize, root } = this
     const { arena } = pool
     for (;;) {
-      const base = this.pool.getPinned(root)
       try {
+        const base = pins.get(root)
         if (nodeLevel(arena, base) === 0 || nodeCount(arena, base) > 1) return
         const child = nodeChild(arena, base, 0)
-        const childBase = this.pool.getPinned(child)
-        try {
-          free.plan(0)
-          pool.preserve(base)
-          pool.preserve(childBase)
-          log.reserve(blockSize + 1024)
-          log.begin(RecordType.system, 0, 0, 0)
-          buildNode(arena, base, childBase, blockSize, 0, nodeCount(arena, childBase))
-          this.logNode(root, base)
-          free.logFree(child, childBase)
-          const lsn = free.endRecord()
-          pool.formatted(base, lsn)
-          pool.formatted(childBase, lsn)
-          this.lastBlock = 0
-          this.merges++
-        } finally {
-          pool.unpin(childBase)
-        }
+        const childBase = pins.get(child)
+        free.plan(0)
+        pool.preserve(base)
+        pool.preserve(childBase)
+        log.reserve(blockSize + 1024)
+        log.begin(RecordType.system, 0, 0, 0)
+        buildNode(arena, base, childBase, blockSize, 0, nodeCount(arena, childBase))
+        this.logNode(root, base)
+        free.logFree(child, childBase)
+        const lsn = free.endRecord()
+        pool.formatted(base, lsn)
+        pool.formatted(childBase, lsn)
+        this.lastBlock = 0
+        this.merges++
       } finally {
-        pool.unpin(base)
+        pins.release()
       }
     }
   }

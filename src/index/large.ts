@@ -4,6 +4,7 @@
  * manager links chains through it that a commit will free.
  */
 
+import { Pins } from '../buffer/pins.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Arena } from '../bytes.ts'
 import { CorruptionError } from '../errors.ts'
@@ -34,6 +35,7 @@ export interface LargePointer {
 
 export class LargeValues {
   private readonly pool: BufferPool
+  private readonly pins: Pins
   private readonly log: LogWriter
   private readonly free: FreeBlocks
   private readonly transactions: TransactionManager
@@ -50,6 +52,7 @@ export class LargeValues {
     scratch: number,
   ) {
     this.pool = pool
+    this.pins = new Pins(pool)
     this.log = log
     this.free = free
     this.transactions = transactions
@@ -115,27 +118,23 @@ export class LargeValues {
     for (let at = 0; at < fieldLength; at += 4) blocks.push(log.u32[(field + at) >>> 2]!)
     const { pool, free } = this
     free.plan(0)
-    const bases = blocks.map(block => this.pinned(pool.fresh(block)))
-    this.log.reserve(128 + 32 * blocks.length)
-    this.log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
-    blocks.forEach((block, i) => {
-      free.logFree(block, bases[i]!)
-    })
-    this.log.part(0)
-    free.logPlan()
-    this.log.endPart()
-    const lsn = this.log.end()
-    free.apply(lsn)
-    for (const base of bases) {
-      pool.formatted(base, lsn)
-      pool.unpin(base)
+    try {
+      const bases = blocks.map(block => this.pins.fresh(block))
+      this.log.reserve(128 + 32 * blocks.length)
+      this.log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
+      blocks.forEach((block, i) => {
+        free.logFree(block, bases[i]!)
+      })
+      this.log.part(0)
+      free.logPlan()
+      this.log.endPart()
+      const lsn = this.log.end()
+      free.apply(lsn)
+      for (const base of bases) pool.formatted(base, lsn)
+      this.transactions.changed(state, lsn, 0)
+    } finally {
+      this.pins.release()
     }
-    this.transactions.changed(state, lsn, 0)
-  }
-
-  private pinned(base: number): number {
-    this.pool.pin(base)
-    return base
   }
 
   /** Reads a chain into bytes of its own. */

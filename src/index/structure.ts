@@ -11,6 +11,7 @@
  *   all positions equal       -> overflow chain
  *   bucket nearly empty       -> merge with a neighbour; a directory of one entry goes back into its index block
  */
+import { Pins } from '../buffer/pins.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
@@ -79,6 +80,8 @@ export class Structure {
   redistributions = 0
   merges = 0
   private readonly pool: BufferPool
+  /** What the step under way works on. */
+  private readonly pins: Pins
   private readonly log: LogWriter
   private readonly free: FreeBlocks
   private readonly transactions: TransactionManager
@@ -102,6 +105,7 @@ export class Structure {
     blockScratch: number,
   ) {
     this.pool = parts.pool
+    this.pins = new Pins(parts.pool)
     this.log = parts.log
     this.free = parts.free
     this.transactions = parts.transactions
@@ -114,17 +118,21 @@ export class Structure {
 
   /** Changes the shape so that the key's bucket has more room; the caller searches again, and asks again if need be. */
   makeRoom(state: TransactionState, key: KeyBuffer): void {
-    const bucket = this.descend(key)
-    const parent = this.way[this.way.length - 1]
-    const chain = this.chainOf(bucket)
-    if (chain.length > SPREAD_CHAIN || (parent === undefined && chain.length === 1)) {
-      this.appendOverflow(state, bucket, chain)
-    } else if (parent !== undefined && chain.length === 1) {
-      this.relieve(state, bucket)
-    } else if (parent !== undefined && this.isFull(parent.block)) {
-      this.splitDirectory(this.way.length - 1)
-    } else if (!this.spread(state, bucket, chain)) {
-      this.appendOverflow(state, bucket, chain)
+    try {
+      const bucket = this.descend(key)
+      const parent = this.way[this.way.length - 1]
+      const chain = this.chainOf(bucket)
+      if (chain.length > SPREAD_CHAIN || (parent === undefined && chain.length === 1)) {
+        this.appendOverflow(state, bucket, chain)
+      } else if (parent !== undefined && chain.length === 1) {
+        this.relieve(state, bucket)
+      } else if (parent !== undefined && this.isFull(parent.block)) {
+        this.splitDirectory(this.way.length - 1)
+      } else if (!this.spread(state, bucket, chain)) {
+        this.appendOverflow(state, bucket, chain)
+      }
+    } finally {
+      this.pins.release()
     }
   }
 
@@ -163,18 +171,13 @@ export class Structure {
 
   /** A full bucket below a directory: shares, splits, or grows a chain. */
   private relieve(state: TransactionState, bucket: number): void {
-    const base = this.pool.get(bucket)
-    this.pool.pin(base)
-    try {
-      const count = this.sortRecords(base)
-      const first = this.positionAt(0)
-      if (first === this.positionAt(count - 1)) this.appendOverflow(state, bucket, [bucket])
-      else if (!this.share(state, bucket, base, count)) {
-        if (this.isFull(this.way[this.way.length - 1]!.block)) this.splitDirectory(this.way.length - 1)
-        else this.split(state, bucket, base, count)
-      }
-    } finally {
-      this.pool.unpin(base)
+    const base = this.pins.get(bucket)
+    const count = this.sortRecords(base)
+    const first = this.positionAt(0)
+    if (first === this.positionAt(count - 1)) this.appendOverflow(state, bucket, [bucket])
+    else if (!this.share(state, bucket, base, count)) {
+      if (this.isFull(this.way[this.way.length - 1]!.block)) this.splitDirectory(this.way.length - 1)
+      else this.split(state, bucket, base, count)
     }
   }
 
@@ -261,7 +264,7 @@ export class Structure {
     const at = this.cut(base, count, liveBytes(pool.arena, base) / 2)
     const { block: parent, entry } = this.way[this.way.length - 1]!
     const [fresh] = free.plan(1)
-    const parentBase = this.pool.getPinned(parent)
+    const parentBase = this.pins.get(parent)
     const freshBase = pool.fresh(fresh!)
     this.transactions.adoptFresh(state, fresh!)
     pool.preserve(base)
@@ -280,7 +283,6 @@ export class Structure {
     pool.changed(base, lsn)
     pool.formatted(freshBase, lsn)
     pool.changed(parentBase, lsn)
-    pool.unpin(parentBase)
     this.splits++
   }
 
@@ -311,12 +313,10 @@ export class Structure {
     const moved = this.bytesOf(base, right ? at : 0, right ? count : at)
     // The fuller of both must end less full than before, or two buckets could pass a group back and forth for ever.
     if (at === 0 || load + moved > this.usable || moved >= mine - load) return false
-    pool.pin(best.base)
-    pool.pin(parentBase)
+    this.pins.pin(best.base)
+    this.pins.pin(parentBase)
     this.transactions.beforeChange(state, best.block)
     this.logMove(bucket, base, best, parent, parentBase, right ? entry + 1 : entry, at, count, right)
-    pool.unpin(parentBase)
-    pool.unpin(best.base)
     this.redistributions++
     return true
   }
@@ -469,9 +469,9 @@ export class Structure {
     const { pool, log, free } = this
     const last = chain[chain.length - 1]!
     const [fresh] = free.plan(1)
-    const lastBase = this.pool.getPinned(last)
-    const freshBase = pool.fresh(fresh!)
+    const lastBase = this.pins.get(last)
     this.transactions.beforeChange(state, bucket)
+    const freshBase = pool.fresh(fresh!)
     pool.preserve(lastBase)
     formatBucket(pool.arena, freshBase, pool.blockSize)
     log.reserve(256)
@@ -484,7 +484,6 @@ export class Structure {
     const lsn = free.endRecord()
     pool.changed(lastBase, lsn)
     pool.formatted(freshBase, lsn)
-    pool.unpin(lastBase)
   }
 
   /**
@@ -492,22 +491,17 @@ export class Structure {
    * index block becomes a directory over them. False if equal positions stand against it.
    */
   private spread(state: TransactionState, bucket: number, chain: readonly number[]): boolean {
-    const { pool } = this
-    const bases = chain.map(block => this.pool.getPinned(block))
-    try {
-      const records = this.recordsOf(bases)
-      const total = records.reduce((sum, record) => sum + record.bytes, 0)
-      const least = Math.max(2, Math.ceil(total / (SPREAD_FILL * this.usable)))
-      for (let parts = least; parts <= least + 2; parts++) {
-        const groups = group(records, total / parts)
-        if (groups.length < 2 || groups.some(records => sumBytes(records) > this.usable)) continue
-        this.logSpread(state, bucket, chain, bases, groups)
-        return true
-      }
-      return false
-    } finally {
-      for (const base of bases) pool.unpin(base)
+    const bases = chain.map(block => this.pins.get(block))
+    const records = this.recordsOf(bases)
+    const total = records.reduce((sum, record) => sum + record.bytes, 0)
+    const least = Math.max(2, Math.ceil(total / (SPREAD_FILL * this.usable)))
+    for (let parts = least; parts <= least + 2; parts++) {
+      const groups = group(records, total / parts)
+      if (groups.length < 2 || groups.some(records => sumBytes(records) > this.usable)) continue
+      this.logSpread(state, bucket, chain, bases, groups)
+      return true
     }
+    return false
   }
 
   private recordsOf(bases: readonly number[]): PlacedRecord[] {
@@ -535,12 +529,8 @@ export class Structure {
     const parent = this.way[this.way.length - 1]
     const directory = parent === undefined ? bucket : parent.block
     const fresh = free.plan(groups.length)
-    const directoryBase = this.pool.getPinned(directory)
-    const freshBases = fresh.map(block => {
-      const base = pool.fresh(block)
-      pool.pin(base)
-      return base
-    })
+    const directoryBase = this.pins.get(directory)
+    const freshBases = fresh.map(block => this.pins.fresh(block))
     for (const block of fresh) this.transactions.adoptFresh(state, block)
     for (const base of bases) pool.preserve(base)
     pool.preserve(directoryBase)
@@ -570,13 +560,9 @@ export class Structure {
     log.endPart()
     const lsn = free.endRecord()
     for (const block of freed) pool.formatted(bases[chain.indexOf(block)]!, lsn)
-    for (const base of freshBases) {
-      pool.formatted(base, lsn)
-      pool.unpin(base)
-    }
+    for (const base of freshBases) pool.formatted(base, lsn)
     if (parent === undefined) pool.formatted(directoryBase, lsn)
     else pool.changed(directoryBase, lsn)
-    pool.unpin(directoryBase)
     this.splits += groups.length - 1
   }
 
@@ -610,12 +596,11 @@ export class Structure {
   private deepen(block: number): void {
     const { pool, log, free } = this
     const fresh = free.plan(2)
-    const base = this.pool.getPinned(block)
+    const base = this.pins.get(block)
     const count = entryCount(pool.arena, base)
     const level = directoryLevel(pool.arena, base)
     const middle = count >>> 1
-    const low = pool.fresh(fresh[0]!)
-    pool.pin(low)
+    const low = this.pins.fresh(fresh[0]!)
     const high = pool.fresh(fresh[1]!)
     pool.preserve(base)
     log.reserve(3 * pool.blockSize)
@@ -631,16 +616,14 @@ export class Structure {
     log.endPart()
     const lsn = free.endRecord()
     for (const formatted of [base, low, high]) pool.formatted(formatted, lsn)
-    pool.unpin(low)
-    pool.unpin(base)
   }
 
   /** Moves the upper half of a directory to a fresh one beside it. */
   private halve(block: number, parent: number, parentEntry: number): void {
     const { pool, log, free } = this
     const [fresh] = free.plan(1)
-    const base = this.pool.getPinned(block)
-    const parentBase = this.pool.getPinned(parent)
+    const base = this.pins.get(block)
+    const parentBase = this.pins.get(parent)
     const count = entryCount(pool.arena, base)
     const middle = count >>> 1
     const high = pool.fresh(fresh!)
@@ -660,8 +643,6 @@ export class Structure {
     pool.changed(base, lsn)
     pool.formatted(high, lsn)
     pool.changed(parentBase, lsn)
-    pool.unpin(parentBase)
-    pool.unpin(base)
   }
 
   /** Formats a directory with the entries [from, to) of another one, and logs its part. */
@@ -708,11 +689,15 @@ export class Structure {
   /** After a removal: unlinks an emptied overflow block, merges a nearly empty bucket, takes back a directory. */
   shrink(state: TransactionState, key: KeyBuffer): void {
     const { pool } = this
-    const bucket = this.descend(key)
-    const base = pool.get(bucket)
-    if (bucketNext(pool.arena, base) !== 0) this.unlinkEmpty(state, bucket)
-    else if (this.way.length > 0 && liveBytes(pool.arena, base) < MERGE_BELOW * this.usable)
-      this.merge(state, bucket)
+    try {
+      const bucket = this.descend(key)
+      const base = pool.get(bucket)
+      if (bucketNext(pool.arena, base) !== 0) this.unlinkEmpty(state, bucket)
+      else if (this.way.length > 0 && liveBytes(pool.arena, base) < MERGE_BELOW * this.usable)
+        this.merge(state, bucket)
+    } finally {
+      this.pins.release()
+    }
   }
 
   private unlinkEmpty(state: TransactionState, bucket: number): void {
@@ -720,8 +705,8 @@ export class Structure {
     const chain = this.chainOf(bucket)
     const at = chain.findIndex((block, i) => i > 0 && pool.arena.u16[(pool.get(block) + AT_LIVE) >>> 1] === 0)
     if (at < 0 || !this.transactions.mayRestructure(state, bucket)) return
-    const before = this.pool.getPinned(chain[at - 1]!)
-    const base = this.pool.getPinned(chain[at]!)
+    const before = this.pins.get(chain[at - 1]!)
+    const base = this.pins.get(chain[at]!)
     const next = bucketNext(pool.arena, base)
     free.plan(0)
     pool.preserve(before)
@@ -736,8 +721,6 @@ export class Structure {
     const lsn = free.endRecord()
     pool.changed(before, lsn)
     pool.formatted(base, lsn)
-    pool.unpin(before)
-    pool.unpin(base)
     this.merges++
   }
 
@@ -745,36 +728,29 @@ export class Structure {
   private merge(state: TransactionState, bucket: number): void {
     const { pool } = this
     const { block: parent, entry } = this.way[this.way.length - 1]!
-    const parentBase = this.pool.getPinned(parent)
-    const base = this.pool.getPinned(bucket)
-    try {
-      const count = entryCount(pool.arena, parentBase)
-      for (const side of [entry + 1, entry - 1]) {
-        if (side < 0 || side >= count) continue
-        const block = childOf(pool.arena, parentBase, this.capacity, side)
-        if (!this.transactions.mayRestructure(state, block)) continue
-        const other = pool.get(block)
-        const together = liveBytes(pool.arena, other) + liveBytes(pool.arena, base)
-        if (bucketNext(pool.arena, other) !== 0 || together > MERGE_UP_TO * this.usable) continue
-        const [left, right] =
-          side > entry
-            ? [
-                { block: bucket, base },
-                { block, base: other },
-              ]
-            : [
-                { block, base: other },
-                { block: bucket, base },
-              ]
-        pool.pin(other)
-        this.transactions.beforeChange(state, block)
-        this.logMerge(left!, right!, parent, parentBase, Math.max(entry, side))
-        pool.unpin(other)
-        break
-      }
-    } finally {
-      pool.unpin(base)
-      pool.unpin(parentBase)
+    const parentBase = this.pins.get(parent)
+    const base = this.pins.get(bucket)
+    const count = entryCount(pool.arena, parentBase)
+    for (const side of [entry + 1, entry - 1]) {
+      if (side < 0 || side >= count) continue
+      const block = childOf(pool.arena, parentBase, this.capacity, side)
+      if (!this.transactions.mayRestructure(state, block)) continue
+      const other = this.pins.get(block)
+      const together = liveBytes(pool.arena, other) + liveBytes(pool.arena, base)
+      if (bucketNext(pool.arena, other) !== 0 || together > MERGE_UP_TO * this.usable) continue
+      const [left, right] =
+        side > entry
+          ? [
+              { block: bucket, base },
+              { block, base: other },
+            ]
+          : [
+              { block, base: other },
+              { block: bucket, base },
+            ]
+      this.transactions.beforeChange(state, block)
+      this.logMerge(left!, right!, parent, parentBase, Math.max(entry, side))
+      break
     }
     this.shrinkDirectory(state, this.way.length - 1)
   }
@@ -784,44 +760,33 @@ export class Structure {
    * block `root` on; returns where to go on, or -1 when that was the last one.
    */
   pack(state: TransactionState, root: number, position: number): number {
-    const { pool, capacity } = this
-    const { arena } = pool
+    try {
+      return this.packFrom(state, root, position)
+    } finally {
+      this.pins.release()
+    }
+  }
+
+  private packFrom(state: TransactionState, root: number, position: number): number {
+    const { pins, capacity } = this
+    const { arena } = this.pool
     const bucket = this.descendTo(root, position)
     const depth = this.way.length - 1
     if (depth < 0) return -1
     const { block: parent, entry } = this.way[depth]!
-    const parentBase = this.pool.getPinned(parent)
-    const base = this.pool.getPinned(bucket)
-    let next = -1
-    try {
-      if (entry + 1 < entryCount(arena, parentBase)) {
-        const block = childOf(arena, parentBase, capacity, entry + 1)
-        const other = this.pool.getPinned(block)
-        try {
-          const isMerged = this.packInto(
-            state,
-            { block: bucket, base },
-            { block, base: other },
-            parent,
-            parentBase,
-            entry,
-          )
-          next = isMerged ? position : separatorOf(arena, parentBase, entry + 1)
-        } finally {
-          pool.unpin(other)
-        }
-      }
-    } finally {
-      pool.unpin(base)
-      pool.unpin(parentBase)
+    const parentBase = pins.get(parent)
+    const base = pins.get(bucket)
+    if (entry + 1 < entryCount(arena, parentBase)) {
+      const block = childOf(arena, parentBase, capacity, entry + 1)
+      const left = { block: bucket, base }
+      const right = { block, base: pins.get(block) }
+      const isMerged = this.packInto(state, left, right, parent, parentBase, entry)
+      return isMerged ? position : separatorOf(arena, parentBase, entry + 1)
     }
-    if (next < 0) {
-      // The last bucket of its directory: on to the next directory, before this one perhaps goes.
-      const after = this.highEnd()
-      this.shrinkDirectory(state, depth)
-      return after
-    }
-    return next
+    // The last bucket of its directory: on to the next directory, before this one perhaps goes.
+    const after = this.highEnd()
+    this.shrinkDirectory(state, depth)
+    return after
   }
 
   /** Moves what fits from a bucket to the one before it; true if that is all of it, and the bucket is gone. */
@@ -900,14 +865,14 @@ export class Structure {
   private mergeDirectories(depth: number): void {
     const { pool, log, free } = this
     const { block: parent, entry } = this.way[depth - 1]!
-    const parentBase = this.pool.getPinned(parent)
+    const parentBase = this.pins.get(parent)
     const count = entryCount(pool.arena, parentBase)
     const at = entry + 1 < count ? entry : entry - 1
     if (at >= 0) {
       const leftBlock = childOf(pool.arena, parentBase, this.capacity, at)
       const rightBlock = childOf(pool.arena, parentBase, this.capacity, at + 1)
-      const left = this.pool.getPinned(leftBlock)
-      const right = this.pool.getPinned(rightBlock)
+      const left = this.pins.get(leftBlock)
+      const right = this.pins.get(rightBlock)
       const moved = entryCount(pool.arena, right)
       if (entryCount(pool.arena, left) + moved <= this.capacity * MERGE_UP_TO) {
         free.plan(0)
@@ -928,18 +893,15 @@ export class Structure {
         pool.formatted(right, lsn)
         pool.changed(parentBase, lsn)
       }
-      pool.unpin(left)
-      pool.unpin(right)
     }
-    pool.unpin(parentBase)
   }
 
   /** The only child of an index block moves into it: a directory one level down, or a bucket that leaves room. */
   private flatten(state: TransactionState, block: number): void {
     const { pool, log, free } = this
-    const base = this.pool.getPinned(block)
+    const base = this.pins.get(block)
     const child = childOf(pool.arena, base, this.capacity, 0)
-    const childBase = this.pool.getPinned(child)
+    const childBase = this.pins.get(child)
     const isBucket = pool.arena.u8[childBase + AT_KIND] === BlockKind.bucket
     const fits =
       !isBucket ||
@@ -976,8 +938,6 @@ export class Structure {
       pool.formatted(childBase, lsn)
       this.merges++
     }
-    pool.unpin(childBase)
-    pool.unpin(base)
   }
 }
 

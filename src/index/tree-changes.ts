@@ -41,6 +41,8 @@ export class TreeChanges {
   private readonly insertExpiry: LeafChange
   private readonly removeExpiry: LeafChange
   private readonly planned: LeafChange[] = []
+  /** Until the record is there, the leaves of what is planned are pinned. */
+  private isPinned = false
 
   constructor(
     parts: {
@@ -71,7 +73,7 @@ export class TreeChanges {
    * record that takes its place, -1 if none does. The bucket at `base` of the pool stays where it is.
    */
   prepare(base: number, oldFlags: number, oldField: number, flags: number, field: number): void {
-    if (this.planned.length > 0) this.release()
+    this.giveUp()
     const isNew = oldFlags < 0
     const goes = flags < 0
     let oldExpires = !isNew && (oldFlags & RecordFlag.expires) !== 0
@@ -85,6 +87,7 @@ export class TreeChanges {
     const { pool, key } = this
     if (expires) this.putTime(this.newExpiry, field)
     if (oldExpires) this.putTime(this.oldExpiry, oldField)
+    this.isPinned = true
     pool.pin(base)
     try {
       if (inOrder && isNew) this.plan(this.insertKey, key.at, key.length)
@@ -92,7 +95,7 @@ export class TreeChanges {
       if (expires) this.plan(this.insertExpiry, this.newExpiry, EXPIRY_BYTES + key.length)
       if (oldExpires) this.plan(this.removeExpiry, this.oldExpiry, EXPIRY_BYTES + key.length)
     } catch (error) {
-      this.release()
+      this.giveUp()
       throw error
     } finally {
       pool.unpin(base)
@@ -157,10 +160,8 @@ export class TreeChanges {
 
   /** The record was appended at `lsn`. */
   finish(lsn: number): void {
-    for (const change of this.planned) {
-      this.pool.changed(change.base, lsn)
-      this.pool.unpin(change.base)
-    }
+    this.unpin()
+    for (const change of this.planned) this.pool.changed(change.base, lsn)
   }
 
   /** After the record: nearly empty leaves merge. A damaged neighbour must not make a removal, or a rollback, fail. */
@@ -180,9 +181,16 @@ export class TreeChanges {
     }
   }
 
-  /** Gives up what was prepared, when the change did not come about. */
-  private release(): void {
-    for (const change of this.planned) this.pool.unpin(change.base)
+  /** Gives up what was prepared, if the change has not come about. */
+  giveUp(): void {
+    if (this.planned.length === 0) return
+    this.unpin()
     this.planned.length = 0
+  }
+
+  private unpin(): void {
+    if (!this.isPinned) return
+    for (const change of this.planned) this.pool.unpin(change.base)
+    this.isPinned = false
   }
 }

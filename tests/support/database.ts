@@ -1,3 +1,4 @@
+import type { Engine } from '../../src/engine.ts'
 import { type Database, memoryStorage, type OpenOptions, open, type VerifyReport } from '../../src/index.ts'
 import { withDirectory } from './directory.ts'
 import { type Image, readImage } from './image.ts'
@@ -76,13 +77,15 @@ export async function withMemoryDatabase<V = string>(
   await withDatabase<V>({ storage: memoryStorage(), ...options }, body)
 }
 
-/** `verify` finds nothing wrong, and its count of records is right. */
+/** `verify` finds nothing wrong, its count of records is right, and no frame of the pool is pinned. */
 export async function expectVerified<V>(db: Database<V>, records?: number): Promise<VerifyReport> {
   const before = db.stats().records
   const report = await db.verify()
   if (!report.ok || report.problemCount !== 0 || report.problems.length !== 0) {
     throw new Error(`verify found ${report.problemCount} problems:\n${report.problems.join('\n')}`)
   }
+  const { pinned } = (db as unknown as { engine: Engine }).engine.pool
+  if (pinned !== 0) throw new Error(`${pinned} pins are held between two operations`)
   // Expired records may be swept meanwhile.
   const after = db.stats().records
   const isRight =
