@@ -96,9 +96,12 @@ export class Database<V = string> {
     )
     this.ranges = new Ranges(this.store, directory, this.binaryKeys)
     this.watching = new Watching(this.store, this.binaryKeys)
-    this.sweeper = new Sweeper(engine, () => this.makeDurable(false))
+    this.sweeper = new Sweeper(engine, () => this.write())
     if (!options.readOnly) this.sweeper.begin()
-    this.groupCommit = new GroupCommit(() => this.makeDurable())
+    this.groupCommit = new GroupCommit(
+      () => this.makeDurable(),
+      () => this.makeDurableAside(),
+    )
   }
 
   /** The value of a key, or `undefined`. */
@@ -209,7 +212,8 @@ export class Database<V = string> {
   /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
   async flush(): Promise<void> {
     this.check()
-    this.engine.log.sync()
+    await this.engine.log.syncAside()
+    this.watching.publish(this.engine.log.syncedLsn)
   }
 
   /** Begins an explicit transaction; end it with `commit` or `rollback`. */
@@ -421,7 +425,7 @@ export class Database<V = string> {
       binaryKeys: this.binaryKeys,
       check: () => this.check(),
       checkWritable: () => this.checkWritable(),
-      makeDurable: () => this.makeDurable(),
+      makeDurable: () => this.groupCommit.begin(),
       expires: time => this.sweeper.schedule(time),
     })
   }
@@ -540,15 +544,41 @@ export class Database<V = string> {
   }
 
   /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
-  private makeDurable(promised: boolean = true): void {
+  private makeDurable(): void {
     const { log, checkpointer } = this.engine
-    if (!promised) log.write()
-    else if (this.durability === 'power') {
+    if (this.durability === 'power') {
       checkpointer.beforeSync()
       log.sync()
     } else if (this.durability === 'process') log.write()
     else if (!this.writeTimer) this.writeLater()
     this.watching.publish()
+    checkpointer.afterCommit()
+  }
+
+  /** The same while others go on; undefined where it is soon done in line. */
+  private makeDurableAside(): Promise<void> | undefined {
+    const { log } = this.engine
+    const { syncsAside = false } = this.storage
+    if (!syncsAside || this.durability !== 'power' || log.pace.isShort || log.isSynced) return undefined
+    return this.syncAside()
+  }
+
+  private async syncAside(): Promise<void> {
+    const { engine } = this
+    const { log, checkpointer } = engine
+    checkpointer.beforeSync()
+    await log.syncAside()
+    // What was committed meanwhile waits for the next sync.
+    this.watching.publish(log.syncedLsn)
+    if (!engine.closed) checkpointer.afterCommit()
+  }
+
+  /** After changes that nobody was promised: written, and synced only for those who watch. */
+  private write(): void {
+    const { log, checkpointer } = this.engine
+    log.write()
+    if (this.durability !== 'power') this.watching.publish()
+    else if (this.watching.publish(log.syncedLsn) > 0) this.groupCommit.wait().catch(() => {})
     checkpointer.afterCommit()
   }
 

@@ -19,7 +19,8 @@ export interface RecordsOwner {
   readonly binaryKeys: boolean
   check(): void
   checkWritable(): void
-  makeDurable(): void
+  /** Undefined if it is done. */
+  makeDurable(): Promise<void> | undefined
   /** Something expires at this time. */
   expires(time: number): void
 }
@@ -219,8 +220,11 @@ export class Records<V> {
     return undefined
   }
 
-  /** Makes everything that was committed as durable as the database's `durability` says. */
-  settle(): void {
-    this.owner.makeDurable()
+  /**
+   * Makes everything that was committed as durable as the database's `durability` says: undefined if it is when this
+   * returns, else a promise, while others go on.
+   */
+  settle(): Promise<void> | undefined {
+    return this.owner.makeDurable()
   }
 }

@@ -43,13 +43,16 @@ export class Watching<V> {
     return watcher
   }
 
-  /** The commit of what has been noted is durable. */
-  publish(): void {
-    if (this.pending.length === 0) return
-    const noted = this.pending
-    this.pending = []
+  /** What has been noted of commits up to an LSN is durable; returns how many changes are not yet. */
+  publish(through: number = Number.POSITIVE_INFINITY): number {
+    const { pending } = this
+    if (pending.length === 0) return 0
+    const left = pending.findIndex(({ change }) => change.commit > through)
+    const noted = left < 0 ? pending : pending.slice(0, left)
+    this.pending = left < 0 ? [] : pending.slice(left)
     for (const watcher of [...this.watchers])
       for (const { bytes, change } of noted) if (isWithin(bytes, watcher.range)) watcher.add(change)
+    return this.pending.length
   }
 
   /** An autocommit has changed the key in the key buffer. */

@@ -7,7 +7,8 @@
  *    8   4  checksum of bytes 12-63    32   8  LSN of the first byte behind this sector
  *   12   4  salt of this use           40   4  bytes of the segment
  *
- * Group: what one write carries. Begins on a fresh sector when the one before it was synced.
+ * Group: what one write carries. Begins on a fresh sector when the one before it was synced; before it is synced aside,
+ * a system record without parts fills its last sector.
  *    0   4  magic                      16   8  LSN of this group
  *    4   4  checksum of the rest       24   8  synced through: every byte below this LSN was synced before
  *    8   4  bytes of the group

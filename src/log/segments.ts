@@ -29,6 +29,8 @@ export interface Segment {
   isHalf: boolean
   /** Bytes that the file has, zeros ahead of the log included. */
   allocated: number
+  /** It is being synced aside. */
+  isBusy: boolean
 }
 
 export class LogSegments {
@@ -38,7 +40,9 @@ export class LogSegments {
   readonly active: Segment[] = []
   fsyncs = 0
   private readonly spare: Segment[] = []
+  /** Segments with writes that no sync covers, and those whose writes are being synced aside. */
   private readonly unsynced: Set<Segment> = new Set()
+  private syncing: readonly Segment[] = []
   private readonly storage: Storage
   private readonly uuid: Uint8Array
   private readonly home: Home | undefined
@@ -86,6 +90,7 @@ export class LogSegments {
         capacity: header?.capacity ?? file.size(),
         isHalf: header?.copies.includes(false) ?? false,
         allocated: file.size(),
+        isBusy: false,
       }
       if (header) this.active.push(segment)
       else this.spare.push(segment)
@@ -150,12 +155,32 @@ export class LogSegments {
     return segment !== undefined && SEGMENT_HEADER_BYTES + lsn - segment.startLsn + length <= segment.capacity
   }
 
+  /** Syncs every write so far, those included that are being synced aside. */
   sync(): void {
-    for (const segment of this.unsynced) {
+    for (const segment of new Set([...this.syncing, ...this.unsynced])) {
       segment.file.sync()
       this.fsyncs++
     }
     this.unsynced.clear()
+    this.syncing = []
+  }
+
+  /**
+   * The same in the background; one at a time. What is written meanwhile makes its segment an unsynced one again. A
+   * segment may be started anew meanwhile, which a sync that covers its header follows, but its file is not closed.
+   */
+  async syncAside(): Promise<void> {
+    const due = [...this.unsynced]
+    this.unsynced.clear()
+    this.syncing = due
+    for (const segment of due) segment.isBusy = true
+    try {
+      await Promise.all(due.map(({ file }) => file.syncAsync()))
+      this.fsyncs += due.length
+    } finally {
+      for (const segment of due) segment.isBusy = false
+      this.syncing = []
+    }
   }
 
   /** After analysis: only the chain is the log; what else there is waits to be used again, or deleted. */
@@ -230,11 +255,13 @@ export class LogSegments {
   }
 
   private trimSpares(keep: number): void {
-    if (this.spare.length <= keep) return
     while (this.spare.length > keep) {
-      const segment = this.spare[this.spare.length - 1]!
+      // One that is being synced aside waits for the next time.
+      const at = this.spare.findLastIndex(({ isBusy }) => !isBusy)
+      if (at < 0) return
+      const segment = this.spare[at]!
       requireInPlace(segment.file)
-      this.spare.pop()
+      this.spare.splice(at, 1)
       this.unsynced.delete(segment)
       try {
         this.storage.remove(segment.file.path)
@@ -250,7 +277,16 @@ export class LogSegments {
     const name = `${String(this.nextName++).padStart(8, '0')}.log`
     const file = this.storage.open(this.storage.join(this.directory, name), { create: true })
     const capacity = this.segmentBytes
-    this.spare.push({ file, name, startLsn: 0, salt: 0, capacity, isHalf: false, allocated: 0 })
+    this.spare.push({
+      file,
+      name,
+      startLsn: 0,
+      salt: 0,
+      capacity,
+      isHalf: false,
+      allocated: 0,
+      isBusy: false,
+    })
     this.storage.syncDirectory(this.directory)
     // Nothing is written to it unless the name was that of this log's directory before and after.
     this.requirePlace()

@@ -6,7 +6,8 @@
  *
  * Invariants
  *  L1  After `reserve(n)` the building of up to n bytes cannot fail, so a block may be changed first.
- *  L2  A group begins on a fresh sector if the bytes before it were synced, or are being synced.
+ *  L2  A group begins on a fresh sector if the bytes before it were synced, or are being synced: the log is filled up to
+ *      that sector before a sync aside, whose end a reader could not tell from the header of the next group.
  *  L3  A failed write or sync is never retried: `health` fails and everything after it is refused.
  */
 import { Arena, writeU64 } from '../bytes.ts'
@@ -26,8 +27,11 @@ import {
 } from './format.ts'
 import type { Health } from './health.ts'
 import type { LogSegments, Segment } from './segments.ts'
+import { SyncPace } from './sync-pace.ts'
 
 const SECTOR = 512
+/** Room that the filling of a sector may take. */
+const PADDING_BYTES: number = SECTOR + RECORD_HEADER_BYTES
 
 export class LogWriter {
   /** LSN behind the last record. */
@@ -42,6 +46,8 @@ export class LogWriter {
   /** Bytes of records other than block images: what recovery has to redo. */
   redoBytes = 0
   readonly segments: LogSegments
+  /** How long its syncs take. */
+  readonly pace: SyncPace
   readonly capacity: number
   private readonly arena: Arena
   private readonly storage: Storage
@@ -63,12 +69,15 @@ export class LogWriter {
   private parts = 0
   private alignNext = true
   private readonly preallocate: boolean
+  /** The sync that is under way aside, and the one that follows it. */
+  private aside: Promise<void> | undefined
+  private nextAside: Promise<void> | undefined
   /** Bytes read back from the segments, for undo. */
   private readBack: Arena | undefined
   private windowLsn = 0
   private windowEnd = 0
 
-  /** The buffer is [start, start + capacity) of the arena. */
+  /** The buffer is [start, start + capacity) of the arena; a group may fill all but the room for padding. */
   constructor(
     arena: Arena,
     start: number,
@@ -81,7 +90,7 @@ export class LogWriter {
   ) {
     this.arena = arena
     this.start = start
-    this.capacity = capacity
+    this.capacity = capacity - PADDING_BYTES
     this.segments = segments
     this.storage = storage
     this.health = health
@@ -92,6 +101,7 @@ export class LogWriter {
     this.position = start
     this.preallocate = preallocate
     this.notedSegment = segments.current
+    this.pace = new SyncPace(storage)
   }
 
   /** Makes room for `bytes` of records (L1). */
@@ -241,18 +251,32 @@ export class LogWriter {
 
   /** Hands what is in the buffer to the operating system. */
   write(): void {
-    const length = this.position - this.start
-    if (length <= GROUP_HEADER_BYTES) return
+    if (this.position - this.start > GROUP_HEADER_BYTES) this.writeGroup(false)
+  }
+
+  /** The same, and what is unsynced ends with a sector. */
+  private writePadded(): void {
+    if (this.position - this.start > GROUP_HEADER_BYTES) this.writeGroup(true)
+    else if (this.writtenLsn > this.syncedLsn && this.paddingAt(this.writtenLsn) > 0) {
+      if (this.position === this.start) this.openGroup()
+      this.writeGroup(true)
+    }
+  }
+
+  private writeGroup(padded: boolean): void {
     this.health.check()
     const { arena, start, segments } = this
     const w = start >>> 2
+    let length = this.position - start
     try {
       const { afterSegmentStart } = this
+      const padding = padded ? this.paddingAt(this.groupLsn + length) : 0
       if (afterSegmentStart !== undefined) {
         this.afterSegmentStart = undefined
         segments.startSegment(this.groupLsn)
         afterSegmentStart()
-      } else if (!segments.hasRoom(this.groupLsn, length)) segments.startSegment(this.groupLsn)
+      } else if (!segments.hasRoom(this.groupLsn, length + padding)) segments.startSegment(this.groupLsn)
+      if (padded) length += this.pad(this.paddingAt(this.groupLsn + length))
       arena.u32[w] = GROUP_MAGIC
       arena.u32[w + 2] = length
       arena.u32[w + 3] = segments.current!.salt
@@ -269,20 +293,89 @@ export class LogWriter {
     this.position = start
   }
 
+  /** Bytes of a record that fills the sector in which the log would end at an LSN. */
+  private paddingAt(lsn: number): number {
+    const bytes = this.sectorAfter(lsn) - lsn
+    return bytes > 0 && bytes < RECORD_HEADER_BYTES ? bytes + SECTOR : bytes
+  }
+
+  /** Appends a record of so many bytes that says nothing. */
+  private pad(bytes: number): number {
+    if (bytes === 0) return 0
+    const { arena, position } = this
+    arena.clear(position, position + bytes)
+    arena.u32[position >>> 2] = bytes
+    arena.u8[position + 4] = RecordType.system
+    this.position = position + bytes
+    this.endLsn += bytes
+    return bytes
+  }
+
   /** Makes every record so far survive power loss. */
   sync(): void {
     this.write()
     if (this.syncedLsn === this.writtenLsn) return
     this.health.check()
+    const started = this.pace.now()
     try {
       this.segments.sync()
     } catch (error) {
       throw this.health.fail(error)
     }
-    this.syncedLsn = this.writtenLsn
+    this.pace.inLine(this.pace.now() - started)
     this.alignNext = true
+    this.synced(this.writtenLsn)
+  }
+
+  /** Every record so far survives power loss. */
+  get isSynced(): boolean {
+    return this.syncedLsn === this.writtenLsn && this.position - this.start <= GROUP_HEADER_BYTES
+  }
+
+  /**
+   * The same while others go on, where the storage can: resolves when every record that was appended before the call
+   * survives power loss. One sync is under way at a time; the next one serves all who call meanwhile.
+   */
+  syncAside(): Promise<void> {
+    if (this.aside === undefined) {
+      this.aside = this.syncBehind().finally(() => {
+        this.aside = undefined
+      })
+      return this.aside
+    }
+    this.nextAside ??= this.aside.then(() => {
+      this.nextAside = undefined
+      return this.syncAside()
+    })
+    return this.nextAside
+  }
+
+  private async syncBehind(): Promise<void> {
+    if (this.storage.syncsAside !== true) {
+      this.sync()
+      return
+    }
+    this.writePadded()
+    if (this.syncedLsn === this.writtenLsn) return
+    this.health.check()
+    const through = this.writtenLsn
+    const started = this.pace.now()
+    try {
+      await this.segments.syncAside()
+    } catch (error) {
+      throw this.health.fail(error)
+    }
+    this.pace.aside(this.pace.now() - started)
+    this.health.check()
+    this.synced(through)
+  }
+
+  /** The log survives power loss up to an LSN; a sync in line may have gone further, and the files be closed since. */
+  private synced(through: number): void {
+    if (through <= this.syncedLsn) return
+    this.syncedLsn = through
     const { current } = this.segments
-    if (current !== this.notedSegment && this.onSegmentSynced()) this.notedSegment = current
+    if (current !== this.notedSegment && this.isSynced && this.onSegmentSynced()) this.notedSegment = current
   }
 
   /** Where a record that was appended earlier lies, for undo: in the buffer, or read back from its segment. */
@@ -345,8 +438,13 @@ export class LogWriter {
   }
 
   private alignEnd(): void {
-    const segmentStart = this.segments.current?.startLsn ?? this.endLsn
-    this.endLsn = segmentStart + Math.ceil((this.endLsn - segmentStart) / SECTOR) * SECTOR
+    this.endLsn = this.sectorAfter(this.endLsn)
+  }
+
+  /** Where the sector begins in which nothing stands if the log ends at this LSN. */
+  private sectorAfter(lsn: number): number {
+    const segmentStart = this.segments.current?.startLsn ?? lsn
+    return segmentStart + Math.ceil((lsn - segmentStart) / SECTOR) * SECTOR
   }
 
   private openGroup(): void {

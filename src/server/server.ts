@@ -1,6 +1,6 @@
 /**
  * The server: accepts clients, and once per turn of the event loop makes durable what all of them have written, then
- * sends all replies of the turn.
+ * sends all replies of the turn. Where the log is synced aside, the next turns go on meanwhile; their replies wait.
  *
  * Invariants
  *  N1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
@@ -24,6 +24,11 @@ import { Session } from './session.ts'
 import { freeSocketPath } from './socket-path.ts'
 
 export type Address = { host: string; port: number } | { path: string }
+
+/** A turn of the event loop, and the clients that are to be sent something at its end. */
+interface Turn {
+  readonly sessions: readonly Session[]
+}
 
 /** Time that clients have to take their last replies. */
 const GRACE_MS = 2000
@@ -54,6 +59,8 @@ export class Server {
   private bound: Address | undefined
   private metrics: MetricsServer | undefined
   private toSend: Session[] = []
+  /** Turns whose replies wait until what they answer is durable, the oldest first. */
+  private readonly unsettled: Turn[] = []
   private scheduled = false
   private nextId = 1
   private timer: ReturnType<typeof setInterval> | undefined
@@ -209,20 +216,36 @@ export class Server {
     this.toSend = []
     this.turns++
     this.turnTime = Date.now()
-    if (this.failure === undefined && !this.db.closed) {
-      try {
-        this.keys.records.settle()
-      } catch (error) {
-        this.fail(error)
-      }
-    }
-    let all = true
     for (const session of sessions) {
       session.listed = false
-      if (this.failure !== undefined) session.destroy('the storage has failed')
-      else if (!session.send()) all = false
+      session.seal()
     }
-    this.out.reuse(all && this.toSend.length === 0)
+    const turn: Turn = { sessions }
+    this.unsettled.push(turn)
+    const isOver = this.failure !== undefined || this.db.closed
+    const durable = isOver ? undefined : this.keys.records.settle()
+    if (durable === undefined) this.sendThrough(turn)
+    else
+      durable.then(
+        () => this.sendThrough(turn),
+        error => {
+          this.fail(error)
+          this.sendThrough(turn)
+        },
+      )
+  }
+
+  /** What a turn, and with it those before it, have answered is durable (N1), or the storage has failed (N2). */
+  private sendThrough(last: Turn): void {
+    const at = this.unsettled.indexOf(last)
+    if (at < 0) return
+    let all = true
+    for (const { sessions } of this.unsettled.splice(0, at + 1))
+      for (const session of sessions) {
+        if (this.failure !== undefined) session.destroy('the storage has failed')
+        else if (!session.send()) all = false
+      }
+    if (this.unsettled.length === 0) this.out.reuse(all && this.toSend.length === 0)
   }
 
   /** @internal The storage has failed: nothing is answered any more, and the server closes. */

@@ -1,8 +1,8 @@
 /**
  * One client: what has arrived from it, what it is to be sent, and the state that its commands leave behind.
  *
- * Requests are executed as they arrive, but their replies stay in `pending` until the server says `send`, after the
- * writes of the turn have become durable.
+ * Requests are executed as they arrive, but their replies stay here until the server says `send`, after the writes of
+ * their turn have become durable: in `pending`, and from the end of the turn on in `sealed`.
  */
 import type { Socket } from 'node:net'
 import type { QueuedCall } from './calls.ts'
@@ -63,6 +63,8 @@ export class Session implements KeyWatcher {
   /** The server knows that there is something to be sent. */
   listed = false
   private pending: Buffer[] = []
+  /** What `seal` has set apart, a piece for each turn, the oldest first. */
+  private sealed: Buffer[][] = []
   private pendingBytes = 0
   private inputEnded = false
   /** Has stopped for what is unsent, with requests left to be executed. */
@@ -226,33 +228,41 @@ export class Session implements KeyWatcher {
     else socket.pause()
   }
 
-  /** Everything that was written is durable: it may go out. True if all of it has gone. */
+  /** The turn ends: what was written in it goes out with the next `send`, what is written from now on does not. */
+  seal(): void {
+    this.sealed.push(this.pending)
+    this.pending = []
+  }
+
+  /** What was sealed first is durable: it may go out. True if the socket has taken all of it. */
   send(): boolean {
-    const { socket, pending } = this
+    const { socket } = this
     if (this.closed) {
+      this.sealed = []
       this.pending = []
       this.pendingBytes = 0
       return true
     }
-    if (pending.length > 0) {
-      this.pending = []
-      this.server.bytesSent += this.pendingBytes
-      this.pendingBytes = 0
-      if (pending.length === 1) socket.write(pending[0]!)
+    const due = this.sealed.shift() ?? []
+    if (due.length > 0) {
+      const bytes = due.reduce((sum, stretch) => sum + stretch.length, 0)
+      this.server.bytesSent += bytes
+      this.pendingBytes -= bytes
+      if (due.length === 1) socket.write(due[0]!)
       else {
         socket.cork()
-        for (const stretch of pending) socket.write(stretch)
+        for (const stretch of due) socket.write(stretch)
         socket.uncork()
       }
     }
     const { writableLength } = socket
     const { maxOutputBytes, pauseOutputBytes } = this.server.settings
     if (writableLength > maxOutputBytes) this.destroy('too much output')
-    else if (!this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
+    else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
       this.closing = true
       socket.end()
       this.linger ??= setTimeout(() => socket.destroy(), LINGER_MS)
-    } else if (this.stopped && writableLength < pauseOutputBytes) setImmediate(() => this.goOn())
+    } else if (this.stopped && this.unsent < pauseOutputBytes) setImmediate(() => this.goOn())
     return writableLength === 0
   }
 
@@ -282,6 +292,7 @@ export class Session implements KeyWatcher {
     this.closing = true
     clearTimeout(this.linger)
     this.pending = []
+    this.sealed = []
     this.pendingBytes = 0
     this.queue = undefined
     this.unwatchAll()

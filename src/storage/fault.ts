@@ -20,6 +20,8 @@ import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from '.
 
 const ROOT = 0
 const SECTOR = 512
+/** Operations for which the clock runs alike. */
+const SPELL = 128
 
 export { type CrashPolicy, crashPolicies } from './fault-crash.ts'
 export type { Fault, FaultEffect, OperationKind } from './fault-rules.ts'
@@ -56,6 +58,7 @@ export class FaultDisk {
   private readonly locks: Set<string> = new Set()
   private nextNode = 1
   private sequence = 0
+  private ticks = 0
 
   constructor(options: FaultDiskOptions = {}, nodes?: Map<number, DiskNode>, nextNode: number = 1) {
     this.random = new Random(options.seed ?? 1)
@@ -304,6 +307,12 @@ export class FaultDisk {
     return node.live.size
   }
 
+  /** Follows from what the disk does, as everything here: its syncs seem short for a while, then long, and so on. */
+  private tick(): number {
+    this.ticks += (this.sequence & SPELL) === 0 ? 3 : 0.1
+    return this.ticks
+  }
+
   private makeStorage(): Storage {
     return {
       name: 'fault',
@@ -412,6 +421,7 @@ export class FaultDisk {
       deflate: this.deflate,
       now: this.now,
       syncsAside: this.syncsAside,
+      monotonic: () => this.tick(),
       memoryBytes: undefined,
     }
   }

@@ -93,6 +93,8 @@ export interface Storage {
   readonly deflate?: Deflate | undefined
   /** `syncAsync` of a file leaves the thread free meanwhile, so that a long one is worth doing aside. */
   readonly syncsAside?: boolean | undefined
+  /** Milliseconds of a clock that never goes back, to measure how long a sync takes. Default: `performance.now`. */
+  readonly monotonic?: (() => number) | undefined
   /** Milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined
   /** Memory of the machine in bytes, if known: sets the default size of the buffer pool. */

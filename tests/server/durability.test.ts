@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { type File, memoryStorage, type Storage } from '../../src/index.ts'
 import { pause } from '../support/child.ts'
+import { Gate } from '../support/gate.ts'
 import { withServer } from './wire.ts'
 
 /** Storage in memory that calls `onSync` before each sync of a file. */
@@ -96,5 +97,97 @@ test('after a sync that failed nothing is answered any more, and the server clos
     { storage },
   ).catch(() => {})
   expect(outcome).toBeInstanceOf(Error)
+  expect(String(outcome)).toContain('EIO')
+})
+
+/** Waits until `isSo`, which the turns of the event loop bring about. */
+async function until(isSo: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`never: ${isSo}`)
+    await pause(1)
+  }
+}
+
+test('while the log is synced aside requests go on, and each reply waits for what it shows', async () => {
+  const gate = new Gate()
+  await withServer(
+    {},
+    async ({ client, server }) => {
+      const [writer, reader] = [await client(), await client()]
+      await writer.expect('PING\r\n', '+PONG\r\n')
+      await reader.expect('PING\r\n', '+PONG\r\n')
+      writer.received = ''
+      reader.received = ''
+      const executed = server.commandsProcessed
+      writer.write('SET a 1\r\n')
+      await until(() => gate.waiting() === 1)
+      // Of the same client, and of another one that reads what is not durable.
+      writer.write('SET a 2\r\nGET a\r\nPING\r\n')
+      await until(() => server.commandsProcessed === executed + 4)
+      reader.write('GET a\r\n')
+      await until(() => server.commandsProcessed === executed + 5)
+      await pause(20)
+      expect([writer.received, reader.received]).toEqual(['', ''])
+      gate.letGo()
+      await until(() => writer.received !== '' && gate.waiting() === 1)
+      await pause(20)
+      expect([writer.received, reader.received]).toEqual(['+OK\r\n', ''])
+      gate.letGo()
+      await writer.until(text => text.endsWith('PONG\r\n'))
+      await reader.until(text => text.endsWith('2\r\n'))
+      expect(writer.received).toBe('+OK\r\n+OK\r\n$1\r\n2\r\n+PONG\r\n')
+      expect(reader.received).toBe('$1\r\n2\r\n')
+      // Nothing is to be synced: nobody waits.
+      await reader.expect('GET a\r\n', '$1\r\n2\r\n')
+    },
+    { storage: gate.storage },
+  )
+})
+
+test('a client that leaves, or ends its side, while its write is being synced', async () => {
+  const gate = new Gate()
+  await withServer(
+    {},
+    async ({ client, server }) => {
+      const [gone, ends, stays] = [await client(), await client(), await client()]
+      gone.write('SET a 1\r\n')
+      ends.write('SET b 1\r\n')
+      stays.write('SET c 1\r\n')
+      ends.socket.end()
+      await until(() => server.commandsProcessed === 3 && gate.waiting() === 1)
+      gone.socket.destroy()
+      await pause(10)
+      expect([ends.received, ends.closed]).toEqual(['', false])
+      const timer = setInterval(() => gate.letGo(), 2)
+      await stays.until(text => text === '+OK\r\n')
+      expect(await ends.untilClosed()).toBe('+OK\r\n')
+      stays.received = ''
+      await stays.expect('MGET a b\r\n', '*2\r\n$1\r\n1\r\n$1\r\n1\r\n')
+      clearInterval(timer)
+    },
+    { storage: gate.storage },
+  )
+})
+
+test('a sync aside that fails: none of the replies that wait for it leaves', async () => {
+  const gate = new Gate()
+  let outcome: unknown
+  await withServer(
+    { logLevel: 'silent' },
+    async ({ client, server }) => {
+      const [a, b] = [await client(), await client()]
+      a.write('SET a 1\r\n')
+      await until(() => gate.waiting() === 1)
+      b.write('GET a\r\n')
+      await until(() => server.commandsProcessed === 2)
+      await pause(5)
+      gate.letGo(Object.assign(new Error('EIO'), { code: 'EIO' }))
+      expect(await a.untilClosed()).toBe('')
+      expect(await b.untilClosed()).toBe('')
+      outcome = await server.done.catch(error => error)
+    },
+    { storage: gate.storage },
+  ).catch(() => {})
   expect(String(outcome)).toContain('EIO')
 })
