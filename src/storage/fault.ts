@@ -271,9 +271,16 @@ export class FaultDisk {
     return over <= free ? length : Math.max(0, length - over + Math.max(0, free))
   }
 
+  /** Bytes of the files that have a name. */
   private used(): number {
     let used = 0
-    for (const node of this.nodes.values()) if (node instanceof FileNode) used += node.live.size
+    for (const directory of this.nodes.values()) {
+      if (!(directory instanceof DirectoryNode)) continue
+      for (const number of directory.live.values()) {
+        const node = this.nodes.get(number)
+        if (node instanceof FileNode) used += node.live.size
+      }
+    }
     return used
   }
 
@@ -390,6 +397,10 @@ export class FaultDisk {
       },
 
       allocatedBytes: (path): number => this.fileAt(path).live.allocated,
+
+      // Without a capacity nobody knows: the engine then keeps no reserve.
+      freeBytes: (): number | undefined =>
+        this.capacity === Number.POSITIVE_INFINITY ? undefined : Math.max(0, this.capacity - this.used()),
 
       lock: (path): DirectoryLock => {
         this.directoryNumber('lock', path)

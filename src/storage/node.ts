@@ -14,6 +14,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  statfsSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -104,6 +105,15 @@ export const nodeStorage: Storage = {
 
   allocatedBytes(path: string): number {
     return attempt('look up', path, () => lstatSync(path).blocks * 512)
+  },
+
+  freeBytes(directory: string): number | undefined {
+    try {
+      const { bavail, bsize } = statfsSync(directory)
+      return bavail * bsize
+    } catch {
+      return undefined
+    }
   },
 
   lock(directory: string): DirectoryLock {

@@ -81,6 +81,11 @@ export interface Storage {
   /** Bytes that the file really takes on the disk (allocated, not apparent). */
   allocatedBytes(path: string): number
   /**
+   * Bytes that this process may still write on the file system of a directory, where that can be told; a quota may
+   * allow less. Undefined, or left out: nobody knows.
+   */
+  freeBytes?(directory: string): number | undefined
+  /**
    * Takes the lock of a database directory, or throws `DatabaseLockedError` naming the owner's pid.
    * Covers other processes and other handles of this one.
    */
