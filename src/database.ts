@@ -28,6 +28,7 @@ import { Records } from './records.ts'
 import { Snapshot } from './snapshot.ts'
 import { collectStats } from './stats.ts'
 import { Home } from './storage/home.ts'
+import { overlayStorage } from './storage/overlay.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Transaction } from './transaction.ts'
@@ -771,7 +772,7 @@ export const openOn = <V = string>(
     const engine = new Engine(
       home,
       {
-        storage,
+        storage: options.readOnly ? overlayStorage(storage) : storage,
         readOnly: options.readOnly,
         cacheBytes: options.cacheBytes,
         checkpointBytes: options.checkpointBytes,

@@ -54,6 +54,7 @@ const FIRST_POOL_BYTES = 25165824
 
 export interface EngineOptions {
   storage: Storage
+  /** Nothing is to stay of what is written, recovery included: the storage keeps it in memory, over files that it only reads. */
   readOnly: boolean
   cacheBytes: number
   checkpointBytes: number
@@ -107,7 +108,7 @@ export class Engine {
     this.readOnly = readOnly
     this.now = storage.now ?? Date.now
     const dataPath = storage.join(directory, 'data')
-    const opened = storage.open(dataPath, { readOnly })
+    const opened = storage.open(dataPath)
     this.home.keep(opened)
     let segments: LogSegments | undefined
     try {
@@ -119,7 +120,7 @@ export class Engine {
       const segmentBytes = alignUp(Math.max(options.logSegmentBytes, 16 * blockSize, 131072), PAGE)
       segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes, this.home)
       requireLog(storage, segments.directory)
-      segments.load(readOnly)
+      segments.load(false)
       const reader = new LogReader(segments, storage)
       const analysis = analyse(reader, metadata, segments.directory)
 
@@ -218,19 +219,13 @@ export class Engine {
     // damaged copy of its header is needed no longer after it.
     const isHalf = chain.some(segment => segment.isHalf)
     const needed = this.recovery.needed || tornBytes > 0 || metadata.soundCopies < 2 || isHalf
-    if (this.readOnly) {
-      if (!this.recovery.needed) return
-      throw new XenonError(
-        'XENON_READ_ONLY',
-        `${dataPath} was not closed cleanly and needs recovery, which writes; open it once without readOnly`,
-      )
-    }
+    if (this.readOnly && !this.recovery.needed) return
     const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
     if (needed) {
       log.segments.setAside(chain)
       this.checkRecovery(redo, analysis)
     }
-    if (needed || log.segments.count > chain.length || metadata.isNew) this.settle(chain)
+    if (!this.readOnly && (needed || log.segments.count > chain.length || metadata.isNew)) this.settle(chain)
     if (!needed) {
       log.segments.keepOnly(chain)
       return
@@ -245,6 +240,8 @@ export class Engine {
     this.recovery.redone = redo.redone
     pool.limit = () => metadata.blocks
     undoLosers(this.transactions, analysis)
+    // What was recovered for reading alone stays in memory, in the pool and in the storage over the files.
+    if (this.readOnly) return
     this.checkpointer.run()
     if (isHalf && log.startFreshSegment()) log.segments.leaveCurrent()
     // Nothing that looks like a torn tail stays for the next recovery to wonder about.

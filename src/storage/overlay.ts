@@ -1,6 +1,8 @@
 /**
  * A storage above another one that is only ever read: what is written, renamed or removed here stays in memory, in
- * pages of 4 KiB that lie over the files below. For working on a damaged database without changing a byte of it.
+ * pages of 4 KiB that lie over the files below. For working on a damaged database without changing a byte of it, and
+ * for reading one that was not closed cleanly where nothing can be written. A file that is not written is read as if
+ * nothing lay above it.
  */
 import { CorruptionError, DatabaseLockedError, StorageError, XenonError } from '../errors.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
@@ -159,6 +161,10 @@ class OverlayFile implements File {
     this.#check('read', target, targetOffset, length, position)
     const { size, pages } = this.#content
     const end = Math.min(position + length, size)
+    if (pages.size === 0 && end > position) {
+      this.#readBelow(target, targetOffset, end - position, position)
+      return end - position
+    }
     for (let at = position; at < end; ) {
       const stop = Math.min(end, pageEnd(at))
       const page = pages.get(Math.floor(at / PAGE))

@@ -1,0 +1,72 @@
+/** Reading a database that was not closed cleanly: it is recovered in memory, and no byte of its files changes. */
+import { expect, test } from 'vitest'
+import { memoryStorage, open } from '../../src/index.ts'
+import { closeQuietly, expectVerified } from '../support/database.ts'
+import { withDirectory } from '../support/directory.ts'
+import { expectCode } from '../support/errors.ts'
+import { differences, readImage, writeImage } from '../support/image.ts'
+import { expectEqual, scan } from '../support/model.ts'
+
+const RECORDS = 1_500
+
+/** Files of a database at work: some of it in the data file, the rest in the log, and a transaction under way. */
+async function fillUnclean(directory: string): Promise<ReturnType<typeof readImage>> {
+  const db = open(directory, { cacheBytes: 48 * 4096, checkpointBytes: 256 * 1024, durability: 'process' })
+  for (let i = 0; i < RECORDS; i++) db.put(`key ${i}`, 'v'.repeat(i % 500))
+  db.put('large', 'large'.repeat(20_000))
+  const tx = db.begin()
+  for (let i = 0; i < RECORDS; i += 7) tx.put(`key ${i}`, 'never committed')
+  tx.put('large', 'never committed'.repeat(9_000))
+  await db.flush()
+  const image = readImage(directory)
+  tx.rollback()
+  db.close()
+  return image
+}
+
+for (const [pool, cacheBytes] of [
+  ['a pool that holds all of it', 16 << 20],
+  ['a pool that holds a part of it', 32 * 4096],
+] as const)
+  test(`what was not closed cleanly can be read with ${pool}, again and again, and stays as it is`, () =>
+    withDirectory(async parent => {
+      const image = await fillUnclean(`${parent}/source`)
+      const closed = open(`${parent}/source`)
+      const records = scan(closed)
+      closed.close()
+      writeImage(`${parent}/db`, image)
+      for (let round = 0; round < 2; round++) {
+        const db = open(`${parent}/db`, { readOnly: true, cacheBytes })
+        try {
+          expect(db.stats().recovery).toMatchObject({ needed: true, transactionsRolledBack: 1 })
+          expectEqual(db, records)
+          const snapshot = db.snapshot()
+          expect(snapshot.count()).toBe(records.size)
+          snapshot.close()
+          await expectVerified(db, records.size)
+          expectCode(() => db.put('key', 'value'), 'XENON_READ_ONLY')
+          await db.backup(`${parent}/backup ${round}`)
+        } finally {
+          closeQuietly(db)
+        }
+        expect(differences(image, readImage(`${parent}/db`))).toEqual([])
+        const copy = open(`${parent}/backup ${round}`)
+        expectEqual(copy, records)
+        await expectVerified(copy, records.size)
+        copy.close()
+      }
+      const db = open(`${parent}/db`)
+      expectEqual(db, records)
+      await expectVerified(db, records.size)
+      db.close()
+    }))
+
+test('a reader keeps a writer out, and a writer a reader', () => {
+  const storage = memoryStorage()
+  const writer = open('db', { storage })
+  expectCode(() => open('db', { storage, readOnly: true }), 'XENON_LOCKED')
+  writer.close()
+  const reader = open('db', { storage, readOnly: true })
+  expectCode(() => open('db', { storage }), 'XENON_LOCKED')
+  reader.close()
+})
