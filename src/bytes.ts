@@ -14,6 +14,28 @@ export interface TextBytes extends Uint8Array<ArrayBuffer> {
   utf8Write(text: string, start: number): number
 }
 
+/** The name of a typed array's kind, undefined for everything else: it asks the object itself, not its prototypes. */
+const kindOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get as (this: unknown) => string | undefined
+
+/** A Uint8Array (a Buffer too), of whichever realm: of a `vm` context, say, whose Uint8Array is another class. */
+export const isBytes = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array || kindOf.call(value) === 'Uint8Array'
+
+/** What a value is that should have been something else, for messages. */
+export const describe = (value: unknown): string => {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value
+  if (Array.isArray(value)) return 'an array'
+  const name = Object.prototype.toString.call(value).slice(8, -1)
+  const article = /^[AEIO]/.test(name) ? 'an' : 'a'
+  if (!ArrayBuffer.isView(value))
+    return name.endsWith('ArrayBuffer') ? `${article} ${name} (wrap it: new Uint8Array(buffer))` : 'object'
+  return `${article} ${name} (wrap it: new Uint8Array(view.buffer, view.byteOffset, view.byteLength))`
+}
+
 interface BufferLike {
   from(buffer: ArrayBuffer, byteOffset?: number, length?: number): TextBytes
 }

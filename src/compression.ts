@@ -1,4 +1,5 @@
 /** Compressed values: per value, marked in the record's flags; one that does not shrink is stored plain. */
+import { isBytes } from './bytes.ts'
 import { CorruptionError, InvalidArgumentError } from './errors.ts'
 import { RecordFlag } from './pager/bucket.ts'
 import { MAX_VALUE_BYTES } from './pager/layout.ts'
@@ -27,7 +28,7 @@ export class Compression {
     if (bytes.length < LEAST_BYTES) return undefined
     const compressed: unknown =
       this.codec === undefined ? this.deflate!.compress(bytes) : this.codec.compress(bytes)
-    if (!(compressed instanceof Uint8Array))
+    if (!isBytes(compressed))
       throw new InvalidArgumentError(`the compression '${this.codec?.name}' must give a Uint8Array`)
     return compressed.length < bytes.length ? compressed : undefined
   }

@@ -1,5 +1,5 @@
 /** Values between JavaScript and bytes, by the database's value encoding. */
-import type { Arena, TextBytes } from './bytes.ts'
+import { type Arena, describe, isBytes, type TextBytes } from './bytes.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
 import type { ValueCodec, ValueEncoding } from './types.ts'
 
@@ -52,7 +52,7 @@ export class ValueEncoder<V> {
   private text(value: string): number {
     if (typeof value !== 'string')
       throw new InvalidArgumentError(
-        `a value must be a string with the encoding 'utf8', not ${describeValue(value)}; choose valueEncoding 'json' or 'binary'`,
+        `a value must be a string with the encoding 'utf8', not ${describe(value)}; choose valueEncoding 'json' or 'binary'`,
       )
     const length = value.length
     if (length > this.limit) return this.keep(encodeText(value))
@@ -72,17 +72,17 @@ export class ValueEncoder<V> {
       })
     }
     if (text === undefined)
-      throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${describeValue(value)}`)
+      throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${describe(value)}`)
     return this.text(text)
   }
 
   private binary(value: V): number {
     const bytes = this.codec === undefined ? value : this.codec.encode(value)
-    if (!(bytes instanceof Uint8Array))
+    if (!isBytes(bytes))
       throw new InvalidArgumentError(
         this.codec === undefined
-          ? `a value must be a Uint8Array with the encoding 'binary', not ${describeValue(value)}`
-          : `the value encoding '${this.codec.name}' must encode to a Uint8Array, not ${describeValue(bytes)}`,
+          ? `a value must be a Uint8Array with the encoding 'binary', not ${describe(value)}`
+          : `the value encoding '${this.codec.name}' must encode to a Uint8Array, not ${describe(bytes)}`,
       )
     if (bytes.length > this.limit) return this.keep(bytes)
     this.arena.u8.set(bytes, this.at)
@@ -145,6 +145,3 @@ const requireWellFormed = (value: string): void => {
       'a value must be well-formed Unicode: this one has a lone surrogate; use bytes',
     )
 }
-
-const describeValue = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value

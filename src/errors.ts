@@ -58,6 +58,10 @@ export class DatabaseLockedError extends XenonError {
   }
 }
 
+/** An Error of whichever realm: Node's own are none of those that a `vm` context, such as one of Jest, calls Error. */
+export const isError = (value: unknown): value is Error =>
+  value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+
 /** Another open transaction holds the block that the operation needs; a synchronous call cannot wait for it. */
 export class LockConflictError extends XenonError {
   /** @internal Who is in the way of what; undefined if waiting would not help. */

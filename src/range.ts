@@ -1,8 +1,8 @@
 /** The options of a range: checked, and turned into two bounds. */
-import { type Bound, type Bounds, compareBytes } from './bytes.ts'
+import { type Bound, type Bounds, compareBytes, describe, isBytes } from './bytes.ts'
 import { keyBytes } from './encoding.ts'
 import { InvalidArgumentError } from './errors.ts'
-import { describe, isWellFormed } from './index/key.ts'
+import { isWellFormed } from './index/key.ts'
 import { MAX_KEY_BYTES } from './pager/layout.ts'
 import type { Key, Range } from './types.ts'
 
@@ -17,7 +17,7 @@ const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit'])
 
 /** A key alone is short for the prefix that it is. */
 export const asRange = (given: Range | Key | undefined): Range =>
-  typeof given === 'string' || given instanceof Uint8Array ? { prefix: given } : (given ?? {})
+  typeof given === 'string' || isBytes(given) ? { prefix: given } : (given ?? {})
 
 /** @throws InvalidArgumentError for an unknown option or a bound that is no key. */
 export const resolveRange = (given: Range | Key | undefined): ResolvedRange => {
@@ -74,7 +74,7 @@ const successor = (prefix: Uint8Array): Uint8Array | undefined => {
 
 /** A bound may be empty, which a key may not; longer than any key is no use. */
 const bytesOf = (name: string, key: Key): Uint8Array => {
-  if (typeof key !== 'string' && !(key instanceof Uint8Array))
+  if (typeof key !== 'string' && !isBytes(key))
     throw new InvalidArgumentError(`${name} must be a string or a Uint8Array, not ${describe(key)}`)
   if (typeof key === 'string' && !isWellFormed(key))
     throw new InvalidArgumentError(`${name} must be well-formed Unicode: this one has a lone surrogate`)

@@ -1,6 +1,8 @@
 /** The options that say where a server is, as `client` and `repl` take them. */
+
 import { readFileSync } from 'node:fs'
 import type { Command } from 'cac'
+import { isBytes } from '../bytes.ts'
 import { type Argument, type Client, type ConnectOptions, connect } from '../client/index.ts'
 import { countOption, flagOption, type Options, textOption } from './arguments.ts'
 import { CommandError, UsageError } from './errors.ts'
@@ -79,7 +81,7 @@ export function commandOf(words: readonly Argument[]): Argument[] {
 }
 
 export function nameOf([name = '']: readonly Argument[]): string {
-  return (name instanceof Uint8Array ? Buffer.from(name).toString() : String(name)).toUpperCase()
+  return (isBytes(name) ? Buffer.from(name).toString() : String(name)).toUpperCase()
 }
 
 function certificate(file: string): Buffer {

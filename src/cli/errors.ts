@@ -1,5 +1,5 @@
 /** What can go wrong on the command line, which exit status it gives, and the one line it prints. */
-import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { InvalidArgumentError, isError, XenonError } from '../errors.ts'
 
 /** Done. */
 export const EXIT_DONE = 0
@@ -33,12 +33,12 @@ export class RecordError extends InvalidArgumentError {
 
 export function exitStatus(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE
-  return error instanceof Error && error.name === 'CACError' ? EXIT_USAGE : EXIT_FAILED
+  return isError(error) && error.name === 'CACError' ? EXIT_USAGE : EXIT_FAILED
 }
 
 /** The error as one line without control characters; a stable code follows in brackets when there is one. */
 export function oneLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = isError(error) ? error.message : String(error)
   const code = error instanceof XenonError ? ` [${error.code}]` : ''
   return `${printable(message)}${code}`
 }

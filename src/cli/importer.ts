@@ -1,5 +1,5 @@
 /** Stores records in batches, and knows at any moment how many are in the database. */
-import { XenonError } from '../errors.ts'
+import { isError, XenonError } from '../errors.ts'
 import type { Transaction } from '../index.ts'
 import type { ByteDatabase } from './database.ts'
 import { RecordError } from './errors.ts'
@@ -80,7 +80,7 @@ export class Importer {
 
   /** A failure of the import, with the place and with what stays in the database. */
   explain(error: unknown, inputName: string): unknown {
-    if (!(error instanceof Error)) return error
+    if (!isError(error)) return error
     const stays = `; ${count(this.#imported)} records were imported before it`
     if (error instanceof RecordError) error.message = `${inputName}, ${error.message}${stays}`
     else error.message += stays

@@ -1,12 +1,14 @@
 /** Replies of a server for people, and for pipes, as redis-cli prints them. */
+
 import { isUtf8 } from 'node:buffer'
+import { isBytes } from '../bytes.ts'
 import { type Reply, ServerError } from '../client/index.ts'
 
 /** For a terminal: types and quotes are shown, and whatever does not print is escaped. */
 export function prettyReply(reply: Reply, indent: string = ''): string {
   if (reply === null) return '(nil)'
   if (typeof reply === 'string') return escaped(reply)
-  if (reply instanceof Uint8Array) return quotedBytes(reply)
+  if (isBytes(reply)) return quotedBytes(reply)
   if (reply instanceof ServerError) return `(error) ${escaped(reply.message)}`
   if (typeof reply === 'boolean') return `(${reply})`
   if (typeof reply === 'bigint') return `(integer) ${reply}`
@@ -37,7 +39,7 @@ function numbered(items: readonly ((inside: string) => string)[], mark: string, 
 /** For a pipe: bytes as they are, an element a line. */
 export function rawReply(reply: Reply): Buffer {
   if (reply === null) return Buffer.alloc(0)
-  if (reply instanceof Uint8Array) return reply as Buffer
+  if (isBytes(reply)) return reply as Buffer
   if (Array.isArray(reply)) return joined(reply)
   if (reply instanceof Map) return joined([...reply].flat())
   return Buffer.from(reply instanceof ServerError ? reply.message : String(reply))

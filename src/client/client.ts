@@ -1,5 +1,6 @@
 /** A database over the network: what `Database` does, with promises. */
 import { backoff } from '../async-transaction.ts'
+import { isBytes } from '../bytes.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import type { BatchOperation, IsolationLevel, Key, Range, WatchOptions } from '../types.ts'
 import type { Watcher } from '../watch.ts'
@@ -206,7 +207,7 @@ function isRead([name]: readonly Argument[]): boolean {
 }
 
 function decoded(reply: Reply): CommandReply {
-  if (reply instanceof Uint8Array) return (reply as Buffer).toString('utf8')
+  if (isBytes(reply)) return (reply as Buffer).toString('utf8')
   if (Array.isArray(reply)) return reply.map(decoded)
   if (reply instanceof Map) return new Map([...reply].map(([key, value]) => [decoded(key), decoded(value)]))
   return reply

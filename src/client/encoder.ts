@@ -1,4 +1,5 @@
 /** Commands as bytes: an array of byte strings each, as the Redis protocol has it. */
+import { isBytes } from '../bytes.ts'
 
 export type Argument = string | Uint8Array | number | bigint
 
@@ -14,7 +15,7 @@ export class CommandEncoder {
   add(args: readonly Argument[]): void {
     this.header('*', args.length)
     for (const arg of args) {
-      if (arg instanceof Uint8Array) this.bytes(arg)
+      if (isBytes(arg)) this.bytes(arg)
       else this.text(typeof arg === 'string' ? arg : String(arg))
     }
   }

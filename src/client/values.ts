@@ -1,5 +1,5 @@
 /** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
-import { asText } from '../bytes.ts'
+import { asText, describe, isBytes } from '../bytes.ts'
 import { type Decode, valueDecoder } from '../encoding.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import type { Key, ValueEncoding } from '../types.ts'
@@ -36,8 +36,10 @@ export class Values<V> {
     if (encoding === 'utf8') return wellFormed('a value', text('a value', value))
     if (encoding === 'json') return json(value)
     const bytes = encoding === 'binary' ? value : encoding.encode(value)
-    if (!(bytes instanceof Uint8Array))
-      throw new InvalidArgumentError(`a value must be a Uint8Array with this encoding, not ${typeof bytes}`)
+    if (!isBytes(bytes))
+      throw new InvalidArgumentError(
+        `a value must be a Uint8Array with this encoding, not ${describe(bytes)}`,
+      )
     // It is sent later; whoever owns the bytes may change them meanwhile.
     return encoding === 'binary' ? Uint8Array.prototype.slice.call(bytes) : bytes
   }
@@ -56,8 +58,8 @@ export class Values<V> {
 }
 
 export function keyArgument(key: Key): Argument {
-  if (typeof key !== 'string' && !(key instanceof Uint8Array))
-    throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${typeof key}`)
+  if (typeof key !== 'string' && !isBytes(key))
+    throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
   if (key.length === 0) throw new InvalidArgumentError('a key must have at least 1 byte')
   if (typeof key === 'string') wellFormed('a key', key)
   const length = byteLength(key)
@@ -68,7 +70,7 @@ export function keyArgument(key: Key): Argument {
 
 /** @throws ProtocolError if the reply is something else. */
 export function bytesOf(reply: Reply): Buffer {
-  if (reply instanceof Uint8Array) return reply as Buffer
+  if (isBytes(reply)) return reply as Buffer
   throw new ProtocolError(`bytes were expected, not ${reply === null ? 'null' : typeof reply}`)
 }
 
@@ -92,14 +94,14 @@ function json(value: unknown): string {
     })
   }
   if (written === undefined)
-    throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${typeof value}`)
+    throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${describe(value)}`)
   return written
 }
 
 function text(what: string, value: unknown): string {
   if (typeof value === 'string') return value
   throw new InvalidArgumentError(
-    `${what} must be a string with the encoding 'utf8', not ${typeof value}; choose valueEncoding 'json' or 'binary'`,
+    `${what} must be a string with the encoding 'utf8', not ${describe(value)}; choose valueEncoding 'json' or 'binary'`,
   )
 }
 

@@ -6,7 +6,7 @@
  * index block, the whole position orders the records inside a directory. The tag in a slot is 15 bits of v0 ^ v2 of
  * the same final state.
  */
-import type { Arena } from '../bytes.ts'
+import { type Arena, describe, isBytes } from '../bytes.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { INDEX_BLOCKS, MAX_KEY_BYTES } from '../pager/layout.ts'
 import type { Key } from '../types.ts'
@@ -244,7 +244,7 @@ export class KeyBuffer {
   }
 
   private setBytes(key: Uint8Array): void {
-    if (!(key instanceof Uint8Array))
+    if (!isBytes(key))
       throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
     const length = key.length
     if (length === 0) throw new InvalidArgumentError('a key must not be empty (or its buffer was detached)')
@@ -259,9 +259,6 @@ export const KEY_SCRATCH_BYTES: number = 4 * MAX_KEY_BYTES
 
 export const isWellFormed = (text: string): boolean =>
   (text as unknown as { isWellFormed(): boolean }).isWellFormed()
-
-export const describe = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
 
 const tooLarge = (length: number): XenonError =>
   new XenonError('XENON_KEY_TOO_LARGE', `a key of ${length} bytes; the longest allowed is ${MAX_KEY_BYTES}`)

@@ -3,7 +3,7 @@
  * So a key of n zero bytes, the empty one included, is stored as n + 1 zero bytes. That keeps the order (every key of
  * zeros alone comes before all others), and no two keys become the same.
  */
-import { asText } from '../bytes.ts'
+import { asText, isBytes } from '../bytes.ts'
 import { keyBytes } from '../encoding.ts'
 import { MAX_KEY_BYTES } from '../pager/layout.ts'
 import { LevelError } from './errors.ts'
@@ -43,7 +43,7 @@ export const toText = (bytes: Uint8Array): string => asText(bytes).utf8Slice(0, 
 
 /** abstract-level lets every view pass as bytes. */
 const viewOf = (data: Uint8Array): Uint8Array =>
-  data instanceof Uint8Array
+  isBytes(data)
     ? data
     : new Uint8Array(
         (data as ArrayBufferView).buffer as ArrayBuffer,

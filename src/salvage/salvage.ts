@@ -9,6 +9,7 @@
  *   undo     what was never committed taken back, record by record         unfinished.ts
  *   target   written in batches, verified, and only then given its name    target.ts
  */
+import { isBytes } from '../bytes.ts'
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { nextTurn } from '../group-commit.ts'
 import { resolveOptions } from '../options.ts'
@@ -153,7 +154,7 @@ const take = (record: FoundRecord, target: Target, large: LargeReader, findings:
   let value = expires ? field.subarray(EXPIRY_BYTES) : field
   if ((flags & RecordFlag.large) !== 0) {
     const read = large.read(value, block, isNewer)
-    if (!(read instanceof Uint8Array)) {
+    if (!isBytes(read)) {
       findings.lost(key, read)
       return
     }

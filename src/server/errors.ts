@@ -1,5 +1,5 @@
 /** What a command answers when it cannot be done: the text as it goes over the wire, beginning with its code. */
-import { DeadlockError, LockConflictError, WriteConflictError, XenonError } from '../errors.ts'
+import { DeadlockError, isError, LockConflictError, WriteConflictError, XenonError } from '../errors.ts'
 
 export class CommandError extends Error {
   override name = 'CommandError'
@@ -26,5 +26,5 @@ export const replyFor = (error: unknown): string => {
     return error.code === 'XENON_READ_ONLY'
       ? "READONLY You can't write against a read only database."
       : `ERR ${error.message} [${error.code}]`
-  return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
+  return `ERR internal error: ${isError(error) ? error.message : String(error)}`
 }

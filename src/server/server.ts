@@ -12,7 +12,7 @@ import { chmodSync } from 'node:fs'
 import { createServer as createPlainServer, type Socket, type Server as SocketServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Database } from '../database.ts'
-import { InvalidArgumentError } from '../errors.ts'
+import { InvalidArgumentError, isError } from '../errors.ts'
 import { Keyspace } from './keyspace.ts'
 import { LockWaits } from './lock-waits.ts'
 import { Log } from './log.ts'
@@ -253,7 +253,7 @@ export class Server {
     if (this.failure !== undefined) return
     this.failure = error
     this.log.error('the storage has failed', {
-      error: error instanceof Error ? error.message : String(error),
+      error: isError(error) ? error.message : String(error),
     })
     setImmediate(() => {
       for (const session of [...this.sessions.values()]) session.destroy('the storage has failed')

@@ -42,7 +42,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { CorruptionError, DatabaseLockedError } from '../errors.ts'
+import { CorruptionError, DatabaseLockedError, isError } from '../errors.ts'
 import { codeOf, openRegularFile, storageError } from './regular-file.ts'
 import type { DirectoryLock } from './storage.ts'
 
@@ -81,7 +81,7 @@ export function lockDirectory(path: string): DirectoryLock {
     acquire(directory, mine, me)
   } catch (cause) {
     removeIfThere(mine)
-    if (cause instanceof Error && 'syscall' in cause) {
+    if (isError(cause) && 'syscall' in cause) {
       // Whoever goes on without a lock, since none can be written, must at least not meet a live owner.
       refuseIfHeld(directory)
       const isRefused = ['EACCES', 'EPERM', 'EROFS'].includes(codeOf(cause))
@@ -190,7 +190,7 @@ function readClaim(directory: string, name: string): Claim | undefined {
       closeSync(fd)
     }
   } catch (error) {
-    if (error instanceof Error && codeOf(error.cause) === 'ENOENT') return undefined
+    if (isError(error) && codeOf(error.cause) === 'ENOENT') return undefined
     throw error
   }
   return parse(bytes.toString('utf8', 0, length)) ?? { pid: undefined, nonce: `unreadable-${name}` }

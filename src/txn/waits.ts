@@ -6,7 +6,7 @@
  * A deadlock is found when it would arise: the waiting transactions and those they wait for form a graph, and a wait
  * that would close a circle in it ends the youngest transaction of the circle.
  */
-import type { Bounds } from '../bytes.ts'
+import { type Bounds, isBytes } from '../bytes.ts'
 import { DeadlockError, LockConflictError } from '../errors.ts'
 import type { LockTable } from './locks.ts'
 import { isWithin } from './range-locks.ts'
@@ -71,10 +71,9 @@ export class Waits {
       const { key, bounds } = conflict
       // Whoever they wait for must be let through.
       if (other === state || holders.includes(state.id)) continue
-      const meets =
-        what instanceof Uint8Array
-          ? bounds !== undefined && isWithin(what, bounds)
-          : key !== undefined && isWithin(key, what)
+      const meets = isBytes(what)
+        ? bounds !== undefined && isWithin(what, bounds)
+        : key !== undefined && isWithin(key, what)
       if (meets) ids.push(other.id)
     }
     return ids
