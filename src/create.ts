@@ -2,6 +2,7 @@
  * Creates the files of a database. `data` appears last, by a rename, so that a crash in between leaves no database
  * rather than half of one; what such a crash left behind is cleared away by the next creation.
  */
+import { IMAGE_FILES } from './buffer/image-format.ts'
 import { Arena } from './bytes.ts'
 import { CorruptionError } from './errors.ts'
 import { GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES } from './log/format.ts'
@@ -48,6 +49,8 @@ export const createDatabase = (
   } finally {
     segments.close()
   }
+  // Their names become durable now, so that the first checkpoint need not see to it.
+  for (const name of IMAGE_FILES) storage.open(storage.join(logDirectory, name), { create: true }).close()
   storage.syncDirectory(logDirectory)
   const temporary = storage.join(directory, 'data.new')
   storage.remove(temporary)
@@ -97,8 +100,9 @@ const clearLog = (storage: Storage, directory: string): void => {
   if (kind === 'none') return
   if (kind !== 'directory') throw notADirectory(directory)
   const names = storage.list(directory)
+  const images: readonly string[] = IMAGE_FILES
   for (const name of names)
-    if (!SEGMENT_NAME.test(name))
+    if (!SEGMENT_NAME.test(name) && !images.includes(name))
       throw new CorruptionError(
         storage.join(directory, name),
         'stands where the log of a new database would go, but is none of its files; choose another directory',

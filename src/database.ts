@@ -193,21 +193,21 @@ export class Database<V = string> {
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.groupCommit.wait()
+    return this.durableSoon()
   }
 
   /** Like `putAsync`; resolves to true if the key was there. */
   async deleteAsync(key: Key): Promise<boolean> {
     this.checkWritable()
     const { removed, found } = this.store.delete(key)
-    if (removed) await this.groupCommit.wait()
+    if (removed) await this.durableSoon()
     return found
   }
 
   async batchAsync(operations: readonly BatchOperation<V>[]): Promise<void> {
     this.checkWritable()
     this.apply(operations)
-    await this.groupCommit.wait()
+    await this.durableSoon()
   }
 
   /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
@@ -233,7 +233,7 @@ export class Database<V = string> {
       this.store,
       this.ranges,
       given => this.ttlOf(given),
-      { now: () => this.makeDurable(), soon: () => this.groupCommit.wait() },
+      { now: () => this.makeDurable(), soon: () => this.durableSoon() },
       isolation,
       readOnly || this.readOnly,
     )
@@ -548,7 +548,6 @@ export class Database<V = string> {
   private makeDurable(): void {
     const { log, checkpointer } = this.engine
     if (this.durability === 'power') {
-      checkpointer.beforeSync()
       log.sync()
     } else if (this.durability === 'process') log.write()
     else if (!this.writeTimer) this.writeLater()
@@ -567,7 +566,6 @@ export class Database<V = string> {
   private async syncAside(): Promise<void> {
     const { engine } = this
     const { log, checkpointer } = engine
-    checkpointer.beforeSync()
     await log.syncAside()
     // What was committed meanwhile waits for the next sync.
     this.watching.publish(log.syncedLsn)
@@ -581,6 +579,22 @@ export class Database<V = string> {
     if (this.durability !== 'power') this.watching.publish()
     else if (this.watching.publish(log.syncedLsn) > 0) this.groupCommit.wait().catch(() => {})
     checkpointer.afterCommit()
+  }
+
+  /**
+   * Resolves when the commit is as durable as the option says. Commits that wait for the end of the turn may be so many
+   * that the log would grow beyond what was promised of it: then steps of a checkpoint are made at once.
+   */
+  private durableSoon(): Promise<void> {
+    if (this.engine.checkpointer.isBehind) {
+      try {
+        this.engine.log.write()
+        this.engine.checkpointer.afterCommit()
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    return this.groupCommit.wait()
   }
 
   /** The checked ttl of a put, 0 = none. */
@@ -779,6 +793,7 @@ export const openOn = <V = string>(
         logSegmentBytes: options.logSegmentBytes,
         snapshotBytes: options.snapshotBytes,
         syncsCommits: options.durability === 'power',
+        onRecovery: options.onRecovery,
       },
       lock,
     )

@@ -5,6 +5,8 @@
  * a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan, for texts to be decoded; the log's buffer;
  * the frames of the pool.
  */
+import { StoredImages } from './buffer/image-format.ts'
+import { BlockImages } from './buffer/images.ts'
 import { BufferPool } from './buffer/pool.ts'
 import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
@@ -39,13 +41,15 @@ import type { CommittedView } from './txn/committed-view.ts'
 import { TransactionManager } from './txn/manager.ts'
 import { type Analysis, analyse, checkUndo, Redo, undoLosers } from './txn/recovery.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
-import type { RecoveryReport } from './types.ts'
+import type { RecoveryProgress, RecoveryReport } from './types.ts'
 
 const LOG_BUFFER_BYTES = 1048576
 const LIST_SCRATCH_BYTES = 1024
 const SCAN_SCRATCH_BYTES = 65536
 const TREE_KEY_SCRATCH: number = alignUp(MAX_TREE_KEY_BYTES, 64)
 const PAGE = 4096
+/** What the files with images of blocks may take, as a share of checkpointBytes. */
+const IMAGES_SHARE = 0.5
 /**
  * The pool begins with this size and takes its full one when that is used up: V8 answers the allocation of a large
  * buffer with garbage collections that take longer than all the rest of opening a database.
@@ -63,6 +67,8 @@ export interface EngineOptions {
   snapshotBytes: number
   /** Commits are synced one by one: keep zeros ahead of the log's end, and the steps of a checkpoint small. */
   syncsCommits: boolean
+  /** Hears of a recovery as it goes on. */
+  onRecovery?: ((progress: RecoveryProgress) => void) | undefined
 }
 
 export class Engine {
@@ -111,6 +117,7 @@ export class Engine {
     const opened = storage.open(dataPath)
     this.home.keep(opened)
     let segments: LogSegments | undefined
+    let images: BlockImages | undefined
     try {
       this.metadata = readMetadata(opened, storage)
       const { metadata } = this
@@ -152,6 +159,14 @@ export class Engine {
         analysis.end.lsn,
         options.syncsCommits,
       )
+      images = new BlockImages(
+        this.home,
+        segments.directory,
+        this.file,
+        uuid,
+        this.health,
+        IMAGES_SHARE * options.checkpointBytes,
+      )
       this.pool = new BufferPool(
         this.arena,
         frameStart,
@@ -161,6 +176,7 @@ export class Engine {
         this.log,
         this.health,
         new BlockVersions(options.snapshotBytes),
+        images,
         visitorAt,
       )
       this.pool.basisLsn = metadata.redoLsn
@@ -203,50 +219,89 @@ export class Engine {
         tornTailBytes: analysis.end.tornBytes,
         milliseconds: 0,
       }
-      this.recover(reader, analysis, dataPath, blockAt)
+      this.recover(reader, analysis, dataPath, blockAt, options.onRecovery ?? (() => {}))
       this.recovery.milliseconds = performance.now() - started
     } catch (error) {
+      images?.close()
       segments?.close()
       opened.close()
       throw error
     }
   }
 
-  private recover(reader: LogReader, analysis: Analysis, dataPath: string, scratch: number): void {
-    const { log, pool, metadata } = this
+  private recover(
+    reader: LogReader,
+    analysis: Analysis,
+    dataPath: string,
+    scratch: number,
+    report: (progress: RecoveryProgress) => void,
+  ): void {
+    const { log, metadata } = this
     const { chain, tornBytes } = analysis.end
     // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery, and a segment with a
     // damaged copy of its header is needed no longer after it.
     const isHalf = chain.some(segment => segment.isHalf)
     const needed = this.recovery.needed || tornBytes > 0 || metadata.soundCopies < 2 || isHalf
     if (this.readOnly && !this.recovery.needed) return
-    const redo = new Redo({ pool, log, metadata }, analysis, dataPath, scratch)
-    if (needed) {
-      log.segments.setAside(chain)
-      this.checkRecovery(redo, analysis)
-    }
-    if (!this.readOnly && (needed || log.segments.count > chain.length || metadata.isNew)) this.settle(chain)
+    if (needed) log.segments.setAside(chain)
+    const isSettled = log.segments.count > chain.length || metadata.isNew
     if (!needed) {
+      if (isSettled) this.settle(chain)
       log.segments.keepOnly(chain)
       return
     }
+    const { directory } = log.segments
+    const { uuid } = metadata.identity
+    const stored = new StoredImages(directory, this.file, uuid, metadata.redoLsn, analysis.end.lsn)
+    try {
+      const redo = new Redo(
+        { pool: this.pool, log, metadata },
+        analysis,
+        stored,
+        dataPath,
+        scratch,
+        (done, total) => report({ phase: 'redo', done, total }),
+      )
+      this.bringUpToDate(reader, analysis, redo, report)
+    } finally {
+      stored.close()
+    }
+    if (this.readOnly) return
+    if (isHalf && log.startFreshSegment()) log.segments.leaveCurrent()
+    // Nothing that looks like a torn tail stays for the next recovery to wonder about.
+    else if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
+    else log.segments.dropSpares()
+  }
+
+  private bringUpToDate(
+    reader: LogReader,
+    analysis: Analysis,
+    redo: Redo,
+    report: (progress: RecoveryProgress) => void,
+  ): void {
+    const { log, pool, metadata, file } = this
+    const { chain, lsn } = analysis.end
+    const total = lsn - metadata.redoLsn
+    report({ phase: 'redo', done: 0, total })
+    // The whole pool, at once: with less of it, blocks would be written and read again and again.
+    pool.grow(analysis.changed.size)
+    this.checkRecovery(redo, analysis)
+    if (!this.readOnly) this.settle(chain)
+    if (redo.restore(file)) file.sync()
     log.continueInFreshSegment(() => {
       // Segments behind the end, and an empty one at the end, would be in the way of the new one.
-      const used = chain.filter(segment => segment.startLsn < analysis.end.lsn)
+      const used = chain.filter(segment => segment.startLsn < lsn)
       log.segments.keepOnly([...used, log.segments.current!])
     })
     pool.limit = () => Number.POSITIVE_INFINITY
     redo.run(reader)
     this.recovery.redone = redo.redone
     pool.limit = () => metadata.blocks
+    report({ phase: 'undo', done: 0, total: analysis.losers.size })
     undoLosers(this.transactions, analysis)
     // What was recovered for reading alone stays in memory, in the pool and in the storage over the files.
     if (this.readOnly) return
-    this.checkpointer.run()
-    if (isHalf && log.startFreshSegment()) log.segments.leaveCurrent()
-    // Nothing that looks like a torn tail stays for the next recovery to wonder about.
-    else if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
-    else log.segments.dropSpares()
+    this.checkpointer.run(({ done, total: blocks }) => report({ phase: 'write', done, total: blocks }))
   }
 
   /** A file that is refused is left as it was: what recovery would stumble over is looked for before it writes. */
@@ -336,10 +391,14 @@ export class Engine {
         this.file.writeState(this.metadata)
         this.file.sync()
         // A rollback that failed still needs the log from its first record on.
-        if (this.metadata.redoLsn >= this.log.syncedLsn) this.log.segments.shrink()
+        if (this.metadata.redoLsn >= this.log.syncedLsn) {
+          this.log.segments.shrink()
+          this.pool.images.shrink()
+        }
       }
     } finally {
       try {
+        this.pool.images.close()
         this.log.segments.close()
         this.file.file.close()
       } finally {

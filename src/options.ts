@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from './errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './pager/layout.ts'
 import type { Storage } from './storage/storage.ts'
-import type { CompressionCodec, Durability, OpenOptions, ValueEncoding } from './types.ts'
+import type { CompressionCodec, Durability, OpenOptions, RecoveryProgress, ValueEncoding } from './types.ts'
 
 const MiB = 1048576
 const MAX_CACHE_BYTES = 2147483648
@@ -24,6 +24,7 @@ const KNOWN = new Set([
   'snapshotBytes',
   'lockTimeout',
   'logSegmentBytes',
+  'onRecovery',
   'storage',
 ])
 
@@ -47,6 +48,7 @@ export interface ResolvedOptions<V> {
   snapshotBytes: number
   lockTimeout: number
   logSegmentBytes: number
+  onRecovery: ((progress: RecoveryProgress) => void) | undefined
   storage: Storage
 }
 
@@ -83,6 +85,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     snapshotBytes: bytes('snapshotBytes', options.snapshotBytes ?? 256 * MiB, 0, 2 ** 40),
     lockTimeout: milliseconds('lockTimeout', options.lockTimeout ?? 10_000),
     logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
+    onRecovery: optionalFunction('onRecovery', options.onRecovery),
     storage,
   }
 }
@@ -129,6 +132,11 @@ const bytes = (name: string, value: unknown, least: number, most: number): numbe
 export const milliseconds = (name: string, value: unknown): number => {
   if (typeof value !== 'number' || !(value >= 0))
     throw invalid(`${name} must be a number of milliseconds, or Infinity, not ${String(value)}`)
+  return value
+}
+
+const optionalFunction = <T>(name: string, value: T): T => {
+  if (value !== undefined && typeof value !== 'function') throw invalid(`${name} must be a function`)
   return value
 }
 

@@ -21,7 +21,7 @@ export const collectStats = (
     blocks: { total: metadata.blocks, free: metadata.freeBlocks },
     dataBytes: file.file.size(),
     dataBytesAllocated: storage.allocatedBytes(file.file.path),
-    logBytes: log.segments.bytes,
+    logBytes: log.segments.bytes + pool.images.bytes,
     logBytesInUse: Math.max(0, log.endLsn - metadata.redoLsn),
     logSegments: log.segments.count,
     cache: {
@@ -40,10 +40,10 @@ export const collectStats = (
       records: log.records,
       bytes: log.bytes,
       groups: log.groups,
-      fsyncs: log.segments.fsyncs,
-      images: log.images,
+      fsyncs: log.segments.fsyncs + pool.images.fsyncs,
+      images: pool.images.count,
     },
-    fsyncs: log.segments.fsyncs + file.fsyncs,
+    fsyncs: log.segments.fsyncs + pool.images.fsyncs + file.fsyncs,
     transactions: {
       open: transactions.open.size,
       commits: transactions.commits,

@@ -56,6 +56,8 @@ export interface OpenOptions<V = string> {
   lockTimeout?: number
   /** Bytes of one log segment file. Default 4 MiB. */
   logSegmentBytes?: number
+  /** Hears how a recovery goes on, while `open` has not returned yet. An exception ends it; it may begin again. */
+  onRecovery?: (progress: RecoveryProgress) => void
   /** Where the files live. Default: Node's file system. */
   storage?: Storage
 }
@@ -148,7 +150,7 @@ export interface Stats {
   /** Apparent bytes of the data file, and bytes it takes on the disk. */
   dataBytes: number
   dataBytesAllocated: number
-  /** Bytes of all log segments, and how many of them are needed for recovery now. */
+  /** Bytes of all log segments and of images of blocks, and how many bytes of log are needed for recovery now. */
   logBytes: number
   logBytesInUse: number
   logSegments: number
@@ -173,7 +175,7 @@ export interface Stats {
     bytes: number
     groups: number
     fsyncs: number
-    /** Full images of blocks logged against torn writes, and their bytes. */
+    /** Full images of blocks written against torn writes, beside the log. */
     images: number
   }
   /** fdatasync calls in all, log and data. */
@@ -222,6 +224,13 @@ export interface RecoveryReport {
   /** Bytes of a torn, never acknowledged tail that were dropped. */
   tornTailBytes: number
   milliseconds: number
+}
+
+/** `'redo'`: bytes of log; `'undo'`: transactions rolled back; `'write'`: blocks written. */
+export interface RecoveryProgress {
+  phase: 'redo' | 'undo' | 'write'
+  done: number
+  total: number
 }
 
 export interface VerifyOptions {

@@ -7,8 +7,8 @@
  *
  * Invariants
  *  P1  Write-ahead rule: a block goes to the data file only when the log is synced through its LSN.
- *  P2  Torn writes: a block is overwritten in place only when the log, from the point where recovery would begin,
- *      holds a basis of it (its image, or the record that formatted it), synced.
+ *  P2  Torn writes: a block is overwritten in place only when recovery would find a basis of it, synced: its image
+ *      (images.ts), or the record that formatted it in the log behind the point where recovery would begin.
  *  P3  A pinned frame is not evicted. Positions in the arena stay valid until the next `get`, `fresh` or `reserve`
  *      of another block, unless the frame is pinned.
  *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
@@ -21,6 +21,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { AT_LSN } from '../pager/layout.ts'
+import type { BlockImages } from './images.ts'
 import type { BlockVersions } from './versions.ts'
 
 /** Blocks that one page of the page table covers. */
@@ -45,6 +46,7 @@ export class BufferPool {
   /** While it is not 0, `get` gives blocks as a snapshot of this LSN sees them: for reading only. */
   asOf = 0
   readonly versions: BlockVersions
+  readonly images: BlockImages
   /** Blocks at or beyond this number do not exist. */
   limit: () => number = () => 0
   private readonly file: DataFile
@@ -58,7 +60,7 @@ export class BufferPool {
   private pins: Uint8Array
   private dirty: Uint8Array
   private stamp: Uint32Array
-  /** LSN of the log group with the first change since the frame was clean, and of the last basis in the log. */
+  /** LSN of the log group with the first change since the frame was clean, and of the record that formatted the block. */
   private firstChange: Float64Array
   private basis: Float64Array
   private readonly freeFrames: number[] = []
@@ -76,9 +78,11 @@ export class BufferPool {
     log: LogWriter,
     health: Health,
     versions: BlockVersions,
+    images: BlockImages,
     visitor: number,
   ) {
     this.versions = versions
+    this.images = images
     this.visitor = visitor
     this.arena = arena
     this.frames = frames
@@ -98,11 +102,11 @@ export class BufferPool {
   }
 
   /**
-   * Takes the full size, if the frames are used up. Nobody may hold a position or a view of the arena. Where there is
-   * not so much memory, the pool stays as large as it is, for good.
+   * Takes the full size, if the frames are used up, or will be by `more` blocks. Nobody may hold a position or a view of
+   * the arena. Where there is not so much memory, the pool stays as large as it is, for good.
    */
-  grow(): void {
-    if (this.used < this.frames - GROWTH_RESERVE || this.frames === this.maxFrames) return
+  grow(more: number = 0): void {
+    if (this.used + more < this.frames - GROWTH_RESERVE || this.frames === this.maxFrames) return
     const frames = this.maxFrames
     try {
       const blockOf = grown(this.blockOf, new Uint32Array(frames + 1))
@@ -261,11 +265,12 @@ export class BufferPool {
     )
   }
 
-  /** Recovery put the block's bytes back from an image in the log; they keep the LSN they have. */
-  restored(base: number): void {
+  /** For recovery: the block is to be written, whether its bytes were changed or not; the log is needed from `lsn` on. */
+  redone(base: number, lsn: number): void {
     const frame = this.frameAt(base)
     if (this.dirty[frame] === 0) this.dirtyFrames++
     this.dirty[frame] = 1
+    this.firstChange[frame] = lsn
   }
 
   /** The same for a record that formatted the block, which makes it a basis (P2). */
@@ -314,34 +319,56 @@ export class BufferPool {
     const due = blocks.filter(block => this.isDirty(block))
     if (due.length === 0) return
     this.health.check()
-    this.logImages(due)
     this.log.sync()
     try {
-      this.writeRuns(due)
+      for (let from = 0; from < due.length; ) from += this.writePart(due, from)
     } catch (error) {
       throw this.health.fail(error)
     }
-    for (const block of due) this.dirty[this.frameOf(block)] = 0
-    this.dirtyFrames -= due.length
   }
 
-  /** Puts images into the log for those of the blocks that `writeBack` will want one of (P2). */
-  logImages(blocks: readonly number[]): void {
-    for (const block of blocks) {
-      if (!this.isDirty(block)) continue
+  /** Writes as many blocks from `from` on as there is room for images of; returns how many (P2). */
+  private writePart(blocks: readonly number[], from: number): number {
+    const { images, file, arena } = this
+    const room = images.room(blocks.length - from)
+    const part: number[] = []
+    const bases: number[] = []
+    const exposed: number[] = []
+    const exposedBases: number[] = []
+    for (let i = from; i < blocks.length; i++) {
+      const block = blocks[i]!
       const frame = this.frameOf(block)
-      if (this.basis[frame]! < this.basisLsn || this.basis[frame] === 0)
-        this.basis[frame] = this.log.image(block, this.position(frame), this.blockSize)
+      const base = this.position(frame)
+      if (!this.isFormattedInLog(frame) && !images.guards(block, this.basisLsn)) {
+        if (exposed.length === room) break
+        exposed.push(block)
+        exposedBases.push(base)
+      }
+      file.seal(block, arena, base)
+      part.push(block)
+      bases.push(base)
     }
+    if (exposed.length > 0) images.write(exposed, exposedBases, arena, this.log.syncedLsn)
+    try {
+      this.writeRuns(part, bases)
+    } finally {
+      images.written()
+    }
+    for (const base of bases) this.dirty[this.frameAt(base)] = 0
+    this.dirtyFrames -= part.length
+    return part.length
   }
 
-  private writeRuns(blocks: readonly number[]): void {
+  private isFormattedInLog(frame: number): boolean {
+    const basis = this.basis[frame]!
+    return basis !== 0 && basis >= this.basisLsn
+  }
+
+  private writeRuns(blocks: readonly number[], bases: readonly number[]): void {
     for (let from = 0; from < blocks.length; ) {
-      const bases: number[] = []
-      let to = from
-      do bases.push(this.position(this.frameOf(blocks[to]!)))
-      while (++to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && to - from < 256)
-      this.file.writeRun(blocks[from]!, bases, this.arena)
+      let to = from + 1
+      while (to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && to - from < 256) to++
+      this.file.writeSealed(blocks[from]!, bases.slice(from, to), this.arena)
       from = to
     }
   }

@@ -8,17 +8,22 @@
  *      checkpoint, which needs `checkpointBytes` of further log, so that the copy keeps up.
  *   4. The log once more. By the write-ahead rule (P1) it now covers every block that was copied.
  *
- * The blocks of the copy are of different times. Each is at least as new as the redo LSN, none is newer than the log,
- * and of a block that was caught in the middle of its write the log holds a basis (P2): what recovery needs after a
- * crash, too.
+ * The blocks of the copy are of different times. Each is at least as new as the redo LSN and none is newer than the log:
+ * what recovery needs after a crash, too. A block that was caught in the middle of its write is read again until it is
+ * whole, since the images that guard such blocks (buffer/images.ts) belong to other moments.
  */
+import { Arena } from '../bytes.ts'
 import type { File, Storage } from '../index.ts'
+import { DataFile } from '../pager/data-file.ts'
 import { METADATA_BYTES, Metadata } from '../pager/metadata.ts'
 import { LogFollower } from './live-copy-log.ts'
 
 export { Overtaken } from './live-copy-log.ts'
 
 const PIECE_BYTES = 4194304
+/** Times that a block with a wrong checksum is read again: the owner may be writing it. */
+const REREADS = 20
+const REREAD_PAUSE_MS = 2
 
 export interface CopyOptions {
   /** Bytes of the data file copied between two looks at the log. */
@@ -38,12 +43,14 @@ export async function copyLive(
   let follower: LogFollower | undefined
   try {
     const head = readHead(data)
-    const { identity, redoLsn } = Metadata.decode(head, data.path, storage)
+    const metadata = Metadata.decode(head, data.path, storage)
+    const { identity, redoLsn } = metadata
     const log = storage.join(to, 'log')
     storage.makeDirectory(log)
     follower = new LogFollower(storage, storage.join(from, 'log'), log, identity.uuid, redoLsn)
     follower.follow()
-    await copyData(storage, data, storage.join(to, 'data'), head, follower, options)
+    const source = new DataFile(data, metadata, storage)
+    await copyData(source, storage.join(to, 'data'), head, follower, options)
     follower.finish()
     return { lsn: follower.lsn }
   } finally {
@@ -59,26 +66,36 @@ function readHead(data: File): Uint8Array {
 }
 
 async function copyData(
-  storage: Storage,
-  data: File,
+  source: DataFile,
   path: string,
   head: Uint8Array,
   follower: LogFollower,
   { pieceBytes = PIECE_BYTES, onPiece }: CopyOptions,
 ): Promise<void> {
+  const { file, blockSize, storage } = source
   const target = storage.open(path, { create: true })
   try {
-    const piece = new Uint8Array(pieceBytes)
+    const arena = new Arena(Math.max(1, Math.floor(pieceBytes / blockSize)) * blockSize)
     for (let at = 0; ; ) {
-      const got = data.read(piece, 0, pieceBytes, at)
+      const got = file.read(arena.u8, 0, arena.buffer.byteLength, at)
       if (got === 0) break
-      target.write(piece, 0, got, at)
+      for (let offset = 0; offset + blockSize <= got; offset += blockSize)
+        if (at + offset > 0) await untilWhole(source, (at + offset) / blockSize, arena, offset)
+      target.write(arena.u8, 0, got, at)
       at += got
-      await onPiece?.(at, Math.max(at, data.size()))
+      await onPiece?.(at, Math.max(at, file.size()))
       follower.follow()
     }
     target.write(head, 0, head.length, 0)
   } finally {
     target.close()
+  }
+}
+
+/** Reads the block at `offset` of the arena again while its checksum is wrong. One that stays so is damaged. */
+async function untilWhole(source: DataFile, block: number, arena: Arena, offset: number): Promise<void> {
+  for (let i = 0; i < REREADS && source.problemOf(block, arena, offset) !== undefined; i++) {
+    await new Promise(resolve => setTimeout(resolve, REREAD_PAUSE_MS))
+    source.file.read(arena.u8, offset, source.blockSize, block * source.blockSize)
   }
 }

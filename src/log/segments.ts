@@ -225,11 +225,11 @@ export class LogSegments {
     if (this.current !== undefined) requireInPlace(this.current.file)
   }
 
-  /** Gives up the segments that end at or below `lsn`; keeps at most `spares` of them for later use. */
-  release(lsn: number, spares: number): void {
+  /** Gives up the segments that end at or below `lsn`; keeps some for later use, as long as all take at most `bytes`. */
+  release(lsn: number, bytes: number): void {
     this.requirePlace()
     while (this.active.length > 1 && this.active[1]!.startLsn <= lsn) this.spare.push(this.active.shift()!)
-    this.trimSpares(spares)
+    this.trimSpares(Math.max(0, Math.floor(bytes / this.segmentBytes) - this.active.length))
   }
 
   /** Deletes every segment but the current one, which is synced first. */

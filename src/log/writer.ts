@@ -42,9 +42,6 @@ export class LogWriter {
   records = 0
   groups = 0
   bytes = 0
-  images = 0
-  /** Bytes of records other than block images: what recovery has to redo. */
-  redoBytes = 0
   readonly segments: LogSegments
   /** How long its syncs take. */
   readonly pace: SyncPace
@@ -229,23 +226,8 @@ export class LogWriter {
     this.arena.u32[at >>> 2] = length
     this.arena.u16[(at + 6) >>> 1] = this.parts
     this.records++
-    this.redoBytes += length
     const lsn = this.groupLsn + (at - this.start)
     this.endLsn = lsn + length
-    return lsn
-  }
-
-  /** Logs the full block at `base`; returns the record's LSN. */
-  image(block: number, base: number, blockSize: number): number {
-    this.reserve(blockSize + 64)
-    const redoBytes = this.redoBytes
-    this.begin(RecordType.image, 0, 0, 0)
-    this.part(block)
-    this.set(4, blockSize - 4, base + 4)
-    this.endPart()
-    const lsn = this.end()
-    this.redoBytes = redoBytes
-    this.images++
     return lsn
   }
 

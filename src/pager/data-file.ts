@@ -19,6 +19,9 @@ export class DataFile {
   blockReads = 0
   blockWrites = 0
   fsyncs = 0
+  /** Writes of blocks so far, and how many of them are synced. */
+  writes = 0
+  syncedWrites = 0
   private readonly seed: number
   private readonly number: Uint8Array = new Uint8Array(4)
 
@@ -31,10 +34,21 @@ export class DataFile {
 
   /** Reads a block to `base` of the arena; says what is wrong with it, or returns undefined. */
   read(block: number, a: Arena, base: number): string | undefined {
-    const size = this.blockSize
     this.blockReads++
-    const got = this.file.read(a.u8, base, size, block * size)
+    return this.readAt(this.file, block * this.blockSize, block, a, base)
+  }
+
+  /** The same for a block that lies in another file. */
+  readAt(file: File, position: number, block: number, a: Arena, base: number): string | undefined {
+    const size = this.blockSize
+    const got = file.read(a.u8, base, size, position)
     if (got < size) return `the file ends ${got === 0 ? 'before' : 'inside'} this block`
+    return this.problemOf(block, a, base)
+  }
+
+  /** What is wrong with the checksum of the block at `base`, or undefined. */
+  problemOf(block: number, a: Arena, base: number): string | undefined {
+    const size = this.blockSize
     const stored = a.u32[(base + AT_CHECKSUM) >>> 2]!
     const expected = this.checksum(block, a, base)
     if (stored === expected) return undefined
@@ -52,10 +66,16 @@ export class DataFile {
     a.u32[(base + AT_CHECKSUM) >>> 2] = this.checksum(block, a, base)
   }
 
-  /** Writes blocks that are neighbours in the file, in order, from the arena positions `bases`. */
+  /** Seals blocks that are neighbours in the file, and writes them in order from the arena positions `bases`. */
   writeRun(firstBlock: number, bases: readonly number[], a: Arena): void {
-    const size = this.blockSize
     for (let i = 0; i < bases.length; i++) this.seal(firstBlock + i, a, bases[i]!)
+    this.writeSealed(firstBlock, bases, a)
+  }
+
+  /** The same for blocks that are sealed already. */
+  writeSealed(firstBlock: number, bases: readonly number[], a: Arena): void {
+    const size = this.blockSize
+    this.writes++
     if (bases.length === 1) this.file.write(a.u8, bases[0]!, size, firstBlock * size)
     else
       this.file.writeMany(
@@ -73,12 +93,15 @@ export class DataFile {
   sync(): void {
     this.file.sync()
     this.fsyncs++
+    this.syncedWrites = this.writes
   }
 
   /** The same while others go on: what is written meanwhile may or may not be part of it. */
   async syncAside(): Promise<void> {
+    const { writes } = this
     await this.file.syncAsync()
     this.fsyncs++
+    this.syncedWrites = Math.max(this.syncedWrites, writes)
   }
 
   private checksum(block: number, a: Arena, base: number): number {

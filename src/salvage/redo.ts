@@ -1,6 +1,6 @@
 /**
  * Brings blocks up to date with the readable log, each on its own: physical redo of history on every block that is
- * sound, or that the log holds a basis of (its image, or the record that formats it). A block for which neither is
+ * sound, or that there is a basis of (its image, or the record in the log that formats it). A block for which neither is
  * true stays as it is. What is changed goes to the overlay, never to the source.
  */
 import { Arena } from '../bytes.ts'
@@ -54,6 +54,7 @@ export const redo = (source: Source): RedoOutcome => {
     })
   })
   for (const block of images.keys()) blocks.restore(block)
+  for (const block of source.images.blocks()) blocks.restore(block)
   blocks.flush()
   return { losers, rebuilt: blocks.rebuilt.size }
 }
@@ -145,8 +146,22 @@ class BlockCache {
     return frame
   }
 
-  /** The last image in the log; the records behind it bring it up to date. */
+  /** The last image; the records behind it bring it up to date. Databases of earlier builds have it in the log. */
   private restoreImage(block: number, frame: number): boolean {
+    return this.restoreStored(block, frame) || this.restoreLogged(block, frame)
+  }
+
+  private restoreStored(block: number, frame: number): boolean {
+    const { source, node, arena, blockSize } = this
+    if (!source.images.copy(block, node, 0) || blockProblem(node, 0, blockSize) !== undefined) return false
+    const base = frame * blockSize
+    this.noteRebuilt(block, base)
+    arena.u8.set(node.window(0, blockSize), base)
+    this.dirty[frame] = 1
+    return true
+  }
+
+  private restoreLogged(block: number, frame: number): boolean {
     const lsn = this.images.get(block)
     const image = lsn === undefined ? undefined : this.source.log.recordAt(lsn)
     if (image === undefined) return false

@@ -2,6 +2,7 @@
  * Opens the files of a damaged database for reading: who it is, from block 0 or from what else says so, and what the
  * last checkpoint knew. Blocks that the log brings up to date are written to an overlay in memory.
  */
+import { StoredImages } from '../buffer/image-format.ts'
 import { Arena } from '../bytes.ts'
 import { CorruptionError, XenonError } from '../errors.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
@@ -18,6 +19,8 @@ const SAMPLE_BLOCKS = 2048
 export interface Source {
   readonly data: DataFile
   readonly log: SalvageLog
+  /** Images that the readable log goes on from. */
+  readonly images: StoredImages
   readonly metadata: Metadata
   /** False if the identity was lost, and with it the key of the hash. */
   readonly knowsHashKey: boolean
@@ -49,14 +52,24 @@ export const openSource = (storage: Storage, directory: string, warn: (sentence:
     const segments = readSegments(storage, logPath, identity.uuid, warn)
     const redoLsn = soundStates === 0 ? undefined : metadata.redoLsn
     const log = new SalvageLog(storage, segments, redoLsn, soundStates === 1)
+    const from = Math.max(log.from, redoLsn ?? 0)
+    const images = new StoredImages(
+      logPath,
+      new DataFile(file, metadata, storage),
+      identity.uuid,
+      from,
+      log.end,
+    )
     return {
       data,
       log,
+      images,
       metadata,
       knowsHashKey: problem === undefined,
       soundStates,
       identityProblem: problem,
       close: () => {
+        images.close()
         log.close()
         file.close()
       },

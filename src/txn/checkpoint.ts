@@ -4,7 +4,11 @@
  * Fuzzy: commits go on between the steps. A checkpoint that the log's growth has caused writes the blocks that have
  * been dirty since before the checkpoint before it, so that a block that changes all the time is written every second
  * time; one that was asked for writes all. Then it syncs the data file, and only then moves the redo LSN in block 0
- * and gives up the segments below it. Recovery reads at most about two `checkpointBytes` of log.
+ * and gives up the segments below it.
+ *
+ * The log is bounded: a checkpoint begins `checkpointBytes` behind the begin of the one before it and keeps to a
+ * schedule, so that the log holds at most two `checkpointBytes`, a quarter more for the checkpoint under way, and what
+ * one commit brings or an open transaction needs. Images of blocks lie beside it (buffer/images.ts).
  *
  * Invariants
  *  C1  The redo LSN never passes the oldest change that is not synced in the data file, nor the first record of a
@@ -25,14 +29,16 @@ import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { TransactionManager } from './manager.ts'
 
-/** Bytes of blocks written in one step; their images share the fdatasync of a commit. */
-const STEP_BYTES = 65536
-/** Segments kept for recycling, in units of checkpointBytes: the images of a checkpoint need room too. */
-const SPARE_LOG = 3
-/** With a durability that does not sync each commit, fewer and larger steps. */
+/** Bytes of blocks written in one step after a commit. */
+const STEP_BYTES = 262144
+/** With a durability that does not sync each commit, or where nobody waits for a commit, fewer and larger steps. */
 const LARGE_STEP_BYTES = 4194304
+/** Log written while a checkpoint makes its steps, as a share of checkpointBytes. */
+const STEPS_SHARE = 0.125
 /** How long a sync aside is waited for, as a share of checkpointBytes of log. */
-const ASIDE_SHARE = 0.25
+const ASIDE_SHARE = 0.125
+/** Most log on the disk, segments that wait to be used again included, in units of checkpointBytes. */
+const MOST_LOG = 2.5
 
 export class Checkpointer {
   count = 0
@@ -44,12 +50,12 @@ export class Checkpointer {
   private readonly health: Health
   private readonly checkpointBytes: number
   private readonly stepBlocks: number
+  private readonly largeStepBlocks: number
   private pending: number[] | undefined
   private done = 0
   /** Where the log ended when the last checkpoint began. */
   private beginLsn: number
-  private beginBytes = 0
-  /** Value of the log's redoBytes at which there is something to do again. */
+  /** LSN of the log's end at which there is something to do again. */
   private dueAt: number
   private stride = 0
   /** While the data file is synced aside: does at once what is to follow, the sync included. */
@@ -81,26 +87,38 @@ export class Checkpointer {
     this.transactions = parts.transactions
     this.health = parts.health
     this.checkpointBytes = checkpointBytes
-    this.stepBlocks = Math.max(
-      1,
-      Math.floor((largeSteps ? LARGE_STEP_BYTES : STEP_BYTES) / parts.pool.blockSize),
-    )
-    this.dueAt = checkpointBytes
+    this.largeStepBlocks = Math.max(1, Math.floor(LARGE_STEP_BYTES / parts.pool.blockSize))
+    this.stepBlocks = largeSteps
+      ? this.largeStepBlocks
+      : Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
     this.background = parts.file.storage.syncsAside === true
     this.beginLsn = parts.log.endLsn
+    this.dueAt = this.beginLsn + checkpointBytes
     this.log.onSegmentSynced = () => this.noteLog()
   }
 
-  /** Called before a commit is synced: the images of the next step go with it. */
-  beforeSync(): void {
-    if (this.log.redoBytes < this.dueAt || this.pending === undefined) return
-    this.pool.logImages(this.pending.slice(this.done, this.done + this.stepBlocks))
+  /** The log grows faster than commits call `afterCommit`: many of them share a turn of the event loop. */
+  get isBehind(): boolean {
+    const { endLsn } = this.log
+    if (endLsn < this.dueAt + ASIDE_SHARE * this.checkpointBytes) return false
+    return !this.isEnding || endLsn >= this.asideUntil
   }
 
-  /** Called after each commit: does a step when the log has grown enough, or ends what waits for a sync aside too long. */
+  /** There is something to do for `afterCommit`. */
+  private get isDue(): boolean {
+    return this.log.endLsn >= this.dueAt || this.isWritten
+  }
+
+  /**
+   * Called after each commit: does the steps that the log's growth asks for, several after a large commit, or ends what
+   * waits for a sync aside too long.
+   */
   afterCommit(): void {
-    if (this.isEnding && !this.completeOverdue()) return
-    if (this.log.redoBytes >= this.dueAt || this.isWritten) this.step()
+    while (this.isDue) {
+      // The end of a checkpoint waits for what is under way aside.
+      if ((this.isEnding || this.isWritten) && !this.completeOverdue()) return
+      this.step(this.stepBlocks, this.background)
+    }
   }
 
   /** A whole checkpoint, now. */
@@ -110,7 +128,7 @@ export class Checkpointer {
     this.start(Number.POSITIVE_INFINITY)
     while (this.pending) {
       onProgress?.({ done: this.done, total: this.pendingTotal })
-      this.step(false)
+      this.step(this.largeStepBlocks, false)
     }
   }
 
@@ -123,12 +141,12 @@ export class Checkpointer {
     return this.pending !== undefined && this.done >= this.pending.length
   }
 
-  private step(mayBeAside: boolean = this.background): void {
+  private step(blocks: number, mayBeAside: boolean): void {
     if (this.pending === undefined) this.start(this.beginLsn)
     else if (this.done < this.pending.length) {
-      this.pool.writeBack(this.pending.slice(this.done, this.done + this.stepBlocks))
-      this.done += this.stepBlocks
-      this.dueAt = this.log.redoBytes + this.stride
+      this.pool.writeBack(this.pending.slice(this.done, this.done + blocks))
+      this.done += blocks
+      this.dueAt += this.stride
     }
     if (!this.isWritten) return
     if (!mayBeAside) this.completeAside()
@@ -139,12 +157,11 @@ export class Checkpointer {
   private start(before: number): void {
     this.log.write()
     this.beginLsn = this.log.endLsn
-    this.beginBytes = this.log.redoBytes
     this.pending = this.pool.dirtyBlocks(before)
     this.done = 0
     const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
-    this.stride = this.checkpointBytes / 2 / steps
-    this.dueAt = this.log.redoBytes + this.stride
+    this.stride = (STEPS_SHARE * this.checkpointBytes) / steps
+    this.dueAt = this.beginLsn + this.stride
   }
 
   /**
@@ -176,14 +193,12 @@ export class Checkpointer {
     this.pending = undefined
     health.check()
     log.sync()
-    // With nothing dirty left, the images that the checkpoint itself logged are not needed either.
-    const blocksFrom = pool.dirtyFrames === 0 ? log.endLsn : Math.min(this.beginLsn, pool.oldestChange())
-    const redoLsn = Math.min(blocksFrom, this.transactions.oldestLsn())
+    const redoLsn = Math.min(log.endLsn, pool.oldestChange(), this.transactions.oldestLsn())
     // What the next sync makes durable: the file may grow on while it is under way.
     const fileBlocks = this.blocksInFile()
     // What is overwritten from now on needs a basis behind the new redo LSN.
     pool.basisLsn = redoLsn
-    this.dueAt = this.beginBytes + Math.max(this.checkpointBytes, log.redoBytes - this.beginBytes + 1)
+    this.dueAt = Math.max(this.beginLsn + this.checkpointBytes, log.endLsn + 1)
     const end = (): void => {
       // Block 0 holds what log records of the meantime have changed in it: they come first.
       log.sync()
@@ -228,7 +243,7 @@ export class Checkpointer {
 
   private giveUpLog(redoLsn: number): void {
     const { segments } = this.log
-    segments.release(redoLsn, Math.ceil((SPARE_LOG * this.checkpointBytes) / segments.segmentBytes))
+    segments.release(redoLsn, MOST_LOG * this.checkpointBytes)
     this.count++
   }
 

@@ -4,11 +4,16 @@
  * losers with compensation records. Redo applies bytes and undo goes through the index, the same way as a live
  * rollback. It may be interrupted at any point and begun again: nothing in block 0 moves before it is done.
  *
+ * Before redo, blocks whose last write was torn get back the bytes of their images (buffer/images.ts), in place and
+ * synced: from then on the images are not needed, and those that redo makes may take their room. Databases of earlier
+ * builds have images in the log instead.
+ *
  * A recovery that cannot succeed is refused before it has written anything: `Redo.check` reads every block that redo
  * will change, and `checkUndo` what undo will read on its way to them. What undo may need beyond that is met too late,
  * when redo has written; it does no harm, since the next recovery begins with the same block 0 and the same log.
  */
 
+import type { StoredImages } from '../buffer/image-format.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Arena } from '../bytes.ts'
 import { CorruptionError } from '../errors.ts'
@@ -27,8 +32,12 @@ import type { LogEnd, LogReader } from '../log/reader.ts'
 import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
+import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { TransactionManager } from './manager.ts'
+
+/** Log redone between two reports of progress. */
+const PROGRESS_BYTES = 1048576
 
 export interface Analysis {
   end: LogEnd
@@ -79,6 +88,8 @@ export class Redo {
   private readonly log: LogWriter
   private readonly metadata: Metadata
   private readonly analysis: Analysis
+  private readonly stored: StoredImages
+  private readonly onProgress: (done: number, total: number) => void
   private readonly dataPath: string
   private readonly scratch: number
   /** Blocks that cannot be read and have no image, with the reason; a record that formats one settles it. */
@@ -89,9 +100,13 @@ export class Redo {
   constructor(
     parts: { pool: BufferPool; log: LogWriter; metadata: Metadata },
     analysis: Analysis,
+    stored: StoredImages,
     dataPath: string,
     scratch: number,
+    onProgress: (done: number, total: number) => void,
   ) {
+    this.stored = stored
+    this.onProgress = onProgress
     this.pool = parts.pool
     this.log = parts.log
     this.metadata = parts.metadata
@@ -113,16 +128,39 @@ export class Redo {
         this.requireLsn(block, base)
         continue
       }
-      const hasImage = this.copyImage(block, base)
+      const hasImage = this.stored.copy(block, pool.arena, base) || this.copyImage(block, base)
       if (hasImage) this.requireLsn(block, base)
       pool.discard(block)
       if (!hasImage && !formatted) throw this.lost(block, problem)
     }
   }
 
+  /** Writes the images of torn blocks in place; returns whether there were any. */
+  restore(file: DataFile): boolean {
+    const { pool, stored } = this
+    const { end } = this.analysis
+    let any = false
+    for (const block of stored.blocks()) {
+      const { base, problem } = pool.tryGet(block)
+      if (problem === undefined) continue
+      if (stored.copy(block, pool.arena, base) && blockLsn(pool.arena, base) <= end.lsn) {
+        file.writeRun(block, [base], pool.arena)
+        any = true
+      } else pool.discard(block)
+    }
+    return any
+  }
+
   /** Repeats history. */
   run(reader: LogReader): void {
-    reader.walk(this.metadata.redoLsn, this.analysis.end.lsn, (a, position, lsn) => {
+    const { redoLsn } = this.metadata
+    const end = this.analysis.end.lsn
+    let reported = redoLsn
+    reader.walk(redoLsn, end, (a, position, lsn) => {
+      if (lsn - reported >= PROGRESS_BYTES) {
+        reported = lsn
+        this.onProgress(lsn - redoLsn, end - redoLsn)
+      }
       if (recordType(a, position) === RecordType.image) return
       eachPart(a, position, (block, from, to) => {
         if (block !== 0) this.redoBlock(a, block, from, to, lsn)
@@ -153,14 +191,19 @@ export class Redo {
     if (before >= lsn) {
       // After an fsync that failed, what is read may be in the system's memory alone, and pass for clean: only a block
       // that is written again becomes durable. Once is enough, or a small pool would write it at each of its records.
-      if (!this.rewritten.has(block)) pool.restored(base)
-      this.rewritten.add(block)
+      if (!this.rewritten.has(block)) this.markRedone(block, base)
       return
     }
-    this.rewritten.add(block)
     applyOperations(a, from, to, pool.arena, base, pool.blockSize, this.scratch)
-    pool.changed(base, lsn)
+    if (formats) pool.formatted(base, lsn)
+    else pool.changed(base, lsn)
+    this.markRedone(block, base)
     this.redone++
+  }
+
+  private markRedone(block: number, base: number): void {
+    this.pool.redone(base, this.metadata.redoLsn)
+    this.rewritten.add(block)
   }
 
   /** The LSN of a block, which must not be one that the log has not reached. */
@@ -176,17 +219,17 @@ export class Redo {
   }
 
   private lost(block: number, problem: string): CorruptionError {
-    return new CorruptionError(this.dataPath, `${problem}, and the log holds no image of it`, block)
+    return new CorruptionError(this.dataPath, `${problem}, and there is no image of it`, block)
   }
 
   private clear(base: number): void {
     this.pool.arena.clear(base, base + this.pool.blockSize)
   }
 
-  /** A torn block: its bytes come from the last image in the log; the records behind that bring it up to date. */
+  /** A torn block of an earlier build: its bytes come from the last image in the log. */
   private restoreImage(block: number, base: number): boolean {
     if (!this.copyImage(block, base)) return false
-    this.pool.restored(base)
+    this.markRedone(block, base)
     return true
   }
 

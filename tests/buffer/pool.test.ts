@@ -48,6 +48,7 @@ describe('the order of writes and syncs', () => {
         expect(recorder.problems).toEqual([])
         expect(recorder.blocksWritten).toBeGreaterThan(500)
         expect(recorder.images).toBeGreaterThan(50)
+        expect(recorder.imagesBegun).toBeGreaterThan(5)
         expect(recorder.formats).toBeGreaterThan(50)
         expect(recorder.redoMoved).toBeGreaterThan(5)
         expect(recorder.segmentsGivenUp).toBeGreaterThan(5)

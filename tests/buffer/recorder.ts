@@ -2,20 +2,21 @@
  * A storage that watches the order of writes and syncs: what the pool (P1, P2) and the checkpoints (C1, C2) promise
  * is checked at each write of a block, of block 0's state, and of a segment that is given up.
  */
+import { expect } from 'vitest'
 import { Arena } from '../../src/bytes.ts'
 import { memoryStorage, type Storage } from '../../src/index.ts'
-import {
-  eachPart,
-  GROUP_HEADER_BYTES,
-  GROUP_MAGIC,
-  RecordType,
-  recordLength,
-  recordType,
-} from '../../src/log/format.ts'
+import { eachPart, GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength } from '../../src/log/format.ts'
 import { formatsBlock } from '../../src/log/redo.ts'
 import { blockLsn } from '../../src/pager/bucket.ts'
 import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'
 import type { File } from '../../src/storage/storage.ts'
+
+interface Image {
+  path: string
+  /** The log had been synced to here. */
+  lsn: number
+  synced: boolean
+}
 
 interface Group {
   path: string
@@ -38,8 +39,12 @@ export class Recorder {
   /** Where the log began when the recorder first saw it written. */
   #firstLsn = Number.POSITIVE_INFINITY
   #groups: Group[] = []
-  /** Block, and LSN of its last image or of the last record that formats it. */
-  readonly #images: Map<number, number> = new Map()
+  readonly #images: Map<number, Image> = new Map()
+  /** Blocks written since the last sync of the data file, and the images that they rely on. */
+  readonly #relied: Map<number, Image> = new Map()
+  /** Times that a file of images was begun anew. */
+  imagesBegun = 0
+  /** Block, and LSN of the last record that formats it. */
   readonly #formats: Map<number, number> = new Map()
   /** Of the state of block 0: what was written last, and synced last. */
   #redoLsn = 0
@@ -56,6 +61,7 @@ export class Recorder {
         if (options?.readOnly) return file
         if (path.endsWith('.log')) this.#watchSegment(path, file)
         else if (path.endsWith('data')) this.#watchData(file)
+        else if (path.includes('images-')) this.#watchImages(path, file)
         return file
       },
       remove: path => {
@@ -79,6 +85,38 @@ export class Recorder {
     }
   }
 
+  #watchImages(path: string, file: File): void {
+    const writeMany = file.writeMany.bind(file)
+    file.writeMany = (parts, position) => {
+      if (position === 0) this.#imagesGivenUp(path)
+      const header = new Uint32Array(parts[0]!.slice().buffer)
+      const image = { path, lsn: header[4]! + header[5]! * 2 ** 32, synced: false }
+      const blocks = header.slice(8, 8 + header[3]!)
+      expect(blocks.length).toBe(parts.length - 1)
+      blocks.forEach((block, i) => {
+        const a = new Arena(parts[i + 1]!.length)
+        a.u8.set(parts[i + 1]!)
+        if (this.#groups.some(group => group.lsn <= blockLsn(a, 0) && !group.synced))
+          this.#problem(`I3: an image of block ${block} was written before the log was synced through it`)
+        this.#images.set(block, image)
+      })
+      writeMany(parts, position)
+    }
+    const sync = file.sync.bind(file)
+    file.sync = () => {
+      sync()
+      for (const image of this.#images.values()) if (image.path === path) image.synced = true
+    }
+  }
+
+  #imagesGivenUp(path: string): void {
+    this.imagesBegun++
+    for (const [block, image] of this.#relied)
+      if (image.path === path)
+        this.#problem(`I2: ${path} is begun anew before block ${block} was synced, which relies on it`)
+    for (const [block, image] of this.#images) if (image.path === path) this.#images.delete(block)
+  }
+
   #group(path: string, bytes: Uint8Array): void {
     const a = new Arena(bytes.length)
     a.u8.set(bytes)
@@ -88,10 +126,8 @@ export class Recorder {
     this.#firstLsn = Math.min(this.#firstLsn, lsn)
     this.#groups.push({ path, lsn, end: lsn + bytes.length, synced: false })
     for (let at = GROUP_HEADER_BYTES; at < bytes.length; at += recordLength(a, at)) {
-      const isImage = recordType(a, at) === RecordType.image
       eachPart(a, at, (block, from) => {
-        if (isImage) this.#images.set(block, lsn + at)
-        else if (block !== 0 && formatsBlock(a, from)) this.#formats.set(block, lsn + at)
+        if (block !== 0 && formatsBlock(a, from)) this.#formats.set(block, lsn + at)
       })
     }
   }
@@ -117,6 +153,7 @@ export class Recorder {
     file.sync = () => {
       sync()
       this.#unsyncedBlocks = 0
+      this.#relied.clear()
       this.#syncedRedoLsn = this.#redoLsn
     }
   }
@@ -137,17 +174,21 @@ export class Recorder {
       lsn >= this.#redoLsn
     )
       this.#problem(`P1: block ${block} of LSN ${lsn} was written before its log record`)
-    const image = this.#images.get(block) ?? 0
+    const image = this.#images.get(block)
     const format = this.#formats.get(block) ?? 0
-    const basis = Math.max(image, format)
-    if (basis < this.#redoLsn || basis === 0)
+    if (format !== 0 && format >= this.#redoLsn) {
+      if (this.#groups.some(group => group.lsn <= format && format < group.end && !group.synced))
+        this.#problem(`P2: block ${block} was written before its basis at ${format} was synced`)
+      this.formats++
+      return
+    }
+    if (image === undefined || image.lsn < this.#redoLsn)
       this.#problem(
-        `P2: block ${block} was written with its basis at ${basis}, redo begins at ${this.#redoLsn}`,
+        `P2: block ${block} was written with its image at ${image?.lsn}, redo begins at ${this.#redoLsn}`,
       )
-    if (this.#groups.some(group => group.lsn <= basis && basis < group.end && !group.synced))
-      this.#problem(`P2: block ${block} was written before its basis at ${basis} was synced`)
-    if (image > format) this.images++
-    else this.formats++
+    else if (!image.synced) this.#problem(`I1: block ${block} was written before its image was synced`)
+    else this.#relied.set(block, image)
+    this.images++
   }
 
   #state(redoLsn: number): void {

@@ -106,9 +106,14 @@ async function withCopy(
 /** The names of the places that a file of the database may be exchanged in. */
 const places: Record<string, (directory: string) => string> = {
   'the data file': directory => `${directory}/data`,
-  'a segment of the log': directory => `${directory}/log/${readdirSync(`${directory}/log`).sort().at(-1)}`,
-  'the first segment of the log': directory =>
-    `${directory}/log/${readdirSync(`${directory}/log`).sort()[0]}`,
+  'a segment of the log': directory => `${directory}/log/${segmentsIn(directory).at(-1)}`,
+  'the first segment of the log': directory => `${directory}/log/${segmentsIn(directory)[0]}`,
+}
+
+function segmentsIn(directory: string): string[] {
+  return readdirSync(`${directory}/log`)
+    .filter(name => name.endsWith('.log'))
+    .sort()
 }
 
 for (const [place, pathIn] of Object.entries(places)) {

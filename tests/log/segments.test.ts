@@ -12,7 +12,7 @@ describe('a recycled segment', () => {
     log.writer.sync()
     const before = log.segments.active.length
     expect(before).toBeGreaterThan(2)
-    log.segments.release(log.writer.endLsn, 10)
+    log.segments.release(log.writer.endLsn, 10 * SEGMENT_BYTES)
     const from = log.segments.active[0]!.startLsn
     const kept = log.written.filter(({ lsn }) => lsn >= from)
     // One group in the recycled segment: right behind it stands a whole group of its earlier use.
@@ -32,7 +32,7 @@ describe('a recycled segment', () => {
       salts.add(log.segments.current!.salt)
       const { length } = log.segments.active
       while (log.segments.active.length === length) log.appendGroup('x'.repeat(3000))
-      log.segments.release(log.writer.endLsn, 1)
+      log.segments.release(log.writer.endLsn, 2 * SEGMENT_BYTES)
     }
     expect(log.segments.count).toBe(2)
     expect(salts.size).toBe(20)
@@ -43,7 +43,7 @@ describe('a recycled segment', () => {
     while (log.segments.active.length < 4) log.appendGroup('x'.repeat(2000))
     log.writer.sync()
     const from = log.segments.current!.startLsn
-    log.segments.release(log.writer.endLsn, 10)
+    log.segments.release(log.writer.endLsn, 10 * SEGMENT_BYTES)
     const { records, end } = log.read(from)
     expect(records).toEqual(log.written.filter(({ lsn }) => lsn >= from))
     expect(end.chain.length).toBe(1)

@@ -66,7 +66,7 @@ export function differences(before: Image, after: Image): string[] {
 
 /** Names of the log segments of an image. */
 export function segments(image: Image): string[] {
-  return [...image.keys()].filter(name => name.startsWith('log/')).sort()
+  return [...image.keys()].filter(name => name.startsWith('log/') && name.endsWith('.log')).sort()
 }
 
 function kindOnDisk(path: string): string {

@@ -1,0 +1,199 @@
+/**
+ * Guards blocks against torn writes: before blocks are overwritten in place, their images are written to one of two
+ * files and synced. The files are filled in turn and are small, whatever the log and the pool do.
+ *
+ * Invariants
+ *  I1  Images are synced before any of their blocks is written in place.
+ *  I2  A file is filled anew only when every block that was written in place under its guard is synced in the data
+ *      file.
+ *  I3  The log is synced through the LSNs of the blocks before their images are written; the batch says how far that
+ *      was, so that recovery knows which images the log goes on from.
+ */
+import type { Arena } from '../bytes.ts'
+import type { Health } from '../log/health.ts'
+import type { DataFile } from '../pager/data-file.ts'
+import type { Home } from '../storage/home.ts'
+import type { File } from '../storage/storage.ts'
+import { batchHeaderBytes, encodeBatchHeader, IMAGE_FILES, MAX_BATCH_BLOCKS } from './image-format.ts'
+
+/** Fewest blocks that a file has room for. */
+const LEAST_BLOCKS = 16
+const MOST_BYTES = 16777216
+/** What a clean close leaves of each file. */
+const CLOSED_BYTES = 65536
+const PAGE = 65536
+
+interface Half {
+  file: File | undefined
+  /** Counts the times that a file was begun; 0: not yet. */
+  generation: number
+  /** LSN up to which the log had been synced when it was begun. */
+  beginLsn: number
+  /** `DataFile.writes` after the last write in place under its guard (I2). */
+  usedAt: number
+  /** Blocks that are about to be written in place rely on it. */
+  isRelied: boolean
+}
+
+export class BlockImages {
+  /** Images written. */
+  count = 0
+  fsyncs = 0
+  private readonly home: Home
+  private readonly directory: string
+  private readonly data: DataFile
+  private readonly uuid: Uint8Array
+  private readonly health: Health
+  /** Bytes that a file may take. */
+  private readonly capacity: number
+  private readonly halves: [Half, Half] = [newHalf(), newHalf()]
+  private current = 0
+  private position = 0
+  private generation = 0
+  private isBegun = false
+  /** By block: the generation of its last image. */
+  private readonly made: (Uint32Array | undefined)[] = []
+
+  /** The files lie in `directory`, below `home`; both together may take so many `bytes`. */
+  constructor(
+    home: Home,
+    directory: string,
+    data: DataFile,
+    uuid: Uint8Array,
+    health: Health,
+    bytes: number,
+  ) {
+    this.home = home
+    this.directory = directory
+    this.data = data
+    this.uuid = uuid
+    this.health = health
+    const least = batchHeaderBytes(LEAST_BLOCKS) + LEAST_BLOCKS * data.blockSize
+    this.capacity = Math.max(least, Math.min(MOST_BYTES, Math.floor(bytes / 2)))
+  }
+
+  /** Bytes that the files take. */
+  get bytes(): number {
+    return this.halves.reduce((sum, { file }) => sum + (file?.size() ?? 0), 0)
+  }
+
+  /** Makes room for images, of `wanted` blocks if there can be as much; returns for how many. May sync the data file. */
+  room(wanted: number): number {
+    const rest = this.rest()
+    if (!this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)) this.begin()
+    return this.rest()
+  }
+
+  /**
+   * True if a file holds an image of the block that recovery will see if it begins to read the log at `basisLsn`; the
+   * block is then written in place under its guard.
+   */
+  guards(block: number, basisLsn: number): boolean {
+    const generation = this.made[block >>> 16]?.[block & 0xffff] ?? 0
+    if (generation === 0) return false
+    for (const half of this.halves)
+      if (half.generation === generation && half.beginLsn >= basisLsn) {
+        half.isRelied = true
+        return true
+      }
+    return false
+  }
+
+  /** Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. */
+  write(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: number): void {
+    const { data, uuid, position } = this
+    const half = this.halves[this.current]!
+    const file = this.fileOf(half)
+    if (position === 0) half.beginLsn = syncedLsn
+    const header = encodeBatchHeader(data.storage, uuid, data.blockSize, blocks, syncedLsn)
+    file.writeMany([header, ...bases.map(base => arena.window(base, data.blockSize))], position)
+    file.sync()
+    this.fsyncs++
+    this.position = position + header.length + blocks.length * data.blockSize
+    this.count += blocks.length
+    half.isRelied = true
+    for (const block of blocks) this.note(block)
+  }
+
+  /** The blocks have been written in place. */
+  written(): void {
+    for (const half of this.halves) {
+      if (half.isRelied) half.usedAt = this.data.writes
+      half.isRelied = false
+    }
+  }
+
+  /** Leaves little of the files, once the data file is synced and nothing relies on them. */
+  shrink(): void {
+    for (const half of this.halves) {
+      if (half.file !== undefined && half.file.size() > CLOSED_BYTES) half.file.truncate(0)
+      half.generation = 0
+    }
+    this.isBegun = false
+  }
+
+  close(): void {
+    for (const half of this.halves) {
+      half.file?.close()
+      half.file = undefined
+    }
+  }
+
+  private get blocksWhenEmpty(): number {
+    return Math.floor((this.capacity - batchHeaderBytes(MAX_BATCH_BLOCKS)) / this.data.blockSize)
+  }
+
+  /** Blocks that one more batch in the current file can hold. */
+  private rest(): number {
+    const { blockSize } = this.data
+    const bytes = this.capacity - this.position
+    let blocks = Math.min(MAX_BATCH_BLOCKS, Math.floor(bytes / blockSize))
+    while (blocks > 0 && batchHeaderBytes(blocks) + blocks * blockSize > bytes) blocks--
+    return blocks
+  }
+
+  /** Goes on in the other file (I2). */
+  private begin(): void {
+    const { data } = this
+    const next = 1 - this.current
+    const half = this.halves[next]!
+    if (half.usedAt > data.syncedWrites) data.sync()
+    this.current = next
+    this.position = 0
+    this.isBegun = true
+    half.generation = ++this.generation
+    half.beginLsn = Number.POSITIVE_INFINITY
+    this.syncAhead()
+  }
+
+  /** By the time that this file is full, the other one should be free. */
+  private syncAhead(): void {
+    const { data, health } = this
+    if (data.storage.syncsAside !== true || data.writes === data.syncedWrites) return
+    data.syncAside().catch((error: unknown) => health.fail(error))
+  }
+
+  private fileOf(half: Half): File {
+    if (half.file !== undefined) return half.file
+    this.home.check()
+    const { storage } = this.data
+    const path = storage.join(this.directory, IMAGE_FILES[this.current]!)
+    const isNew = storage.kind(path) === 'none'
+    half.file = storage.open(path, isNew ? { create: true } : {})
+    if (isNew) storage.syncDirectory(this.directory)
+    return half.file
+  }
+
+  private note(block: number): void {
+    const index = block >>> 16
+    let page = this.made[index]
+    if (page === undefined) {
+      while (this.made.length < index) this.made.push(undefined)
+      page = new Uint32Array(PAGE)
+      this.made[index] = page
+    }
+    page[block & 0xffff] = this.generation
+  }
+}
+
+const newHalf = (): Half => ({ file: undefined, generation: 0, beginLsn: 0, usedAt: 0, isRelied: false })
