@@ -15,7 +15,7 @@
 import { WriteConflictError } from './errors.ts'
 import type { ResolvedRange } from './range.ts'
 import type { Store, View } from './store.ts'
-import { type CommittedRecord, latin1 } from './txn/committed-view.ts'
+import { latin1 } from './txn/changed-keys.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { IsolationLevel, Key } from './types.ts'
 
@@ -124,10 +124,9 @@ export class Access<V> {
   private withOwn(view: View): View {
     const { store, state } = this
     if (state.lastLsn === 0) return view
-    const before = new Map<string, CommittedRecord | undefined>(view.before)
-    const own = new Set(store.engine.view.of(state).keys())
-    for (const name of own) before.set(name, store.recordNow(name))
-    return { handle: view.handle, before, own }
+    const changed = store.engine.view.of(state)
+    const before = view.before.withOwn(changed, name => store.asNow(() => store.recordNow(name)))
+    return { handle: view.handle, before }
   }
 
   /**

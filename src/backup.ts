@@ -14,7 +14,7 @@ import { Metadata } from './pager/metadata.ts'
 import { requireInPlace } from './storage/home.ts'
 import type { File, Storage } from './storage/storage.ts'
 import type { Store, View } from './store.ts'
-import { fromLatin1 } from './txn/committed-view.ts'
+import { fromLatin1 } from './txn/changed-keys.ts'
 import type { BackupReport, ProgressOptions } from './types.ts'
 
 /** Bytes copied between two turns of the event loop. */
@@ -143,7 +143,7 @@ class Copy<V> {
     const { storage, directory } = this
     const partial = storage.join(directory, PARTIAL)
     const data = storage.join(directory, 'data')
-    if (this.view.before.size > 0 || this.allocated.length > 0) {
+    if (!this.view.before.isEmpty || this.allocated.length > 0) {
       const engine = new Engine(
         directory,
         {

@@ -11,7 +11,7 @@ import { InvalidArgumentError, XenonError } from './errors.ts'
 import { BucketScan } from './index/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
 import type { Store } from './store.ts'
-import { latin1 } from './txn/committed-view.ts'
+import { fromLatin1, latin1 } from './txn/changed-keys.ts'
 import type { Entry } from './types.ts'
 
 export class Cursor<V, K = string> {
@@ -153,7 +153,7 @@ export class Cursor<V, K = string> {
 
   /** Keys of the bucket that the open transaction that holds it has deleted. */
   private hiddenKeys(): Uint8Array[] {
-    const { transactions, view } = this.store.engine
+    const { transactions, view, changedPlaces } = this.store.engine
     if (transactions.locks.exclusive === 0) return []
     const owner = transactions.locks.exclusiveOwner(this.scan.bucket)
     const state = owner === 0 ? undefined : transactions.open.get(owner)
@@ -163,11 +163,9 @@ export class Cursor<V, K = string> {
       records.map(record => latin1(copy.u8, record + RECORD_HEADER_BYTES, recordKeyLength(copy, record))),
     )
     const keys: Uint8Array[] = []
-    for (const [key, before] of view.of(state)) {
-      if (before === undefined || present.has(key)) continue
-      const bytes = Uint8Array.from(key, character => character.charCodeAt(0))
-      if (this.scan.covers(bytes)) keys.push(bytes)
-    }
+    const changed = view.of(state)
+    for (const name of this.scan.changedBy(changed, changedPlaces))
+      if (changed.get(name) !== undefined && !present.has(name)) keys.push(fromLatin1(name))
     return keys
   }
 }

@@ -9,7 +9,6 @@ import { Cursor } from './cursor.ts'
 import { keyBytes } from './encoding.ts'
 import { Engine } from './engine.ts'
 import {
-  CorruptionError,
   DatabaseLockedError,
   DeadlockError,
   InvalidArgumentError,
@@ -17,7 +16,7 @@ import {
   WriteConflictError,
   XenonError,
 } from './errors.ts'
-import { checkedTtl, nextExpiry, sweep } from './expiry.ts'
+import { checkedTtl } from './expiry.ts'
 import { GroupCommit, nextTurn } from './group-commit.ts'
 import { KEYS_AHEAD } from './index/keys-ahead.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -31,6 +30,7 @@ import { Home } from './storage/home.ts'
 import { overlayStorage } from './storage/overlay.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
+import { Sweeper } from './sweeper.ts'
 import { Transaction } from './transaction.ts'
 import { Admission } from './txn/admission.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
@@ -679,65 +679,6 @@ const refuseOptions = (options: object): void => {
 }
 
 const bytesOf = (key: string | Uint8Array): Uint8Array => (typeof key === 'string' ? keyBytes(key) : key)
-
-/** Time between two rounds of the sweep that removes expired records, at least and at most. */
-const SWEEP_SOON_MS = 20
-const SWEEP_LATE_MS = 60000
-
-/** Removes expired records in the background, a few milliseconds at a time. Its timer keeps no process alive. */
-class Sweeper {
-  private readonly engine: Engine
-  private readonly written: () => void
-  private timer: unknown
-  private due = Number.POSITIVE_INFINITY
-
-  /** `written` is called after changes that nobody was promised. */
-  constructor(engine: Engine, written: () => void) {
-    this.engine = engine
-    this.written = written
-  }
-
-  /** Damage to the tree over times of expiry is no reason not to open: whoever needs it will say so. */
-  begin(): void {
-    try {
-      this.schedule(nextExpiry(this.engine))
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error
-    }
-  }
-
-  /** Something expires at `time`. */
-  schedule(time: number): void {
-    if (time >= this.due) return
-    this.stop()
-    this.due = time
-    const wait = Math.min(SWEEP_LATE_MS, Math.max(SWEEP_SOON_MS, time - this.engine.now()))
-    this.timer = setTimeout(() => this.run(), wait)
-    ;(this.timer as { unref?: () => void }).unref?.()
-  }
-
-  stop(): void {
-    if (this.timer !== undefined) clearTimeout(this.timer as Parameters<typeof clearTimeout>[0])
-    this.timer = undefined
-    this.due = Number.POSITIVE_INFINITY
-  }
-
-  private run(): void {
-    const { engine } = this
-    this.timer = undefined
-    this.due = Number.POSITIVE_INFINITY
-    if (engine.closed || engine.health.failure !== undefined) return
-    try {
-      engine.attend()
-      const before = engine.expired
-      sweep(engine)
-      if (engine.expired > before) this.written()
-      this.schedule(nextExpiry(engine))
-    } catch {
-      // Whatever it was, the next operation that meets it says so.
-    }
-  }
-}
 
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
 export const convertOn = async (

@@ -12,8 +12,10 @@ import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
 import { notADirectory } from './create.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
+import type { ExpiredKeys } from './expired-keys.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
 import { nextTurn } from './group-commit.ts'
+import { ChangedPlaces } from './index/changed-places.ts'
 import { FindMany } from './index/find-many.ts'
 import { HashIndex } from './index/hash.ts'
 import { KEY_SCRATCH_BYTES, KeyBuffer, KeyHash } from './index/key.ts'
@@ -89,6 +91,7 @@ export class Engine {
   readonly expiry: KeyTree
   readonly checkpointer: Checkpointer
   readonly view: CommittedView
+  readonly changedPlaces: ChangedPlaces
   readonly recovery: RecoveryReport
   /** Position and size of the scratch for the field of a record to be written. */
   readonly fieldAt: number
@@ -99,6 +102,8 @@ export class Engine {
   readonly now: () => number
   /** Records that the sweep has removed. */
   expired = 0
+  /** Keys that have expired and are not removed yet, as the last scan of keys needed them. */
+  expiredKeys: WeakRef<ExpiredKeys> | undefined
   closed = false
   /** Where the files are, and whether they still are there. */
   readonly home: Home
@@ -206,6 +211,7 @@ export class Engine {
       this.texts = new TextBatch(this.arena, textAt)
       this.findMany = new FindMany(pool, hashKey, SCAN_KEYS)
       this.view = transactions.view
+      this.changedPlaces = new ChangedPlaces(new KeyHash(hashKey))
       this.checkpointer = new Checkpointer(
         { pool, log, file: this.file, metadata, transactions, health: this.health },
         options.checkpointBytes,

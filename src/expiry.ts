@@ -1,14 +1,13 @@
 /**
- * Records that expire: the time in front of the value, and the sweep that removes what has expired. The tree over times
- * of expiry holds time (big-endian) and key of every such record, so that the sweep reads only what it removes, and
- * counts need not look at records.
+ * Records that expire: the time in front of the value, and the tree over times of expiry. That holds time (big-endian)
+ * and key of every such record, so that the sweep reads only what it removes, and counts need not look at records.
  */
-import type { Bound } from './bytes.ts'
-import { copyBytes } from './encoding.ts'
+import type { Bound, Bounds } from './bytes.ts'
 import type { Engine } from './engine.ts'
-import { InvalidArgumentError, LockConflictError } from './errors.ts'
-import { TreeScan } from './index/tree-scan.ts'
+import { InvalidArgumentError } from './errors.ts'
+import { countBetween, SCAN_KEYS, TreeScan } from './index/tree-scan.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from './pager/bucket.ts'
+import { latin1 } from './txn/changed-keys.ts'
 
 const MAX_TIME = 2 ** 48 - 1
 
@@ -29,61 +28,56 @@ export const passed = (now: number): Bound => {
   return { key, inclusive: false }
 }
 
-/** Keys whose time has passed, the earliest first, at most `most` of them. */
-export const expiredKeys = (engine: Engine, now: number, most: number): Uint8Array[] => {
-  const { pool, expiry, arena } = engine
-  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower: undefined, upper: passed(now) }, false)
-  const keys: Uint8Array[] = []
-  while (!scan.done && keys.length < most) {
-    scan.step(most - keys.length)
-    for (let i = 0; i < scan.count; i++)
-      keys.push(copyBytes(arena.u8, scan.at[i]! + EXPIRY_BYTES, scan.at[i]! + scan.length[i]!))
-  }
-  return keys
+/** Number of records whose time has passed; from `enough` on it may be more. */
+export const countPassed = (engine: Engine, enough: number = Number.POSITIVE_INFINITY): number => {
+  const { pool, expiry, scanRoom } = engine
+  const bounds = { lower: undefined, upper: passed(engine.now()) }
+  return countBetween(pool, expiry, scanRoom.boundAt, bounds, enough)
 }
 
-/** The first time in the tree, or Infinity. */
-export const nextExpiry = (engine: Engine): number => {
+/**
+ * Of the records whose time has passed, how many lie in a range (and pass `isMeant`, which takes their key as Latin-1
+ * text).
+ */
+export const passedWithin = (engine: Engine, range: Bounds, isMeant?: (name: string) => boolean): number => {
+  const { pool, expiry, scanRoom, arena } = engine
+  const { u8 } = arena
+  const bounds = { lower: undefined, upper: passed(engine.now()) }
+  const scan = new TreeScan(pool, expiry, scanRoom, bounds, false)
+  let count = 0
+  while (!scan.done) {
+    scan.step(SCAN_KEYS)
+    for (let i = 0; i < scan.count; i++) {
+      const at = scan.at[i]! + EXPIRY_BYTES
+      const length = scan.length[i]! - EXPIRY_BYTES
+      if (liesWithin(u8, at, length, range) && (isMeant === undefined || isMeant(latin1(u8, at, length))))
+        count++
+    }
+  }
+  return count
+}
+
+const liesWithin = (u8: Uint8Array, at: number, length: number, { lower, upper }: Bounds): boolean => {
+  const low = lower === undefined ? 1 : compareAt(u8, at, length, lower.key)
+  if (low < 0 || (low === 0 && !lower!.inclusive)) return false
+  const high = upper === undefined ? -1 : compareAt(u8, at, length, upper.key)
+  return high < 0 || (high === 0 && upper!.inclusive)
+}
+
+const compareAt = (u8: Uint8Array, at: number, length: number, other: Uint8Array): number => {
+  const shared = Math.min(length, other.length)
+  for (let i = 0; i < shared; i++) if (u8[at + i] !== other[i]) return u8[at + i]! - other[i]!
+  return length - other.length
+}
+
+/** The first time in the tree (of those after `now`, if that is given), or Infinity. */
+export const nextExpiry = (engine: Engine, now?: number): number => {
   const { pool, expiry, arena } = engine
-  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower: undefined, upper: undefined }, false)
+  const lower = now === undefined ? undefined : { key: passed(now).key, inclusive: true }
+  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower, upper: undefined }, false)
   while (!scan.done) {
     scan.step(1)
     if (scan.count > 0) return readTime(arena.u8, scan.at[0]!)
   }
   return Number.POSITIVE_INFINITY
-}
-
-/** Records removed in one transaction of the sweep, and milliseconds after which it lets others go first. */
-const SWEEP_RECORDS = 64
-const SWEEP_MS = 2
-
-/** Removes expired records for about two milliseconds; true if there are more of them. */
-export const sweep = (engine: Engine): boolean => {
-  const { index, transactions } = engine
-  const started = performance.now()
-  for (;;) {
-    const keys = expiredKeys(engine, engine.now(), SWEEP_RECORDS)
-    if (keys.length === 0) return false
-    const state = transactions.begin(false)
-    let removed = 0
-    try {
-      for (const key of keys) {
-        index.key.set(key)
-        try {
-          index.remove(state)
-          removed++
-        } catch (error) {
-          if (!(error instanceof LockConflictError)) throw error
-        }
-      }
-      transactions.commit(state)
-    } catch (error) {
-      engine.takeBack(state)
-      throw error
-    }
-    engine.expired += removed
-    // What is left is held by open transactions.
-    if (removed < keys.length) return false
-    if (performance.now() - started > SWEEP_MS) return true
-  }
 }

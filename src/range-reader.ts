@@ -2,21 +2,30 @@
  * Reads the records of a range in key order, some at a time: their keys from the ordered index, their values from the
  * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
  */
+import { BeforeKeys } from './before.ts'
 import { compareBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
 import { CorruptionError, LockConflictError, XenonError } from './errors.ts'
-import { expiredKeys, nextExpiry } from './expiry.ts'
-import { TreeScan } from './index/tree-scan.ts'
+import { ExpiredKeys, MOST_EXPIRED_KEYS } from './expired-keys.ts'
+import { countPassed, nextExpiry } from './expiry.ts'
+import { SCAN_KEYS, TreeScan } from './index/tree-scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags } from './pager/bucket.ts'
 import type { ResolvedRange } from './range.ts'
 import type { Store, View } from './store.ts'
-import { fromLatin1, latin1 } from './txn/committed-view.ts'
-import { isWithin } from './txn/range-locks.ts'
+import { fromLatin1, latin1 } from './txn/changed-keys.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 
 /** Records read ahead at first, and at most. */
 const FIRST_CHUNK = 16
 const LARGEST_CHUNK = 512
+/** So many records are looked at for their time before it is asked how many keys have expired. */
+const LOOKED_AT = 64
+/** Looking at a record takes as long as reading so many expired keys from the tree over times. */
+const EXPIRED_PER_RECORD = 512
+
+/** Of the keys of a step: 0 it has not expired, 1 it has. */
+const isPast = new Uint8Array(SCAN_KEYS)
+const UNKNOWN = 2
 
 export interface Wanted {
   readonly keys: boolean
@@ -34,13 +43,17 @@ export class RangeReader<V, K> {
   private readonly view: View | undefined
   private readonly state: TransactionState | undefined
   private readonly scan: TreeScan
-  /** Keys of `view.before` in the range, in scan order, and how many of them are past. */
-  private before: string[]
-  private beforeAt = 0
+  /** Keys of `view.before` in the range that were not passed yet, in scan order. */
+  private before: BeforeKeys
   private chunk: number
   private left: number
-  private mayExpire: boolean | undefined
-  private expired: ReadonlySet<string> = NONE
+  /** Keys that were read in vain since one was given. */
+  private skipped = 0
+  /** In a scan of keys alone: the first time of expiry in the state that is read. */
+  private firstExpiry: number | undefined
+  /** Keys whose records were looked at for their time, and how many of them make all that have expired worth knowing. */
+  private lookedAt = 0
+  private enough = LOOKED_AT
 
   /** With a `view`, reads that snapshot; with a `state`, what that transaction sees. */
   constructor(
@@ -59,11 +72,11 @@ export class RangeReader<V, K> {
     this.chunk = firstChunk(range)
     const { pool, ordered, scanRoom } = store.engine
     this.scan = new TreeScan(pool, ordered, scanRoom, range, range.reverse)
-    this.before = this.sortedBefore()
+    this.before = this.beforeKeys()
   }
 
   get done(): boolean {
-    return this.left === 0 || (this.scan.done && this.beforeAt >= this.before.length)
+    return this.left === 0 || (this.scan.done && this.before.name === undefined)
   }
 
   /** Goes to the first key of the range that is not before `key` in scan order. */
@@ -78,10 +91,8 @@ export class RangeReader<V, K> {
     if (order > 0 || (order === 0 && !end!.inclusive)) scan.done = true
     this.left = range.isEmpty ? 0 : range.limit
     this.chunk = firstChunk(range)
-    this.before = this.sortedBefore()
-    const name = latin1(key, 0, key.length)
-    this.beforeAt = this.before.findIndex(other => (range.reverse ? other <= name : other >= name))
-    if (this.beforeAt < 0) this.beforeAt = this.before.length
+    this.before = this.beforeKeys()
+    this.before.seek(latin1(key))
   }
 
   /** True when all of it may be read at once. */
@@ -112,7 +123,8 @@ export class RangeReader<V, K> {
   private loadOn(most: number): void {
     const { view, store } = this
     const { health } = store.engine
-    const count = Math.min(this.chunk, this.left, most)
+    // Where so many had expired, more of them are likely to come.
+    const count = Math.min(this.chunk, this.left + this.skipped, most)
     // A codec that came back into the database would overwrite the keys that were found.
     health.busy = true
     health.attention = true
@@ -150,24 +162,91 @@ export class RangeReader<V, K> {
   }
 
   private read(most: number): void {
-    const { scan, wanted } = this
-    if (!wanted.values) this.findExpired()
-    scan.step(most)
-    const { count } = scan
-    if (!wanted.values && this.readKeys(count)) return
-    const inStages = wanted.values && this.state === undefined && this.before.length === 0
-    if (inStages && this.store.decodesAlone && this.readMany(count)) return
-    for (let i = 0; i < count && this.left > 0; i++) {
-      if (this.before.length > 0 && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
-      if (this.state === undefined) this.take(scan.at[i]!, scan.length[i]!)
-      else this.takeOrStay(scan.at[i]!, scan.length[i]!)
-    }
-    if (scan.done) while (this.beforeAt < this.before.length && this.left > 0) this.takeBefore()
+    const { left } = this
+    this.readOn(most)
+    this.skipped = this.left < left ? 0 : this.skipped + this.scan.count
   }
 
-  /** Keys alone, when none of them can have expired or be another transaction's. */
+  private readOn(most: number): void {
+    const { scan, wanted, before, state } = this
+    const mayExpire = !wanted.values && state === undefined && this.mayExpire
+    const expired = mayExpire ? this.expiredKeys() : undefined
+    scan.step(most)
+    let { count } = scan
+    if (mayExpire) count = expired === undefined ? this.dropByRecord(count) : this.dropExpired(count, expired)
+    if (!wanted.values && this.readKeys(count)) return
+    const inStages = wanted.values && state === undefined && before.name === undefined
+    if (inStages && this.store.decodesAlone && this.readMany(count)) return
+    for (let i = 0; i < count && this.left > 0; i++) {
+      if (before.name !== undefined && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
+      if (state === undefined) this.take(scan.at[i]!, scan.length[i]!)
+      else this.takeOrStay(scan.at[i]!, scan.length[i]!)
+    }
+    if (scan.done) while (before.name !== undefined && this.left > 0) this.takeBefore()
+  }
+
+  /** Without their records, keys do not show whether they have expired. */
+  private get mayExpire(): boolean {
+    const { engine } = this.store
+    this.firstExpiry ??= nextExpiry(engine)
+    return this.firstExpiry <= engine.now()
+  }
+
+  /**
+   * All keys that have expired, once so many records were looked at that it is worth while; undefined as long as the
+   * records themselves are to be looked at.
+   */
+  private expiredKeys(): ExpiredKeys | undefined {
+    if (this.lookedAt < this.enough) return undefined
+    const { engine } = this.store
+    if (this.enough === LOOKED_AT) {
+      const all = countPassed(engine, MOST_EXPIRED_KEYS + 1)
+      this.enough =
+        all > MOST_EXPIRED_KEYS ? Number.POSITIVE_INFINITY : Math.max(LOOKED_AT + 1, all / EXPIRED_PER_RECORD)
+      if (this.lookedAt < this.enough) return undefined
+    }
+    return ExpiredKeys.of(engine, this.view!.handle.lsn)
+  }
+
+  private dropExpired(count: number, expired: ExpiredKeys): number {
+    const { at, length } = this.scan
+    const { u8 } = this.store.engine.arena
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      if (expired.has(u8, at[i]!, length[i]!)) continue
+      at[kept] = at[i]!
+      length[kept++] = length[i]!
+    }
+    return kept
+  }
+
+  private dropByRecord(count: number): number {
+    const { store, scan } = this
+    const { findMany, index } = store.engine
+    const { at, length } = scan
+    this.lookedAt += count
+    const inStages = findMany.find(count, at, length)
+    // Looking for one alone may move the blocks of the others.
+    for (let i = 0; i < count; i++) {
+      const record = inStages ? findMany.records[i]! : 0
+      isPast[i] = record === 0 ? UNKNOWN : Number(store.hasExpired(record))
+    }
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      if (isPast[i] === UNKNOWN) {
+        index.key.use(at[i]!, length[i]!)
+        isPast[i] = Number(store.hasExpired(this.recordFound(index.find())))
+      }
+      if (isPast[i] === 1) continue
+      at[kept] = at[i]!
+      length[kept++] = length[i]!
+    }
+    return kept
+  }
+
+  /** Keys alone, when none of them can be another transaction's. */
   private readKeys(count: number): boolean {
-    if (this.state !== undefined || this.before.length > 0 || this.expired.size > 0) return false
+    if (this.state !== undefined || this.before.name !== undefined) return false
     if (this.wanted.binaryKeys) return false
     const { at, length } = this.scan
     const most = Math.min(count, this.left)
@@ -231,24 +310,28 @@ export class RangeReader<V, K> {
   private take(at: number, length: number): void {
     const { store, wanted, state } = this
     if (state === undefined && !wanted.values) {
-      if (this.expired.size === 0 || !this.expired.has(latin1(store.engine.arena.u8, at, length)))
-        this.give(at, length, undefined)
+      this.give(at, length, undefined)
       return
     }
     const { index, transactions } = store.engine
     index.key.use(at, length)
-    const record = index.find()
+    const found = index.find()
     if (state !== undefined) transactions.beforeRead(state, index.bucket)
-    if (record === 0)
-      throw new CorruptionError(
-        store.engine.file.file.path,
-        'the ordered index holds a key that has no record',
-        store.engine.ordered.block,
-      )
+    const record = this.recordFound(found)
     if (wanted.values) {
       const value = store.valueOf(record)
       if (value !== undefined || !store.hasExpired(record)) this.give(at, length, value)
     } else if (!store.hasExpired(record)) this.give(at, length, undefined)
+  }
+
+  private recordFound(record: number): number {
+    if (record !== 0) return record
+    const { file, ordered } = this.store.engine
+    throw new CorruptionError(
+      file.file.path,
+      'the ordered index holds a key that has no record',
+      ordered.block,
+    )
   }
 
   private give(at: number, length: number, value: V | undefined): void {
@@ -265,13 +348,12 @@ export class RangeReader<V, K> {
   private fromBefore(at: number, length: number): boolean {
     const name = latin1(this.store.engine.arena.u8, at, length)
     const { before, range } = this
-    while (this.beforeAt < before.length) {
-      const other = before[this.beforeAt]!
-      if (other === name) {
+    while (before.name !== undefined) {
+      if (before.name === name) {
         this.takeBefore()
         return true
       }
-      if (range.reverse ? other < name : other > name) return false
+      if (range.reverse ? before.name < name : before.name > name) return false
       this.takeBefore()
       if (this.left === 0) return true
     }
@@ -280,14 +362,15 @@ export class RangeReader<V, K> {
 
   /** The next key that an open transaction had changed when the snapshot began, as it was committed. */
   private takeBefore(): void {
-    const name = this.before[this.beforeAt++]!
+    const name = this.before.name!
+    this.before.advance()
     const record = this.view!.before.get(name)
     if (record === undefined || this.store.isPast(record)) return
     const key = fromLatin1(name)
     const { wanted } = this
     if (wanted.values) {
       const { store } = this
-      const isOwn = this.view!.own?.has(name) === true
+      const isOwn = this.view!.before.isOwn(name)
       const value = isOwn ? store.asNow(() => store.decodeCommitted(record)) : store.decodeCommitted(record)
       this.values.push(value as V)
     }
@@ -295,21 +378,9 @@ export class RangeReader<V, K> {
     this.left--
   }
 
-  private sortedBefore(): string[] {
+  private beforeKeys(): BeforeKeys {
     const { view, range } = this
-    if (view === undefined || view.before.size === 0) return []
-    const names = [...view.before.keys()].filter(name => isWithin(fromLatin1(name), range)).sort()
-    return range.reverse ? names.reverse() : names
-  }
-
-  /** Without their records, keys do not show whether they have expired; the tree over the times does. */
-  private findExpired(): void {
-    if (this.state !== undefined) return
-    const { engine } = this.store
-    this.mayExpire ??= nextExpiry(engine) !== Number.POSITIVE_INFINITY
-    if (!this.mayExpire) return
-    const keys = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY)
-    this.expired = keys.length === 0 ? NONE : new Set(keys.map(key => latin1(key, 0, key.length)))
+    return view === undefined || range.isEmpty ? NO_KEYS : view.before.within(range, range.reverse)
   }
 }
 
@@ -319,7 +390,7 @@ const firstChunk = ({ limit }: ResolvedRange): number =>
 
 const append = <T>(list: T[], more: T[]): T[] => (list.length === 0 ? more : list.concat(more))
 
-const NONE: ReadonlySet<string> = new Set()
+const NO_KEYS = new BeforeKeys([], false)
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */

@@ -1,13 +1,11 @@
 /** Reading ranges of a database: iterators and counts, over a snapshot or inside a transaction. */
 import type { Access } from './access.ts'
+import { countRange } from './counts.ts'
 import type { Engine } from './engine.ts'
-import { expiredKeys } from './expiry.ts'
-import { countBetween } from './index/tree-scan.ts'
 import { type ResolvedRange, resolveRange } from './range.ts'
 import { RangeIterator, type ReaderOwner } from './range-iterator.ts'
 import { RangeReader, requireOrdered } from './range-reader.ts'
 import type { Store, View } from './store.ts'
-import { isWithin } from './txn/range-locks.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Key, Range } from './types.ts'
 
@@ -98,24 +96,20 @@ export class Ranges<V> {
 
   /** Number of records of a snapshot in a range. */
   count(view: View, range: ResolvedRange): number {
-    const { engine, store } = this
-    requireOrdered(engine.metadata.ordered, this.directory)
-    if (range.isEmpty) return 0
-    if (view.before.size > 0) return this.countByReading(this.readerOf(range, 'keys', view, undefined))
-    const found = store.asOf(view, () => {
-      const total = countBetween(engine.pool, engine.ordered, engine.scanRoom.boundAt, range)
-      const past = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY)
-      return total - past.filter(key => isWithin(key, range)).length
-    })
-    return Math.min(range.limit, found)
+    requireOrdered(this.engine.metadata.ordered, this.directory)
+    return countRange(this.store, view, range)
   }
 
   countInside(access: Access<V>, range: Range | Key | undefined): number {
-    const { reader, end } = this.readerInside(access, range, 'keys')
+    const resolved = this.resolve(range)
+    const found = access.rangeView(resolved)
     try {
-      return this.countByReading(reader)
+      if (found !== undefined) return countRange(this.store, found.view, resolved)
+      // What is locked is read record by record.
+      if (!access.state.locksReads) return countRange(this.store, undefined, resolved)
+      return this.countByReading(this.readerOf(resolved, 'keys', undefined, access.state))
     } finally {
-      end()
+      found?.end()
     }
   }
 

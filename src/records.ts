@@ -3,15 +3,16 @@
  * writes of all clients durable at once before it answers any of them. Times of expiry are exact (milliseconds since
  * 1970, 0 = never).
  */
+import { countPast } from './counts.ts'
 import { copyBytes } from './encoding.ts'
 import { InvalidArgumentError } from './errors.ts'
-import { expiredKeys, expiryTime } from './expiry.ts'
+import { expiryTime } from './expiry.ts'
 import { BucketScan } from './index/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
 import { resolveRange } from './range.ts'
 import type { Ranges } from './ranges.ts'
 import type { Store } from './store.ts'
-import { fromLatin1, latin1 } from './txn/committed-view.ts'
+import { fromLatin1, latin1 } from './txn/changed-keys.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Key } from './types.ts'
 
@@ -151,9 +152,13 @@ export class Records<V> {
   /** Number of records that have not expired. */
   count(): number {
     this.owner.check()
-    const { engine } = this.store
-    const past = expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY).length
-    return engine.metadata.records + (this.state?.records ?? 0) - past
+    const { store, state } = this
+    const view = store.beginView(state)
+    try {
+      return store.engine.metadata.records + (state?.records ?? 0) - countPast(store, view)
+    } finally {
+      store.endView(view)
+    }
   }
 
   /** Removes everything. */
@@ -191,7 +196,7 @@ export class Records<V> {
 
   private keysOf(scan: BucketScan): Uint8Array[] {
     const { store } = this
-    const { transactions, view } = store.engine
+    const { transactions, view, changedPlaces } = store.engine
     const { copy } = scan
     const keys = scan.records.map(record => {
       const start = record + RECORD_HEADER_BYTES
@@ -202,9 +207,9 @@ export class Records<V> {
     const state = owner === 0 ? undefined : transactions.open.get(owner)
     if (state !== undefined) {
       const present = new Set(keys.map(key => latin1(key, 0, key.length)))
-      for (const [name, before] of view.of(state))
-        if (before !== undefined && !present.has(name) && scan.covers(fromLatin1(name)))
-          keys.push(fromLatin1(name))
+      const changed = view.of(state)
+      for (const name of scan.changedBy(changed, changedPlaces))
+        if (changed.get(name) !== undefined && !present.has(name)) keys.push(fromLatin1(name))
     }
     return keys.filter(key => store.has(key))
   }

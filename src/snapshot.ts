@@ -1,11 +1,10 @@
 /** A consistent, read-only view of the database as it was when the snapshot was made. */
+import { countPast } from './counts.ts'
 import { XenonError } from './errors.ts'
-import { expiredKeys } from './expiry.ts'
 import { resolveRange } from './range.ts'
 import type { RangeIterator } from './range-iterator.ts'
 import type { Ranges } from './ranges.ts'
 import { requireList, type Store, type View } from './store.ts'
-import { latin1 } from './txn/committed-view.ts'
 import type { Key, Range } from './types.ts'
 
 /** Snapshots that were dropped without `close`. */
@@ -70,19 +69,8 @@ export class Snapshot<V = string> {
   count(range?: Range | Key): number {
     this.check()
     return range === undefined
-      ? this.records - this.countPast()
+      ? this.records - countPast(this.store, this.view)
       : this.ranges.count(this.view, resolveRange(range))
-  }
-
-  /** Of the records that were committed at its moment, those that have expired by now. */
-  private countPast(): number {
-    const { store, view } = this
-    const { engine } = store
-    const keys = store.asOf(view, () => expiredKeys(engine, engine.now(), Number.POSITIVE_INFINITY))
-    if (view.before.size === 0) return keys.length
-    let past = keys.filter(key => !view.before.has(latin1(key, 0, key.length))).length
-    for (const record of view.before.values()) if (record !== undefined && store.isPast(record)) past++
-    return past
   }
 
   /** Lets go of what the snapshot keeps in memory. Closing twice is fine. */

@@ -1,4 +1,5 @@
 /** Typed records over the index: what Database, Transaction and Snapshot share. Nothing here makes a commit durable. */
+import { Before } from './before.ts'
 import { BlockVersions, type SnapshotHandle } from './buffer/versions.ts'
 import { type Arena, asText, compareBytes } from './bytes.ts'
 import { COMPRESSED, type Compression } from './compression.ts'
@@ -19,7 +20,7 @@ import {
   writeTime,
 } from './pager/bucket.ts'
 import { maxInlineRecord } from './pager/layout.ts'
-import { type CommittedRecord, fromLatin1, latin1 } from './txn/committed-view.ts'
+import { type ChangedKeys, type CommittedRecord, fromLatin1, latin1 } from './txn/changed-keys.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Key, ValueEncoding } from './types.ts'
 
@@ -29,9 +30,7 @@ const VALUE_OFFSET = 8
 /** What a snapshot sees: the blocks of its moment, but for what transactions had changed and not committed then. */
 export interface View {
   readonly handle: SnapshotHandle
-  readonly before: ReadonlyMap<string, CommittedRecord | undefined>
-  /** Keys in `before` whose records are the reader's own, as they are now: their large values too. */
-  readonly own?: ReadonlySet<string>
+  readonly before: Before
 }
 
 export class Store<V> {
@@ -127,7 +126,7 @@ export class Store<V> {
   ): T | undefined {
     const { index, arena } = this.engine
     index.key.set(key)
-    const name = view.before.size === 0 ? '' : latin1(arena.u8, index.key.at, index.key.length)
+    const name = view.before.isEmpty ? '' : latin1(arena.u8, index.key.at, index.key.length)
     return this.asOf(view, () => {
       if (name !== '' && view.before.has(name)) {
         const before = view.before.get(name)
@@ -166,13 +165,10 @@ export class Store<V> {
   /** Begins a snapshot of what is committed now, and of what `own` has changed. */
   beginView(own?: TransactionState): View {
     const { transactions, view, pool, log, metadata } = this.engine
-    let before: ReadonlyMap<string, CommittedRecord | undefined> = NOTHING
-    for (const state of transactions.open.values()) {
-      if (state.lastLsn === 0 || state === own) continue
-      const records = view.of(state)
-      before = new Map([...before, ...records])
-    }
-    return { handle: pool.versions.begin(log.endLsn, metadata.blocks), before }
+    const changed: ChangedKeys[] = []
+    for (const state of transactions.open.values())
+      if (state.lastLsn !== 0 && state !== own) changed.push(view.of(state))
+    return { handle: pool.versions.begin(log.endLsn, metadata.blocks), before: Before.of(changed) }
   }
 
   /** The record of a key (as Latin-1 text of its bytes) as it stands. */
@@ -563,5 +559,4 @@ export const requireList = <T>(keys: readonly T[]): readonly T[] => {
 const committedTime = (record: CommittedRecord): number =>
   (record.flags & RecordFlag.expires) === 0 ? 0 : readTime(record.field, 0)
 
-const NOTHING: ReadonlyMap<string, CommittedRecord | undefined> = new Map()
 const ABSENT = { removed: false, found: false }

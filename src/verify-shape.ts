@@ -38,7 +38,7 @@ import {
   kindName,
   ORDERED_ROOT,
 } from './pager/layout.ts'
-import { latin1 } from './txn/committed-view.ts'
+import { latin1 } from './txn/changed-keys.ts'
 import type { BlockCounts } from './types.ts'
 import { TreeCheck } from './verify-tree.ts'
 

@@ -7,7 +7,7 @@ import type { Engine } from './engine.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
 import type { ResolvedRange } from './range.ts'
 import type { Store } from './store.ts'
-import { fromLatin1, latin1 } from './txn/committed-view.ts'
+import { fromLatin1, latin1 } from './txn/changed-keys.ts'
 import { isWithin } from './txn/range-locks.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Change } from './types.ts'
@@ -64,7 +64,8 @@ export class Watching<V> {
   /** The changes of one transaction come in the order of their keys. */
   private noteTransaction(state: TransactionState): void {
     const before = this.engine.view.of(state)
-    for (const name of [...before.keys()].sort()) this.note(name, before.get(name) === undefined)
+    const names = before.inOrder().flat()
+    for (const name of names.sort()) this.note(name, before.get(name) === undefined)
   }
 
   private note(name: string, wasAbsent: boolean = false): void {

@@ -10,6 +10,8 @@ import { CorruptionError } from '../errors.ts'
 import { bucketNext, RECORD_HEADER_BYTES, recordKeyLength, slotInUse } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, entryCount, findEntry, separatorOf } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, BlockKind, HEADER_BYTES, INDEX_BLOCKS } from '../pager/layout.ts'
+import type { ChangedKeys } from '../txn/changed-keys.ts'
+import type { ChangedPlaces } from './changed-places.ts'
 import { KeyHash } from './key.ts'
 
 const POSITIONS = 4294967296
@@ -71,11 +73,9 @@ export class BucketScan {
     return true
   }
 
-  /** True when a key belongs to the interval that the bucket at hand was read for. */
-  covers(key: Uint8Array): boolean {
-    this.hash.of(key, 0, key.length)
-    const { position } = this.hash
-    return this.hash.root === this.root && position >= this.from && position < this.to
+  /** The keys that an open transaction has changed in the interval that the bucket at hand was read for. */
+  changedBy(changed: ChangedKeys, places: ChangedPlaces): string[] {
+    return places.within(changed, this.root, this.from, this.to)
   }
 
   /** Finds the bucket that holds a position; returns the low end of its interval and sets `bucket` and `to`. */

@@ -151,8 +151,17 @@ const indexInLeaf = (pool: BufferPool, tree: KeyTree, at: number, bound: Bound, 
   return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
 }
 
-/** Number of keys of a tree between two bounds, leaf by leaf without looking at the keys inside. */
-export const countBetween = (pool: BufferPool, tree: KeyTree, scratch: number, bounds: Bounds): number => {
+/**
+ * Number of keys of a tree between two bounds, leaf by leaf without looking at the keys inside. Does not go on once it
+ * has counted `enough` of them.
+ */
+export const countBetween = (
+  pool: BufferPool,
+  tree: KeyTree,
+  scratch: number,
+  bounds: Bounds,
+  enough: number = Number.POSITIVE_INFINITY,
+): number => {
   const { arena } = pool
   let count = 0
   let from = bounds.lower
@@ -164,7 +173,7 @@ export const countBetween = (pool: BufferPool, tree: KeyTree, scratch: number, b
     if (bounds.upper !== undefined) arena.u8.set(bounds.upper.key, scratch)
     const end = bounds.upper === undefined ? inLeaf : indexInLeaf(pool, tree, scratch, bounds.upper, true)
     count += Math.max(0, end - first)
-    if (end < inLeaf) return count
+    if (end < inLeaf || count >= enough) return count
     const length = tree.fence(true, scratch)
     if (length < 0) return count
     from = { key: copyBytes(arena.u8, scratch, scratch + length), inclusive: true }

@@ -1,5 +1,5 @@
 /** Turns what was found on the way into the report. */
-import { latin1 } from '../txn/committed-view.ts'
+import { latin1 } from '../txn/changed-keys.ts'
 import type { SalvageKey, SalvageList, SalvageReport } from '../types.ts'
 import type { Blocks } from './blocks.ts'
 import type { Collector } from './collect.ts'

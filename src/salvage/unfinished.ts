@@ -4,7 +4,7 @@
  */
 import { copyBytes } from '../encoding.ts'
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
-import { type CommittedRecord, latin1 } from '../txn/committed-view.ts'
+import { type CommittedRecord, latin1 } from '../txn/changed-keys.ts'
 import type { SalvageLog } from './log.ts'
 
 /** LSN of the record with the undo section that holds what was committed, or 0 where there was no record. */

@@ -5,40 +5,30 @@
 import { copyBytes } from '../encoding.ts'
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { ChangedKeys, type CommittedRecord, latin1 } from './changed-keys.ts'
 import type { TransactionState } from './transaction-state.ts'
-
-/** The record as it was: its flags and field; `undefined` where there was none. */
-export interface CommittedRecord {
-  flags: number
-  field: Uint8Array
-}
 
 export class CommittedView {
   private readonly log: LogWriter
-  private readonly views: WeakMap<
-    TransactionState,
-    { lsn: number; records: Map<string, CommittedRecord | undefined> }
-  > = new WeakMap()
+  private readonly views: WeakMap<TransactionState, { lsn: number; changed: ChangedKeys }> = new WeakMap()
 
   constructor(log: LogWriter) {
     this.log = log
   }
 
-  /** The keys (as Latin-1 text of their bytes) that the transaction has changed, with their committed records. */
-  of(state: TransactionState): ReadonlyMap<string, CommittedRecord | undefined> {
+  /** The keys that the transaction has changed, with their committed records. */
+  of(state: TransactionState): ChangedKeys {
     const known = this.views.get(state)
-    if (known?.lsn === state.lastLsn) return known.records
+    if (known?.lsn === state.lastLsn) return known.changed
     const stop = known?.lsn ?? 0
     const found = this.collect(state, stop)
     // A rollback to a savepoint leads past what is known: then all is collected again.
-    if (known !== undefined && found.reached === stop) {
-      for (const [key, record] of found.records) if (!known.records.has(key)) known.records.set(key, record)
-      known.lsn = state.lastLsn
-      return known.records
-    }
-    const { records } = stop === 0 ? found : this.collect(state, 0)
-    this.views.set(state, { lsn: state.lastLsn, records })
-    return records
+    const goesOn = known !== undefined && found.reached === stop
+    const { records } = goesOn || stop === 0 ? found : this.collect(state, 0)
+    const changed = goesOn ? known.changed : new ChangedKeys()
+    for (const [name, record] of records) changed.add(name, record)
+    this.views.set(state, { lsn: state.lastLsn, changed })
+    return changed
   }
 
   /** The blocks that the transaction has taken for large values, those that it has replaced itself included. */
@@ -80,15 +70,4 @@ export class CommittedView {
     }
     return { records, reached: lsn }
   }
-}
-
-/** The bytes of such a string. */
-export const fromLatin1 = (text: string): Uint8Array =>
-  Uint8Array.from(text, character => character.charCodeAt(0))
-
-/** A key's bytes as a string of one character each, to look it up in a Map. */
-export const latin1 = (u8: Uint8Array, start: number, length: number): string => {
-  let text = ''
-  for (let i = start; i < start + length; i++) text += String.fromCharCode(u8[i]!)
-  return text
 }

@@ -27,9 +27,9 @@ import {
 import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import { CommittedView, fromLatin1 } from './committed-view.ts'
+import { CommittedView } from './committed-view.ts'
 import { LockTable } from './locks.ts'
-import { isWithin, RangeLocks } from './range-locks.ts'
+import { RangeLocks } from './range-locks.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
 import { type Conflict, Waits } from './waits.ts'
 
@@ -161,11 +161,7 @@ export class TransactionManager {
     const holders: number[] = []
     for (const other of this.open.values()) {
       if (other === state || other.lastLsn === 0) continue
-      for (const key of this.view.of(other).keys())
-        if (isWithin(fromLatin1(key), bounds)) {
-          holders.push(other.id)
-          break
-        }
+      if (this.view.of(other).isAnyWithin(bounds)) holders.push(other.id)
     }
     const changers = holders.length
     if (state.waits && state.locksRanges && this.waits.waiting > 0)
