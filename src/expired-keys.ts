@@ -9,7 +9,7 @@ import { EXPIRY_BYTES } from './pager/bucket.ts'
 import { MAX_KEY_BYTES } from './pager/layout.ts'
 
 /** More are not kept in memory (about 12 MiB): then scans look at the records. */
-export const MOST_EXPIRED_KEYS = 262144
+export const MOST_EXPIRED_KEYS = 131072
 const MOST_BYTES = 8388608
 const FIRST_SLOTS = 1024
 
