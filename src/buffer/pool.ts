@@ -20,7 +20,7 @@ import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
-import { AT_LSN } from '../pager/layout.ts'
+import { AT_COUNT, AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
 import type { BlockImages } from './images.ts'
 import type { BlockVersions } from './versions.ts'
 
@@ -192,6 +192,27 @@ export class BufferPool {
     if (earlier !== undefined) target.u8.set(earlier, at)
     else if (frame !== 0) target.u8.set(this.arena.window(this.position(frame), this.blockSize), at)
     else this.file.readSound(block, target, at)
+  }
+
+  /**
+   * Number of keys in a leaf of a tree. Who counts does not look at the keys: a leaf that is not in the pool is not
+   * taken into it, and of its contents only the checksum is checked.
+   */
+  keysIn(leaf: number): number {
+    const { arena, file, visitor } = this
+    const earlier = this.asOf === 0 ? undefined : this.versions.find(leaf, this.asOf)
+    const frame = this.frameOf(leaf)
+    const base = earlier === undefined && frame !== 0 ? this.position(frame) : visitor
+    this.accesses++
+    if (earlier !== undefined) arena.u8.set(earlier, visitor)
+    else if (frame === 0) {
+      this.misses++
+      const problem = file.read(leaf, arena, visitor)
+      if (problem !== undefined) throw new CorruptionError(file.file.path, problem, leaf)
+    }
+    if (arena.u8[base + AT_KIND] !== BlockKind.leaf)
+      throw new CorruptionError(file.file.path, 'expected a leaf of a tree', leaf)
+    return arena.u16[(base + AT_COUNT) >>> 1]!
   }
 
   private keep(base: number): void {

@@ -5,7 +5,7 @@
 import type { BufferPool } from '../buffer/pool.ts'
 import { type Bound, type Bounds, compareBytes } from '../bytes.ts'
 import { copyBytes } from '../encoding.ts'
-import { copyLeafKeys, type KeyRoom, nodeCount, searchNode } from '../pager/node.ts'
+import { copyLeafKeys, type KeyRoom, nodeChild, nodeCount, nodeKey, searchNode } from '../pager/node.ts'
 import type { KeyTree } from './key-tree.ts'
 
 /** Most keys of one step. */
@@ -174,9 +174,41 @@ export const countBetween = (
     const end = bounds.upper === undefined ? inLeaf : indexInLeaf(pool, tree, scratch, bounds.upper, true)
     count += Math.max(0, end - first)
     if (end < inLeaf || count >= enough) return count
+    const behind = neighboursBetween(pool, tree, scratch, bounds.upper)
+    if (behind !== undefined) {
+      for (const leaf of behind.leaves) count += pool.keysIn(leaf)
+      from = { key: behind.end, inclusive: true }
+      continue
+    }
     const length = tree.fence(true, scratch)
     if (length < 0) return count
     from = { key: copyBytes(arena.u8, scratch, scratch + length), inclusive: true }
     if (bounds.upper !== undefined && compareBytes(from.key, bounds.upper.key) > 0) return count
   }
+}
+
+/**
+ * The leaves behind the one at hand that have the same parent and end before the upper bound, whose key lies at `at`,
+ * and where they end; undefined if there are none. The last child of a parent is never among them.
+ */
+const neighboursBetween = (
+  pool: BufferPool,
+  tree: KeyTree,
+  at: number,
+  upper: Bound | undefined,
+): { leaves: number[]; end: Uint8Array } | undefined => {
+  if (tree.depth === 0) return undefined
+  const { arena, blockSize } = pool
+  const base = pool.get(tree.wayBlock[tree.depth - 1]!)
+  const first = tree.wayEntry[tree.depth - 1]! + 1
+  let last = nodeCount(arena, base) - 1
+  if (upper !== undefined) {
+    const found = searchNode(arena, base, blockSize, at, upper.key.length)
+    last = Math.min(last, (found & 1) === 1 ? found >>> 1 : (found >>> 1) - 1)
+  }
+  if (last <= first) return undefined
+  const leaves: number[] = []
+  for (let entry = first; entry < last; entry++) leaves.push(nodeChild(arena, base, entry))
+  const length = nodeKey(arena, base, blockSize, last, arena.u8, at)
+  return { leaves, end: copyBytes(arena.u8, at, at + length) }
 }
