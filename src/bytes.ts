@@ -29,6 +29,7 @@ export const describe = (value: unknown): string => {
   if (value === null) return 'null'
   if (typeof value !== 'object') return typeof value
   if (Array.isArray(value)) return 'an array'
+  if (typeof (value as { then?: unknown }).then === 'function') return 'a promise'
   const name = Object.prototype.toString.call(value).slice(8, -1)
   const article = /^[AEIO]/.test(name) ? 'an' : 'a'
   if (!ArrayBuffer.isView(value))

@@ -1,5 +1,6 @@
 /** Compressed values: per value, marked in the record's flags; one that does not shrink is stored plain. */
-import { isBytes } from './bytes.ts'
+import { describe, isBytes } from './bytes.ts'
+import { letGo } from './callbacks.ts'
 import { CorruptionError, InvalidArgumentError } from './errors.ts'
 import { RecordFlag } from './pager/bucket.ts'
 import { MAX_VALUE_BYTES } from './pager/layout.ts'
@@ -28,8 +29,12 @@ export class Compression {
     if (bytes.length < LEAST_BYTES) return undefined
     const compressed: unknown =
       this.codec === undefined ? this.deflate!.compress(bytes) : this.codec.compress(bytes)
-    if (!isBytes(compressed))
-      throw new InvalidArgumentError(`the compression '${this.codec?.name}' must give a Uint8Array`)
+    if (!isBytes(compressed)) {
+      letGo(compressed)
+      throw new InvalidArgumentError(
+        `the compression '${this.codec?.name}' must give a Uint8Array, not ${describe(compressed)}`,
+      )
+    }
     return compressed.length < bytes.length ? compressed : undefined
   }
 

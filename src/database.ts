@@ -1,6 +1,13 @@
 /** The database: the synchronous key-value API over the engine. */
 import { AsyncTransaction, backoff } from './async-transaction.ts'
 import { backup } from './backup.ts'
+import {
+  requireDone,
+  requireFunction,
+  requireProgress,
+  requireRun,
+  requireSyncFunction,
+} from './callbacks.ts'
 import { compact } from './compact.ts'
 import { Compression } from './compression.ts'
 import { convertIndex } from './convert.ts'
@@ -241,15 +248,12 @@ export class Database<V = string> {
 
   /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */
   transaction<T>(work: (tx: Transaction<V>) => T, options: TransactionOptions = {}): T {
-    if (typeof work !== 'function') throw new InvalidArgumentError('transaction() takes a function')
+    requireSyncFunction('transaction()', work)
     const tx = this.begin(options)
     let result: T
     try {
       result = work(tx)
-      if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function')
-        throw new InvalidArgumentError(
-          'transaction() takes a synchronous function, but this one returned a promise',
-        )
+      requireDone('transaction()', result)
       if (!tx.ended) tx.commit()
     } catch (error) {
       tx[Symbol.dispose]()
@@ -282,7 +286,7 @@ export class Database<V = string> {
     work: (tx: AsyncTransaction<V>) => Promise<T> | T,
     options: TransactOptions = {},
   ): Promise<T> {
-    if (typeof work !== 'function') throw new InvalidArgumentError('transact() takes a function')
+    requireFunction('transact()', work)
     if (options === null || typeof options !== 'object')
       throw new InvalidArgumentError('the options of a transaction must be an object')
     const { retries = 20, ...others } = options
@@ -299,6 +303,7 @@ export class Database<V = string> {
         if (attempt === 0) first = tx.id
         else tx.runAgain(first)
         const result = await work(tx)
+        requireRun('transact()', result)
         tx.requireStanding()
         const durable = tx.ended ? undefined : tx.commit()
         this.admission.leave(pass)
@@ -434,6 +439,7 @@ export class Database<V = string> {
   /** Brings the data file up to date with the log and cuts the log. */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
+    requireProgress(options.onProgress)
     this.engine.checkpointer.run(options.onProgress)
   }
 
@@ -443,6 +449,7 @@ export class Database<V = string> {
    */
   async compact(options: ProgressOptions = {}): Promise<CompactReport> {
     this.checkWritable()
+    requireProgress(options.onProgress)
     return await compact(this.engine, options)
   }
 
@@ -454,6 +461,7 @@ export class Database<V = string> {
    */
   async backup(directory: string, options: ProgressOptions = {}): Promise<BackupReport> {
     this.check()
+    requireProgress(options.onProgress)
     this.engine.requirePlace()
     return await backup(this.store, this.storage, this.engine.home.directory, directory, {
       ...options,
@@ -470,6 +478,7 @@ export class Database<V = string> {
   /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
+    requireProgress(options.onProgress)
     this.engine.requirePlace()
     return await verifyDatabase(this.engine, options)
   }
@@ -689,6 +698,7 @@ export const convertOn = async (
   if (typeof options?.ordered !== 'boolean')
     throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
   const { ordered, onProgress, ...others } = options
+  requireProgress(onProgress)
   const db = openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage)
   try {
     await db.convert(ordered, onProgress === undefined ? {} : { onProgress })

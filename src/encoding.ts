@@ -1,5 +1,6 @@
 /** Values between JavaScript and bytes, by the database's value encoding. */
 import { type Arena, describe, isBytes, type TextBytes } from './bytes.ts'
+import { letGo } from './callbacks.ts'
 import { InvalidArgumentError, XenonError } from './errors.ts'
 import type { ValueCodec, ValueEncoding } from './types.ts'
 
@@ -78,12 +79,14 @@ export class ValueEncoder<V> {
 
   private binary(value: V): number {
     const bytes = this.codec === undefined ? value : this.codec.encode(value)
-    if (!isBytes(bytes))
+    if (!isBytes(bytes)) {
+      letGo(bytes)
       throw new InvalidArgumentError(
         this.codec === undefined
           ? `a value must be a Uint8Array with the encoding 'binary', not ${describe(value)}`
           : `the value encoding '${this.codec.name}' must encode to a Uint8Array, not ${describe(bytes)}`,
       )
+    }
     if (bytes.length > this.limit) return this.keep(bytes)
     this.arena.u8.set(bytes, this.at)
     return bytes.length

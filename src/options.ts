@@ -1,4 +1,5 @@
 /** Checks the options of `open` and fills in the defaults. */
+import { requireCodec } from './callbacks.ts'
 import { InvalidArgumentError } from './errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './pager/layout.ts'
 import type { Storage } from './storage/storage.ts'
@@ -106,6 +107,7 @@ const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | Com
     typeof codec.decompress !== 'function'
   )
     throw invalid("compression must be 'none', 'deflate' or { name, compress(bytes), decompress(bytes) }")
+  requireCodec('compression', codec, 'compress', 'decompress')
   return codec
 }
 
@@ -119,6 +121,7 @@ const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
   const codec = encoding as unknown as { encode?: unknown; decode?: unknown } | null
   if (typeof codec !== 'object' || typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')
     throw invalid("valueEncoding must be 'utf8', 'json', 'binary' or { name, encode(value), decode(bytes) }")
+  requireCodec('valueEncoding', codec, 'encode', 'decode')
   return encoding
 }
 

@@ -1,6 +1,7 @@
 /** A database over the network: what `Database` does, with promises. */
 import { backoff } from '../async-transaction.ts'
 import { isBytes } from '../bytes.ts'
+import { requireFunction, requireRun } from '../callbacks.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import type { BatchOperation, IsolationLevel, Key, Range, WatchOptions } from '../types.ts'
 import type { Watcher } from '../watch.ts'
@@ -139,7 +140,7 @@ export class Client<V = string> extends Operations<V> {
     work: (tx: ClientTransaction<V>) => Promise<T> | T,
     options: ClientTransactOptions = {},
   ): Promise<T> {
-    if (typeof work !== 'function') throw new InvalidArgumentError('transact() takes a function')
+    requireFunction('transact()', work)
     const { retries = 20, ...others } = options
     if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
       throw new InvalidArgumentError(`retries must be a whole number, not ${String(retries)}`)
@@ -147,6 +148,7 @@ export class Client<V = string> extends Operations<V> {
       const tx = await this.begin(others)
       try {
         const result = await work(tx)
+        requireRun('transact()', result)
         // Whoever has caught the error of an operation has not caught what it meant.
         if (tx.conflict !== undefined) throw tx.conflict
         if (!tx.ended) await tx.commit()

@@ -1,5 +1,6 @@
 /** The options of `connect`, checked. */
 import type { ConnectionOptions } from 'node:tls'
+import { requireCodec } from '../callbacks.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import { milliseconds } from '../options.ts'
 import type { ValueEncoding } from '../types.ts'
@@ -71,6 +72,7 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
     throw new InvalidArgumentError(`keyEncoding must be 'utf8' or 'binary', not ${String(keyEncoding)}`)
   if (!isEncoding(valueEncoding))
     throw new InvalidArgumentError("valueEncoding must be 'utf8', 'json', 'binary' or a codec")
+  if (typeof valueEncoding === 'object') requireCodec('valueEncoding', valueEncoding, 'encode', 'decode')
   if (typeof reconnect !== 'boolean') throw new InvalidArgumentError('reconnect must be true or false')
   if (!Number.isInteger(transactionConnections) || transactionConnections < 1)
     throw new InvalidArgumentError('transactionConnections must be a whole number above 0')

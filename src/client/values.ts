@@ -1,5 +1,6 @@
 /** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
 import { asText, describe, isBytes } from '../bytes.ts'
+import { letGo } from '../callbacks.ts'
 import { type Decode, valueDecoder } from '../encoding.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import type { Key, ValueEncoding } from '../types.ts'
@@ -36,10 +37,12 @@ export class Values<V> {
     if (encoding === 'utf8') return wellFormed('a value', text('a value', value))
     if (encoding === 'json') return json(value)
     const bytes = encoding === 'binary' ? value : encoding.encode(value)
-    if (!isBytes(bytes))
+    if (!isBytes(bytes)) {
+      letGo(bytes)
       throw new InvalidArgumentError(
         `a value must be a Uint8Array with this encoding, not ${describe(bytes)}`,
       )
+    }
     // It is sent later; whoever owns the bytes may change them meanwhile.
     return encoding === 'binary' ? Uint8Array.prototype.slice.call(bytes) : bytes
   }

@@ -10,6 +10,7 @@
  *   target   written in batches, verified, and only then given its name    target.ts
  */
 import { isBytes } from '../bytes.ts'
+import { requireProgress } from '../callbacks.ts'
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { nextTurn } from '../group-commit.ts'
 import { resolveOptions } from '../options.ts'
@@ -72,8 +73,7 @@ const checkOptions = (options: SalvageOptions, defaultStorage: Storage): Storage
     if (!KNOWN.has(name))
       throw new InvalidArgumentError(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
   const { onProgress, ...others } = options
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new InvalidArgumentError('onProgress must be a function')
+  requireProgress(onProgress)
   return resolveOptions(others, defaultStorage).storage
 }
 

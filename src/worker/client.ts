@@ -1,4 +1,5 @@
 /** The side of a worker thread: the database of another thread, over a port. Every method returns a promise. */
+import { requireFunction, requireRun } from '../callbacks.ts'
 import {
   DeadlockError,
   LockConflictError,
@@ -134,10 +135,12 @@ export class PortDatabase<V = string> {
     work: (tx: PortTransaction<V>) => Promise<T> | T,
     { retries = 20, ...options }: TransactionOptions & { retries?: number } = {},
   ): Promise<T> {
+    requireFunction('transact()', work)
     for (let attempt = 0; ; attempt++) {
       const tx = await this.begin(options)
       try {
         const result = await work(tx)
+        requireRun('transact()', result)
         await tx.commit()
         return result
       } catch (error) {
