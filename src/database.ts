@@ -101,6 +101,7 @@ export class Database<V = string> {
       engine,
       options.valueEncoding,
       new Compression(options.compression, options.storage.deflate),
+      !this.binaryKeys,
     )
     this.ranges = new Ranges(this.store, directory, this.binaryKeys)
     this.watching = new Watching(this.store, this.binaryKeys)

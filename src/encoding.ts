@@ -137,6 +137,25 @@ export const keyBytes = (text: string): Uint8Array => {
   return bytes
 }
 
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Keys that are given back as text must be UTF-8: of others, the text would name another key, which is not there.
+ * @throws InvalidArgumentError
+ */
+export const requireUtf8Key = (bytes: Uint8Array, start: number, end: number): void => {
+  let at = start
+  while (at < end && bytes[at]! < 128) at++
+  if (at === end) return
+  try {
+    strict.decode(bytes.subarray(at, end))
+  } catch {
+    throw new InvalidArgumentError(
+      "a key that is put must be UTF-8 with keyEncoding 'utf8', which gives keys back as text; open the database with keyEncoding: 'binary' for keys of other bytes",
+    )
+  }
+}
+
 const encodeText = (value: string): Uint8Array => {
   requireWellFormed(value)
   return encoder.encode(value)

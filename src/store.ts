@@ -3,7 +3,7 @@ import { Before } from './before.ts'
 import { BlockVersions, type SnapshotHandle } from './buffer/versions.ts'
 import { type Arena, asText, compareBytes } from './bytes.ts'
 import { COMPRESSED, type Compression } from './compression.ts'
-import { copyBytes, type Decode, ValueEncoder, valueDecoder } from './encoding.ts'
+import { copyBytes, type Decode, requireUtf8Key, ValueEncoder, valueDecoder } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { InvalidArgumentError } from './errors.ts'
 import { expiryTime } from './expiry.ts'
@@ -41,6 +41,7 @@ export class Store<V> {
   private readonly inlineLimit: number
   private readonly valueAt: number
   private readonly callsBack: boolean
+  private readonly textKeys: boolean
   /** Decoding a value runs none of the caller's code, which might come back into the database. */
   readonly decodesAlone: boolean
   /** Values are texts, or JSON. */
@@ -51,8 +52,10 @@ export class Store<V> {
   private expiresAt = 0
   private length = 0
 
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression) {
+  /** `textKeys`: keys are given back as text. */
+  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, textKeys: boolean) {
     this.engine = engine
+    this.textKeys = textKeys
     this.compression = compression
     this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
     this.valueAt = engine.fieldAt + VALUE_OFFSET
@@ -324,6 +327,7 @@ export class Store<V> {
     const { transactions, index } = this.engine
     this.encode(value, expiresAt)
     index.key.set(key)
+    if (typeof key !== 'string') this.requireText()
     if (this.isInline) {
       const start = this.fieldStart()
       const outcome = index.put(
@@ -347,7 +351,14 @@ export class Store<V> {
   putUntilIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
     this.encode(value, expiresAt)
     this.engine.index.key.set(key)
+    if (typeof key !== 'string') this.requireText()
     this.store(state)
+  }
+
+  /** For the key in the key buffer, which nobody else can change any more. */
+  private requireText(): void {
+    const { arena, index } = this.engine
+    if (this.textKeys) requireUtf8Key(arena.u8, index.key.at, index.key.at + index.key.length)
   }
 
   /**

@@ -100,7 +100,7 @@ export abstract class Operations<V> {
   }
 
   protected putCommand(key: Key, value: V, options: PutOptions | undefined): Argument[] {
-    const command: Argument[] = ['SET', keyArgument(key), this.codec.encode(value)]
+    const command: Argument[] = ['SET', this.codec.encodeKey(key), this.codec.encode(value)]
     if (options?.ttl !== undefined) command.push('PX', wireTtl(options.ttl))
     return command
   }

@@ -1,7 +1,7 @@
 /** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
 import { asText, describe, isBytes } from '../bytes.ts'
 import { letGo } from '../callbacks.ts'
-import { type Decode, valueDecoder } from '../encoding.ts'
+import { type Decode, requireUtf8Key, valueDecoder } from '../encoding.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import type { Key, ValueEncoding } from '../types.ts'
 import type { Argument } from './encoder.ts'
@@ -20,6 +20,13 @@ export class Values<V> {
     this.encoding = encoding
     this.decodeBytes = valueDecoder(encoding)
     this.binaryKeys = keyEncoding === 'binary'
+  }
+
+  /** A key that is put. */
+  encodeKey(key: Key): Argument {
+    const argument = keyArgument(key)
+    if (!this.binaryKeys && isBytes(argument)) requireUtf8Key(argument, 0, argument.length)
+    return argument
   }
 
   encode(value: V): Argument {

@@ -55,7 +55,7 @@ export class Target {
       this.clear()
       throw error
     }
-    this.store = new Store(this.engine, 'binary', new Compression('none', undefined))
+    this.store = new Store(this.engine, 'binary', new Compression('none', undefined), false)
   }
 
   /** Adds a record unless there is one of this key already; true if it was added. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Values } from '../../src/client/values.ts'
 import type { Key } from '../../src/index.ts'
 import { withMemoryDatabase } from '../support/database.ts'
 import { expectCode, failureOf, thrownBy, wrong } from '../support/errors.ts'
@@ -418,6 +419,59 @@ describe('keys', () => {
       structuredClone(key.buffer, { transfer: [key.buffer] })
       expectCode(() => db.put(key, 'x'), INVALID)
       expectCode(() => db.get(key), INVALID)
+    }))
+
+  test('of bytes that are no UTF-8 are refused where keys come back as text, whoever puts them', () =>
+    withMemoryDatabase<string>({ keyEncoding: 'binary' }, async subject => {
+      const stray = [
+        [0xff],
+        [0x61, 0xfe, 0x61],
+        [0xc3],
+        [0xc0, 0x80],
+        [0xed, 0xa0, 0x80],
+        [0xf4, 0x90, 0x80, 0x80],
+        [...Buffer.from('x'.repeat(1000)), 0xe2, 0x82],
+      ].map(bytes => new Uint8Array(bytes))
+      // A database may hold such keys already.
+      for (const key of stray) subject.db.put(key, 'old')
+      const db = subject.reopen({ keyEncoding: 'utf8' })
+      const tx = db.begin()
+      for (const key of stray) {
+        for (const action of [
+          () => db.put(key, 'x'),
+          () => db.put(key, 'x'.repeat(5000), { ttl: 1000 }),
+          () => db.batch([{ type: 'put', key, value: 'x' }]),
+          () => tx.put(key, 'x'),
+        ])
+          expect(expectCode(action, INVALID).message).toContain("keyEncoding: 'binary'")
+        for (const action of [
+          () => db.putAsync(key, 'x'),
+          () => db.batchAsync([{ type: 'put', key, value: 'x' }]),
+          () => db.transact(tx => tx.put(key, 'x')),
+        ])
+          expect(await failureOf(action)).toMatchObject({ code: INVALID })
+        expect(() => new Values('utf8', 'utf8').encodeKey(key)).toThrow('keyEncoding')
+        expect(new Values('utf8', 'binary').encodeKey(key)).toEqual(key)
+      }
+      tx.rollback()
+      for (const [key, text] of [
+        ['\ufeffbom', 'x'],
+        ['\ufffd', 'y'],
+        ['€😀', 'z'],
+      ] as const) {
+        db.put(Buffer.from(key), text)
+        expect(db.get(key)).toBe(text)
+        expect(db.delete(key)).toBe(true)
+      }
+      // They are read and removed by their bytes.
+      expect(db.count()).toBe(stray.length)
+      for (const key of stray) {
+        expect(db.get(key)).toBe('old')
+        expect(db.expire(key, 1e6)).toBe(true)
+        expect([...db.keys({ gte: key, lte: key })]).toEqual([Buffer.from(key).toString()])
+        expect(db.delete(key)).toBe(true)
+      }
+      expect(db.count()).toBe(0)
     }))
 
   test('bytes that are no UTF-8 are refused or kept apart, never taken for one another', () =>
