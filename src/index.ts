@@ -58,7 +58,14 @@ export { RangeCursor, RangeIterator } from './range-iterator.ts'
 export { Snapshot } from './snapshot.ts'
 export { memoryStorage } from './storage/memory.ts'
 export { nodeStorage } from './storage/node.ts'
-export type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage/storage.ts'
+export type {
+  DirectoryLock,
+  EntryKind,
+  File,
+  LockOptions,
+  OpenFileOptions,
+  Storage,
+} from './storage/storage.ts'
 export { Savepoint, Transaction } from './transaction.ts'
 export type * from './types.ts'
 export { Watcher } from './watch.ts'

@@ -27,7 +27,7 @@ const layers: readonly (readonly string[])[] = [
 const FACADE = layers.findIndex(names => names.includes('database.ts'))
 
 /** The only ones that may know Node. */
-const onNode = /^(storage\/(node|lock|identity|regular-file)|client\/.*|server\/.*|cli\/.*)\.ts$/
+const onNode = /^(storage\/(node|lock|claim|owner|identity|regular-file)|client\/.*|server\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string

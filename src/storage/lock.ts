@@ -3,15 +3,16 @@
  *
  * | file                 | meaning |
  * | -------------------- | ------- |
- * | `lock`               | the owner, as JSON: `pid`, `start` (clock tick the process started at), `boot`, `namespace`, `nonce` |
+ * | `lock`               | the owner, as JSON: `pid`, `start` (clock tick the process started at), `boot`, `namespace`, `thread`, `descriptor`, `nonce` |
  * | `lock.<pid>.<nonce>` | the same before it is published; lives for the moment of taking the lock |
  * | `lock.after.<nonce>` | who takes over from the dead owner with that nonce; lives for the moment of taking over |
  *
  * 1. A name is published whole and once: written under a name of its own, then `link`ed, which fails if the name exists.
  * 2. A nonce is random and never used again. A live owner's lock is removed by nobody else.
- * 3. A dead owner is judged by its process, never by time: other boot, no such process, a zombie, or a pid that
- *    started at another time. What cannot be told counts as alive: a process of another container (pid namespace), or a
- *    reused pid where the system gives no start times (macOS, Windows).
+ * 3. A dead owner is judged by its process and its descriptor, never by time (owner.ts): other boot, no such process, a zombie, a
+ *    pid that started at another time, or a process that has the file open no more, since its thread has ended. What cannot
+ *    be told counts as alive: a process of another container (pid namespace) that cannot be seen from here, unless the
+ *    caller vouches for its death (`takeover`), or a reused pid where the system gives no start times (macOS, Windows).
  * 4. A nonce has at most one successor: whoever publishes `lock.after.<nonce>`. If that one dies as well before it has
  *    replaced the lock, its own nonce has a successor, and so on; the last of the chain is the one in charge.
  *    Having published, a taker walks the chain again from `lock`: it is in charge only if it stands at the end. If not,
@@ -20,7 +21,12 @@
  *    chain. Hence a `lock.after.<nonce>` can be published twice only when `lock` no longer leads to it, and rule 4
  *    withdraws the second.
  *
- * A lock that cannot be read is damage: by rule 1 no live owner leaves one, but a power failure may (the name reached
+ * 6. The owner has each file that names it open for writing from before it is published until after its name is gone. So the
+ *    descriptor that a claim names is there for as long as the claim counts, and its inode is nobody else's: by it an owner knows
+ *    its lock again, and a lock that was moved away with its directory, where no name leads to it any more, is emptied
+ *    through it instead of removed.
+ *
+ * A lock that cannot be read is damage, or what rule 6 emptied: by rule 1 no live owner leaves one, but a power failure may (the name reached
  * the disk, the content did not; syncing it would cost every open an fsync). Its owner went with the power: it is taken
  * over like a dead one's, its nonce standing for "what was unreadable under that name".
  *
@@ -31,38 +37,20 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
-  constants,
+  ftruncateSync,
   linkSync,
   readdirSync,
-  readFileSync,
-  readlinkSync,
-  readSync,
   renameSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { CorruptionError, DatabaseLockedError, isError } from '../errors.ts'
-import { codeOf, openRegularFile, storageError } from './regular-file.ts'
-import type { DirectoryLock } from './storage.ts'
-
-interface Owner {
-  pid: number
-  /** Null where the system does not tell. */
-  start: string | null
-  boot: string | null
-  /** The pid namespace (container): a pid means nothing outside it. */
-  namespace: string | null
-  nonce: string
-}
-
-/** A file that names nobody; its nonce is made from its name. */
-interface Unreadable {
-  pid: undefined
-  nonce: string
-}
-
-type Claim = Owner | Unreadable
+import { type Claim, createClaim, type Owner, readClaim } from './claim.ts'
+import { identityOfEntry, identityOfOpen, realPath } from './identity.ts'
+import { isOwnThread, ownerState, processState, thisProcess, tryRead } from './owner.ts'
+import { closeQuietly, codeOf, storageError } from './regular-file.ts'
+import type { DirectoryLock, LockOptions } from './storage.ts'
 
 /** Nonces of the locks that this process holds, shared by all copies of this module in the thread. */
 const registry = Symbol.for('xenondb.locks')
@@ -71,16 +59,15 @@ shared[registry] ??= new Set()
 const heldHere: Set<string> = shared[registry]
 
 /** Takes the lock or throws `DatabaseLockedError` with the owner's pid. Never waits. */
-export function lockDirectory(path: string): DirectoryLock {
+export function lockDirectory(path: string, { takeover = false }: LockOptions = {}): DirectoryLock {
   // Absolute, because the process may change its directory before it releases.
-  const directory = resolve(path)
-  const me: Owner = { ...thisProcess(), nonce: randomBytes(12).toString('hex') }
-  const mine = join(directory, `lock.${me.pid}.${me.nonce}`)
+  const directory = realPath(path)
+  const contender = new Contender(directory)
   try {
-    writeFileSync(mine, `${JSON.stringify(me)}\n`, { flag: 'wx', mode: 0o600 })
-    acquire(directory, mine, me)
+    contender.begin()
+    acquire(directory, contender, takeover)
   } catch (cause) {
-    removeIfThere(mine)
+    contender.giveUp()
     if (isError(cause) && 'syscall' in cause) {
       // Whoever goes on without a lock, since none can be written, must at least not meet a live owner.
       refuseIfHeld(directory)
@@ -92,80 +79,174 @@ export function lockDirectory(path: string): DirectoryLock {
     }
     throw cause
   }
-  heldHere.add(me.nonce)
-  return {
-    release(): void {
-      if (heldHere.delete(me.nonce)) release(directory, me.nonce)
-    },
-  }
+  return new HeldLock(join(directory, 'lock'), contender.nonce, contender.keepLock())
 }
 
 /** Throws `DatabaseLockedError` if a live process has the lock; writes nothing. */
 export function refuseIfHeld(directory: string): void {
   const owner = tryRead(() => readChain(directory))?.at(-1)
-  if (owner !== undefined) refuseIfAlive(directory, owner)
+  if (owner !== undefined) refuseIfAlive(directory, owner, false)
 }
 
-function acquire(directory: string, mine: string, me: Owner): void {
+class HeldLock implements DirectoryLock {
+  private readonly path: string
+  private readonly nonce: string
+  private readonly identity: string
+  /** Open for as long as the lock is held (rule 6); −1 afterwards. */
+  private fd: number
+
+  constructor(path: string, nonce: string, fd: number) {
+    this.path = path
+    this.nonce = nonce
+    this.fd = fd
+    try {
+      this.identity = identityOfOpen(fd, path)
+    } catch (error) {
+      removeIfThere(path)
+      closeQuietly(fd)
+      throw error
+    }
+    heldHere.add(nonce)
+  }
+
+  inPlace(): boolean {
+    return this.fd >= 0 && identityOfEntry(this.path) === this.identity
+  }
+
+  release(): void {
+    const { fd, path, nonce } = this
+    if (fd < 0) return
+    heldHere.delete(nonce)
+    try {
+      if (!this.inPlace()) empty(fd)
+      else if (readClaim(path, 'lock')?.nonce === nonce) remove(path)
+    } finally {
+      this.fd = -1
+      close(fd, path)
+    }
+  }
+}
+
+/** Whoever wants the lock: the files that name it, under names of its own and published, and their descriptors. */
+class Contender {
+  readonly nonce: string = randomBytes(12).toString('hex')
+  private readonly mine: string
+  private readonly lock: string
+  private readonly me: Omit<Owner, 'descriptor'>
+  private readonly descriptors: Map<string, number> = new Map()
+
+  constructor(directory: string) {
+    this.me = { ...thisProcess(), nonce: this.nonce }
+    this.mine = join(directory, `lock.${this.me.pid}.${this.nonce}`)
+    this.lock = join(directory, 'lock')
+  }
+
+  begin(): void {
+    this.descriptors.set(this.mine, createClaim(this.mine, this.me))
+  }
+
+  /** Gives its file a second name. False if the name is taken. */
+  publish(name: string): boolean {
+    const { mine } = this
+    try {
+      linkSync(mine, name)
+      this.descriptors.set(name, this.descriptors.get(mine)!)
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(codeOf(error))) throw error
+    }
+    const note = `${mine}.writing`
+    writeFileSync(note, '')
+    try {
+      this.descriptors.set(name, createClaim(name, this.me))
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false
+      throw error
+    } finally {
+      removeIfThere(note)
+    }
+  }
+
+  /** Takes back a claim that did not lead to the lock. */
+  withdraw(name: string): void {
+    removeIfThere(name)
+    this.forget(name)
+  }
+
+  /** Its own file becomes the lock. */
+  replaceLock(): void {
+    const { mine, lock, descriptors } = this
+    renameSync(mine, lock)
+    descriptors.set(lock, descriptors.get(mine)!)
+    descriptors.delete(mine)
+  }
+
+  /** The descriptor of the lock; whatever else there is goes. */
+  keepLock(): number {
+    const fd = this.descriptors.get(this.lock)!
+    this.descriptors.delete(this.lock)
+    for (const other of new Set(this.descriptors.values())) if (other !== fd) closeQuietly(other)
+    return fd
+  }
+
+  giveUp(): void {
+    removeIfThere(this.mine)
+    for (const fd of new Set(this.descriptors.values())) closeQuietly(fd)
+  }
+
+  removeOwnName(): void {
+    removeIfThere(this.mine)
+  }
+
+  private forget(name: string): void {
+    const { descriptors } = this
+    const fd = descriptors.get(name)
+    descriptors.delete(name)
+    if (fd !== undefined && ![...descriptors.values()].includes(fd)) closeQuietly(fd)
+  }
+}
+
+function acquire(directory: string, contender: Contender, takeover: boolean): void {
   const lock = join(directory, 'lock')
   // Each further round means that another process took or gave up the lock in the meantime.
   for (let round = 0; round < 1000; round++) {
-    if (publish(mine, lock)) {
-      removeIfThere(mine)
+    if (contender.publish(lock)) {
+      contender.removeOwnName()
       return
     }
     const chain = readChain(directory)
     const last = chain.at(-1)
     if (last === undefined) continue
-    refuseIfAlive(directory, last)
+    refuseIfAlive(directory, last, takeover)
     const claim = join(directory, successorOf(last.nonce))
-    if (!publish(mine, claim)) continue
+    if (!contender.publish(claim)) continue
     let withdraw = true
     try {
       const confirmed = readChain(directory)
-      if (confirmed.length > 1 && confirmed.at(-1)?.nonce === me.nonce) {
-        renameSync(mine, lock)
+      if (confirmed.length > 1 && confirmed.at(-1)?.nonce === contender.nonce) {
+        contender.replaceLock()
         withdraw = false
         sweep(directory)
         return
       }
     } finally {
-      if (withdraw) removeIfThere(claim)
+      if (withdraw) contender.withdraw(claim)
     }
   }
   throw new DatabaseLockedError(`${directory} changes hands too fast; try again`)
 }
 
-/** Gives the file at `from` a second name. False if the name is taken. */
-function publish(from: string, name: string): boolean {
-  try {
-    linkSync(from, name)
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(codeOf(error))) throw error
-  }
-  const note = `${from}.writing`
-  writeFileSync(note, '')
-  try {
-    writeFileSync(name, readFileSync(from), { flag: 'wx', mode: 0o600 })
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw error
-  } finally {
-    removeIfThere(note)
-  }
-}
-
 /** The owner of the lock, its successor, the successor's successor … Empty when there is no lock. */
 function readChain(directory: string): Claim[] {
   const chain: Claim[] = []
-  let claim = readClaim(directory, 'lock')
+  const read = (name: string): Claim | undefined => readClaim(join(directory, name), name)
+  let claim = read('lock')
   while (claim !== undefined) {
     chain.push(claim)
     const name = successorOf(claim.nonce)
-    claim = readClaim(directory, name)
+    claim = read(name)
     // Rule 2 makes this impossible; a forged circle must not hang.
     if (chain.some(({ nonce }) => nonce === claim?.nonce)) {
       throw new CorruptionError(join(directory, name), 'names an earlier owner as the successor')
@@ -178,121 +259,54 @@ function successorOf(nonce: string): string {
   return `lock.after.${nonce}`
 }
 
-function readClaim(directory: string, name: string): Claim | undefined {
-  // A claim takes some 200 bytes, whatever more there is makes it unreadable.
-  const bytes = Buffer.alloc(1024)
-  let length: number
-  try {
-    const fd = openRegularFile(join(directory, name), constants.O_RDONLY)
-    try {
-      length = readSync(fd, bytes, 0, bytes.length, 0)
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    if (isError(error) && codeOf(error.cause) === 'ENOENT') return undefined
-    throw error
-  }
-  return parse(bytes.toString('utf8', 0, length)) ?? { pid: undefined, nonce: `unreadable-${name}` }
-}
-
-function parse(text: string): Owner | undefined {
-  let value: Partial<Owner> | null
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (typeof value !== 'object' || value === null) return undefined
-  const { pid, nonce } = value
-  const string = (field: unknown): string | null => (typeof field === 'string' ? field : null)
-  if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0 || pid > 0x7fffffff) return undefined
-  if (typeof nonce !== 'string' || !/^[0-9a-f]{1,64}$/.test(nonce)) return undefined
-  const { start, boot, namespace } = value
-  return { pid, start: string(start), boot: string(boot), namespace: string(namespace), nonce }
-}
-
-function refuseIfAlive(directory: string, claim: Claim): void {
-  const { pid, nonce } = claim
-  if (pid === undefined) {
-    const writer = readdirSync(directory)
-      .map(name => Number(/^lock\.(\d+)\.[0-9a-f]+\.writing$/.exec(name)?.[1] ?? process.pid))
-      .find(writer => writer !== process.pid && processState(writer) !== 'gone')
+/** `takeover`: the caller vouches that an owner that cannot be seen from here is dead. */
+function refuseIfAlive(directory: string, claim: Claim, takeover: boolean): void {
+  const { owner, nonce } = claim
+  if (owner === undefined) {
+    const writer = writersIn(directory).find(
+      writer => writer !== process.pid && processState(writer) !== 'gone',
+    )
     if (writer === undefined) return
     throw new DatabaseLockedError(`${directory} is being opened by process ${writer}`, writer)
   }
-  if (pid === process.pid && heldHere.has(nonce)) {
+  const { pid } = owner
+  const isHeldHere = pid === process.pid && heldHere.has(nonce)
+  const found = isHeldHere ? ({ state: 'alive', here: pid } as const) : ownerState(claim, owner)
+  if (found.state === 'dead' || (found.state === 'out of sight' && takeover)) return
+  const lock = join(directory, 'lock')
+  if (found.state === 'out of sight')
+    throw new DatabaseLockedError(
+      `${directory} is locked by process ${pid} of another container, which cannot be seen from here; if that container is gone, open the database with the option takeover (--takeover), or remove ${lock}`,
+      pid,
+    )
+  if (found.here !== pid)
+    throw new DatabaseLockedError(
+      `${directory} is open in process ${pid} of another container, which is process ${found.here} here; close it there first (${lock})`,
+      found.here,
+    )
+  if (isHeldHere || isOwnThread(owner))
     throw new DatabaseLockedError(
       `${directory} is already open in this process (${pid}); close it first`,
       pid,
+      true,
     )
-  }
-  const state = ownerState(claim)
-  if (state === 'dead') return
-  const lock = join(directory, 'lock')
-  const message =
-    state === 'alive'
-      ? `${directory} is open in process ${pid}; close it there first (${lock})`
-      : `${directory} is locked by process ${pid} of another container, which cannot be seen from here; if that container is gone, remove ${lock}`
-  throw new DatabaseLockedError(message, pid)
+  throw new DatabaseLockedError(
+    pid === process.pid
+      ? `${directory} is open in another thread of this process (${pid}); close it there first (${lock})`
+      : `${directory} is open in process ${pid}; close it there first (${lock})`,
+    pid,
+  )
 }
 
-function ownerState(owner: Owner): 'dead' | 'alive' | 'out of sight' {
-  const here = thisProcess()
-  if (differ(owner.boot, here.boot)) return 'dead'
-  if (differ(owner.namespace, here.namespace)) return 'out of sight'
-  const state = processState(owner.pid)
-  if (state === 'gone') return 'dead'
-  return state !== 'unknown' && differ(owner.start, state.start) ? 'dead' : 'alive'
-}
-
-/** Two facts that are both known, and not the same. */
-function differ(a: string | null, b: string | null): boolean {
-  return a !== null && b !== null && a !== b
-}
-
-let identity: Omit<Owner, 'nonce'> | undefined
-
-function thisProcess(): Omit<Owner, 'nonce'> {
-  if (identity === undefined) {
-    const state = processState(process.pid)
-    const isLinux = process.platform === 'linux'
-    identity = {
-      pid: process.pid,
-      start: typeof state === 'object' ? state.start : null,
-      boot: isLinux ? tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()) : null,
-      namespace: isLinux ? tryRead(() => readlinkSync('/proc/self/ns/pid')) : null,
-    }
-  }
-  return identity
-}
-
-/** `'unknown'`: it exists, but the system tells no more about it. */
-function processState(pid: number): { start: string } | 'unknown' | 'gone' {
+/** Processes that write a claim just now, where there are no links. */
+function writersIn(directory: string): number[] {
+  let names: string[]
   try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if (codeOf(error) === 'ESRCH') return 'gone'
+    names = readdirSync(directory)
+  } catch (cause) {
+    throw storageError('list', directory, cause)
   }
-  if (process.platform !== 'linux') return 'unknown'
-  const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  if (stat === null) return 'unknown'
-  // The second field is the command in parentheses, and may hold any character; state is the third, start the 22nd.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const start = fields[19]
-  if (start === undefined) return 'unknown'
-  // Killed but not yet waited for by its parent. Its other threads may outlive the first by a moment, and still write.
-  const isZombie = fields[0] === 'Z' || fields[0] === 'X'
-  if (isZombie && (tryRead(() => readdirSync(`/proc/${pid}/task`)) ?? []).length <= 1) return 'gone'
-  return { start }
-}
-
-function tryRead<T>(read: () => T): T | null {
-  try {
-    return read()
-  } catch {
-    return null
-  }
+  return names.map(name => Number(/^lock\.(\d+)\.[0-9a-f]+\.writing$/.exec(name)?.[1] ?? process.pid))
 }
 
 /** The lock is ours: no chain is valid any more, and what dead processes left is nobody's. */
@@ -305,18 +319,33 @@ function sweep(directory: string): void {
 function isLeftover(directory: string, name: string): boolean {
   const pid = /^lock\.(\d+)\.[0-9a-f]+(\.writing)?$/.exec(name)?.[1]
   if (pid === undefined) return false
-  const claim = tryRead(() => readClaim(directory, name))
-  if (claim?.pid === undefined) return processState(Number(pid)) === 'gone'
-  return ownerState(claim) === 'dead'
+  const claim = tryRead(() => readClaim(join(directory, name), name))
+  if (claim?.owner === undefined) return processState(Number(pid)) === 'gone'
+  return ownerState(claim, claim.owner).state === 'dead'
 }
 
-function release(directory: string, nonce: string): void {
-  if (readClaim(directory, 'lock')?.nonce !== nonce) return
-  const lock = join(directory, 'lock')
+function remove(path: string): void {
   try {
-    unlinkSync(lock)
+    unlinkSync(path)
   } catch (cause) {
-    if (codeOf(cause) !== 'ENOENT') throw storageError('remove', lock, cause)
+    if (codeOf(cause) !== 'ENOENT') throw storageError('remove', path, cause)
+  }
+}
+
+/** Wherever the file lies now, it names nobody from here on. */
+function empty(fd: number): void {
+  try {
+    ftruncateSync(fd, 0)
+  } catch {
+    // Then the closed descriptor shows it, or the end of this process.
+  }
+}
+
+function close(fd: number, path: string): void {
+  try {
+    closeSync(fd)
+  } catch (cause) {
+    throw storageError('close', path, cause)
   }
 }
 

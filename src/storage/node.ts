@@ -28,7 +28,7 @@ import { type StorageError, XenonError } from '../errors.ts'
 import { identityOf, identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { lockDirectory } from './lock.ts'
 import { closeQuietly, codeOf, openRegularFile, storageError } from './regular-file.ts'
-import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
+import type { DirectoryLock, EntryKind, File, LockOptions, OpenFileOptions, Storage } from './storage.ts'
 
 /** Most parts that one writev takes (IOV_MAX). */
 const maxParts = 1024
@@ -116,8 +116,8 @@ export const nodeStorage: Storage = {
     }
   },
 
-  lock(directory: string): DirectoryLock {
-    return lockDirectory(directory)
+  lock(directory: string, options?: LockOptions): DirectoryLock {
+    return lockDirectory(directory, options)
   },
 
   randomBytes(length: number): Uint8Array {

@@ -41,6 +41,11 @@ export interface OpenFileOptions {
 /** What stands at a path; a symbolic link counts as `'other'`, it is never followed. */
 export type EntryKind = 'file' | 'directory' | 'other' | 'none'
 
+export interface LockOptions {
+  /** Takes a lock whose owner cannot be seen from here, too; never that of an owner that is seen alive. */
+  takeover?: boolean
+}
+
 /** A held lock of a database directory. */
 export interface DirectoryLock {
   /** Whether the directory is still the one that was locked, and the lock still ours. */
@@ -87,9 +92,9 @@ export interface Storage {
   freeBytes?(directory: string): number | undefined
   /**
    * Takes the lock of a database directory, or throws `DatabaseLockedError` naming the owner's pid.
-   * Covers other processes and other handles of this one.
+   * Covers other processes and other handles of this one. Never waits.
    */
-  lock(directory: string): DirectoryLock
+  lock(directory: string, options?: LockOptions): DirectoryLock
   /** Cryptographically random bytes. */
   randomBytes(length: number): Uint8Array
   /** CRC-32 (polynomial 0xEDB88320) of `bytes` continuing from `seed`, as an unsigned 32-bit number. */

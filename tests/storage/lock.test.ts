@@ -46,7 +46,12 @@ function expectHeldBy(pid: number): Error {
 test('the lock file names its owner and is readable by its user only', () => {
   const lock = lockDirectory(directory)
   const owner = JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))
-  expect(owner).toEqual({ ...ownClaim(), nonce: expect.stringMatching(/^[0-9a-f]{24}$/) })
+  expect(owner).toEqual({
+    ...ownClaim(),
+    nonce: expect.stringMatching(/^[0-9a-f]{24}$/),
+    thread: expect.any(Number),
+    descriptor: expect.any(Number),
+  })
   expect(statSync(join(directory, 'lock')).mode & 0o777).toBe(0o600)
   lock.release()
 })
