@@ -26,6 +26,7 @@ import {
 import { checkedTtl } from './expiry.ts'
 import { GroupCommit, nextTurn } from './group-commit.ts'
 import { KEYS_AHEAD } from './index/keys-ahead.ts'
+import { waitForLock, waitForLockAside } from './lock-wait.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
 import { resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
@@ -698,9 +699,11 @@ export const convertOn = async (
 ): Promise<void> => {
   if (typeof options?.ordered !== 'boolean')
     throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
-  const { ordered, onProgress, ...others } = options
+  const { ordered, onProgress, lockWait, ...others } = options
   requireProgress(onProgress)
-  const db = openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage)
+  const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>
+    openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage),
+  )
   try {
     await db.convert(ordered, onProgress === undefined ? {} : { onProgress })
   } finally {
@@ -720,7 +723,7 @@ export const openOn = <V = string>(
   const { storage } = options
   const home = storage.resolve?.(directory) ?? directory
   prepareDirectory(storage, home, options)
-  const lock = takeLock(storage, home, options.readOnly)
+  const lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
   try {
     const exists = dataExists(storage, home)
     if (exists && options.errorIfExists) throw existing(directory)
@@ -807,9 +810,13 @@ const dataExists = (storage: Storage, directory: string): boolean =>
   storage.kind(storage.join(directory, 'data')) !== 'none'
 
 /** A read-only open of a directory where no lock can be written goes without: nobody else can write there either. */
-const takeLock = (storage: Storage, directory: string, readOnly: boolean): DirectoryLock | undefined => {
+const takeLock = <V>(
+  storage: Storage,
+  directory: string,
+  { readOnly, takeover }: ResolvedOptions<V>,
+): DirectoryLock | undefined => {
   try {
-    return storage.lock(directory)
+    return storage.lock(directory, { takeover })
   } catch (error) {
     if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
     throw error

@@ -24,6 +24,8 @@ const KNOWN = new Set([
   'checkpointBytes',
   'snapshotBytes',
   'lockTimeout',
+  'lockWait',
+  'takeover',
   'logSegmentBytes',
   'onRecovery',
   'storage',
@@ -48,6 +50,8 @@ export interface ResolvedOptions<V> {
   checkpointBytes: number
   snapshotBytes: number
   lockTimeout: number
+  lockWait: number
+  takeover: boolean
   logSegmentBytes: number
   onRecovery: ((progress: RecoveryProgress) => void) | undefined
   storage: Storage
@@ -85,6 +89,8 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     checkpointBytes: bytes('checkpointBytes', options.checkpointBytes ?? 64 * MiB, 65536, 2 ** 40),
     snapshotBytes: bytes('snapshotBytes', options.snapshotBytes ?? 256 * MiB, 0, 2 ** 40),
     lockTimeout: milliseconds('lockTimeout', options.lockTimeout ?? 10_000),
+    lockWait: milliseconds('lockWait', options.lockWait ?? 0),
+    takeover: flag('takeover', options.takeover ?? false),
     logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
     onRecovery: optionalFunction('onRecovery', options.onRecovery),
     storage,

@@ -54,6 +54,13 @@ export interface OpenOptions<V = string> {
   snapshotBytes?: number
   /** Milliseconds that an operation of an asynchronous transaction may wait for a lock. Default 10,000. */
   lockTimeout?: number
+  /** Milliseconds to wait while another process or thread has the database open; `Infinity` is allowed. Default 0. */
+  lockWait?: number
+  /**
+   * Takes the lock even if its owner cannot be seen from here: that of a container which was killed. An owner that is seen
+   * alive keeps it. Only if you know that nobody has the database open. Default false.
+   */
+  takeover?: boolean
   /** Bytes of one log segment file. Default 4 MiB. */
   logSegmentBytes?: number
   /** Hears how a recovery goes on, while `open` has not returned yet. An exception ends it; it may begin again. */
@@ -264,6 +271,9 @@ export interface SalvageOptions {
   blockSize?: number
   /** Bytes of the buffer pool that the new database is written with. Default: as for `open`. */
   cacheBytes?: number
+  /** As for `open`; of the damaged database. */
+  lockWait?: number
+  takeover?: boolean
   /** Where both databases live. Default: Node's file system. */
   storage?: Storage
   /** Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database checked. */
@@ -376,6 +386,9 @@ export interface ConvertOptions extends ProgressOptions {
   /** The database is to keep the ordered index. */
   ordered: boolean
   cacheBytes?: number
+  /** As for `open`, but waiting does not block the thread. */
+  lockWait?: number
+  takeover?: boolean
   storage?: Storage
 }
 

@@ -39,7 +39,7 @@ export function markArguments(argv: readonly string[], cli: CAC): string[] {
 }
 
 function optionsWithValue(cli: CAC): Set<string> {
-  const options = cli.commands.flatMap(command => command.options)
+  const options = [cli.globalCommand, ...cli.commands].flatMap(command => command.options)
   return new Set(options.filter(option => option.required).map(option => typed(option.name)))
 }
 

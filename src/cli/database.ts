@@ -1,6 +1,8 @@
 /** Opening the database that a command names, as bytes: what they mean is the command's business. */
 import { StorageError } from '../errors.ts'
 import { type Database, open, type Snapshot } from '../index.ts'
+import { waitForLockAside } from '../lock-wait.ts'
+import { opening } from './opening.ts'
 
 export type ByteDatabase = Database<Uint8Array>
 export type ByteSnapshot = Snapshot<Uint8Array>
@@ -10,6 +12,8 @@ export interface Access {
   createIfMissing: boolean
   /** The command writes nothing. */
   onlyReads?: boolean
+  /** Ends the wait for a lock. */
+  signal?: AbortSignal
 }
 
 /** Opens, runs `work`, and closes whatever happens. */
@@ -18,7 +22,9 @@ export async function withDatabase<R>(
   access: Access,
   work: (db: ByteDatabase) => R | Promise<R>,
 ): Promise<R> {
-  const db = openBytes(directory, access)
+  const { lockWait, takeover } = opening()
+  const open = (): ByteDatabase => openBytes(directory, access, takeover)
+  const db = await waitForLockAside(lockWait, open, access.signal)
   try {
     return await work(db)
   } finally {
@@ -27,8 +33,12 @@ export async function withDatabase<R>(
 }
 
 /** Where no lock can be written (a full disk, a read-only one), a database that was closed cleanly can still be read. */
-function openBytes(directory: string, { createIfMissing, onlyReads = false }: Access): ByteDatabase {
-  const options = { valueEncoding: 'binary', keyEncoding: 'binary', createIfMissing } as const
+function openBytes(
+  directory: string,
+  { createIfMissing, onlyReads = false }: Access,
+  takeover: boolean,
+): ByteDatabase {
+  const options = { valueEncoding: 'binary', keyEncoding: 'binary', createIfMissing, takeover } as const
   try {
     return open<Uint8Array>(directory, options)
   } catch (error) {

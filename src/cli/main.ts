@@ -21,6 +21,7 @@ import { registerStats } from './commands/stats.ts'
 import { registerTtl } from './commands/ttl.ts'
 import { registerVerify } from './commands/verify.ts'
 import { EXIT_DONE, exitStatus, oneLine, UsageError } from './errors.ts'
+import { chooseOpening, registerOpening } from './opening.ts'
 
 process.stderr.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2))
@@ -43,6 +44,7 @@ async function run(argv: readonly string[]): Promise<number> {
     const what = asked === undefined ? 'no command given' : `unknown command "${asked}"`
     throw new UsageError(`${what}; xenondb --help lists the commands`)
   }
+  chooseOpening(cli.options)
   return await cli.runMatchedCommand()
 }
 
@@ -67,6 +69,7 @@ function commands(): CAC {
     registerClient,
     registerRepl,
   ]
+  registerOpening(cli)
   for (const register of registrations) register(cli)
   cli.usage('<command> <directory> …').help().version(packageVersion())
   return cli

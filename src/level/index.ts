@@ -13,6 +13,8 @@ import {
 } from 'abstract-level'
 import type { Database } from '../database.ts'
 import { nodeStorage, open } from '../index.ts'
+import { waitForLockAside } from '../lock-wait.ts'
+import { milliseconds } from '../options.ts'
 import type { Snapshot } from '../snapshot.ts'
 import type { BatchOperation, Durability, OpenOptions, PutOptions } from '../types.ts'
 import { guarded, LevelError, levelError } from './errors.ts'
@@ -33,6 +35,8 @@ const ENGINE_OPTIONS = [
   'checkpointBytes',
   'snapshotBytes',
   'logSegmentBytes',
+  'lockWait',
+  'takeover',
   'storage',
 ] as const
 
@@ -130,7 +134,13 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
   }
 
   async _open(options: Record<string, unknown>): Promise<void> {
-    this.opened = guarded(() => open<Uint8Array>(this.path, engineOptions(options)))
+    const { lockWait, ...others } = engineOptions(options)
+    try {
+      const wait = milliseconds('lockWait', lockWait ?? 0)
+      this.opened = await waitForLockAside(wait, () => open<Uint8Array>(this.path, others))
+    } catch (error) {
+      throw levelError(error)
+    }
   }
 
   async _close(): Promise<void> {

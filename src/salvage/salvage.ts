@@ -13,6 +13,7 @@ import { isBytes } from '../bytes.ts'
 import { requireProgress } from '../callbacks.ts'
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { nextTurn } from '../group-commit.ts'
+import { waitForLockAside } from '../lock-wait.ts'
 import { resolveOptions } from '../options.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime } from '../pager/bucket.ts'
 import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
@@ -29,7 +30,7 @@ import { Unfinished } from './unfinished.ts'
 
 /** Blocks or records between two turns of the event loop. */
 const SLICE = 1024
-const KNOWN = new Set(['blockSize', 'cacheBytes', 'storage', 'onProgress'])
+const KNOWN = new Set(['blockSize', 'cacheBytes', 'lockWait', 'takeover', 'storage', 'onProgress'])
 
 /** `index.ts` adds the default storage. */
 export const salvageOn = async (
@@ -52,7 +53,8 @@ export const salvageOn = async (
     throw new XenonError('XENON_NOT_FOUND', `there is no database in ${directory}; check the path`)
   requireEmpty(storage, newDirectory)
   const findings = new Findings()
-  const lock = takeLock(storage, directory, findings)
+  const { lockWait = 0, takeover = false } = options
+  const lock = await waitForLockAside(lockWait, () => takeLock(storage, directory, takeover, findings))
   try {
     const source = openSource(storage, directory, sentence => findings.warnings.push(sentence))
     try {
@@ -78,9 +80,14 @@ const checkOptions = (options: SalvageOptions, defaultStorage: Storage): Storage
 }
 
 /** Where no lock can be written nobody else can write either. */
-const takeLock = (storage: Storage, directory: string, findings: Findings): DirectoryLock | undefined => {
+const takeLock = (
+  storage: Storage,
+  directory: string,
+  takeover: boolean,
+  findings: Findings,
+): DirectoryLock | undefined => {
   try {
-    return storage.lock(directory)
+    return storage.lock(directory, { takeover })
   } catch (error) {
     if (error instanceof DatabaseLockedError || !(error instanceof XenonError)) throw error
     findings.warnings.push(`worked without a lock: ${error.message}`)

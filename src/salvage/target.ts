@@ -191,7 +191,7 @@ const underOtherName = (storage: Storage, directory: string): Storage => {
     remove: path => storage.remove(real(path)),
     syncDirectory: path => storage.syncDirectory(path),
     allocatedBytes: path => storage.allocatedBytes(real(path)),
-    lock: path => storage.lock(path),
+    lock: (path, options) => storage.lock(path, options),
     randomBytes: length => storage.randomBytes(length),
     crc32: (bytes, seed) => storage.crc32(bytes, seed),
     deflate: storage.deflate,

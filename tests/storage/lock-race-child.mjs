@@ -3,6 +3,8 @@
 //   open <microseconds> <directory>   → the same, for a database that is opened and left open
 //   close                             → closed: what was won is given back
 //   count <times> <directory>         → counted: opens, adds one to a counter and closes, so many times
+//   wait <times> <directory>          → waited <longest>: the same with lockWait, and the longest wait in milliseconds
+//   hold <milliseconds> <directory>   → held: opens, blocks for so long, closes
 //   ready                             → ready
 // <microseconds>, of the clock that all processes share, is the moment to start at; <from> and <to> when it did and was done.
 import { createInterface } from 'node:readline'
@@ -60,6 +62,24 @@ const commands = {
       }
     }
     return 'counted'
+  },
+  wait(times, directory) {
+    let longest = 0
+    for (let i = 0; i < times; i++) {
+      const from = performance.now()
+      const db = open(directory, { ...options, lockWait: Number.POSITIVE_INFINITY })
+      longest = Math.max(longest, performance.now() - from)
+      db.put('counter', `${Number(db.get('counter') ?? 0) + 1}`)
+      db.close()
+    }
+    return `waited ${Math.round(longest)}`
+  },
+  hold(milliseconds, directory) {
+    const db = open(directory, options)
+    process.stdout.write('holding\n')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+    db.close()
+    return 'held'
   },
 }
 

@@ -18,7 +18,7 @@ export function registerBackup(cli: CAC): void {
       const json = flagOption(options, 'json')
       const target = argument(newDirectory)
       return interruptible(signal =>
-        withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
+        withDatabase(argument(directory), { createIfMissing: false, onlyReads: true, signal }, async db => {
           const report = await backup(db, target, signal)
           await print(
             json

@@ -4,6 +4,7 @@ import { convert } from '../../index.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
 import { interruptible, reported } from '../interrupt.ts'
+import { opening } from '../opening.ts'
 
 export function registerConvert(cli: CAC): void {
   cli
@@ -16,7 +17,7 @@ export function registerConvert(cli: CAC): void {
         throw new UsageError('convert takes either --ordered or --unordered')
       return interruptible(async signal => {
         await reported('convert', 'records', signal, onProgress =>
-          convert(argument(directory), { ordered, onProgress }),
+          convert(argument(directory), { ordered, onProgress, ...opening() }),
         )
         return EXIT_DONE
       }, '; the database keeps no ordered index now')

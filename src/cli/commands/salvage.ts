@@ -4,6 +4,7 @@ import { type SalvageOptions, type SalvageReport, salvage } from '../../index.ts
 import type { SalvageList, SalvagePhase } from '../../types.ts'
 import { argument, countOption, flagOption, type Options } from '../arguments.ts'
 import { EXIT_DONE, EXIT_FAILED, printable, UsageError } from '../errors.ts'
+import { opening } from '../opening.ts'
 import { print } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { bad, count, good, heading, size, table } from '../render.ts'
@@ -46,6 +47,7 @@ async function salvageWithProgress(
   try {
     return await salvage(directory, newDirectory, {
       ...options,
+      ...opening(),
       onProgress: ({ phase, done, total }) => {
         if (shown?.phase !== phase) {
           shown?.bar.stop()

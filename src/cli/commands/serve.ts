@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { CAC } from 'cac'
 import { type Durability, open } from '../../index.ts'
+import { waitForLockAside } from '../../lock-wait.ts'
 import type { ServerOptions } from '../../server/index.ts'
 import { resolveServerOptions } from '../../server/options.ts'
 import {
@@ -13,6 +14,7 @@ import {
   textOption,
 } from '../arguments.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
+import { opening } from '../opening.ts'
 import { print } from '../output.ts'
 
 const DURABILITIES: readonly Durability[] = ['power', 'process', 'none']
@@ -45,12 +47,17 @@ export function registerServe(cli: CAC): void {
 async function serve(directory: string, options: Options): Promise<number> {
   const settings = serverOptions(options)
   const cacheBytes = countOption(options, 'cacheBytes')
-  const db = open<Uint8Array>(directory, {
-    keyEncoding: 'binary',
-    valueEncoding: 'binary',
-    durability: choiceOption(options, 'durability', DURABILITIES) ?? 'power',
-    ...(cacheBytes === undefined ? {} : { cacheBytes }),
-  })
+  const durability = choiceOption(options, 'durability', DURABILITIES) ?? 'power'
+  const { lockWait, takeover } = opening()
+  const db = await waitForLockAside(lockWait, () =>
+    open<Uint8Array>(directory, {
+      keyEncoding: 'binary',
+      valueEncoding: 'binary',
+      durability,
+      takeover,
+      ...(cacheBytes === undefined ? {} : { cacheBytes }),
+    }),
+  )
   try {
     // Only here: no other command should wait until all of the server is loaded.
     const { createServer } = await import('../../server/index.ts')

@@ -51,9 +51,13 @@ async function verify(
     const owner = liveOwner(directory)
     try {
       if (owner === undefined)
-        return await withDatabase(directory, { createIfMissing: false, onlyReads: true }, async db => ({
-          report: await verifyWithProgress(db, signal),
-        }))
+        return await withDatabase(
+          directory,
+          { createIfMissing: false, onlyReads: true, signal },
+          async db => ({
+            report: await verifyWithProgress(db, signal),
+          }),
+        )
       return await verifyInUse(directory, temporary, owner.pid, signal)
     } catch (error) {
       // It was opened just now, or it changed too fast.
