@@ -17,8 +17,11 @@ import type { Store, View } from './store.ts'
 import { fromLatin1 } from './txn/changed-keys.ts'
 import type { BackupReport, ProgressOptions } from './types.ts'
 
-/** Bytes copied between two turns of the event loop. */
-const SLICE_BYTES = 1048576
+/** Bytes copied between two turns of the event loop, and between two syncs of the copy. */
+const SLICE_BYTES = 524288
+const SYNC_BYTES = 33554432
+/** Milliseconds of taking back between two turns of the event loop. */
+const SLICE_MS = 3
 const PARTIAL = 'data.new'
 const FREED_AT_ONCE = 64
 const LSN_STEP = 4096
@@ -45,7 +48,7 @@ export const backup = async <V>(
   const files = new Copy(store, storage, directory, view)
   try {
     await files.write(options)
-    return files.finish(options.logSegmentBytes)
+    return await files.finish(options.logSegmentBytes)
   } catch (error) {
     files.abandon()
     throw error
@@ -123,6 +126,7 @@ class Copy<V> {
     const perSlice = Math.max(1, Math.floor(SLICE_BYTES / blockSize))
     const arena = new Arena(perSlice * blockSize)
     const total = metadata.blocks
+    let unsynced = 0
     for (let first = 1; first < total; first += perSlice) {
       const count = Math.min(perSlice, total - first)
       const bases: number[] = []
@@ -134,12 +138,18 @@ class Copy<V> {
       })
       data.writeRun(first, bases, arena)
       onProgress?.({ done: first + count, total })
+      unsynced += count * blockSize
+      if (unsynced >= SYNC_BYTES) {
+        // Little by little: the syncs of commits would wait for all of it, too.
+        await data.syncAside()
+        unsynced = 0
+      }
       await engine.turn()
     }
   }
 
   /** Takes back in the copy what was not committed, and gives the data file its name. */
-  finish(logSegmentBytes: number): BackupReport {
+  async finish(logSegmentBytes: number): Promise<BackupReport> {
     const { storage, directory } = this
     const partial = storage.join(directory, PARTIAL)
     const data = storage.join(directory, 'data')
@@ -158,7 +168,7 @@ class Copy<V> {
         undefined,
       )
       try {
-        this.takeBack(engine)
+        await this.takeBack(engine)
       } finally {
         engine.close()
       }
@@ -174,11 +184,19 @@ class Copy<V> {
     }
   }
 
-  private takeBack(engine: Engine): void {
+  /** Nobody else knows the engine of the copy, so that one transaction may go on from slice to slice. */
+  private async takeBack(engine: Engine): Promise<void> {
     const { index, transactions, arena, fieldAt } = engine
     const state = transactions.begin(false)
     const unused = new Set(this.allocated)
+    let until = performance.now() + SLICE_MS
+    const turn = async (): Promise<void> => {
+      if (performance.now() < until) return
+      await this.engine.turn()
+      until = performance.now() + SLICE_MS
+    }
     for (const [name, before] of this.view.before) {
+      await turn()
       index.key.set(fromLatin1(name))
       for (const block of index.largeBlocks()) unused.delete(block)
       if (before === undefined) index.remove(state)
@@ -190,6 +208,7 @@ class Copy<V> {
     // Values that a transaction had replaced again itself: no record leads to them.
     const blocks = [...unused]
     for (let from = 0; from < blocks.length; from += FREED_AT_ONCE) {
+      await turn()
       const some = blocks.slice(from, from + FREED_AT_ONCE)
       some.forEach((block, i) => {
         arena.u32[(fieldAt >>> 2) + i] = block

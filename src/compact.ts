@@ -10,6 +10,7 @@ import { Pins } from './buffer/pins.ts'
 import { copyBytes } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { LockConflictError } from './errors.ts'
+import { KnownFree } from './freelist/known.ts'
 import { nextTurn } from './group-commit.ts'
 import { pointerAt } from './index/hash.ts'
 import { LargeValues } from './index/large.ts'
@@ -41,6 +42,10 @@ import type { CompactReport, ProgressOptions } from './types.ts'
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 4
+/** How often the list of free blocks is walked anew when whole chains become free meanwhile. */
+const TRIES = 5
+/** Bytes that are cut off the file at a time. */
+const PIECE_BYTES = 67108864
 /** Rounds of moving, since others may take the free blocks meanwhile. */
 const ROUNDS = 4
 /** How long to wait for open transactions to end. */
@@ -48,9 +53,19 @@ const PATIENCE_MS = 30000
 /** Free blocks that stay inside the file are linked anew in one record; with more of them the file is not cut. */
 const MOST_RELINKED = 8192
 
+type LargePointer = ReturnType<typeof LargeValues.pointer>
+
+/** The compaction under way of each engine: the next one begins when it has ended. */
+const running: WeakMap<Engine, Promise<unknown>> = new WeakMap()
+
 export const compact = async (engine: Engine, options: ProgressOptions): Promise<CompactReport> => {
-  const compactor = new Compactor(engine, options)
-  return await compactor.run()
+  const before = running.get(engine)
+  const own = (async () => {
+    await before?.catch(() => {})
+    return await new Compactor(engine, options).run()
+  })()
+  running.set(engine, own)
+  return await own
 }
 
 /** @internal One compaction. */
@@ -66,6 +81,7 @@ export class Compactor {
   /** `free.splices` when the walk began: parts of a value that was freed since still lead to each other. */
   private splices = 0
   private sliceStart = 0
+  private known: KnownFree
   private last = 0
   private done = 0
 
@@ -74,6 +90,7 @@ export class Compactor {
     this.pins = new Pins(engine.pool)
     this.onProgress = options.onProgress
     this.capacity = directoryCapacity(engine.pool.blockSize)
+    this.known = new KnownFree(engine.free, engine.metadata)
   }
 
   async run(): Promise<CompactReport> {
@@ -84,12 +101,18 @@ export class Compactor {
     await this.pause()
     await this.packBuckets()
     await this.packTrees()
-    for (let round = 0; round < ROUNDS && metadata.freeBlocks > 0; round++) {
-      const blocks = metadata.blocks
-      await this.findParents()
-      await this.moveDown()
-      this.cut()
-      if (metadata.blocks === blocks && this.splices === this.engine.free.splices) break
+    try {
+      for (let round = 0; round < ROUNDS && metadata.freeBlocks > 0; round++) {
+        const blocks = metadata.blocks
+        await this.findParents()
+        await this.knowFree()
+        await this.moveDown()
+        await this.prepareCut()
+        this.cut()
+        if (metadata.blocks === blocks && this.splices === this.engine.free.splices) break
+      }
+    } finally {
+      this.engine.free.forget()
     }
     await this.shorten()
     this.report(4, 1)
@@ -182,38 +205,47 @@ export class Compactor {
     const due = [root]
     while (due.length > 0) {
       const block = due.pop()!
-      for (const child of this.childrenOf(block)) {
+      const { children, values } = this.childrenOf(block)
+      for (const child of children) {
         // Each block once: what others have changed meanwhile must not lead in a circle.
         if (child < FIRST_OVERFLOW_BLOCK || child >= this.parents.length || this.parents[child] !== 0)
           continue
         this.parents[child] = block
         due.push(child)
       }
+      for (const pointer of values) await this.followValue(block, pointer)
       await this.turn()
     }
   }
 
-  /** The blocks that a block leads to; of large values the whole chain, whose parts lead to each other. */
-  private childrenOf(block: number): number[] {
+  /** The blocks that a block leads to, and the large values. */
+  private childrenOf(block: number): { children: number[]; values: readonly LargePointer[] } {
     const { pool } = this.engine
     const { arena } = pool
     const base = pool.get(block)
     const kind = arena.u8[base + AT_KIND]!
     if (kind === BlockKind.directory)
-      return Array.from({ length: entryCount(arena, base) }, (_, i) => childOf(arena, base, this.capacity, i))
+      return {
+        children: Array.from({ length: entryCount(arena, base) }, (_, i) =>
+          childOf(arena, base, this.capacity, i),
+        ),
+        values: [],
+      }
     if (kind === BlockKind.inner)
-      return Array.from({ length: nodeCount(arena, base) }, (_, i) => nodeChild(arena, base, i))
-    if (kind !== BlockKind.bucket) return []
+      return {
+        children: Array.from({ length: nodeCount(arena, base) }, (_, i) => nodeChild(arena, base, i)),
+        values: [],
+      }
+    if (kind !== BlockKind.bucket) return { children: [], values: [] }
     const next = bucketNext(arena, base)
     const values = this.largeValues(base).map(({ pointer }) => pointer)
-    for (const pointer of values) this.followValue(block, pointer.head, pointer.tail, pointer.blocks)
-    return next === 0 ? [] : [next]
+    return { children: next === 0 ? [] : [next], values }
   }
 
-  private largeValues(base: number): { at: number; pointer: ReturnType<typeof LargeValues.pointer> }[] {
+  private largeValues(base: number): { at: number; pointer: LargePointer }[] {
     const { arena } = this.engine
     const count = arena.u16[(base + AT_COUNT) >>> 1]!
-    const values: { at: number; pointer: ReturnType<typeof LargeValues.pointer> }[] = []
+    const values: { at: number; pointer: LargePointer }[] = []
     for (let slot = 0; slot < count; slot++) {
       const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
       if (!slotInUse(word)) continue
@@ -226,7 +258,8 @@ export class Compactor {
     return values
   }
 
-  private followValue(bucket: number, head: number, tail: number, blocks: number): void {
+  /** The parts of a large value lead to each other. */
+  private async followValue(bucket: number, { head, tail, blocks }: LargePointer): Promise<void> {
     const { pool } = this.engine
     let from = bucket
     let block = head
@@ -237,37 +270,60 @@ export class Compactor {
       const base = pool.get(block)
       if (pool.arena.u8[base + AT_KIND] !== BlockKind.large) return
       block = pool.arena.u32[(base + AT_NEXT) >>> 2]!
+      await this.turn()
     }
     if (from === tail) this.owners.set(tail, bucket)
   }
 
+  /** Finds all free blocks, and the last one of their list. */
+  private async knowFree(): Promise<void> {
+    const { free } = this.engine
+    for (let tries = 0; tries < TRIES; tries++) {
+      this.known = free.know()
+      const { known } = this
+      while (!known.isWhole && !known.isStale) {
+        known.step()
+        await this.turn()
+      }
+      if (!known.isStale) break
+    }
+    this.last = this.known.at
+  }
+
   /** Moves used blocks from the end of the file into the free ones before them. */
   private async moveDown(): Promise<void> {
-    const { metadata, free } = this.engine
-    this.last = free.last()
+    const { metadata } = this.engine
     const from = Math.min(this.parents.length, metadata.blocks) - 1
     const goal = metadata.blocks - metadata.freeBlocks
     for (let block = from; block >= goal && metadata.freeBlocks > 0; block--) {
-      if (this.parents[block] !== 0 && !this.move(block)) return
+      if (this.parents[block] !== 0 && this.linksTo(block) !== undefined) {
+        if (!(await this.bringBefore(block))) return
+        this.move(block)
+      }
       if (block % 64 === 0) this.report(3, 0.5 + 0.5 * ((from - block) / Math.max(1, from - goal)))
       await this.turn()
     }
   }
 
-  /** Moves a block to the first free one that lies before it; false when there is none. */
-  private move(block: number): boolean {
-    const { engine } = this
-    const { metadata, free } = engine
-    if (block >= metadata.blocks) return true
-    const links = this.linksTo(block)
-    if (links === undefined) return true
+  /** Turns the list of free blocks until one is at its head that lies before `block`; false if there is none. */
+  private async bringBefore(block: number): Promise<boolean> {
+    const { metadata } = this.engine
     for (let tries = metadata.freeBlocks; metadata.freeHead >= block; tries--) {
-      if (tries <= 0) return false
+      if (tries <= 0 || !this.known.hasBefore(block)) return false
       this.rotate()
+      await this.turn()
     }
+    return metadata.freeHead !== 0
+  }
+
+  /** Moves a block to the first free one, unless something else has happened to either meanwhile. */
+  private move(block: number): void {
+    const { metadata, free } = this.engine
+    if (block >= metadata.blocks || metadata.freeHead === 0 || metadata.freeHead >= block) return
+    const links = this.linksTo(block)
+    if (links === undefined) return
     if (!free.isLast(this.last)) this.last = free.last()
     this.copy(block, links)
-    return true
   }
 
   /** The first free block goes to the end of the list. */
@@ -424,18 +480,35 @@ export class Compactor {
       for (let i = 0; i < entryCount(arena, base); i++) follow(childOf(arena, base, this.capacity, i))
   }
 
+  /** Brings into memory what `cut` will look at, and keeps what snapshots need of the end of the file. */
+  private async prepareCut(): Promise<void> {
+    const { pool, metadata } = this.engine
+    if (this.known.isStale) await this.knowFree()
+    const { end, before } = this.known.split()
+    if (end === metadata.blocks || before.length > this.mostRelinked) return
+    for (const block of before) {
+      pool.get(block)
+      await this.turn()
+    }
+    for (let block = end; block < metadata.blocks && pool.versions.newest !== 0; block++) {
+      pool.preserve(pool.get(block))
+      await this.turn()
+    }
+  }
+
+  /** All of them are pinned at once, and linked in one record. */
+  private get mostRelinked(): number {
+    const { pool, log } = this.engine
+    return Math.min(MOST_RELINKED, Math.floor(pool.frames / 4), Math.floor(log.capacity / 32))
+  }
+
   /** Ends the file before the free blocks at its end. */
   private cut(): void {
     const { pins } = this
     const { pool, log, free, metadata } = this.engine
-    const blocks = free.all()
-    const isFree = new Set(blocks)
-    let end = metadata.blocks
-    while (end > FIRST_OVERFLOW_BLOCK && isFree.has(end - 1)) end--
-    const kept = blocks.filter(block => block < end)
-    // All of them are pinned at once, and linked in one record.
-    const most = Math.min(MOST_RELINKED, Math.floor(pool.frames / 4), Math.floor(log.capacity / 32))
-    if (end === metadata.blocks || kept.length > most) return
+    if (this.known.isStale) return
+    const { end, before: kept } = this.known.split()
+    if (end === metadata.blocks || kept.length > this.mostRelinked) return
     this.keepForSnapshots(end)
     try {
       const bases = kept.map(block => pins.get(block))
@@ -455,7 +528,7 @@ export class Compactor {
     const { pool, metadata } = this.engine
     const { versions } = pool
     for (let block = end; block < metadata.blocks && versions.newest !== 0; block++)
-      pool.preserve(pool.get(block))
+      if (!versions.isKept(block)) pool.preserve(pool.get(block))
   }
 
   /** Brings the data file up to date, and only then gives its end back. */
@@ -472,10 +545,29 @@ export class Compactor {
         file.writeState(metadata)
         file.sync()
       }
-      file.file.truncate(size)
-      file.sync()
     } catch (error) {
       throw health.fail(error)
+    }
+    await this.truncate()
+  }
+
+  /** Cuts the file piece by piece, since the system frees what is cut off before it returns; others may let it grow. */
+  private async truncate(): Promise<void> {
+    const { pool, file, metadata, health } = this.engine
+    for (;;) {
+      const needed = metadata.blocks * pool.blockSize
+      try {
+        const size = file.file.size()
+        if (size <= needed) return
+        file.file.truncate(Math.max(needed, size - PIECE_BYTES))
+        if (size - PIECE_BYTES <= needed) {
+          file.sync()
+          return
+        }
+      } catch (error) {
+        throw health.fail(error)
+      }
+      await this.pause()
     }
   }
 }

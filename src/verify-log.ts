@@ -8,7 +8,7 @@ import { LogReader } from './log/reader.ts'
 import { LogSegments, readSegmentHeader } from './log/segments.ts'
 
 /** Log read between two turns of the event loop. */
-const SLICE_BYTES = 2097152
+const SLICE_BYTES = 524288
 
 export class LogCheck {
   problem: string | undefined

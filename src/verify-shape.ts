@@ -1,7 +1,11 @@
 /**
  * The part of `verify` that walks the index through the pool: each key in the bucket that its hash leads to, no key
  * twice, large values, the slot freelists, the free-block list, the record count, every block reached exactly once.
+ *
+ * The walk can pause after every block, and others may change the database meanwhile: it reads as of the snapshot that
+ * its caller sets, works on a copy of the block at hand, and compares with what block 0 said when the snapshot began.
  */
+import { Arena } from './bytes.ts'
 import type { Engine } from './engine.ts'
 import { XenonError } from './errors.ts'
 import { pointerAt } from './index/hash.ts'
@@ -40,7 +44,7 @@ import {
 } from './pager/layout.ts'
 import { latin1 } from './txn/changed-keys.ts'
 import type { BlockCounts } from './types.ts'
-import { TreeCheck } from './verify-tree.ts'
+import { TreeCheck, type Walk } from './verify-tree.ts'
 
 const KEPT_PROBLEMS = 100
 const POSITIONS = 4294967296
@@ -66,23 +70,52 @@ export class ShapeCheck {
   private readonly damaged: ReadonlySet<number>
   /** Some block could not be read, so what hangs on it was not reached either. */
   private incomplete = false
+  /** What block 0 says, with what open transactions have changed. */
+  private readonly said: {
+    readonly ordered: boolean
+    readonly blocks: number
+    readonly records: number
+    readonly freeHead: number
+    readonly freeBlocks: number
+    readonly openTransactions: number
+  }
+  /** The block that is being checked. */
+  private readonly copy: Arena
 
   constructor(engine: Engine, damaged: ReadonlySet<number>) {
     this.engine = engine
     this.damaged = damaged
     this.hash = new KeyHash(engine.metadata.identity.hashKey)
     this.capacity = directoryCapacity(engine.pool.blockSize)
-    this.reached = new Uint8Array(engine.metadata.blocks)
+    this.copy = new Arena(engine.pool.blockSize)
+    const { metadata, transactions } = engine
+    const { ordered, blocks, freeHead, freeBlocks } = metadata
+    let { records } = metadata
+    for (const state of transactions.open.values()) records += state.records
+    this.said = { ordered, blocks, records, freeHead, freeBlocks, openTransactions: transactions.open.size }
+    this.reached = new Uint8Array(blocks)
     this.reached[0] = 1
   }
 
-  checkRoot(root: number): void {
-    this.counts.index++
-    this.walk(root, root, 0, POSITIONS, 1, -1)
+  /** Blocks reached so far. */
+  get done(): number {
+    const { index, directory, overflow, large, tree, free } = this.counts
+    return index + directory + overflow + large + tree + free
+  }
+
+  /** The whole check, in steps of about a block. */
+  *run(): Walk {
+    for (let root = 1; root <= INDEX_BLOCKS; root++) {
+      this.counts.index++
+      yield* this.walk(root, root, 0, POSITIONS, 1, -1)
+    }
+    yield* this.checkTrees()
+    yield* this.checkFreeList()
+    this.finish()
   }
 
   /** The trees over keys and times of expiry: as many keys as the buckets have records for. */
-  checkTrees(): void {
+  private *checkTrees(): Walk {
     const walk = {
       reach: (block: number, from: number): boolean => {
         const reached = this.reach(block, from)
@@ -92,12 +125,11 @@ export class ShapeCheck {
       read: (block: number): number => this.read(block),
       problem: (block: number, sentence: string): void => this.problem(block, sentence),
     }
-    const { metadata } = this.engine
     for (const root of [EXPIRY_ROOT, ORDERED_ROOT]) {
       const isExpiry = root === EXPIRY_ROOT
-      const isKept = isExpiry || metadata.ordered
+      const isKept = isExpiry || this.said.ordered
       const tree = new TreeCheck(this.engine, walk, isExpiry, isKept)
-      tree.check(root)
+      yield* tree.check(root)
       const expected = isExpiry ? this.expiring : this.records
       if (isKept && !this.incomplete && tree.keys !== expected)
         this.problem(
@@ -107,17 +139,15 @@ export class ShapeCheck {
     }
   }
 
-  /** Free list, count of records, blocks that nothing leads to. */
-  finish(): void {
-    this.checkFreeList()
-    const { metadata, transactions } = this.engine
-    const open = [...transactions.open.values()].reduce((sum, state) => sum + state.records, 0)
-    if (this.records !== metadata.records + open)
+  /** Count of records, blocks that nothing leads to. */
+  private finish(): void {
+    const { said } = this
+    if (this.records !== said.records)
       this.problem(
         0,
-        `counts ${metadata.records + open} records, the buckets ${this.incomplete ? 'that can be read ' : ''}hold ${this.records}`,
+        `counts ${said.records} records, the buckets ${this.incomplete ? 'that can be read ' : ''}hold ${this.records}`,
       )
-    if (transactions.open.size > 0) return
+    if (said.openTransactions > 0) return
     let unreached = 0
     let first = 0
     for (let block = 1; block < this.reached.length; block++) {
@@ -132,7 +162,7 @@ export class ShapeCheck {
   }
 
   get blocks(): BlockCounts {
-    return { total: this.engine.metadata.blocks, ...this.counts }
+    return { total: this.said.blocks, ...this.counts }
   }
 
   get fill(): number {
@@ -174,19 +204,19 @@ export class ShapeCheck {
     }
   }
 
-  private walk(root: number, block: number, low: number, high: number, depth: number, level: number): void {
+  private *walk(root: number, block: number, low: number, high: number, depth: number, level: number): Walk {
     if (!this.reach(block, root)) return
     const base = this.read(block)
     if (base < 0) return
     const { arena } = this.engine.pool
     const kind = arena.u8[base + AT_KIND]!
     if (kind === BlockKind.directory && (level < 0 || level > 0))
-      this.walkDirectory(root, block, base, low, high, depth, level)
-    else if (kind === BlockKind.bucket && level <= 0) this.walkBucket(root, block, low, high, depth)
+      yield* this.walkDirectory(root, block, base, low, high, depth, level)
+    else if (kind === BlockKind.bucket && level <= 0) yield* this.walkBucket(root, block, low, high, depth)
     else this.problem(block, `expected a ${level > 0 ? 'directory' : 'bucket'}, found a ${kindName(kind)}`)
   }
 
-  private walkDirectory(
+  private *walkDirectory(
     root: number,
     block: number,
     base: number,
@@ -194,7 +224,7 @@ export class ShapeCheck {
     high: number,
     depth: number,
     expectedLevel: number,
-  ): void {
+  ): Walk {
     const { arena, blockSize } = this.engine.pool
     if (block > INDEX_BLOCKS) this.counts.directory++
     const problem = directoryProblem(arena, base, blockSize)
@@ -213,12 +243,11 @@ export class ShapeCheck {
       low: separatorOf(arena, base, entry),
       child: childOf(arena, base, this.capacity, entry),
     }))
-    entries.forEach((entry, i) => {
-      this.walk(root, entry.child, entry.low, entries[i + 1]?.low ?? high, depth + 1, level)
-    })
+    for (const [i, entry] of entries.entries())
+      yield* this.walk(root, entry.child, entry.low, entries[i + 1]?.low ?? high, depth + 1, level)
   }
 
-  private walkBucket(root: number, head: number, low: number, high: number, depth: number): void {
+  private *walkBucket(root: number, head: number, low: number, high: number, depth: number): Walk {
     const { pool } = this.engine
     const keys = new Set<string>()
     let chainDepth = depth
@@ -234,22 +263,27 @@ export class ShapeCheck {
       }
       if (block > INDEX_BLOCKS) this.counts.overflow++
       const next = bucketNext(pool.arena, base)
-      this.checkBucket(root, block, base, low, high, keys)
+      yield* this.checkBucket(root, block, base, low, high, keys)
       block = next
+      yield
     }
     this.maxDepth = Math.max(this.maxDepth, chainDepth - 1)
   }
 
-  private checkBucket(
+  private *checkBucket(
     root: number,
     block: number,
-    base: number,
+    from: number,
     low: number,
     high: number,
     keys: Set<string>,
-  ): void {
+  ): Walk {
     const { pool } = this.engine
-    const { arena, blockSize } = pool
+    const { blockSize } = pool
+    // Copied, since reading large values may evict this block, and others may change it between two steps.
+    const arena = this.copy
+    const base = 0
+    arena.u8.set(pool.arena.window(from, blockSize), base)
     const problem = bucketProblem(arena, base, blockSize)
     if (problem !== undefined) {
       this.problem(block, problem)
@@ -262,15 +296,13 @@ export class ShapeCheck {
     const tenth = Math.min(9, Math.floor(fill * 10))
     this.histogram[tenth] = this.histogram[tenth]! + 1
     this.freeSlots += count - arena.u16[(base + AT_LIVE) >>> 1]!
-    pool.pin(base)
-    try {
-      for (let slot = 0; slot < count; slot++) {
-        const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
-        if (slotInUse(word))
-          this.checkRecord(root, block, base + (word & 0xffff), word >>> 16, low, high, keys)
-      }
-    } finally {
-      pool.unpin(base)
+    for (let slot = 0; slot < count; slot++) {
+      const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
+      if (!slotInUse(word)) continue
+      const record = base + (word & 0xffff)
+      this.checkRecord(root, block, record, word >>> 16, low, high, keys)
+      const flags = recordFlags(arena, record)
+      if ((flags & RecordFlag.large) !== 0) yield* this.checkLarge(block, record, flags)
     }
   }
 
@@ -283,8 +315,7 @@ export class ShapeCheck {
     high: number,
     keys: Set<string>,
   ): void {
-    const { arena } = this.engine.pool
-    const { hash } = this
+    const { hash, copy: arena } = this
     this.records++
     const keyLength = recordKeyLength(arena, record)
     const keyAt = record + RECORD_HEADER_BYTES
@@ -297,14 +328,16 @@ export class ShapeCheck {
     const key = latin1(arena.u8, keyAt, keyLength)
     if (keys.has(key)) this.problem(block, `holds the key ${shown()} a second time`)
     keys.add(key)
-    const flags = recordFlags(arena, record)
-    if ((flags & RecordFlag.expires) !== 0) this.expiring++
-    if ((flags & RecordFlag.large) !== 0) this.checkLarge(block, pointerAt(keyAt + keyLength, flags), shown())
+    if ((recordFlags(arena, record) & RecordFlag.expires) !== 0) this.expiring++
   }
 
-  private checkLarge(block: number, field: number, key: string): void {
+  private *checkLarge(block: number, record: number, flags: number): Walk {
     const { pool, large } = this.engine
-    const pointer = LargeValues.pointer(pool.arena, field)
+    const { copy } = this
+    const keyAt = record + RECORD_HEADER_BYTES
+    const keyLength = recordKeyLength(copy, record)
+    const key = JSON.stringify(copy.u8.utf8Slice(keyAt, keyAt + Math.min(keyLength, 40)))
+    const pointer = LargeValues.pointer(copy, pointerAt(keyAt + keyLength, flags))
     let left = pointer.bytes
     let at = pointer.head
     let last = 0
@@ -325,6 +358,7 @@ export class ShapeCheck {
       left -= held
       last = at
       at = pool.arena.u32[(base + AT_NEXT) >>> 2]!
+      yield
     }
     if (left !== 0 || last !== pointer.tail)
       this.problem(
@@ -333,10 +367,11 @@ export class ShapeCheck {
       )
   }
 
-  private checkFreeList(): void {
-    const { metadata, pool } = this.engine
+  private *checkFreeList(): Walk {
+    const { pool } = this.engine
+    const { said } = this
     let from = 0
-    for (let block = metadata.freeHead; block !== 0; this.counts.free++) {
+    for (let block = said.freeHead; block !== 0; this.counts.free++) {
       if (!this.reach(block, from)) break
       const base = this.read(block)
       if (base < 0) break
@@ -345,8 +380,9 @@ export class ShapeCheck {
         this.problem(block, `on the free-block list, but it is a ${kindName(kind)}`)
       from = block
       block = pool.arena.u32[(base + AT_NEXT) >>> 2]!
+      yield
     }
-    if (this.counts.free !== metadata.freeBlocks)
-      this.problem(0, `counts ${metadata.freeBlocks} free blocks, the list holds ${this.counts.free}`)
+    if (this.counts.free !== said.freeBlocks)
+      this.problem(0, `counts ${said.freeBlocks} free blocks, the list holds ${this.counts.free}`)
   }
 }

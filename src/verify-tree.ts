@@ -7,6 +7,9 @@ import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from './pager/bucket.
 import { AT_KIND, BlockKind, kindName } from './pager/layout.ts'
 import { nodeChild, nodeCount, nodeKey, nodeLevel, nodeProblem } from './pager/node.ts'
 
+/** A check that pauses now and then, so that others have their turn. */
+export type Walk = Generator<undefined, void, void>
+
 /** What the walk tells the check that runs it. */
 export interface TreeWalk {
   /** A node is about to be looked at; false if it cannot be followed. */
@@ -24,6 +27,8 @@ export class TreeCheck {
   private readonly isExpiry: boolean
   /** Whether each key must be that of a record. */
   private readonly bound: boolean
+  /** Room for a key. */
+  private readonly key: Uint8Array = new Uint8Array(2048)
 
   constructor(engine: Engine, walk: TreeWalk, isExpiry: boolean, bound: boolean) {
     this.engine = engine
@@ -33,17 +38,17 @@ export class TreeCheck {
     this.name = isExpiry ? 'tree over times of expiry' : 'ordered index'
   }
 
-  check(root: number): void {
-    this.node(root, root, -1, undefined, undefined)
+  check(root: number): Walk {
+    return this.node(root, root, -1, undefined, undefined)
   }
 
-  private node(
+  private *node(
     block: number,
     from: number,
     level: number,
     low: Uint8Array | undefined,
     high: Uint8Array | undefined,
-  ): void {
+  ): Walk {
     const { pool } = this.engine
     const { arena, blockSize } = pool
     if (!this.walk.reach(block, from)) return
@@ -63,8 +68,8 @@ export class TreeCheck {
       this.walk.problem(block, `a tree node of level ${nodeLevel(arena, base)}, expected level ${level}`)
     const isInner = kind === BlockKind.inner
     // Copied, since reading the children or the records may evict this block.
+    const { key } = this
     const entries = Array.from({ length: nodeCount(arena, base) }, (_, index) => {
-      const key = new Uint8Array(2048)
       const length = nodeKey(arena, base, blockSize, index, key, 0)
       return { key: key.slice(0, length), child: isInner ? nodeChild(arena, base, index) : 0 }
     })
@@ -80,14 +85,14 @@ export class TreeCheck {
       compareBytes(last.key, high) >= 0
     )
       this.walk.problem(block, `the ${this.name} holds the key ${shown(last.key)} right of its place`)
-    if (isInner)
-      entries.forEach(({ key, child }, i) => {
-        this.node(child, block, nodeOwnLevel - 1, i === 0 ? low : key, entries[i + 1]?.key ?? high)
-      })
-    else {
+    if (!isInner) {
       this.keys += entries.length
       if (this.bound) for (const { key } of entries) this.checkKey(block, key)
+      yield
+      return
     }
+    for (const [i, { key, child }] of entries.entries())
+      yield* this.node(child, block, nodeOwnLevel - 1, i === 0 ? low : key, entries[i + 1]?.key ?? high)
   }
 
   private checkKey(block: number, key: Uint8Array): void {

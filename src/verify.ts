@@ -1,35 +1,43 @@
 /**
  * Checks a database as it stands: the files as they lie on the disk (block 0, the log, every block's checksum), then the
- * shape of the index. Works beside readers and writers of the same handle.
+ * shape of the index as of a snapshot. Works in slices beside readers and writers of the same handle.
  */
 import type { Engine } from './engine.ts'
-import { INDEX_BLOCKS } from './pager/layout.ts'
+import { XenonError } from './errors.ts'
 import type { VerifyOptions, VerifyReport } from './types.ts'
 import { DiskCheck } from './verify-disk.ts'
 import { LogCheck } from './verify-log.ts'
 import { ShapeCheck } from './verify-shape.ts'
 
 const KEPT_PROBLEMS = 100
-/** Blocks checked between two turns of the event loop, and milliseconds. */
-const SLICE = 1024
-const SLICE_MS = 8
+/** Milliseconds between two turns of the event loop, and blocks of the file between two looks at the clock. */
+const SLICE_MS = 3
+const LOOK = 16
+/** How often the shape is begun again when its snapshot is given up. */
+const TRIES = 5
 
 export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Promise<VerifyReport> => {
-  const total = engine.metadata.blocks + INDEX_BLOCKS
-  const progress = (done: number): void => options.onProgress?.({ done: Math.min(done, total), total })
+  // The blocks in the file, then those of the shape.
+  const blocks = engine.metadata.blocks
+  let done = 0
+  const progress = (now: number): void => {
+    done = Math.max(done, Math.min(now, 2 * blocks))
+    options.onProgress?.({ done, total: 2 * blocks })
+  }
   const disk = new DiskCheck(engine)
   disk.checkMetadata()
   const log = new LogCheck(engine)
   while (log.advance()) await engine.turn()
+  let until = performance.now() + SLICE_MS
   for (let block = 1; block < engine.metadata.blocks; block++) {
     disk.check(block)
-    if (block % SLICE === 0) {
-      progress(block)
-      await engine.turn()
-    }
+    if (block % LOOK !== 0 || performance.now() < until) continue
+    progress(Math.min(block, blocks))
+    await engine.turn()
+    until = performance.now() + SLICE_MS
   }
-  const shape = await checkShape(engine, disk.damaged, progress)
-  progress(total)
+  const shape = await checkShape(engine, disk.damaged, walked => progress(blocks + walked))
+  progress(2 * blocks)
   const problems = [...(log.problem === undefined ? [] : [log.problem]), ...disk.problems, ...shape.problems]
   return {
     ok: problems.length === 0,
@@ -45,28 +53,52 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
   }
 }
 
-/** The shape is walked in slices as long as nobody changes it; with writers about, in one go. */
+/** Begins again if so much is changed meanwhile that the snapshot which is walked has to be given up. */
 const checkShape = async (
   engine: Engine,
   damaged: ReadonlySet<number>,
   progress: (done: number) => void,
 ): Promise<ShapeCheck> => {
-  let shape = new ShapeCheck(engine, damaged)
-  const before = engine.log.endLsn
-  let since = performance.now()
-  for (let root = 1; root <= INDEX_BLOCKS; root++) {
-    shape.checkRoot(root)
-    progress(engine.metadata.blocks + root)
-    if (performance.now() - since < SLICE_MS) continue
-    await engine.turn()
-    since = performance.now()
-    if (engine.log.endLsn !== before) {
-      shape = new ShapeCheck(engine, damaged)
-      for (let again = 1; again <= INDEX_BLOCKS; again++) shape.checkRoot(again)
-      break
-    }
+  for (let tries = 0; tries < TRIES; tries++) {
+    const shape = new ShapeCheck(engine, damaged)
+    if (await walkShape(engine, shape, progress)) return shape
   }
-  shape.checkTrees()
-  shape.finish()
-  return shape
+  throw new XenonError(
+    'XENON_SNAPSHOT_LOST',
+    `so much is written that the index could not be checked as of one moment: ${TRIES} times the blocks that were changed meanwhile took more memory than snapshotBytes; verify when less is written, or raise snapshotBytes`,
+  )
+}
+
+/** Walks the shape as it is now while others go on; false if the snapshot was given up. */
+const walkShape = async (
+  engine: Engine,
+  shape: ShapeCheck,
+  progress: (done: number) => void,
+): Promise<boolean> => {
+  const { pool, log, metadata } = engine
+  const handle = pool.versions.begin(log.endLsn, metadata.blocks)
+  const walk = shape.run()
+  try {
+    for (;;) {
+      if (walkFor(SLICE_MS, engine, walk, handle.lsn)) return true
+      progress(shape.done)
+      await engine.turn()
+      if (handle.lost) return false
+    }
+  } finally {
+    pool.versions.end(handle)
+  }
+}
+
+/** Goes on with the walk for so long; true if that was all of it. */
+const walkFor = (milliseconds: number, { pool }: Engine, walk: Iterator<unknown>, lsn: number): boolean => {
+  const until = performance.now() + milliseconds
+  pool.asOf = lsn
+  try {
+    do if (walk.next().done === true) return true
+    while (performance.now() < until)
+    return false
+  } finally {
+    pool.asOf = 0
+  }
 }

@@ -12,6 +12,7 @@ import { LogOp } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { AT_KIND, AT_NEXT, BlockKind, kindName } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import { KnownFree } from './known.ts'
 
 const MAX_BLOCKS = 0xfffffff0
 
@@ -22,7 +23,12 @@ export class FreeBlocks {
   private readonly pool: BufferPool
   private readonly log: LogWriter
   private readonly metadata: Metadata
-  private readonly path: string
+  readonly path: string
+  /** What somebody wants to know of all free blocks, told of every change. */
+  private known: KnownFree | undefined
+  private taken: readonly number[] = []
+  private given: number[] = []
+  private isSplice = false
   private freeHead = 0
   private freeBlocks = 0
   private blocks = 0
@@ -41,6 +47,9 @@ export class FreeBlocks {
     this.freeBlocks = metadata.freeBlocks
     this.blocks = metadata.blocks
     const taken: number[] = []
+    this.taken = taken
+    this.given = []
+    this.isSplice = false
     while (taken.length < count) {
       if (this.freeHead !== 0) {
         taken.push(this.freeHead)
@@ -56,6 +65,13 @@ export class FreeBlocks {
   }
 
   private nextFree(block: number): number {
+    const next = this.nextOf(block)
+    if ((next === 0) !== (this.freeBlocks === 1)) throw this.broken(block, next)
+    return next
+  }
+
+  /** The free block behind a free block; 0 behind the last one. */
+  nextOf(block: number): number {
     const base = this.pool.get(block)
     const kind = this.pool.arena.u8[base + AT_KIND]!
     if (kind !== BlockKind.free && kind !== BlockKind.large)
@@ -65,9 +81,22 @@ export class FreeBlocks {
         block,
       )
     const next = this.pool.arena.u32[(base + AT_NEXT) >>> 2]!
-    if (next >= this.metadata.blocks || (next === 0) !== (this.freeBlocks === 1))
-      throw new CorruptionError(this.path, `the free-block list breaks off or leads to block ${next}`, block)
+    if (next >= this.metadata.blocks) throw this.broken(block, next)
     return next
+  }
+
+  private broken(block: number, next: number): CorruptionError {
+    return new CorruptionError(this.path, `the free-block list breaks off or leads to block ${next}`, block)
+  }
+
+  /** Begins to find out which blocks are free; until `forget`. */
+  know(): KnownFree {
+    this.known = new KnownFree(this, this.metadata)
+    return this.known
+  }
+
+  forget(): void {
+    this.known = undefined
   }
 
   /** Inside a record: adds to the plan that `block`, whose frame lies at `base`, becomes free. */
@@ -80,6 +109,7 @@ export class FreeBlocks {
     this.log.format(BlockKind.free, 0)
     if (this.freeHead !== 0) this.log.setWord(AT_NEXT, this.freeHead)
     this.log.endPart()
+    this.given.push(block)
     this.freeHead = block
     this.freeBlocks++
   }
@@ -100,17 +130,6 @@ export class FreeBlocks {
     return arena.u8[base + AT_KIND] === BlockKind.free && arena.u32[(base + AT_NEXT) >>> 2] === 0
   }
 
-  /** The numbers of all free blocks. */
-  all(): number[] {
-    const blocks: number[] = []
-    this.freeBlocks = this.metadata.freeBlocks
-    for (let block = this.metadata.freeHead; block !== 0; this.freeBlocks--) {
-      blocks.push(block)
-      block = this.nextFree(block)
-    }
-    return blocks
-  }
-
   /** Inside a record, after `plan`: `block`, whose frame lies at `base`, goes to the end of the list, behind `last`. */
   logAppend(block: number, base: number, last: number, lastBase: number): void {
     const { arena, blockSize } = this.pool
@@ -119,6 +138,7 @@ export class FreeBlocks {
     this.log.part(block)
     this.log.format(BlockKind.free, 0)
     this.log.endPart()
+    this.given.push(block)
     if (this.freeBlocks === 0) this.freeHead = block
     else {
       this.pool.preserve(lastBase)
@@ -152,6 +172,7 @@ export class FreeBlocks {
     this.freeHead = head
     this.freeBlocks += count - 1
     this.splices++
+    this.isSplice = true
   }
 
   /** Inside a part of block 0: the outcome of the plan. */
@@ -180,5 +201,9 @@ export class FreeBlocks {
     metadata.freeBlocks = this.freeBlocks
     metadata.blocks = this.blocks
     metadata.lsn = lsn
+    const { known } = this
+    if (known === undefined) return
+    known.changed(this.taken, this.given)
+    if (this.isSplice) known.isStale = true
   }
 }

@@ -58,7 +58,7 @@ const STEPS: readonly [string, object, readonly string[]][] = [
   ],
   ['TreeChanges', TreeChanges.prototype, ['prepare', 'shrink']],
   ['HashIndex', HashIndex.prototype, ['put', 'remove', 'moveAlongChain', 'replaceLarge']],
-  ['FreeBlocks', FreeBlocks.prototype, ['plan', 'last', 'all']],
+  ['FreeBlocks', FreeBlocks.prototype, ['plan', 'last', 'nextOf']],
   ['LargeValues', LargeValues.prototype, ['write', 'undoAllocate', 'read']],
   ['Compactor', Compactor.prototype, ['childrenOf', 'move', 'rotate', 'copy', 'moved', 'cut']],
   ['TransactionManager', TransactionManager.prototype, ['freeAtCommit', 'commit', 'undoBackTo']],
