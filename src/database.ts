@@ -88,6 +88,7 @@ export class Database<V = string> {
   private readonly groupCommit: GroupCommit
   private cursorOfItsOwn: Cursor<V> | undefined
   private writeTimer = false
+  private readonly stay: (() => void) | undefined
 
   /** @internal Use `open`. */
   constructor(directory: string, engine: Engine, options: ResolvedOptions<V>) {
@@ -107,7 +108,10 @@ export class Database<V = string> {
     this.ranges = new Ranges(this.store, directory, this.binaryKeys)
     this.watching = new Watching(this.store, this.binaryKeys)
     this.sweeper = new Sweeper(engine, () => this.write())
-    if (!options.readOnly) this.sweeper.begin()
+    if (!options.readOnly) {
+      this.sweeper.begin()
+      this.stay = options.storage.onExit?.(this)
+    }
     this.groupCommit = new GroupCommit(
       () => this.makeDurable(),
       () => this.makeDurableAside(),
@@ -501,6 +505,7 @@ export class Database<V = string> {
     const { transactions, health } = engine
     if (health.busy) engine.attend()
     this.sweeper.stop()
+    this.stay?.()
     try {
       for (const state of [...transactions.open.values()]) {
         if (health.failure === undefined) transactions.rollback(state)
@@ -620,17 +625,26 @@ export class Database<V = string> {
     return ttl
   }
 
+  /** @internal The thread ends, and nobody has closed the database: what is committed goes to the files. */
+  atExit(): void {
+    this.writeQuietly()
+  }
+
+  private writeQuietly(): void {
+    const { closed, health, log } = this.engine
+    if (closed || health.failure !== undefined) return
+    try {
+      log.write()
+    } catch {
+      // The health of the handle remembers it: the next operation says so.
+    }
+  }
+
   private writeLater(): void {
     this.writeTimer = true
     const timer: unknown = setTimeout(() => {
       this.writeTimer = false
-      const { closed, health, log } = this.engine
-      if (closed || health.failure !== undefined) return
-      try {
-        log.write()
-      } catch {
-        // The health of the handle remembers it: the next operation says so.
-      }
+      this.writeQuietly()
     }, WRITE_DELAY_MS)
     ;(timer as { unref?: () => void }).unref?.()
   }

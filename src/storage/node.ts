@@ -25,6 +25,7 @@ import { dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
 import table from 'crc-32'
 import { type StorageError, XenonError } from '../errors.ts'
+import { onExit } from './exit.ts'
 import { identityOf, identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { lockDirectory } from './lock.ts'
 import { closeQuietly, codeOf, openRegularFile, storageError } from './regular-file.ts'
@@ -43,6 +44,8 @@ export const nodeStorage: Storage = {
   resolve: realPath,
 
   identity: identityOf,
+
+  onExit,
 
   kind(path: string): EntryKind {
     let found: ReturnType<typeof lstatSync>

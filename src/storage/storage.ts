@@ -54,6 +54,11 @@ export interface DirectoryLock {
   release(): void
 }
 
+/** Who has something to do when the thread ends. */
+export interface Leaver {
+  atExit(): void
+}
+
 export interface Deflate {
   compress(bytes: Uint8Array): Uint8Array
   decompress(bytes: Uint8Array, limit: number): Uint8Array
@@ -99,6 +104,11 @@ export interface Storage {
   randomBytes(length: number): Uint8Array
   /** CRC-32 (polynomial 0xEDB88320) of `bytes` continuing from `seed`, as an unsigned 32-bit number. */
   readonly crc32: (bytes: Uint8Array, seed: number) => number
+  /**
+   * Calls `atExit` when the thread ends by itself, unless somebody forgets the leaver before; the function that it returns
+   * takes that back. Left out: nobody can tell.
+   */
+  onExit?(leaver: Leaver): () => void
   /** Raw deflate, where there is one that works at once; `decompress` gives at most `limit` bytes, or throws. */
   readonly deflate?: Deflate | undefined
   /** `syncAsync` of a file leaves the thread free meanwhile, so that a long one is worth doing aside. */
