@@ -3,6 +3,7 @@ import { StorageError } from '../errors.ts'
 import { type Database, open, type Snapshot } from '../index.ts'
 import { waitForLockAside } from '../lock-wait.ts'
 import { opening } from './opening.ts'
+import { recoveryReporter } from './recovery.ts'
 
 export type ByteDatabase = Database<Uint8Array>
 export type ByteSnapshot = Snapshot<Uint8Array>
@@ -38,7 +39,13 @@ function openBytes(
   { createIfMissing, onlyReads = false }: Access,
   takeover: boolean,
 ): ByteDatabase {
-  const options = { valueEncoding: 'binary', keyEncoding: 'binary', createIfMissing, takeover } as const
+  const options = {
+    valueEncoding: 'binary',
+    keyEncoding: 'binary',
+    createIfMissing,
+    takeover,
+    onRecovery: recoveryReporter(directory),
+  } as const
   try {
     return open<Uint8Array>(directory, options)
   } catch (error) {

@@ -6,7 +6,7 @@ import { FORMAT_VERSION } from '../../src/pager/metadata.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCode, expectCodeAsync, failureOf, wrong } from '../support/errors.ts'
-import { copyImage, differences, type Image, readImage, storageOf } from '../support/image.ts'
+import { copyImage, differences, type Image, readImage, segments, storageOf } from '../support/image.ts'
 import { expectEqual } from '../support/model.ts'
 
 const records = new Map(Array.from({ length: 300 }, (_, i) => [`key ${i}`, 'v'.repeat(20 * i)]))
@@ -166,7 +166,7 @@ describe('the damaged database', () => {
   test('may have the log of another database beside it: that is left out', async () => {
     const image = closed()
     const stranger = closed()
-    for (const [name, bytes] of stranger) if (name !== 'data') image.set('log/00000077.log', bytes)
+    for (const name of segments(stranger)) image.set('log/00000077.log', stranger.get(name)!)
     const report = await salvage('db', 'new', { storage: storageOf(image) })
     expect(report).toMatchObject({ complete: true, records: records.size })
     expect(report.warnings).toEqual([expect.stringContaining('belongs to another database')])

@@ -16,6 +16,7 @@ import {
 import { EXIT_DONE, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
+import { recoveryReporter } from '../recovery.ts'
 
 const DURABILITIES: readonly Durability[] = ['power', 'process', 'none']
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -55,6 +56,7 @@ async function serve(directory: string, options: Options): Promise<number> {
       valueEncoding: 'binary',
       durability,
       takeover,
+      onRecovery: recoveryReporter(directory),
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
     }),
   )
