@@ -24,6 +24,16 @@ const kindOf = Object.getOwnPropertyDescriptor(
 export const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array || kindOf.call(value) === 'Uint8Array'
 
+/** True when the buffer below was transferred: the bytes look empty then. */
+export const isDetached = (bytes: Uint8Array): boolean => {
+  if (bytes.byteLength > 0) return false
+  try {
+    return new Uint8Array(bytes.buffer).length < 0
+  } catch {
+    return true
+  }
+}
+
 /** What a value is that should have been something else, for messages. */
 export const describe = (value: unknown): string => {
   if (value === null) return 'null'

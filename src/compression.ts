@@ -1,7 +1,7 @@
 /** Compressed values: per value, marked in the record's flags; one that does not shrink is stored plain. */
 import { describe, isBytes } from './bytes.ts'
 import { letGo } from './callbacks.ts'
-import { CorruptionError, InvalidArgumentError } from './errors.ts'
+import { InvalidArgumentError, shown } from './errors.ts'
 import { RecordFlag } from './pager/bucket.ts'
 import { MAX_VALUE_BYTES } from './pager/layout.ts'
 import type { Deflate } from './storage/storage.ts'
@@ -38,21 +38,25 @@ export class Compression {
     return compressed.length < bytes.length ? compressed : undefined
   }
 
-  /** @throws CorruptionError if the bytes are not what `compress` made. */
+  /** Whatever the codec throws comes out of here. */
   decompress(flags: number, bytes: Uint8Array): Uint8Array {
     if ((flags & RecordFlag.encoded) !== 0) {
       if (this.codec === undefined)
         throw new InvalidArgumentError(
           'the value was compressed with a codec of its own; open the database with compression: { name, compress, decompress }',
         )
-      return this.codec.decompress(bytes)
+      const plain: unknown = this.codec.decompress(bytes)
+      if (isBytes(plain)) return plain
+      letGo(plain)
+      throw new TypeError(`decompress gave ${describe(plain)}, not a Uint8Array`)
     }
     if (this.deflate === undefined)
       throw new InvalidArgumentError('the value is compressed with deflate, which this storage does not have')
-    try {
-      return this.deflate.decompress(bytes, MAX_VALUE_BYTES)
-    } catch (error) {
-      throw new CorruptionError('data', `a compressed value cannot be read: ${(error as Error).message}`)
-    }
+    return this.deflate.decompress(bytes, MAX_VALUE_BYTES)
+  }
+
+  /** What values are compressed with. */
+  get name(): string {
+    return this.codec === undefined ? 'deflate' : shown(this.codec.name)
   }
 }

@@ -7,7 +7,7 @@
  */
 import { asText, type TextBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
-import { InvalidArgumentError, XenonError } from './errors.ts'
+import { DecodeError, InvalidArgumentError, XenonError } from './errors.ts'
 import { BucketScan } from './index/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
 import type { Store } from './store.ts'
@@ -80,7 +80,13 @@ export class Cursor<V, K = string> {
     const key = this.binaryKeys
       ? copyBytes(keyBytes, this.keyStart, this.keyEnd)
       : keyBytes.utf8Slice(this.keyStart, this.keyEnd)
-    return { key: key as K, value: this.store.decode(valueBytes, this.valueStart, this.valueEnd) }
+    try {
+      return { key: key as K, value: this.store.decode(valueBytes, this.valueStart, this.valueEnd) }
+    } catch (error) {
+      // It names the key that was looked for last, which is not this one.
+      if (!(error instanceof DecodeError)) throw error
+      throw this.store.cannotDecode(error.cause, copyBytes(keyBytes, this.keyStart, this.keyEnd))
+    }
   }
 
   /** @internal The bytes of the key of the record that `next` moved to. */
@@ -118,6 +124,7 @@ export class Cursor<V, K = string> {
     const length = recordFieldLength(copy, record)
     if (flags === 0) this.setValue(copy.u8, keyEnd, keyEnd + length)
     else {
+      index.key.set(copy.u8.subarray(keyStart, keyEnd))
       const value = this.store.bytesOf(copy, flags, keyEnd, length)
       if (value === undefined) return false
       this.setOwnValue(value)

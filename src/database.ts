@@ -13,13 +13,13 @@ import { Compression } from './compression.ts'
 import { convertIndex } from './convert.ts'
 import { createDatabase } from './create.ts'
 import { Cursor } from './cursor.ts'
-import { keyBytes } from './encoding.ts'
 import { Engine } from './engine.ts'
 import {
   DatabaseLockedError,
   DeadlockError,
   InvalidArgumentError,
   StorageError,
+  shown,
   WriteConflictError,
   XenonError,
 } from './errors.ts'
@@ -28,7 +28,7 @@ import { GroupCommit, nextTurn } from './group-commit.ts'
 import { KEYS_AHEAD } from './index/keys-ahead.ts'
 import { waitForLock, waitForLockAside } from './lock-wait.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
-import { resolveRange } from './range.ts'
+import { boundBytes, resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
 import { Ranges } from './ranges.ts'
 import { Records } from './records.ts'
@@ -238,7 +238,7 @@ export class Database<V = string> {
     const { readOnly = false, isolation = 'serializable', ...others } = options
     if (!ISOLATION_LEVELS.includes(isolation))
       throw new InvalidArgumentError(
-        `isolation must be ${ISOLATION_LEVELS.map(level => `'${level}'`).join(' or ')}, not ${String(isolation)}`,
+        `isolation must be ${ISOLATION_LEVELS.map(level => `'${level}'`).join(' or ')}, not ${shown(isolation)}`,
       )
     if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
     refuseOptions(others)
@@ -277,8 +277,7 @@ export class Database<V = string> {
     if (options === null || typeof options !== 'object')
       throw new InvalidArgumentError('the options of a transaction must be an object')
     const { signal, lockTimeout = this.lockTimeout, ...others } = options
-    if (signal !== undefined && typeof signal?.addEventListener !== 'function')
-      throw new InvalidArgumentError('signal must be an AbortSignal')
+    requireSignal(signal)
     signal?.throwIfAborted()
     const checked = milliseconds('lockTimeout', lockTimeout)
     return new AsyncTransaction(this.begin(others), this.engine.transactions.waits, checked, signal)
@@ -297,7 +296,7 @@ export class Database<V = string> {
       throw new InvalidArgumentError('the options of a transaction must be an object')
     const { retries = 20, ...others } = options
     if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
-      throw new InvalidArgumentError(`retries must be a whole number, not ${String(retries)}`)
+      throw new InvalidArgumentError(`retries must be a whole number, not ${shown(retries)}`)
     let first = 0
     for (let attempt = 0; ; attempt++) {
       const pass = Symbol('transaction')
@@ -350,7 +349,10 @@ export class Database<V = string> {
     this.check()
     if (range === undefined) return new Cursor(this.store, this.binaryKeys)
     const resolved = this.ranges.resolve(range)
-    return new RangeCursor(() => this.ranges.reader(resolved, 'entries'), bytesOf)
+    return new RangeCursor(
+      () => this.ranges.reader(resolved, 'entries'),
+      key => boundBytes('the key to seek', key),
+    )
   }
 
   /**
@@ -420,8 +422,11 @@ export class Database<V = string> {
    */
   watch(range?: Range | Key, options: WatchOptions = {}): Watcher<V> {
     this.check()
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a watch must be an object')
     const { buffer = 10_000, signal, ...others } = options
     refuseOptions(others)
+    requireSignal(signal)
     signal?.throwIfAborted()
     const resolved = resolveRange(range)
     if (resolved.reverse || resolved.limit !== Number.POSITIVE_INFINITY)
@@ -445,7 +450,7 @@ export class Database<V = string> {
   /** Brings the data file up to date with the log and cuts the log. */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
-    requireProgress(options.onProgress)
+    requireProgress(requireObject(options).onProgress)
     this.engine.checkpointer.run(options.onProgress)
   }
 
@@ -455,7 +460,7 @@ export class Database<V = string> {
    */
   async compact(options: ProgressOptions = {}): Promise<CompactReport> {
     this.checkWritable()
-    requireProgress(options.onProgress)
+    requireProgress(requireObject(options).onProgress)
     return await compact(this.engine, options)
   }
 
@@ -467,7 +472,7 @@ export class Database<V = string> {
    */
   async backup(directory: string, options: ProgressOptions = {}): Promise<BackupReport> {
     this.check()
-    requireProgress(options.onProgress)
+    requireProgress(requireObject(options).onProgress)
     this.engine.requirePlace()
     return await backup(this.store, this.storage, this.engine.home.directory, directory, {
       ...options,
@@ -484,7 +489,7 @@ export class Database<V = string> {
   /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
-    requireProgress(options.onProgress)
+    requireProgress(requireObject(options).onProgress)
     this.engine.requirePlace()
     return await verifyDatabase(this.engine, options)
   }
@@ -557,7 +562,7 @@ export class Database<V = string> {
       return { isPut: true, key, value, ttl: ttl === undefined ? 0 : this.ttlOf({ ttl }) }
     }
     if (type === 'delete') return { isPut: false, key: operation.key, value: undefined, ttl: 0 }
-    throw new InvalidArgumentError(`a batch operation has the type 'put' or 'delete', not ${String(type)}`)
+    throw new InvalidArgumentError(`a batch operation has the type 'put' or 'delete', not ${shown(type)}`)
   }
 
   /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
@@ -695,6 +700,18 @@ const ISOLATION_LEVELS: readonly IsolationLevel[] = [
   'serializable',
 ]
 
+const requireSignal = (signal: AbortSignal | undefined): void => {
+  if (signal === undefined) return
+  if (typeof signal?.addEventListener !== 'function' || typeof signal.throwIfAborted !== 'function')
+    throw new InvalidArgumentError('signal must be an AbortSignal')
+}
+
+const requireObject = <T extends object>(options: T): T => {
+  if (options === null || typeof options !== 'object')
+    throw new InvalidArgumentError('the options must be an object, such as { onProgress }')
+  return options
+}
+
 /** Unknown options are refused, never ignored. */
 const refuseOptions = (options: object): void => {
   for (const [name, value] of Object.entries(options)) {
@@ -702,8 +719,6 @@ const refuseOptions = (options: object): void => {
     throw new InvalidArgumentError(`there is no option '${name}' here`)
   }
 }
-
-const bytesOf = (key: string | Uint8Array): Uint8Array => (typeof key === 'string' ? keyBytes(key) : key)
 
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
 export const convertOn = async (

@@ -1,7 +1,7 @@
 /** Values between JavaScript and bytes, by the database's value encoding. */
-import { type Arena, describe, isBytes, type TextBytes } from './bytes.ts'
+import { type Arena, describe, isBytes, isDetached, type TextBytes } from './bytes.ts'
 import { letGo } from './callbacks.ts'
-import { InvalidArgumentError, XenonError } from './errors.ts'
+import { InvalidArgumentError, reasonOf, XenonError } from './errors.ts'
 import type { ValueCodec, ValueEncoding } from './types.ts'
 
 const MAX_VALUE_BYTES = 268435456
@@ -56,6 +56,7 @@ export class ValueEncoder<V> {
         `a value must be a string with the encoding 'utf8', not ${describe(value)}; choose valueEncoding 'json' or 'binary'`,
       )
     const length = value.length
+    if (length > MAX_VALUE_BYTES) throw tooLarge(length)
     if (length > this.limit) return this.keep(encodeText(value))
     const bytes = this.arena.u8.utf8Write(value, this.at)
     if (bytes !== length) requireWellFormed(value)
@@ -68,7 +69,7 @@ export class ValueEncoder<V> {
     try {
       text = JSON.stringify(value)
     } catch (error) {
-      throw new InvalidArgumentError(`a value cannot be written as JSON: ${(error as Error).message}`, {
+      throw new InvalidArgumentError(`a value cannot be written as JSON: ${reasonOf(error)}`, {
         cause: error,
       })
     }
@@ -88,16 +89,14 @@ export class ValueEncoder<V> {
       )
     }
     if (bytes.length > this.limit) return this.keep(bytes)
+    if (bytes.length === 0 && isDetached(bytes))
+      throw new InvalidArgumentError('the bytes of a value lie in a buffer that was detached')
     this.arena.u8.set(bytes, this.at)
     return bytes.length
   }
 
   private keep(bytes: Uint8Array): number {
-    if (bytes.length > MAX_VALUE_BYTES)
-      throw new XenonError(
-        'XENON_VALUE_TOO_LARGE',
-        `a value of ${bytes.length} bytes; the largest allowed is ${MAX_VALUE_BYTES}`,
-      )
+    if (bytes.length > MAX_VALUE_BYTES) throw tooLarge(bytes.length)
     this.bytes = bytes
     return bytes.length
   }
@@ -153,6 +152,21 @@ export const requireUtf8Key = (bytes: Uint8Array, start: number, end: number): v
     throw new InvalidArgumentError(
       "a key that is put must be UTF-8 with keyEncoding 'utf8', which gives keys back as text; open the database with keyEncoding: 'binary' for keys of other bytes",
     )
+  }
+}
+
+const tooLarge = (length: number): XenonError =>
+  new XenonError(
+    'XENON_VALUE_TOO_LARGE',
+    `a value of ${length} bytes; the largest allowed is ${MAX_VALUE_BYTES}`,
+  )
+
+/** A key as text, or as bytes where it is none. */
+export const keyText = (key: Uint8Array): string | Uint8Array => {
+  try {
+    return strict.decode(key)
+  } catch {
+    return key
   }
 }
 

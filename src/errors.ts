@@ -6,6 +6,8 @@ export type XenonErrorCode =
   | 'XENON_INVALID_ARGUMENT'
   | 'XENON_KEY_TOO_LARGE'
   | 'XENON_VALUE_TOO_LARGE'
+  | 'XENON_ENCODE'
+  | 'XENON_DECODE'
   | 'XENON_NOT_FOUND'
   | 'XENON_EXISTS'
   | 'XENON_LOCKED'
@@ -41,6 +43,42 @@ export class XenonError extends Error {
 export class InvalidArgumentError extends XenonError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('XENON_INVALID_ARGUMENT', message, options)
+  }
+}
+
+/** The value encoding, or the compression, could not make bytes of a value; `cause` holds its error. */
+export class EncodeError extends XenonError {
+  /** The key of the record; bytes where they are no text. */
+  readonly key: string | Uint8Array
+  /** Name of the encoding or the compression. */
+  readonly encoding: string
+
+  constructor(key: string | Uint8Array, encoding: string, cause: unknown) {
+    super(
+      'XENON_ENCODE',
+      `the value of ${quoted(key)} cannot be encoded as '${encoding}': ${reasonOf(cause)}; nothing was stored`,
+      { cause },
+    )
+    this.key = key
+    this.encoding = encoding
+  }
+}
+
+/** The bytes of a value are not what its encoding, or the compression, makes; `cause` holds its error. */
+export class DecodeError extends XenonError {
+  /** The key of the record; bytes where they are no text. */
+  readonly key: string | Uint8Array
+  /** Name of the encoding or the compression. */
+  readonly encoding: string
+
+  constructor(key: string | Uint8Array, encoding: string, cause: unknown) {
+    super(
+      'XENON_DECODE',
+      `the value of ${quoted(key)} cannot be decoded as '${encoding}': ${reasonOf(cause)}; open the database with the encoding that it was written with, or store the value anew`,
+      { cause },
+    )
+    this.key = key
+    this.encoding = encoding
   }
 }
 
@@ -120,5 +158,27 @@ export class MovedError extends XenonError {
 export class StorageError extends XenonError {
   constructor(message: string, cause: unknown) {
     super('XENON_IO', message, { cause })
+  }
+}
+
+/** Characters or bytes of a key that a message shows. */
+const SHOWN = 64
+
+const quoted = (key: string | Uint8Array): string => {
+  if (typeof key === 'string')
+    return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
+  const hex = Array.from(key.subarray(0, SHOWN / 2), byte => byte.toString(16).padStart(2, '0')).join('')
+  return `the key 0x${hex}${key.length > SHOWN / 2 ? '…' : ''}`
+}
+
+/** Whatever was thrown, in a few words. */
+export const reasonOf = (error: unknown): string => shown(isError(error) ? error.message : error)
+
+/** Whatever was given, as a message shows it: some objects cannot be turned into text, or not without an end. */
+export const shown = (value: unknown): string => {
+  try {
+    return String(value).slice(0, 300)
+  } catch {
+    return typeof value
   }
 }

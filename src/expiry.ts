@@ -4,7 +4,7 @@
  */
 import type { Bound, Bounds } from './bytes.ts'
 import type { Engine } from './engine.ts'
-import { InvalidArgumentError } from './errors.ts'
+import { InvalidArgumentError, shown } from './errors.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from './index/tree-scan.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from './pager/bucket.ts'
 import { latin1 } from './txn/changed-keys.ts'
@@ -14,7 +14,7 @@ const MAX_TIME = 2 ** 48 - 1
 /** Milliseconds of a `ttl` option, checked. */
 export const checkedTtl = (ttl: unknown): number => {
   if (typeof ttl !== 'number' || !(ttl > 0))
-    throw new InvalidArgumentError(`ttl must be a positive number of milliseconds, not ${String(ttl)}`)
+    throw new InvalidArgumentError(`ttl must be a positive number of milliseconds, not ${shown(ttl)}`)
   return ttl
 }
 

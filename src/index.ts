@@ -46,6 +46,8 @@ export {
   CorruptionError,
   DatabaseLockedError,
   DeadlockError,
+  DecodeError,
+  EncodeError,
   InvalidArgumentError,
   LockConflictError,
   MovedError,

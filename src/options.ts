@@ -1,6 +1,6 @@
 /** Checks the options of `open` and fills in the defaults. */
 import { requireCodec } from './callbacks.ts'
-import { InvalidArgumentError } from './errors.ts'
+import { InvalidArgumentError, shown } from './errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './pager/layout.ts'
 import type { Storage } from './storage/storage.ts'
 import type { CompressionCodec, Durability, OpenOptions, RecoveryProgress, ValueEncoding } from './types.ts'
@@ -72,7 +72,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     (blockSize & (blockSize - 1)) !== 0
   )
     throw invalid(
-      `blockSize must be a power of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}, not ${String(blockSize)}`,
+      `blockSize must be a power of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}, not ${shown(blockSize)}`,
     )
   return {
     durability: oneOf('durability', options.durability ?? 'power', ['power', 'process', 'none']),
@@ -133,14 +133,14 @@ const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
 
 const bytes = (name: string, value: unknown, least: number, most: number): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
-    throw invalid(`${name} must be a whole number of bytes from ${least} to ${most}, not ${String(value)}`)
+    throw invalid(`${name} must be a whole number of bytes from ${least} to ${most}, not ${shown(value)}`)
   return value
 }
 
 /** 0 to Infinity. */
 export const milliseconds = (name: string, value: unknown): number => {
   if (typeof value !== 'number' || !(value >= 0))
-    throw invalid(`${name} must be a number of milliseconds, or Infinity, not ${String(value)}`)
+    throw invalid(`${name} must be a number of milliseconds, or Infinity, not ${shown(value)}`)
   return value
 }
 
@@ -150,13 +150,13 @@ const optionalFunction = <T>(name: string, value: T): T => {
 }
 
 const flag = (name: string, value: unknown): boolean => {
-  if (typeof value !== 'boolean') throw invalid(`${name} must be true or false, not ${String(value)}`)
+  if (typeof value !== 'boolean') throw invalid(`${name} must be true or false, not ${shown(value)}`)
   return value
 }
 
 const oneOf = <T extends string>(name: string, value: unknown, allowed: readonly T[]): T => {
   if (!allowed.includes(value as T))
-    throw invalid(`${name} must be ${allowed.map(item => `'${item}'`).join(' or ')}, not ${String(value)}`)
+    throw invalid(`${name} must be ${allowed.map(item => `'${item}'`).join(' or ')}, not ${shown(value)}`)
   return value as T
 }
 

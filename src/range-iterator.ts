@@ -1,5 +1,5 @@
 /** What `keys`, `values`, `entries` and `cursor(range)` give out. */
-import { InvalidArgumentError, XenonError } from './errors.ts'
+import { InvalidArgumentError, LockConflictError, XenonError } from './errors.ts'
 import type { RangeReader } from './range-reader.ts'
 import type { Entry } from './types.ts'
 
@@ -61,7 +61,13 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     this.owner.check()
     this.at = 0
     this.size = 0
-    if (this.reader.load()) this.size = this.reader.size
+    try {
+      if (this.reader.load()) this.size = this.reader.size
+    } catch (error) {
+      // A lock may be gone when it is tried again; behind anything else there is no way on.
+      if (!(error instanceof LockConflictError)) this.end()
+      throw error
+    }
     // The rest is in memory: the snapshot is not needed for that.
     if (this.reader.done) this.end()
     return this.size > 0

@@ -5,11 +5,11 @@
 import { BeforeKeys } from './before.ts'
 import { compareBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
-import { CorruptionError, LockConflictError, XenonError } from './errors.ts'
+import { CorruptionError, DecodeError, LockConflictError, XenonError } from './errors.ts'
 import { ExpiredKeys, MOST_EXPIRED_KEYS } from './expired-keys.ts'
 import { countPassed, nextExpiry } from './expiry.ts'
 import { SCAN_KEYS, TreeScan } from './index/tree-scan.ts'
-import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags } from './pager/bucket.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
 import type { ResolvedRange } from './range.ts'
 import type { Store, View } from './store.ts'
 import { fromLatin1, latin1 } from './txn/changed-keys.ts'
@@ -47,6 +47,8 @@ export class RangeReader<V, K> {
   private before: BeforeKeys
   private chunk: number
   private left: number
+  /** The value that could not be decoded, behind what was given last. */
+  private failure: DecodeError | undefined
   /** Keys that were read in vain since one was given. */
   private skipped = 0
   /** In a scan of keys alone: the first time of expiry in the state that is read. */
@@ -76,6 +78,7 @@ export class RangeReader<V, K> {
   }
 
   get done(): boolean {
+    if (this.failure !== undefined) return false
     return this.left === 0 || (this.scan.done && this.before.name === undefined)
   }
 
@@ -87,6 +90,7 @@ export class RangeReader<V, K> {
     const sign = range.reverse ? -1 : 1
     const isBeforeStart = start !== undefined && sign * compareBytes(key, start.key) <= 0
     const order = end === undefined ? -1 : sign * compareBytes(key, end.key)
+    this.failure = undefined
     scan.restart(isBeforeStart ? start : { key, inclusive: true })
     if (order > 0 || (order === 0 && !end!.inclusive)) scan.done = true
     this.left = range.isEmpty ? 0 : range.limit
@@ -109,15 +113,26 @@ export class RangeReader<V, K> {
   load(most: number = Number.POSITIVE_INFINITY): boolean {
     this.keys = []
     this.values = []
+    if (this.failure !== undefined) throw this.failure
     while (!this.done && this.size === 0) {
       try {
         this.loadOn(most)
       } catch (error) {
         // What was read before the lock is given first; whoever reads on meets the lock again.
-        if (this.size === 0 || !(error instanceof LockConflictError)) throw error
+        if (this.size > 0 && error instanceof LockConflictError) continue
+        this.keepBefore(error)
       }
     }
     return this.size > 0
+  }
+
+  /** What was read before a value that is none is given first, then the error; there is no way on from there. */
+  private keepBefore(error: unknown): void {
+    if (!(error instanceof DecodeError)) throw error
+    const { wanted, keys, values } = this
+    if (wanted.keys && wanted.values) keys.length = values.length
+    this.failure = error
+    if (this.size === 0) throw error
   }
 
   private loadOn(most: number): void {
@@ -290,9 +305,21 @@ export class RangeReader<V, K> {
     if (!store.asTexts)
       for (let i = 0; i < count; i++) this.values.push(store.decode(u8, at[i]!, at[i]! + length[i]!))
     else if (store.fromJson) {
-      for (const text of texts.decode(count, at, length)) this.values.push(JSON.parse(text) as V)
+      const values = texts.decode(count, at, length)
+      for (let i = 0; i < count; i++) this.values.push(this.fromJson(values[i]!, records[i]!))
     } else this.values = append(this.values, texts.decode(count, at, length) as V[])
     this.left -= count
+  }
+
+  private fromJson(text: string, record: number): V {
+    try {
+      return JSON.parse(text) as V
+    } catch (error) {
+      const { store } = this
+      const { arena } = store.engine
+      const key = record + RECORD_HEADER_BYTES
+      throw store.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record)))
+    }
   }
 
   /** If a lock stands in the way, the scan goes on from this key when it is tried again. */
@@ -370,6 +397,8 @@ export class RangeReader<V, K> {
     const { wanted } = this
     if (wanted.values) {
       const { store } = this
+      // What an error of the decoder names.
+      store.engine.index.key.set(key)
       const isOwn = this.view!.before.isOwn(name)
       const value = isOwn ? store.asNow(() => store.decodeCommitted(record)) : store.decodeCommitted(record)
       this.values.push(value as V)

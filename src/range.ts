@@ -1,7 +1,7 @@
 /** The options of a range: checked, and turned into two bounds. */
-import { type Bound, type Bounds, compareBytes, describe, isBytes } from './bytes.ts'
+import { type Bound, type Bounds, compareBytes, describe, isBytes, isDetached } from './bytes.ts'
 import { keyBytes } from './encoding.ts'
-import { InvalidArgumentError } from './errors.ts'
+import { InvalidArgumentError, shown } from './errors.ts'
 import { isWellFormed } from './index/key.ts'
 import { MAX_KEY_BYTES } from './pager/layout.ts'
 import type { Key, Range } from './types.ts'
@@ -29,7 +29,7 @@ export const resolveRange = (given: Range | Key | undefined): ResolvedRange => {
   const { gt, gte, lt, lte, prefix, reverse = false, limit = Number.POSITIVE_INFINITY } = range
   if (typeof reverse !== 'boolean') throw new InvalidArgumentError('reverse must be true or false')
   if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0))
-    throw new InvalidArgumentError(`limit must be a whole number, not ${String(limit)}`)
+    throw new InvalidArgumentError(`limit must be a whole number, not ${shown(limit)}`)
   let lower: Bound | undefined
   let upper: Bound | undefined
   const raise = (key: Uint8Array, inclusive: boolean): void => {
@@ -40,12 +40,12 @@ export const resolveRange = (given: Range | Key | undefined): ResolvedRange => {
     const order = upper === undefined ? -1 : compareBytes(key, upper.key)
     if (order < 0 || (order === 0 && !inclusive)) upper = { key, inclusive }
   }
-  if (gt !== undefined) raise(bytesOf('gt', gt), false)
-  if (gte !== undefined) raise(bytesOf('gte', gte), true)
-  if (lt !== undefined) reduce(bytesOf('lt', lt), false)
-  if (lte !== undefined) reduce(bytesOf('lte', lte), true)
+  if (gt !== undefined) raise(boundBytes('gt', gt), false)
+  if (gte !== undefined) raise(boundBytes('gte', gte), true)
+  if (lt !== undefined) reduce(boundBytes('lt', lt), false)
+  if (lte !== undefined) reduce(boundBytes('lte', lte), true)
   if (prefix !== undefined) {
-    const bytes = bytesOf('prefix', prefix)
+    const bytes = boundBytes('prefix', prefix)
     if (bytes.length > 0) raise(bytes, true)
     const end = successor(bytes)
     if (end !== undefined) reduce(end, false)
@@ -73,11 +73,14 @@ const successor = (prefix: Uint8Array): Uint8Array | undefined => {
 }
 
 /** A bound may be empty, which a key may not; longer than any key is no use. */
-const bytesOf = (name: string, key: Key): Uint8Array => {
+export const boundBytes = (name: string, key: Key): Uint8Array => {
   if (typeof key !== 'string' && !isBytes(key))
     throw new InvalidArgumentError(`${name} must be a string or a Uint8Array, not ${describe(key)}`)
   if (typeof key === 'string' && !isWellFormed(key))
     throw new InvalidArgumentError(`${name} must be well-formed Unicode: this one has a lone surrogate`)
+  // An empty bound stands for everything: a detached buffer, which looks empty too, was not meant so.
+  if (typeof key !== 'string' && isDetached(key))
+    throw new InvalidArgumentError(`${name} lies in a buffer that was detached`)
   const bytes = typeof key === 'string' ? keyBytes(key) : new Uint8Array(key)
   if (bytes.length > MAX_KEY_BYTES)
     throw new InvalidArgumentError(

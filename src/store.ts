@@ -3,9 +3,17 @@ import { Before } from './before.ts'
 import { BlockVersions, type SnapshotHandle } from './buffer/versions.ts'
 import { type Arena, asText, compareBytes } from './bytes.ts'
 import { COMPRESSED, type Compression } from './compression.ts'
-import { copyBytes, type Decode, requireUtf8Key, ValueEncoder, valueDecoder } from './encoding.ts'
+import { copyBytes, type Decode, keyText, requireUtf8Key, ValueEncoder, valueDecoder } from './encoding.ts'
 import type { Engine } from './engine.ts'
-import { InvalidArgumentError } from './errors.ts'
+import {
+  CorruptionError,
+  DecodeError,
+  EncodeError,
+  InvalidArgumentError,
+  reasonOf,
+  shown,
+  XenonError,
+} from './errors.ts'
 import { expiryTime } from './expiry.ts'
 import { Outcome, pointerAt } from './index/hash.ts'
 import { LargeValues } from './index/large.ts'
@@ -35,7 +43,9 @@ export interface View {
 
 export class Store<V> {
   readonly engine: Engine
+  /** @throws DecodeError that names the key that was looked for last. */
   readonly decode: Decode<V>
+  private readonly encodingName: string
   private readonly encoder: ValueEncoder<V>
   private readonly compression: Compression
   private readonly inlineLimit: number
@@ -60,11 +70,43 @@ export class Store<V> {
     this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
     this.valueAt = engine.fieldAt + VALUE_OFFSET
     this.encoder = new ValueEncoder(encoding, engine.arena, this.valueAt, this.inlineLimit)
-    this.decode = valueDecoder(encoding)
+    const decode = valueDecoder(encoding)
+    this.encodingName = shown(typeof encoding === 'string' ? encoding : encoding.name)
+    this.decode =
+      encoding === 'utf8' || encoding === 'binary'
+        ? decode
+        : typeof encoding === 'string'
+          ? (bytes, start, end) => {
+              try {
+                return decode(bytes, start, end)
+              } catch (error) {
+                throw this.cannotDecode(error, this.keyAtHand())
+              }
+            }
+          : (bytes, start, end) => {
+              // The caller's code may come back into the database and look for another key.
+              const key = this.keyAtHand()
+              try {
+                return decode(bytes, start, end)
+              } catch (error) {
+                throw this.cannotDecode(error, key)
+              }
+            }
     this.decodesAlone = typeof encoding === 'string'
     this.asTexts = encoding === 'utf8' || encoding === 'json'
     this.fromJson = encoding === 'json'
     this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.flag !== 0
+  }
+
+  /** The error for bytes that are no value; one of the database itself, which the caller's code has met, stays what it is. */
+  cannotDecode(error: unknown, key: Uint8Array, encoding: string = this.encodingName): XenonError {
+    return error instanceof XenonError ? error : new DecodeError(keyText(key), encoding, error)
+  }
+
+  /** The key that was looked for last. */
+  private keyAtHand(): Uint8Array {
+    const { index, arena } = this.engine
+    return copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
   }
 
   /** The committed value, whatever open transactions are doing. */
@@ -280,7 +322,20 @@ export class Store<V> {
       (flags & RecordFlag.large) === 0
         ? copyBytes(a.u8, start, field + length)
         : this.engine.large.read(LargeValues.pointer(a, start))
-    return (flags & COMPRESSED) === 0 ? bytes : this.compression.decompress(flags, bytes)
+    return (flags & COMPRESSED) === 0 ? bytes : this.decompress(flags, bytes)
+  }
+
+  private decompress(flags: number, bytes: Uint8Array): Uint8Array {
+    const key = this.keyAtHand()
+    try {
+      return this.compression.decompress(flags, bytes)
+    } catch (error) {
+      if ((flags & RecordFlag.deflated) === 0) throw this.cannotDecode(error, key, this.compression.name)
+      if (error instanceof XenonError) throw error
+      const where = this.engine.file.file.path
+      const name = shown(keyText(key))
+      throw new CorruptionError(where, `the compressed value of '${name}' cannot be read: ${reasonOf(error)}`)
+    }
   }
 
   /** Time of expiry of a record, 0 = none. */
@@ -325,7 +380,7 @@ export class Store<V> {
   /** The same with the exact time of expiry, 0 = never. */
   putUntil(key: Key, value: V, expiresAt: number): void {
     const { transactions, index } = this.engine
-    this.encode(value, expiresAt)
+    this.encode(key, value, expiresAt)
     index.key.set(key)
     if (typeof key !== 'string') this.requireText()
     if (this.isInline) {
@@ -349,7 +404,7 @@ export class Store<V> {
   }
 
   putUntilIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
-    this.encode(value, expiresAt)
+    this.encode(key, value, expiresAt)
     this.engine.index.key.set(key)
     if (typeof key !== 'string') this.requireText()
     this.store(state)
@@ -380,7 +435,7 @@ export class Store<V> {
   }
 
   /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */
-  private encode(value: V, expiresAt: number): void {
+  private encode(key: Key, value: V, expiresAt: number): void {
     this.flags = expiresAt === 0 ? 0 : RecordFlag.expires
     this.expiresAt = expiresAt
     if (!this.callsBack) {
@@ -391,8 +446,15 @@ export class Store<V> {
     health.busy = true
     health.attention = true
     try {
-      this.length = this.encoder.encode(value)
-      if (this.compression.flag !== 0) this.compress()
+      let encoding = this.encodingName
+      try {
+        this.length = this.encoder.encode(value)
+        encoding = this.compression.name
+        if (this.compression.flag !== 0) this.compress()
+      } catch (error) {
+        if (error instanceof XenonError) throw error
+        throw new EncodeError(typeof key === 'string' ? key : keyText(key), encoding, error)
+      }
     } finally {
       health.busy = false
     }

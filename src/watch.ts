@@ -4,17 +4,20 @@
  */
 import { asText } from './bytes.ts'
 import type { Engine } from './engine.ts'
-import { InvalidArgumentError, XenonError } from './errors.ts'
+import { InvalidArgumentError, shown, XenonError } from './errors.ts'
 import type { ResolvedRange } from './range.ts'
 import type { Store } from './store.ts'
-import { fromLatin1, latin1 } from './txn/changed-keys.ts'
+import { type CommittedRecord, fromLatin1, latin1 } from './txn/changed-keys.ts'
 import { isWithin } from './txn/range-locks.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 import type { Change } from './types.ts'
 
 interface Noted<V> {
   bytes: Uint8Array
-  change: Change<V>
+  commit: number
+  change?: Change<V>
+  /** Why there is no change to show. */
+  failure?: unknown
 }
 
 export class Watching<V> {
@@ -47,11 +50,15 @@ export class Watching<V> {
   publish(through: number = Number.POSITIVE_INFINITY): number {
     const { pending } = this
     if (pending.length === 0) return 0
-    const left = pending.findIndex(({ change }) => change.commit > through)
+    const left = pending.findIndex(({ commit }) => commit > through)
     const noted = left < 0 ? pending : pending.slice(0, left)
     this.pending = left < 0 ? [] : pending.slice(left)
     for (const watcher of [...this.watchers])
-      for (const { bytes, change } of noted) if (isWithin(bytes, watcher.range)) watcher.add(change)
+      for (const { bytes, change, failure } of noted) {
+        if (!isWithin(bytes, watcher.range)) continue
+        if (change === undefined) watcher.fail(failure)
+        else watcher.add(change)
+      }
     return this.pending.length
   }
 
@@ -74,12 +81,33 @@ export class Watching<V> {
     if (record === undefined && wasAbsent) return
     const key = (this.binaryKeys ? bytes : asText(bytes).utf8Slice(0, bytes.length)) as string
     const commit = this.engine.log.endLsn
-    const value = record === undefined ? undefined : this.store.decodeCommitted(record)
+    let value: V | undefined
+    try {
+      value = record === undefined ? undefined : this.decode(record)
+    } catch (error) {
+      // The commit stands all the same: whoever watches this key learns that it cannot be shown.
+      this.pending.push({ bytes, commit, failure: error })
+      return
+    }
     const change: Change<V> =
       record === undefined || value === undefined
         ? { type: 'delete', key, commit }
         : { type: 'put', key, value, commit }
-    this.pending.push({ bytes, change })
+    this.pending.push({ bytes, commit, change })
+  }
+
+  /** The caller's code must not come back into a database that is about to end a commit. */
+  private decode(record: CommittedRecord): V | undefined {
+    const { store } = this
+    if (store.decodesAlone) return store.decodeCommitted(record)
+    const { health } = this.engine
+    health.busy = true
+    health.attention = true
+    try {
+      return store.decodeCommitted(record)
+    } finally {
+      health.busy = false
+    }
   }
 
   /** The database closes. */
@@ -181,6 +209,6 @@ export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
 /** @throws InvalidArgumentError unless it is a whole number of changes. */
 export const checkedBuffer = (buffer: unknown): number => {
   if (typeof buffer !== 'number' || !Number.isSafeInteger(buffer) || buffer < 1)
-    throw new InvalidArgumentError(`buffer must be a whole number of changes, not ${String(buffer)}`)
+    throw new InvalidArgumentError(`buffer must be a whole number of changes, not ${shown(buffer)}`)
   return buffer
 }
