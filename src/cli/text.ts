@@ -1,6 +1,7 @@
 /** Bytes as text and back: how keys and values look on the command line and in files. Pure, strict, exact. */
 import { isUtf8 } from 'node:buffer'
 import { CommandError, printable } from './errors.ts'
+import { compactJson } from './json-text.ts'
 
 /** How a value is written: as the text it is, as JSON, or its bytes in base64. */
 export type Encoding = 'utf8' | 'json' | 'binary'
@@ -36,7 +37,7 @@ export function base64ToBytes(text: string): Uint8Array {
 /** A value of the command line or of a CSV cell as the bytes to store. */
 export function valueFromText(text: string, encoding: Encoding): Uint8Array {
   if (encoding === 'binary') return base64ToBytes(text)
-  return encoding === 'json' ? jsonToBytes(parseJson(text)) : textToBytes(text)
+  return encoding === 'json' ? jsonToBytes(text) : textToBytes(text)
 }
 
 /** The reverse of `valueFromText`; undefined when the bytes are not UTF-8 or not JSON. */
@@ -45,23 +46,21 @@ export function valueToText(bytes: Uint8Array, encoding: Encoding): string | und
   const text = bytesToText(bytes)
   if (text === undefined || encoding === 'utf8') return text
   try {
-    return JSON.stringify(JSON.parse(text))
+    JSON.parse(text)
+    return compactJson(text)
   } catch {
     return undefined
   }
 }
 
-/** A JSON value as the engine's own `json` encoding stores it. */
-export function jsonToBytes(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value), 'utf8')
-}
-
-export function parseJson(text: string): unknown {
+/** JSON as the engine's own `json` encoding stores it, but with the digits and escapes that it is written with. */
+export function jsonToBytes(text: string): Uint8Array {
   try {
-    return JSON.parse(text)
+    JSON.parse(text)
   } catch (error) {
     throw new TextError(`not JSON (${(error as Error).message})`)
   }
+  return textToBytes(compactJson(text))
 }
 
 /** The error for stored bytes that cannot be shown in the encoding asked for, with the way out. */

@@ -12,12 +12,12 @@
  * Lines of white space are skipped. Unknown members are refused rather than lost.
  */
 import { RecordError } from '../errors.ts'
+import { compactJson, memberText } from '../json-text.ts'
 import {
   base64ToBytes,
   bytesToBase64,
   bytesToText,
   type Encoding,
-  jsonToBytes,
   notInEncoding,
   TextError,
   textToBytes,
@@ -60,7 +60,7 @@ function recordOf(text: string, line: number, encoding: Encoding): ImportedRecor
     if (unknown !== undefined) throw new TextError(`unknown member ${JSON.stringify(unknown)}`)
     if (!Object.hasOwn(object, 'value')) throw new TextError('"value" is missing')
     const key = keyBytes(object)
-    return { key, value: valueBytes(object, encoding), expiresAt: expiresAt(object), line }
+    return { key, value: valueBytes(text, object, encoding), expiresAt: expiresAt(object), line }
   } catch (error) {
     throw error instanceof TextError ? new RecordError(line, error.message) : error
   }
@@ -85,9 +85,13 @@ function keyBytes({ key, keyEncoding }: Record<string, unknown>): Uint8Array {
   return within('key', () => (isBase64('keyEncoding', keyEncoding) ? base64ToBytes(key) : textToBytes(key)))
 }
 
-function valueBytes({ value, valueEncoding }: Record<string, unknown>, encoding: Encoding): Uint8Array {
+function valueBytes(
+  line: string,
+  { value, valueEncoding }: Record<string, unknown>,
+  encoding: Encoding,
+): Uint8Array {
   const base64 = isBase64('valueEncoding', valueEncoding) || encoding === 'binary'
-  if (encoding === 'json' && !base64) return jsonToBytes(value)
+  if (encoding === 'json' && !base64) return textToBytes(compactJson(memberText(line, 'value')!))
   if (typeof value !== 'string') {
     const hint = base64 ? '' : '; import it with --encoding json'
     throw new TextError(`"value" is not a string${hint}`)
