@@ -13,12 +13,15 @@ import { PagedBytes } from './paged-bytes.ts'
 export type Operation =
   | { kind: 'write'; node: number; position: number; bytes: Uint8Array }
   | { kind: 'truncate'; node: number; size: number }
-  | { kind: 'sync'; node: number }
+  /** Covers what was written before this number of the disk's changes; everything when it is left out. */
+  | { kind: 'sync'; node: number; before?: number }
   | { kind: 'create'; directory: number; name: string; node: number }
   | { kind: 'makeDirectory'; directory: number; name: string; node: number }
   | { kind: 'rename'; from: number; fromName: string; to: number; toName: string }
   | { kind: 'remove'; directory: number; name: string }
   | { kind: 'syncDirectory'; node: number }
+  /** Damage: one bit, on the platters too. */
+  | { kind: 'flip'; node: number; bit: number }
 
 /** Writes and truncates since the last sync. `sequence` orders them over the whole disk. */
 export type PendingChange =
@@ -49,11 +52,26 @@ export class FileNode {
     return copy
   }
 
-  sync(): void {
-    if (this.pending.length === 0) return
-    if (this.diverged) for (const change of this.pending) applyChange(this.durable, change)
+  /** What was written later than `before` stays pending. */
+  sync(before: number = Number.POSITIVE_INFINITY): void {
+    const covered = this.pendingBefore(before)
+    if (covered === 0) return
+    if (this.diverged || covered < this.pending.length)
+      for (const change of this.pending.slice(0, covered)) applyChange(this.durable, change)
     else this.durable = this.live.clone()
-    this.pending = []
+    this.pending = this.pending.slice(covered)
+  }
+
+  /** How many of the pending changes were made before that one. */
+  pendingBefore(before: number): number {
+    let count = 0
+    while (count < this.pending.length && this.pending[count]!.sequence < before) count++
+    return count
+  }
+
+  flip(bit: number): void {
+    this.live.flip(bit)
+    if (bit < 8 * this.durable.size) this.durable.flip(bit)
   }
 
   /** A sync that fails, and after which the system holds the lost data for clean. */

@@ -35,8 +35,13 @@ export interface FaultDiskOptions {
   /** CRC-32 to use, such as that of `nodeStorage`, which is faster than the built-in one. */
   crc32?: Storage['crc32']
   deflate?: Storage['deflate']
-  /** Syncs of a file may be done aside; here they are done at once, and their promises settle later. */
+  /** Syncs of a file may be done aside: the database is not told before they have taken effect. */
   syncsAside?: boolean
+  /**
+   * Most turns of the event loop that such a sync takes. With 0, the default, it is done at the call or in the turn
+   * that made it. What is written meanwhile stays unsynced.
+   */
+  asideTurns?: number
   /** The clock of the database. */
   now?: Storage['now']
 }
@@ -54,6 +59,7 @@ export class FaultDisk {
   private readonly deflate: Storage['deflate']
   private readonly now: Storage['now']
   private readonly syncsAside: boolean
+  private readonly asideTurns: number
   private readonly nodes: Map<number, DiskNode>
   private readonly locks: Set<string> = new Set()
   private nextNode = 1
@@ -66,6 +72,7 @@ export class FaultDisk {
     this.deflate = options.deflate
     this.now = options.now
     this.syncsAside = options.syncsAside ?? false
+    this.asideTurns = options.asideTurns ?? 0
     this.crc32 = options.crc32 ?? ((bytes, seed) => table.buf(bytes, seed) >>> 0)
     this.nodes = nodes ?? new Map([[ROOT, new DirectoryNode()]])
     this.nextNode = nextNode
@@ -93,16 +100,15 @@ export class FaultDisk {
     return next
   }
 
-  /** Yes or no, by chance. */
-  chance(): boolean {
-    return this.random.chance(0.5)
-  }
-
   /** Changes one stored bit of a file: as it is read now, and on the platters. */
   flip(path: string, bit: number): void {
-    const node = this.fileAt(path)
-    node.live.flip(bit)
-    if (bit < 8 * node.durable.size) node.durable.flip(bit)
+    this.fileAt(path)
+    this.apply({ kind: 'flip', node: this.find(path)!, bit })
+  }
+
+  /** All locks are free, as they are when the processes that held them have ended. */
+  releaseLocks(): void {
+    this.locks.clear()
   }
 
   /** The bytes of a file as a process would read them. */
@@ -137,7 +143,7 @@ export class FaultDisk {
         return
       }
       case 'sync':
-        this.file(operation.node).sync()
+        this.file(operation.node).sync(operation.before)
         return
       case 'create':
       case 'makeDirectory': {
@@ -157,6 +163,9 @@ export class FaultDisk {
         return
       case 'syncDirectory':
         this.directory(operation.node).sync()
+        return
+      case 'flip':
+        this.file(operation.node).flip(operation.bit)
     }
   }
 
@@ -167,6 +176,7 @@ export class FaultDisk {
       crc32: this.crc32,
       deflate: this.deflate,
       now: this.now,
+      syncsAside: this.syncsAside,
     }
     return new FaultDisk(options, nodes, this.nextNode)
   }
@@ -293,13 +303,31 @@ export class FaultDisk {
   }
 
   /** @internal */
-  syncFile(number: number, path: string): void {
+  syncFile(number: number, path: string, before?: number): void {
     const effect = this.strike('sync', path, ['lose', 'lie'])
+    const node = this.file(number)
     if (effect === 'lose') {
-      this.file(number).lose()
+      node.lose()
       throw failure('sync', path, 'EIO')
     }
-    if (effect !== 'lie') this.apply({ kind: 'sync', node: number })
+    if (effect === 'lie') return
+    if (before === undefined) this.apply({ kind: 'sync', node: number })
+    // Others may have synced it all meanwhile.
+    else if (node.pendingBefore(before) > 0) this.apply({ kind: 'sync', node: number, before })
+  }
+
+  /**
+   * @internal The length of a sync aside: resolves when it is done, with the number of the first change that it does not
+   * cover. Undefined when it is done at once.
+   */
+  aside(): Promise<number> | undefined {
+    const before = this.sequence
+    if (this.random.chance(0.5 / (1 + this.asideTurns))) return undefined
+    return this.pass(this.random.below(1 + this.asideTurns)).then(() => before)
+  }
+
+  private async pass(turns: number): Promise<void> {
+    for (; turns > 0; turns--) await new Promise<void>(resolve => setImmediate(resolve))
   }
 
   /** @internal Whether the path leads to the file. */
@@ -445,6 +473,8 @@ class FaultFile implements File {
   private readonly node: FileNode
   private readonly readOnly: boolean
   private closed = false
+  /** Syncs aside that are under way. */
+  private syncing = 0
   private loss: unknown
 
   constructor(disk: FaultDisk, path: string, number: number, node: FileNode, readOnly: boolean) {
@@ -492,19 +522,20 @@ class FaultFile implements File {
 
   sync(): void {
     this.check('sync')
-    const { loss } = this
-    this.loss = undefined
-    if (loss !== undefined) throw loss
-    this.disk.syncFile(this.number, this.path)
+    this.syncBefore()
   }
 
-  /** Half of the time it takes effect only when it ends, as a real one may: nothing must be built on it before. */
+  /** It mostly takes effect only when it ends, as a real one may: nothing must be built on it before. */
   async syncAsync(): Promise<void> {
     this.check('sync')
-    if (this.disk.chance()) await undefined
+    const under = this.disk.aside()
+    this.syncing++
+    const before = under === undefined ? undefined : await under
+    this.syncing--
+    // The close has done it.
     if (this.closed) return
     try {
-      this.sync()
+      this.syncBefore(before)
     } catch (error) {
       // It has a descriptor of its own: the one that others sync by is told of a loss as well.
       this.loss = error
@@ -517,8 +548,18 @@ class FaultFile implements File {
     return this.disk.leadsTo(this.number, this.path)
   }
 
+  private syncBefore(before?: number): void {
+    const { loss } = this
+    this.loss = undefined
+    if (loss !== undefined) throw loss
+    this.disk.syncFile(this.number, this.path, before)
+  }
+
+  /** What is being synced aside is synced by the close, as Node's files do it. */
   close(): void {
+    if (this.closed) return
     this.closed = true
+    if (this.syncing > 0) this.syncBefore()
   }
 
   private check(operation: string): void {

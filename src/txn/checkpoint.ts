@@ -42,6 +42,8 @@ const MOST_LOG = 2.5
 
 export class Checkpointer {
   count = 0
+  /** Of `count`: whose syncs of the data file were all done aside. */
+  endedAside = 0
   private readonly pool: BufferPool
   private readonly log: LogWriter
   private readonly file: DataFile
@@ -220,7 +222,9 @@ export class Checkpointer {
       if (!isCurrent()) return
       this.writeDone(redoLsn, fileBlocks)
       await file.syncAside()
-      if (isCurrent()) this.giveUpLog(redoLsn)
+      if (!isCurrent()) return
+      this.giveUpLog(redoLsn)
+      this.endedAside++
     }, end)
   }
 

@@ -1,5 +1,6 @@
 /** Crashes a recording at every change of the disk, under every policy, and counts. */
 import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/storage/fault.ts'
+import type { Operation } from '../../../src/storage/fault-nodes.ts'
 import { nodeStorage } from '../../../src/storage/node.ts'
 import { Random } from '../../../src/storage/random.ts'
 import { type Expectation, recover, requireContinuation, requireCopies, requireNewCommit } from './examine.ts'
@@ -22,7 +23,9 @@ const TRIES: Record<Policy, number> = {
   garbage: 2,
 }
 /** Share of the images whose recovery is itself crashed. */
-const NESTED = 0.45
+const NESTED = 0.3
+/** As many recoveries are crashed one after the other. */
+const DEEPEST = 4
 /** Share of the images that are opened a second time and take another commit. */
 const CONTINUED = 0.3
 
@@ -30,6 +33,13 @@ export class Tally {
   points = 0
   images = 0
   nested = 0
+  /** Of those: in the recovery of a disk that had crashed in a recovery. */
+  again = 0
+  /** Checkpoints in the workloads, and those whose syncs were all done aside. */
+  checkpoints = 0
+  endedAside = 0
+  /** Time of the threads that did it. */
+  seconds = 0
   /** Images by policy. */
   readonly byPolicy: Record<string, number> = {}
 
@@ -42,6 +52,10 @@ export class Tally {
     this.points += other.points
     this.images += other.images
     this.nested += other.nested
+    this.again += other.again
+    this.checkpoints += other.checkpoints
+    this.endedAside += other.endedAside
+    this.seconds += other.seconds
     for (const [policy, images] of Object.entries(other.byPolicy))
       this.byPolicy[policy] = (this.byPolicy[policy] ?? 0) + images
   }
@@ -76,13 +90,14 @@ export const crashEverywhere = async (
   tally: Tally,
   { index: onlyIndex, policy: onlyPolicy, stride = 1 }: CrashOptions = {},
 ): Promise<void> => {
-  const { journal, from } = recording
+  const { journal } = recording
+  tally.checkpoints += recording.checkpoints
+  tally.endedAside += recording.endedAside
+  const points = onlyIndex === undefined ? crashPoints(recording, seed, stride) : new Set([onlyIndex])
   let now = FIRST_TIME
   const disk = new FaultDisk({ seed, crc32: nodeStorage.crc32, now: () => now })
   for (let index = 0; index <= journal.length; index++) {
-    const wanted =
-      onlyIndex === undefined ? index >= from && (index - from) % stride === 0 : index === onlyIndex
-    if (wanted) {
+    if (points.has(index)) {
       tally.points++
       now = timeAt(recording, index)
       await crashAt(
@@ -96,6 +111,18 @@ export const crashEverywhere = async (
     }
     if (index < journal.length) disk.apply(journal[index]!)
   }
+}
+
+/** Every n-th place in the journal, or as many as the recording says, spread over it. */
+const crashPoints = ({ journal, from, points }: Recording, seed: number, stride: number): Set<number> => {
+  const random = new Random(seed ^ 0x2545f491)
+  const step = Math.max(stride, (journal.length + 1 - from) / points)
+  const chosen = new Set<number>()
+  for (let at = from; at <= journal.length; at += step)
+    chosen.add(
+      Math.min(journal.length, Math.floor(at + (step === stride ? 0 : step * random.below(1000)) / 1000)),
+    )
+  return chosen
 }
 
 const crashAt = async (
@@ -142,16 +169,35 @@ const powerImage = async (
   const { commit, operations } = await recover(image, expectation)
   const { states, options } = expectation
   if (random.chance(CONTINUED)) await requireContinuation(image, states[commit]!, options, random)
-  if (before === undefined || operations.length === 0) return
-  // The power fails again while that recovery is under way: the next one must come to the same.
-  for (const operation of operations.slice(0, random.below(operations.length))) before.apply(operation)
-  const policy = random.pick(crashPolicies)
-  tally.count(policy)
-  tally.nested++
-  try {
-    await recover(before.crash(policy, random), { ...expectation, low: commit, high: commit })
-  } catch (error) {
-    throw new Error(`crash in the recovery (${policy}): ${(error as Error).message}`, { cause: error })
+  if (before !== undefined)
+    await crashRecovery(before, operations, { ...expectation, low: commit, high: commit }, random, tally)
+}
+
+/** The recovery that makes these changes crashes as well, and so does the next one: all must come to the same. */
+const crashRecovery = async (
+  disk: FaultDisk,
+  operations: readonly Operation[],
+  expectation: Expectation,
+  random: Random,
+  tally: Tally,
+): Promise<void> => {
+  let before = disk
+  let changes = operations
+  for (let depth = 1; changes.length > 0; depth++) {
+    for (const operation of changes.slice(0, random.below(changes.length))) before.apply(operation)
+    const policy = random.pick(policies)
+    tally.count(policy)
+    tally.nested++
+    if (depth > 1) tally.again++
+    const image = policy === 'kill' ? before.kill(random) : before.crash(policy, random)
+    before = image.kill(random)
+    try {
+      changes = (await recover(image, expectation)).operations
+    } catch (error) {
+      const where = `crash in the recovery${' of a recovery'.repeat(depth - 1)}`
+      throw new Error(`${where} (${policy}): ${(error as Error).message}`, { cause: error })
+    }
+    if (depth === DEEPEST || random.chance(0.5)) return
   }
 }
 
@@ -177,8 +223,13 @@ const killImage = async (
   tally.nested++
   const bounds = expected(recording, index, true)
   const low = done === operations.length ? commit : bounds.low
+  const left = before.crash(policy, random)
+  const again = random.chance(NESTED) ? left.kill(random) : undefined
+  const expectation = { ...recording, low, high: Math.max(commit, bounds.low) }
   try {
-    await recover(before.crash(policy, random), { ...recording, low, high: Math.max(commit, bounds.low) })
+    const next = await recover(left, expectation)
+    const same = { ...expectation, low: next.commit, high: next.commit }
+    if (again !== undefined) await crashRecovery(again, next.operations, same, random, tally)
   } catch (error) {
     const when = done === operations.length ? 'after the recovery' : 'in the recovery'
     throw new Error(`loss of power ${when} from a kill (${policy}): ${(error as Error).message}`, {

@@ -11,23 +11,27 @@ import { type Job, nameOf, planJobs, runJob } from './plan.ts'
 
 interface Options {
   seeds: number
-  seed: number
+  seed: number | 'random'
+  nightly?: boolean
   replay?: string
   points: number
   images: number
+  aside: number
 }
 
 const cli = cac('npm run crash --')
 cli
   .command('', 'Crash recorded workloads at every change of the disk, under every policy')
   .option('--seeds <n>', 'Seeds for each workload', { default: 8 })
-  .option('--seed <s>', 'First seed', { default: 1 })
+  .option('--seed <s>', "First seed, or 'random': by the clock", { default: 1 })
+  .option('--nightly', 'Seeds that were never tried before: --seed random')
   .option(
     '--replay <id>',
     'One crash again: SEED:INDEX:POLICY for every workload, or WORKLOAD/SEED:INDEX:POLICY',
   )
   .option('--points <n>', 'Fail below this number of crash points', { default: 0 })
   .option('--images <n>', 'Fail below this number of crash images', { default: 0 })
+  .option('--aside <n>', 'Fail below this number of checkpoints that ended aside', { default: 0 })
   .action(async (options: Options) => {
     process.exitCode = await (options.replay === undefined
       ? campaign(options)
@@ -36,23 +40,32 @@ cli
 cli.help()
 cli.parse()
 
-async function campaign({ seeds, seed, points, images }: Options): Promise<number> {
+async function campaign({ seeds, points, images, aside, ...options }: Options): Promise<number> {
   const started = performance.now()
+  const isRandom = options.nightly === true || options.seed === 'random'
+  const seed = isRandom ? Math.floor(Date.now() / 10) % 1e9 : Number(options.seed)
+  if (!Number.isInteger(seed) || !Number.isInteger(seeds) || seeds < 1) {
+    console.error("--seeds takes a number from 1 on, --seed a number or 'random'")
+    return 2
+  }
+  const rerun = `npm run crash -- --seeds ${seeds} --seed ${seed}`
+  if (isRandom) console.log(`seed ${seed} by the clock; the same again: ${rerun}`)
   // Longest first would need to be known; the order of the plan is mixed enough.
-  const jobs = planJobs(Number(seed), Number(seeds))
+  const jobs = planJobs(seed, seeds)
   const byName = new Map<string, Tally>()
   const failures: string[] = []
   const cores = Math.min(availableParallelism(), jobs.length)
-  console.log(
-    `${jobs.length} recordings, seeds ${seed} to ${Number(seed) + Number(seeds) - 1}, ${cores} threads`,
-  )
+  console.log(`${jobs.length} recordings, seeds ${seed} to ${seed + seeds - 1}, ${cores} threads`)
   await Promise.all(Array.from({ length: cores }, () => work(jobs, byName, failures)))
   const total = new Tally()
   for (const tally of byName.values()) total.add(tally)
   print(byName, total, (performance.now() - started) / 1000)
   for (const failure of failures) console.error(`FAILED ${failure}`)
-  if (total.points < points || total.images < images) {
-    console.error(`FAILED: asked for ${points} crash points and ${images} images at least`)
+  if (failures.length > 0) console.error(`all of it again: ${rerun}`)
+  if (total.points < points || total.images < images || total.endedAside < aside) {
+    console.error(
+      `FAILED: asked for at least ${points} crash points, ${images} images, ${aside} checkpoints that ended aside`,
+    )
     return 1
   }
   return failures.length === 0 ? 0 : 1
@@ -88,15 +101,18 @@ function ask(worker: Worker, job: Job): Promise<{ tally: Tally; failure?: string
 
 function print(byName: ReadonlyMap<string, Tally>, total: Tally, seconds: number): void {
   const table = new Table({
-    head: ['workload', 'crash points', 'images', 'in a recovery', ...policies],
+    head: ['workload', 's', 'ended aside', 'crash points', 'images', 'in a recovery', 'again', ...policies],
     style: { head: [] },
-    colAligns: ['left', ...Array.from({ length: 3 + policies.length }, () => 'right' as const)],
+    colAligns: ['left', ...Array.from({ length: 6 + policies.length }, () => 'right' as const)],
   })
   const row = (name: string, tally: Tally): string[] => [
     name,
-    ...[tally.points, tally.images, tally.nested, ...policies.map(policy => tally.byPolicy[policy] ?? 0)].map(
-      number => number.toLocaleString('en-US'),
-    ),
+    tally.seconds.toFixed(0),
+    `${tally.endedAside} of ${tally.checkpoints}`,
+    ...[
+      ...[tally.points, tally.images, tally.nested, tally.again],
+      ...policies.map(policy => tally.byPolicy[policy] ?? 0),
+    ].map(number => number.toLocaleString('en-US')),
   ]
   for (const [name, tally] of byName) table.push(row(name, tally))
   table.push(row('all', total))

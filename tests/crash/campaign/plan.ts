@@ -15,9 +15,15 @@ export const record = async (name: string, seed: number): Promise<Recording> => 
   const workload = workloads.find(candidate => candidate.name === name)
   if (workload === undefined) throw new RangeError(`there is no workload '${name}'`)
   const random = new Random(seed ^ Math.imul(workloads.indexOf(workload) + 1, 0x85ebca6b))
-  const session = new Session({ ...usualOptions(random), ...workload.options?.(random) }, random)
+  const { options, session: sessionOptions, aside = 0 } = workload
+  const session = new Session({ ...usualOptions(random), ...options?.(random) }, random, sessionOptions)
   await workload.run(session)
-  return session.recording
+  const { recording } = session
+  if (recording.endedAside < aside)
+    throw new Error(
+      `only ${recording.endedAside} of ${recording.checkpoints} checkpoints ended aside, expected ${aside}: the workload no longer does what it is for`,
+    )
+  return recording
 }
 
 export const planJobs = (seed: number, seeds: number): Job[] => {

@@ -37,6 +37,11 @@ export interface Recording {
   /** What the clock said from a journal length on. */
   clock: readonly { at: number; now: number }[]
   copies: readonly Copy[]
+  /** Most crash points that are worth their time; chosen by the seed where the journal has more. */
+  points: number
+  /** Checkpoints that the workload came to, and how many of them had done all their syncs aside. */
+  checkpoints: number
+  endedAside: number
 }
 
 /** A backup: its directory, the commit that it shows, and the journal's length when it began and when it was done. */
@@ -53,6 +58,16 @@ interface Acknowledgement {
   commit: number
   power: boolean
 }
+
+export interface SessionOptions {
+  /** See `Recording.points`. */
+  points?: number
+  /** See `FaultDiskOptions`. */
+  syncsAside?: boolean
+  asideTurns?: number
+}
+
+type Checkpoints = { count: number; endedAside: number }
 
 /** Where the clock of a session stands at first. */
 export const FIRST_TIME = 1_700_000_000_000
@@ -72,14 +87,20 @@ export class Session {
   private readonly copies: Copy[] = []
   private from = 0
   private now = FIRST_TIME
+  private checkpoints = 0
+  private endedAside = 0
+  private readonly points: number
 
-  constructor(options: DatabaseOptions, random: Random) {
+  constructor(options: DatabaseOptions, random: Random, { points, ...disk }: SessionOptions = {}) {
     this.disk = new FaultDisk({
       seed: random.next(),
       crc32: nodeStorage.crc32,
       now: () => this.now,
-      syncsAside: random.chance(0.5),
+      syncsAside: random.chance(0.7),
+      asideTurns: random.pick([0, 0, 4]),
+      ...disk,
     })
+    this.points = points ?? Number.POSITIVE_INFINITY
     this.disk.journal = this.journal
     this.random = random
     this.options = options
@@ -92,8 +113,13 @@ export class Session {
   }
 
   get recording(): Recording {
+    this.countCheckpoints()
     const { options, journal, from, states, begins, promises, expiries, clock, copies } = this
-    return { options, journal, from, states, begins, promises, expiries, clock, copies }
+    const { points, checkpoints, endedAside } = this
+    return {
+      ...{ options, journal, from, states, begins, promises, expiries, clock, copies },
+      ...{ points, checkpoints, endedAside },
+    }
   }
 
   get state(): State {
@@ -108,7 +134,37 @@ export class Session {
 
   close(): void {
     this.db.close()
+    this.countCheckpoints()
     this.promise(true)
+  }
+
+  /** The process ends here, without a word; the system does not. */
+  abandon(): void {
+    const { health } = (this.db as unknown as { engine: { health: { fail(error: unknown): unknown } } })
+      .engine
+    health.fail(new Error('the process has ended'))
+    this.countCheckpoints()
+    this.disk.releaseLocks()
+  }
+
+  /** Flips one bit of a file. */
+  damage(path: string, byte: number): void {
+    this.disk.flip(path, 8 * byte + this.random.below(8))
+  }
+
+  /** The files of the log. */
+  segments(): string[] {
+    const { storage } = this.disk
+    return storage
+      .list('db/log')
+      .sort()
+      .map(name => storage.join('db', 'log', name))
+  }
+
+  private countCheckpoints(): void {
+    const { checkpointer } = (this.db as unknown as { engine: { checkpointer: Checkpoints } }).engine
+    this.checkpoints += checkpointer.count
+    this.endedAside += checkpointer.endedAside
   }
 
   put(key: string, value: string): void {
@@ -187,6 +243,11 @@ export class Session {
 
   async settle(): Promise<void> {
     await Promise.all(this.inFlight.splice(0))
+  }
+
+  /** Lets the event loop turn: what is done aside gets on. */
+  async turn(turns: number = 1): Promise<void> {
+    for (; turns > 0; turns--) await new Promise(resolve => setImmediate(resolve))
   }
 
   async flush(): Promise<void> {

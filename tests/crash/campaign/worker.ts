@@ -5,11 +5,13 @@ import { type Job, runJob } from './plan.ts'
 
 parentPort!.on('message', async (job: Job) => {
   const tally = new Tally()
+  const started = performance.now()
   let failure: string | undefined
   try {
     await runJob(job, tally)
   } catch (error) {
     failure = (error as Error).message
   }
+  tally.seconds = (performance.now() - started) / 1000
   parentPort!.postMessage({ job, tally: { ...tally }, failure })
 })

@@ -3,13 +3,18 @@ import { LockConflictError } from '../../../src/errors.ts'
 import { KeyHash } from '../../../src/index/key.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/storage/random.ts'
+import type { Transaction } from '../../../src/transaction.ts'
 import { interleaved } from './interleaved.ts'
-import type { Change, DatabaseOptions, Session } from './session.ts'
+import type { Change, DatabaseOptions, Session, SessionOptions } from './session.ts'
 
 export interface Workload {
   name: string
   /** Changes of the usual options. */
   options?: (random: Random) => Partial<DatabaseOptions>
+  /** Of the simulated disk, and how many crash points are worth their time. */
+  session?: SessionOptions
+  /** So many checkpoints at least must have done all their syncs aside. */
+  aside?: number
   run(session: Session): Promise<void>
 }
 
@@ -93,6 +98,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'splits and merges',
+    session: { points: 90 },
     async run(session) {
       const { random } = session
       const keys = keysOfRoots(session, [3, 50], 44)
@@ -153,6 +159,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'checkpoints',
+    session: { points: 90 },
     async run(session) {
       const { random } = session
       fill(session, 40)
@@ -166,6 +173,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'log used again',
+    session: { points: 90 },
     // 64 KiB of log until a checkpoint is due, 128 KiB of it in a segment: the segments go round.
     options: () => ({ cacheBytes: 64 * 4096 }),
     async run(session) {
@@ -190,6 +198,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'larger than the pool',
+    session: { points: 90 },
     options: () => ({ cacheBytes: 16 * 4096 }),
     async run(session) {
       const { random } = session
@@ -233,6 +242,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'ordered index',
+    session: { points: 90 },
     async run(session) {
       const { random } = session
       // Few keys to a leaf, and few separators to an inner node: the tree grows to three levels, and shrinks.
@@ -331,6 +341,116 @@ export const workloads: readonly Workload[] = [
     },
   },
   {
+    name: 'checkpoints aside',
+    // What production does: the event loop turns between the batches, so that checkpoints end aside; a pool that is too small
+    // for the records writes blocks meanwhile.
+    options: () => ({ durability: 'power', cacheBytes: 16 * 4096 }),
+    session: { syncsAside: true, asideTurns: 2, points: 110 },
+    aside: 40,
+    async run(session) {
+      const { random } = session
+      fill(session, 60)
+      session.begin()
+      for (let i = 0; i < 1100; i++) {
+        session.batch(changesOf(random, 3, 70, 1300, 800))
+        // Now and then so much at once that nobody waits for what is under way; or a checkpoint overtakes it.
+        if (random.chance(0.01))
+          for (let n = 0; n < 9; n++) session.batch(changesOf(random, 4, 70, 1300, 800))
+        else if (random.chance(0.005)) await session.checkpoint()
+        await session.turn(random.between(1, 3))
+      }
+    },
+  },
+  {
+    name: 'commits aside',
+    options: random => ({
+      durability: random.pick(['power', 'power', 'process']),
+      cacheBytes: random.pick([16, 24]) * 4096,
+    }),
+    session: { syncsAside: true, asideTurns: 4, points: 110 },
+    async run(session) {
+      const { random } = session
+      fill(session, 30)
+      session.begin()
+      for (let i = 0; i < 260; i++) {
+        const roll = random.below(100)
+        if (roll < 40) session.async(changesOf(random, 1, 40, 900))
+        else if (roll < 60) session.async(changesOf(random, random.between(2, 5), 40, 900))
+        else if (roll < 70) session.put(`key ${random.below(40)}`, text(random, 900))
+        else if (roll < 76) session.transaction(changesOf(random, 4, 40, 700))
+        else if (roll < 80) session.rollback(changesOf(random, 4, 40, 700))
+        else if (roll < 83) await session.flush()
+        else if (roll < 85) await session.checkpoint()
+        else if (roll < 88) session.async([[`large ${random.below(3)}`, text(random, 20_000, 5000)]])
+        else if (roll < 90) await session.settle()
+        else await session.turn(random.between(1, 4))
+      }
+      await session.settle()
+    },
+  },
+  {
+    name: 'savepoints with large values',
+    session: { points: 110 },
+    async run(session) {
+      const { random } = session
+      const large = (): Change => [`large ${random.below(4)}`, text(random, 14_000, 4200)]
+      for (let i = 0; i < 4; i++) session.put(`large ${i}`, text(random, 14_000, 4200))
+      session.begin()
+      for (let round = 0; round < 9; round++) {
+        const changes = [large(), ...someChanges(random, 2, 6, 300), large()]
+        // Replaced after a savepoint and put back: the chain that was to be freed by the commit is in use again.
+        const backAndForth = (tx: Transaction): void => {
+          const savepoint = tx.savepoint()
+          for (let n = random.below(3); n >= 0; n--) {
+            const [key, value] = large()
+            if (random.chance(0.3)) tx.delete(key)
+            else tx.put(key, value!)
+          }
+          if (random.chance(0.3)) {
+            const inner = tx.savepoint()
+            tx.put(...(large() as [string, string]))
+            tx.rollbackTo(inner)
+          }
+          tx.rollbackTo(savepoint)
+        }
+        if (random.chance(0.75)) session.transaction(changes, backAndForth)
+        else {
+          const tx = session.db.begin()
+          for (const [key, value] of changes) {
+            backAndForth(tx)
+            if (value === undefined) tx.delete(key)
+            else tx.put(key, value)
+          }
+          await session.flush()
+          tx.rollback()
+        }
+        // What a commit has freed is used again at once.
+        session.put(`large ${random.below(4)}`, text(random, 14_000, 4200))
+        if (random.chance(0.3)) await session.checkpoint()
+      }
+    },
+  },
+  {
+    name: 'a damaged copy',
+    session: { points: 70 },
+    options: () => ({ durability: 'power' }),
+    async run(session) {
+      const { random } = session
+      session.begin()
+      for (let round = 0; round < 4; round++) {
+        for (let i = random.below(4); i >= 0; i--) session.put(`key ${random.below(9)}`, text(random, 600))
+        // A process that was killed leaves more to do; then the older copy of the state may need a log that is gone.
+        const killed = random.chance(0.5)
+        if (killed) session.abandon()
+        else session.close()
+        if (killed || random.chance(0.7))
+          session.damage(random.pick(session.segments()), random.pick([0, 256]) + random.below(64))
+        else session.damage('db/data', random.pick([512, 1024]) + random.below(512))
+        session.open()
+      }
+    },
+  },
+  {
     name: 'interleaved transactions',
     run: session => interleaved(session, keysOfRoots(session, [3, 20, 41, 50, 63, 77, 80, 99], 48), text),
   },
@@ -347,6 +467,12 @@ const someChanges = (random: Random, count: number, keys: number, most: number):
     const key = `key ${random.below(keys)}`
     return [key, random.chance(0.3) ? undefined : text(random, most)]
   })
+
+/** As `someChanges`, but every key once and no deletion. */
+const changesOf = (random: Random, count: number, keys: number, most: number, least?: number): Change[] => {
+  const first = random.below(keys)
+  return Array.from({ length: count }, (_, i) => [`key ${(first + 7 * i) % keys}`, text(random, most, least)])
+}
 
 /** Up to `most` characters, at least `least`, hardly ever the same twice. */
 export const text = (random: Random, most: number, least: number = 1): string =>
