@@ -35,7 +35,7 @@ export const createDatabase = (
     blockSize,
     uuid: random.slice(0, 16),
     hashKey: [words[0]!, words[1]!],
-    createdAt: Date.now(),
+    createdAt: (storage.now ?? Date.now)(),
   })
   metadata.ordered = ordered
   metadata.redoLsn = FIRST_LSN

@@ -6,8 +6,9 @@
 import { BufferPool } from '../buffer/pool.ts'
 import { Database } from '../database.ts'
 import type { Engine } from '../engine.ts'
+import { GroupCommit } from '../group-commit.ts'
 import { LogReader } from '../log/reader.ts'
-import { LogSegments } from '../log/segments.ts'
+import { LogSegments, type Segment } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { Checkpointer } from '../txn/checkpoint.ts'
@@ -25,11 +26,24 @@ export type MutantName =
   | 'no sync at creation'
   | 'block checksum off'
   | 'tree change not logged'
+  | 'no sync aside of the blocks'
+  | 'no sync aside of block 0'
+  | 'no sync aside of the log'
+  | 'commits share a sync that has begun'
+  | 'overtaken checkpoint goes on'
+  | 'pending head not restored'
+  | 'no keepOnly after a crash'
+  | 'half header mended in place'
   | 'no log'
 
 // The members are private to the engine; here is the one place that reaches for them.
 type Method = (this: never, ...given: never[]) => unknown
 type Class = { prototype: unknown }
+
+interface SegmentsOnDisk {
+  active: Segment[]
+  encodeHeader(segment: Segment): Uint8Array
+}
 
 /** Replaces a method; returns what puts it back. */
 const replace = (of: Class, name: string, make: (original: Method) => Method): (() => void) => {
@@ -57,6 +71,27 @@ const without =
         delete target[silent]
       }
     } as Method
+
+/** Leaves out one of the syncs aside of a checkpoint: the first covers the blocks, the second block 0. */
+const withoutAside = (left: number): (() => void) =>
+  replace(
+    Checkpointer,
+    'finish',
+    original =>
+      function (this: { file: DataFile }, mayBeAside: never): unknown {
+        const { file } = this
+        let calls = 0
+        // What goes on aside keeps this one.
+        this.file = Object.create(file, {
+          syncAside: { value: async () => (calls++ === left ? undefined : await file.syncAside()) },
+        }) as DataFile
+        try {
+          return (original as (mayBeAside: never) => unknown).call(this, mayBeAside)
+        } finally {
+          this.file = file
+        }
+      } as Method,
+  )
 
 const noImages = (): (() => void) =>
   replace(
@@ -146,6 +181,77 @@ const mutants: Record<MutantName, () => () => void> = {
   'block checksum off': () => replace(DataFile, 'checksum', () => () => 0),
   /** The leaf in memory has the new key, redo does not know of it. */
   'tree change not logged': () => replace(LogWriter, 'insertEntry', () => () => undefined),
+  'no sync aside of the blocks': () => withoutAside(0),
+  'no sync aside of block 0': () => withoutAside(1),
+  'no sync aside of the log': () =>
+    replace(
+      LogSegments,
+      'syncAside',
+      () =>
+        async function (this: { unsynced: Set<unknown> }): Promise<void> {
+          this.unsynced.clear()
+        } as Method,
+    ),
+  'commits share a sync that has begun': () =>
+    replace(
+      GroupCommit,
+      'wait',
+      original =>
+        function (this: { syncing: { promise: Promise<void> } | undefined }): unknown {
+          return this.syncing === undefined ? (original as () => unknown).call(this) : this.syncing.promise
+        } as Method,
+    ),
+  'overtaken checkpoint goes on': () =>
+    replace(
+      Checkpointer,
+      'goAside',
+      original =>
+        function (
+          this: { health: { failure: unknown } },
+          work: (isCurrent: () => boolean) => Promise<void>,
+          atOnce: never,
+        ): unknown {
+          const always = (): boolean => this.health.failure === undefined
+          return (original as (work: unknown, atOnce: never) => unknown).call(
+            this,
+            () => work(always),
+            atOnce,
+          )
+        } as Method,
+    ),
+  'pending head not restored': () =>
+    replace(
+      TransactionManager,
+      'rollbackTo',
+      original =>
+        function (this: unknown, state: { pendingHead: number }, savepoint: never): unknown {
+          const { pendingHead } = state
+          try {
+            return (original as (state: unknown, savepoint: never) => unknown).call(this, state, savepoint)
+          } finally {
+            state.pendingHead = pendingHead
+          }
+        } as Method,
+    ),
+  'no keepOnly after a crash': () => replace(LogSegments, 'keepOnly', () => () => undefined),
+  /** Both copies of the header lie in one sector. */
+  'half header mended in place': () =>
+    replace(
+      LogSegments,
+      'load',
+      original =>
+        function (this: SegmentsOnDisk, readOnly: never): void {
+          ;(original as (readOnly: never) => void).call(this, readOnly)
+          if (readOnly) return
+          for (const segment of this.active) {
+            if (!segment.isHalf) continue
+            const header = this.encodeHeader(segment)
+            segment.file.write(header, 0, header.length, 0)
+            segment.file.sync()
+            segment.isHalf = false
+          }
+        } as Method,
+    ),
   /** For the lesson: no images, and recovery makes nothing of what stands in the log. */
   'no log': () => {
     const images = noImages()

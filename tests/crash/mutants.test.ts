@@ -20,6 +20,14 @@ const first: Partial<Record<MutantName, string>> = {
   'log reuse without new salt': 'log used again',
   'no undo': 'larger than the pool',
   'tree change not logged': 'ordered index',
+  'no sync aside of the blocks': 'checkpoints aside',
+  'no sync aside of block 0': 'checkpoints aside',
+  'no sync aside of the log': 'commits aside',
+  'commits share a sync that has begun': 'commits aside',
+  'overtaken checkpoint goes on': 'checkpoints aside',
+  'pending head not restored': 'savepoints with large values',
+  'no keepOnly after a crash': 'a log of several segments',
+  'half header mended in place': 'a damaged copy',
 }
 const SEEDS = 4
 

@@ -113,15 +113,25 @@ export const crashEverywhere = async (
   }
 }
 
-/** Every n-th place in the journal, or as many as the recording says, spread over it. */
+/**
+ * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them behind the
+ * end of a sync aside, where whoever waited for it goes on.
+ */
 const crashPoints = ({ journal, from, points }: Recording, seed: number, stride: number): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)
-  const step = Math.max(stride, (journal.length + 1 - from) / points)
+  const count = journal.length + 1 - from
+  if (count / stride <= points)
+    return new Set(Array.from({ length: Math.ceil(count / stride) }, (_, i) => from + i * stride))
+  const ends: number[] = []
+  journal.forEach((operation, at) => {
+    if (at >= from && operation.kind === 'sync' && operation.before !== undefined) ends.push(at)
+  })
   const chosen = new Set<number>()
-  for (let at = from; at <= journal.length; at += step)
-    chosen.add(
-      Math.min(journal.length, Math.floor(at + (step === stride ? 0 : step * random.below(1000)) / 1000)),
-    )
+  for (const end of random.shuffle(ends).slice(0, points >> 1))
+    chosen.add(Math.min(journal.length, end + random.between(1, 4)))
+  const spread = points - chosen.size
+  for (let i = 0; i < spread; i++)
+    chosen.add(from + Math.floor(((i + random.below(1000) / 1000) * count) / spread))
   return chosen
 }
 

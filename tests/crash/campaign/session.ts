@@ -114,7 +114,9 @@ export class Session {
 
   get recording(): Recording {
     this.countCheckpoints()
-    const { options, journal, from, states, begins, promises, expiries, clock, copies } = this
+    const { options, from, states, begins, promises, expiries, clock, copies } = this
+    // What is still under way aside goes on, but not in here.
+    const journal = this.journal.slice()
     const { points, checkpoints, endedAside } = this
     return {
       ...{ options, journal, from, states, begins, promises, expiries, clock, copies },
