@@ -46,6 +46,8 @@ export class LogSegments {
   private readonly storage: Storage
   private readonly uuid: Uint8Array
   private readonly home: Home | undefined
+  /** Segments were deleted, and the directory was not synced since. */
+  private hasRemoved = false
   private zeros: Uint8Array | undefined
   private nextName = 0
 
@@ -209,9 +211,10 @@ export class LogSegments {
 
   /** Deletes the segments that wait to be used again. */
   dropSpares(): void {
-    if (this.spare.length === 0) return
     this.trimSpares(0)
-    this.storage.syncDirectory(this.directory)
+    // Those that were deleted before, too: what a recovery leaves is not to reappear.
+    if (this.hasRemoved) this.storage.syncDirectory(this.directory)
+    this.hasRemoved = false
   }
 
   /** Segments whose header could not be read. */
@@ -265,6 +268,7 @@ export class LogSegments {
       this.unsynced.delete(segment)
       try {
         this.storage.remove(segment.file.path)
+        this.hasRemoved = true
       } finally {
         segment.file.close()
       }

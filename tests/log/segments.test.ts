@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SEGMENT_HEADER_BYTES } from '../../src/log/format.ts'
+import { FaultDisk } from '../../src/storage/fault.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import { expectCode } from '../support/errors.ts'
 import { FIRST_LSN, SEGMENT_BYTES, TestLog } from './log.ts'
@@ -73,6 +74,20 @@ describe('release', () => {
     expect(log.segments.active.length).toBe(1)
     expect(log.read().records).toEqual(log.written)
   })
+})
+
+test('what was given up before does not reappear after a crash once the segments that wait are dropped', () => {
+  const disk = new FaultDisk({ seed: 1 })
+  const log = new TestLog(disk.storage)
+  while (log.segments.active.length < 5) log.appendGroup('x'.repeat(2000))
+  log.writer.sync()
+  for (const directory of ['', 'log']) disk.storage.syncDirectory(directory)
+  const names = (): string[] => disk.crash('none').storage.list('log')
+  expect(names().length).toBe(5)
+  log.segments.release(log.writer.endLsn, 0)
+  expect(names().length).toBe(5)
+  log.segments.dropSpares()
+  expect(names()).toEqual([log.segments.current!.name])
 })
 
 describe('the header of a segment', () => {
