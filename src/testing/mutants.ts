@@ -3,6 +3,8 @@
  * a missing rule is run with the rule missing. Nothing in the engine knows of them; they replace methods of its
  * classes while `body` runs, for every database of the process.
  */
+import { StoredImages } from '../buffer/image-format.ts'
+import { BlockImages } from '../buffer/images.ts'
 import { BufferPool } from '../buffer/pool.ts'
 import { Database } from '../database.ts'
 import type { Engine } from '../engine.ts'
@@ -11,6 +13,7 @@ import { LogReader } from '../log/reader.ts'
 import { LogSegments, type Segment } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
 import { DataFile } from '../pager/data-file.ts'
+import type { File } from '../storage/storage.ts'
 import { Checkpointer } from '../txn/checkpoint.ts'
 import { TransactionManager } from '../txn/manager.ts'
 
@@ -18,6 +21,10 @@ export type MutantName =
   | 'no sync at commit'
   | 'write-ahead rule off'
   | 'block images off'
+  | 'images not synced'
+  | 'images used again too early'
+  | 'images ahead of the log'
+  | 'stale images'
   | 'log checksum off'
   | 'no sync at checkpoint'
   | 'metadata without sync'
@@ -39,6 +46,12 @@ export type MutantName =
 // The members are private to the engine; here is the one place that reaches for them.
 type Method = (this: never, ...given: never[]) => unknown
 type Class = { prototype: unknown }
+
+interface ImagesOnDisk {
+  halves: { usedAt: number }[]
+  current: number
+  fileOf(half: { usedAt: number }): File
+}
 
 interface SegmentsOnDisk {
   active: Segment[]
@@ -93,15 +106,7 @@ const withoutAside = (left: number): (() => void) =>
       } as Method,
   )
 
-const noImages = (): (() => void) =>
-  replace(
-    LogWriter,
-    'image',
-    () =>
-      function (this: LogWriter): number {
-        return this.endLsn
-      } as Method,
-  )
+const noImages = (): (() => void) => replace(BlockImages, 'guards', () => () => true)
 
 const mutants: Record<MutantName, () => () => void> = {
   'no sync at commit': () =>
@@ -116,6 +121,77 @@ const mutants: Record<MutantName, () => () => void> = {
     ),
   'write-ahead rule off': () => replace(BufferPool, 'writeBack', without('log', 'sync')),
   'block images off': noImages,
+  'images not synced': () =>
+    replace(
+      BlockImages,
+      'write',
+      original =>
+        function (this: ImagesOnDisk, ...given: never[]): void {
+          const file = this.fileOf(this.halves[this.current]!)
+          file.sync = () => undefined
+          try {
+            ;(original as (...given: never[]) => void).apply(this, given)
+          } finally {
+            delete (file as Partial<File>).sync
+          }
+        } as Method,
+    ),
+  'images used again too early': () =>
+    replace(
+      BlockImages,
+      'begin',
+      original =>
+        function (this: ImagesOnDisk): void {
+          for (const half of this.halves) half.usedAt = 0
+          ;(original as () => void).call(this)
+        } as Method,
+    ),
+  /** The log is synced before the blocks are written in place, but behind their images. */
+  'images ahead of the log': () => {
+    const early = replace(BufferPool, 'writeBack', without('log', 'sync'))
+    const late = replace(
+      BufferPool,
+      'writeRuns',
+      original =>
+        function (this: { log: LogWriter }, ...given: never[]): void {
+          LogWriter.prototype.sync.call(this.log)
+          ;(original as (...given: never[]) => void).apply(this, given)
+        } as Method,
+    )
+    return () => {
+      early()
+      late()
+    }
+  },
+  /** The oldest image of a block that there is, whatever it was made for. */
+  'stale images': () => {
+    const any = replace(
+      StoredImages,
+      'readBatches',
+      original =>
+        function (this: unknown, file: never, uuid: never): void {
+          const read = original as (file: never, uuid: never, from: number, to: number) => void
+          read.call(this, file, uuid, 0, Number.POSITIVE_INFINITY)
+        } as Method,
+    )
+    const oldest = replace(
+      StoredImages,
+      'copy',
+      original =>
+        function (
+          this: { places: Map<number, { lsn: number }[]> },
+          block: never,
+          ...given: never[]
+        ): unknown {
+          this.places.get(block)?.sort((a, b) => a.lsn - b.lsn)
+          return (original as (...given: never[]) => unknown).call(this, block, ...given)
+        } as Method,
+    )
+    return () => {
+      any()
+      oldest()
+    }
+  },
   'log checksum off': () => replace(LogReader, 'isWhole', () => () => true),
   'no sync at checkpoint': () =>
     replace(

@@ -15,14 +15,18 @@ export const record = async (name: string, seed: number): Promise<Recording> => 
   const workload = workloads.find(candidate => candidate.name === name)
   if (workload === undefined) throw new RangeError(`there is no workload '${name}'`)
   const random = new Random(seed ^ Math.imul(workloads.indexOf(workload) + 1, 0x85ebca6b))
-  const { options, session: sessionOptions, aside = 0 } = workload
-  const session = new Session({ ...usualOptions(random), ...options?.(random) }, random, sessionOptions)
+  const session = new Session(
+    { ...usualOptions(random), ...workload.options?.(random) },
+    random,
+    workload.session,
+  )
   await workload.run(session)
   const { recording } = session
-  if (recording.endedAside < aside)
-    throw new Error(
-      `only ${recording.endedAside} of ${recording.checkpoints} checkpoints ended aside, expected ${aside}: the workload no longer does what it is for`,
-    )
+  for (const [what, least] of Object.entries(workload.least ?? {}))
+    if (recording[what as 'endedAside'] < least)
+      throw new Error(
+        `${what} is ${recording[what as 'endedAside']}, expected at least ${least}: the workload no longer does what it is for`,
+      )
   return recording
 }
 

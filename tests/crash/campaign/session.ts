@@ -42,6 +42,8 @@ export interface Recording {
   /** Checkpoints that the workload came to, and how many of them had done all their syncs aside. */
   checkpoints: number
   endedAside: number
+  /** Images of blocks that were written before the blocks were. */
+  blockImages: number
 }
 
 /** A backup: its directory, the commit that it shows, and the journal's length when it began and when it was done. */
@@ -67,7 +69,11 @@ export interface SessionOptions {
   asideTurns?: number
 }
 
-type Checkpoints = { count: number; endedAside: number }
+/** Of the engine. */
+interface Counters {
+  checkpointer: { count: number; endedAside: number }
+  pool: { images: { count: number } }
+}
 
 /** Where the clock of a session stands at first. */
 export const FIRST_TIME = 1_700_000_000_000
@@ -89,6 +95,7 @@ export class Session {
   private now = FIRST_TIME
   private checkpoints = 0
   private endedAside = 0
+  private blockImages = 0
   private readonly points: number
 
   constructor(options: DatabaseOptions, random: Random, { points, ...disk }: SessionOptions = {}) {
@@ -113,14 +120,14 @@ export class Session {
   }
 
   get recording(): Recording {
-    this.countCheckpoints()
+    this.count()
     const { options, from, states, begins, promises, expiries, clock, copies } = this
     // What is still under way aside goes on, but not in here.
     const journal = this.journal.slice()
-    const { points, checkpoints, endedAside } = this
+    const { points, checkpoints, endedAside, blockImages } = this
     return {
       ...{ options, journal, from, states, begins, promises, expiries, clock, copies },
-      ...{ points, checkpoints, endedAside },
+      ...{ points, checkpoints, endedAside, blockImages },
     }
   }
 
@@ -136,7 +143,7 @@ export class Session {
 
   close(): void {
     this.db.close()
-    this.countCheckpoints()
+    this.count()
     this.promise(true)
   }
 
@@ -145,7 +152,7 @@ export class Session {
     const { health } = (this.db as unknown as { engine: { health: { fail(error: unknown): unknown } } })
       .engine
     health.fail(new Error('the process has ended'))
-    this.countCheckpoints()
+    this.count()
     this.disk.releaseLocks()
   }
 
@@ -163,10 +170,11 @@ export class Session {
       .map(name => storage.join('db', 'log', name))
   }
 
-  private countCheckpoints(): void {
-    const { checkpointer } = (this.db as unknown as { engine: { checkpointer: Checkpoints } }).engine
+  private count(): void {
+    const { checkpointer, pool } = (this.db as unknown as { engine: Counters }).engine
     this.checkpoints += checkpointer.count
     this.endedAside += checkpointer.endedAside
+    this.blockImages += pool.images.count
   }
 
   put(key: string, value: string): void {

@@ -5,7 +5,7 @@ import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/storage/random.ts'
 import type { Transaction } from '../../../src/transaction.ts'
 import { interleaved } from './interleaved.ts'
-import type { Change, DatabaseOptions, Session, SessionOptions } from './session.ts'
+import type { Change, DatabaseOptions, Recording, Session, SessionOptions } from './session.ts'
 
 export interface Workload {
   name: string
@@ -13,8 +13,8 @@ export interface Workload {
   options?: (random: Random) => Partial<DatabaseOptions>
   /** Of the simulated disk, and how many crash points are worth their time. */
   session?: SessionOptions
-  /** So many checkpoints at least must have done all their syncs aside. */
-  aside?: number
+  /** What a recording must come to at least, or the workload no longer does what it is for. */
+  least?: Partial<Pick<Recording, 'endedAside' | 'blockImages'>>
   run(session: Session): Promise<void>
 }
 
@@ -346,7 +346,7 @@ export const workloads: readonly Workload[] = [
     // for the records writes blocks meanwhile.
     options: () => ({ durability: 'power', cacheBytes: 16 * 4096 }),
     session: { syncsAside: true, asideTurns: 2, points: 110 },
-    aside: 40,
+    least: { endedAside: 40 },
     async run(session) {
       const { random } = session
       fill(session, 60)
@@ -358,6 +358,27 @@ export const workloads: readonly Workload[] = [
           for (let n = 0; n < 9; n++) session.batch(changesOf(random, 4, 70, 1300, 800))
         else if (random.chance(0.005)) await session.checkpoint()
         await session.turn(random.between(1, 3))
+      }
+    },
+  },
+  {
+    name: 'images go round',
+    // Small values all over the file, and a pool of 16 blocks: each change writes blocks back, so that the files of images, of
+    // 16 blocks each, are filled many times between two checkpoints, and ask for the syncs of the data file.
+    options: random => ({
+      durability: random.pick(['power', 'process', 'process', 'none']),
+      cacheBytes: 16 * 4096,
+    }),
+    session: { points: 110 },
+    least: { blockImages: 320 },
+    async run(session) {
+      const { random } = session
+      fill(session, 60)
+      session.begin()
+      for (let i = 0; i < 260; i++) {
+        session.batch(changesOf(random, 3, 260, 120))
+        if (random.chance(0.02)) await session.flush()
+        if (random.chance(0.2)) await session.turn()
       }
     },
   },
