@@ -15,7 +15,7 @@ import {
 } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
-import { expectCode, thrownBy } from '../support/errors.ts'
+import { expectCode, expectCodeAsync, thrownBy } from '../support/errors.ts'
 import { differences, readImage } from '../support/image.ts'
 
 const OPTIONS: OpenOptions = { durability: 'process', logSegmentBytes: 131_072, checkpointBytes: 262_144 }
@@ -247,4 +247,32 @@ test('a mount over the directory is noticed, and a bind mount of the same direct
     } finally {
       execFileSync('umount', [`${parent}/bound`])
     }
+  }))
+
+test('a backup that is copied over the files of an open database is not written to', () =>
+  withDirectory(async parent => {
+    const db = open(`${parent}/db`, OPTIONS)
+    for (let i = 0; i < 30; i++) db.put(`key ${i}`, VALUE)
+    await db.backup(`${parent}/backup`)
+    for (let i = 0; i < 30; i++) db.put(`later ${i}`, VALUE)
+    cpSync(`${parent}/backup`, `${parent}/db`, { recursive: true })
+    const before = readImage(`${parent}/db`)
+    const error = await expectCodeAsync(() => db.checkpoint(), 'XENON_MOVED')
+    expect(error.message).toContain('copied over it')
+    expectCode(() => db.put('a', '1'), 'XENON_FAILED')
+    db.close()
+    expect(differences(before, readImage(`${parent}/db`)).filter(name => name === 'data')).toEqual([])
+  }))
+
+test('so it is with the files of another database, at a new segment as well', () =>
+  withDirectory(parent => {
+    const db = open(`${parent}/db`, { ...OPTIONS, durability: 'power' })
+    makeOther(`${parent}/other`)
+    cpSync(`${parent}/other/data`, `${parent}/db/data`)
+    const before = readImage(`${parent}/db`).get('data')
+    expectCode(() => {
+      for (let i = 0; ; i++) db.put(`key ${i}`, VALUE)
+    }, 'XENON_MOVED')
+    db.close()
+    expect(readImage(`${parent}/db`).get('data')).toEqual(before)
   }))
