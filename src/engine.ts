@@ -133,6 +133,8 @@ export class Engine {
       segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes, this.home)
       requireLog(storage, segments.directory)
       segments.load(false)
+      // Between the lock and the files somebody may have exchanged the directory.
+      this.home.check()
       const reader = new LogReader(segments, storage)
       const analysis = analyse(reader, metadata, segments.directory)
 

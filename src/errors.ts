@@ -145,11 +145,11 @@ export class MovedError extends XenonError {
   /** Path of the file that is not the one any more that was opened. */
   readonly path: string
 
-  constructor(path: string) {
-    super(
-      'XENON_MOVED',
-      `${path} is no longer the file that this handle opened: the database was moved, removed or replaced meanwhile. What stands there now was left alone; close this handle, and open the database where it lies now`,
-    )
+  constructor(
+    path: string,
+    what: string = 'is no longer the file that this handle opened: the database was moved, removed or replaced meanwhile. What stands there now was left alone; close this handle, and open the database where it lies now',
+  ) {
+    super('XENON_MOVED', `${path} ${what}`)
     this.path = path
   }
 }

@@ -4,12 +4,12 @@
  * another place or of another database is noticed too.
  */
 import type { Arena } from '../bytes.ts'
-import { CorruptionError } from '../errors.ts'
+import { CorruptionError, MovedError } from '../errors.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
-import { type Metadata, uuidSeed } from './metadata.ts'
+import { METADATA_BYTES, type Metadata, uuidSeed } from './metadata.ts'
 import { nodeProblem } from './node.ts'
 
 export class DataFile {
@@ -85,7 +85,15 @@ export class DataFile {
     this.blockWrites += bases.length
   }
 
+  /** @throws MovedError if block 0 is not the one that was read and written here. */
+  requireOwn(metadata: Metadata): void {
+    const found = new Uint8Array(METADATA_BYTES)
+    const got = this.file.read(found, 0, found.length, 0)
+    if (!metadata.isOwn(found.subarray(0, got), this.storage)) throw overwritten(this.file.path)
+  }
+
   writeState(metadata: Metadata): void {
+    this.requireOwn(metadata)
     const { sector, position } = metadata.encodeState(this.storage)
     this.file.write(sector, 0, sector.length, position)
   }
@@ -114,6 +122,12 @@ export class DataFile {
     return this.storage.crc32(a.window(base + 4, this.blockSize - 4), seed)
   }
 }
+
+const overwritten = (path: string): MovedError =>
+  new MovedError(
+    path,
+    'no longer holds what this handle has written to it: another file was copied over it, such as a backup (or the disk has lost a write). Nothing more is written; close this handle, and restore the whole directory while nobody has it open',
+  )
 
 /** What is wrong with the contents of a block whose checksum is right, or undefined. */
 export const blockProblem = (a: Arena, base: number, blockSize: number): string | undefined => {

@@ -133,6 +133,23 @@ export class Metadata {
     return problems
   }
 
+  /**
+   * Whether block 0, as it stands on the disk, is the one that was read and written here, and not that of a file that was
+   * copied over it. Damage does not speak against it.
+   */
+  isOwn(bytes: Uint8Array, storage: Storage): boolean {
+    if (bytes.length < METADATA_BYTES) return true
+    const identity = this.encodeIdentity(storage)
+    if (identity.some((byte, i) => byte !== bytes[i])) return !isSoundIdentity(bytes, storage)
+    const sequences = [1, 2]
+      .map(copy => stateCopy(bytes, copy, storage, this.identity.uuid)?.[1])
+      .filter(sequence => sequence !== undefined)
+    const newest = Math.max(...sequences)
+    if (sequences.length === 0 || newest === this.sequence) return true
+    // The newer copy may be the damaged one.
+    return sequences.length === 1 && newest === this.sequence - 1
+  }
+
   /** Reads block 0, or says what is wrong with it. */
   static decode(bytes: Uint8Array, file: string, storage: Storage): Metadata {
     const metadata = new Metadata(decodeIdentity(bytes, file, storage))
@@ -200,6 +217,15 @@ export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage
     uuid: bytes.slice(16, 32),
     hashKey: [view.getUint32(32, true), view.getUint32(36, true)],
     createdAt: view.getFloat64(48, true),
+  }
+}
+
+const isSoundIdentity = (bytes: Uint8Array, storage: Storage): boolean => {
+  try {
+    decodeIdentity(bytes, '', storage)
+    return true
+  } catch {
+    return false
   }
 }
 

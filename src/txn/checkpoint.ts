@@ -157,6 +157,7 @@ export class Checkpointer {
 
   /** Begins a checkpoint of the blocks that were first changed before the LSN. */
   private start(before: number): void {
+    this.atOnce(() => this.file.requireOwn(this.metadata))
     this.log.write()
     this.beginLsn = this.log.endLsn
     this.pending = this.pool.dirtyBlocks(before)
