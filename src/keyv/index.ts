@@ -8,6 +8,7 @@ import { InvalidArgumentError } from '../errors.ts'
 import { open } from '../index.ts'
 import type { BatchOperation, OpenOptions, PutOptions } from '../types.ts'
 import { Listeners } from './listeners.ts'
+import { Namespaces } from './namespaces.ts'
 
 /** Those of `open` but for encodings and the index, which Keyv decides. `durability` is `'process'` by default. */
 export type KeyvXenonOptions = Omit<OpenOptions<string>, 'keyEncoding' | 'valueEncoding' | 'ordered'>
@@ -19,6 +20,10 @@ export interface KeyvXenonEntry {
   ttl?: number | undefined
 }
 
+export type KeyvXenonIterator = <Value>(
+  namespace?: string,
+) => AsyncGenerator<[string, Awaited<Value> | undefined], void>
+
 /** Records that `iterator` reads before it lets other work have a turn. */
 const CHUNK = 100
 
@@ -29,12 +34,13 @@ const CHUNK = 100
 export class KeyvXenon implements KeyvStoreAdapter {
   /** Keyv asks for a dialect that it knows before it offers `iterator()`; this one iterates as the SQLite store does. */
   readonly opts: { url: string; dialect: 'sqlite' } & Record<string, unknown>
-  /** Set by Keyv. `clear` and `iterator` keep to keys that begin with it and a colon. */
-  namespace: string | undefined
   /** The database under it. */
   readonly database: Database<string>
   private readonly isOwn: boolean
   private readonly listeners: Listeners = new Listeners()
+  private readonly namespaces: Namespaces = new Namespaces()
+  /** Of the Keyv that has set it last, which takes its iterator next. */
+  private latest: string | undefined
 
   /**
    * @param source The directory of a database, created if it is missing; or an open database with `utf8` encodings, to
@@ -46,6 +52,16 @@ export class KeyvXenon implements KeyvStoreAdapter {
     this.database =
       typeof source === 'string' ? open(source, { durability: 'process', ...options }) : checked(source)
     this.opts = { ...options, url: `xenondb://${this.database.directory}`, dialect: 'sqlite' }
+  }
+
+  /** Of the Keyv over this store; undefined if there are several with different ones. Set by Keyv. */
+  get namespace(): string | undefined {
+    return this.namespaces.only
+  }
+
+  set namespace(namespace: string | undefined) {
+    this.namespaces.set(namespace)
+    this.latest = namespace
   }
 
   async get<Value>(key: string): Promise<Value | undefined> {
@@ -103,14 +119,39 @@ export class KeyvXenon implements KeyvStoreAdapter {
     return found
   }
 
-  /** Removes the records of the namespace; without one, all. */
-  async clear(): Promise<void> {
-    if (this.namespace === undefined) this.database.clear()
-    else this.database.clear(`${this.namespace}:`)
+  /**
+   * Removes the records of a namespace. Default: that of the Keyv over this store; if it has none, all records.
+   * @throws XenonError `XENON_INVALID_ARGUMENT` without a namespace if several Keyv instances have different ones.
+   */
+  async clear(namespace: string | undefined = this.onlyNamespace()): Promise<void> {
+    if (namespace === undefined) this.database.clear()
+    else this.database.clear(`${namespace}:`)
   }
 
-  /** Keys, with their namespace, and values as they are stored, in the order of the keys; as they were at the start. */
-  async *iterator<Value>(namespace?: string): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
+  /** Better nothing than the records of another Keyv. */
+  private onlyNamespace(): string | undefined {
+    const { namespaces } = this
+    if (namespaces.areMany)
+      throw new InvalidArgumentError(
+        `clear() does not say which namespace: several Keyv instances share this store (${namespaces.list}); give each one its own, new KeyvXenon(database) over one open database, or call clear(namespace) of the store`,
+      )
+    return namespaces.only
+  }
+
+  /**
+   * Keys, with their namespace, and values as they are stored, in the order of the keys; as they were at the start.
+   * `store.iterator(namespace)`; without one, all. A Keyv takes it by `bind` when it is made, and gets its own namespace's.
+   */
+  get iterator(): KeyvXenonIterator {
+    const { latest } = this
+    const iterate: KeyvXenonIterator = namespace => this.iterate(namespace)
+    const ofKeyv: KeyvXenonIterator = namespace => this.iterate(namespace ?? latest)
+    return Object.assign(iterate, { bind: () => ofKeyv })
+  }
+
+  private async *iterate<Value>(
+    namespace?: string,
+  ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
     const items = this.read(() =>
       namespace === undefined ? this.database.entries() : this.database.entries(`${namespace}:`),
     )
@@ -133,6 +174,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
   }
 
   on(event: string, listener: (...parameters: unknown[]) => void): this {
+    if (event === 'error') this.namespaces.announce()
     this.listeners.add(event, listener)
     return this
   }

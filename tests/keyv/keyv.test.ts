@@ -76,6 +76,64 @@ test('stores over one database keep to their namespaces', async () => {
   })
 })
 
+test('two namespaces over one store: each Keyv sees and changes its own alone', async () => {
+  await withStore(async reopen => {
+    const store = reopen()
+    const users = new Keyv({ store, namespace: 'users' })
+    expect(store.namespace).toBe('users')
+    const pages = new Keyv({ store, namespace: 'pages' })
+    const all = new Keyv({ store, namespace: 'users:old' })
+    await users.set('1', 'Ada')
+    await users.set('2', 'Bea', 60_000)
+    await pages.set('1', 'Home')
+    await all.set('1', 'Old')
+    const entriesOf = async (keyv: Keyv): Promise<unknown[]> => {
+      const found: unknown[] = []
+      for await (const entry of keyv.iterator?.(undefined) ?? []) found.push(entry)
+      return found
+    }
+    expect(await entriesOf(pages)).toEqual([['1', 'Home']])
+    expect(await entriesOf(all)).toEqual([['old:1', 'Old']])
+    expect((await entriesOf(users)).filter(entry => !String(entry).startsWith('old:'))).toEqual([
+      ['1', 'Ada'],
+      ['2', 'Bea'],
+    ])
+    expect(await users.get(['1', '2', '3'])).toEqual(['Ada', 'Bea', undefined])
+    expect(await pages.has('1')).toBe(true)
+    expect(await pages.has('2')).toBe(false)
+    expect(await pages.delete('2')).toBe(false)
+    expect(store.database.ttl('users:2')).toBeLessThanOrEqual(60_000)
+    // Keyv does not say who clears: nothing goes rather than what is another one's.
+    const errors: unknown[] = []
+    for (const keyv of [users, pages]) keyv.on('error', error => errors.push(error))
+    await failureOf(() => pages.clear())
+    expect(String(errors[0])).toContain("'users', 'pages'")
+    expect(store.database.count()).toBe(4)
+    await store.clear('pages')
+    expect(await pages.get('1')).toBeUndefined()
+    expect(await users.get('1')).toBe('Ada')
+    // Stores of their own over the same database clear by themselves.
+    const own = new Keyv({ store: new KeyvXenon(store.database), namespace: 'users' })
+    await own.clear()
+    expect(store.database.count()).toBe(0)
+  })
+})
+
+test('a Keyv that changes its namespace clears the new one', async () => {
+  await withStore(async reopen => {
+    const store = reopen()
+    const keyv = new Keyv({ store })
+    await keyv.set('a', 1)
+    keyv.namespace = 'other'
+    await keyv.set('b', 2)
+    const found: unknown[] = []
+    for await (const entry of keyv.iterator?.(undefined) ?? []) found.push(entry)
+    expect(found).toEqual([['b', 2]])
+    await keyv.clear()
+    expect([...store.database.keys()]).toEqual(['keyv:a'])
+  })
+})
+
 test('an iterator goes through more records than it reads at once, and may be left early', async () => {
   await withStore(async reopen => {
     const store = reopen()
