@@ -51,7 +51,7 @@ const SCAN_SCRATCH_BYTES = 65536
 const TREE_KEY_SCRATCH: number = alignUp(MAX_TREE_KEY_BYTES, 64)
 const PAGE = 4096
 /** What the files with images of blocks may take, as a share of checkpointBytes. */
-const IMAGES_SHARE = 0.5
+const IMAGES_SHARE = 0.375
 /**
  * The pool begins with this size and takes its full one when that is used up: V8 answers the allocation of a large
  * buffer with garbage collections that take longer than all the rest of opening a database.

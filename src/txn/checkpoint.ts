@@ -36,9 +36,9 @@ const LARGE_STEP_BYTES = 4194304
 /** Log written while a checkpoint makes its steps, as a share of checkpointBytes. */
 const STEPS_SHARE = 0.125
 /** How long a sync aside is waited for, as a share of checkpointBytes of log. */
-const ASIDE_SHARE = 0.125
+const ASIDE_SHARE = 0.0625
 /** Most log on the disk, segments that wait to be used again included, in units of checkpointBytes. */
-const MOST_LOG = 2.5
+const MOST_LOG = 2.25
 
 export class Checkpointer {
   count = 0
@@ -116,6 +116,7 @@ export class Checkpointer {
    * waits for a sync aside too long.
    */
   afterCommit(): void {
+    if (this.isEnding) this.completeOverdue()
     while (this.isDue) {
       // The end of a checkpoint waits for what is under way aside.
       if ((this.isEnding || this.isWritten) && !this.completeOverdue()) return
