@@ -101,9 +101,8 @@ export class Checkpointer {
 
   /** The log grows faster than commits call `afterCommit`: many of them share a turn of the event loop. */
   get isBehind(): boolean {
-    const { endLsn } = this.log
-    if (endLsn < this.dueAt + ASIDE_SHARE * this.checkpointBytes) return false
-    return !this.isEnding || endLsn >= this.asideUntil
+    const dueAt = this.isEnding ? this.asideUntil : this.dueAt + ASIDE_SHARE * this.checkpointBytes
+    return this.log.endLsn >= dueAt
   }
 
   /** There is something to do for `afterCommit`. */
