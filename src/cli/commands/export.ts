@@ -1,15 +1,15 @@
 /** `xenondb export`: writes all records as JSON Lines or CSV. */
-import { createWriteStream, renameSync, rmSync, type Stats, statSync } from 'node:fs'
 import type { CAC } from 'cac'
 import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
 import { asBytes, type ByteDatabase, expiryOf, records, withDatabase } from '../database.ts'
-import { CommandError, EXIT_DONE } from '../errors.ts'
+import { EXIT_DONE } from '../errors.ts'
 import { Output } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { type CsvColumns, CsvWriter } from '../records/csv.ts'
 import { JsonLinesWriter } from '../records/json-lines.ts'
 import { chooseFormat, type FileRecord, FORMATS, type Format, type RecordWriter } from '../records/record.ts'
 import { count } from '../render.ts'
+import { writeTarget } from '../target-file.ts'
 import { ENCODINGS, type Encoding } from '../text.ts'
 
 export function registerExport(cli: CAC): void {
@@ -33,7 +33,7 @@ export function registerExport(cli: CAC): void {
         const writer = writerFor(source, format, encoding)
         const outcome = await (target === '-'
           ? toStdout(source, writer)
-          : toFile(source, writer, target, force))
+          : writeTarget(target, force, output => write(source, writer, output)))
         if (!outcome.cut) process.stderr.write(`exported ${count(outcome.written)} records\n`)
         return EXIT_DONE
       })
@@ -82,39 +82,6 @@ function writerFor(source: Source, format: Format, encoding: Encoding): RecordWr
 
 function toStdout(source: Source, writer: RecordWriter): Promise<Outcome> {
   return write(source, writer, new Output(process.stdout))
-}
-
-/** Writes beside the file and renames at the end, so that the name never stands for half an export. */
-async function toFile(source: Source, writer: RecordWriter, file: string, force: boolean): Promise<Outcome> {
-  const existing = statOf(file)
-  if (existing?.isDirectory()) throw new CommandError(`${file} is a directory`)
-  if (existing?.isFile() && !force) throw new CommandError(`${file} exists; --force replaces it`)
-  if (existing !== undefined && !existing.isFile()) return writeFile(source, writer, file)
-  const partial = `${file}.partial`
-  try {
-    const outcome = await writeFile(source, writer, partial)
-    renameSync(partial, file)
-    return outcome
-  } catch (error) {
-    rmSync(partial, { force: true })
-    throw error
-  }
-}
-
-function statOf(file: string): Stats | undefined {
-  return statSync(file, { throwIfNoEntry: false })
-}
-
-async function writeFile(source: Source, writer: RecordWriter, file: string): Promise<Outcome> {
-  const output = new Output(createWriteStream(file))
-  try {
-    const outcome = await write(source, writer, output)
-    await output.end()
-    return outcome
-  } catch (error) {
-    await output.abandon()
-    throw error
-  }
 }
 
 async function write(source: Source, writer: RecordWriter, output: Output): Promise<Outcome> {

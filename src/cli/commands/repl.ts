@@ -1,5 +1,5 @@
 /** `xenondb repl`: commands typed line by line, to a running server or to a database of one's own. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
@@ -19,6 +19,7 @@ import { withDatabase } from '../database.ts'
 import { CommandError, EXIT_DONE, EXIT_FAILED, oneLine, UsageError } from '../errors.ts'
 import { Output } from '../output.ts'
 import { prettyReply } from '../reply.ts'
+import { appendOwnLine } from '../target-file.ts'
 import { splitWords } from '../words.ts'
 
 const HISTORY_LINES = 1000
@@ -179,7 +180,7 @@ function readHistory(): string[] {
 function remember(line: string): void {
   if (/^(auth|hello|config\s+set)\b/i.test(line)) return
   try {
-    appendFileSync(historyFile(), `${line}\n`, { mode: 0o600 })
+    appendOwnLine(historyFile(), line)
   } catch {
     // The conversation goes on.
   }
