@@ -1,4 +1,5 @@
 /** The options of `createServer`: checked, with their defaults. */
+import { resolve } from 'node:path'
 import { InvalidArgumentError } from '../errors.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -54,6 +55,8 @@ export interface Settings
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
 const MiB = 1048576
+/** macOS takes 103 bytes, Linux 107. */
+const MOST_SOCKET_BYTES = 103
 /** The engine's largest value. */
 const LARGEST_ARGUMENT = 256 * MiB
 
@@ -107,7 +110,19 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     throw invalid(
       `${settings.host} can be reached from other machines, so it needs a password; or listen on 127.0.0.1`,
     )
+  // They mean the same after a chdir: the socket is removed by its name when the server closes.
+  if (typeof settings.backupDirectory === 'string')
+    settings.backupDirectory = resolve(settings.backupDirectory)
+  if (typeof settings.socket === 'string') settings.socket = absoluteSocket(settings.socket)
   return settings
+}
+
+/** The system takes only so many bytes of a socket's path: one that is short enough only as it is given stays so. */
+const absoluteSocket = (path: string): string => {
+  const absolute = resolve(path)
+  return path.startsWith('\0') || new TextEncoder().encode(absolute).length > MOST_SOCKET_BYTES
+    ? path
+    : absolute
 }
 
 export const isLoopback = (host: string): boolean =>
