@@ -35,6 +35,7 @@ import { DataFile } from './pager/data-file.ts'
 import { EXPIRY_ROOT, ORDERED_ROOT } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
 import { MAX_TREE_KEY_BYTES } from './pager/node.ts'
+import { closeAll, closeAllQuietly } from './storage/close-all.ts'
 import { Home } from './storage/home.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { TEXT_SCRATCH_BYTES, TextBatch } from './text-batch.ts'
@@ -230,9 +231,7 @@ export class Engine {
       this.recover(reader, analysis, dataPath, blockAt, options.onRecovery ?? (() => {}))
       this.recovery.milliseconds = performance.now() - started
     } catch (error) {
-      images?.close()
-      segments?.close()
-      opened.close()
+      closeAllQuietly([images, segments, opened])
       throw error
     }
   }
@@ -406,9 +405,7 @@ export class Engine {
       }
     } finally {
       try {
-        this.pool.images.close()
-        this.log.segments.close()
-        this.file.file.close()
+        closeAll([this.pool.images, this.log.segments, this.file.file])
       } finally {
         this.lock?.release()
       }

@@ -12,6 +12,7 @@
 import type { Arena } from '../bytes.ts'
 import type { Health } from '../log/health.ts'
 import type { DataFile } from '../pager/data-file.ts'
+import { closeAll } from '../storage/close-all.ts'
 import type { Home } from '../storage/home.ts'
 import type { File } from '../storage/storage.ts'
 import { batchHeaderBytes, encodeBatchHeader, IMAGE_FILES, MAX_BATCH_BLOCKS } from './image-format.ts'
@@ -133,10 +134,9 @@ export class BlockImages {
   }
 
   close(): void {
-    for (const half of this.halves) {
-      half.file?.close()
-      half.file = undefined
-    }
+    const files = this.halves.map(({ file }) => file)
+    for (const half of this.halves) half.file = undefined
+    closeAll(files)
   }
 
   private get blocksWhenEmpty(): number {

@@ -5,6 +5,7 @@
  */
 import { alignUp, readU64, toHex, writeU64 } from '../bytes.ts'
 import { CorruptionError } from '../errors.ts'
+import { closeAll } from '../storage/close-all.ts'
 import { type Home, requireInPlace } from '../storage/home.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from './format.ts'
@@ -254,7 +255,7 @@ export class LogSegments {
   }
 
   close(): void {
-    for (const segment of [...this.active, ...this.spare]) segment.file.close()
+    closeAll([...this.active, ...this.spare].map(({ file }) => file))
   }
 
   private trimSpares(keep: number): void {

@@ -6,6 +6,7 @@
 import { Arena } from '../bytes.ts'
 import { GROUP_HEADER_BYTES, RECORD_HEADER_BYTES, recordLength, SEGMENT_HEADER_BYTES } from '../log/format.ts'
 import type { RecordVisitor } from '../log/reader.ts'
+import { closeAll } from '../storage/close-all.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Group, readGroup, type SalvageSegment } from './segments.ts'
 
@@ -100,7 +101,7 @@ export class SalvageLog {
   }
 
   close(): void {
-    for (const segment of this.segments) segment.file.close()
+    closeAll(this.segments.map(({ file }) => file))
   }
 }
 

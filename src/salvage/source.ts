@@ -8,6 +8,7 @@ import { CorruptionError, XenonError } from '../errors.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import { decodeIdentity, type Identity, METADATA_BYTES, Metadata } from '../pager/metadata.ts'
+import { closeAll } from '../storage/close-all.ts'
 import { overlayStorage } from '../storage/overlay.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { SalvageLog } from './log.ts'
@@ -69,9 +70,7 @@ export const openSource = (storage: Storage, directory: string, warn: (sentence:
       soundStates,
       identityProblem: problem,
       close: () => {
-        images.close()
-        log.close()
-        file.close()
+        closeAll([images, log, file])
       },
     }
   } catch (error) {

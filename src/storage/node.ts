@@ -307,8 +307,11 @@ class NodeFile implements File {
     try {
       if (this.#syncing > 0) attempt('sync', this.path, () => fdatasyncSync(fd))
     } finally {
-      if (asideFd >= 0 && asideFd !== fd) attempt('close', this.path, () => closeSync(asideFd))
-      attempt('close', this.path, () => closeSync(fd))
+      try {
+        if (asideFd >= 0 && asideFd !== fd) attempt('close', this.path, () => closeSync(asideFd))
+      } finally {
+        attempt('close', this.path, () => closeSync(fd))
+      }
     }
   }
 
