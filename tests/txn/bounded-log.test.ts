@@ -123,8 +123,8 @@ describe('a recovery', () => {
         const sizes: number[] = []
         for (let i = 0; i < 12; i++) {
           const storage = storageOf(image)
-          const at = random.between(20, 400)
-          expect(interrupted(storage, at)).toBe(true)
+          const at = random.between(1, writesOf(storageOf(image)) - 1)
+          expect(writesOf(storage, at)).toBe(at)
           image = readImage('db', storage)
           sizes.push(segments(image).reduce((sum, name) => sum + image.get(name)!.length, 0))
         }
@@ -178,11 +178,14 @@ describe('a recovery', () => {
     }))
 })
 
-/** Opens, and fails at the given write: what was written stays. False if the recovery came to its end before. */
-function interrupted(storage: Storage, at: number): boolean {
+/** Opens, and fails at the given write: what was written stays. How many there were until then, or until it was open. */
+function writesOf(storage: Storage, most: number = Number.POSITIVE_INFINITY): number {
   let writes = 0
+  let isOpen = false
   const count = (): void => {
-    if (writes++ >= at) throw new Error('interrupted')
+    if (isOpen) return
+    if (writes === most) throw new Error('interrupted')
+    writes++
   }
   const failing = Object.assign(Object.create(storage) as Storage, {
     open: (path: string, given: Parameters<Storage['open']>[1]) => {
@@ -201,10 +204,10 @@ function interrupted(storage: Storage, at: number): boolean {
   })
   try {
     const db = open('db', { ...options(2 ** 26, failing) })
-    writes = Number.NEGATIVE_INFINITY
+    isOpen = true
     db.close()
-    return false
-  } catch {
-    return true
+  } catch (error) {
+    if (!/interrupted/.test((error as Error).message)) throw error
   }
+  return writes
 }
