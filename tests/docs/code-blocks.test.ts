@@ -10,7 +10,13 @@ import { type CodeBlock, codeBlocks, withChecks, withDatabase } from './code-blo
 
 const root: string = fileURLToPath(new URL('../..', import.meta.url))
 const checks: string = fileURLToPath(new URL('checks.ts', import.meta.url))
-const pages: readonly string[] = ['README.md', 'docs/api.md', 'docs/client.md', 'docs/server.md']
+const pages: readonly string[] = [
+  'README.md',
+  'docs/api.md',
+  'docs/client.md',
+  'docs/server.md',
+  'docs/troubleshooting.md',
+]
 
 /** Where the names that examples import lie. */
 const modules: Readonly<Record<string, string>> = {
