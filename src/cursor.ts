@@ -45,7 +45,7 @@ export class Cursor<V, K = string> {
     this.scan.rewind()
     this.at = 0
     this.hidden = []
-    this.keyBytes = undefined
+    this.leave()
   }
 
   /** Moves to the next record; false behind the last one. */
@@ -63,7 +63,7 @@ export class Cursor<V, K = string> {
         this.version = store.engine.index.version
         this.hidden = this.hiddenKeys()
       } else {
-        this.keyBytes = undefined
+        this.leave()
         return false
       }
     }
@@ -96,11 +96,17 @@ export class Cursor<V, K = string> {
 
   close(): void {
     this.closed = true
-    this.keyBytes = undefined
+    this.leave()
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** It is on no record: the last value is not kept. */
+  private leave(): void {
+    this.keyBytes = undefined
+    this.valueBytes = undefined
   }
 
   private check(): void {

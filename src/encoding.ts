@@ -5,6 +5,7 @@ import { InvalidArgumentError, reasonOf, XenonError } from './errors.ts'
 import type { ValueCodec, ValueEncoding } from './types.ts'
 
 const MAX_VALUE_BYTES = 268435456
+const NO_BYTES = new Uint8Array(0)
 const encoder = new TextEncoder()
 
 /**
@@ -13,7 +14,7 @@ const encoder = new TextEncoder()
  */
 export class ValueEncoder<V> {
   /** The bytes of the last value that was longer than `limit`. */
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = NO_BYTES
   private readonly kind: 'utf8' | 'json' | 'binary' | 'custom'
   private readonly codec: ValueCodec<V> | undefined
   private readonly arena: Arena
@@ -40,6 +41,11 @@ export class ValueEncoder<V> {
     if (bytes.length > this.limit) this.bytes = bytes
     else this.arena.u8.set(bytes, this.at)
     return bytes.length
+  }
+
+  /** The last value has been stored, or has not come to it: a large one is not kept for the next one to come. */
+  letGo(): void {
+    this.bytes = NO_BYTES
   }
 
   /** For a value that lies in the scratch, its bytes as an array of their own. */

@@ -26,9 +26,11 @@ export interface RecordsOwner {
   expires(time: number): void
 }
 
+const NO_BYTES = new Uint8Array(0)
+
 export class Records<V> {
-  /** Where the value lies that `find` has found: the caller takes it before it does anything else. */
-  bytes: Uint8Array = new Uint8Array(0)
+  /** Where the value lies that `find` has found: the caller takes it before it does anything else, and lets it go. */
+  bytes: Uint8Array = NO_BYTES
   at = 0
   private readonly store: Store<V>
   private readonly ranges: Ranges<V>
@@ -40,6 +42,11 @@ export class Records<V> {
     this.store = store
     this.ranges = ranges
     this.owner = owner
+  }
+
+  /** Neither a large value nor an arena that has been left for a larger one is kept until the next `find`. */
+  letGo(): void {
+    this.bytes = NO_BYTES
   }
 
   now(): number {

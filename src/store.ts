@@ -379,6 +379,14 @@ export class Store<V> {
 
   /** The same with the exact time of expiry, 0 = never. */
   putUntil(key: Key, value: V, expiresAt: number): void {
+    try {
+      this.putAlone(key, value, expiresAt)
+    } finally {
+      this.encoder.letGo()
+    }
+  }
+
+  private putAlone(key: Key, value: V, expiresAt: number): void {
     const { transactions, index } = this.engine
     this.encode(key, value, expiresAt)
     index.key.set(key)
@@ -404,10 +412,14 @@ export class Store<V> {
   }
 
   putUntilIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
-    this.encode(key, value, expiresAt)
-    this.engine.index.key.set(key)
-    if (typeof key !== 'string') this.requireText()
-    this.store(state)
+    try {
+      this.encode(key, value, expiresAt)
+      this.engine.index.key.set(key)
+      if (typeof key !== 'string') this.requireText()
+      this.store(state)
+    } finally {
+      this.encoder.letGo()
+    }
   }
 
   /** For the key in the key buffer, which nobody else can change any more. */
@@ -430,8 +442,12 @@ export class Store<V> {
     this.flags = (flags & COMPRESSED) | (expiresAt === 0 ? 0 : RecordFlag.expires)
     this.expiresAt = expiresAt
     this.length = this.encoder.replace(bytes)
-    this.engine.index.key.set(key)
-    this.store(state)
+    try {
+      this.engine.index.key.set(key)
+      this.store(state)
+    } finally {
+      this.encoder.letGo()
+    }
   }
 
   /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */

@@ -5,6 +5,8 @@ export type Argument = string | Uint8Array | number | bigint
 
 /** Bytes from this length on are not copied. */
 const LARGE = 16384
+/** A larger chunk goes with what was sent in it. */
+const KEPT = 65536
 
 /** The commands of one socket write. */
 export class CommandEncoder {
@@ -26,7 +28,8 @@ export class CommandEncoder {
     const chunks = this.done
     this.done = []
     // The socket may keep what it was given.
-    this.chunk = this.chunk.subarray(this.length)
+    const rest = this.chunk.subarray(this.length)
+    this.chunk = rest.buffer.byteLength > KEPT ? Buffer.allocUnsafe(1024) : rest
     this.length = 0
     return chunks
   }

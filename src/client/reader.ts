@@ -41,10 +41,19 @@ const LONGEST_LINE = 1 << 16
 const LONGEST_BULK = 1 << 30
 const DEEPEST = 64
 
+const NO_BYTES = Buffer.alloc(0)
+
+/** What has not been read yet, without the memory of a large reply before it. */
+const remaining = (bytes: Buffer, from: number): Buffer => {
+  if (from === bytes.length) return NO_BYTES
+  const rest = bytes.subarray(from)
+  return rest.length < from && from > LONGEST_LINE ? Buffer.from(rest) : rest
+}
+
 export class ReplyReader {
   private readonly onReply: (reply: Reply) => void
   private readonly onPush: (items: Reply[]) => void
-  private rest: Buffer = Buffer.alloc(0)
+  private rest: Buffer = NO_BYTES
   private at = 0
   /** Chunks behind `rest`, kept apart until as many bytes as are needed have come: a large value is joined once. */
   private later: Buffer[] = []
@@ -70,7 +79,7 @@ export class ReplyReader {
     this.at = 0
     this.need = 0
     while (this.at < this.rest.length && this.token());
-    this.rest = this.rest.subarray(this.at)
+    this.rest = remaining(this.rest, this.at)
     this.at = 0
     this.have = this.rest.length
   }

@@ -37,8 +37,12 @@ export class Keyspace {
     if (this.transaction === undefined && end > start && end - start <= MAX_KEY_BYTES) {
       const { records } = this
       const length = records.find(source, start, end)
-      if (length < 0) out.null()
-      else out.bulkPart(records.bytes, records.at, length)
+      if (length < 0) {
+        out.null()
+        return
+      }
+      out.bulkPart(records.bytes, records.at, length)
+      records.letGo()
       return
     }
     const value = this.get(source.subarray(start, end))
