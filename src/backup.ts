@@ -169,6 +169,7 @@ class Copy<V> {
       )
       try {
         await this.takeBack(engine)
+        await engine.checkpointer.runInSlices(() => this.engine.turn())
       } finally {
         engine.close()
       }

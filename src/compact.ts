@@ -309,7 +309,7 @@ export class Compactor {
   private async bringBefore(block: number): Promise<boolean> {
     const { metadata } = this.engine
     for (let tries = metadata.freeBlocks; metadata.freeHead >= block; tries--) {
-      if (tries <= 0 || !this.known.hasBefore(block)) return false
+      if (tries <= 0 || (!this.known.isStale && !this.known.hasBefore(block))) return false
       this.rotate()
       await this.turn()
     }
@@ -506,7 +506,9 @@ export class Compactor {
   private cut(): void {
     const { pins } = this
     const { pool, log, free, metadata } = this.engine
-    if (this.known.isStale) return
+    // Large values are deleted again and again: their blocks are found at once, then.
+    if (this.known.isStale) this.known = free.know()
+    while (!this.known.isWhole) this.known.step()
     const { end, before: kept } = this.known.split()
     if (end === metadata.blocks || kept.length > this.mostRelinked) return
     this.keepForSnapshots(end)
@@ -534,26 +536,19 @@ export class Compactor {
   /** Brings the data file up to date, and only then gives its end back. */
   private async shorten(): Promise<void> {
     await this.pause()
-    const { pool, file, metadata, checkpointer, health } = this.engine
+    const { engine } = this
+    const { pool, metadata, checkpointer } = engine
+    await checkpointer.settled()
     pool.discardFrom(metadata.blocks)
-    checkpointer.run()
-    const size = metadata.blocks * pool.blockSize
-    if (file.file.size() <= size) return
-    try {
-      // Both copies of the state know the new length before the file has it; one of them is always whole.
-      for (let copy = 0; copy < 2; copy++) {
-        file.writeState(metadata)
-        file.sync()
-      }
-    } catch (error) {
-      throw health.fail(error)
-    }
+    // Both copies of the state know the new length before the file has it; each checkpoint writes one of them.
+    for (let copy = 0; copy < 2; copy++) await checkpointer.runInSlices(() => engine.turn())
     await this.truncate()
   }
 
   /** Cuts the file piece by piece, since the system frees what is cut off before it returns; others may let it grow. */
   private async truncate(): Promise<void> {
-    const { pool, file, metadata, health } = this.engine
+    const { engine } = this
+    const { pool, file, metadata, health } = engine
     for (;;) {
       const needed = metadata.blocks * pool.blockSize
       try {
@@ -561,13 +556,13 @@ export class Compactor {
         if (size <= needed) return
         file.file.truncate(Math.max(needed, size - PIECE_BYTES))
         if (size - PIECE_BYTES <= needed) {
-          file.sync()
+          await file.syncAside()
           return
         }
       } catch (error) {
         throw health.fail(error)
       }
-      await this.pause()
+      await engine.turn()
     }
   }
 }

@@ -31,7 +31,7 @@ export const convertIndex = async (
     await build(engine, done => onProgress?.({ done, total: metadata.records }))
     setOrdered(engine, true)
   }
-  engine.checkpointer.run()
+  await engine.checkpointer.runInSlices(() => engine.turn())
 }
 
 const setOrdered = (engine: Engine, ordered: boolean): void => {

@@ -447,11 +447,12 @@ export class Database<V = string> {
     })
   }
 
-  /** Brings the data file up to date with the log and cuts the log. */
+  /** Brings the data file up to date with the log and cuts the log. Others may read and write meanwhile. */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
     requireProgress(requireObject(options).onProgress)
-    this.engine.checkpointer.run(options.onProgress)
+    const { engine } = this
+    await engine.checkpointer.runInSlices(() => engine.turn(), options.onProgress)
   }
 
   /**
@@ -580,7 +581,7 @@ export class Database<V = string> {
   private makeDurableAside(): Promise<void> | undefined {
     const { log } = this.engine
     const { syncsAside = false } = this.storage
-    if (!syncsAside || this.durability !== 'power' || log.pace.isShort || log.isSynced) return undefined
+    if (!syncsAside || this.durability !== 'power' || log.isSoonSynced || log.isSynced) return undefined
     return this.syncAside()
   }
 

@@ -28,7 +28,7 @@ interface Half {
   file: File | undefined
   /** Counts the times that a file was begun; 0: not yet. */
   generation: number
-  /** LSN up to which the log had been synced when it was begun. */
+  /** The lowest LSN that one of its batches names; Infinity while it has none. */
   beginLsn: number
   /** `DataFile.writes` after the last write in place under its guard (I2). */
   usedAt: number
@@ -85,6 +85,16 @@ export class BlockImages {
     return this.rest()
   }
 
+  /** The same while others go on. */
+  async roomAside(wanted: number): Promise<number> {
+    const { data } = this
+    const rest = this.rest()
+    if (!this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)) {
+      while (this.halves[1 - this.current]!.usedAt > data.syncedWrites) await data.syncAside()
+    }
+    return this.room(wanted)
+  }
+
   /**
    * True if a file holds an image of the block that recovery will see if it begins to read the log at `basisLsn`; the
    * block is then written in place under its guard.
@@ -102,18 +112,44 @@ export class BlockImages {
 
   /** Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. */
   write(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: number): void {
+    const { half, file } = this.append(blocks, bases, arena, syncedLsn)
+    file.sync()
+    this.fsyncs++
+    half.isRelied = true
+    for (const block of blocks) this.note(block, half.generation)
+  }
+
+  /** The same while others go on. The blocks are as they were when the log ended at `syncedLsn`. */
+  async writeAside(
+    blocks: readonly number[],
+    bases: readonly number[],
+    arena: Arena,
+    syncedLsn: number,
+  ): Promise<void> {
+    const { half, file } = this.append(blocks, bases, arena, syncedLsn)
+    const { generation } = half
+    await file.syncAsync()
+    this.fsyncs++
+    // Nobody relies on them before; if the file was begun anew meanwhile, nobody will.
+    for (const block of blocks) this.note(block, generation)
+  }
+
+  private append(
+    blocks: readonly number[],
+    bases: readonly number[],
+    arena: Arena,
+    syncedLsn: number,
+  ): { half: Half; file: File } {
     const { data, uuid, position } = this
     const half = this.halves[this.current]!
     const file = this.fileOf(half)
-    if (position === 0) half.beginLsn = syncedLsn
+    // A batch that was copied earlier may come after one that was copied later.
+    half.beginLsn = Math.min(half.beginLsn, syncedLsn)
     const header = encodeBatchHeader(data.storage, uuid, data.blockSize, blocks, syncedLsn)
     file.writeMany([header, ...bases.map(base => arena.window(base, data.blockSize))], position)
-    file.sync()
-    this.fsyncs++
     this.position = position + header.length + blocks.length * data.blockSize
     this.count += blocks.length
-    half.isRelied = true
-    for (const block of blocks) this.note(block)
+    return { half, file }
   }
 
   /** The blocks have been written in place. */
@@ -184,7 +220,7 @@ export class BlockImages {
     return half.file
   }
 
-  private note(block: number): void {
+  private note(block: number, generation: number): void {
     const index = block >>> 16
     let page = this.made[index]
     if (page === undefined) {
@@ -192,7 +228,7 @@ export class BlockImages {
       page = new Uint32Array(PAGE)
       this.made[index] = page
     }
-    page[block & 0xffff] = this.generation
+    page[block & 0xffff] = generation
   }
 }
 

@@ -14,7 +14,7 @@
  *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
  */
 import { LRUCache } from 'lru-cache'
-import type { Arena } from '../bytes.ts'
+import { Arena } from '../bytes.ts'
 import { CorruptionError, XenonError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
@@ -29,6 +29,24 @@ const TABLE_PAGE = 65536
 const EVICTION_BATCH = 256
 /** Frames kept for the operation that finds the pool full before it may grow. */
 const GROWTH_RESERVE = 256
+
+/** Blocks that are being written while others go on. */
+interface BlockCopies {
+  readonly arena: Arena
+  readonly blocks: CopiedBlock[]
+  /** Where the log ended when they were copied, and the next group began. */
+  lsn: number
+}
+
+interface CopiedBlock {
+  readonly block: number
+  readonly frame: number
+  /** Position in the arena of the copies. */
+  readonly at: number
+  /** LSN of its last change, and of its basis in the log. */
+  readonly changedAt: number
+  readonly basis: number
+}
 
 export class BufferPool {
   readonly arena: Arena
@@ -381,15 +399,102 @@ export class BufferPool {
   }
 
   private isFormattedInLog(frame: number): boolean {
-    const basis = this.basis[frame]!
-    return basis !== 0 && basis >= this.basisLsn
+    return this.isBasis(this.basis[frame]!)
   }
 
-  private writeRuns(blocks: readonly number[], bases: readonly number[]): void {
+  private isBasis(lsn: number): boolean {
+    return lsn !== 0 && lsn >= this.basisLsn
+  }
+
+  /**
+   * Writes those of the blocks (in file order) that are in the pool and dirty, as they are now, while others go on. What
+   * is changed meanwhile stays dirty, since now. At most a quarter of the frames: they are pinned. Nothing more is written once `isCurrent` says no.
+   */
+  async writeBackAside(blocks: readonly number[], isCurrent: () => boolean): Promise<void> {
+    const { log, health, arena, blockSize } = this
+    const due = blocks.filter(block => this.isDirty(block))
+    if (due.length === 0) return
+    health.check()
+    const copies: BlockCopies = { arena: new Arena(due.length * blockSize), blocks: [], lsn: 0 }
+    try {
+      log.write()
+      // All of this is synced before anything is written (P1).
+      copies.lsn = log.endLsn
+      for (const [i, block] of due.entries()) {
+        const frame = this.frameOf(block)
+        const base = this.position(frame)
+        const at = i * blockSize
+        copies.arena.u8.set(arena.window(base, blockSize), at)
+        this.file.seal(block, copies.arena, at)
+        const changedAt = blockLsn(arena, base)
+        copies.blocks.push({ block, frame, at, changedAt, basis: this.basis[frame]! })
+        this.pin(base)
+      }
+      await log.syncAside()
+      for (let from = 0; from < due.length && isCurrent(); )
+        from += await this.writeCopies(copies, from, isCurrent)
+    } catch (error) {
+      throw health.fail(error)
+    } finally {
+      for (const { block, frame } of copies.blocks)
+        if (this.frameOf(block) === frame && this.pins[frame]! > 0) this.unpin(this.position(frame))
+    }
+  }
+
+  /** Writes as many copies from `from` on as there is room for images of; returns how many (P2). */
+  private async writeCopies(copies: BlockCopies, from: number, isCurrent: () => boolean): Promise<number> {
+    const { images, basisLsn } = this
+    const room = await images.roomAside(copies.blocks.length - from)
+    if (!isCurrent()) return 0
+    const part: CopiedBlock[] = []
+    const exposed: CopiedBlock[] = []
+    for (const copy of copies.blocks.slice(from)) {
+      if (!this.isBasis(copy.basis) && !images.guards(copy.block, basisLsn)) {
+        if (exposed.length === room) break
+        exposed.push(copy)
+      }
+      part.push(copy)
+    }
+    if (exposed.length > 0)
+      await images.writeAside(
+        exposed.map(({ block }) => block),
+        exposed.map(({ at }) => at),
+        copies.arena,
+        copies.lsn,
+      )
+    if (!isCurrent()) return 0
+    // A block that has left its frame since needs nothing; one whose image was given up is written as others are.
+    const there = part.filter(({ block, frame }) => this.frameOf(block) === frame && this.dirty[frame] === 1)
+    const guarded = there.filter(
+      ({ block, basis }) => this.isBasis(basis) || images.guards(block, this.basisLsn),
+    )
+    try {
+      this.writeRuns(
+        guarded.map(({ block }) => block),
+        guarded.map(({ at }) => at),
+        copies.arena,
+      )
+    } finally {
+      images.written()
+    }
+    for (const copy of guarded) this.copied(copy, copies.lsn)
+    if (guarded.length < there.length) this.writeBack(there.map(({ block }) => block))
+    return part.length
+  }
+
+  /** A copy of the block was written: it is clean, unless it has been changed since. */
+  private copied({ frame, changedAt }: CopiedBlock, lsn: number): void {
+    if (blockLsn(this.arena, this.position(frame)) === changedAt) {
+      this.dirty[frame] = 0
+      this.dirtyFrames--
+    } else this.firstChange[frame] = Math.max(this.firstChange[frame]!, lsn)
+  }
+
+  private writeRuns(blocks: readonly number[], bases: readonly number[], arena: Arena = this.arena): void {
     for (let from = 0; from < blocks.length; ) {
       let to = from + 1
       while (to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && to - from < 256) to++
-      this.file.writeSealed(blocks[from]!, bases.slice(from, to), this.arena)
+      this.file.writeSealed(blocks[from]!, bases.slice(from, to), arena)
       from = to
     }
   }

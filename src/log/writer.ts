@@ -30,6 +30,8 @@ import type { LogSegments, Segment } from './segments.ts'
 import { SyncPace } from './sync-pace.ts'
 
 const SECTOR = 512
+/** Log that is synced in line where syncs are short. */
+const SOON_BYTES = 1048576
 /** Room that the filling of a sector may take. */
 const PADDING_BYTES: number = SECTOR + RECORD_HEADER_BYTES
 
@@ -307,6 +309,11 @@ export class LogWriter {
     this.pace.inLine(this.pace.now() - started)
     this.alignNext = true
     this.synced(this.writtenLsn)
+  }
+
+  /** Syncs are short, and there is little to be synced: to wait for it in line is cheaper than to have it done aside. */
+  get isSoonSynced(): boolean {
+    return this.pace.isShort && this.endLsn - this.syncedLsn <= SOON_BYTES
   }
 
   /** Every record so far survives power loss. */

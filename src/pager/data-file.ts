@@ -92,9 +92,10 @@ export class DataFile {
     if (!metadata.isOwn(found.subarray(0, got), this.storage)) throw overwritten(this.file.path)
   }
 
-  writeState(metadata: Metadata): void {
+  /** Writes the state of block 0: as it is, or as it was when it was frozen. */
+  writeState(metadata: Metadata, state: Metadata = metadata): void {
     this.requireOwn(metadata)
-    const { sector, position } = metadata.encodeState(this.storage)
+    const { sector, position } = metadata.encodeState(this.storage, state)
     this.file.write(sector, 0, sector.length, position)
   }
 

@@ -87,22 +87,29 @@ export class Metadata {
     return sector
   }
 
-  /** The next state sector and the file offset where it belongs. */
-  encodeState(storage: Storage): { sector: Uint8Array; position: number } {
+  /** The state as it is now, for a write that comes later. */
+  freeze(): Metadata {
+    const { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn } = this
+    const state = { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn }
+    return Object.assign(new Metadata(this.identity), state, { ordered: this.ordered })
+  }
+
+  /** The next state sector, which says what `state` does, and the file offset where it belongs. */
+  encodeState(storage: Storage, state: Metadata = this): { sector: Uint8Array; position: number } {
     this.sequence++
     const sector = new Uint8Array(SECTOR)
     const u32 = new Uint32Array(sector.buffer)
     u32[1] = this.sequence
-    writeU64(u32, 2, this.lsn)
-    writeU64(u32, 4, this.redoLsn)
-    writeU64(u32, 6, this.records)
-    u32[8] = this.blocks
-    u32[9] = this.freeHead
-    u32[10] = this.freeBlocks
-    u32[11] = this.fileBlocks
-    writeU64(u32, 12, this.peakRecords)
-    writeU64(u32, 14, this.logLsn)
-    u32[16] = this.ordered ? 1 : 0
+    writeU64(u32, 2, state.lsn)
+    writeU64(u32, 4, state.redoLsn)
+    writeU64(u32, 6, state.records)
+    u32[8] = state.blocks
+    u32[9] = state.freeHead
+    u32[10] = state.freeBlocks
+    u32[11] = state.fileBlocks
+    writeU64(u32, 12, state.peakRecords)
+    writeU64(u32, 14, state.logLsn)
+    u32[16] = state.ordered ? 1 : 0
     u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }

@@ -18,9 +18,10 @@
  *  C4  Block 0 is written only when every log record whose change it holds is synced.
  *
  * Where the storage can sync a file aside, a checkpoint's own syncs of the data file, which may take long, do not hold
- * up the commits: the redo LSN is decided before the first of them begins. A checkpoint that was asked for does all of
- * it at once; and so does any other once the log has grown much meanwhile, because a program that commits again and
- * again without a turn of the event loop never lets a sync aside end.
+ * up the commits: the redo LSN is decided before the first of them begins. Where syncs of the log are long
+ * (log/sync-pace.ts), so are those of the steps, and they too are made aside, of copies of the blocks. All of it is done
+ * at once when the database closes; and also once the log has grown much meanwhile, because a program that commits again
+ * and again without a turn of the event loop never lets a sync aside end.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Health } from '../log/health.ts'
@@ -33,6 +34,8 @@ import type { TransactionManager } from './manager.ts'
 const STEP_BYTES = 262144
 /** With a durability that does not sync each commit, or where nobody waits for a commit, fewer and larger steps. */
 const LARGE_STEP_BYTES = 4194304
+/** The same when the syncs of a step are done aside. */
+const ASIDE_STEP_BYTES = 2097152
 /** Log written while a checkpoint makes its steps, as a share of checkpointBytes. */
 const STEPS_SHARE = 0.125
 /** How long a sync aside is waited for, as a share of checkpointBytes of log. */
@@ -53,6 +56,7 @@ export class Checkpointer {
   private readonly checkpointBytes: number
   private readonly stepBlocks: number
   private readonly largeStepBlocks: number
+  private readonly sliceBlocks: number
   private pending: number[] | undefined
   private done = 0
   /** Where the log ended when the last checkpoint began. */
@@ -62,6 +66,7 @@ export class Checkpointer {
   private stride = 0
   /** While the data file is synced aside: does at once what is to follow, the sync included. */
   private aside: (() => void) | undefined
+  private goingAside: Promise<void> | undefined
   /** It is the end of a checkpoint that is done aside, not a note. */
   private isEnding = false
   /** LSN of the log's end from which on nobody waits for that any more. */
@@ -69,6 +74,11 @@ export class Checkpointer {
   /** Tells what was done aside from what somebody else has completed since. */
   private generation = 0
   private readonly background: boolean
+  /** The step that is being made aside, and the LSN of the log's end from which on nobody waits for it any more. */
+  private stepping: Promise<void> | undefined
+  private steppingUntil = 0
+  /** That was not worth the wait: no step of this checkpoint is made aside any more. */
+  private isOverdue = false
 
   constructor(
     parts: {
@@ -93,6 +103,7 @@ export class Checkpointer {
     this.stepBlocks = largeSteps
       ? this.largeStepBlocks
       : Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
+    this.sliceBlocks = Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
     this.background = parts.file.storage.syncsAside === true
     this.beginLsn = parts.log.endLsn
     this.dueAt = this.beginLsn + checkpointBytes
@@ -117,14 +128,58 @@ export class Checkpointer {
   afterCommit(): void {
     if (this.isEnding) this.completeOverdue()
     while (this.isDue) {
+      if (this.stepping !== undefined) {
+        if (this.log.endLsn < this.steppingUntil) return
+        this.stepping = undefined
+        this.isOverdue = true
+      }
       // The end of a checkpoint waits for what is under way aside.
       if ((this.isEnding || this.isWritten) && !this.completeOverdue()) return
+      if (this.stepsAside) {
+        void this.stepAside().then(() => this.goOn())
+        return
+      }
       this.step(this.stepBlocks, this.background)
+    }
+  }
+
+  /** A whole checkpoint while others go on; `turn` lets them. */
+  async runInSlices(
+    turn: () => Promise<void>,
+    onProgress?: (progress: { done: number; total: number }) => void,
+  ): Promise<void> {
+    const { health } = this
+    await this.settled()
+    const { count } = this
+    this.start(Number.POSITIVE_INFINITY)
+    const total = this.pendingTotal
+    // The steps are shared with whoever commits meanwhile; so is the end, and somebody may do all of it at once.
+    for (let done = 0; this.count === count; ) {
+      done = Math.max(done, Math.min(total, this.pending === undefined ? total : this.done))
+      onProgress?.({ done, total })
+      if (this.stepping !== undefined) await this.stepping
+      // Nobody waits for the steps, and what is unsynced may be much.
+      else if (this.background && this.pending !== undefined && !this.isWritten) await this.stepAside()
+      else if (this.aside !== undefined && (this.pending === undefined || this.isWritten))
+        await this.goingAside
+      else this.step(Math.min(this.stepBlocks, this.sliceBlocks), this.background)
+      await turn()
+      health.check()
+    }
+    onProgress?.({ done: total, total })
+  }
+
+  /** Resolves when nothing is under way aside. */
+  async settled(): Promise<void> {
+    while (this.stepping !== undefined || this.aside !== undefined) {
+      await (this.stepping ?? this.goingAside)
+      this.health.check()
     }
   }
 
   /** A whole checkpoint, now. */
   run(onProgress?: (progress: { done: number; total: number }) => void): void {
+    this.stepping = undefined
     this.completeAside()
     this.pending = undefined
     this.start(Number.POSITIVE_INFINITY)
@@ -143,12 +198,49 @@ export class Checkpointer {
     return this.pending !== undefined && this.done >= this.pending.length
   }
 
+  /** The next step is one to be made aside. */
+  private get stepsAside(): boolean {
+    if (!this.background || this.isOverdue || this.log.isSoonSynced) return false
+    return this.pending !== undefined && !this.isWritten
+  }
+
+  /** Makes a step while others go on. */
+  private stepAside(): Promise<void> {
+    const { pool, log, pending = [], health } = this
+    const count = Math.max(1, Math.min(Math.floor(ASIDE_STEP_BYTES / pool.blockSize), pool.frames >>> 2))
+    const blocks = pending.slice(this.done, this.done + count)
+    this.steppingUntil = log.endLsn + ASIDE_SHARE * this.checkpointBytes
+    const isCurrent = (): boolean => this.stepping === stepping && health.failure === undefined
+    const stepping = pool.writeBackAside(blocks, isCurrent).then(
+      () => {
+        if (!isCurrent()) return
+        this.stepping = undefined
+        this.done += count
+        this.dueAt += (this.stride * count) / this.stepBlocks
+      },
+      // The handle has failed: whoever comes next is told.
+      () => {},
+    )
+    this.stepping = stepping
+    return stepping
+  }
+
+  /** After a step aside: the next one may be due. */
+  private goOn(): void {
+    if (this.stepping !== undefined || this.health.failure !== undefined) return
+    try {
+      this.afterCommit()
+    } catch (error) {
+      this.health.fail(error)
+    }
+  }
+
   private step(blocks: number, mayBeAside: boolean): void {
     if (this.pending === undefined) this.start(this.beginLsn)
     else if (this.done < this.pending.length) {
       this.pool.writeBack(this.pending.slice(this.done, this.done + blocks))
       this.done += blocks
-      this.dueAt += this.stride
+      this.dueAt += (this.stride * blocks) / this.stepBlocks
     }
     if (!this.isWritten) return
     if (!mayBeAside) this.completeAside()
@@ -162,6 +254,7 @@ export class Checkpointer {
     this.beginLsn = this.log.endLsn
     this.pending = this.pool.dirtyBlocks(before)
     this.done = 0
+    this.isOverdue = false
     const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
     this.stride = (STEPS_SHARE * this.checkpointBytes) / steps
     this.dueAt = this.beginLsn + this.stride
@@ -183,7 +276,7 @@ export class Checkpointer {
       throw health.fail(error)
     }
     if (this.background) {
-      void this.goAside(
+      this.goAside(
         () => file.syncAside(),
         () => file.sync(),
       )
@@ -192,10 +285,11 @@ export class Checkpointer {
   }
 
   private finish(mayBeAside: boolean): void {
-    const { log, file, health, pool } = this
+    const { log, file, health, pool, metadata } = this
     this.pending = undefined
     health.check()
-    log.sync()
+    // The redo LSN is the begin of a group.
+    log.write()
     const redoLsn = Math.min(log.endLsn, pool.oldestChange(), this.transactions.oldestLsn())
     // What the next sync makes durable: the file may grow on while it is under way.
     const fileBlocks = this.blocksInFile()
@@ -206,7 +300,7 @@ export class Checkpointer {
       // Block 0 holds what log records of the meantime have changed in it: they come first.
       log.sync()
       file.sync()
-      this.writeDone(redoLsn, fileBlocks)
+      this.writeDone(redoLsn, fileBlocks, metadata)
       file.sync()
       this.giveUpLog(redoLsn)
     }
@@ -215,13 +309,16 @@ export class Checkpointer {
       return
     }
     this.isEnding = true
-    void this.goAside(async isCurrent => {
+    this.goAside(async isCurrent => {
       await file.syncAside()
       if (!isCurrent()) return
-      log.sync()
+      // Block 0 as it is now waits for the log records that have changed it (C4).
+      const state = metadata.freeze()
+      if (log.isSoonSynced) log.sync()
+      else await log.syncAside()
       // That may have found the wait too long, and have done all of this at once.
       if (!isCurrent()) return
-      this.writeDone(redoLsn, fileBlocks)
+      this.writeDone(redoLsn, fileBlocks, state)
       await file.syncAside()
       if (!isCurrent()) return
       this.giveUpLog(redoLsn)
@@ -238,12 +335,14 @@ export class Checkpointer {
     }
   }
 
-  private writeDone(redoLsn: number, fileBlocks: number): void {
+  private writeDone(redoLsn: number, fileBlocks: number, state: Metadata): void {
     const { log, file, metadata } = this
-    metadata.redoLsn = redoLsn
-    metadata.logLsn = log.syncedLsn
-    metadata.fileBlocks = Math.min(metadata.blocks, fileBlocks)
-    file.writeState(metadata)
+    for (const said of new Set([state, metadata])) {
+      said.redoLsn = redoLsn
+      said.logLsn = log.syncedLsn
+      said.fileBlocks = Math.min(state.blocks, fileBlocks)
+    }
+    file.writeState(metadata, state)
   }
 
   private giveUpLog(redoLsn: number): void {
@@ -253,22 +352,18 @@ export class Checkpointer {
   }
 
   /** Does work that waits for syncs of the data file, one piece at a time (C3). `atOnce` does the same, or what is left. */
-  private async goAside(
-    work: (isCurrent: () => boolean) => Promise<void>,
-    atOnce: () => void,
-  ): Promise<void> {
+  private goAside(work: (isCurrent: () => boolean) => Promise<void>, atOnce: () => void): void {
     const { health, log } = this
     const generation = ++this.generation
     const isCurrent = (): boolean => generation === this.generation && health.failure === undefined
     this.aside = atOnce
     this.asideUntil = log.endLsn + ASIDE_SHARE * this.checkpointBytes
-    try {
-      await work(isCurrent)
-    } catch (error) {
+    this.goingAside = work(isCurrent)
       // Whoever has completed the work meanwhile may have been told that all is well.
-      health.fail(error)
-    }
-    if (isCurrent()) this.nothingAside()
+      .catch((error: unknown) => void health.fail(error))
+      .then(() => {
+        if (isCurrent()) this.nothingAside()
+      })
   }
 
   private nothingAside(): void {

@@ -10,6 +10,9 @@ import { expectCode, failureOf } from '../support/errors.ts'
 import { Gate, turns } from '../support/gate.ts'
 import { readImage, storageOf } from '../support/image.ts'
 
+const SEEDS = Number(process.env.XENON_SEEDS ?? 8)
+const KEYS = 300
+
 const opened = (gate: Gate, options: object = {}): ReturnType<typeof open> =>
   open('db', { storage: gate.storage, ...options })
 
@@ -225,16 +228,19 @@ describe('flush', () => {
   )
 })
 
-test('a loss of power with syncs in flight keeps what was acknowledged, and a prefix of the rest', async () => {
+test('a loss of power with syncs in flight, those of checkpoints too, keeps what was acknowledged, and a prefix of the rest', async () => {
   let crashes = 0
-  for (let seed = 1; seed <= 14; seed++) {
+  let checkpoints = 0
+  let evictions = 0
+  for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed)
     const disk = new FaultDisk({ seed, crc32: nodeStorage.crc32 })
     const gate = new Gate(disk.storage)
-    const options = { logSegmentBytes: 131_072, checkpointBytes: 1 << 20, cacheBytes: 1 << 20 }
+    const cacheBytes = random.chance(0.5) ? 1 << 20 : 24 * 4096
+    const options = { logSegmentBytes: 131_072, checkpointBytes: 65_536, cacheBytes }
     const db = opened(gate, options)
-    const keyOf = (commit: number): string => `key ${commit % 40}`
-    const textOf = (commit: number): string => `${commit}`.repeat(1 + ((commit * 37) % 300))
+    const keyOf = (commit: number): string => `key ${(commit * 7919) % KEYS}`
+    const textOf = (commit: number): string => `${commit} `.repeat(1 + ((commit * 37) % 100))
     let committed = 0
     let acknowledged = 0
     const next = (): { type: 'put'; key: string; value: string }[] => {
@@ -250,37 +256,55 @@ test('a loss of power with syncs in flight keeps what was acknowledged, and a pr
     const check = async (): Promise<void> => {
       const policy = random.pick(crashPolicies)
       const where = `seed ${seed}, commit ${committed}, policy ${policy}`
-      const after = openOn('db', options, disk.crash(policy, random).storage)
+      const crashed = disk.crash(policy, random).storage
+      let after: ReturnType<typeof opened>
+      try {
+        after = openOn('db', options, crashed)
+      } catch (error) {
+        throw new Error(where, { cause: error })
+      }
       const last = Number(after.get('last') ?? 0)
       expect(last, where).toBeGreaterThanOrEqual(acknowledged)
       expect(last, where).toBeLessThanOrEqual(committed)
-      for (let commit = Math.max(1, last - 39); commit <= last; commit++)
-        expect(after.get(keyOf(commit)), where).toBe(textOf(commit))
-      if (random.chance(0.1)) await expectVerified(after)
+      for (let commit = Math.max(1, last - KEYS + 1); commit <= last; commit++)
+        if (after.get(keyOf(commit)) !== textOf(commit)) expect.fail(`${where}: ${keyOf(commit)}`)
+      if (random.chance(0.2)) await expectVerified(after)
       after.close()
       crashes++
     }
-    for (let step = 0; step < 60; step++) {
+    for (let commit = 0; commit < KEYS; commit++) db.batch(next())
+    acknowledge(committed)
+    for (let step = 0; step < 250; step++) {
       const roll = random.below(100)
-      if (roll < 55) {
+      if (roll < 50) {
         const operations = next()
         const commit = committed
         void db.batchAsync(operations).then(() => acknowledge(commit))
-      } else if (roll < 62) {
+      } else if (roll < 55) {
         db.batch(next())
         acknowledge(committed)
-      } else if (roll < 66) void db.flush()
-      else if (roll < 82) gate.letGo()
+      } else if (roll < 58) void db.flush()
+      else if (roll < 60) void db.checkpoint()
+      else if (roll < 80) gate.letGoSome(() => random.chance(0.5))
       else await turns()
-      if (random.chance(0.25)) await check()
+      if (random.chance(0.12)) await check()
     }
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; acknowledged < committed || i < 4; i++) {
       gate.letGo()
       await turns()
     }
-    expect(acknowledged, `seed ${seed}`).toBe(committed)
+    const checkpoint = db.checkpoint()
+    for (let isOver = false; !isOver; ) {
+      gate.letGo()
+      isOver = await Promise.race([checkpoint.then(() => true), turns().then(() => false)])
+    }
     await check()
+    await expectVerified(db)
+    checkpoints += db.stats().checkpoints
+    evictions += db.stats().cache.evictions
     db.close()
   }
-  expect(crashes).toBeGreaterThan(150)
+  expect(crashes).toBeGreaterThan(SEEDS * 15)
+  expect(checkpoints).toBeGreaterThan(SEEDS * 2)
+  expect(evictions).toBeGreaterThan(0)
 })

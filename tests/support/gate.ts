@@ -28,6 +28,13 @@ export class Gate {
     for (const { end } of this.#waiting.splice(0)) end(error)
   }
 
+  /** Ends those that `chosen` says yes to. */
+  letGoSome(chosen: () => boolean): void {
+    for (const sync of this.#waiting.splice(0))
+      if (chosen()) sync.end()
+      else this.#waiting.push(sync)
+  }
+
   #watch(file: File): File {
     let closed = false
     return {
