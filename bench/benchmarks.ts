@@ -87,6 +87,17 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./peers/transactions.ts'),
   },
   {
+    name: 'stalls',
+    summary: 'how long the event loop stands still: async puts, checkpoint, verify, compact, backup, expiry',
+    options: [
+      ['--records <n>', 'size of the database (default: 1000000)'],
+      ['--repeats <n>', 'repeats of the throughput, of which the median counts (default: 5)'],
+      ['--throughput', 'nothing but the throughput'],
+      ['--against <directory>', 'another checkout that is built, to compare the throughput with'],
+    ],
+    load: () => import('./stalls/stalls.ts'),
+  },
+  {
     name: 'redis',
     summary: 'xenondb serve beside redis-server, both durable, under redis-benchmark',
     options: [
