@@ -45,9 +45,11 @@ export const callQueued = (session: Session, { command, request }: QueuedCall): 
   }
 }
 
+/** Codes of a handle that does nothing more. */
+const STOPPED: ReadonlySet<string> = new Set(['XENON_IO', 'XENON_FAILED', 'XENON_MOVED'])
+
 const noteFailure = (session: Session, error: unknown): void => {
-  if (error instanceof XenonError && (error.code === 'XENON_IO' || error.code === 'XENON_FAILED'))
-    session.server.fail(error)
+  if (error instanceof XenonError && STOPPED.has(error.code)) session.server.fail(error)
   else if (!(error instanceof XenonError) && (error as Error).name !== 'CommandError')
     session.server.log.error('internal error', { error: (error as Error).stack ?? String(error) })
 }

@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { connect } from '../../src/client/index.ts'
 import {
   type Database,
   MovedError,
@@ -13,9 +14,10 @@ import {
   open,
   type XenonError,
 } from '../../src/index.ts'
+import { createServer } from '../../src/server/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
-import { expectCode, expectCodeAsync, thrownBy } from '../support/errors.ts'
+import { expectCode, expectCodeAsync, failureOf, thrownBy } from '../support/errors.ts'
 import { differences, readImage } from '../support/image.ts'
 
 const OPTIONS: OpenOptions = { durability: 'process', logSegmentBytes: 131_072, checkpointBytes: 262_144 }
@@ -283,4 +285,36 @@ test('so it is with the files of another database, at a new segment as well', ()
     }, 'XENON_MOVED')
     db.close()
     expect(readImage(`${parent}/db`).get('data')).toEqual(before)
+  }))
+
+test('a server whose database was moved away answers no write that is not there, closes and says why', () =>
+  withDirectory(async parent => {
+    const db = open<Uint8Array>(`${parent}/db`, {
+      durability: 'process',
+      logSegmentBytes: 131_072,
+      checkpointBytes: 262_144,
+      valueEncoding: 'binary',
+      keyEncoding: 'binary',
+    })
+    const server = createServer(db, { port: 0 })
+    const { port } = (await server.listen()) as { port: number }
+    const failure = failureOf(() => server.done)
+    const client = await connect({ port, reconnect: false })
+    await client.put('key 0', VALUE)
+    renameSync(`${parent}/db`, `${parent}/moved`)
+    makeOther(`${parent}/db`)
+    let acknowledged = 1
+    await failureOf(async () => {
+      for (;;) {
+        await client.put(`key ${acknowledged}`, VALUE)
+        acknowledged++
+      }
+    })
+    expect(await failure).toMatchObject({ code: 'XENON_MOVED' })
+    await client.close()
+    expectCode(() => db.close(), 'XENON_MOVED')
+    const again = open(`${parent}/moved`)
+    for (let i = 0; i < acknowledged; i++) expect(again.get(`key ${i}`)).toBe(VALUE)
+    await expectVerified(again)
+    again.close()
   }))
