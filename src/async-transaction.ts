@@ -3,9 +3,11 @@
  * lock of another transaction stands in the way it waits for that, and is then tried again from the beginning, since
  * everything may have changed meanwhile.
  */
+
 import { DeadlockError, InvalidArgumentError, LockConflictError, XenonError } from './errors.ts'
 import type { RangeReader } from './range-reader.ts'
 import type { IteratorKind } from './ranges.ts'
+import { setTimeout } from './timers.ts'
 import type { Savepoint, Transaction } from './transaction.ts'
 import type { Waits } from './txn/waits.ts'
 import type { IsolationLevel, Key, PutOptions, Range } from './types.ts'

@@ -4,6 +4,7 @@
  * The blocks are copied as a snapshot sees them, with their numbers and checksums. What transactions had changed and not
  * committed at that moment is in those blocks too; it is put back in the copy before that gets its name.
  */
+
 import { Arena, alignUp } from './bytes.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
@@ -14,6 +15,7 @@ import { Metadata } from './pager/metadata.ts'
 import { requireInPlace } from './storage/home.ts'
 import type { File, Storage } from './storage/storage.ts'
 import type { Store, View } from './store.ts'
+import { performance } from './timers.ts'
 import { fromLatin1 } from './txn/changed-keys.ts'
 import type { BackupReport, ProgressOptions } from './types.ts'
 

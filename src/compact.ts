@@ -6,12 +6,12 @@
  * slices others may change anything; so what leads to a block is looked up when the block is moved, and a block that
  * something else leads to by then stays where it is.
  */
+
 import { Pins } from './buffer/pins.ts'
 import { copyBytes } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { LockConflictError } from './errors.ts'
 import { KnownFree } from './freelist/known.ts'
-import { nextTurn } from './group-commit.ts'
 import { pointerAt } from './index/hash.ts'
 import { LargeValues } from './index/large.ts'
 import { RecordType } from './log/format.ts'
@@ -38,6 +38,7 @@ import {
   ORDERED_ROOT,
 } from './pager/layout.ts'
 import { nodeChild, nodeChildOffset, nodeCount, nodeLevel } from './pager/node.ts'
+import { nextTurn, performance, setTimeout } from './timers.ts'
 import type { CompactReport, ProgressOptions } from './types.ts'
 
 /** Milliseconds of work between two turns of the event loop. */

@@ -9,6 +9,7 @@ import type { Engine } from './engine.ts'
 import { BucketScan } from './index/scan.ts'
 import { LogOp, RecordType } from './log/format.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from './pager/bucket.ts'
+import { performance } from './timers.ts'
 import type { ProgressOptions } from './types.ts'
 
 /** Bytes of keys that are inserted in one run, and that are sorted without a turn of the event loop. */

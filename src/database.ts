@@ -1,4 +1,5 @@
 /** The database: the synchronous key-value API over the engine. */
+
 import { AsyncTransaction, backoff } from './async-transaction.ts'
 import { backup } from './backup.ts'
 import {
@@ -24,7 +25,7 @@ import {
   XenonError,
 } from './errors.ts'
 import { checkedTtl } from './expiry.ts'
-import { GroupCommit, nextTurn } from './group-commit.ts'
+import { GroupCommit } from './group-commit.ts'
 import { KEYS_AHEAD } from './index/keys-ahead.ts'
 import { waitForLock, waitForLockAside } from './lock-wait.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -39,6 +40,7 @@ import { overlayStorage } from './storage/overlay.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { requireList, Store } from './store.ts'
 import { Sweeper } from './sweeper.ts'
+import { nextTurn, setTimeout } from './timers.ts'
 import { Transaction } from './transaction.ts'
 import { Admission } from './txn/admission.ts'
 import type { TransactionState } from './txn/transaction-state.ts'

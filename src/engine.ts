@@ -5,6 +5,7 @@
  * a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan, for texts to be decoded; the log's buffer;
  * the frames of the pool.
  */
+
 import { StoredImages } from './buffer/image-format.ts'
 import { BlockImages } from './buffer/images.ts'
 import { BufferPool } from './buffer/pool.ts'
@@ -14,7 +15,6 @@ import { notADirectory } from './create.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
 import type { ExpiredKeys } from './expired-keys.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
-import { nextTurn } from './group-commit.ts'
 import { ChangedPlaces } from './index/changed-places.ts'
 import { FindMany } from './index/find-many.ts'
 import { HashIndex } from './index/hash.ts'
@@ -39,6 +39,7 @@ import { closeAll, closeAllQuietly } from './storage/close-all.ts'
 import { Home } from './storage/home.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
 import { TEXT_SCRATCH_BYTES, TextBatch } from './text-batch.ts'
+import { nextTurn, performance } from './timers.ts'
 import { Checkpointer } from './txn/checkpoint.ts'
 import type { CommittedView } from './txn/committed-view.ts'
 import { TransactionManager } from './txn/manager.ts'
@@ -118,7 +119,8 @@ export class Engine {
     this.home = new Home(storage, directory, lock)
     this.lock = lock
     this.readOnly = readOnly
-    this.now = storage.now ?? Date.now
+    // Not the function itself: a test may put another clock in its place, and take it away again.
+    this.now = storage.now ?? (() => Date.now())
     const dataPath = storage.join(directory, 'data')
     const opened = storage.open(dataPath)
     this.home.keep(opened)

@@ -2,11 +2,7 @@
  * Group commit: all commits of one turn of the event loop become durable with one write and one fdatasync. Where that is
  * done aside, one is under way at a time, and the commits that arrive meanwhile share the next one.
  */
-
-/** Runs `work` in the next turn of the event loop. */
-export const nextTurn: (work: () => void) => void =
-  (globalThis as unknown as { setImmediate?: (work: () => void) => void }).setImmediate ??
-  (work => setTimeout(work, 0))
+import { nextTurn } from './timers.ts'
 
 /** Commits that become durable together. */
 interface Group {

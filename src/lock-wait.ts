@@ -1,5 +1,7 @@
 /** Waiting for the lock of a database that somebody else has open. */
+
 import { DatabaseLockedError } from './errors.ts'
+import { performance, setTimeout } from './timers.ts'
 
 /** Longest pause between two looks, in milliseconds. Short, so that who has waited long is as quick as who has just come. */
 const LONGEST_PAUSE_MS = 25
@@ -28,7 +30,7 @@ export const waitForLockAside = async <T>(
       return take()
     } catch (error) {
       const pause = wait.pause(error)
-      await new Promise(resolve => setTimeout(resolve, pause))
+      await new Promise<void>(resolve => setTimeout(resolve, pause))
       signal?.throwIfAborted()
     }
   }

@@ -3,12 +3,14 @@
  * no process alive. What it cannot remove now, because an open transaction holds it or its block is damaged, it passes
  * and comes back for later: after a tenth of a second, then after twice as long each time.
  */
+
 import { copyBytes } from './encoding.ts'
 import type { Engine } from './engine.ts'
 import { CorruptionError, LockConflictError } from './errors.ts'
 import { nextExpiry, passed } from './expiry.ts'
 import { SCAN_KEYS, TreeScan } from './index/tree-scan.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from './pager/bucket.ts'
+import { performance } from './timers.ts'
 import type { TransactionState } from './txn/transaction-state.ts'
 
 /** From the first time that passes to the sweep, and between two looks at a far time. */

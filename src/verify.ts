@@ -2,8 +2,10 @@
  * Checks a database as it stands: the files as they lie on the disk (block 0, the log, every block's checksum), then the
  * shape of the index as of a snapshot. Works in slices beside readers and writers of the same handle.
  */
+
 import type { Engine } from './engine.ts'
 import { XenonError } from './errors.ts'
+import { performance } from './timers.ts'
 import type { VerifyOptions, VerifyReport } from './types.ts'
 import { DiskCheck } from './verify-disk.ts'
 import { LogCheck } from './verify-log.ts'

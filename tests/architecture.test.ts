@@ -8,7 +8,7 @@ const root: string = fileURLToPath(new URL('../src', import.meta.url))
 
 /** From the bottom up. A name with an ending is a file of `src/`, one without is a folder. */
 const layers: readonly (readonly string[])[] = [
-  ['errors.ts', 'types.ts', 'encoding.ts', 'bytes.ts', 'callbacks.ts'],
+  ['errors.ts', 'types.ts', 'encoding.ts', 'bytes.ts', 'callbacks.ts', 'timers.ts'],
   ['storage'],
   ['pager'],
   ['log'],

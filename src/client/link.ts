@@ -8,9 +8,11 @@
  *    else nobody knows whether it was executed, so it is rejected and never repeated.
  * 3. A request that has timed out keeps its place in `sent` until its reply comes, which is dropped.
  */
+
 import { connect as connectPlain, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectSecure } from 'node:tls'
 import type { XenonError } from '../errors.ts'
+import { clearInterval, clearTimeout, nextTurn, performance, setInterval, setTimeout } from '../timers.ts'
 import { type Argument, CommandEncoder } from './encoder.ts'
 import { ConnectionError, closedError, ProtocolError, ServerError, TimeoutError } from './errors.ts'
 import { type Reply, ReplyReader } from './reader.ts'
@@ -238,7 +240,7 @@ export class Link {
   private flushSoon(): void {
     if (this.flushing) return
     this.flushing = true
-    setImmediate(() => {
+    nextTurn(() => {
       this.flushing = false
       this.flush()
     })

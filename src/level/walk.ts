@@ -1,7 +1,8 @@
 /** Goes through a range of a snapshot, in either direction, and can start again elsewhere in it. */
-import { nextTurn } from '../group-commit.ts'
+
 import type { RangeIterator } from '../range-iterator.ts'
 import type { Snapshot } from '../snapshot.ts'
+import { nextTurn } from '../timers.ts'
 import type { Range } from '../types.ts'
 import { guarded, LevelError } from './errors.ts'
 import { type Data, fromStored, toText } from './keys.ts'

@@ -6,7 +6,9 @@
  * it took: its end may have waited for the event loop. So the shortest of the last few counts, and no sync has to be
  * done in line to find out that the disk has become fast.
  */
+
 import type { Storage } from '../storage/storage.ts'
+import { performance } from '../timers.ts'
 
 /** Syncs that take longer go aside, and those that take less come back: between the two it stays as it is. */
 const LONG_MS = 1

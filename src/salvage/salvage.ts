@@ -9,15 +9,16 @@
  *   undo     what was never committed taken back, record by record         unfinished.ts
  *   target   written in batches, verified, and only then given its name    target.ts
  */
+
 import { isBytes } from '../bytes.ts'
 import { requireProgress } from '../callbacks.ts'
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
-import { nextTurn } from '../group-commit.ts'
 import { waitForLockAside } from '../lock-wait.ts'
 import { resolveOptions } from '../options.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime } from '../pager/bucket.ts'
 import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import { nextTurn, performance } from '../timers.ts'
 import type { SalvageOptions, SalvagePhase, SalvageReport } from '../types.ts'
 import { Blocks } from './blocks.ts'
 import { Collector, type FoundRecord } from './collect.ts'

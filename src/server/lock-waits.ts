@@ -2,7 +2,9 @@
  * Commands outside of transactions that have met the lock of one: they hold nothing themselves, and are tried again
  * when a transaction has ended, in the order in which they came.
  */
+
 import { LockConflictError } from '../errors.ts'
+import { nextTurn, setTimeout } from '../timers.ts'
 import { discardQueue } from './commands/transactions.ts'
 import type { Command } from './commands/types.ts'
 import { replyFor } from './errors.ts'
@@ -44,7 +46,7 @@ export class LockWaits {
   wake(): void {
     if (this.soon || this.waiters.length === 0) return
     this.soon = true
-    setImmediate(() => {
+    nextTurn(() => {
       this.soon = false
       this.tryAll()
     })

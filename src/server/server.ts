@@ -13,6 +13,7 @@ import { createServer as createPlainServer, type Socket, type Server as SocketSe
 import { createServer as createTlsServer } from 'node:tls'
 import type { Database } from '../database.ts'
 import { InvalidArgumentError, isError } from '../errors.ts'
+import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '../timers.ts'
 import { Keyspace } from './keyspace.ts'
 import { LockWaits } from './lock-waits.ts'
 import { Log } from './log.ts'
@@ -207,7 +208,7 @@ export class Server {
     this.toSend.push(session)
     if (this.scheduled) return
     this.scheduled = true
-    setImmediate(this.endTurn)
+    nextTurn(this.endTurn)
   }
 
   private readonly endTurn = (): void => {
@@ -255,7 +256,7 @@ export class Server {
     this.log.error('the storage has failed', {
       error: isError(error) ? error.message : String(error),
     })
-    setImmediate(() => {
+    nextTurn(() => {
       for (const session of [...this.sessions.values()]) session.destroy('the storage has failed')
       void this.close()
     })

@@ -4,7 +4,9 @@
  * Requests are executed as they arrive, but their replies stay here until the server says `send`, after the writes of
  * their turn have become durable: in `pending`, and from the end of the turn on in `sealed`.
  */
+
 import type { Socket } from 'node:net'
+import { clearTimeout, nextTurn, setTimeout } from '../timers.ts'
 import type { QueuedCall } from './calls.ts'
 import { execute } from './execute.ts'
 import type { Interactive } from './interactive.ts'
@@ -262,7 +264,7 @@ export class Session implements KeyWatcher {
       this.closing = true
       socket.end()
       this.linger ??= setTimeout(() => socket.destroy(), LINGER_MS)
-    } else if (this.stopped && this.unsent < pauseOutputBytes) setImmediate(() => this.goOn())
+    } else if (this.stopped && this.unsent < pauseOutputBytes) nextTurn(() => this.goOn())
     return writableLength === 0
   }
 

@@ -6,8 +6,10 @@
  * A deadlock is found when it would arise: the waiting transactions and those they wait for form a graph, and a wait
  * that would close a circle in it ends the youngest transaction of the circle.
  */
+
 import { type Bounds, isBytes } from '../bytes.ts'
 import { DeadlockError, LockConflictError } from '../errors.ts'
+import { clearTimeout, setTimeout } from '../timers.ts'
 import type { LockTable } from './locks.ts'
 import { isWithin } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'

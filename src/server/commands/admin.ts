@@ -1,4 +1,5 @@
 /** INFO, MEMORY, SAVE, SHUTDOWN, TIME. */
+import { nextTurn, performance } from '../../timers.ts'
 import { CommandError, replyFor, SYNTAX } from '../errors.ts'
 import { infoText } from '../info.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../request.ts'
@@ -43,7 +44,7 @@ const save: Handler = session => {
 const bgsave: Handler = (session, request) => {
   if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'schedule')))
     throw new CommandError(SYNTAX)
-  setImmediate(() => {
+  nextTurn(() => {
     checkpoint(session).catch(error =>
       session.server.log.error('checkpoint failed', { error: String(error) }),
     )
@@ -63,7 +64,7 @@ const shutdown: Handler = (session, request) => {
   if (given('abort') || (given('save') && given('nosave'))) throw new CommandError(SYNTAX)
   session.server.log.info('shutdown', { client: session.id })
   session.endSoon()
-  setImmediate(() => void session.server.close())
+  nextTurn(() => void session.server.close())
 }
 
 export const admin: Handlers = {

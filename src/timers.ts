@@ -1,0 +1,49 @@
+/**
+ * Timers and the clock for durations, as they were when the package was loaded. Tests put timers and clocks of their own in
+ * the place of the global ones (`vi.useFakeTimers`, `jest.useFakeTimers`, `mock.timers.enable`), and nothing that waits for
+ * a lock, a disk or the next turn may hang when nobody advances those. What follows the time of day is not here: a time to
+ * live, and the sweep of what has expired.
+ */
+const real = globalThis as unknown as {
+  setTimeout: typeof globalThis.setTimeout
+  clearTimeout: typeof globalThis.clearTimeout
+  setInterval: typeof globalThis.setInterval
+  clearInterval: typeof globalThis.clearInterval
+  setImmediate?: (work: () => void) => unknown
+  performance: { now(): number }
+}
+
+/** What is called, for tests that want steady time. */
+export const timers: {
+  setTimeout: typeof globalThis.setTimeout
+  clearTimeout: typeof globalThis.clearTimeout
+} = {
+  setTimeout: real.setTimeout.bind(globalThis) as typeof globalThis.setTimeout,
+  clearTimeout: real.clearTimeout.bind(globalThis) as typeof globalThis.clearTimeout,
+}
+
+export const setTimeout = (
+  work: () => void,
+  milliseconds?: number,
+): ReturnType<typeof globalThis.setTimeout> => timers.setTimeout(work, milliseconds)
+
+export const clearTimeout = (timer: ReturnType<typeof globalThis.setTimeout> | undefined): void =>
+  timers.clearTimeout(timer)
+
+export const setInterval: typeof globalThis.setInterval = real.setInterval.bind(
+  globalThis,
+) as typeof globalThis.setInterval
+
+export const clearInterval: typeof globalThis.clearInterval = real.clearInterval.bind(
+  globalThis,
+) as typeof globalThis.clearInterval
+
+export const performance: { now: () => number } = {
+  now: real.performance.now.bind(real.performance),
+}
+
+const immediate = real.setImmediate?.bind(globalThis)
+
+/** Runs `work` in the next turn of the event loop. */
+export const nextTurn: (work: () => void) => void =
+  immediate === undefined ? work => setTimeout(work, 0) : work => void immediate(work)
