@@ -137,7 +137,9 @@ export class Compactor {
 
   /** Lets others go first now and then. Goes on when no transaction is open, whose undo knows block numbers. */
   private async turn(): Promise<void> {
+    const { room } = this.engine
     if (performance.now() - this.sliceStart >= SLICE_MS) await this.pause()
+    if (room.tight) room.admit(false)
   }
 
   private async pause(): Promise<void> {

@@ -18,7 +18,9 @@ import { Engine } from './engine.ts'
 import {
   DatabaseLockedError,
   DeadlockError,
+  DiskFullError,
   InvalidArgumentError,
+  isFull,
   StorageError,
   shown,
   WriteConflictError,
@@ -28,6 +30,7 @@ import { checkedTtl } from './expiry.ts'
 import { GroupCommit } from './group-commit.ts'
 import { KEYS_AHEAD } from './index/keys-ahead.ts'
 import { waitForLock, waitForLockAside } from './lock-wait.ts'
+import { Reserve } from './log/reserve.ts'
 import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
 import { boundBytes, resolveRange } from './range.ts'
 import { RangeCursor, type RangeIterator } from './range-iterator.ts'
@@ -70,6 +73,8 @@ import { checkedBuffer, type Watcher, Watching } from './watch.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
+/** What the reserve gives for a lock. */
+const LOCK_BYTES = 65536
 /** Fewer operations than this at once are not worth looking ahead for. */
 const LOOK_AHEAD_FROM = 4
 
@@ -83,7 +88,8 @@ export class Database<V = string> {
   private readonly sweeper: Sweeper
   private readonly watching: Watching<V>
   private readonly storage: Storage
-  private readonly readOnly: boolean
+  /** Opened for reading alone. */
+  readonly readOnly: boolean
   private readonly lockTimeout: number
   private readonly admission: Admission = new Admission(nextTurn)
   private readonly binaryKeys: boolean
@@ -444,7 +450,7 @@ export class Database<V = string> {
       binaryKeys: this.binaryKeys,
       check: () => this.check(),
       checkWritable: () => this.checkWritable(),
-      makeDurable: () => this.groupCommit.begin(),
+      makeDurable: () => (this.readOnly ? undefined : this.groupCommit.begin()),
       expires: time => this.sweeper.schedule(time),
     })
   }
@@ -754,9 +760,10 @@ export const openOn = <V = string>(
   const options = resolveOptions(given, defaultStorage)
   const { storage } = options
   const home = storage.resolve?.(directory) ?? directory
-  prepareDirectory(storage, home, options)
-  const lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
+  let lock: DirectoryLock | undefined
   try {
+    prepareDirectory(storage, home, options)
+    lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
     const exists = dataExists(storage, home)
     if (exists && options.errorIfExists) throw existing(directory)
     if (!exists) {
@@ -789,9 +796,18 @@ export const openOn = <V = string>(
     return new Database(directory, engine, options)
   } catch (error) {
     lock?.release()
-    throw error
+    throw roomless(error, directory)
   }
 }
+
+/** What `open` throws on a full disk. */
+const roomless = (error: unknown, directory: string): unknown =>
+  error instanceof StorageError && isFull(error)
+    ? new DiskFullError(
+        `${directory} cannot be opened for writing, since its disk is full (${error.message}); free 1 MiB on it, or open it with readOnly`,
+        { cause: error },
+      )
+    : error
 
 const requireBlockSize = <V>(engine: Engine, options: ResolvedOptions<V>): void => {
   const { blockSize } = engine.metadata.identity
@@ -850,9 +866,17 @@ const takeLock = <V>(
   try {
     return storage.lock(directory, { takeover })
   } catch (error) {
+    // The lock takes a block, which the reserve gives.
+    if (!readOnly && isFull(error) && reserveOf(storage, directory)?.giveUp(LOCK_BYTES))
+      return storage.lock(directory, { takeover })
     if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
     throw error
   }
+}
+
+const reserveOf = (storage: Storage, directory: string): Reserve | undefined => {
+  const log = storage.join(directory, 'log')
+  return storage.kind(log) === 'directory' ? new Reserve(storage, log) : undefined
 }
 
 const missing = (directory: string): XenonError =>

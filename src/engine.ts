@@ -12,7 +12,7 @@ import { BufferPool } from './buffer/pool.ts'
 import { BlockVersions } from './buffer/versions.ts'
 import { Arena, alignUp } from './bytes.ts'
 import { notADirectory } from './create.ts'
-import { CorruptionError, InvalidArgumentError, XenonError } from './errors.ts'
+import { CorruptionError, DiskFullError, InvalidArgumentError, XenonError } from './errors.ts'
 import type { ExpiredKeys } from './expired-keys.ts'
 import { FreeBlocks } from './freelist/blocks.ts'
 import { ChangedPlaces } from './index/changed-places.ts'
@@ -29,12 +29,14 @@ import { SCAN_KEYS, ScanRoom } from './index/tree-scan.ts'
 import { UndoKind } from './log/format.ts'
 import { Health } from './log/health.ts'
 import { LogReader } from './log/reader.ts'
+import { Reserve } from './log/reserve.ts'
 import { LogSegments, type Segment } from './log/segments.ts'
 import { LogWriter } from './log/writer.ts'
 import { DataFile } from './pager/data-file.ts'
 import { EXPIRY_ROOT, ORDERED_ROOT } from './pager/layout.ts'
 import { Metadata } from './pager/metadata.ts'
 import { MAX_TREE_KEY_BYTES } from './pager/node.ts'
+import { Room } from './room.ts'
 import { closeAll, closeAllQuietly } from './storage/close-all.ts'
 import { Home } from './storage/home.ts'
 import type { DirectoryLock, Storage } from './storage/storage.ts'
@@ -52,6 +54,8 @@ const LIST_SCRATCH_BYTES = 1024
 const SCAN_SCRATCH_BYTES = 65536
 const TREE_KEY_SCRATCH: number = alignUp(MAX_TREE_KEY_BYTES, 64)
 const PAGE = 4096
+/** What taking back one change takes of the log besides the record itself, about. */
+const UNDO_RECORD_BYTES = 256
 /** What the files with images of blocks may take, as a share of checkpointBytes. */
 const IMAGES_SHARE = 0.375
 /**
@@ -94,6 +98,7 @@ export class Engine {
   readonly checkpointer: Checkpointer
   readonly view: CommittedView
   readonly changedPlaces: ChangedPlaces
+  readonly room: Room
   readonly recovery: RecoveryReport
   /** Position and size of the scratch for the field of a record to be written. */
   readonly fieldAt: number
@@ -230,7 +235,20 @@ export class Engine {
         tornTailBytes: analysis.end.tornBytes,
         milliseconds: 0,
       }
+      this.room = new Room(
+        {
+          pool,
+          log,
+          file: this.file,
+          metadata,
+          transactions,
+          checkpointer: this.checkpointer,
+        },
+        directory,
+        new Reserve(storage, segments.directory, this.home),
+      )
       this.recover(reader, analysis, dataPath, blockAt, options.onRecovery ?? (() => {}))
+      if (!readOnly) this.room.begin()
       this.recovery.milliseconds = performance.now() - started
     } catch (error) {
       closeAllQuietly([images, segments, opened])
@@ -310,18 +328,27 @@ export class Engine {
     undoLosers(this.transactions, analysis)
     // What was recovered for reading alone stays in memory, in the pool and in the storage over the files.
     if (this.readOnly) return
-    this.checkpointer.run(({ done, total: blocks }) => report({ phase: 'write', done, total: blocks }))
+    this.room.begin()
+    try {
+      this.checkpointer.run(({ done, total: blocks }) => report({ phase: 'write', done, total: blocks }))
+    } catch (error) {
+      // The blocks stay in the pool, and the log is kept: it can be read, and records can be deleted.
+      if (!(error instanceof DiskFullError)) throw error
+    }
   }
 
   /** A file that is refused is left as it was: what recovery would stumble over is looked for before it writes. */
   private checkRecovery(redo: Redo, analysis: Analysis): void {
     redo.check()
     const { key } = this.index
+    let undoBytes = 0
     checkUndo(this.log, analysis, (log, undo) => {
       if (undo.kind === UndoKind.allocate) return
       key.copy(log, undo.key, undo.keyLength)
       probeWay(this.pool, key, block => analysis.changed.has(block))
+      undoBytes += UNDO_RECORD_BYTES + undo.keyLength + undo.fieldLength
     })
+    if (!this.readOnly) this.room.requireToRecover(undoBytes)
   }
 
   /**
@@ -387,6 +414,26 @@ export class Engine {
     transactions.finish(state)
   }
 
+  private lastCheckpoint(): void {
+    const { checkpointer, file, metadata, log, pool } = this
+    try {
+      checkpointer.run()
+    } catch (error) {
+      // On a full disk the log is kept, from which the next open recovers what could not be written.
+      if (!(error instanceof DiskFullError)) throw error
+      log.sync()
+      return
+    }
+    // The other copy of the state too, so that damage to one never brings back an older one.
+    file.writeState(metadata)
+    file.sync()
+    // A rollback that failed still needs the log from its first record on.
+    if (metadata.redoLsn >= log.syncedLsn) {
+      log.segments.shrink()
+      pool.images.shrink()
+    }
+  }
+
   /** A last checkpoint, unless nothing was written; then the files are closed and the lock released. */
   close(): void {
     if (this.closed) return
@@ -395,16 +442,9 @@ export class Engine {
     try {
       if (!this.readOnly) this.requirePlace()
       if (this.health.failure === undefined && !this.readOnly && this.log.records > 0) {
-        this.checkpointer.run()
-        // The other copy of the state too, so that damage to one never brings back an older one.
-        this.file.writeState(this.metadata)
-        this.file.sync()
-        // A rollback that failed still needs the log from its first record on.
-        if (this.metadata.redoLsn >= this.log.syncedLsn) {
-          this.log.segments.shrink()
-          this.pool.images.shrink()
-        }
+        this.lastCheckpoint()
       }
+      if (this.health.failure === undefined && !this.readOnly) this.room.end()
     } finally {
       try {
         closeAll([this.pool.images, this.log.segments, this.file.file])

@@ -18,6 +18,7 @@ export type XenonErrorCode =
   | 'XENON_TRANSACTION_ENDED'
   | 'XENON_CORRUPT'
   | 'XENON_IO'
+  | 'XENON_FULL'
   | 'XENON_FAILED'
   | 'XENON_MOVED'
   | 'XENON_NOT_SUPPORTED'
@@ -181,4 +182,24 @@ export const shown = (value: unknown): string => {
   } catch {
     return typeof value
   }
+}
+
+/**
+ * There is no room on the disk for what was asked. It was refused before it changed anything: reads go on, so do deletes
+ * while there is room for their log, and everything does by itself once there is room again.
+ */
+export class DiskFullError extends XenonError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('XENON_FULL', message, options)
+  }
+}
+
+/** The system's codes for want of room: on the disk, of a quota, within the limit of a file's size. */
+const FULL_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EFBIG']
+
+/** True if the system had no room, however deep that lies among the causes of the error. */
+export const isFull = (error: unknown): boolean => {
+  for (let at = error, depth = 0; isError(at) && depth < 8; at = at.cause, depth++)
+    if (at instanceof DiskFullError || FULL_CODES.includes((at as { code?: unknown }).code)) return true
+  return false
 }

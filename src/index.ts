@@ -47,6 +47,7 @@ export {
   DatabaseLockedError,
   DeadlockError,
   DecodeError,
+  DiskFullError,
   EncodeError,
   InvalidArgumentError,
   LockConflictError,

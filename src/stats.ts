@@ -10,6 +10,7 @@ export const collectStats = (
   directory: string,
   durability: Durability,
 ): Stats => {
+  const { room } = engine
   const { metadata, file, pool, log, transactions, checkpointer, structure, index, free } = engine
   return {
     directory,
@@ -44,6 +45,12 @@ export const collectStats = (
       images: pool.images.count,
     },
     fsyncs: log.segments.fsyncs + pool.images.fsyncs + file.fsyncs,
+    disk: {
+      free: storage.freeBytes?.(directory),
+      full: room.tight,
+      reserve: room.reserve.bytes,
+      refused: room.refused,
+    },
     transactions: {
       open: transactions.open.size,
       commits: transactions.commits,

@@ -387,7 +387,8 @@ export class Store<V> {
   }
 
   private putAlone(key: Key, value: V, expiresAt: number): void {
-    const { transactions, index } = this.engine
+    const { transactions, index, room } = this.engine
+    if (room.tight) room.admit(true)
     this.encode(key, value, expiresAt)
     index.key.set(key)
     if (typeof key !== 'string') this.requireText()
@@ -412,9 +413,11 @@ export class Store<V> {
   }
 
   putUntilIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
+    const { index, room } = this.engine
+    if (room.tight) room.admit(true)
     try {
       this.encode(key, value, expiresAt)
-      this.engine.index.key.set(key)
+      index.key.set(key)
       if (typeof key !== 'string') this.requireText()
       this.store(state)
     } finally {
@@ -439,6 +442,8 @@ export class Store<V> {
     bytes: Uint8Array,
     expiresAt: number,
   ): void {
+    const { room } = this.engine
+    if (room.tight) room.admit(true)
     this.flags = (flags & COMPRESSED) | (expiresAt === 0 ? 0 : RecordFlag.expires)
     this.expiresAt = expiresAt
     this.length = this.encoder.replace(bytes)
@@ -505,6 +510,7 @@ export class Store<V> {
       index.put(state, this.flags, start, this.valueAt + this.length - start)
       return
     }
+    this.engine.room.admitValue(this.length)
     const before = transactions.savepoint(state)
     try {
       const pointer = large.write(state, this.encoder.spill(this.length))
@@ -524,7 +530,8 @@ export class Store<V> {
 
   /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
   delete(key: Key): { removed: boolean; found: boolean } {
-    const { transactions, index } = this.engine
+    const { transactions, index, room } = this.engine
+    if (room.tight) room.admit(false)
     index.key.set(key)
     let outcome = index.remove(transactions.autocommit)
     if (outcome === Outcome.needsTransaction) {
@@ -539,8 +546,10 @@ export class Store<V> {
   }
 
   deleteIn(state: TransactionState, key: Key): boolean {
-    this.engine.index.key.set(key)
-    return this.engine.index.remove(state) === Outcome.removed && this.removedWasThere
+    const { index, room } = this.engine
+    if (room.tight) room.admit(false)
+    index.key.set(key)
+    return index.remove(state) === Outcome.removed && this.removedWasThere
   }
 
   private get removedWasThere(): boolean {
@@ -558,7 +567,8 @@ export class Store<V> {
 
   /** The same with the exact time, 0 = never. */
   changeExpiryTime(state: TransactionState, key: Key, expiresAt: number): boolean {
-    const { arena, index, transactions } = this.engine
+    const { arena, index, transactions, room } = this.engine
+    if (room.tight) room.admit(true)
     index.key.set(key)
     const record = index.find()
     if (record === 0 || this.hasExpired(record)) {

@@ -78,6 +78,10 @@ export class Sweeper {
     if (engine.closed || engine.health.failure !== undefined) return
     try {
       engine.attend()
+      if (!engine.room.mayDelete()) {
+        this.retryLater()
+        return
+      }
       const before = engine.expired
       const isMore = this.slice()
       if (engine.expired > before) {

@@ -187,6 +187,17 @@ export interface Stats {
   }
   /** fdatasync calls in all, log and data. */
   fsyncs: number
+  /** Room on the disk. */
+  disk: {
+    /** Bytes that may still be written there; undefined where nobody can tell. */
+    free: number | undefined
+    /** What adds is refused now (`XENON_FULL`). */
+    full: boolean
+    /** Bytes of the reserve, which is kept for the day when nothing is free. */
+    reserve: number
+    /** Changes that were refused. */
+    refused: number
+  }
   transactions: {
     open: number
     commits: number

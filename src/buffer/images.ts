@@ -8,8 +8,10 @@
  *      file.
  *  I3  The log is synced through the LSNs of the blocks before their images are written; the batch says how far that
  *      was, so that recovery knows which images the log goes on from.
+ *  I4  A file that may not grow any more, since the disk is full, is filled again and again as far as it goes.
  */
 import type { Arena } from '../bytes.ts'
+import { isFull } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { closeAll } from '../storage/close-all.ts'
@@ -20,6 +22,8 @@ import { batchHeaderBytes, encodeBatchHeader, IMAGE_FILES, MAX_BATCH_BLOCKS } fr
 /** Fewest blocks that a file has room for. */
 const LEAST_BLOCKS = 16
 const MOST_BYTES = 16777216
+/** What a file may take on a disk that is nearly full. */
+const LEAST_GROWN = 65536
 /** What a clean close leaves of each file. */
 const CLOSED_BYTES = 65536
 const PAGE = 65536
@@ -30,6 +34,8 @@ interface Half {
   generation: number
   /** The lowest LSN that one of its batches names; Infinity while it has none. */
   beginLsn: number
+  /** Bytes that it may take now. */
+  limit: number
   /** `DataFile.writes` after the last write in place under its guard (I2). */
   usedAt: number
   /** Blocks that are about to be written in place rely on it. */
@@ -73,6 +79,28 @@ export class BlockImages {
     this.capacity = Math.max(least, Math.min(MOST_BYTES, Math.floor(bytes / 2)))
   }
 
+  /** How many bytes more each file may take now: the disk may have no room for all that they want (I4). */
+  mayGrow(bytes: number): void {
+    for (const half of this.halves)
+      half.limit = Math.min(this.capacity, Math.max((half.file?.size() ?? 0) + bytes, this.leastBytes))
+  }
+
+  /** Bytes with which a file can do. */
+  get leastBytes(): number {
+    return Math.max(LEAST_GROWN, batchHeaderBytes(1) + this.data.blockSize)
+  }
+
+  /** The disk is full: true if that was not known. */
+  private confine(): boolean {
+    let isNew = false
+    for (const half of this.halves) {
+      const size = half.file?.size() ?? 0
+      if (half.limit > size) isNew = true
+      half.limit = Math.min(half.limit, size)
+    }
+    return isNew
+  }
+
   /** Bytes that the files take. */
   get bytes(): number {
     return this.halves.reduce((sum, { file }) => sum + (file?.size() ?? 0), 0)
@@ -82,6 +110,8 @@ export class BlockImages {
   room(wanted: number): number {
     const rest = this.rest()
     if (!this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)) this.begin()
+    // Where there was no room for the other file, this one has to do, once it is free.
+    if (this.rest() === 0) this.begin()
     return this.rest()
   }
 
@@ -110,13 +140,24 @@ export class BlockImages {
     return false
   }
 
-  /** Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. */
-  write(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: number): void {
-    const { half, file } = this.append(blocks, bases, arena, syncedLsn)
+  /**
+   * Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. False if the disk was full:
+   * from now on there is room for what the files hold already (I4).
+   */
+  write(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: number): boolean {
+    let appended: { half: Half; file: File }
+    try {
+      appended = this.append(blocks, bases, arena, syncedLsn)
+    } catch (error) {
+      if (!isFull(error) || !this.confine()) throw error
+      return false
+    }
+    const { half, file } = appended
     file.sync()
     this.fsyncs++
     half.isRelied = true
     for (const block of blocks) this.note(block, half.generation)
+    return true
   }
 
   /** The same while others go on. The blocks are as they were when the log ended at `syncedLsn`. */
@@ -160,10 +201,12 @@ export class BlockImages {
     }
   }
 
-  /** Leaves little of the files, once the data file is synced and nothing relies on them. */
-  shrink(): void {
+  /** Leaves little of the files, once the data file is synced and nothing relies on them; `keeps` what they can do with. */
+  shrink(keeps: boolean = false): void {
+    const bytes = keeps ? this.leastBytes : 0
     for (const half of this.halves) {
-      if (half.file !== undefined && half.file.size() > CLOSED_BYTES) half.file.truncate(0)
+      if (half.file !== undefined && half.file.size() > Math.max(CLOSED_BYTES, bytes))
+        half.file.truncate(bytes)
       half.generation = 0
     }
     this.isBegun = false
@@ -182,7 +225,7 @@ export class BlockImages {
   /** Blocks that one more batch in the current file can hold. */
   private rest(): number {
     const { blockSize } = this.data
-    const bytes = this.capacity - this.position
+    const bytes = Math.min(this.capacity, this.halves[this.current]!.limit) - this.position
     let blocks = Math.min(MAX_BATCH_BLOCKS, Math.floor(bytes / blockSize))
     while (blocks > 0 && batchHeaderBytes(blocks) + blocks * blockSize > bytes) blocks--
     return blocks
@@ -232,4 +275,11 @@ export class BlockImages {
   }
 }
 
-const newHalf = (): Half => ({ file: undefined, generation: 0, beginLsn: 0, usedAt: 0, isRelied: false })
+const newHalf = (): Half => ({
+  file: undefined,
+  generation: 0,
+  beginLsn: 0,
+  usedAt: 0,
+  isRelied: false,
+  limit: Number.POSITIVE_INFINITY,
+})

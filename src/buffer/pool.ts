@@ -15,7 +15,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { Arena } from '../bytes.ts'
-import { CorruptionError, XenonError } from '../errors.ts'
+import { CorruptionError, DiskFullError, isFull, XenonError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
@@ -65,6 +65,8 @@ export class BufferPool {
   asOf = 0
   readonly versions: BlockVersions
   readonly images: BlockImages
+  /** Blocks could not be written, since the disk is full; true if there is some room now, for another attempt. */
+  onFull: () => boolean = () => false
   /** Blocks at or beyond this number do not exist. */
   limit: () => number = () => 0
   private readonly file: DataFile
@@ -362,7 +364,16 @@ export class BufferPool {
     try {
       for (let from = 0; from < due.length; ) from += this.writePart(due, from)
     } catch (error) {
-      throw this.health.fail(error)
+      if (!isFull(error)) throw this.health.fail(error)
+      if (this.onFull()) {
+        this.writeBack(due)
+        return
+      }
+      // Nothing is lost: what has not been written stays dirty, and the log has it.
+      throw new DiskFullError(
+        `there is no room to write changed blocks: ${(error as Error).message}; reads go on; free some space on the disk`,
+        { cause: error },
+      )
     }
   }
 
@@ -370,6 +381,7 @@ export class BufferPool {
   private writePart(blocks: readonly number[], from: number): number {
     const { images, file, arena } = this
     const room = images.room(blocks.length - from)
+    if (room === 0) throw new DiskFullError('for images of blocks that are to be written in place')
     const part: number[] = []
     const bases: number[] = []
     const exposed: number[] = []
@@ -387,7 +399,7 @@ export class BufferPool {
       part.push(block)
       bases.push(base)
     }
-    if (exposed.length > 0) images.write(exposed, exposedBases, arena, this.log.syncedLsn)
+    if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, this.log.syncedLsn)) return 0
     try {
       this.writeRuns(part, bases)
     } finally {
@@ -434,7 +446,9 @@ export class BufferPool {
       for (let from = 0; from < due.length && isCurrent(); )
         from += await this.writeCopies(copies, from, isCurrent)
     } catch (error) {
-      throw health.fail(error)
+      if (!isFull(error) || health.failure !== undefined) throw health.fail(error)
+      // What has not been written stays dirty; nothing more is done aside while there is so little room.
+      this.onFull()
     } finally {
       for (const { block, frame } of copies.blocks)
         if (this.frameOf(block) === frame && this.pins[frame]! > 0) this.unpin(this.position(frame))
@@ -446,6 +460,7 @@ export class BufferPool {
     const { images, basisLsn } = this
     const room = await images.roomAside(copies.blocks.length - from)
     if (!isCurrent()) return 0
+    if (room === 0) throw new DiskFullError('for images of blocks that are to be written in place')
     const part: CopiedBlock[] = []
     const exposed: CopiedBlock[] = []
     for (const copy of copies.blocks.slice(from)) {
@@ -580,25 +595,56 @@ export class BufferPool {
   /** Frees a batch of the least recently used frames: one log flush, writes in block order. */
   private evict(): void {
     this.lru ??= this.buildLru()
-    const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 2))
-    const victims: number[] = []
-    for (const frame of this.lru.rkeys()) {
-      if (this.pins[frame] !== 0) continue
-      victims.push(frame)
-      if (victims.length === wanted) break
-    }
+    let victims = this.coldest(this.lru, () => true)
     if (victims.length === 0)
       throw new XenonError(
         'XENON_INVALID_ARGUMENT',
         'every frame of the buffer pool is pinned; raise cacheBytes',
       )
-    this.writeBack(victims.map(frame => this.blockOf[frame]!).sort((a, b) => a - b))
+    try {
+      this.writeBackFrames(victims)
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error
+      victims = this.victimsOnFullDisk(this.lru)
+      if (victims.length === 0) throw error
+    }
     for (const frame of victims) {
       this.lru.delete(frame)
       this.release(frame)
     }
     this.evictions += victims.length
     this.epoch++
+  }
+
+  /** The least recently used frames of a kind, as many as are evicted together. */
+  private coldest(lru: LRUCache<number, number>, isWanted: (frame: number) => boolean): number[] {
+    const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 2))
+    const found: number[] = []
+    for (const frame of lru.rkeys()) {
+      if (this.pins[frame] !== 0 || !isWanted(frame)) continue
+      found.push(frame)
+      if (found.length === wanted) break
+    }
+    return found
+  }
+
+  /** What need not be written, or can be without making the file longer. */
+  private victimsOnFullDisk(lru: LRUCache<number, number>): number[] {
+    const clean = this.coldest(lru, frame => this.dirty[frame] === 0)
+    if (clean.length > 0) return clean
+    const end = Math.floor(this.file.file.size() / this.blockSize)
+    const inPlace = this.coldest(lru, frame => this.blockOf[frame]! < end)
+    try {
+      this.writeBackFrames(inPlace)
+      return inPlace
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error
+      return inPlace.filter(frame => this.dirty[frame] === 0)
+    }
+  }
+
+  private writeBackFrames(frames: readonly number[]): void {
+    this.writeBack(frames.map(frame => this.blockOf[frame]!).sort((a, b) => a - b))
   }
 
   private buildLru(): LRUCache<number, number> {

@@ -4,7 +4,7 @@
  * for a group of the new one; its bytes stay allocated, which makes the fdatasync of a commit cheap.
  */
 import { alignUp, readU64, toHex, writeU64 } from '../bytes.ts'
-import { CorruptionError } from '../errors.ts'
+import { CorruptionError, isFull } from '../errors.ts'
 import { closeAll } from '../storage/close-all.ts'
 import { type Home, requireInPlace } from '../storage/home.ts'
 import type { File, Storage } from '../storage/storage.ts'
@@ -71,6 +71,14 @@ export class LogSegments {
 
   get count(): number {
     return this.active.length + this.spare.length
+  }
+
+  /** Bytes of segments that the log can be written to without taking anything from the disk. */
+  bytesAhead(lsn: number): number {
+    const { current } = this
+    const inCurrent =
+      current === undefined ? 0 : current.allocated - SEGMENT_HEADER_BYTES - (lsn - current.startLsn)
+    return this.spare.reduce((sum, segment) => sum + segment.allocated, Math.max(0, inCurrent))
   }
 
   /** Opens every segment that belongs to this database and orders them by LSN. */
@@ -145,6 +153,7 @@ export class LogSegments {
           } catch (error) {
             // The group itself is written; on a disk this full, those that follow take what the zeros did get.
             if (!isFull(error)) throw error
+            segment.allocated = Math.max(end, segment.file.size())
           }
         }
       }
@@ -348,6 +357,3 @@ export const readSegmentHeader = (
   })
   return header
 }
-
-const isFull = (error: unknown): boolean =>
-  ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as { cause?: { code?: string } }).cause?.code ?? '')

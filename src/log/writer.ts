@@ -8,10 +8,11 @@
  *  L1  After `reserve(n)` the building of up to n bytes cannot fail, so a block may be changed first.
  *  L2  A group begins on a fresh sector if the bytes before it were synced, or are being synced: the log is filled up to
  *      that sector before a sync aside, whose end a reader could not tell from the header of the next group.
- *  L3  A failed write or sync is never retried: `health` fails and everything after it is refused.
+ *  L3  A failed sync is never retried, nor is a failed write, but for one that found the disk full: that is done once
+ *      more if `onFull` has found room for it. Otherwise `health` fails and everything after it is refused.
  */
 import { Arena, writeU64 } from '../bytes.ts'
-import { CorruptionError } from '../errors.ts'
+import { CorruptionError, isFull } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 import {
   GROUP_HEADER_BYTES,
@@ -63,6 +64,13 @@ export class LogWriter {
    * when all of the log is synced; false: not now, but after the next sync.
    */
   onSegmentSynced: () => boolean = () => true
+  /** The disk is full: gives room for another attempt, or returns false. */
+  onFull: () => boolean = () => false
+  /** Bytes that the buffer gathers before they are written, at most `capacity`. */
+  fill: number
+  /** Called when the written log has reached `growthAt`. */
+  onGrowth: () => void = () => {}
+  growthAt: number = Number.POSITIVE_INFINITY
   private notedSegment: Segment | undefined
   private afterSegmentStart: (() => void) | undefined
   private parts = 0
@@ -90,6 +98,7 @@ export class LogWriter {
     this.arena = arena
     this.start = start
     this.capacity = capacity - PADDING_BYTES
+    this.fill = this.capacity
     this.segments = segments
     this.storage = storage
     this.health = health
@@ -106,7 +115,7 @@ export class LogWriter {
   /** Makes room for `bytes` of records (L1). */
   reserve(bytes: number): void {
     if (this.position === this.start) this.openGroup()
-    else if (this.position + bytes > this.start + this.capacity) {
+    else if (this.position + bytes > this.start + this.fill) {
       this.write()
       this.openGroup()
     }
@@ -249,32 +258,44 @@ export class LogWriter {
 
   private writeGroup(padded: boolean): void {
     this.health.check()
-    const { arena, start, segments } = this
-    const w = start >>> 2
-    let length = this.position - start
+    let length: number
     try {
-      const { afterSegmentStart } = this
-      const padding = padded ? this.paddingAt(this.groupLsn + length) : 0
-      if (afterSegmentStart !== undefined) {
-        this.afterSegmentStart = undefined
-        segments.startSegment(this.groupLsn)
-        afterSegmentStart()
-      } else if (!segments.hasRoom(this.groupLsn, length + padding)) segments.startSegment(this.groupLsn)
-      if (padded) length += this.pad(this.paddingAt(this.groupLsn + length))
-      arena.u32[w] = GROUP_MAGIC
-      arena.u32[w + 2] = length
-      arena.u32[w + 3] = segments.current!.salt
-      writeU64(arena.u32, w + 4, this.groupLsn)
-      writeU64(arena.u32, w + 6, this.syncedLsn)
-      arena.u32[w + 1] = this.storage.crc32(arena.window(start + 8, length - 8), 0)
-      segments.write(arena.u8, start, length, this.groupLsn, this.preallocate)
+      length = this.putGroup(padded)
     } catch (error) {
-      throw this.health.fail(error)
+      if (!isFull(error) || !this.onFull()) throw this.health.fail(error)
+      try {
+        length = this.putGroup(padded)
+      } catch (second) {
+        throw this.health.fail(second)
+      }
     }
     this.groups++
     this.bytes += length
     this.writtenLsn = this.groupLsn + length
-    this.position = start
+    this.position = this.start
+    if (this.writtenLsn >= this.growthAt) this.onGrowth()
+  }
+
+  /** Writes what is in the buffer as a group; done again it writes the same to the same place. Returns its length. */
+  private putGroup(padded: boolean): number {
+    const { arena, start, segments, afterSegmentStart } = this
+    const w = start >>> 2
+    let length = this.position - start
+    const padding = padded ? this.paddingAt(this.groupLsn + length) : 0
+    if (afterSegmentStart !== undefined) {
+      segments.startSegment(this.groupLsn)
+      this.afterSegmentStart = undefined
+      afterSegmentStart()
+    } else if (!segments.hasRoom(this.groupLsn, length + padding)) segments.startSegment(this.groupLsn)
+    if (padded) length += this.pad(this.paddingAt(this.groupLsn + length))
+    arena.u32[w] = GROUP_MAGIC
+    arena.u32[w + 2] = length
+    arena.u32[w + 3] = segments.current!.salt
+    writeU64(arena.u32, w + 4, this.groupLsn)
+    writeU64(arena.u32, w + 6, this.syncedLsn)
+    arena.u32[w + 1] = this.storage.crc32(arena.window(start + 8, length - 8), 0)
+    segments.write(arena.u8, start, length, this.groupLsn, this.preallocate)
+    return length
   }
 
   /** Bytes of a record that fills the sector in which the log would end at an LSN. */
@@ -422,6 +443,23 @@ export class LogWriter {
       afterSegmentStart()
     } catch (error) {
       throw health.fail(error)
+    }
+    return true
+  }
+
+  /**
+   * What follows goes to another segment, so that those before it can be given up. All of the log is synced; false if
+   * there is no room for a segment, or something in the way.
+   */
+  goOnInFreshSegment(): boolean {
+    if (this.afterSegmentStart !== undefined || this.position > this.start || !this.isSynced) return false
+    this.health.check()
+    try {
+      this.segments.startSegment(this.endLsn)
+      this.segments.sync()
+    } catch (error) {
+      if (isFull(error)) return false
+      throw this.health.fail(error)
     }
     return true
   }

@@ -24,6 +24,7 @@
  * and again without a turn of the event loop never lets a sync aside end.
  */
 import type { BufferPool } from '../buffer/pool.ts'
+import { DiskFullError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { DataFile } from '../pager/data-file.ts'
@@ -47,6 +48,10 @@ export class Checkpointer {
   count = 0
   /** Of `count`: whose syncs of the data file were all done aside. */
   endedAside = 0
+  /** Whether the disk has room for all that a checkpoint writes now. */
+  fits: () => boolean = () => true
+  /** There is so little room that nothing is to be done aside, where nobody can be told of the lack of it. */
+  isTight: () => boolean = () => false
   private readonly pool: BufferPool
   private readonly log: LogWriter
   private readonly file: DataFile
@@ -135,15 +140,35 @@ export class Checkpointer {
       }
       // The end of a checkpoint waits for what is under way aside.
       if ((this.isEnding || this.isWritten) && !this.completeOverdue()) return
+      if (this.pending === undefined && !this.fits()) {
+        this.putOff()
+        return
+      }
       if (this.stepsAside) {
         void this.stepAside().then(() => this.goOn())
         return
       }
-      this.step(this.stepBlocks, this.background)
+      try {
+        this.step(this.stepBlocks, this.background)
+      } catch (error) {
+        // What was committed is in the log: whoever has committed it is told nothing of a full disk.
+        if (!(error instanceof DiskFullError)) throw error
+        this.putOff()
+        return
+      }
     }
   }
 
-  /** A whole checkpoint while others go on; `turn` lets them. */
+  /** There is no room to write blocks: they stay dirty, and the log is kept. */
+  private putOff(): void {
+    this.pending = undefined
+    this.dueAt = this.log.endLsn + ASIDE_SHARE * this.checkpointBytes
+  }
+
+  /**
+   * A whole checkpoint while others go on; `turn` lets them.
+   * @throws DiskFullError if there is no room to write all blocks; the log is kept then.
+   */
   async runInSlices(
     turn: () => Promise<void>,
     onProgress?: (progress: { done: number; total: number }) => void,
@@ -151,6 +176,7 @@ export class Checkpointer {
     const { health } = this
     await this.settled()
     const { count } = this
+    this.requireFit()
     this.start(Number.POSITIVE_INFINITY)
     const total = this.pendingTotal
     // The steps are shared with whoever commits meanwhile; so is the end, and somebody may do all of it at once.
@@ -159,10 +185,11 @@ export class Checkpointer {
       onProgress?.({ done, total })
       if (this.stepping !== undefined) await this.stepping
       // Nobody waits for the steps, and what is unsynced may be much.
-      else if (this.background && this.pending !== undefined && !this.isWritten) await this.stepAside()
+      else if (this.background && this.pending !== undefined && !this.isWritten && !this.isTight())
+        await this.stepAside()
       else if (this.aside !== undefined && (this.pending === undefined || this.isWritten))
         await this.goingAside
-      else this.step(Math.min(this.stepBlocks, this.sliceBlocks), this.background)
+      else this.stepOrPutOff(Math.min(this.stepBlocks, this.sliceBlocks), this.background)
       await turn()
       health.check()
     }
@@ -177,15 +204,35 @@ export class Checkpointer {
     }
   }
 
-  /** A whole checkpoint, now. */
+  /**
+   * A whole checkpoint, now.
+   * @throws DiskFullError if there is no room to write all blocks; the log is kept then.
+   */
   run(onProgress?: (progress: { done: number; total: number }) => void): void {
     this.stepping = undefined
     this.completeAside()
     this.pending = undefined
+    this.requireFit()
     this.start(Number.POSITIVE_INFINITY)
     while (this.pending) {
       onProgress?.({ done: this.done, total: this.pendingTotal })
-      this.step(this.largeStepBlocks, false)
+      this.stepOrPutOff(this.largeStepBlocks, false)
+    }
+  }
+
+  private requireFit(): void {
+    if (this.fits()) return
+    throw new DiskFullError(
+      'the disk is full: there is no room for the blocks that a checkpoint would write; the log keeps them; free some space on it',
+    )
+  }
+
+  private stepOrPutOff(blocks: number, mayBeAside: boolean): void {
+    try {
+      this.step(blocks, mayBeAside)
+    } catch (error) {
+      if (error instanceof DiskFullError) this.putOff()
+      throw error
     }
   }
 
@@ -200,7 +247,7 @@ export class Checkpointer {
 
   /** The next step is one to be made aside. */
   private get stepsAside(): boolean {
-    if (!this.background || this.isOverdue || this.log.isSoonSynced) return false
+    if (!this.background || this.isOverdue || this.isTight() || this.log.isSoonSynced) return false
     return this.pending !== undefined && !this.isWritten
   }
 
