@@ -1,6 +1,6 @@
 /** Opening the database that a command names, as bytes: what they mean is the command's business. */
-import { StorageError } from '../errors.ts'
-import { type Database, open, type Snapshot } from '../index.ts'
+import { DiskFullError, StorageError } from '../errors.ts'
+import { type Database, nodeStorage, open, type Snapshot } from '../index.ts'
 import { waitForLockAside } from '../lock-wait.ts'
 import { opening } from './opening.ts'
 import { recoveryReporter } from './recovery.ts'
@@ -33,7 +33,10 @@ export async function withDatabase<R>(
   }
 }
 
-/** Where no lock can be written (a full disk, a read-only one), a database that was closed cleanly can still be read. */
+/** What a lock takes on any file system, and more. */
+const LOCK_BYTES = 65536
+
+/** Where nothing can be written (a full disk, a read-only one), a database can still be read, whether it was closed or not. */
 function openBytes(
   directory: string,
   { createIfMissing, onlyReads = false }: Access,
@@ -46,10 +49,13 @@ function openBytes(
     takeover,
     onRecovery: recoveryReporter(directory),
   } as const
+  // A command that only reads takes nothing of the reserve.
+  if (onlyReads && (nodeStorage.freeBytes?.(directory) ?? LOCK_BYTES) < LOCK_BYTES)
+    return open<Uint8Array>(directory, { ...options, readOnly: true })
   try {
     return open<Uint8Array>(directory, options)
   } catch (error) {
-    if (!onlyReads || !(error instanceof StorageError)) throw error
+    if (!onlyReads || !(error instanceof StorageError || error instanceof DiskFullError)) throw error
     try {
       return open<Uint8Array>(directory, { ...options, readOnly: true })
     } catch {

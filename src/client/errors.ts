@@ -8,6 +8,7 @@ const CODES: Readonly<Record<string, XenonErrorCode>> = {
   LOCKTIMEOUT: 'XENON_LOCK_CONFLICT',
   LOCKED: 'XENON_LOCK_CONFLICT',
   READONLY: 'XENON_READ_ONLY',
+  DISKFULL: 'XENON_FULL',
 }
 
 /** The server has answered with an error: `message` is its text as it came, `prefix` the first word (`ERR`). */

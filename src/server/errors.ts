@@ -1,5 +1,12 @@
 /** What a command answers when it cannot be done: the text as it goes over the wire, beginning with its code. */
-import { DeadlockError, isError, LockConflictError, WriteConflictError, XenonError } from '../errors.ts'
+import {
+  DeadlockError,
+  DiskFullError,
+  isError,
+  LockConflictError,
+  WriteConflictError,
+  XenonError,
+} from '../errors.ts'
 
 export class CommandError extends Error {
   override name = 'CommandError'
@@ -21,6 +28,7 @@ export const replyFor = (error: unknown): string => {
   if (error instanceof CommandError) return error.message
   if (error instanceof DeadlockError) return `DEADLOCK ${error.message}`
   if (error instanceof WriteConflictError) return `WRITECONFLICT ${error.message}`
+  if (error instanceof DiskFullError) return `DISKFULL ${error.message}`
   if (error instanceof LockConflictError) return `LOCKTIMEOUT ${error.message}`
   if (error instanceof XenonError)
     return error.code === 'XENON_READ_ONLY'

@@ -37,15 +37,20 @@ const sections: Readonly<Record<string, Section>> = {
     const { rss, heapUsed } = process.memoryUsage()
     return { used_memory: heapUsed, used_memory_rss: rss, maxmemory: 0, pool_bytes: db.stats().cache.bytes }
   },
-  persistence: ({ db, lastSave, failure }) => {
-    const { dataBytes, logBytesInUse, checkpoints, fsyncs } = db.stats()
+  persistence: ({ db, lastSave, failure, diskFull, reopened }) => {
+    const { dataBytes, logBytesInUse, checkpoints, fsyncs, disk } = db.stats()
     return {
       loading: 0,
       rdb_bgsave_in_progress: 0,
       rdb_last_save_time: lastSave,
       rdb_last_bgsave_status: 'ok',
       aof_enabled: 1,
-      aof_last_write_status: failure === undefined ? 'ok' : 'err',
+      aof_last_write_status: failure === undefined && !diskFull ? 'ok' : 'err',
+      disk_full: diskFull ? 1 : 0,
+      disk_free_bytes: disk.free ?? -1,
+      disk_reserve_bytes: disk.reserve,
+      disk_refused_writes: disk.refused,
+      database_reopened: reopened,
       durability: db.durability,
       data_bytes: dataBytes,
       log_bytes_in_use: logBytesInUse,

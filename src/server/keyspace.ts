@@ -1,4 +1,6 @@
 /** The records as commands see them: those of the database, or inside BEGIN those that the transaction sees. */
+
+import type { XenonError } from '../errors.ts'
 import { MAX_KEY_BYTES } from '../pager/layout.ts'
 import type { Records } from '../records.ts'
 import type { Transaction } from '../transaction.ts'
@@ -16,6 +18,8 @@ export class Keyspace {
   transaction: Transaction<Uint8Array> | undefined
   /** Keys that it has changed. */
   changed: Set<string> | undefined
+  /** What every change is refused with, while the database is open for reading alone. */
+  refusal: XenonError | undefined
   readonly records: Records<Uint8Array>
   private readonly maxValueBytes: number
   private readonly watchers: Map<string, Set<KeyWatcher>> = new Map()
@@ -69,9 +73,14 @@ export class Keyspace {
   put(key: Uint8Array, value: Uint8Array, expiresAt: number): void {
     if (!isKey(key)) throw new CommandError(`ERR a key has 1 to ${MAX_KEY_BYTES} bytes`)
     this.requireLength(value.length)
+    this.requireWritable()
     if (this.transaction === undefined) this.records.put(key, value, expiresAt)
     else this.transaction.putUntil(key, value, expiresAt)
     this.touch(key)
+  }
+
+  private requireWritable(): void {
+    if (this.refusal !== undefined) throw this.refusal
   }
 
   requireLength(bytes: number): void {
@@ -81,6 +90,7 @@ export class Keyspace {
 
   delete(key: Uint8Array): boolean {
     if (!isKey(key)) return false
+    this.requireWritable()
     const found = this.transaction === undefined ? this.records.delete(key) : this.transaction.delete(key)
     if (found) this.touch(key)
     return found
@@ -89,6 +99,7 @@ export class Keyspace {
   /** False if there is no such key, or (to take the time away with 0) none that expires. */
   changeExpiry(key: Uint8Array, expiresAt: number): boolean {
     if (!isKey(key)) return false
+    this.requireWritable()
     const changed =
       this.transaction === undefined
         ? this.records.changeExpiry(key, expiresAt)
@@ -104,6 +115,7 @@ export class Keyspace {
 
   /** Removes everything. Who watches a key that is not there notices nothing. */
   clear(): void {
+    this.requireWritable()
     const watched = [...this.watchers.keys()].filter(key => this.has(Buffer.from(key, 'latin1')))
     if (this.transaction === undefined) this.records.clear()
     else this.transaction.clear()

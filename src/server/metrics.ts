@@ -23,7 +23,7 @@ export const serveMetrics = async (server: Server, port: number): Promise<Metric
       answer(
         healthy ? 200 : 503,
         'application/json',
-        `${JSON.stringify({ status: healthy ? 'ok' : 'failed' })}\n`,
+        `${JSON.stringify({ status: healthy ? (server.diskFull ? 'disk full' : 'ok') : 'failed' })}\n`,
       )
     } else if (path === '/metrics')
       registry.metrics().then(
@@ -79,6 +79,9 @@ const registryOf = async (server: Server): Promise<import('prom-client').Registr
   gauge('data_bytes', 'Bytes of the data file', () => stats().dataBytes)
   gauge('log_bytes_in_use', 'Bytes of log that recovery would need', () => stats().logBytesInUse)
   gauge('cache_dirty_blocks', 'Blocks changed in memory', () => stats().cache.dirty)
+  gauge('disk_full', 'Writes are refused, since the disk is full', () => (server.diskFull ? 1 : 0))
+  gauge('disk_free_bytes', 'Bytes free on the file system of the database', () => stats().disk.free ?? -1)
+  counter('disk_refused_writes', 'Writes refused for want of room', () => stats().disk.refused)
   counter('commands', 'Commands processed', () => server.commandsProcessed)
   counter('connections', 'Connections accepted', () => server.connectionsReceived)
   counter('connections_refused', 'Connections refused', () => server.connectionsRefused)

@@ -1,6 +1,7 @@
 /** The options of `createServer`: checked, with their defaults. */
 import { resolve } from 'node:path'
 import { InvalidArgumentError } from '../errors.ts'
+import type { Reopen } from './stand-in.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
@@ -37,6 +38,11 @@ export interface ServerOptions {
   backupDirectory?: string
   /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
   metricsPort?: number
+  /**
+   * Opens the database again when its handle has failed because the disk was full, for reading only where `readOnly` says so;
+   * the server closes such a handle itself before it takes another. Without it the server ends.
+   */
+  reopen?: Reopen
   /** Default 'silent' for createServer, 'info' for `xenondb serve`. */
   logLevel?: LogLevel
   /** Takes each line of the log (JSON). Default: stderr. */
@@ -44,7 +50,10 @@ export interface ServerOptions {
 }
 
 export interface Settings
-  extends Required<Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort'>> {
+  extends Required<
+    Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort' | 'reopen'>
+  > {
+  reopen: Reopen | undefined
   socket: string | undefined
   password: string | undefined
   tls: ServerOptions['tls'] | undefined
@@ -79,6 +88,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     lockTimeout: 10_000,
     backupDirectory: undefined,
     metricsPort: undefined,
+    reopen: undefined,
     logLevel: 'silent' as LogLevel,
     log: (line: string): void => void process.stderr.write(`${line}\n`),
   }
@@ -102,6 +112,8 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   if (settings.metricsPort !== undefined) whole('metricsPort', 0, 65535)
   if (!LOG_LEVELS.includes(settings.logLevel))
     throw invalid(`logLevel must be one of ${LOG_LEVELS.join(', ')}`)
+  if (settings.reopen !== undefined && typeof settings.reopen !== 'function')
+    throw invalid('reopen must be a function that opens the database')
   if (typeof settings.host !== 'string' || settings.host === '') throw invalid('host must be an address')
   if (settings.password !== undefined && (typeof settings.password !== 'string' || settings.password === ''))
     throw invalid('password must be a string that is not empty')

@@ -5,14 +5,15 @@
  * Invariants
  *  N1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
  *      neither the answer to a write, nor a read that a crash could prove wrong.
- *  N2  After a failure of the storage no reply leaves any more: nobody is told what may not be so.
+ *  N2  After a failure of the storage no reply leaves any more that was written before it: nobody is told what may not be
+ *      so. If the disk was full, another handle takes the place of the one that has failed (`stand-in.ts`).
  */
 
 import { chmodSync } from 'node:fs'
 import { createServer as createPlainServer, type Socket, type Server as SocketServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Database } from '../database.ts'
-import { InvalidArgumentError, isError } from '../errors.ts'
+import { type DiskFullError, InvalidArgumentError, isError, isFull } from '../errors.ts'
 import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '../timers.ts'
 import { Keyspace } from './keyspace.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -23,6 +24,7 @@ import { Password } from './password.ts'
 import { ReplyWriter } from './reply.ts'
 import { Session } from './session.ts'
 import { freeSocketPath } from './socket-path.ts'
+import { refusal, StandIn } from './stand-in.ts'
 
 export type Address = { host: string; port: number } | { path: string }
 
@@ -35,10 +37,11 @@ interface Turn {
 const GRACE_MS = 2000
 
 export class Server {
-  readonly db: Database<Uint8Array>
+  /** Another one than was given, once that has failed on a full disk and `reopen` has opened it again. */
+  db: Database<Uint8Array>
   readonly settings: Settings
   readonly log: Log
-  readonly keys: Keyspace
+  keys: Keyspace
   readonly out: ReplyWriter = new ReplyWriter()
   readonly password: Password | undefined
   readonly sessions: Map<number, Session> = new Map()
@@ -56,6 +59,9 @@ export class Server {
   /** Turns that had replies to send, each with one commit at most. */
   turns = 0
   failure: unknown
+  /** How often another handle has taken the place of one that had failed. */
+  reopened = 0
+  private readonly standIn: StandIn | undefined
   private readonly sockets: SocketServer
   private bound: Address | undefined
   private metrics: MetricsServer | undefined
@@ -84,6 +90,12 @@ export class Server {
         "a server needs a database that was opened with keyEncoding: 'binary' and valueEncoding: 'binary'",
       )
     this.keys = new Keyspace(records, settings.maxArgumentBytes)
+    const { reopen } = settings
+    this.standIn = reopen && new StandIn(this, reopen)
+    if (db.readOnly && this.standIn !== undefined) {
+      this.keys.refusal = refusal()
+      this.standIn.wait()
+    }
     this.lockWaits = new LockWaits(settings.lockTimeout)
     this.password = settings.password === undefined ? undefined : new Password(settings.password)
     this.done = new Promise((resolve, reject) => {
@@ -161,6 +173,7 @@ export class Server {
   private async shutDown(): Promise<void> {
     this.log.info('closing', { clients: this.sessions.size })
     clearInterval(this.timer)
+    this.standIn?.stop()
     const closed = new Promise<void>(resolve => this.sockets.close(() => resolve()))
     const empty = new Promise<void>(resolve => {
       this.emptied = resolve
@@ -223,6 +236,7 @@ export class Server {
     }
     const turn: Turn = { sessions }
     this.unsettled.push(turn)
+    const { db } = this
     const isOver = this.failure !== undefined || this.db.closed
     const durable = isOver ? undefined : this.keys.records.settle()
     if (durable === undefined) this.sendThrough(turn)
@@ -230,7 +244,8 @@ export class Server {
       durable.then(
         () => this.sendThrough(turn),
         error => {
-          this.fail(error)
+          // What another handle has taken the place of meanwhile has failed before.
+          if (db === this.db) this.fail(error)
           this.sendThrough(turn)
         },
       )
@@ -249,7 +264,36 @@ export class Server {
     if (this.unsettled.length === 0) this.out.reuse(all && this.toSend.length === 0)
   }
 
-  /** @internal The storage has failed: nothing is answered any more, and the server closes. */
+  /** The disk is full, so that writes are refused: by the database, or because it could be opened for reading alone. */
+  get diskFull(): boolean {
+    return this.keys.refusal !== undefined || (!this.db.closed && this.db.stats().disk.full)
+  }
+
+  /** @internal Another handle takes the place of the one there was; `refusal`: it is for reading alone. */
+  adopt(db: Database<Uint8Array>, refusal: DiskFullError | undefined): void {
+    // What belongs to the old handle goes with it.
+    for (const session of [...this.sessions.values()])
+      if (session.hasState) session.destroy('the database was opened again')
+    this.db = db
+    this.keys = new Keyspace(db.records(), this.settings.maxArgumentBytes)
+    this.keys.refusal = refusal
+    this.failure = undefined
+    this.reopened++
+  }
+
+  /** @internal */
+  giveUp(error: unknown): void {
+    this.failure ??= error
+    this.log.error('the database could not be opened again', {
+      error: error instanceof Error ? error.message : String(error),
+    })
+    void this.close()
+  }
+
+  /**
+   * @internal The storage has failed: what was written is not answered any more. The server closes, unless the disk was full
+   * and the database can be opened again.
+   */
   fail(error: unknown): void {
     if (this.failure !== undefined) return
     this.failure = error
@@ -258,7 +302,8 @@ export class Server {
     })
     nextTurn(() => {
       for (const session of [...this.sessions.values()]) session.destroy('the storage has failed')
-      void this.close()
+      if (this.standIn !== undefined && this.closing === undefined && isFull(error)) this.standIn.begin()
+      else void this.close()
     })
   }
 

@@ -101,6 +101,13 @@ export class Session implements KeyWatcher {
     socket.on('close', () => this.end())
   }
 
+  /** Something of it belongs to the database that is open. */
+  get hasState(): boolean {
+    return (
+      this.interactive !== undefined || this.subscription !== undefined || this.watched.size > 0 || this.busy
+    )
+  }
+
   /** Bytes that the client has not taken yet. */
   get unsent(): number {
     return this.pendingBytes + this.socket.writableLength

@@ -1,9 +1,9 @@
 /** `xenondb serve`: a database over the network, in the Redis protocol. */
 import { readFileSync } from 'node:fs'
 import type { CAC } from 'cac'
-import { type Durability, open } from '../../index.ts'
+import { type Database, DiskFullError, type Durability, open } from '../../index.ts'
 import { waitForLockAside } from '../../lock-wait.ts'
-import type { ServerOptions } from '../../server/index.ts'
+import type { Server, ServerOptions } from '../../server/index.ts'
 import { resolveServerOptions } from '../../server/options.ts'
 import {
   argument,
@@ -50,22 +50,24 @@ async function serve(directory: string, options: Options): Promise<number> {
   const cacheBytes = countOption(options, 'cacheBytes')
   const durability = choiceOption(options, 'durability', DURABILITIES) ?? 'power'
   const { lockWait, takeover } = opening()
-  const db = await waitForLockAside(lockWait, () =>
+  const reopen = ({ readOnly }: { readOnly: boolean }): Database<Uint8Array> =>
     open<Uint8Array>(directory, {
       keyEncoding: 'binary',
       valueEncoding: 'binary',
       durability,
       takeover,
       onRecovery: recoveryReporter(directory),
+      readOnly,
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
-    }),
-  )
+    })
+  const db = await waitForLockAside(lockWait, () => openForServing(reopen))
+  let server: Server | undefined
   try {
     // Only here: no other command should wait until all of the server is loaded.
     const { createServer } = await import('../../server/index.ts')
-    const server = createServer(db, settings)
+    server = createServer(db, { ...settings, reopen })
     const address = await server.listen()
-    const stop = (): void => void server.close()
+    const stop = (): void => void server?.close()
     // A second Ctrl-C ends the process the hard way; a service manager may say SIGTERM twice.
     process.on('SIGTERM', stop)
     process.once('SIGINT', stop)
@@ -73,7 +75,25 @@ async function serve(directory: string, options: Options): Promise<number> {
     await server.done
     return EXIT_DONE
   } finally {
-    db.close()
+    // On a full disk another handle may have taken the place of the first.
+    const { db: last } = server ?? { db }
+    last.close()
+  }
+}
+
+/** On a disk so full that it cannot be opened for writing, it is served for reading until there is room. */
+function openForServing(
+  reopen: (options: { readOnly: boolean }) => Database<Uint8Array>,
+): Database<Uint8Array> {
+  try {
+    return reopen({ readOnly: false })
+  } catch (error) {
+    if (!(error instanceof DiskFullError)) throw error
+    try {
+      return reopen({ readOnly: true })
+    } catch {
+      throw error
+    }
   }
 }
 
