@@ -95,7 +95,7 @@ class Run {
           this.handle ??= openOnDisk(this.disk, options)
           found = scan(this.handle)
         },
-        error => requireCode(error, 'XENON_IO'),
+        error => requireCode(error, 'XENON_IO', 'XENON_FULL'),
       )
       // Reading evicts blocks, and recovery has left changed ones.
       if (found === undefined && this.handle !== undefined && this.refuses()) this.close(false)
@@ -114,7 +114,7 @@ class Run {
         db.close()
         if (acknowledges) this.acknowledge()
       },
-      error => requireCode(error, 'XENON_IO', 'XENON_FAILED'),
+      error => requireCode(error, 'XENON_IO', 'XENON_FULL', 'XENON_FAILED'),
     )
     if (!db.closed) throw new Error('close() left the handle open')
     if (thrownBy(() => db.close()) !== undefined) throw new Error('the second close() failed')
@@ -201,7 +201,7 @@ class Run {
     })
     const results = await Promise.allSettled(done)
     const rejected = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
-    for (const error of rejected) requireCode(error, 'XENON_IO', 'XENON_FAILED')
+    for (const error of rejected) requireCode(error, 'XENON_IO', 'XENON_FULL', 'XENON_FAILED')
     if (rejected.length === 0) {
       this.requireNoticed(struck)
       this.acknowledge()
@@ -332,7 +332,7 @@ class Run {
       this.requireNoticed(struck)
       return undefined
     }
-    return requireCode(error, 'XENON_IO', 'XENON_FAILED')
+    return requireCode(error, 'XENON_IO', 'XENON_FULL', 'XENON_FAILED')
   }
 
   private watch(action: () => void, check: (error: unknown) => void): void {
@@ -367,6 +367,8 @@ class Run {
   private isFailed(error: unknown): boolean {
     if (this.refuses()) return true
     const { kind } = this.injection
+    // What finds no room for blocks is refused, and changes nothing.
+    if ((error as XenonError).code === 'XENON_FULL') return false
     if (kind === 'write' || kind === 'sync' || (error as XenonError).code === 'XENON_FAILED')
       throw new Error(`the handle goes on after: ${(error as Error).message}`, { cause: error })
     return false
@@ -415,7 +417,7 @@ class Run {
       () => db.verify(),
     ])
       requireCode(await failureOf(action), 'XENON_FAILED')
-    requireCode(error, 'XENON_IO', 'XENON_FAILED')
+    requireCode(error, 'XENON_IO', 'XENON_FULL', 'XENON_FAILED')
     this.close(false)
     this.open()
   }

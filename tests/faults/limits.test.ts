@@ -58,12 +58,16 @@ describe.each([
         },
         `${bytes}`,
       )
-      expect(events.find(({ event }) => event === 'refused')).toMatchObject({
-        typed: true,
-        code: 'XENON_IO',
-        cause: 'EFBIG',
-      })
-      expect(events.find(({ event }) => event === 'afterwards')).toMatchObject({ code: 'XENON_FAILED' })
+      const refused = events.find(({ event }) => event === 'refused')
+      const afterwards = events.find(({ event }) => event === 'afterwards')
+      expect(refused).toMatchObject({ typed: true })
+      // Where the log meets it the handle stops; where only blocks do, they stay in memory, and what else there is can be
+      // read, if so small a pool has a frame left for it.
+      if (refused?.code === 'XENON_FULL') expect([undefined, 'XENON_FULL']).toContain(afterwards?.code)
+      else {
+        expect(refused).toMatchObject({ code: 'XENON_IO', cause: 'EFBIG' })
+        expect(afterwards).toMatchObject({ code: 'XENON_FAILED' })
+      }
       await expectAcknowledged(`${parent}/db`, events, bytes)
     }),
   )
@@ -73,7 +77,9 @@ test('a limit that does not let a database be created is a typed error, and it c
   withDirectory(async parent => {
     for (const limit of [0, 8, 64, 300]) {
       const events = await limited(`ulimit -f ${limit}`, 'write', `${parent}/db`, options, '10')
-      expect(events).toMatchObject([{ event: 'not opened', typed: true, code: 'XENON_IO', cause: 'EFBIG' }])
+      expect(events).toMatchObject([
+        { event: 'not opened', typed: true, code: 'XENON_FULL', cause: 'XENON_IO' },
+      ])
     }
     await expectVerifiedAt(`${parent}/db`, 0)
   }))
@@ -231,13 +237,16 @@ test.skipIf(noTmpfs)('on a read-only file system a database can be read, and is 
   }),
 )
 
-test.skipIf(noTmpfs)('on a read-only file system a database that needs recovery says so', () =>
+test.skipIf(noTmpfs)('on a read-only file system a database that needs recovery can be read', () =>
   withSmallDisk('tmpfs', async disk => {
     const directory = `${disk.directory}/db`
     const events = await limited('ulimit -f 800', 'write', directory, options, '20000')
     disk.remount('ro')
-    const failure = thrownBy(() => open(directory, { ...options, readOnly: true }))
-    expect(failure).toMatchObject({ code: 'XENON_READ_ONLY' })
+    const reader = open(directory, { ...options, readOnly: true })
+    const acknowledged = events.filter(({ event }) => event === 'acknowledged')
+    for (const { number } of acknowledged) expect(reader.has(`record/${number}`)).toBe(true)
+    await expectVerified(reader)
+    reader.close()
     disk.remount('rw')
     await expectAcknowledged(directory, events, 20_000)
   }),
@@ -309,7 +318,7 @@ test.each(['power', 'process', 'none'] as const)(
         for (let i = 0; i < 5000; i++) db.put(`record/${i}`, 'value'.repeat(100))
       })
       expect(failure).toBeInstanceOf(XenonError)
-      expect(failure).toMatchObject({ code: 'XENON_IO', cause: { code: 'ENOENT' } })
+      expect((failure as XenonError).code).toMatch(/^XENON_(IO|MOVED)$/)
       const closing = thrownBy(() => db.close())
       if (closing !== undefined) expect(closing).toBeInstanceOf(XenonError)
       expect(openFiles(), 'files left open').toBe(before)

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statfsSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -25,6 +26,8 @@ export interface SmallDisk {
   readonly available: number
   /** Fills it with ballast until about so many bytes are left; with 0, until nothing can be written at all. */
   leave(bytes: number): void
+  /** Takes so many bytes of the ballast away. */
+  shrink(bytes: number): void
   /** Takes the ballast away. */
   free(): void
   /** Mounts it again, for reading only or for writing again. */
@@ -104,6 +107,9 @@ function diskAt(directory: string): SmallDisk {
       } finally {
         closeSync(fd)
       }
+    },
+    shrink(bytes: number): void {
+      truncateSync(ballast, statSync(ballast).size - bytes)
     },
     free(): void {
       rmSync(ballast, { force: true })
