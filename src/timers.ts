@@ -5,12 +5,12 @@
  * live, and the sweep of what has expired.
  */
 const real = globalThis as unknown as {
-  setTimeout: typeof globalThis.setTimeout
-  clearTimeout: typeof globalThis.clearTimeout
-  setInterval: typeof globalThis.setInterval
-  clearInterval: typeof globalThis.clearInterval
+  setTimeout?: typeof globalThis.setTimeout
+  clearTimeout?: typeof globalThis.clearTimeout
+  setInterval?: typeof globalThis.setInterval
+  clearInterval?: typeof globalThis.clearInterval
   setImmediate?: (work: () => void) => unknown
-  performance: { now(): number }
+  performance?: { now(): number }
 }
 
 /** What is called, for tests that want steady time. */
@@ -18,8 +18,8 @@ export const timers: {
   setTimeout: typeof globalThis.setTimeout
   clearTimeout: typeof globalThis.clearTimeout
 } = {
-  setTimeout: real.setTimeout.bind(globalThis) as typeof globalThis.setTimeout,
-  clearTimeout: real.clearTimeout.bind(globalThis) as typeof globalThis.clearTimeout,
+  setTimeout: real.setTimeout?.bind(globalThis) as typeof globalThis.setTimeout,
+  clearTimeout: real.clearTimeout?.bind(globalThis) as typeof globalThis.clearTimeout,
 }
 
 export const setTimeout = (
@@ -30,16 +30,17 @@ export const setTimeout = (
 export const clearTimeout = (timer: ReturnType<typeof globalThis.setTimeout> | undefined): void =>
   timers.clearTimeout(timer)
 
-export const setInterval: typeof globalThis.setInterval = real.setInterval.bind(
+export const setInterval: typeof globalThis.setInterval = real.setInterval?.bind(
   globalThis,
 ) as typeof globalThis.setInterval
 
-export const clearInterval: typeof globalThis.clearInterval = real.clearInterval.bind(
+export const clearInterval: typeof globalThis.clearInterval = real.clearInterval?.bind(
   globalThis,
 ) as typeof globalThis.clearInterval
 
 export const performance: { now: () => number } = {
-  now: real.performance.now.bind(real.performance),
+  // A realm without one has the time of day.
+  now: real.performance?.now.bind(real.performance) ?? Date.now,
 }
 
 const immediate = real.setImmediate?.bind(globalThis)
