@@ -114,21 +114,24 @@ export const crashEverywhere = async (
 }
 
 /**
- * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them behind the
- * end of a sync aside, where whoever waited for it goes on.
+ * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them while a sync
+ * aside is under way, and where whoever waited for it goes on.
  */
 const crashPoints = ({ journal, from, points }: Recording, seed: number, stride: number): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)
   const count = journal.length + 1 - from
   if (count / stride <= points)
     return new Set(Array.from({ length: Math.ceil(count / stride) }, (_, i) => from + i * stride))
-  const ends: number[] = []
+  const aside: [from: number, to: number][] = []
   journal.forEach((operation, at) => {
-    if (at >= from && operation.kind === 'sync' && operation.before !== undefined) ends.push(at)
+    if (at >= from && operation.kind === 'sync' && operation.before !== undefined)
+      aside.push([Math.max(from, operation.before + 1), at])
   })
   const chosen = new Set<number>()
-  for (const end of random.shuffle(ends).slice(0, points >> 1))
-    chosen.add(Math.min(journal.length, end + random.between(1, 4)))
+  for (const [begin, end] of random.shuffle(aside).slice(0, points >> 1)) {
+    const at = random.chance(0.5) ? random.between(begin, end) : end + random.between(1, 4)
+    chosen.add(Math.min(journal.length, at))
+  }
   const spread = points - chosen.size
   for (let i = 0; i < spread; i++)
     chosen.add(from + Math.floor(((i + random.below(1000) / 1000) * count) / spread))
