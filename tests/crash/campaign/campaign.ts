@@ -120,7 +120,8 @@ export const crashEverywhere = async (
 const crashPoints = ({ journal, from, points }: Recording, seed: number, stride: number): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)
   const count = journal.length + 1 - from
-  if (count / stride <= points)
+  const wanted = Math.ceil(points / stride)
+  if (count / stride <= wanted)
     return new Set(Array.from({ length: Math.ceil(count / stride) }, (_, i) => from + i * stride))
   const aside: [from: number, to: number][] = []
   journal.forEach((operation, at) => {
@@ -128,11 +129,11 @@ const crashPoints = ({ journal, from, points }: Recording, seed: number, stride:
       aside.push([Math.max(from, operation.before + 1), at])
   })
   const chosen = new Set<number>()
-  for (const [begin, end] of random.shuffle(aside).slice(0, points >> 1)) {
+  for (const [begin, end] of random.shuffle(aside).slice(0, wanted >> 1)) {
     const at = random.chance(0.5) ? random.between(begin, end) : end + random.between(1, 4)
     chosen.add(Math.min(journal.length, at))
   }
-  const spread = points - chosen.size
+  const spread = wanted - chosen.size
   for (let i = 0; i < spread; i++)
     chosen.add(from + Math.floor(((i + random.below(1000) / 1000) * count) / spread))
   return chosen

@@ -47,6 +47,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'transactions',
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       fill(session, 10)
@@ -98,7 +99,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'splits and merges',
-    session: { points: 90 },
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       const keys = keysOfRoots(session, [3, 50], 44)
@@ -129,6 +130,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'large values',
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       session.put('large 0', text(random, 30_000, 5000))
@@ -159,7 +161,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'checkpoints',
-    session: { points: 90 },
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       fill(session, 40)
@@ -173,7 +175,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'log used again',
-    session: { points: 90 },
+    session: { points: 70 },
     // 64 KiB of log until a checkpoint is due, 128 KiB of it in a segment: the segments go round.
     options: () => ({ cacheBytes: 64 * 4096 }),
     async run(session) {
@@ -198,7 +200,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'larger than the pool',
-    session: { points: 90 },
+    session: { points: 70 },
     options: () => ({ cacheBytes: 16 * 4096 }),
     async run(session) {
       const { random } = session
@@ -214,6 +216,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'growth of the file',
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       session.begin()
@@ -242,7 +245,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'ordered index',
-    session: { points: 90 },
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       // Few keys to a leaf, and few separators to an inner node: the tree grows to three levels, and shrinks.
@@ -268,6 +271,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'records that expire',
+    session: { points: 70 },
     async run(session) {
       const { random } = session
       for (let i = 0; i < 30; i++) session.expiring(`key ${i}`, text(random, 300), random.pick([1e6, 2e6]))
@@ -289,6 +293,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'compaction',
+    session: { points: 60 },
     options: () => ({ cacheBytes: 24 * 4096 }),
     async run(session) {
       const { random } = session
@@ -328,6 +333,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'conversion',
+    session: { points: 60 },
     async run(session) {
       const { random } = session
       fill(session, 40)
@@ -345,19 +351,19 @@ export const workloads: readonly Workload[] = [
     // What production does: the event loop turns between the batches, so that checkpoints end aside; a pool that is too small
     // for the records writes blocks meanwhile.
     options: () => ({ durability: 'power', cacheBytes: 16 * 4096 }),
-    session: { syncsAside: true, asideTurns: 2, points: 110 },
-    least: { endedAside: 40 },
+    session: { syncsAside: true, asideTurns: 2, points: 75 },
+    least: { endedAside: 45 },
     async run(session) {
       const { random } = session
       fill(session, 60)
       session.begin()
-      for (let i = 0; i < 1100; i++) {
-        session.batch(changesOf(random, 3, 70, 1300, 800))
+      for (let i = 0; i < 1500; i++) {
+        session.batch(changesOf(random, 2, 70, 1300, 800))
         // Now and then so much at once that nobody waits for what is under way; or a checkpoint overtakes it.
-        if (random.chance(0.01))
+        if (random.chance(0.004))
           for (let n = 0; n < 9; n++) session.batch(changesOf(random, 4, 70, 1300, 800))
         else if (random.chance(0.005)) await session.checkpoint()
-        await session.turn(random.between(1, 3))
+        await session.turn(random.between(1, 4))
       }
     },
   },
@@ -369,7 +375,7 @@ export const workloads: readonly Workload[] = [
       durability: random.pick(['power', 'process', 'process', 'none']),
       cacheBytes: 16 * 4096,
     }),
-    session: { points: 110 },
+    session: { points: 75 },
     least: { blockImages: 320 },
     async run(session) {
       const { random } = session
@@ -379,6 +385,24 @@ export const workloads: readonly Workload[] = [
         session.batch(changesOf(random, 3, 260, 120))
         if (random.chance(0.02)) await session.flush()
         if (random.chance(0.2)) await session.turn()
+      }
+    },
+  },
+  {
+    name: 'hot blocks',
+    // What a checkpoint writes was changed a moment ago: the log is not synced yet, and only half of it since the last one.
+    options: random => ({ durability: random.pick(['process', 'none']), cacheBytes: 64 * 4096 }),
+    session: { points: 75 },
+    async run(session) {
+      const { random } = session
+      fill(session, 14)
+      session.begin()
+      for (let i = 0; i < 40; i++) {
+        const keys = Array.from({ length: 4 }, () => `key ${random.below(14)}`)
+        for (const key of keys) session.put(key, text(random, 200))
+        await session.flush()
+        for (const key of keys) session.put(key, text(random, 200))
+        await session.checkpoint()
       }
     },
   },
@@ -408,7 +432,7 @@ export const workloads: readonly Workload[] = [
       durability: random.pick(['power', 'power', 'power', 'process']),
       cacheBytes: random.pick([16, 24]) * 4096,
     }),
-    session: { syncsAside: true, asideTurns: 4, points: 110 },
+    session: { syncsAside: true, asideTurns: 4, points: 75 },
     async run(session) {
       const { random } = session
       fill(session, 30)
@@ -431,7 +455,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'savepoints with large values',
-    session: { points: 110 },
+    session: { points: 75 },
     async run(session) {
       const { random } = session
       const large = (): Change => [`large ${random.below(4)}`, text(random, 14_000, 4200)]
@@ -473,7 +497,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'a damaged copy',
-    session: { points: 70 },
+    session: { points: 50 },
     options: () => ({ durability: 'power' }),
     async run(session) {
       const { random } = session
@@ -493,6 +517,7 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'interleaved transactions',
+    session: { points: 70 },
     run: session => interleaved(session, keysOfRoots(session, [3, 20, 41, 50, 63, 77, 80, 99], 48), text),
   },
 ]
