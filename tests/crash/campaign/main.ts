@@ -60,8 +60,8 @@ async function campaign({ seeds, points, images, aside, ...options }: Options): 
   const total = new Tally()
   for (const tally of byName.values()) total.add(tally)
   print(byName, total, (performance.now() - started) / 1000)
-  for (const failure of failures) console.error(`FAILED ${failure}`)
-  if (failures.length > 0) console.error(`all of it again: ${rerun}`)
+  if (failures.length > 0)
+    console.error(`${failures.length} failed, as told above; all of it again: ${rerun}`)
   if (total.points < points || total.images < images || total.endedAside < aside) {
     console.error(
       `FAILED: asked for at least ${points} crash points, ${images} images, ${aside} checkpoints that ended aside`,
@@ -79,7 +79,10 @@ async function work(jobs: Job[], byName: Map<string, Tally>, failures: string[])
       const tally = byName.get(nameOf(job)) ?? new Tally()
       tally.add(answer.tally)
       byName.set(nameOf(job), tally)
-      if (answer.failure !== undefined) failures.push(answer.failure)
+      if (answer.failure !== undefined) {
+        failures.push(answer.failure)
+        console.error(`FAILED ${answer.failure}`)
+      }
       if (process.stderr.isTTY) process.stderr.write(`\r${jobs.length} recordings to go `)
     }
   } finally {

@@ -348,9 +348,9 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'checkpoints aside',
-    // What production does: the event loop turns between the batches, so that checkpoints end aside; a pool that is too small
-    // for the records writes blocks meanwhile.
-    options: () => ({ durability: 'power', cacheBytes: 16 * 4096 }),
+    // What production does: the event loop turns between the batches, so that checkpoints end aside; a pool that is too
+    // small for the records writes blocks meanwhile, in a larger one the checkpoint writes them.
+    options: random => ({ durability: 'power', cacheBytes: random.pick([16, 64]) * 4096 }),
     session: { syncsAside: true, asideTurns: 2, points: 75 },
     least: { endedAside: 45 },
     async run(session) {
