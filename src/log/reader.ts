@@ -4,18 +4,15 @@
  * synced, it is damage and is reported, never skipped.
  */
 import { Arena, readU64 } from '../bytes.ts'
-import { CorruptionError } from '../errors.ts'
+import { CorruptionError, reasonOf } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
-import {
-  GROUP_HEADER_BYTES,
-  GROUP_MAGIC,
-  RECORD_HEADER_BYTES,
-  recordLength,
-  SEGMENT_HEADER_BYTES,
-} from './format.ts'
+import { GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength, SEGMENT_HEADER_BYTES } from './format.ts'
+import { recordProblem } from './record-check.ts'
 import type { LogSegments, Segment } from './segments.ts'
 
 const SECTOR = 512
+/** Behind the end, so many times the bytes of a segment are read in groups that turn out not to be whole. */
+const WASTED = 16
 
 export type RecordVisitor = (a: Arena, position: number, lsn: number) => void
 
@@ -40,6 +37,8 @@ export class LogReader {
   private readonly segments: LogSegments
   private readonly storage: Storage
   private readonly arena: Arena = new Arena(SECTOR)
+  /** The records of groups that begin below it are well formed. */
+  private checkedLsn = 0
 
   constructor(segments: LogSegments, storage: Storage) {
     this.segments = segments
@@ -120,7 +119,9 @@ export class LogReader {
     const bytes = arena.u32[2]!
     if (!this.belongs(segment, lsn)) return undefined
     if (bytes < GROUP_HEADER_BYTES || bytes > segment.capacity - at || bytes % 4 !== 0) return undefined
+    if (!Number.isSafeInteger(lsn + bytes)) return undefined
     const rest = bytes - GROUP_HEADER_BYTES
+    if (bytes > arena.buffer.byteLength && bytes > segment.file.size() - at) return undefined
     if (bytes > arena.buffer.byteLength) arena.grow(Math.max(bytes, 65536))
     if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest)
       return undefined
@@ -140,13 +141,20 @@ export class LogReader {
   }
 
   private visitGroup(group: { bytes: number; lsn: number }, segment: Segment, visit: RecordVisitor): void {
-    for (let at = GROUP_HEADER_BYTES; at < group.bytes; ) {
-      const length = recordLength(this.arena, at)
-      if (length < RECORD_HEADER_BYTES || length % 4 !== 0 || at + length > group.bytes)
-        throw new CorruptionError(segment.file.path, `a record of ${length} bytes at LSN ${group.lsn + at}`)
-      visit(this.arena, at, group.lsn + at)
-      at += length
+    // Whoever reads the log a second time has seen that its records are well formed.
+    const isKnown = group.lsn < this.checkedLsn
+    for (let at = GROUP_HEADER_BYTES; at < group.bytes; at += recordLength(this.arena, at)) {
+      const problem = isKnown ? undefined : recordProblem(this.arena, at, group.bytes)
+      if (problem !== undefined) throw malformed(segment, group.lsn + at, problem)
+      try {
+        visit(this.arena, at, group.lsn + at)
+      } catch (error) {
+        // A block that the record was not made for.
+        if (!(error instanceof RangeError || error instanceof TypeError)) throw error
+        throw malformed(segment, group.lsn + at, reasonOf(error))
+      }
     }
+    this.checkedLsn = Math.max(this.checkedLsn, group.lsn + 1)
   }
 
   /**
@@ -171,6 +179,7 @@ export class LogReader {
     const u32 = new Uint32Array(rest.buffer)
     const known = this.segments.active.includes(segment)
     let torn = 0
+    let wasted = 0
     for (let word = 0; word + GROUP_HEADER_BYTES / 4 <= u32.length; word++) {
       if (u32[word] !== GROUP_MAGIC) continue
       if (known && u32[word + 3] !== segment.salt) continue
@@ -182,12 +191,25 @@ export class LogReader {
       if (whole && u32[word + 1] === this.storage.crc32(rest.subarray(word * 4 + 8, word * 4 + bytes), 0)) {
         const synced = readU64(u32, word + 6)
         if (synced > end) throw damaged(segment, end, synced)
+      } else if (whole) {
+        wasted += bytes
+        if (wasted > WASTED * rest.length)
+          throw new CorruptionError(
+            segment.file.path,
+            `what lies behind the end of the log, LSN ${end}, looks like more beginnings of groups than a log can have left`,
+          )
       }
       torn += whole ? bytes : SECTOR
     }
     return torn
   }
 }
+
+const malformed = (segment: Segment, lsn: number, problem: string): CorruptionError =>
+  new CorruptionError(
+    segment.file.path,
+    `${problem} at LSN ${lsn}: its checksum is right, so that it was written by something else than a log; salvage leaves it out`,
+  )
 
 const damaged = (segment: Segment, lsn: number, synced: number): CorruptionError =>
   new CorruptionError(

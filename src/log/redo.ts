@@ -1,12 +1,19 @@
 /** Applies the operations of a part of a log record to the block it belongs to. The images are bytes here. */
 import type { Arena } from '../bytes.ts'
-import { compact } from '../pager/bucket.ts'
-import { AT_KIND, AT_LEVEL, BlockKind } from '../pager/layout.ts'
+import { bucketProblem, compact } from '../pager/bucket.ts'
+import { AT_KIND, AT_LEVEL, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import {
   compactNode,
+  entryBytes,
   insertNodeEntry,
   keepNodeEntries,
+  liveBytesWithPrefix,
+  NODE_SLOT_BYTES,
+  nodeCount,
+  nodeGap,
+  nodeProblem,
+  prefixLength,
   removeNodeEntry,
   shortenNodePrefix,
 } from '../pager/node.ts'
@@ -16,7 +23,10 @@ import { LogOp, pad4 } from './format.ts'
 export const formatsBlock = (log: Arena, from: number): boolean =>
   log.u16[from >>> 1] === 0 && log.u16[(from + 2) >>> 1] === LogOp.format
 
-/** Applies operations [from, to) of `log` to the block at `base` of `a`. `scratch`: one spare block in `a`. */
+/**
+ * Applies operations [from, to) of `log` to the block at `base` of `a`. `scratch`: one spare block in `a`.
+ * @throws RangeError for an operation that the block cannot have been meant for; nothing outside of it is changed.
+ */
 export const applyOperations = (
   log: Arena,
   from: number,
@@ -31,6 +41,7 @@ export const applyOperations = (
     const offset = log.u16[(at + 2) >>> 1]!
     at += 4
     if (length > 0) {
+      if (offset + length > blockSize) throw outside(offset, length, blockSize)
       a.u8.set(log.u8.subarray(at, at + length), base + offset)
       at += pad4(length)
     } else if (offset === LogOp.format) {
@@ -43,30 +54,57 @@ export const applyOperations = (
       const ends = log.u32[at >>> 2]!
       const bytes = log.u32[(at + 4) >>> 2]!
       at += 8
+      const farther = Math.max(ends >>> 16, ends & 0xffff)
+      if (farther + bytes > blockSize) throw outside(farther, bytes, blockSize)
       a.u8.copyWithin(base + (ends >>> 16), base + (ends & 0xffff), base + (ends & 0xffff) + bytes)
     } else if (offset === LogOp.compact) {
-      if (a.u8[base + AT_KIND] === BlockKind.bucket) compact(a, base, blockSize, scratch)
-      else compactNode(a, base, blockSize, scratch)
+      if (a.u8[base + AT_KIND] === BlockKind.bucket) {
+        requireSound(bucketProblem(a, base, blockSize))
+        compact(a, base, blockSize, scratch)
+      } else {
+        requireSound(nodeProblem(a, base, blockSize))
+        compactNode(a, base, blockSize, scratch)
+      }
     } else if (offset === LogOp.insertEntry) {
       const word = log.u32[at >>> 2]!
       const child = log.u32[(at + 4) >>> 2]!
       at += 8
+      const size = entryBytes(word >>> 16, a.u8[base + AT_KIND] === BlockKind.inner)
+      if ((word & 0xffff) > nodeCount(a, base) || nodeGap(a, base, blockSize) < size + NODE_SLOT_BYTES)
+        throw new RangeError('an entry that does not fit in its tree node')
       insertNodeEntry(a, base, blockSize, word & 0xffff, log.u8, at, word >>> 16, child)
       at += pad4(word >>> 16)
     } else if (offset === LogOp.removeEntry) {
-      removeNodeEntry(a, base, log.u32[at >>> 2]!)
+      const index = log.u32[at >>> 2]!
+      if (index >= nodeCount(a, base)) throw new RangeError(`a tree node has no entry ${index}`)
+      removeNodeEntry(a, base, index)
       at += 4
     } else if (offset === LogOp.keepEntries) {
       const word = log.u32[at >>> 2]!
       at += 4
+      requireSound(nodeProblem(a, base, blockSize))
+      if ((word & 0xffff) > word >>> 16 || word >>> 16 > nodeCount(a, base))
+        throw new RangeError(`a tree node does not have the entries ${word & 0xffff} to ${word >>> 16}`)
       keepNodeEntries(a, base, blockSize, word & 0xffff, word >>> 16, scratch)
     } else if (offset === LogOp.shortenPrefix) {
-      shortenNodePrefix(a, base, blockSize, log.u32[at >>> 2]!, scratch)
+      requireSound(nodeProblem(a, base, blockSize))
+      const prefix = log.u32[at >>> 2]!
+      if (prefix > prefixLength(a, base) || liveBytesWithPrefix(a, base, prefix) > blockSize - HEADER_BYTES)
+        throw new RangeError(`a tree node cannot have a prefix of ${prefix} bytes`)
+      shortenNodePrefix(a, base, blockSize, prefix, scratch)
       at += 4
     } else {
       throw new RangeError(`unknown log operation ${offset}`)
     }
   }
+}
+
+const outside = (offset: number, length: number, blockSize: number): RangeError =>
+  new RangeError(`${length} bytes at ${offset} of a block of ${blockSize}`)
+
+/** Before a whole block is made anew from what it holds. */
+const requireSound = (problem: string | undefined): void => {
+  if (problem !== undefined) throw new RangeError(`a block that is not sound: ${problem}`)
 }
 
 /** Applies operations [from, to) of `log` to block 0. */

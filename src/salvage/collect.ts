@@ -37,6 +37,10 @@ import type { Source } from './source.ts'
 
 const POSITIONS = 4294967296
 const REACHED = 1
+/** One way leads to a bucket; where damage makes it many, some may be right, and time is bounded all the same. */
+const MOST_VISITS = 16
+/** Blocks from an index block to a record: chains are short. */
+const LONGEST_WAY = 1024
 /** Reached, but it holds keys that do not belong there. */
 const HAS_STRAYS = 2
 
@@ -73,6 +77,8 @@ export class Collector {
   private readonly arena: Arena
   private readonly wayArena: Arena
   private readonly reached: Uint8Array
+  /** How often each bucket was read on a way to it. */
+  private readonly visits: Uint8Array
   private readonly capacity: number
   /** By root: where a record may be missing from the index though it was there. */
   private readonly uncertain: Map<number, Way[]> = new Map()
@@ -86,6 +92,7 @@ export class Collector {
     this.arena = new Arena(source.data.blockSize)
     this.wayArena = new Arena(source.data.blockSize)
     this.reached = new Uint8Array(blocks.total)
+    this.visits = new Uint8Array(blocks.total)
     this.capacity = directoryCapacity(source.data.blockSize)
   }
 
@@ -140,6 +147,9 @@ export class Collector {
       if (kind !== BlockKind.bucket)
         return this.gap(way, block, what, `an overflow chain leads to it, but it is a ${kindName(kind)}`)
       if (seen.has(block)) return this.gap(way, block, what, 'its overflow chain is cyclic')
+      if (this.visits[block]! >= MOST_VISITS)
+        return this.gap(way, block, what, 'more ways lead to this bucket than one')
+      this.visits[block]!++
       seen.add(block)
       const next = bucketNext(this.arena, 0)
       const isNewer = this.noteNewer(block)
@@ -221,7 +231,7 @@ export class Collector {
     const { root, position } = hash
     let at = root
     for (let steps = 0; at !== block; steps++) {
-      if (steps > this.blocks.total || this.blocks.read(at, arena) !== undefined) return false
+      if (steps > LONGEST_WAY || this.blocks.read(at, arena) !== undefined) return false
       if (arena.u8[AT_KIND] === BlockKind.bucket) at = bucketNext(arena, 0)
       else if (arena.u8[AT_KIND] === BlockKind.directory)
         at = childOf(arena, 0, this.capacity, findEntry(arena, 0, position))

@@ -13,6 +13,8 @@ import {
 } from '../pager/layout.ts'
 import type { Blocks } from './blocks.ts'
 
+const MOST_USES = 4
+
 export interface LostValue {
   block: number
   reason: string
@@ -24,6 +26,8 @@ export class LargeReader {
   private readonly field: Arena = new Arena(LARGE_POINTER_BYTES)
   private readonly perBlock: number
   private readonly end: number
+  /** How often each block was read as a part. */
+  private readonly uses: Uint8Array
 
   /** `end`: LSN behind the readable log. */
   constructor(blocks: Blocks, blockSize: number, end: number) {
@@ -31,6 +35,7 @@ export class LargeReader {
     this.arena = new Arena(blockSize)
     this.perBlock = blockSize - HEADER_BYTES
     this.end = end
+    this.uses = new Uint8Array(blocks.total)
   }
 
   /**
@@ -58,14 +63,18 @@ export class LargeReader {
 
   private readParts({ head, tail, bytes }: LargePointer): Uint8Array | LostValue {
     const { arena, perBlock } = this
-    const value = new Uint8Array(bytes)
+    let value: Uint8Array | undefined
     let block = head
     for (let at = 0; at < bytes; ) {
-      const problem = this.blocks.read(block, arena) ?? this.partProblem(Math.min(perBlock, bytes - at))
+      const problem =
+        this.useProblem(block) ??
+        this.blocks.read(block, arena) ??
+        this.partProblem(Math.min(perBlock, bytes - at))
       if (problem !== undefined) {
         this.blocks.noteUse(block, 'large value')
         return { block, reason: problem }
       }
+      value ??= new Uint8Array(bytes)
       const held = arena.u16[AT_GARBAGE >>> 1]!
       value.set(arena.u8.subarray(HEADER_BYTES, HEADER_BYTES + held), at)
       at += held
@@ -73,7 +82,15 @@ export class LargeReader {
         return { block, reason: `the value ends here instead of in block ${tail}` }
       block = arena.u32[AT_NEXT >>> 2]!
     }
-    return value
+    return value ?? new Uint8Array(0)
+  }
+
+  /** A part belongs to one value; where damage leads several records to it, time is bounded all the same. */
+  private useProblem(block: number): string | undefined {
+    if (block >= this.uses.length) return undefined
+    if (this.uses[block]! >= MOST_USES) return 'more records than one lead to this part of a large value'
+    this.uses[block]!++
+    return undefined
   }
 
   private partProblem(expected: number): string | undefined {

@@ -4,10 +4,13 @@
  * they may hold the image that rebuilds a damaged block.
  */
 import { Arena } from '../bytes.ts'
+import { CorruptionError } from '../errors.ts'
 import { GROUP_HEADER_BYTES, RECORD_HEADER_BYTES, recordLength, SEGMENT_HEADER_BYTES } from '../log/format.ts'
 import type { RecordVisitor } from '../log/reader.ts'
+import { recordProblem } from '../log/record-check.ts'
 import { closeAll } from '../storage/close-all.ts'
 import type { Storage } from '../storage/storage.ts'
+import { Notes } from './notes.ts'
 import { type Group, readGroup, type SalvageSegment } from './segments.ts'
 
 const SECTOR = 512
@@ -29,6 +32,11 @@ export class SalvageLog {
   private readonly storage: Storage
   private readonly arena: Arena = new Arena(SECTOR)
   private readonly lookup: Arena = new Arena(SECTOR)
+  /** The group that lies in `lookup`. */
+  private lookedUp: Group | undefined
+  /** Records of groups with right checksums that no log writer has made: they are left out. */
+  readonly malformed: Notes<{ lsn: number; problem: string }> = new Notes()
+  private malformedThrough = 0
 
   /** `redoLsn`: undefined if block 0 does not tell. `mayBeOld`: block 0 may tell of an earlier checkpoint. */
   constructor(
@@ -70,11 +78,17 @@ export class SalvageLog {
   visit(visitor: RecordVisitor): void {
     for (const group of this.chain) {
       if (!this.read(group, this.arena))
-        throw new Error(`the log changed while it was read, at LSN ${group.lsn}`)
+        throw new CorruptionError(
+          group.segment.file.path,
+          `the log changed while it was read, at LSN ${group.lsn}`,
+        )
       const bytes = group.end - group.lsn
       for (let at = GROUP_HEADER_BYTES; at + RECORD_HEADER_BYTES <= bytes; ) {
-        visitor(this.arena, at, group.lsn + at)
-        at += Math.max(RECORD_HEADER_BYTES, recordLength(this.arena, at))
+        const problem = recordProblem(this.arena, at, bytes)
+        if (problem === undefined) visitor(this.arena, at, group.lsn + at)
+        else this.noteMalformed(group.lsn + at, problem)
+        const length = recordLength(this.arena, at)
+        at += length % 4 === 0 ? Math.max(RECORD_HEADER_BYTES, length) : bytes
       }
     }
   }
@@ -89,9 +103,27 @@ export class SalvageLog {
       else high = middle - 1
     }
     const group = this.chain[low]
-    if (group === undefined || lsn < group.lsn || lsn >= group.end || !this.read(group, this.lookup))
-      return undefined
-    return { arena: this.lookup, position: lsn - group.lsn }
+    if (group === undefined || lsn < group.lsn || lsn >= group.end || lsn % 4 !== 0) return undefined
+    if (group !== this.lookedUp) {
+      this.lookedUp = undefined
+      if (!this.read(group, this.lookup)) return undefined
+      this.lookedUp = group
+    }
+    const position = lsn - group.lsn
+    const problem = recordProblem(this.lookup, position, group.end - group.lsn)
+    return problem === undefined ? { arena: this.lookup, position } : undefined
+  }
+
+  /** The log is visited more than once, in order. */
+  private noteMalformed(lsn: number, problem: string): void {
+    if (lsn <= this.malformedThrough) return
+    this.malformedThrough = lsn
+    this.malformed.add({ lsn, problem })
+  }
+
+  /** Bytes of the chain. */
+  get bytes(): number {
+    return this.end - this.from
   }
 
   private read(group: Group, arena: Arena): boolean {
@@ -137,7 +169,8 @@ class Links {
     let best: Group[] = []
     for (const group of this.groups) {
       if (seen.has(group)) continue
-      const run = [group, ...this.follow(group.end, group.segment)]
+      // A run that joins one that was seen ends where that one does.
+      const run = [group, ...this.follow(group.end, group.segment, seen)]
       for (const member of run) seen.add(member)
       if (best.length === 0 || run[run.length - 1]!.end > best[best.length - 1]!.end) best = run
     }
@@ -149,7 +182,7 @@ class Links {
     for (const group of this.groups) {
       if (group.lsn >= lsn) return undefined
       if (seen.has(group)) continue
-      const run = [group, ...this.follow(group.end, group.segment)]
+      const run = [group, ...this.follow(group.end, group.segment, seen)]
       const cut = next === undefined ? -1 : run.indexOf(next)
       if (cut > 0) return run.slice(0, cut)
       const last = run[run.length - 1]!
@@ -160,13 +193,13 @@ class Links {
   }
 
   /** The groups from an LSN of a segment on. */
-  private follow(lsn: number, start: SalvageSegment): Group[] {
+  private follow(lsn: number, start: SalvageSegment, seen?: ReadonlySet<Group>): Group[] {
     const run: Group[] = []
     let end = lsn
     let segment = start
     for (;;) {
       const group = this.successor(end, segment)
-      if (group === undefined) return run
+      if (group === undefined || seen?.has(group) === true) return run
       run.push(group)
       end = group.end
       segment = group.segment

@@ -22,6 +22,12 @@ import { formatNode, nodeProblem } from '../pager/node.ts'
 import type { Source } from './source.ts'
 
 const CACHE_BYTES = 4194304
+/** Blocks behind the end of the file that the log may have formatted: a few, and one for so many bytes of it. */
+const LEAST_ADDED = 1024
+const LOG_PER_BLOCK = 512
+/** A file may have been cut to a sixteenth; smaller ones are believed to have had a million blocks. */
+const TIMES_CUT = 16
+const LEAST_MOST = 1048576
 
 export interface RedoOutcome {
   /** Transactions without an end, and the LSN of their last record. */
@@ -29,6 +35,10 @@ export interface RedoOutcome {
   /** Damaged blocks that the log has rebuilt. */
   rebuilt: number
 }
+
+/** No block of the database has this number or a higher one, whatever the log and block 0 say. */
+export const mostBlocks = ({ data }: Source): number =>
+  Math.max(LEAST_MOST, TIMES_CUT * Math.floor(data.file.size() / data.blockSize))
 
 export const redo = (source: Source): RedoOutcome => {
   const { log, metadata } = source
@@ -46,15 +56,20 @@ export const redo = (source: Source): RedoOutcome => {
   log.visit((a, position, lsn) => {
     if (recordType(a, position) === RecordType.image) return
     eachPart(a, position, (block, from, to) => {
-      if (block !== 0) blocks.redo(block, a, from, to, lsn)
-      else if (lsn > metadata.lsn) {
-        applyToMetadata(a, from, to, metadata)
+      if (block !== 0) {
+        if (blocks.takes(block, a, from)) blocks.redo(block, a, from, to, lsn)
+      } else if (lsn > metadata.lsn) {
+        try {
+          applyToMetadata(a, from, to, metadata)
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error
+        }
         metadata.lsn = lsn
       }
     })
   })
-  for (const block of images.keys()) blocks.restore(block)
-  for (const block of source.images.blocks()) blocks.restore(block)
+  for (const list of [images.keys(), source.images.blocks()])
+    for (const block of list) if (block < blocks.most) blocks.restore(block)
   blocks.flush()
   return { losers, rebuilt: blocks.rebuilt.size }
 }
@@ -73,8 +88,18 @@ class BlockCache {
   private readonly dirty: Uint8Array
   private readonly sound: Uint8Array
 
+  /** Blocks with higher numbers are not believed. */
+  readonly most: number
+  /** Blocks of the file as it is; others that the log has formatted, and how many of those are believed. */
+  private readonly inFile: number
+  private readonly added: Set<number> = new Set()
+  private readonly mostAdded: number
+
   constructor(source: Source, images: ReadonlyMap<number, number>) {
     this.source = source
+    this.most = mostBlocks(source)
+    this.inFile = Math.floor(source.data.file.size() / source.data.blockSize)
+    this.mostAdded = LEAST_ADDED + source.log.bytes / LOG_PER_BLOCK
     this.images = images
     this.blockSize = source.data.blockSize
     this.frames = Math.max(16, Math.floor(CACHE_BYTES / this.blockSize))
@@ -86,9 +111,20 @@ class BlockCache {
     this.sound = new Uint8Array(this.frames)
   }
 
+  /**
+   * A block behind the end of the file counts if the log formats it, and has enough bytes to have filled it and all before
+   * it: whatever numbers the records name, memory and time are bounded by the size of the files.
+   */
+  takes(block: number, log: Arena, from: number): boolean {
+    if (block < this.inFile || this.added.has(block)) return true
+    if (block >= this.most || this.added.size >= this.mostAdded || !formatsBlock(log, from)) return false
+    this.added.add(block)
+    return true
+  }
+
   redo(block: number, log: Arena, from: number, to: number, lsn: number): void {
     const frame = this.load(block)
-    const { arena, blockSize, frames } = this
+    const { arena, blockSize } = this
     const base = frame * blockSize
     if (this.sound[frame] === 0) {
       if (!formatsBlock(log, from)) return
@@ -99,10 +135,22 @@ class BlockCache {
     if (blockLsn(arena, base) >= lsn) return
     const isForTree = changesTree(log, from, to)
     if (isForTree || isTree(arena.u8[base + AT_KIND]!)) this.redoNode(base, log, from, to, isForTree)
-    else applyOperations(log, from, to, arena, base, blockSize, frames * blockSize)
+    else this.redoOther(base, log, from, to)
     arena.u32[(base + AT_LSN) >>> 2] = lsn % 4294967296
     arena.u32[(base + AT_LSN + 4) >>> 2] = Math.floor(lsn / 4294967296)
     this.dirty[frame] = 1
+  }
+
+  /** A record that the block cannot have been made for leaves it as it is. */
+  private redoOther(base: number, log: Arena, from: number, to: number): void {
+    const { arena, node, blockSize } = this
+    node.u8.set(arena.window(base, blockSize), 0)
+    try {
+      applyOperations(log, from, to, node, 0, blockSize, blockSize)
+    } catch {
+      return
+    }
+    arena.u8.set(node.window(0, blockSize), base)
   }
 
   /**
@@ -168,8 +216,9 @@ class BlockCache {
     const base = frame * this.blockSize
     this.noteRebuilt(block, base)
     eachPart(image.arena, image.position, (_block, from, to) => {
-      applyOperations(image.arena, from, to, this.arena, base, this.blockSize, this.frames * this.blockSize)
+      this.redoOther(base, image.arena, from, to)
     })
+    if (blockProblem(this.arena, base, this.blockSize) !== undefined) return false
     this.dirty[frame] = 1
     return true
   }

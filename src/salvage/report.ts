@@ -94,6 +94,11 @@ export const buildReport = (parts: Parts): SalvageReport => {
 const furtherWarnings = (parts: Parts, expected: number | undefined): string[] => {
   const { source, unfinished, collector, target, log } = parts
   const warnings: string[] = []
+  const { malformed } = source.log
+  if (malformed.count > 0)
+    warnings.push(
+      `${malformed.count} records of the log have a right checksum, but no log writer makes such ones (the first: ${malformed.kept[0]!.problem} at LSN ${malformed.kept[0]!.lsn}); they were left out`,
+    )
   if (log === 'damaged')
     warnings.push(`the log cannot be read from LSN ${source.log.end} on: commits behind that may be missing`)
   if (log === 'missing')

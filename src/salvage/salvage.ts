@@ -23,7 +23,7 @@ import type { SalvageOptions, SalvagePhase, SalvageReport } from '../types.ts'
 import { Blocks } from './blocks.ts'
 import { Collector, type FoundRecord } from './collect.ts'
 import { LargeReader } from './large.ts'
-import { type RedoOutcome, redo } from './redo.ts'
+import { mostBlocks, type RedoOutcome, redo } from './redo.ts'
 import { buildReport, Findings, type LogState } from './report.ts'
 import { openSource, type Source } from './source.ts'
 import { requireApart, requireEmpty, Target } from './target.ts'
@@ -106,9 +106,10 @@ const rescue = async (
   const progress = (phase: SalvagePhase, done: number, total: number): void =>
     options.onProgress?.({ phase, done, total })
   const logWasCut = source.soundStates === 0 && (await isCutOff(source))
+  const most = mostBlocks(source)
   const redone: RedoOutcome = logWasCut ? { losers: new Map(), rebuilt: 0 } : redo(source)
   const unfinished = new Unfinished(source.log, redone.losers)
-  const blocks = new Blocks(source, blocksOf(source))
+  const blocks = new Blocks(source, Math.min(most, blocksOf(source)))
   for (let block = 1; block < blocks.total; block++) {
     blocks.look(block, unfinished.blocks.has(block))
     if (block % SLICE === 0) {
@@ -189,7 +190,7 @@ const blocksOf = ({ soundStates, metadata, log, data }: Source): number => {
  */
 const isCutOff = async (source: Source): Promise<boolean> => {
   if (!source.log.wasClosed) return false
-  const blocks = new Blocks(source, blocksOf(source))
+  const blocks = new Blocks(source, Math.min(mostBlocks(source), blocksOf(source)))
   for (let block = 1; block < blocks.total; block++) {
     blocks.look(block, true)
     if (block % SLICE === 0) await turn()

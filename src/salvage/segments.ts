@@ -10,6 +10,9 @@ import type { File, Storage } from '../storage/storage.ts'
 const HEADER_COPIES = [0, 256] as const
 const HEADER_COPY_BYTES = 64
 const CHUNK = 65536
+/** So many times the bytes of a segment are read in groups that turn out not to be whole. */
+const WASTED = 16
+const LARGEST_LSN = 2 ** 52
 
 export interface Group {
   segment: SalvageSegment
@@ -68,7 +71,9 @@ export const readSegments = (
       warn(`${file}; it was left out`)
       continue
     }
-    const header = readHeader(storage, file) ?? headerFromGroup(storage, file)
+    const found = readHeader(storage, file) ?? headerFromGroup(storage, file)
+    // No log gets as far, and places that far away cannot be told from each other.
+    const header = found !== undefined && found.startLsn > LARGEST_LSN ? undefined : found
     if (header?.uuid !== undefined && toHex(header.uuid) !== toHex(uuid)) {
       warn(`${file.path} belongs to another database (${toHex(header.uuid)}); it was left out`)
       file.close()
@@ -79,7 +84,10 @@ export const readSegments = (
       if (header.uuid === undefined)
         warn(`the header of ${file.path} is damaged; its groups were read by their own checksums`)
       const segment = segmentOf(file, name, header)
-      findGroups(storage, segment)
+      if (!findGroups(storage, segment))
+        warn(
+          `${file.path} holds more beginnings of groups that are not whole than a log can have left; what lies behind LSN ${segment.groups.at(-1)?.end ?? segment.startLsn} was left out`,
+        )
       segments.push(segment)
     }
   }
@@ -141,16 +149,22 @@ const isBlank = (file: File): boolean => {
   return bytes.every(byte => byte === 0)
 }
 
-const findGroups = (storage: Storage, segment: SalvageSegment): void => {
+/** False if it gave up: whoever writes headers of long groups everywhere must not make it read the file for each. */
+const findGroups = (storage: Storage, segment: SalvageSegment): boolean => {
   const arena = new Arena(CHUNK)
+  let wasted = 0
   for (let at = SEGMENT_HEADER_BYTES; at + GROUP_HEADER_BYTES <= segment.size; ) {
     const group = readGroup(storage, segment, at, arena)
-    if (group === undefined) at = nextMagic(segment, at + 4, arena)
-    else {
+    if (group !== undefined) {
       segment.groups.push(group)
       at += group.end - group.lsn
+      continue
     }
+    wasted += arena.u32[0] === GROUP_MAGIC ? Math.min(arena.u32[2]!, segment.size) : 0
+    if (wasted > WASTED * segment.size) return false
+    at = nextMagic(segment, at + 4, arena)
   }
+  return true
 }
 
 /** Reads the group at a position of the file into the arena; undefined if there is none that is whole. */
@@ -167,6 +181,7 @@ export const readGroup = (
   if (arena.u32[0] !== GROUP_MAGIC || arena.u32[3] !== segment.salt) return undefined
   if (lsn !== segment.startLsn + at - SEGMENT_HEADER_BYTES) return undefined
   if (bytes < GROUP_HEADER_BYTES || bytes % 4 !== 0 || bytes > size - at) return undefined
+  if (!Number.isSafeInteger(lsn + bytes)) return undefined
   if (bytes > arena.buffer.byteLength) arena.grow(bytes)
   const rest = bytes - GROUP_HEADER_BYTES
   if (file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest) return undefined

@@ -22,16 +22,27 @@ export class Unfinished {
   constructor(log: SalvageLog, losers: ReadonlyMap<number, number>) {
     this.log = log
     this.transactions = losers.size
-    let cutOff = 0
-    for (const last of losers.values()) if (!this.collect(last)) cutOff++
-    this.cutOff = cutOff
+    this.cutOff = this.collect(losers.values())
   }
 
-  /** From the last change to the first: the first one's undo section, which holds what was committed, wins. */
-  private collect(last: number): boolean {
-    for (let lsn = last; lsn !== 0; ) {
+  /**
+   * From the last change to the first: the first one's undo section, which holds what was committed, wins. All
+   * transactions together, by falling LSN, so that each record is read once and each group while it is at hand, whatever
+   * the records name as the one before them. Returns how many transactions lead out of the readable log.
+   */
+  private collect(lasts: Iterable<number>): number {
+    let cutOff = 0
+    const pending = new Heap(lasts)
+    for (let done = Number.POSITIVE_INFINITY; ; ) {
+      const lsn = pending.pop()
+      if (lsn === undefined) return cutOff
+      if (lsn === 0 || lsn >= done) continue
+      done = lsn
       const found = this.log.recordAt(lsn)
-      if (found === undefined) return false
+      if (found === undefined) {
+        cutOff++
+        continue
+      }
       const { arena, position } = found
       if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
         const undo = undoSection(arena, position)
@@ -42,9 +53,10 @@ export class Unfinished {
           for (let at = 0; at < undo.fieldLength; at += 4)
             this.blocks.add(arena.u32[(undo.field + at) >>> 2]!)
       }
-      lsn = recordPrevious(arena, position)
+      const previous = recordPrevious(arena, position)
+      if (previous < lsn) pending.push(previous)
+      else cutOff++
     }
-    return true
   }
 
   /** True if one of them changed the key: then what was committed is what `committed` gives, or nothing. */
@@ -54,7 +66,8 @@ export class Unfinished {
 
   /** The committed records of the keys that they changed or deleted. */
   *committed(): Generator<CommittedRecord & { key: Uint8Array }> {
-    for (const lsn of this.before.values()) {
+    const lsns = Float64Array.from(this.before.values()).sort().reverse()
+    for (const lsn of lsns) {
       const found = lsn === ABSENT ? undefined : this.log.recordAt(lsn)
       if (found === undefined) continue
       const { u8 } = found.arena
@@ -65,5 +78,40 @@ export class Unfinished {
         field: copyBytes(u8, undo.field, undo.field + undo.fieldLength),
       }
     }
+  }
+}
+
+/** Gives the largest number first. */
+class Heap {
+  private readonly items: number[] = []
+
+  constructor(items: Iterable<number>) {
+    for (const item of items) this.push(item)
+  }
+
+  push(item: number): void {
+    const { items } = this
+    let at = items.push(item) - 1
+    for (let parent = (at - 1) >> 1; at > 0 && items[parent]! < item; parent = (at - 1) >> 1) {
+      items[at] = items[parent]!
+      at = parent
+    }
+    items[at] = item
+  }
+
+  pop(): number | undefined {
+    const { items } = this
+    const top = items[0]
+    const item = items.pop()
+    if (item === undefined || items.length === 0) return top
+    let at = 0
+    for (let child = 1; child < items.length; child = 2 * at + 1) {
+      if (child + 1 < items.length && items[child + 1]! > items[child]!) child++
+      if (items[child]! <= item) break
+      items[at] = items[child]!
+      at = child
+    }
+    items[at] = item
+    return top
   }
 }
