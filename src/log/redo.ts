@@ -120,3 +120,11 @@ export const applyToMetadata = (log: Arena, from: number, to: number, metadata: 
     else throw new RangeError(`unknown log operation ${code} on block 0`)
   }
 }
+
+/** The highest number of blocks that operations on block 0 say, or 0. */
+export const blocksIn = (log: Arena, from: number, to: number): number => {
+  let most = 0
+  for (let at = from; at < to; at += 8)
+    if (log.u16[(at + 2) >>> 1] === LogOp.blocks) most = Math.max(most, log.u32[(at + 4) >>> 2]!)
+  return most
+}

@@ -29,7 +29,7 @@ import {
   undoSection,
 } from '../log/format.ts'
 import type { LogEnd, LogReader } from '../log/reader.ts'
-import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
+import { applyOperations, applyToMetadata, blocksIn, formatsBlock } from '../log/redo.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
@@ -56,6 +56,8 @@ export const analyse = (reader: LogReader, metadata: Metadata, logPath: string):
   const images = new Map<number, number>()
   const changed = new Map<number, boolean>()
   let records = 0
+  let formats = 0
+  let mostBlocks = 0
   const end = reader.scan(metadata.redoLsn, (a, position, lsn) => {
     records++
     const type = recordType(a, position)
@@ -64,8 +66,12 @@ export const analyse = (reader: LogReader, metadata: Metadata, logPath: string):
       eachPart(a, position, block => images.set(block, lsn))
       return
     }
-    eachPart(a, position, (block, from) => {
-      if (block === 0) return
+    eachPart(a, position, (block, from, to) => {
+      if (block === 0) {
+        mostBlocks = Math.max(mostBlocks, blocksIn(a, from, to))
+        return
+      }
+      if (formatsBlock(a, from)) formats++
       const formatted = changed.get(block)
       if (formatted === undefined) changed.set(block, formatsBlock(a, from))
       else if (!formatted && formatsBlock(a, from)) changed.set(block, true)
@@ -79,7 +85,30 @@ export const analyse = (reader: LogReader, metadata: Metadata, logPath: string):
       logPath,
       `the log ends at LSN ${end.lsn}, but it was synced up to LSN ${metadata.logLsn}; a segment is missing or damaged`,
     )
+  requireBlocks(metadata, logPath, formats, mostBlocks, [...images.keys(), ...changed.keys()])
   return { end, records, losers, images, changed }
+}
+
+/** Blocks more than there were, that a log may speak of for each that it formats: far more than it ever does. */
+const BLOCKS_PER_FORMAT = 2
+const BLOCKS_TO_SPARE = 65536
+
+/** A database gets no new block that the log does not format: other numbers would make a file of any size. */
+const requireBlocks = (
+  metadata: Metadata,
+  logPath: string,
+  formats: number,
+  said: number,
+  named: readonly number[],
+): void => {
+  const before = Math.max(metadata.blocks, metadata.fileBlocks)
+  const most = before + BLOCKS_PER_FORMAT * formats + BLOCKS_TO_SPARE
+  const wrong = said > most ? said : named.find(block => block >= most)
+  if (wrong !== undefined)
+    throw new CorruptionError(
+      logPath,
+      `its records speak of block ${wrong}, but there were ${before} blocks and they add ${formats} at most: they are not of this database; salvage leaves them out`,
+    )
 }
 
 export class Redo {
@@ -250,10 +279,18 @@ export const checkUndo = (
   analysis: Analysis,
   visit: (log: Arena, undo: UndoSection) => void,
 ): void => {
-  for (let lsn of analysis.losers.values())
-    while (lsn > 0) {
+  let steps = 0
+  for (const [id, last] of analysis.losers)
+    for (let lsn = last; lsn > 0; ) {
       const { arena, position } = log.locate(lsn)
       const previous = recordPrevious(arena, position)
+      // Undo follows these LSNs: each must lead back, to a record of the same transaction.
+      const isOwn = lsn % 4 === 0 && position >= 0 && recordTransaction(arena, position) === id
+      if (!isOwn || previous >= lsn || ++steps > analysis.records)
+        throw new CorruptionError(
+          log.segments.directory,
+          `the records of transaction ${id} do not lead back to its first one at LSN ${lsn}; salvage takes it back as far as it can be read`,
+        )
       if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) visit(arena, undoSection(arena, position))
       lsn = previous
     }

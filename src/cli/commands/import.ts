@@ -1,13 +1,14 @@
 /** `xenondb import`: stores the records of a JSON Lines or CSV file, in batches. */
 import type { CAC } from 'cac'
-import { argument, choiceOption, type Options } from '../arguments.ts'
+import { argument, choiceOption, countOption, type Options } from '../arguments.ts'
 import { type ByteDatabase, withDatabase } from '../database.ts'
-import { EXIT_DONE, EXIT_INTERRUPTED } from '../errors.ts'
+import { CommandError, EXIT_DONE, EXIT_INTERRUPTED } from '../errors.ts'
 import { Importer } from '../importer.ts'
 import { BomFilter, type Input, openInput } from '../input.ts'
 import { startProgress } from '../progress.ts'
 import { CsvReader } from '../records/csv.ts'
 import { JsonLinesReader } from '../records/json-lines.ts'
+import { DEFAULT_LIMIT, LARGEST_LIMIT } from '../records/limit.ts'
 import { chooseFormat, FORMATS, type RecordReader } from '../records/record.ts'
 import { count } from '../render.ts'
 import { ENCODINGS } from '../text.ts'
@@ -17,16 +18,24 @@ export function registerImport(cli: CAC): void {
     .command('import <directory> [file]', 'Store the records of a file or stdin; creates the database')
     .option('--format <format>', 'jsonl (default) or csv; a file name ending in .csv also means csv')
     .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (base64 in the file)')
+    .option('--max-record-bytes <n>', 'Refuse longer lines of JSON Lines and rows of CSV (default 16777216)')
     .example(bin => `  $ ${bin} import students students.csv`)
     .example(bin => `  $ zcat cities.jsonl.gz | ${bin} import cities - --encoding json`)
     .action((directory: string, file: string | undefined, options: Options) => {
       const source = file === undefined ? '-' : argument(file)
       const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
       const format = chooseFormat(choiceOption(options, 'format', FORMATS), source)
-      const reader = format === 'csv' ? new CsvReader(encoding) : new JsonLinesReader(encoding)
+      const limit = { ...DEFAULT_LIMIT, bytes: limitOf(options) }
+      const reader = format === 'csv' ? new CsvReader(encoding, limit) : new JsonLinesReader(encoding, limit)
       const input = openInput(source)
       return withDatabase(argument(directory), { createIfMissing: true }, db => run(db, input, reader))
     })
+}
+
+function limitOf(options: Options): number {
+  const bytes = countOption(options, 'maxRecordBytes') ?? DEFAULT_LIMIT.bytes
+  if (bytes > 0 && bytes <= LARGEST_LIMIT) return bytes
+  throw new CommandError(`--max-record-bytes takes a number from 1 to ${LARGEST_LIMIT}`)
 }
 
 async function run(db: ByteDatabase, input: Input, reader: RecordReader): Promise<number> {

@@ -6,6 +6,7 @@
  * drops the records of a chunk before the bad one and miscounts lines; csv-parser and papaparse give no line numbers.
  */
 import { RecordError } from '../errors.ts'
+import { DEFAULT_LIMIT, type RecordLimit, tooLong } from './limit.ts'
 
 export interface CsvRow {
   fields: Uint8Array[]
@@ -32,11 +33,22 @@ export class CsvParser {
   #field: Uint8Array = new Uint8Array(256)
   #length = 0
   #line = 1
-  #rowLine = 1;
+  #rowLine = 1
+  /** Bytes of the row at hand. */
+  #rowBytes = 0
+  readonly #limit: RecordLimit
+
+  constructor(limit: RecordLimit = DEFAULT_LIMIT) {
+    this.#limit = limit
+  }
 
   *push(chunk: Uint8Array): Generator<CsvRow> {
     for (const byte of chunk) {
-      if (this.#take(byte)) yield* this.#endRow()
+      if (++this.#rowBytes > this.#limit.bytes) throw this.#error(tooLong('row', this.#limit))
+      if (this.#take(byte)) {
+        this.#rowBytes = 0
+        yield* this.#endRow()
+      }
       if (byte === LINE_FEED) this.#line++
       if (this.#state === 'field start' && this.#fields.length === 0) this.#rowLine = this.#line
     }

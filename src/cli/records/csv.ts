@@ -24,6 +24,7 @@ import {
   valueToText,
 } from '../text.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
+import { DEFAULT_LIMIT, type RecordLimit } from './limit.ts'
 import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
 import { checkedTime } from './time.ts'
 
@@ -32,12 +33,13 @@ const COLUMNS = ['key', 'value', 'expires_at', 'key_encoding', 'value_encoding']
 type Column = (typeof COLUMNS)[number]
 
 export class CsvReader implements RecordReader {
-  readonly #parser = new CsvParser()
+  readonly #parser: CsvParser
   readonly #encoding: Encoding
   #columns: Column[] | undefined
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT) {
     this.#encoding = encoding
+    this.#parser = new CsvParser(limit)
   }
 
   *push(chunk: Uint8Array): Generator<ImportedRecord> {

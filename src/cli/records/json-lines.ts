@@ -23,6 +23,7 @@ import {
   textToBytes,
   valueToText,
 } from '../text.ts'
+import { DEFAULT_LIMIT, type RecordLimit } from './limit.ts'
 import { type Line, LineSplitter } from './lines.ts'
 import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
 import { checkedTime } from './time.ts'
@@ -30,11 +31,12 @@ import { checkedTime } from './time.ts'
 const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'expiresAt', 'keyEncoding', 'valueEncoding'])
 
 export class JsonLinesReader implements RecordReader {
-  readonly #lines = new LineSplitter()
+  readonly #lines: LineSplitter
   readonly #encoding: Encoding
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT) {
     this.#encoding = encoding
+    this.#lines = new LineSplitter(limit)
   }
 
   *push(chunk: Uint8Array): Generator<ImportedRecord> {

@@ -1,6 +1,6 @@
 /** Splits chunks of bytes at line feeds. Only there: U+2028 or a carriage return may stand inside a JSON string. */
-import { constants } from 'node:buffer'
 import { RecordError } from '../errors.ts'
+import { DEFAULT_LIMIT, type RecordLimit, tooLong } from './limit.ts'
 
 export interface Line {
   /** Without the line feed. */
@@ -9,13 +9,17 @@ export interface Line {
   number: number
 }
 
-const LONGEST = constants.MAX_STRING_LENGTH
 const LINE_FEED = 0x0a
 
 export class LineSplitter {
   #started: Uint8Array[] = []
   #startedLength = 0
-  #number = 0;
+  #number = 0
+  readonly #limit: RecordLimit
+
+  constructor(limit: RecordLimit = DEFAULT_LIMIT) {
+    this.#limit = limit
+  }
 
   *push(chunk: Uint8Array): Generator<Line> {
     let start = 0
@@ -34,10 +38,15 @@ export class LineSplitter {
   #keep(part: Uint8Array): void {
     this.#started.push(part)
     this.#startedLength += part.length
-    if (this.#startedLength > LONGEST) throw new RecordError(this.#number + 1, 'longer than a string can be')
+    this.#check(this.#startedLength)
+  }
+
+  #check(length: number): void {
+    if (length > this.#limit.bytes) throw new RecordError(this.#number + 1, tooLong('line', this.#limit))
   }
 
   #finish(last: Uint8Array): Line {
+    this.#check(this.#startedLength + last.length)
     const bytes = this.#startedLength === 0 ? last : Buffer.concat([...this.#started, last])
     this.#started = []
     this.#startedLength = 0
