@@ -34,6 +34,7 @@ const first: Partial<Record<MutantName, string>> = {
   'half header mended in place': 'a damaged copy',
 }
 const SEEDS = 4
+const TIMEOUT_MS = 300_000
 
 /** In the control run every n-th crash point is tried. */
 const CONTROL_STRIDE = 16
@@ -47,12 +48,16 @@ test('the campaign finds nothing in the engine as it is, so that a mutant dies o
 })
 
 for (const name of mutantNames.filter(mutant => mutant !== 'no log' && mutant !== 'block checksum off')) {
-  test(`the campaign kills the mutant '${name}'`, async () => {
-    const tally = new Tally()
-    const death = await withMutant(name, () => attack(name, tally))
-    expect(death, `survived ${tally.images} images`).toBeDefined()
-    console.log(`mutant '${name}' died after ${tally.images} images: ${death!.split('\n')[0]}`)
-  })
+  test(
+    `the campaign kills the mutant '${name}'`,
+    async () => {
+      const tally = new Tally()
+      const death = await withMutant(name, () => attack(name, tally))
+      expect(death, `survived ${tally.images} images`).toBeDefined()
+      console.log(`mutant '${name}' died after ${tally.images} images: ${death!.split('\n')[0]}`)
+    },
+    TIMEOUT_MS,
+  )
 }
 
 test("flipped bits kill the mutant 'block checksum off', and are all noticed without it", async () => {

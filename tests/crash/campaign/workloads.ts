@@ -176,8 +176,8 @@ export const workloads: readonly Workload[] = [
   {
     name: 'log used again',
     session: { points: 70 },
-    // 64 KiB of log until a checkpoint is due, 128 KiB of it in a segment: the segments go round.
-    options: () => ({ cacheBytes: 64 * 4096 }),
+    // So much log until a checkpoint is due that segments wait to be used again: they go round.
+    options: () => ({ cacheBytes: 64 * 4096, checkpointBytes: 2 * 131072 }),
     async run(session) {
       const { random } = session
       const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`)
