@@ -460,7 +460,7 @@ export class Database<V = string> {
     this.checkWritable()
     requireProgress(requireObject(options).onProgress)
     const { engine } = this
-    await engine.checkpointer.runInSlices(() => engine.turn(), options.onProgress)
+    await this.meeting(engine.checkpointer.runInSlices(() => engine.turn(), options.onProgress))
   }
 
   /**
@@ -470,7 +470,7 @@ export class Database<V = string> {
   async compact(options: ProgressOptions = {}): Promise<CompactReport> {
     this.checkWritable()
     requireProgress(requireObject(options).onProgress)
-    return await compact(this.engine, options)
+    return await this.meeting(compact(this.engine, options))
   }
 
   /**
@@ -661,6 +661,15 @@ export class Database<V = string> {
       this.writeQuietly()
     }, WRITE_DELAY_MS)
     ;(timer as { unref?: () => void }).unref?.()
+  }
+
+  /** What fails aside stops the handle; a call that was at work meanwhile throws that error itself. */
+  private async meeting<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw this.engine.health.failure ?? error
+    }
   }
 
   private builtInCursor(): Cursor<V> {

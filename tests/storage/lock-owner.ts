@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { fstatSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { afterAll, expect } from 'vitest'
 
 const script = fileURLToPath(new URL('lock-child.mjs', import.meta.url))
 const children = new Set<ChildProcess>()
@@ -55,6 +55,15 @@ export function ownClaim(): Record<string, unknown> {
 /** Writes a claim that differs from one of this process in `changes`. */
 export function forge(directory: string, changes: Record<string, unknown>, name = 'lock'): void {
   writeFileSync(join(directory, name), JSON.stringify({ ...ownClaim(), ...changes }))
+}
+
+/** The descriptor that a claim names leads to the very file, in this process. */
+export function expectDescriptor(directory: string): void {
+  const path = join(directory, 'lock')
+  const { descriptor } = JSON.parse(readFileSync(path, 'utf8'))
+  const identity = ({ dev, ino }: { dev: bigint; ino: bigint }): string => `${dev}:${ino}`
+  const held = fstatSync(descriptor, { bigint: true })
+  expect(identity(held)).toBe(identity(statSync(path, { bigint: true })))
 }
 
 /** Larger than any pid that Linux gives out. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { DatabaseLockedError } from '../../src/errors.ts'
 import { lockDirectory } from '../../src/storage/lock.ts'
-import { forge, noSuchPid } from './lock-owner.ts'
+import { expectDescriptor, forge, noSuchPid } from './lock-owner.ts'
 import { freshDirectory, thrown } from './places.ts'
 
 vi.mock('node:fs', async importOriginal => ({
@@ -25,6 +25,7 @@ test('a file system without links still gives the lock to one handle only', () =
   const lock = lockDirectory(directory)
   expect(readdirSync(directory)).toEqual(['lock'])
   expect(JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))).toMatchObject({ pid: process.pid })
+  expectDescriptor(directory)
   expect(() => lockDirectory(directory)).toThrow(DatabaseLockedError)
   expect(readdirSync(directory)).toEqual(['lock'])
   lock.release()
@@ -35,6 +36,7 @@ test('a file system without links still lets a dead owner be taken over', () => 
   forge(directory, { pid: noSuchPid })
   const lock = lockDirectory(directory)
   expect(readdirSync(directory)).toEqual(['lock'])
+  expectDescriptor(directory)
   lock.release()
 })
 

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -13,7 +14,14 @@ import { Worker } from 'node:worker_threads'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { CorruptionError, DatabaseLockedError, StorageError } from '../../src/errors.ts'
 import { lockDirectory } from '../../src/storage/lock.ts'
-import { forge, noSuchPid, type OtherProcess, ownClaim, startProcess } from './lock-owner.ts'
+import {
+  expectDescriptor,
+  forge,
+  noSuchPid,
+  type OtherProcess,
+  ownClaim,
+  startProcess,
+} from './lock-owner.ts'
 import { freshDirectory, thrown } from './places.ts'
 
 const top = freshDirectory()
@@ -28,6 +36,7 @@ beforeEach(() => {
 function expectFree(): void {
   const lock = lockDirectory(directory)
   expect(readdirSync(directory)).toEqual(['lock'])
+  expectDescriptor(directory)
   expect(JSON.parse(readFileSync(join(directory, 'lock'), 'utf8'))).toMatchObject({ pid: process.pid })
   lock.release()
   expect(readdirSync(directory)).toEqual([])
@@ -303,4 +312,34 @@ test('of 20 processes racing for a stale lock exactly one wins', async () => {
     await winners[0]!.ask(`release ${directory}`)
   }
   await Promise.all(racers.map(racer => racer.kill()))
+})
+
+test('no descriptor is left open by locks that are taken, taken over, refused and given back', () => {
+  const open = (): number => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let i = 0; i < 20; i++) {
+    forge(directory, { pid: noSuchPid })
+    const lock = lockDirectory(directory)
+    expect(open()).toBe(before + 1)
+    expect(() => lockDirectory(directory)).toThrow(DatabaseLockedError)
+    expect(lock.inPlace?.()).toBe(true)
+    lock.release()
+    lock.release()
+    expect(lock.inPlace?.()).toBe(false)
+  }
+  expect(open()).toBe(before)
+})
+
+test('a lock that was moved away with its directory is emptied where it lies, and what stands in its place stays', () => {
+  const lock = lockDirectory(directory)
+  renameSync(directory, `${directory}-moved`)
+  mkdirSync(directory)
+  const other = lockDirectory(directory)
+  expect(lock.inPlace?.()).toBe(false)
+  lock.release()
+  expect(readFileSync(join(`${directory}-moved`, 'lock'), 'utf8')).toBe('')
+  expectHeldBy(process.pid)
+  lockDirectory(`${directory}-moved`).release()
+  other.release()
+  expectFree()
 })
