@@ -77,8 +77,7 @@ export class ExpiredKeys {
     while (!scan.done && !this.tooMany) {
       scan.step(SCAN_KEYS)
       this.makeRoom(scan.count)
-      for (let i = 0; i < scan.count && !this.tooMany; i++)
-        this.add(arena.u8, scan.at[i]! + EXPIRY_BYTES, scan.length[i]! - EXPIRY_BYTES)
+      if (!this.tooMany) this.addAll(arena.u8, scan)
     }
     this.through = now
     if (!this.tooMany) return
@@ -87,15 +86,32 @@ export class ExpiredKeys {
     this.bytes = new Uint8Array(0)
   }
 
-  private add(u8: Uint8Array, at: number, length: number): void {
-    const { bytes, used, starts } = this
-    const hash = hashOf(this.seed, u8, at, length)
-    const key = ++this.count
-    for (let i = 0; i < length; i++) bytes[used + i] = u8[at + i]!
-    starts[key] = used
-    starts[key + 1] = used + length
-    this.used = used + length
-    if (!enter(this.table, key, hash)) this.tooMany = true
+  /** One small loop of its own, which the engine compiles soon and once. */
+  private addAll(u8: Uint8Array, scan: TreeScan): void {
+    const { bytes, starts, table, seed } = this
+    const mask = table.length - 2
+    let { count: key, used } = this
+    for (let i = 0; i < scan.count; i++) {
+      const end = scan.at[i]! + scan.length[i]!
+      let at = scan.at[i]! + EXPIRY_BYTES
+      let hash = seed ^ (end - at)
+      starts[++key] = used
+      for (; at < end; at++) {
+        const byte = u8[at]!
+        hash = Math.imul(hash ^ byte, FACTOR)
+        bytes[used++] = byte
+      }
+      hash = Math.imul(hash ^ (hash >>> 15), LAST_FACTOR)
+      let slot = (hash << 1) & mask
+      let steps = 0
+      while (table[slot] !== 0 && steps++ < LONGEST_CHAIN) slot = (slot + 2) & mask
+      if (steps >= LONGEST_CHAIN) this.tooMany = true
+      table[slot] = key
+      table[slot + 1] = hash
+    }
+    starts[key + 1] = used
+    this.count = key
+    this.used = used
   }
 
   /** Room for so many keys, however long they are. */
@@ -125,11 +141,14 @@ export class ExpiredKeys {
   }
 }
 
-/** Quick, not strong. */
+const FACTOR = 0x01000193
+const LAST_FACTOR = 0x2c1b3c6d
+
+/** Quick, not strong: `addAll` does the same. */
 const hashOf = (seed: number, u8: Uint8Array, at: number, length: number): number => {
   let hash = seed ^ length
-  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ u8[at + i]!, 0x01000193)
-  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
+  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ u8[at + i]!, FACTOR)
+  return Math.imul(hash ^ (hash >>> 15), LAST_FACTOR)
 }
 
 /** False if too many lie side by side. */

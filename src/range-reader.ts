@@ -6,8 +6,8 @@ import { BeforeKeys } from './before.ts'
 import { compareBytes } from './bytes.ts'
 import { copyBytes } from './encoding.ts'
 import { CorruptionError, DecodeError, LockConflictError, XenonError } from './errors.ts'
-import { ExpiredKeys, MOST_EXPIRED_KEYS } from './expired-keys.ts'
-import { countPassed, nextExpiry } from './expiry.ts'
+import { ExpiredKeys } from './expired-keys.ts'
+import { nextExpiry } from './expiry.ts'
 import { SCAN_KEYS, TreeScan } from './index/tree-scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from './pager/bucket.ts'
 import type { ResolvedRange } from './range.ts'
@@ -18,10 +18,8 @@ import type { TransactionState } from './txn/transaction-state.ts'
 /** Records read ahead at first, and at most. */
 const FIRST_CHUNK = 16
 const LARGEST_CHUNK = 512
-/** So many records are looked at for their time before it is asked how many keys have expired. */
-const LOOKED_AT = 64
-/** Looking at a record takes as long as reading so many expired keys from the tree over times. */
-const EXPIRED_PER_RECORD = 512
+/** So many records are looked at for their time before all keys that have expired are read from the tree over times. */
+const LOOKED_AT = 128
 
 /** Of the keys of a step: 0 it has not expired, 1 it has. */
 const isPast = new Uint8Array(SCAN_KEYS)
@@ -53,7 +51,7 @@ export class RangeReader<V, K> {
   private skipped = 0
   /** In a scan of keys alone: the first time of expiry in the state that is read. */
   private firstExpiry: number | undefined
-  /** Keys whose records were looked at for their time, and how many of them make all that have expired worth knowing. */
+  /** Keys whose records were looked at for their time, and how many are before all that have expired are read. */
   private lookedAt = 0
   private enough = LOOKED_AT
 
@@ -214,13 +212,10 @@ export class RangeReader<V, K> {
   private expiredKeys(): ExpiredKeys | undefined {
     if (this.lookedAt < this.enough) return undefined
     const { engine } = this.store
-    if (this.enough === LOOKED_AT) {
-      const all = countPassed(engine, MOST_EXPIRED_KEYS + 1)
-      this.enough =
-        all > MOST_EXPIRED_KEYS ? Number.POSITIVE_INFINITY : Math.max(LOOKED_AT + 1, all / EXPIRED_PER_RECORD)
-      if (this.lookedAt < this.enough) return undefined
-    }
-    return ExpiredKeys.of(engine, this.view!.handle.lsn)
+    const keys = ExpiredKeys.of(engine, this.view!.handle.lsn)
+    // There are too many of them.
+    if (keys === undefined) this.enough = Number.POSITIVE_INFINITY
+    return keys
   }
 
   private dropExpired(count: number, expired: ExpiredKeys): number {

@@ -17,6 +17,9 @@ const withClock = (body: (db: Database) => unknown): Promise<void> =>
   withMemoryDatabase({ storage: storage(), durability: 'none' }, ({ db }) => body(db))
 
 const engineOf = (db: Database): Engine => (db as unknown as { engine: Engine }).engine
+/** The expired keys that a scan has kept in memory. */
+const keptBy = (engine: Engine): { bytes: Uint8Array } | undefined =>
+  engine.expiredKeys?.deref() as unknown as { bytes: Uint8Array } | undefined
 /** Blocks looked at. */
 const cost = (db: Database, work: () => unknown): number => {
   const before = db.stats().cache.accesses
@@ -87,7 +90,8 @@ describe('beside expired records that nobody has removed', () => {
       putExpiring(db, MOST_EXPIRED_KEYS + 1000)
       clock.now += 2000
       expect([...db.keys()]).toEqual(['a', 'zz'])
-      expect(engine.expiredKeys).toBeUndefined()
+      const kept = keptBy(engine)
+      expect(kept?.bytes.length ?? 0).toBe(0)
     }))
 
   test('a limit does not make each of them a step of its own', () =>
