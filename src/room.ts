@@ -19,6 +19,7 @@ import type { Reserve } from './log/reserve.ts'
 import type { LogWriter } from './log/writer.ts'
 import type { DataFile } from './pager/data-file.ts'
 import type { Metadata } from './pager/metadata.ts'
+import { performance } from './timers.ts'
 import type { Checkpointer } from './txn/checkpoint.ts'
 import type { TransactionManager } from './txn/manager.ts'
 
