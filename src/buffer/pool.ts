@@ -449,6 +449,9 @@ export class BufferPool {
       if (!isFull(error) || health.failure !== undefined) throw health.fail(error)
       // What has not been written stays dirty; nothing more is done aside while there is so little room.
       this.onFull()
+      throw new DiskFullError(`there is no room to write changed blocks: ${(error as Error).message}`, {
+        cause: error,
+      })
     } finally {
       for (const { block, frame } of copies.blocks)
         if (this.frameOf(block) === frame && this.pins[frame]! > 0) this.unpin(this.position(frame))

@@ -265,8 +265,12 @@ export class Checkpointer {
         this.done += count
         this.dueAt += (this.stride * count) / this.stepBlocks
       },
-      // The handle has failed: whoever comes next is told.
-      () => {},
+      error => {
+        // Or else the handle has failed: whoever comes next is told.
+        if (!(error instanceof DiskFullError) || !isCurrent()) return
+        this.stepping = undefined
+        this.putOff()
+      },
     )
     this.stepping = stepping
     return stepping
