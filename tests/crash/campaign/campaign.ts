@@ -115,7 +115,7 @@ export const crashEverywhere = async (
 
 /**
  * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them while a sync
- * aside is under way, and where whoever waited for it goes on.
+ * aside is under way, where whoever waited for it goes on, and behind a new state in block 0 or a new header of a segment.
  */
 const crashPoints = ({ journal, from, points }: Recording, seed: number, stride: number): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)
@@ -127,6 +127,7 @@ const crashPoints = ({ journal, from, points }: Recording, seed: number, stride:
   journal.forEach((operation, at) => {
     if (at >= from && operation.kind === 'sync' && operation.before !== undefined)
       aside.push([Math.max(from, operation.before + 1), at])
+    if (at >= from && isHeader(operation)) aside.push([at, at + 6])
   })
   const chosen = new Set<number>()
   for (const [begin, end] of random.shuffle(aside).slice(0, wanted >> 1)) {
@@ -138,6 +139,9 @@ const crashPoints = ({ journal, from, points }: Recording, seed: number, stride:
     chosen.add(from + Math.floor(((i + random.below(1000) / 1000) * count) / spread))
   return chosen
 }
+
+const isHeader = (operation: Operation): boolean =>
+  operation.kind === 'write' && operation.bytes.length === 512 && operation.position <= 1024
 
 const crashAt = async (
   disk: FaultDisk,

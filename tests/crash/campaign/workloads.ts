@@ -360,9 +360,9 @@ export const workloads: readonly Workload[] = [
       for (let i = 0; i < 1500; i++) {
         session.batch(changesOf(random, 2, 70, 1300, 800))
         // Now and then so much at once that nobody waits for what is under way; or a checkpoint overtakes it.
-        if (random.chance(0.004))
+        if (random.chance(0.01))
           for (let n = 0; n < 9; n++) session.batch(changesOf(random, 4, 70, 1300, 800))
-        else if (random.chance(0.005)) await session.checkpoint()
+        else if (random.chance(0.015)) await session.checkpoint()
         await session.turn(random.between(1, 4))
       }
     },
