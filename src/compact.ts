@@ -46,7 +46,7 @@ const SLICE_MS = 4
 /** How often the list of free blocks is walked anew when whole chains become free meanwhile. */
 const TRIES = 5
 /** Bytes that are cut off the file at a time. */
-const PIECE_BYTES = 67108864
+const PIECE_BYTES = 16777216
 /** Rounds of moving, since others may take the free blocks meanwhile. */
 const ROUNDS = 4
 /** How long to wait for open transactions to end. */

@@ -50,6 +50,7 @@ export class SlowDisk {
       syncsAside: true,
       open: (path, options) => this.#slow(inner.open(path, options)),
       syncDirectory: () => block(milliseconds),
+      syncDirectoryAside: () => this.#sync(),
     }
   }
 

@@ -49,6 +49,9 @@ export class LogSegments {
   private readonly home: Home | undefined
   /** Segments were deleted, and the directory was not synced since. */
   private hasRemoved = false
+  /** Segments that were created, and of how many the names survive a loss of power. */
+  private created = 0
+  private named = 0
   private zeros: Uint8Array | undefined
   private nextName = 0
 
@@ -169,6 +172,9 @@ export class LogSegments {
 
   /** Syncs every write so far, those included that are being synced aside. */
   sync(): void {
+    const { created } = this
+    if (this.named < created) this.storage.syncDirectory(this.directory)
+    this.named = created
     for (const segment of new Set([...this.syncing, ...this.unsynced])) {
       segment.file.sync()
       this.fsyncs++
@@ -187,12 +193,20 @@ export class LogSegments {
     this.syncing = due
     for (const segment of due) segment.isBusy = true
     try {
+      if (this.named < this.created) await this.syncNames()
       await Promise.all(due.map(({ file }) => file.syncAsync()))
       this.fsyncs += due.length
     } finally {
       for (const segment of due) segment.isBusy = false
       this.syncing = []
     }
+  }
+
+  private async syncNames(): Promise<void> {
+    const { storage, directory, created } = this
+    if (storage.syncDirectoryAside === undefined) storage.syncDirectory(directory)
+    else await storage.syncDirectoryAside(directory)
+    this.named = Math.max(this.named, created)
   }
 
   /** After analysis: only the chain is the log; what else there is waits to be used again, or deleted. */
@@ -301,7 +315,8 @@ export class LogSegments {
       allocated: 0,
       isBusy: false,
     })
-    this.storage.syncDirectory(this.directory)
+    // Its name survives power loss from the next sync on, as what is written to it does.
+    this.created++
     // Nothing is written to it unless the name was that of this log's directory before and after.
     this.requirePlace()
   }

@@ -6,6 +6,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fstatSync,
+  fsync,
   fsyncSync,
   ftruncateSync,
   lstatSync,
@@ -97,13 +98,22 @@ export const nodeStorage: Storage = {
     try {
       fsyncSync(fd)
     } catch (cause) {
-      // File systems that keep no directory entries of their own (some network and FUSE ones) say so.
-      if (!['EINVAL', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(cause))) {
+      if (!keepsNoEntries(cause)) {
         closeQuietly(fd)
         throw storageError('sync directory', path, cause)
       }
     }
     attempt('close directory', path, () => closeSync(fd))
+  },
+
+  async syncDirectoryAside(path: string): Promise<void> {
+    if (process.platform === 'win32') return
+    const fd = attempt('open directory', path, () =>
+      openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
+    )
+    const failure = await new Promise<unknown>(resolve => fsync(fd, cause => resolve(cause ?? undefined)))
+    closeQuietly(fd)
+    if (failure !== undefined && !keepsNoEntries(failure)) throw storageError('sync directory', path, failure)
   },
 
   allocatedBytes(path: string): number {
@@ -146,6 +156,10 @@ export const nodeStorage: Storage = {
     return Math.min(totalmem(), limit)
   },
 }
+
+/** File systems that keep no directory entries of their own (some network and FUSE ones) say so at a sync. */
+const keepsNoEntries = (cause: unknown): boolean =>
+  ['EINVAL', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(cause))
 
 /** Node's own recursive mkdir reports a read-only file system as ENOENT. */
 function makeDirectories(path: string, tries: number = 3): void {

@@ -88,6 +88,8 @@ export interface Storage {
   remove(path: string): void
   /** Makes the directory's entries (created, renamed, removed names) survive power loss. */
   syncDirectory(path: string): void
+  /** The same in the background. */
+  syncDirectoryAside?(path: string): Promise<void>
   /** Bytes that the file really takes on the disk (allocated, not apparent). */
   allocatedBytes(path: string): number
   /**

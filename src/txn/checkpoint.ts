@@ -36,7 +36,7 @@ const STEP_BYTES = 262144
 /** With a durability that does not sync each commit, or where nobody waits for a commit, fewer and larger steps. */
 const LARGE_STEP_BYTES = 4194304
 /** The same when the syncs of a step are done aside. */
-const ASIDE_STEP_BYTES = 2097152
+const ASIDE_STEP_BYTES = 1048576
 /** Log written while a checkpoint makes its steps, as a share of checkpointBytes. */
 const STEPS_SHARE = 0.125
 /** How long a sync aside is waited for, as a share of checkpointBytes of log. */
