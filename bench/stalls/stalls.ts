@@ -2,6 +2,7 @@
  * How long the event loop stands still: under asynchronous puts over a disk whose syncs take 0.1 and 10 ms, and while the
  * database does what takes long. Then how many commits a second 64 writers make over such disks, beside another build.
  */
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -26,6 +27,7 @@ const RATE = 10_000
 const BESIDE = 2_000
 const SYNCS_MS = [0.1, 10] as const
 const WRITERS = 64
+const SETTLE_MS = 500
 const EXPIRING = 100_000
 const CHANGED = 0.2
 
@@ -102,6 +104,9 @@ function fill({ open }: Build, path: string, records: number): void {
 
 async function measured(name: string, work: () => Promise<unknown>): Promise<Row> {
   console.error(`${name} …`)
+  // What came before, its garbage and its unwritten pages, is not what is measured.
+  execFileSync('sync')
+  await pause(SETTLE_MS)
   const delay = new LoopDelay()
   const started = performance.now()
   delay.start()
