@@ -193,8 +193,7 @@ export class LogSegments {
     this.syncing = due
     for (const segment of due) segment.isBusy = true
     try {
-      if (this.named < this.created) await this.syncNames()
-      await Promise.all(due.map(({ file }) => file.syncAsync()))
+      await Promise.all([this.syncNames(), ...due.map(({ file }) => file.syncAsync())])
       this.fsyncs += due.length
     } finally {
       for (const segment of due) segment.isBusy = false
@@ -204,6 +203,7 @@ export class LogSegments {
 
   private async syncNames(): Promise<void> {
     const { storage, directory, created } = this
+    if (this.named === created) return
     if (storage.syncDirectoryAside === undefined) storage.syncDirectory(directory)
     else await storage.syncDirectoryAside(directory)
     this.named = Math.max(this.named, created)
