@@ -321,7 +321,9 @@ export class Engine {
       log.segments.keepOnly([...used, log.segments.current!])
     })
     pool.limit = () => Number.POSITIVE_INFINITY
+    pool.isRepeating = true
     redo.run(reader)
+    pool.isRepeating = false
     this.recovery.redone = redo.redone
     pool.limit = () => metadata.blocks
     report({ phase: 'undo', done: 0, total: analysis.losers.size })

@@ -61,6 +61,8 @@ export class BufferPool {
   used = 0
   /** Recovery begins at or behind this LSN, now or after the checkpoint under way: what P2 measures against. */
   basisLsn = 0
+  /** Recovery repeats history: the log is synced, but blocks do not hold all of it yet, so their images are of no later LSN. */
+  isRepeating = false
   /** While it is not 0, `get` gives blocks as a snapshot of this LSN sees them: for reading only. */
   asOf = 0
   readonly versions: BlockVersions
@@ -399,7 +401,8 @@ export class BufferPool {
       part.push(block)
       bases.push(base)
     }
-    if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, this.log.syncedLsn)) return 0
+    const madeAt = this.isRepeating ? this.basisLsn : this.log.syncedLsn
+    if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, madeAt)) return 0
     try {
       this.writeRuns(part, bases)
     } finally {
