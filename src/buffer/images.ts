@@ -120,7 +120,8 @@ export class BlockImages {
     const { data } = this
     const rest = this.rest()
     if (!this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)) {
-      while (this.halves[1 - this.current]!.usedAt > data.syncedWrites) await data.syncAside()
+      while (this.halves[1 - this.current]!.usedAt > data.syncedWrites)
+        await data.syncAside().catch(error => this.unsynced(error))
     }
     return this.room(wanted)
   }
@@ -149,11 +150,11 @@ export class BlockImages {
     try {
       appended = this.append(blocks, bases, arena, syncedLsn)
     } catch (error) {
-      if (!isFull(error) || !this.confine()) throw error
+      if (this.health.failure !== undefined || !isFull(error) || !this.confine()) throw error
       return false
     }
     const { half, file } = appended
-    file.sync()
+    this.synced(() => file.sync())
     this.fsyncs++
     half.isRelied = true
     for (const block of blocks) this.note(block, half.generation)
@@ -169,7 +170,7 @@ export class BlockImages {
   ): Promise<void> {
     const { half, file } = this.append(blocks, bases, arena, syncedLsn)
     const { generation } = half
-    await file.syncAsync()
+    await file.syncAsync().catch(error => this.unsynced(error))
     this.fsyncs++
     // Nobody relies on them before; if the file was begun anew meanwhile, nobody will.
     for (const block of blocks) this.note(block, generation)
@@ -236,7 +237,7 @@ export class BlockImages {
     const { data } = this
     const next = 1 - this.current
     const half = this.halves[next]!
-    if (half.usedAt > data.syncedWrites) data.sync()
+    if (half.usedAt > data.syncedWrites) this.synced(() => data.sync())
     this.current = next
     this.position = 0
     this.isBegun = true
@@ -259,8 +260,21 @@ export class BlockImages {
     const path = storage.join(this.directory, IMAGE_FILES[this.current]!)
     const isNew = storage.kind(path) === 'none'
     half.file = storage.open(path, isNew ? { create: true } : {})
-    if (isNew) storage.syncDirectory(this.directory)
+    if (isNew) this.synced(() => storage.syncDirectory(this.directory))
     return half.file
+  }
+
+  /** No sync is tried again, not even one that says that the disk is full: what it was to cover may be lost. */
+  private synced(sync: () => void): void {
+    try {
+      sync()
+    } catch (error) {
+      this.unsynced(error)
+    }
+  }
+
+  private unsynced(error: unknown): never {
+    throw this.health.fail(error)
   }
 
   private note(block: number, generation: number): void {

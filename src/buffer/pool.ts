@@ -366,7 +366,7 @@ export class BufferPool {
     try {
       for (let from = 0; from < due.length; ) from += this.writePart(due, from)
     } catch (error) {
-      if (!isFull(error)) throw this.health.fail(error)
+      if (!isFull(error) || this.health.failure !== undefined) throw this.health.fail(error)
       if (this.onFull()) {
         this.writeBack(due)
         return

@@ -456,9 +456,13 @@ export class LogWriter {
     this.health.check()
     try {
       this.segments.startSegment(this.endLsn)
-      this.segments.sync()
     } catch (error) {
       if (isFull(error)) return false
+      throw this.health.fail(error)
+    }
+    try {
+      this.segments.sync()
+    } catch (error) {
       throw this.health.fail(error)
     }
     return true
