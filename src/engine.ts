@@ -294,7 +294,9 @@ export class Engine {
       stored.close()
     }
     if (this.readOnly) return
-    if (isHalf && log.startFreshSegment()) log.segments.leaveCurrent()
+    // Not if there was no room for that checkpoint: then all of the log is needed.
+    const isDone = metadata.redoLsn >= log.endLsn
+    if (isHalf && isDone && log.startFreshSegment()) log.segments.leaveCurrent()
     // Nothing that looks like a torn tail stays for the next recovery to wonder about.
     else if (log.records === 0) log.segments.cut(chain, analysis.end.lsn)
     else log.segments.dropSpares()

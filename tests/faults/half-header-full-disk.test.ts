@@ -1,0 +1,38 @@
+/** A segment that has lost a copy of its header is replaced by the open, but not while the log is needed. */
+import { expect, test } from 'vitest'
+import { open } from '../../src/index.ts'
+import { FaultDisk } from '../../src/storage/fault.ts'
+import { expectVerified } from '../support/database.ts'
+import { expectEqual } from '../support/model.ts'
+
+test('a segment with half a header is kept when a full disk leaves no room for the checkpoint', async () => {
+  const options = { checkpointBytes: 2 ** 26, durability: 'process' } as const
+  const disk = new FaultDisk({ capacity: 2 ** 28 })
+  const db = open('db', { ...options, storage: disk.storage })
+  const records = new Map<string, string>()
+  for (let i = 0; i < 3000; i++) {
+    db.put(`key ${i}`, 'x'.repeat(100))
+    records.set(`key ${i}`, 'x'.repeat(100))
+  }
+  await db.flush()
+
+  const killed = disk.kill()
+  const names = killed.storage.list('db/log').filter(name => name.endsWith('.log'))
+  for (const name of names) killed.flip(`db/log/${name}`, 8 * 276)
+  const taken = ['data', 'lock', ...killed.storage.list('db/log').map(name => `log/${name}`)]
+    .filter(name => killed.storage.kind(`db/${name}`) === 'file')
+    .reduce((sum, name) => sum + killed.bytes(`db/${name}`).length, 0)
+  killed.capacity = taken + 65536
+  killed.storage.remove('db/log/reserve')
+  killed.capacity -= 2 ** 20
+  const full = open('db', { ...options, storage: killed.storage })
+  expect(full.stats().disk).toMatchObject({ full: true })
+  expectEqual(full, records)
+
+  const again = killed.kill()
+  again.capacity = 2 ** 28
+  const after = open('db', { storage: again.storage })
+  expectEqual(after, records)
+  await expectVerified(after, records.size)
+  after.close()
+})
