@@ -16,7 +16,7 @@ import type { File, Storage } from '../storage/storage.ts'
 export const IMAGE_FILES = ['images-0', 'images-1'] as const
 /** With these many blocks the header and they are as many parts as one write takes. */
 export const MAX_BATCH_BLOCKS = 1023
-const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x49, 0x4d, 0x47, 0x31, 0x0a])
+export const IMAGES_MAGIC: Uint8Array = new Uint8Array([0x58, 0x45, 0x4e, 0x49, 0x4d, 0x47, 0x31, 0x0a])
 const SECTOR = 512
 const NUMBERS_AT = 32
 
@@ -31,7 +31,7 @@ export const encodeBatchHeader = (
 ): Uint8Array => {
   const header = new Uint8Array(batchHeaderBytes(blocks.length))
   const u32 = new Uint32Array(header.buffer)
-  header.set(MAGIC, 0)
+  header.set(IMAGES_MAGIC, 0)
   u32[3] = blocks.length
   writeU64(u32, 4, lsn)
   u32[6] = blockSize
@@ -103,7 +103,7 @@ export class StoredImages {
     for (let at = 0; ; ) {
       const got = file.read(bytes, 0, bytes.length, at)
       const count = u32[3]!
-      if (got < SECTOR || MAGIC.some((byte, i) => bytes[i] !== byte)) return
+      if (got < SECTOR || IMAGES_MAGIC.some((byte, i) => bytes[i] !== byte)) return
       if (count === 0 || count > MAX_BATCH_BLOCKS || u32[6] !== blockSize) return
       const length = batchHeaderBytes(count)
       if (got < length || u32[2] !== storage.crc32(bytes.subarray(12, length), seed)) return

@@ -13,6 +13,7 @@ import { LogReader } from '../log/reader.ts'
 import { LogSegments, type Segment } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
 import { DataFile } from '../pager/data-file.ts'
+import { Metadata } from '../pager/metadata.ts'
 import type { File } from '../storage/storage.ts'
 import { Checkpointer } from '../txn/checkpoint.ts'
 import { TransactionManager } from '../txn/manager.ts'
@@ -38,6 +39,7 @@ export type MutantName =
   | 'no sync aside of the log'
   | 'commits share a sync that has begun'
   | 'overtaken checkpoint goes on'
+  | 'block 0 ahead of the log'
   | 'pending head not restored'
   | 'no keepOnly after a crash'
   | 'half header mended in place'
@@ -293,6 +295,16 @@ const mutants: Record<MutantName, () => () => void> = {
             () => work(always),
             atOnce,
           )
+        } as Method,
+    ),
+  /** It says what it says when it is written, not what it said before the log was synced aside. */
+  'block 0 ahead of the log': () =>
+    replace(
+      Metadata,
+      'freeze',
+      () =>
+        function (this: Metadata): Metadata {
+          return this
         } as Method,
     ),
   'pending head not restored': () =>

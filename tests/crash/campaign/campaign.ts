@@ -1,4 +1,5 @@
 /** Crashes a recording at every change of the disk, under every policy, and counts. */
+import { IMAGES_MAGIC } from '../../../src/buffer/image-format.ts'
 import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/storage/fault.ts'
 import type { Operation } from '../../../src/storage/fault-nodes.ts'
 import { nodeStorage } from '../../../src/storage/node.ts'
@@ -115,9 +116,14 @@ export const crashEverywhere = async (
 
 /**
  * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them while a sync
- * aside is under way, where whoever waited for it goes on, and behind a new state in block 0 or a new header of a segment.
+ * aside is under way, where whoever waited for it goes on, and behind a new state in block 0 or a new header of a segment;
+ * or behind images of blocks.
  */
-const crashPoints = ({ journal, from, points }: Recording, seed: number, stride: number): Set<number> => {
+const crashPoints = (
+  { journal, from, points, nearImages }: Recording,
+  seed: number,
+  stride: number,
+): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)
   const count = journal.length + 1 - from
   const wanted = Math.ceil(points / stride)
@@ -125,9 +131,15 @@ const crashPoints = ({ journal, from, points }: Recording, seed: number, stride:
     return new Set(Array.from({ length: Math.ceil(count / stride) }, (_, i) => from + i * stride))
   const aside: [from: number, to: number][] = []
   journal.forEach((operation, at) => {
-    if (at >= from && operation.kind === 'sync' && operation.before !== undefined)
+    if (at < from) return
+    if (nearImages) {
+      // Written, then synced, then the blocks are written in place.
+      if (isImages(operation)) aside.push([at + 2, at + 2])
+      return
+    }
+    if (operation.kind === 'sync' && operation.before !== undefined)
       aside.push([Math.max(from, operation.before + 1), at])
-    if (at >= from && isHeader(operation)) aside.push([at, at + 6])
+    if (isHeader(operation)) aside.push([at, at + 6])
   })
   const chosen = new Set<number>()
   for (const [begin, end] of random.shuffle(aside).slice(0, wanted >> 1)) {
@@ -142,6 +154,9 @@ const crashPoints = ({ journal, from, points }: Recording, seed: number, stride:
 
 const isHeader = (operation: Operation): boolean =>
   operation.kind === 'write' && operation.bytes.length === 512 && operation.position <= 1024
+
+const isImages = (operation: Operation): boolean =>
+  operation.kind === 'write' && IMAGES_MAGIC.every((byte, at) => operation.bytes[at] === byte)
 
 const crashAt = async (
   disk: FaultDisk,

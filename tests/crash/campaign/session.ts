@@ -4,6 +4,7 @@
  */
 import { convertOn, type Database, openOn } from '../../../src/database.ts'
 import type { Durability } from '../../../src/index.ts'
+import { SEGMENT_MAGIC } from '../../../src/log/format.ts'
 import { FaultDisk } from '../../../src/storage/fault.ts'
 import type { Operation } from '../../../src/storage/fault-nodes.ts'
 import { nodeStorage } from '../../../src/storage/node.ts'
@@ -39,11 +40,15 @@ export interface Recording {
   copies: readonly Copy[]
   /** Most crash points that are worth their time; chosen by the seed where the journal has more. */
   points: number
+  /** Half of them lie right behind images of blocks. */
+  nearImages: boolean
   /** Checkpoints that the workload came to, and how many of them had done all their syncs aside. */
   checkpoints: number
   endedAside: number
   /** Images of blocks that were written before the blocks were. */
   blockImages: number
+  /** Segments of the log that were begun in a file that had been one before. */
+  reusedSegments: number
 }
 
 /** A backup: its directory, the commit that it shows, and the journal's length when it began and when it was done. */
@@ -64,6 +69,8 @@ interface Acknowledgement {
 export interface SessionOptions {
   /** See `Recording.points`. */
   points?: number
+  /** See `Recording.nearImages`. */
+  nearImages?: boolean
   /** See `FaultDiskOptions`. */
   syncsAside?: boolean
   asideTurns?: number
@@ -97,8 +104,13 @@ export class Session {
   private endedAside = 0
   private blockImages = 0
   private readonly points: number
+  private readonly nearImages: boolean
 
-  constructor(options: DatabaseOptions, random: Random, { points, ...disk }: SessionOptions = {}) {
+  constructor(
+    options: DatabaseOptions,
+    random: Random,
+    { points, nearImages = false, ...disk }: SessionOptions = {},
+  ) {
     this.disk = new FaultDisk({
       seed: random.next(),
       crc32: nodeStorage.crc32,
@@ -107,6 +119,7 @@ export class Session {
       asideTurns: random.pick([0, 0, 4]),
       ...disk,
     })
+    this.nearImages = nearImages
     this.points = points ?? Number.POSITIVE_INFINITY
     this.disk.journal = this.journal
     this.random = random
@@ -124,15 +137,27 @@ export class Session {
     const { options, from, states, begins, promises, expiries, clock, copies } = this
     // What is still under way aside goes on, but not in here.
     const journal = this.journal.slice()
-    const { points, checkpoints, endedAside, blockImages } = this
+    const { points, nearImages, checkpoints, endedAside, blockImages } = this
     return {
       ...{ options, journal, from, states, begins, promises, expiries, clock, copies },
-      ...{ points, checkpoints, endedAside, blockImages },
+      ...{
+        points,
+        nearImages,
+        checkpoints,
+        endedAside,
+        blockImages,
+        reusedSegments: reusedSegments(journal),
+      },
     }
   }
 
   get state(): State {
     return this.states[this.states.length - 1]!
+  }
+
+  /** Bytes of the last write to the disk. */
+  get lastWrite(): number {
+    return this.journal.findLast(operation => operation.kind === 'write')?.bytes.length ?? 0
   }
 
   open(changes: Partial<DatabaseOptions> = {}): Database {
@@ -351,6 +376,18 @@ export const expected = (
   let high = 0
   while (high < recording.begins.length && recording.begins[high]! <= index) high++
   return { low, high }
+}
+
+const reusedSegments = (journal: readonly Operation[]): number => {
+  const seen = new Set<number>()
+  let reused = 0
+  for (const operation of journal) {
+    if (operation.kind !== 'write' || operation.position !== 0) continue
+    if (SEGMENT_MAGIC.some((byte, at) => operation.bytes[at] !== byte)) continue
+    if (seen.has(operation.node)) reused++
+    seen.add(operation.node)
+  }
+  return reused
 }
 
 /** What the clock says at a journal index. */

@@ -14,7 +14,7 @@ export interface Workload {
   /** Of the simulated disk, and how many crash points are worth their time. */
   session?: SessionOptions
   /** What a recording must come to at least, or the workload no longer does what it is for. */
-  least?: Partial<Pick<Recording, 'endedAside' | 'blockImages'>>
+  least?: Partial<Pick<Recording, 'endedAside' | 'blockImages' | 'reusedSegments'>>
   run(session: Session): Promise<void>
 }
 
@@ -392,7 +392,7 @@ export const workloads: readonly Workload[] = [
     name: 'hot blocks',
     // What a checkpoint writes was changed a moment ago: the log is not synced yet, and only half of it since the last one.
     options: random => ({ durability: random.pick(['process', 'none']), cacheBytes: 64 * 4096 }),
-    session: { points: 75 },
+    session: { syncsAside: false, points: 75, nearImages: true },
     async run(session) {
       const { random } = session
       fill(session, 14)
@@ -519,6 +519,67 @@ export const workloads: readonly Workload[] = [
     name: 'interleaved transactions',
     session: { points: 70 },
     run: session => interleaved(session, keysOfRoots(session, [3, 20, 41, 50, 63, 77, 80, 99], 48), text),
+  },
+  {
+    name: 'log used again, commit by commit',
+    // Each commit takes one sector exactly: where the log ends in a segment that is used again, an old group begins.
+    options: () => ({ durability: 'power', cacheBytes: 64 * 4096, checkpointBytes: 2 * 131072 }),
+    session: { points: 16 },
+    least: { reusedSegments: 3 },
+    async run(session) {
+      const { random } = session
+      const put = (length: number, key: number = random.below(8)): void =>
+        session.put(`key ${key}`, text(random, length, length))
+      put(300, 0)
+      put(300, 0)
+      const length = 300 + 512 - session.lastWrite
+      for (let key = 0; key < 8; key++) put(length, key)
+      put(length)
+      if (session.lastWrite !== 512) throw new Error(`a commit writes ${session.lastWrite} bytes of log`)
+      for (let i = 0; i < 1245; i++) put(length)
+      session.begin()
+      for (let i = 0; i < 550; i++) put(length)
+    },
+  },
+  {
+    name: 'overtaken checkpoints',
+    // So much log at once that nobody waits for the checkpoint under way: the next ones give up the log that it needs.
+    options: () => ({ durability: 'power', cacheBytes: 64 * 4096 }),
+    session: { syncsAside: true, asideTurns: 4, points: 24 },
+    async run(session) {
+      const { random } = session
+      fill(session, 40)
+      session.begin()
+      for (let round = 0; round < 8; round++) {
+        const done = session.db.checkpoint()
+        await session.turn(random.between(1, 6))
+        for (let i = 0; i < 14; i++) session.batch(changesOf(random, 12, 40, 1300, 900))
+        await done
+        await session.turn(9)
+      }
+    },
+  },
+  {
+    name: 'records come and go aside',
+    // Commits that change the number of records while a checkpoint syncs the log aside: they are not to be in block 0 yet.
+    options: () => ({ durability: 'power', cacheBytes: 64 * 4096 }),
+    session: { syncsAside: true, asideTurns: 4, points: 36 },
+    least: { endedAside: 20 },
+    async run(session) {
+      const { random } = session
+      fill(session, 20)
+      session.begin()
+      for (let round = 0; round < 40; round++) {
+        const done = session.db.checkpoint()
+        for (let i = 0; i < 12; i++) {
+          const key = `key ${random.below(60)}`
+          session.async([[key, session.state.has(key) ? undefined : text(random, 100)]])
+          await session.turn()
+        }
+        await done
+        await session.settle()
+      }
+    },
   },
 ]
 
