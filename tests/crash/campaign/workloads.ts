@@ -563,7 +563,7 @@ export const workloads: readonly Workload[] = [
     name: 'records come and go aside',
     // Commits that change the number of records while a checkpoint syncs the log aside: they are not to be in block 0 yet.
     options: () => ({ durability: 'power', cacheBytes: 64 * 4096 }),
-    session: { syncsAside: true, asideTurns: 4, points: 36 },
+    session: { syncsAside: true, asideTurns: 4, points: 50 },
     least: { endedAside: 20 },
     async run(session) {
       const { random } = session
