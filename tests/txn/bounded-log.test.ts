@@ -23,10 +23,8 @@ const loads: Record<string, Load> = {
     }
   },
   'batches of 1,000': (db, random, look) => {
-    for (let i = 0; i < 60; i++) {
-      db.batch(
-        Array.from({ length: 1000 }, () => ({ type: 'put', key: key(random), value: 'v'.repeat(100) })),
-      )
+    for (let i = 0; i < 100; i++) {
+      db.batch(Array.from({ length: 1000 }, () => ({ type: 'put', key: key(random), value: 'v'.repeat(20) })))
       look()
     }
   },
