@@ -174,7 +174,8 @@ export class Checkpointer {
     onProgress?: (progress: { done: number; total: number }) => void,
   ): Promise<void> {
     const { health } = this
-    await this.settled()
+    // Somebody may have begun something aside between the end of the last one and this turn.
+    while (this.isAside) await this.settled()
     const { count } = this
     this.requireFit()
     this.start(Number.POSITIVE_INFINITY)
@@ -196,9 +197,13 @@ export class Checkpointer {
     onProgress?.({ done: total, total })
   }
 
+  private get isAside(): boolean {
+    return this.stepping !== undefined || this.aside !== undefined
+  }
+
   /** Resolves when nothing is under way aside. */
   async settled(): Promise<void> {
-    while (this.stepping !== undefined || this.aside !== undefined) {
+    while (this.isAside) {
       await (this.stepping ?? this.goingAside)
       this.health.check()
     }
