@@ -20,6 +20,8 @@ const FIRST_CHUNK = 16
 const LARGEST_CHUNK = 512
 /** So many records are looked at for their time before all keys that have expired are read from the tree over times. */
 const LOOKED_AT = 128
+/** Fewer, if nothing was found in their place: more of that kind is likely to come. */
+const IN_VAIN = 31
 
 /** Of the keys of a step: 0 it has not expired, 1 it has. */
 const isPast = new Uint8Array(SCAN_KEYS)
@@ -51,9 +53,8 @@ export class RangeReader<V, K> {
   private skipped = 0
   /** In a scan of keys alone: the first time of expiry in the state that is read. */
   private firstExpiry: number | undefined
-  /** Keys whose records were looked at for their time, and how many are before all that have expired are read. */
+  /** Keys whose records were looked at for their time. */
   private lookedAt = 0
-  private enough = LOOKED_AT
 
   /** With a `view`, reads that snapshot; with a `state`, what that transaction sees. */
   constructor(
@@ -184,9 +185,11 @@ export class RangeReader<V, K> {
     const { scan, wanted, before, state } = this
     const mayExpire = !wanted.values && state === undefined && this.mayExpire
     const expired = mayExpire ? this.expiredKeys() : undefined
+    expired?.skip(scan, this.range.reverse)
     scan.step(most)
     let { count } = scan
-    if (mayExpire) count = expired === undefined ? this.dropByRecord(count) : this.dropExpired(count, expired)
+    if (mayExpire)
+      count = expired?.tooMany === false ? this.dropExpired(count, expired) : this.dropByRecord(count)
     if (!wanted.values && this.readKeys(count)) return
     const inStages = wanted.values && state === undefined && before.name === undefined
     if (inStages && this.store.decodesAlone && this.readMany(count)) return
@@ -206,16 +209,13 @@ export class RangeReader<V, K> {
   }
 
   /**
-   * All keys that have expired, once so many records were looked at that it is worth while; undefined as long as the
-   * records themselves are to be looked at.
+   * What has expired, once so many records were looked at that it is worth while; undefined as long as the records
+   * themselves are to be looked at.
    */
   private expiredKeys(): ExpiredKeys | undefined {
-    if (this.lookedAt < this.enough) return undefined
-    const { engine } = this.store
-    const keys = ExpiredKeys.of(engine, this.view!.handle.lsn)
-    // There are too many of them.
-    if (keys === undefined) this.enough = Number.POSITIVE_INFINITY
-    return keys
+    if (this.lookedAt < LOOKED_AT && this.skipped < IN_VAIN) return undefined
+    this.lookedAt = LOOKED_AT
+    return ExpiredKeys.of(this.store.engine, this.view!.handle.lsn)
   }
 
   private dropExpired(count: number, expired: ExpiredKeys): number {

@@ -216,11 +216,16 @@ export class BufferPool {
     else this.file.readSound(block, target, at)
   }
 
-  /**
-   * Number of keys in a leaf of a tree. Who counts does not look at the keys: a leaf that is not in the pool is not
-   * taken into it, and of its contents only the checksum is checked.
-   */
+  /** Number of keys in a leaf of a tree. Who counts does not look at the keys. */
   keysIn(leaf: number): number {
+    return this.arena.u16[(this.beside(leaf) + AT_COUNT) >>> 1]!
+  }
+
+  /**
+   * Position of a leaf of a tree until the next access to the pool, for who looks at it once: one that is not in the pool
+   * is not taken into it, and of its contents only the checksum is checked.
+   */
+  beside(leaf: number): number {
     const { arena, file, visitor } = this
     const earlier = this.asOf === 0 ? undefined : this.versions.find(leaf, this.asOf)
     const frame = this.frameOf(leaf)
@@ -234,7 +239,7 @@ export class BufferPool {
     }
     if (arena.u8[base + AT_KIND] !== BlockKind.leaf)
       throw new CorruptionError(file.file.path, 'expected a leaf of a tree', leaf)
-    return arena.u16[(base + AT_COUNT) >>> 1]!
+    return base
   }
 
   private keep(base: number): void {

@@ -215,6 +215,11 @@ export class KeyTree {
     this.depth = depth
   }
 
+  /** The error for a node that is not what the nodes above it promise. */
+  misplaced(block: number): CorruptionError {
+    return new CorruptionError(this.path, 'the tree node does not fit where it stands in the tree', block)
+  }
+
   /**
    * Goes to the leaf with room for a new key and pins it; `logInsert` puts the key there, before anything else changes
    * that leaf.

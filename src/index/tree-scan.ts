@@ -54,6 +54,17 @@ export class TreeScan {
     this.to = reverse ? bounds.lower : bounds.upper
   }
 
+  /** Where the next step begins; undefined: at the end that the scan comes from. */
+  get place(): Bound | undefined {
+    return this.from
+  }
+
+  /** Goes on from another place that lies ahead, or ends if that lies behind the end of the scan. */
+  skipTo(from: Bound | undefined): void {
+    this.from = from
+    if (from === undefined || (this.to !== undefined && this.isBehindEnd(from))) this.done = true
+  }
+
   /** Goes on from another place. */
   restart(from: Bound | undefined): void {
     this.from = from

@@ -18,8 +18,8 @@ const withClock = (body: (db: Database) => unknown): Promise<void> =>
 
 const engineOf = (db: Database): Engine => (db as unknown as { engine: Engine }).engine
 /** The expired keys that a scan has kept in memory. */
-const keptBy = (engine: Engine): { bytes: Uint8Array } | undefined =>
-  engine.expiredKeys?.deref() as unknown as { bytes: Uint8Array } | undefined
+const keptBy = (engine: Engine): { bytes: Uint8Array; count: number } | undefined =>
+  engine.expiredKeys?.deref() as unknown as { bytes: Uint8Array; count: number } | undefined
 /** Blocks looked at. */
 const cost = (db: Database, work: () => unknown): number => {
   const before = db.stats().cache.accesses
@@ -83,16 +83,84 @@ describe('beside expired records that nobody has removed', () => {
       expect(best(() => db.keys({ limit: 1 }).take(1))).toBeLessThan(20)
       expect(best(() => db.count({ limit: 1 }))).toBeLessThan(20)
       expect(best(() => db.keys({ gte: 'b', limit: 1 }).take(1))).toBeLessThan(100)
-      // More of them than are kept in memory are told by their records.
+      // Where a leaf of the index holds nothing else, their names are not kept in memory.
       const engine = engineOf(db)
-      expect(engine.expiredKeys).toBeDefined()
+      expect([...db.keys()]).toEqual(['a', 'zz'])
+      expect(keptBy(engine)!.count).toBeLessThan(3000)
+      // Beside others, they are; more of them than that are told by their records.
+      const live = Array.from({ length: MOST_EXPIRED_KEYS / 100 + 10 }, (_, i) => `s${100 * i}+`)
+      for (const key of live) db.put(key, 'v')
+      expect([...db.keys()]).toEqual(['a', ...live.slice(0, 1000), 'zz', ...live.slice(1000)].sort())
+      expect(keptBy(engine)!.count).toBeGreaterThan(90_000)
       engine.expiredKeys = undefined
       putExpiring(db, MOST_EXPIRED_KEYS + 1000)
       clock.now += 2000
-      expect([...db.keys()]).toEqual(['a', 'zz'])
-      const kept = keptBy(engine)
-      expect(kept?.bytes.length ?? 0).toBe(0)
+      expect([...db.keys()]).toEqual(['a', 'zz', ...live].sort())
+      expect(keptBy(engine)?.bytes.length ?? 0).toBe(0)
     }))
+
+  test('a leaf of the index that holds no other keys is passed without being read', () =>
+    withClock(db => {
+      putExpiring(db, 20_000)
+      db.put('zz', '1')
+      clock.now += 2000
+      const first = cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz']))
+      expect(first).toBeLessThan(600)
+      expect(cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz']))).toBeLessThan(150)
+      expect(
+        cost(db, () => expect(db.keys({ reverse: true, lt: 'zz', limit: 1 }).take(1)).toEqual([])),
+      ).toBeLessThan(150)
+    }))
+
+  test('scans find what is left, where all, some and no keys of a leaf have expired', () =>
+    seeded(random =>
+      withClock(async db => {
+        const end = new Map<string, number>()
+        const put = (key: string, ttl: number | undefined): void => {
+          db.put(key, 'v', ttl === undefined ? {} : { ttl })
+          end.set(key, clock.now + (ttl ?? Number.POSITIVE_INFINITY))
+        }
+        // Groups of neighbours that expire together, at random times, in part, or never; some with names of leaves' length.
+        for (let group = 0; group < 24; group++) {
+          const kind = random.below(5)
+          const tail = random.below(4) === 0 ? 'x'.repeat(random.below(900)) : ''
+          const size = tail === '' ? 200 + random.below(700) : 10 + random.below(60)
+          const at = 1000 * (1 + random.below(4))
+          for (let i = 0; i < size; i++) {
+            const key = `g${String(group).padStart(2, '0')}/${tail}${random.below(2) === 0 ? i : `é${i}`}`
+            if (kind <= 1) put(key, at)
+            else if (kind === 2) put(key, 1 + random.below(4000))
+            else if (kind === 3) put(key, random.below(100) === 0 ? undefined : at)
+            else put(key, undefined)
+          }
+        }
+        const names = [...end.keys()].sort()
+        const someName = (): string => names[random.below(names.length)]!
+        const tx = db.begin()
+        for (let i = 0; i < 20; i++) tx.persist(someName())
+        for (let i = 0; i < 5; i++) tx.put(`g12/${i}/new`, 'v')
+        const snapshot = db.snapshot()
+        for (let step = 0; step < 5; step++) {
+          const live = names.filter(name => end.get(name)! > clock.now)
+          for (let i = 0; i < 20; i++) {
+            const range = someRange(random, someName)
+            if (random.below(2) === 0) range.limit = 1 + random.below(1500)
+            const expected = inRange(live, range)
+            for (const reader of [db, snapshot]) expect([...reader.keys(range)]).toEqual(expected)
+          }
+          const cursor = db.cursor({ gte: 'g' })
+          const target = someName()
+          cursor.seek(target)
+          const next = cursor.next() ? cursor.readCurrent().key : undefined
+          expect(next).toBe(live.find(name => name >= target))
+          cursor.close()
+          clock.now += 900 + random.below(300)
+        }
+        snapshot.close()
+        tx.rollback()
+        await expectVerified(db)
+      }),
+    ))
 
   test('a limit does not make each of them a step of its own', () =>
     withClock(db => {

@@ -1,0 +1,115 @@
+/**
+ * Where the leaves of a tree begin, as the nodes above them tell: which leaf a key belongs to, without going there.
+ */
+import type { BufferPool } from '../buffer/pool.ts'
+import { compareBytes } from '../bytes.ts'
+import { copyBytes } from '../encoding.ts'
+import { AT_KIND, BlockKind } from '../pager/layout.ts'
+import { nodeChild, nodeCount, nodeKey, nodeLevel } from '../pager/node.ts'
+import type { KeyTree } from './key-tree.ts'
+
+const NOTHING = new Uint8Array(0)
+
+export class LeafMap {
+  /** The blocks of the leaves, in order. */
+  readonly leaves: number[] = []
+  /** Where leaf n begins: nothing for the first one of the tree. */
+  private readonly begins: Uint8Array[] = []
+  private readonly most: number
+
+  private constructor(most: number) {
+    this.most = most
+  }
+
+  /**
+   * Of the state that is read at the moment: the leaves that may hold keys from `lower` up to `upper`, undefined if there
+   * are more than `most`. `scratch`: room for a key.
+   */
+  static of(
+    pool: BufferPool,
+    tree: KeyTree,
+    scratch: number,
+    most: number,
+    lower: Uint8Array | undefined,
+    upper: Uint8Array | undefined,
+  ): LeafMap | undefined {
+    const map = new LeafMap(most)
+    if (pool.arena.u8[pool.get(tree.root) + AT_KIND] === BlockKind.leaf) map.add(tree.root, NOTHING)
+    else map.walk(pool, tree, scratch, tree.root, NOTHING, 256, lower, upper)
+    return map.leaves.length > most ? undefined : map
+  }
+
+  /** Where a leaf begins; undefined for the first one, and for the end of the last. */
+  begin(leaf: number): Uint8Array | undefined {
+    return leaf === 0 ? undefined : this.begins[leaf]
+  }
+
+  /** The leaf that holds the key at `at`, or would: looks at `guess` and the one behind it first. */
+  find(u8: Uint8Array, at: number, length: number, guess: number = 0): number {
+    const { begins } = this
+    const { length: count } = begins
+    let leaf = 0
+    let high = count
+    if (guess > 0 && !isBehind(begins[guess]!, u8, at, length)) {
+      leaf = guess
+      if (guess + 1 === count || isBehind(begins[guess + 1]!, u8, at, length)) return guess
+      leaf = guess + 1
+      if (guess + 2 === count || isBehind(begins[guess + 2]!, u8, at, length)) return leaf
+    }
+    while (high - leaf > 1) {
+      const middle = (leaf + high) >>> 1
+      if (isBehind(begins[middle]!, u8, at, length)) high = middle
+      else leaf = middle
+    }
+    return leaf
+  }
+
+  private add(leaf: number, begin: Uint8Array): void {
+    this.leaves.push(leaf)
+    this.begins.push(begin)
+  }
+
+  private walk(
+    pool: BufferPool,
+    tree: KeyTree,
+    scratch: number,
+    block: number,
+    begin: Uint8Array,
+    levelAbove: number,
+    lower: Uint8Array | undefined,
+    upper: Uint8Array | undefined,
+  ): void {
+    const { arena, blockSize } = pool
+    const base = pool.get(block)
+    const level = nodeLevel(arena, base)
+    if (level >= levelAbove || arena.u8[base + AT_KIND] !== BlockKind.inner) throw tree.misplaced(block)
+    const count = nodeCount(arena, base)
+    // Reading another node may move this one.
+    const children: number[] = []
+    const begins: Uint8Array[] = []
+    for (let entry = 0; entry < count; entry++) {
+      let from = begin
+      if (entry > 0) {
+        const length = nodeKey(arena, base, blockSize, entry, arena.u8, scratch)
+        from = copyBytes(arena.u8, scratch, scratch + length)
+        if (upper !== undefined && compareBytes(from, upper) >= 0) break
+        if (lower !== undefined && compareBytes(from, lower) <= 0) children.length = begins.length = 0
+      }
+      children.push(nodeChild(arena, base, entry))
+      begins.push(from)
+    }
+    for (let i = 0; i < children.length && this.leaves.length <= this.most; i++)
+      if (level === 1) this.add(children[i]!, begins[i]!)
+      else this.walk(pool, tree, scratch, children[i]!, begins[i]!, level, lower, upper)
+  }
+}
+
+/** Whether `begin` lies behind the key. */
+const isBehind = (begin: Uint8Array, u8: Uint8Array, at: number, length: number): boolean => {
+  const shared = begin.length < length ? begin.length : length
+  for (let i = 0; i < shared; i++) {
+    const difference = begin[i]! - u8[at + i]!
+    if (difference !== 0) return difference > 0
+  }
+  return begin.length > length
+}
