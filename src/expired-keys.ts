@@ -12,15 +12,7 @@ import { LeafMap } from './index/leaf-map.ts'
 import { SCAN_KEYS, type TreeScan } from './index/tree-scan.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from './pager/bucket.ts'
 import { MAX_KEY_BYTES } from './pager/layout.ts'
-import {
-  copyLeafKeys,
-  MAX_TREE_KEY_BYTES,
-  nodeCount,
-  nodeKey,
-  prefixLength,
-  searchNode,
-  suffixLengthAt,
-} from './pager/node.ts'
+import { copyLeafKeys, nodeCount, searchNode } from './pager/node.ts'
 
 /** More are not kept in memory (about 12 MiB): then scans look at the records. */
 export const MOST_EXPIRED_KEYS = 131072
@@ -80,9 +72,16 @@ export class ExpiredKeys {
     let keys = engine.expiredKeys?.deref()
     if (keys?.lsn !== lsn || now < keys.through) {
       keys = new ExpiredKeys(lsn, engine.metadata.identity.hashKey[0])
-      engine.expiredKeys = new WeakRef(keys)
+      engine.expiredKeys = undefined
     }
-    keys.extend(engine, now)
+    try {
+      keys.extend(engine, now)
+    } catch (error) {
+      // A damaged block has left it with a part of them.
+      engine.expiredKeys = undefined
+      throw error
+    }
+    engine.expiredKeys ??= new WeakRef(keys)
     return keys
   }
 
@@ -104,13 +103,16 @@ export class ExpiredKeys {
   }
 
   /** A scan of the ordered index passes over the leaves before it in which all keys have expired. */
-  skip(scan: TreeScan, reverse: boolean): void {
+  skip({ arena, scanRoom }: Engine, scan: TreeScan, reverse: boolean): void {
     const { map } = this
     if (map === undefined || scan.done) return
     const { place } = scan
     const step = reverse ? -1 : 1
     let leaf = reverse ? map.leaves.length - 1 : 0
-    if (place !== undefined) leaf = map.find(place.key, 0, place.key.length)
+    if (place !== undefined) {
+      arena.u8.set(place.key, scanRoom.boundAt)
+      leaf = map.find(arena.u8, scanRoom.boundAt, place.key.length, 0)
+    }
     // What lies before its first key lies in the leaf before.
     if (reverse && place?.inclusive === false && isBegin(map.begin(leaf), place.key)) leaf--
     const first = leaf
@@ -204,10 +206,10 @@ export class ExpiredKeys {
     const { arena, scanRoom, pool } = engine
     const { u8 } = arena
     const { blockSize } = pool
-    const at = scanRoom.boundAt
-    if (prefixLength(arena, base) + suffixLengthAt(arena, base, from) > MAX_TREE_KEY_BYTES)
-      throw engine.expiry.misplaced(block)
-    const length = nodeKey(arena, base, blockSize, from, u8, at)
+    // The block may hold anything: its checksum alone is known to be right.
+    if (copyLeafKeys(arena, base, blockSize, from, 1, 1, scanRoom) === 0) throw engine.expiry.misplaced(block)
+    const at = scanRoom.start
+    const length = scanRoom.length[0]!
     const leaf = map.find(u8, at + EXPIRY_BYTES, length - EXPIRY_BYTES, this.leaf)
     this.leaf = leaf
     // The end of the leaf at this time, or for the last leaf, the end of the time.

@@ -185,7 +185,7 @@ export class RangeReader<V, K> {
     const { scan, wanted, before, state } = this
     const mayExpire = !wanted.values && state === undefined && this.mayExpire
     const expired = mayExpire ? this.expiredKeys() : undefined
-    expired?.skip(scan, this.range.reverse)
+    expired?.skip(this.store.engine, scan, this.range.reverse)
     scan.step(most)
     let { count } = scan
     if (mayExpire)

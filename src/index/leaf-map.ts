@@ -8,6 +8,8 @@ import { AT_KIND, BlockKind } from '../pager/layout.ts'
 import { nodeChild, nodeCount, nodeKey, nodeLevel } from '../pager/node.ts'
 import type { KeyTree } from './key-tree.ts'
 
+const LOWEST = -2147483648
+const HIGHEST = 2147483647
 const NOTHING = new Uint8Array(0)
 
 export class LeafMap {
@@ -16,6 +18,9 @@ export class LeafMap {
   /** Where leaf n begins: nothing for the first one of the tree. */
   private readonly begins: Uint8Array[] = []
   private readonly most: number
+  /** So many bytes are the same where all leaves but the first begin; `heads` are the four behind them, as a number. */
+  private shared = 0
+  private heads: Int32Array = new Int32Array(0)
 
   private constructor(most: number) {
     this.most = most
@@ -36,7 +41,22 @@ export class LeafMap {
     const map = new LeafMap(most)
     if (pool.arena.u8[pool.get(tree.root) + AT_KIND] === BlockKind.leaf) map.add(tree.root, NOTHING)
     else map.walk(pool, tree, scratch, tree.root, NOTHING, 256, lower, upper)
-    return map.leaves.length > most ? undefined : map
+    if (map.leaves.length > most) return undefined
+    map.readHeads()
+    return map
+  }
+
+  private readHeads(): void {
+    const { begins } = this
+    const last = begins.length - 1
+    if (last > 0)
+      while (begins[1]![this.shared] === begins[last]![this.shared] && this.shared < begins[1]!.length)
+        this.shared++
+    this.heads = new Int32Array(begins.length + 1)
+    for (let leaf = 1; leaf <= last; leaf++)
+      this.heads[leaf] = headAt(begins[leaf]!, this.shared, begins[leaf]!.length)
+    this.heads[0] = LOWEST
+    this.heads[last + 1] = HIGHEST
   }
 
   /** Where a leaf begins; undefined for the first one, and for the end of the last. */
@@ -44,19 +64,29 @@ export class LeafMap {
     return leaf === 0 ? undefined : this.begins[leaf]
   }
 
-  /** The leaf that holds the key at `at`, or would: looks at `guess` and the one behind it first. */
-  find(u8: Uint8Array, at: number, length: number, guess: number = 0): number {
-    const { begins } = this
-    const { length: count } = begins
-    let leaf = 0
-    let high = count
-    if (guess > 0 && !isBehind(begins[guess]!, u8, at, length)) {
-      leaf = guess
-      if (guess + 1 === count || isBehind(begins[guess + 1]!, u8, at, length)) return guess
-      leaf = guess + 1
-      if (guess + 2 === count || isBehind(begins[guess + 2]!, u8, at, length)) return leaf
+  /** The leaf that holds the key at `at`, or would. Mostly four bytes tell it, and it is the one that is guessed. */
+  find(u8: Uint8Array, at: number, length: number, guess: number): number {
+    const { heads, shared, begins } = this
+    if (shared > 0) {
+      const begin = begins[1]!
+      for (let i = 0; i < shared; i++)
+        if (i === length || u8[at + i] !== begin[i]) return this.search(u8, at, length)
     }
-    while (high - leaf > 1) {
+    const head = headAt(u8, at + shared, at + length)
+    if (heads[guess]! < head && head < heads[guess + 1]!) return guess
+    let leaf = 0
+    for (let high = begins.length; high - leaf > 1; ) {
+      const middle = (leaf + high) >>> 1
+      if (heads[middle]! <= head) leaf = middle
+      else high = middle
+    }
+    return heads[leaf] === head ? this.search(u8, at, length) : leaf
+  }
+
+  private search(u8: Uint8Array, at: number, length: number): number {
+    const { begins } = this
+    let leaf = 0
+    for (let high = begins.length; high - leaf > 1; ) {
       const middle = (leaf + high) >>> 1
       if (isBehind(begins[middle]!, u8, at, length)) high = middle
       else leaf = middle
@@ -102,6 +132,15 @@ export class LeafMap {
       if (level === 1) this.add(children[i]!, begins[i]!)
       else this.walk(pool, tree, scratch, children[i]!, begins[i]!, level, lower, upper)
   }
+}
+
+/** Four bytes at `at`, zeros behind the `end`, as a signed number of the same order. */
+const headAt = (u8: Uint8Array, at: number, end: number): number => {
+  if (at + 4 <= end)
+    return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) ^ LOWEST
+  let head = 0
+  for (let i = at; i < at + 4; i++) head = (head << 8) | (i < end ? u8[i]! : 0)
+  return head ^ LOWEST
 }
 
 /** Whether `begin` lies behind the key. */
