@@ -15,7 +15,13 @@ for (const frames of [16, 500]) {
       const cacheBytes = frames * 4096
       const names = binaryNames(random, 900)
       const records = new Map(names.map(name => [name, `${random.next()}`.repeat(random.below(30))]))
-      const fill = open('db', { storage, cacheBytes, ordered: false, durability: 'process' })
+      const fill = open('db', {
+        storage,
+        cacheBytes,
+        ordered: false,
+        durability: 'process',
+        keyEncoding: 'binary',
+      })
       fill.batch([...records].map(([name, value]) => ({ type: 'put', key: bytesOf(name), value })))
       fill.put(bytesOf('large'), 'x'.repeat(100_000), { ttl: 1e9 })
       records.set('large', 'x'.repeat(100_000))

@@ -135,7 +135,7 @@ describe('on the disk', () => {
         db.close()
         expect(
           [...readImage(`${parent}/a/new`).keys()].filter(name => !/^log\/\d+\.log$/.test(name)),
-        ).toEqual(['data', 'log/images-0', 'log/images-1'])
+        ).toEqual(['data', 'log/images-0', 'log/images-1', 'log/reserve'])
       })
     }))
 })
