@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { type Database, memoryStorage, open, type Storage } from '../../src/index.ts'
 import { closeQuietly } from '../support/database.ts'
+import { expectCode, expectCodeAsync } from '../support/errors.ts'
 import { readImage } from '../support/image.ts'
 import { groupsOf } from './groups.ts'
 import { metadataIn, smallOptions } from './small.ts'
@@ -65,8 +66,16 @@ test("damaged copies of a segment's header, and a segment that is gone, are name
     expect(await problemOf(db)).toMatch(
       /both copies of the segment's header are damaged; expected one of LSN 4096$/,
     )
+    for (let i = 0; db.stats().logSegments < 2; i++) db.put(`key ${i}`, 'x'.repeat(3000))
     storage.remove(storage.join('db', ...segment.split('/')))
     expect(await problemOf(db)).toMatch(/^db\/log: the segment \d+\.log from LSN 4096 on is missing$/)
+  }))
+
+test('the segment that is being written is gone: the handle has lost its log, and says so', () =>
+  withOpen(async ({ storage, db, segment }) => {
+    storage.remove(storage.join('db', ...segment.split('/')))
+    expect(await expectCodeAsync(() => db.verify(), 'XENON_MOVED')).toMatchObject({ path: `db/${segment}` })
+    expectCode(() => db.put('a', 'b'), 'XENON_FAILED')
   }))
 
 test('a damaged copy of the state is named, and the checkpoint that it says rewrites it', () =>
