@@ -29,6 +29,8 @@ const LEAVES_PER_LEAF = 64
 /** With fewer expired keys in a leaf, finding out how many it holds costs more than it saves. */
 const MANY_IN_LEAF = 64
 
+const MOST_UNSEARCHED = 63
+
 /** Keys of a leaf of the tree over times, and the first and the last leaf of the ordered index that they belong to. */
 interface Stretch {
   readonly block: number
@@ -54,6 +56,9 @@ export class ExpiredKeys {
   private bytes: Uint8Array = new Uint8Array(16384)
   /** The leaf of the ordered index that `endOfRun` has met. */
   private leaf = 0
+  /** So many keys are taken alone before the end of a run is looked for again; the last time, and still. */
+  private pause = 0
+  private unsearched = 0
   private count = 0
   private used = 0
   /** All whose time is not after this one are in it. */
@@ -198,7 +203,8 @@ export class ExpiredKeys {
   }
 
   /**
-   * Keys of one time are in order: where those that belong to the same leaf as the key at index `from` end. Sets `leaf`.
+   * Keys of one time are in order: where those that belong to the same leaf as the key at index `from` end, or before
+   * that. Sets `leaf`.
    */
   private endOfRun(engine: Engine, block: number, base: number, from: number, end: number): number {
     const { map } = this
@@ -212,11 +218,18 @@ export class ExpiredKeys {
     const length = scanRoom.length[0]!
     const leaf = map.find(u8, at + EXPIRY_BYTES, length - EXPIRY_BYTES, this.leaf)
     this.leaf = leaf
+    // Where times are in no order beside keys, looking for neighbours is in vain.
+    if (this.unsearched > 0) {
+      this.unsearched--
+      return from + 1
+    }
     // The end of the leaf at this time, or for the last leaf, the end of the time.
     const begin = map.begin(leaf + 1)
     if (begin === undefined) writeTime(u8, at, readTime(u8, at) + 1)
     else u8.set(begin, at + EXPIRY_BYTES)
     const found = searchNode(arena, base, blockSize, at, EXPIRY_BYTES + (begin?.length ?? 0)) >>> 1
+    this.pause = found > from + 1 ? 0 : Math.min(MOST_UNSEARCHED, 2 * this.pause + 1)
+    this.unsearched = this.pause
     return Math.min(end, Math.max(found, from + 1))
   }
 
