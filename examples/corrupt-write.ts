@@ -40,12 +40,14 @@ const first = new FaultDisk({ seed: SEED })
 const loaded = open('db', { storage: first.storage })
 loaded.batch(keys.map(key => ({ type: 'put', key, value: textOf(key, 100) })))
 loaded.close()
+// All that was left to the system has reached the platters since.
+const settledDisk = (): FaultDisk => first.crash('all', new Random(SEED))
 
 chapter('With the log switched off')
-say('A switch for tests: no images of blocks go to the log, and a start reads nothing from it.')
+say('A switch for tests: no images of blocks are kept beside the log, and a start reads nothing from it.')
 say('After a loss of power the data file is all there is.')
 say('')
-const without = await withMutant('no log', () => pullThePlug(first.kill()))
+const without = await withMutant('no log', () => pullThePlug(settledDisk()))
 const corrupted = tell(
   without,
   [
@@ -63,11 +65,11 @@ const corrupted = tell(
 chapter('With the log on')
 say('The same records, the same updates, the same moment, the same sectors lost.')
 say('')
-const withLog = await pullThePlug(first.kill())
+const withLog = await pullThePlug(settledDisk())
 const survived = tell(
   withLog,
   [
-    'Before a block was overwritten, the log held its image, synced, and every committed change. Recovery put',
+    'Before a block was overwritten, its image was synced beside the log, which held every committed change. Recovery put',
     'the torn blocks back from their images and brought the old ones up to date.',
   ],
   [
