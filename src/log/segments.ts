@@ -173,8 +173,12 @@ export class LogSegments {
   /** Syncs every write so far, those included that are being synced aside. */
   sync(): void {
     const { created } = this
-    if (this.named < created) this.storage.syncDirectory(this.directory)
-    this.named = created
+    if (this.named < created) {
+      // It is synced by its name, which may lead to the directory of another database by now.
+      this.requirePlace()
+      this.storage.syncDirectory(this.directory)
+      this.named = created
+    }
     for (const segment of new Set([...this.syncing, ...this.unsynced])) {
       segment.file.sync()
       this.fsyncs++
@@ -204,6 +208,7 @@ export class LogSegments {
   private async syncNames(): Promise<void> {
     const { storage, directory, created } = this
     if (this.named === created) return
+    this.requirePlace()
     if (storage.syncDirectoryAside === undefined) storage.syncDirectory(directory)
     else await storage.syncDirectoryAside(directory)
     this.named = Math.max(this.named, created)

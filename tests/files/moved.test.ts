@@ -87,6 +87,7 @@ const notices: Record<string, (db: Database, parent: string, put: () => void) =>
   compact: db => db.compact(),
   backup: (db, parent) => db.backup(`${parent}-backup`),
   verify: db => db.verify(),
+  'a sync of a new name': db => db.flush(),
   close: db => db.close(),
 }
 
