@@ -247,12 +247,32 @@ export class Engine {
         directory,
         new Reserve(storage, segments.directory, this.home),
       )
-      this.recover(reader, analysis, dataPath, blockAt, options.onRecovery ?? (() => {}))
+      this.recoverFor(options.onRecovery, report => this.recover(reader, analysis, dataPath, blockAt, report))
       if (!readOnly) this.room.begin()
       this.recovery.milliseconds = performance.now() - started
     } catch (error) {
       closeAllQuietly([images, segments, opened])
       throw error
+    }
+  }
+
+  /** What the caller's function throws comes out as it is: reading the log would take it for the log's own fault. */
+  private recoverFor(
+    onRecovery: EngineOptions['onRecovery'],
+    recover: (report: (progress: RecoveryProgress) => void) => void,
+  ): void {
+    let thrown: { error: unknown } | undefined
+    try {
+      recover(progress => {
+        try {
+          onRecovery?.(progress)
+        } catch (error) {
+          thrown = { error }
+          throw error
+        }
+      })
+    } catch (error) {
+      throw thrown === undefined ? error : thrown.error
     }
   }
 

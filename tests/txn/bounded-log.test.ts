@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Database, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
+import { thrownBy } from '../support/errors.ts'
 import { readImage, segments, storageOf } from '../support/image.ts'
 import { expectEqual } from '../support/model.ts'
 import { type Random, seeded } from '../support/random.ts'
@@ -158,6 +159,26 @@ describe('a recovery', () => {
       expect(again.count()).toBe(12_000)
       again.close()
       tx.rollback()
+    }))
+
+  test('what its function throws comes out as it is, whenever that is, and the next open recovers', () =>
+    withMemoryDatabase(options(2 ** 26, memoryStorage()), async ({ db }) => {
+      for (let i = 0; i < 4000; i++) db.put(`key ${i}`, 'v'.repeat(1000))
+      await db.flush()
+      const storage = storageOf(readImage('db', (db as unknown as { storage: Storage }).storage))
+      for (let at = 1; ; at++) {
+        const mine = new TypeError('of its own')
+        let calls = 0
+        const onRecovery = (): void => {
+          if (++calls === at) throw mine
+        }
+        const thrown = thrownBy(() => open('db', { ...options(2 ** 26, storage), onRecovery }).close())
+        if (calls < at) break
+        expect(thrown).toBe(mine)
+      }
+      const again = open('db', { storage })
+      expect(again.count()).toBe(4000)
+      again.close()
     }))
 
   test('hears of nothing after a clean close', () =>
