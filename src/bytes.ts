@@ -22,7 +22,7 @@ const kindOf = Object.getOwnPropertyDescriptor(
 
 /** A Uint8Array (a Buffer too), of whichever realm: of a `vm` context, say, whose Uint8Array is another class. */
 export const isBytes = (value: unknown): value is Uint8Array =>
-  value instanceof Uint8Array || kindOf.call(value) === 'Uint8Array'
+  ArrayBuffer.isView(value) && (value instanceof Uint8Array || kindOf.call(value) === 'Uint8Array')
 
 /** True when the buffer below was transferred: the bytes look empty then. */
 export const isDetached = (bytes: Uint8Array): boolean => {

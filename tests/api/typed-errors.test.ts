@@ -10,7 +10,7 @@ import {
   XenonError,
 } from '../../src/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
-import { thrownBy } from '../support/errors.ts'
+import { expectCode, thrownBy } from '../support/errors.ts'
 import { type Random, seeded } from '../support/random.ts'
 
 class OwnError extends Error {}
@@ -167,6 +167,14 @@ const calls: Readonly<Record<string, Call>> = {
     }
   },
 }
+
+test('a proxy of bytes is no bytes', () =>
+  withMemoryDatabase<Uint8Array>({ valueEncoding: 'binary' }, ({ db }) => {
+    const proxy = new Proxy(new Uint8Array(2), {})
+    expectCode(() => db.put('key', proxy), 'XENON_INVALID_ARGUMENT')
+    expectCode(() => db.put(proxy, new Uint8Array(1)), 'XENON_INVALID_ARGUMENT')
+    expectCode(() => db.get(proxy), 'XENON_INVALID_ARGUMENT')
+  }))
 
 describe('wrong arguments of every kind', () => {
   for (const valueEncoding of ['utf8', 'json', 'binary'] as const)
