@@ -291,11 +291,12 @@ export class Engine {
     const needed = this.recovery.needed || tornBytes > 0 || metadata.soundCopies < 2 || isHalf
     if (this.readOnly && !this.recovery.needed) return
     if (needed) log.segments.setAside(chain)
-    // A segment that nothing was written to yet may have been made by a process that was killed before it synced its name.
-    const isBare = analysis.end.lsn <= chain[chain.length - 1]!.startLsn
-    const isSettled = isBare || log.segments.count > chain.length || metadata.isNew
+    const isSettled = log.segments.count > chain.length || metadata.isNew
     if (!needed) {
+      // A segment that nothing was written to yet may have been made by a process that was killed before it synced its name.
+      const isBare = analysis.end.lsn <= chain[chain.length - 1]!.startLsn
       if (isSettled) this.settle(chain)
+      else if (isBare) this.file.storage.syncDirectory(log.segments.directory)
       log.segments.keepOnly(chain)
       return
     }
