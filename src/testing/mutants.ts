@@ -10,7 +10,7 @@ import { Database } from '../database.ts'
 import type { Engine } from '../engine.ts'
 import { GroupCommit } from '../group-commit.ts'
 import { LogReader } from '../log/reader.ts'
-import { LogSegments, type Segment } from '../log/segments.ts'
+import { LogSegments } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { Metadata } from '../pager/metadata.ts'
@@ -42,7 +42,6 @@ export type MutantName =
   | 'block 0 ahead of the log'
   | 'pending head not restored'
   | 'no keepOnly after a crash'
-  | 'half header mended in place'
   | 'no log'
 
 // The members are private to the engine; here is the one place that reaches for them.
@@ -53,11 +52,6 @@ interface ImagesOnDisk {
   halves: { usedAt: number }[]
   current: number
   fileOf(half: { usedAt: number }): File
-}
-
-interface SegmentsOnDisk {
-  active: Segment[]
-  encodeHeader(segment: Segment): Uint8Array
 }
 
 /** Replaces a method; returns what puts it back. */
@@ -322,24 +316,6 @@ const mutants: Record<MutantName, () => () => void> = {
         } as Method,
     ),
   'no keepOnly after a crash': () => replace(LogSegments, 'keepOnly', () => () => undefined),
-  /** Both copies of the header lie in one sector. */
-  'half header mended in place': () =>
-    replace(
-      LogSegments,
-      'load',
-      original =>
-        function (this: SegmentsOnDisk, readOnly: never): void {
-          ;(original as (readOnly: never) => void).call(this, readOnly)
-          if (readOnly) return
-          for (const segment of this.active) {
-            if (!segment.isHalf) continue
-            const header = this.encodeHeader(segment)
-            segment.file.write(header, 0, header.length, 0)
-            segment.file.sync()
-            segment.isHalf = false
-          }
-        } as Method,
-    ),
   /** For the lesson: no images, and recovery makes nothing of what stands in the log. */
   'no log': () => {
     const images = noImages()

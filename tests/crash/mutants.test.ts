@@ -33,7 +33,6 @@ const first: Partial<Record<MutantName, string>> = {
   'block 0 ahead of the log': 'records come and go aside',
   'pending head not restored': 'savepoints with large values',
   'no keepOnly after a crash': 'a log of several segments',
-  'half header mended in place': 'a damaged copy',
   'log checksum off': 'creation',
 }
 const SEEDS = 4

@@ -71,7 +71,11 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('a tmpfs of 24 MiB', () => {
       for (let i = 0; i < 300; i++) tx.delete(`key ${i}`)
       tx.rollback()
       const gone = records - 300
-      for (let i = 0; i < gone; i++) expect(db.delete(`key ${i}`)).toBe(true)
+      for (let i = 0; i < gone; i++) {
+        expect(db.delete(`key ${i}`)).toBe(true)
+        // Deletes have a log too: what they free is given back before that has taken the last of the room.
+        if (i % 10_000 === 9_999) await db.compact()
+      }
       await db.compact()
       expect(disk.available).toBeGreaterThan(12 * MiB)
       db.put('key 0', VALUE)

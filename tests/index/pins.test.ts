@@ -244,7 +244,8 @@ const life = async (
     await before()
     await put(key, random.chance(0.02) ? large() : `${key}:`.repeat(200).slice(0, random.between(200, 1000)))
     if (random.chance(0.1)) await remove(random.pick(keys.slice(0, i + 1)))
-    if (random.chance(0.1)) await put(random.pick([...records.keys()]), 'w'.repeat(random.between(1, 1300)))
+    if (records.size > 0 && random.chance(0.1))
+      await put(random.pick([...records.keys()]), 'w'.repeat(random.between(1, 1300)))
     if (random.chance(0.02)) {
       // Taken back, which frees large blocks; a rollback that fails may be tried again.
       const tx = db.begin()
