@@ -108,8 +108,7 @@ export class BlockImages {
 
   /** Makes room for images, of `wanted` blocks if there can be as much; returns for how many. May sync the data file. */
   room(wanted: number): number {
-    const rest = this.rest()
-    if (!this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)) this.begin()
+    if (this.isUsedUp(wanted)) this.begin()
     // Where there was no room for the other file, this one has to do, once it is free.
     if (this.rest() === 0) this.begin()
     return this.rest()
@@ -118,12 +117,16 @@ export class BlockImages {
   /** The same while others go on. */
   async roomAside(wanted: number): Promise<number> {
     const { data } = this
-    const rest = this.rest()
-    if (!this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)) {
+    if (this.isUsedUp(wanted))
       while (this.halves[1 - this.current]!.usedAt > data.syncedWrites)
         await data.syncAside().catch(error => this.unsynced(error))
-    }
     return this.room(wanted)
+  }
+
+  /** What is left of the current file is not worth a batch of its own. */
+  private isUsedUp(wanted: number): boolean {
+    const rest = this.rest()
+    return !this.isBegun || (rest < wanted && rest < this.blocksWhenEmpty >>> 2)
   }
 
   /**
