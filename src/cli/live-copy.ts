@@ -80,7 +80,7 @@ async function copyData(
       const got = file.read(arena.u8, 0, arena.buffer.byteLength, at)
       if (got === 0) break
       for (let offset = 0; offset + blockSize <= got; offset += blockSize)
-        if (at + offset > 0) await untilWhole(source, (at + offset) / blockSize, arena, offset)
+        if (at + offset > 0) await untilWhole(source, (at + offset) / blockSize, arena, offset, follower)
       target.write(arena.u8, 0, got, at)
       at += got
       await onPiece?.(at, Math.max(at, file.size()))
@@ -93,9 +93,17 @@ async function copyData(
 }
 
 /** Reads the block at `offset` of the arena again while its checksum is wrong. One that stays so is damaged. */
-async function untilWhole(source: DataFile, block: number, arena: Arena, offset: number): Promise<void> {
+async function untilWhole(
+  source: DataFile,
+  block: number,
+  arena: Arena,
+  offset: number,
+  follower: LogFollower,
+): Promise<void> {
   for (let i = 0; i < REREADS && source.problemOf(block, arena, offset) !== undefined; i++) {
     await new Promise(resolve => setTimeout(resolve, REREAD_PAUSE_MS))
+    // The log goes on meanwhile, and its segments with it.
+    follower.follow()
     source.file.read(arena.u8, offset, source.blockSize, block * source.blockSize)
   }
 }

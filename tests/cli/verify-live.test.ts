@@ -6,7 +6,7 @@ import { type Child, pause, startChild } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { run, start } from './run.ts'
 
-const OPTIONS = { cacheBytes: 64 * 4096, checkpointBytes: 524288, logSegmentBytes: 131072 }
+const OPTIONS = { cacheBytes: 64 * 4096, checkpointBytes: 65536, logSegmentBytes: 131072 }
 const BLOCK = 4096
 
 interface Ending {
