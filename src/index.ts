@@ -1,5 +1,5 @@
 /** xenondb: an embedded, transactional key-value store in pure TypeScript. */
-import { convertOn, type Database, openOn } from './database.ts'
+import { convertOn, type Database, openOn } from './database/database.ts'
 import { salvageOn } from './salvage/salvage.ts'
 import { nodeStorage } from './storage/node.ts'
 import type { ConvertOptions, OpenOptions, SalvageOptions, SalvageReport } from './types.ts'
@@ -39,9 +39,13 @@ export const salvage = (
 export const convert = (directory: string, options: ConvertOptions): Promise<void> =>
   convertOn(directory, options, options?.storage ?? nodeStorage)
 
-export { AsyncTransaction } from './async-transaction.ts'
-export { Cursor } from './cursor.ts'
-export { Database } from './database.ts'
+export { AsyncTransaction } from './database/async-transaction.ts'
+export { Cursor } from './database/cursor.ts'
+export { Database } from './database/database.ts'
+export { RangeCursor, RangeIterator } from './database/range-iterator.ts'
+export { Snapshot } from './database/snapshot.ts'
+export { Savepoint, Transaction } from './database/transaction.ts'
+export { Watcher } from './database/watch.ts'
 export {
   CorruptionError,
   DatabaseLockedError,
@@ -57,8 +61,6 @@ export {
   XenonError,
   type XenonErrorCode,
 } from './errors.ts'
-export { RangeCursor, RangeIterator } from './range-iterator.ts'
-export { Snapshot } from './snapshot.ts'
 export { memoryStorage } from './storage/memory.ts'
 export { nodeStorage } from './storage/node.ts'
 export type {
@@ -69,6 +71,4 @@ export type {
   OpenFileOptions,
   Storage,
 } from './storage/storage.ts'
-export { Savepoint, Transaction } from './transaction.ts'
 export type * from './types.ts'
-export { Watcher } from './watch.ts'

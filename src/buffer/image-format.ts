@@ -8,9 +8,10 @@
  *   12   4  number of blocks                    28   4  0
  *                                               32      their numbers, u32 each
  */
-import { type Arena, alignUp, readU64, writeU64 } from '../bytes.ts'
+
 import type { DataFile } from '../pager/data-file.ts'
 import { uuidSeed } from '../pager/metadata.ts'
+import { type Arena, alignUp, readU64, writeU64 } from '../runtime/bytes.ts'
 import type { File, Storage } from '../storage/storage.ts'
 
 export const IMAGE_FILES = ['images-0', 'images-1'] as const

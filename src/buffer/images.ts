@@ -10,10 +10,11 @@
  *      was, so that recovery knows which images the log goes on from.
  *  I4  A file that may not grow any more, since the disk is full, is filled again and again as far as it goes.
  */
-import type { Arena } from '../bytes.ts'
+
 import { isFull } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { DataFile } from '../pager/data-file.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import type { Home } from '../storage/home.ts'
 import type { File } from '../storage/storage.ts'

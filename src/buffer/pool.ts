@@ -14,13 +14,13 @@
  *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
  */
 import { LRUCache } from 'lru-cache'
-import { Arena } from '../bytes.ts'
 import { CorruptionError, DiskFullError, isFull, XenonError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { AT_COUNT, AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
+import { Arena } from '../runtime/bytes.ts'
 import type { BlockImages } from './images.ts'
 import type { BlockVersions } from './versions.ts'
 

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import type { Command } from 'cac'
-import { isBytes } from '../bytes.ts'
 import { type Argument, type Client, type ConnectOptions, connect } from '../client/index.ts'
+import { isBytes } from '../runtime/bytes.ts'
 import { countOption, flagOption, type Options, textOption } from './arguments.ts'
 import { CommandError, UsageError } from './errors.ts'
 

@@ -1,7 +1,8 @@
 /** Opening the database that a command names, as bytes: what they mean is the command's business. */
+
+import { waitForLockAside } from '../database/lock-wait.ts'
 import { DiskFullError, StorageError } from '../errors.ts'
 import { type Database, nodeStorage, open, type Snapshot } from '../index.ts'
-import { waitForLockAside } from '../lock-wait.ts'
 import { opening } from './opening.ts'
 import { recoveryReporter } from './recovery.ts'
 

@@ -2,7 +2,7 @@
  * Checks a database that another process has open, by a copy of it. What is wrong in the copy is looked up in the live
  * file before it is called damage: a block may have been under way.
  */
-import { Arena } from '../bytes.ts'
+
 import {
   CorruptionError,
   DatabaseLockedError,
@@ -13,6 +13,7 @@ import {
 } from '../index.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { METADATA_BYTES, Metadata } from '../pager/metadata.ts'
+import { Arena } from '../runtime/bytes.ts'
 import { refuseIfHeld } from '../storage/lock.ts'
 import { copyLive } from './live-copy.ts'
 

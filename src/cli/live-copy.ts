@@ -12,10 +12,11 @@
  * what recovery needs after a crash, too. A block that was caught in the middle of its write is read again until it is
  * whole, since the images that guard such blocks (buffer/images.ts) belong to other moments.
  */
-import { Arena } from '../bytes.ts'
+
 import type { File, Storage } from '../index.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { METADATA_BYTES, Metadata } from '../pager/metadata.ts'
+import { Arena } from '../runtime/bytes.ts'
 import { LogFollower } from './live-copy-log.ts'
 
 export { Overtaken } from './live-copy-log.ts'

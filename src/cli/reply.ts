@@ -1,8 +1,8 @@
 /** Replies of a server for people, and for pipes, as redis-cli prints them. */
 
 import { isUtf8 } from 'node:buffer'
-import { isBytes } from '../bytes.ts'
 import { type Reply, ServerError } from '../client/index.ts'
+import { isBytes } from '../runtime/bytes.ts'
 
 /** For a terminal: types and quotes are shown, and whatever does not print is escaped. */
 export function prettyReply(reply: Reply, indent: string = ''): string {

@@ -1,5 +1,5 @@
 /** Commands as bytes: an array of byte strings each, as the Redis protocol has it. */
-import { isBytes } from '../bytes.ts'
+import { isBytes } from '../runtime/bytes.ts'
 
 export type Argument = string | Uint8Array | number | bigint
 

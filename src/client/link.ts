@@ -12,7 +12,14 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectSecure } from 'node:tls'
 import type { XenonError } from '../errors.ts'
-import { clearInterval, clearTimeout, nextTurn, performance, setInterval, setTimeout } from '../timers.ts'
+import {
+  clearInterval,
+  clearTimeout,
+  nextTurn,
+  performance,
+  setInterval,
+  setTimeout,
+} from '../runtime/timers.ts'
 import { type Argument, CommandEncoder } from './encoder.ts'
 import { ConnectionError, closedError, ProtocolError, ServerError, TimeoutError } from './errors.ts'
 import { type Reply, ReplyReader } from './reader.ts'

@@ -1,8 +1,8 @@
 /** The options of `connect`, checked. */
 import type { ConnectionOptions } from 'node:tls'
-import { requireCodec } from '../callbacks.ts'
+import { milliseconds } from '../database/options.ts'
 import { InvalidArgumentError } from '../errors.ts'
-import { milliseconds } from '../options.ts'
+import { requireCodec } from '../runtime/callbacks.ts'
 import type { ValueEncoding } from '../types.ts'
 import type { LinkOptions } from './link.ts'
 

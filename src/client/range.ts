@@ -1,5 +1,5 @@
 /** Ranges as the server's RANGE and WATCHRANGE take them: `-`, `+`, `[key` (included), `(key` (excluded). */
-import type { Bound } from '../bytes.ts'
+import type { Bound } from '../runtime/bytes.ts'
 import type { Argument } from './encoder.ts'
 
 export function rangeCommand(

@@ -1,9 +1,10 @@
 /** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
-import { asText, describe, isBytes } from '../bytes.ts'
-import { letGo } from '../callbacks.ts'
-import { type Decode, requireUtf8Key, valueDecoder } from '../encoding.ts'
+
 import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { asText, describe, isBytes } from '../runtime/bytes.ts'
+import { letGo } from '../runtime/callbacks.ts'
 import type { Key, ValueEncoding } from '../types.ts'
+import { type Decode, requireUtf8Key, valueDecoder } from '../values/encoding.ts'
 import type { Argument } from './encoder.ts'
 import { ProtocolError } from './errors.ts'
 import type { Reply } from './reader.ts'

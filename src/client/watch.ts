@@ -1,8 +1,9 @@
 /** The feed of committed changes, over WATCHRANGE on a connection of its own. */
+
+import { checkedBuffer, Watcher } from '../database/watch.ts'
 import { XenonError } from '../errors.ts'
-import { resolveRange } from '../range.ts'
 import type { Change, Key, Range, WatchOptions } from '../types.ts'
-import { checkedBuffer, Watcher } from '../watch.ts'
+import { resolveRange } from '../values/range.ts'
 import { ConnectionError, ServerError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { lowerBound, upperBound } from './range.ts'

@@ -2,7 +2,7 @@
  * Record slots inside a bucket: taking one for a new record, and giving one back to the block's freelist.
  * A freed slot remembers the hole that its record left, and the next record that fits takes both again.
  */
-import type { Arena } from '../bytes.ts'
+
 import { contiguousBytes, recordSize, SLOT_BYTES, slotWord } from '../pager/bucket.ts'
 import {
   AT_COUNT,
@@ -12,6 +12,7 @@ import {
   AT_RECORD_BYTES,
   HEADER_BYTES,
 } from '../pager/layout.ts'
+import type { Arena } from '../runtime/bytes.ts'
 
 /** How many free slots are looked at for a hole that is large enough. */
 const PROBES = 4

@@ -26,7 +26,7 @@
  * Undo section: u8 kind | u8 record flags | u16 key length | u32 field length | key (padded) | field (padded);
  *    of an insertion: u8 kind | u8 0 | u16 key length | u32 offset of the key in the log record
  */
-import type { Arena } from '../bytes.ts'
+import type { Arena } from '../runtime/bytes.ts'
 
 export const SEGMENT_MAGIC: Uint8Array = new Uint8Array([0x58, 0x45, 0x4e, 0x4c, 0x4f, 0x47, 0x31, 0x0a])
 export const SEGMENT_HEADER_BYTES = 512

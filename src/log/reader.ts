@@ -3,8 +3,9 @@
  * it can only be the torn tail of writes that were never synced; if a later group says that this place had been
  * synced, it is damage and is reported, never skipped.
  */
-import { Arena, readU64 } from '../bytes.ts'
+
 import { CorruptionError, reasonOf } from '../errors.ts'
+import { Arena, readU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import { GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength, SEGMENT_HEADER_BYTES } from './format.ts'
 import { recordProblem } from './record-check.ts'

@@ -3,7 +3,7 @@
  * by accident, not that a log writer made it: before anything follows the lengths and counts of a record, they are
  * followed here once, and stay inside it.
  */
-import type { Arena } from '../bytes.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import {
   LogOp,
   pad4,

@@ -1,5 +1,5 @@
 /** Applies the operations of a part of a log record to the block it belongs to. The images are bytes here. */
-import type { Arena } from '../bytes.ts'
+
 import { bucketProblem, compact } from '../pager/bucket.ts'
 import { AT_KIND, AT_LEVEL, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
@@ -17,6 +17,7 @@ import {
   removeNodeEntry,
   shortenNodePrefix,
 } from '../pager/node.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import { LogOp, pad4 } from './format.ts'
 
 /** True when the operations need nothing of the block's old bytes. */

@@ -3,8 +3,9 @@
  * superfluous. A recycled segment gets a new header with a new salt, so that nothing of its earlier use can pass
  * for a group of the new one; its bytes stay allocated, which makes the fdatasync of a commit cheap.
  */
-import { alignUp, readU64, toHex, writeU64 } from '../bytes.ts'
+
 import { CorruptionError, isFull } from '../errors.ts'
+import { alignUp, readU64, toHex, writeU64 } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import { type Home, requireInPlace } from '../storage/home.ts'
 import type { File, Storage } from '../storage/storage.ts'

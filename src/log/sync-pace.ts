@@ -7,8 +7,8 @@
  * done in line to find out that the disk has become fast.
  */
 
+import { performance } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
-import { performance } from '../timers.ts'
 
 /** Syncs that take longer go aside, and those that take less come back: between the two it stays as it is. */
 const LONG_MS = 1

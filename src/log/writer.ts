@@ -11,8 +11,9 @@
  *  L3  A failed sync is never retried, nor is a failed write, but for one that found the disk full: that is done once
  *      more if `onFull` has found room for it. Otherwise `health` fails and everything after it is refused.
  */
-import { Arena, writeU64 } from '../bytes.ts'
+
 import { CorruptionError, isFull } from '../errors.ts'
+import { Arena, writeU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import {
   GROUP_HEADER_BYTES,

@@ -21,7 +21,7 @@
  *  B2  garbage = record bytes - sum of the sizes of live records.
  *  B3  header + 4 * count + record bytes <= block size.
  */
-import type { Arena } from '../bytes.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import {
   AT_COUNT,
   AT_FREE_SLOT,

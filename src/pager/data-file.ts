@@ -3,8 +3,9 @@
  * checksum. The checksum covers the block's number and the database's UUID (as its seed), so that a block of
  * another place or of another database is noticed too.
  */
-import type { Arena } from '../bytes.ts'
+
 import { CorruptionError, MovedError } from '../errors.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'

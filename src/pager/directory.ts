@@ -11,7 +11,7 @@
  *  D1  separators ascend strictly; the first equals the low end of the interval that the parent gives.
  *  D2  children of level 0 are buckets, children of level n are directories of level n - 1.
  */
-import type { Arena } from '../bytes.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, BlockKind, HEADER_BYTES } from './layout.ts'
 
 export const directoryCapacity = (blockSize: number): number => Math.floor((blockSize - HEADER_BYTES) / 8)

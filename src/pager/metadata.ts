@@ -20,8 +20,9 @@
  *
  * The free-block list is linked through AT_NEXT of its blocks.
  */
-import { readU64, writeU64 } from '../bytes.ts'
+
 import { CorruptionError } from '../errors.ts'
+import { readU64, writeU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
 

@@ -15,7 +15,7 @@
  *  N2  garbage = record bytes - prefix - sum of the sizes of entries.
  *  N3  header + 4 * count + record bytes <= block size.
  */
-import type { Arena } from '../bytes.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import {
   AT_COUNT,
   AT_GARBAGE,

@@ -1,5 +1,5 @@
 /** Every block of the source, looked at once: which are sound, and what kind they are of. */
-import { Arena } from '../bytes.ts'
+
 import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
 import {
@@ -11,6 +11,7 @@ import {
   ORDERED_ROOT,
 } from '../pager/layout.ts'
 import { nodeChild, nodeCount } from '../pager/node.ts'
+import { Arena } from '../runtime/bytes.ts'
 import type { SalvageBlock } from '../types.ts'
 import { KEPT } from './notes.ts'
 import type { Source } from './source.ts'

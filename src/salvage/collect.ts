@@ -7,9 +7,8 @@
  *      leads through a block that is newer than the readable log: otherwise the index says that it is not there.
  *  S3  Of two records of one key, the first one given counts: those of S1 come first, then by falling block LSN.
  */
-import { Arena } from '../bytes.ts'
-import { copyBytes } from '../encoding.ts'
-import { KeyHash } from '../index/key.ts'
+
+import { KeyHash } from '../hash/key.ts'
 import {
   blockLsn,
   bucketNext,
@@ -30,7 +29,9 @@ import {
   separatorOf,
 } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LIVE, BlockKind, INDEX_BLOCKS, kindName } from '../pager/layout.ts'
+import { Arena } from '../runtime/bytes.ts'
 import type { SalvageBlock, SalvageGap } from '../types.ts'
+import { copyBytes } from '../values/encoding.ts'
 import type { Blocks } from './blocks.ts'
 import { Notes } from './notes.ts'
 import type { Source } from './source.ts'

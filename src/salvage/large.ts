@@ -1,6 +1,6 @@
 /** Reads large values whose parts may be damaged: a value is whole, or it is lost. */
-import { Arena } from '../bytes.ts'
-import { type LargePointer, LargeValues } from '../index/large.ts'
+
+import { type LargePointer, LargeValues } from '../hash/large.ts'
 import { blockLsn, LARGE_POINTER_BYTES } from '../pager/bucket.ts'
 import {
   AT_GARBAGE,
@@ -11,6 +11,7 @@ import {
   kindName,
   MAX_VALUE_BYTES,
 } from '../pager/layout.ts'
+import { Arena } from '../runtime/bytes.ts'
 import type { Blocks } from './blocks.ts'
 
 const MOST_USES = 4

@@ -3,11 +3,12 @@
  * first place where it breaks. Unlike recovery it also takes the groups before the redo LSN that lead up to it, since
  * they may hold the image that rebuilds a damaged block.
  */
-import { Arena } from '../bytes.ts'
+
 import { CorruptionError } from '../errors.ts'
 import { GROUP_HEADER_BYTES, RECORD_HEADER_BYTES, recordLength, SEGMENT_HEADER_BYTES } from '../log/format.ts'
 import type { RecordVisitor } from '../log/reader.ts'
 import { recordProblem } from '../log/record-check.ts'
+import { Arena } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import type { Storage } from '../storage/storage.ts'
 import { Notes } from './notes.ts'

@@ -3,7 +3,7 @@
  * sound, or that there is a basis of (its image, or the record in the log that formats it). A block for which neither is
  * true stays as it is. What is changed goes to the overlay, never to the source.
  */
-import { Arena } from '../bytes.ts'
+
 import {
   eachPart,
   LogOp,
@@ -19,6 +19,7 @@ import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
 import { AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
 import { formatNode, nodeProblem } from '../pager/node.ts'
+import { Arena } from '../runtime/bytes.ts'
 import type { Source } from './source.ts'
 
 const CACHE_BYTES = 4194304

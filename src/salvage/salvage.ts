@@ -10,15 +10,15 @@
  *   target   written in batches, verified, and only then given its name    target.ts
  */
 
-import { isBytes } from '../bytes.ts'
-import { requireProgress } from '../callbacks.ts'
+import { waitForLockAside } from '../database/lock-wait.ts'
+import { resolveOptions } from '../database/options.ts'
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
-import { waitForLockAside } from '../lock-wait.ts'
-import { resolveOptions } from '../options.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime } from '../pager/bucket.ts'
 import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
+import { isBytes } from '../runtime/bytes.ts'
+import { requireProgress } from '../runtime/callbacks.ts'
+import { nextTurn, performance } from '../runtime/timers.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
-import { nextTurn, performance } from '../timers.ts'
 import type { SalvageOptions, SalvagePhase, SalvageReport } from '../types.ts'
 import { Blocks } from './blocks.ts'
 import { Collector, type FoundRecord } from './collect.ts'

@@ -2,9 +2,10 @@
  * Inventory of a log that may be damaged: every whole group (right checksum, right salt, at the place that its LSN
  * says) of every segment, whatever lies between them. Reads only.
  */
-import { Arena, readU64, toHex } from '../bytes.ts'
+
 import { GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from '../log/format.ts'
 import { SEGMENT_NAME } from '../log/segments.ts'
+import { Arena, readU64, toHex } from '../runtime/bytes.ts'
 import type { File, Storage } from '../storage/storage.ts'
 
 const HEADER_COPIES = [0, 256] as const

@@ -3,11 +3,11 @@
  * last checkpoint knew. Blocks that the log brings up to date are written to an overlay in memory.
  */
 import { StoredImages } from '../buffer/image-format.ts'
-import { Arena } from '../bytes.ts'
 import { CorruptionError, XenonError } from '../errors.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import { decodeIdentity, type Identity, METADATA_BYTES, Metadata } from '../pager/metadata.ts'
+import { Arena } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import { overlayStorage } from '../storage/overlay.ts'
 import type { File, Storage } from '../storage/storage.ts'

@@ -4,16 +4,17 @@
  * outcome does not depend on the clock. Until it is finished nobody can open it: its data file bears another name, and
  * a note stands in its log directory that `open` refuses to build over. What a failure leaves is cleared away.
  */
-import { Compression } from '../compression.ts'
-import { createDatabase } from '../create.ts'
-import { Engine } from '../engine.ts'
+
+import { resolveOptions } from '../database/options.ts'
+import { createDatabase } from '../engine/create.ts'
+import { Engine } from '../engine/engine.ts'
 import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '../errors.ts'
-import { isVacant, liesInside } from '../new-directory.ts'
-import { resolveOptions } from '../options.ts'
+import { isVacant, liesInside } from '../maintenance/new-directory.ts'
+import { verifyDatabase } from '../maintenance/verify/verify.ts'
+import { Store } from '../records/store.ts'
 import type { Storage } from '../storage/storage.ts'
-import { Store } from '../store.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import { verifyDatabase } from '../verify.ts'
+import { Compression } from '../values/compression.ts'
 
 const BATCH_RECORDS = 1000
 const BATCH_BYTES = 1048576

@@ -2,9 +2,10 @@
  * What transactions without a commit had changed, taken back at the level of records: by the undo sections of the
  * log, as `CommittedView` does for a live one, since the index may be broken.
  */
-import { copyBytes } from '../encoding.ts'
+
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
 import { type CommittedRecord, latin1 } from '../txn/changed-keys.ts'
+import { copyBytes } from '../values/encoding.ts'
 import type { SalvageLog } from './log.ts'
 
 /** LSN of the record with the undo section that holds what was committed, or 0 where there was no record. */

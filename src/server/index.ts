@@ -1,5 +1,5 @@
 /** `xenondb/server`: a database over the network, in the Redis protocol. */
-import type { Database } from '../database.ts'
+import type { Database } from '../database/database.ts'
 import type { ServerOptions } from './options.ts'
 import { Server } from './server.ts'
 

@@ -9,6 +9,6 @@ export {
   type OperationKind,
   operationKinds,
   SimulatedCrash,
-} from '../storage/fault.ts'
-export { Random } from '../storage/random.ts'
+} from './fault.ts'
 export { type MutantName, mutantNames, withMutant } from './mutants.ts'
+export { Random } from './random.ts'

@@ -3,7 +3,7 @@
  * added, so that a snapshot shares them and remembers how many there were when it began. Keys are Latin-1 text of their
  * bytes, which sorts as the bytes do.
  */
-import type { Bounds } from '../bytes.ts'
+import type { Bounds } from '../runtime/bytes.ts'
 
 /** The record as it was: its flags and field; `undefined` where there was none. */
 export interface CommittedRecord {

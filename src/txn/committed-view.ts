@@ -2,9 +2,10 @@
  * What was committed before an open transaction changed it, for readers outside of it: built from the transaction's
  * own undo sections in the log when somebody asks, so that a transaction nobody looks into pays nothing for it.
  */
-import { copyBytes } from '../encoding.ts'
+
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { copyBytes } from '../values/encoding.ts'
 import { ChangedKeys, type CommittedRecord, latin1 } from './changed-keys.ts'
 import type { TransactionState } from './transaction-state.ts'
 

@@ -12,7 +12,6 @@
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
-import type { Arena, Bounds } from '../bytes.ts'
 import { LockConflictError, XenonError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import {
@@ -27,6 +26,7 @@ import {
 import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Arena, Bounds } from '../runtime/bytes.ts'
 import { CommittedView } from './committed-view.ts'
 import { LockTable } from './locks.ts'
 import { RangeLocks } from './range-locks.ts'

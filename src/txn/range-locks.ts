@@ -2,7 +2,7 @@
  * Ranges that open transactions have read: nobody else may add a key to one, or take one out, until the reader ends, so
  * that reading again finds the same keys (no phantoms), also where a range is empty.
  */
-import { type Bounds, compareBytes } from '../bytes.ts'
+import { type Bounds, compareBytes } from '../runtime/bytes.ts'
 
 export class RangeLocks {
   private readonly held: Map<number, Bounds[]> = new Map()

@@ -15,7 +15,6 @@
 
 import type { StoredImages } from '../buffer/image-format.ts'
 import type { BufferPool } from '../buffer/pool.ts'
-import type { Arena } from '../bytes.ts'
 import { CorruptionError } from '../errors.ts'
 import {
   eachPart,
@@ -34,6 +33,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import type { TransactionManager } from './manager.ts'
 
 /** Log redone between two reports of progress. */

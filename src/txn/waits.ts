@@ -7,9 +7,9 @@
  * that would close a circle in it ends the youngest transaction of the circle.
  */
 
-import { type Bounds, isBytes } from '../bytes.ts'
 import { DeadlockError, LockConflictError } from '../errors.ts'
-import { clearTimeout, setTimeout } from '../timers.ts'
+import { type Bounds, isBytes } from '../runtime/bytes.ts'
+import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import type { LockTable } from './locks.ts'
 import { isWithin } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'

@@ -1,5 +1,5 @@
 /** The side of a worker thread: the database of another thread, over a port. Every method returns a promise. */
-import { requireFunction, requireRun } from '../callbacks.ts'
+
 import {
   DeadlockError,
   LockConflictError,
@@ -7,8 +7,9 @@ import {
   XenonError,
   type XenonErrorCode,
 } from '../errors.ts'
-import { asRange } from '../range.ts'
+import { requireFunction, requireRun } from '../runtime/callbacks.ts'
 import type { BatchOperation, Key, PutOptions, Range, Stats, TransactionOptions } from '../types.ts'
+import { asRange } from '../values/range.ts'
 import { listen, type PortError, type PortLike, type Response } from './protocol.ts'
 
 interface Pending {

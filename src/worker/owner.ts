@@ -2,11 +2,11 @@
  * The side of the thread that has the database open: answers the requests of workers. One thread owns the files; all
  * commits of a turn of its event loop share one fdatasync, whichever worker they come from.
  */
-import type { AsyncTransaction } from '../async-transaction.ts'
-import type { Database } from '../database.ts'
+import type { AsyncTransaction } from '../database/async-transaction.ts'
+import type { Database } from '../database/database.ts'
 import { XenonError } from '../errors.ts'
-import { asRange } from '../range.ts'
 import type { AsyncTransactionOptions, BatchOperation, Key, PutOptions, Range } from '../types.ts'
+import { asRange } from '../values/range.ts'
 import { listen, type PortLike, type Request, type Response } from './protocol.ts'
 
 /** What is done for a worker: with the database, or with one of its transactions. */

@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest'
 import { batchHeaderBytes, MAX_BATCH_BLOCKS, StoredImages } from '../../src/buffer/image-format.ts'
 import { BlockImages } from '../../src/buffer/images.ts'
-import { Arena } from '../../src/bytes.ts'
 import { memoryStorage } from '../../src/index.ts'
 import { Health } from '../../src/log/health.ts'
 import { DataFile } from '../../src/pager/data-file.ts'
 import { Metadata } from '../../src/pager/metadata.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { Home } from '../../src/storage/home.ts'
 import { seeded } from '../support/random.ts'
 

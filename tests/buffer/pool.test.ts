@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BufferPool } from '../../src/buffer/pool.ts'
-import type { Engine } from '../../src/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { type Database, open } from '../../src/index.ts'
 import { EXPIRY_ROOT } from '../../src/pager/layout.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'

@@ -3,12 +3,12 @@
  * is checked at each write of a block, of block 0's state, and of a segment that is given up.
  */
 import { expect } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import { memoryStorage, type Storage } from '../../src/index.ts'
 import { eachPart, GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength } from '../../src/log/format.ts'
 import { formatsBlock } from '../../src/log/redo.ts'
 import { blockLsn } from '../../src/pager/bucket.ts'
 import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import type { File } from '../../src/storage/storage.ts'
 
 interface Image {

@@ -1,11 +1,11 @@
 /** Crash images of a live database: copied in memory, damaged as a crash may damage them, recovered, compared. */
 import { describe, expect, test } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
-import type { Engine } from '../../src/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { type Database, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
 import { RecordType } from '../../src/log/format.ts'
 import { blockLsn } from '../../src/pager/bucket.ts'
 import { Metadata } from '../../src/pager/metadata.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { closeQuietly, expectVerified, type Subject, withMemoryDatabase } from '../support/database.ts'
 import { type Change, History } from '../support/history.ts'
 import { copyImage, differences, type Image, readImage, segments, storageOf } from '../support/image.ts'

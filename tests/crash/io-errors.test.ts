@@ -4,11 +4,11 @@
  * does not refuses everything; and what was acknowledged is there when the database is opened again.
  */
 import { expect, test } from 'vitest'
+import type { Transaction } from '../../src/database/transaction.ts'
 import { type Database, XenonError, type XenonErrorCode } from '../../src/index.ts'
-import { FaultDisk, type FaultEffect, type OperationKind, operationKinds } from '../../src/storage/fault.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
-import { Random } from '../../src/storage/random.ts'
-import type { Transaction } from '../../src/transaction.ts'
+import { FaultDisk, type FaultEffect, type OperationKind, operationKinds } from '../../src/testing/fault.ts'
+import { Random } from '../../src/testing/random.ts'
 import { failureOf, thrownBy } from '../support/errors.ts'
 import { openOnDisk, requireEqual, requireSound, scan } from './campaign/examine.ts'
 import type { Change, DatabaseOptions, State } from './campaign/session.ts'

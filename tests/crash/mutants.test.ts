@@ -1,10 +1,10 @@
 /** Whether the campaign would notice: each rule of the engine is switched off in turn, and a crash must show it. */
 import { expect, test } from 'vitest'
-import { openOn } from '../../src/database.ts'
-import { FaultDisk } from '../../src/storage/fault.ts'
+import { openOn } from '../../src/database/database.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
-import { Random } from '../../src/storage/random.ts'
+import { FaultDisk } from '../../src/testing/fault.ts'
 import { type MutantName, mutantNames, withMutant } from '../../src/testing/mutants.ts'
+import { Random } from '../../src/testing/random.ts'
 import { CrashFailure, crashEverywhere, Tally } from './campaign/campaign.ts'
 import { scan } from './campaign/examine.ts'
 import { record } from './campaign/plan.ts'

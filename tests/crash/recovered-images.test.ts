@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
-import { FaultDisk } from '../../src/storage/fault.ts'
+import { FaultDisk } from '../../src/testing/fault.ts'
 import { expectVerified } from '../support/database.ts'
 import { expectEqual } from '../support/model.ts'
 

@@ -1,7 +1,7 @@
 /** docs/api.md names everything that there is. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import * as c from '../../src/c.ts'
+import * as c from '../../src/adapters/c.ts'
 import * as xenondb from '../../src/index.ts'
 import * as testing from '../../src/testing/index.ts'
 

@@ -21,9 +21,9 @@ const pages: readonly string[] = [
 /** Where the names that examples import lie. */
 const modules: Readonly<Record<string, string>> = {
   xenondb: 'src/index.ts',
-  'xenondb/c': 'src/c.ts',
-  'xenondb/level': 'src/level/index.ts',
-  'xenondb/keyv': 'src/keyv/index.ts',
+  'xenondb/c': 'src/adapters/c.ts',
+  'xenondb/level': 'src/adapters/level/index.ts',
+  'xenondb/keyv': 'src/adapters/keyv/index.ts',
   'xenondb/server': 'src/server/index.ts',
   'xenondb/client': 'src/client/index.ts',
   'xenondb/testing': 'src/testing/index.ts',

@@ -1,7 +1,7 @@
 /** A segment that has lost a copy of its header is replaced by the open, but not while the log is needed. */
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
-import { FaultDisk } from '../../src/storage/fault.ts'
+import { FaultDisk } from '../../src/testing/fault.ts'
 import { expectVerified } from '../support/database.ts'
 import { expectEqual } from '../support/model.ts'
 

@@ -1,7 +1,7 @@
 /** A sync may say that the disk is full (a quota, thin provisioning, NFS): what it was to cover may be lost all the same. */
 import { describe, expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
-import { FaultDisk, type OperationKind } from '../../src/storage/fault.ts'
+import { FaultDisk, type OperationKind } from '../../src/testing/fault.ts'
 
 const options = { cacheBytes: 65536, checkpointBytes: 2 ** 19, logSegmentBytes: 131072 }
 

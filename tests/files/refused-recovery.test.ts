@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { open } from '../../src/index.ts'
 import { AT_KIND, AT_LSN, BlockKind } from '../../src/pager/layout.ts'
-import { hashIn, keysOfRoot } from '../index/keys.ts'
+import { hashIn, keysOfRoot } from '../hash/keys.ts'
 import { closeQuietly } from '../support/database.ts'
 import { copyImage, differences, type Image, readImage } from '../support/image.ts'
 import { type Random, runTimeout, seeded } from '../support/random.ts'

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import { freeSlot, relinkedSlot, takenSlot, takeSlot } from '../../src/freelist/slots.ts'
 import {
   bucketProblem,
@@ -17,6 +16,7 @@ import {
   writeRecordHeader,
 } from '../../src/pager/bucket.ts'
 import { AT_COUNT, AT_FREE_SLOT, AT_LIVE, AT_RECORD_BYTES, HEADER_BYTES } from '../../src/pager/layout.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 
 const BLOCK = 4096

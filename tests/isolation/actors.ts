@@ -1,8 +1,8 @@
 /** Transactions as the actors of a schedule: each step is started, and it is seen whether it waits. */
 import { setImmediate as turn } from 'node:timers/promises'
-import type { KeyHash } from '../../src/index/key.ts'
+import type { KeyHash } from '../../src/hash/key.ts'
 import type { AsyncTransaction, AsyncTransactionOptions, Database, Key, Range } from '../../src/index.ts'
-import { hashOf } from '../index/keys.ts'
+import { hashOf } from '../hash/keys.ts'
 import type { Subject } from '../support/database.ts'
 
 /** True if a promise has not settled when everything that can go on now has gone on. */

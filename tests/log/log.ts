@@ -1,5 +1,5 @@
 /** A log on its own: a writer whose buffer lies in a small arena, and readers of what it wrote. */
-import { Arena } from '../../src/bytes.ts'
+
 import type { Storage } from '../../src/index.ts'
 import { memoryStorage } from '../../src/index.ts'
 import { eachPart, RecordType, recordTransaction } from '../../src/log/format.ts'
@@ -7,6 +7,7 @@ import { Health } from '../../src/log/health.ts'
 import { type LogEnd, LogReader } from '../../src/log/reader.ts'
 import { LogSegments } from '../../src/log/segments.ts'
 import { LogWriter } from '../../src/log/writer.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 
 export const SEGMENT_BYTES = 16384
 export const BUFFER_BYTES = 4096

@@ -1,7 +1,7 @@
 /** A new segment of the log, and the name of it. */
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
-import { FaultDisk, SimulatedCrash } from '../../src/storage/fault.ts'
+import { FaultDisk, SimulatedCrash } from '../../src/testing/fault.ts'
 import { expectVerified } from '../support/database.ts'
 import { seeded } from '../support/random.ts'
 

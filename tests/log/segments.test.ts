@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SEGMENT_HEADER_BYTES } from '../../src/log/format.ts'
-import { FaultDisk } from '../../src/storage/fault.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
+import { FaultDisk } from '../../src/testing/fault.ts'
 import { expectCode } from '../support/errors.ts'
 import { FIRST_LSN, SEGMENT_BYTES, TestLog } from './log.ts'
 

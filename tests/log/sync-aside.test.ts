@@ -1,8 +1,8 @@
 /** A log that is synced aside while records go on being appended. */
 import { describe, expect, test } from 'vitest'
-import { readU64 } from '../../src/bytes.ts'
 import { GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/log/format.ts'
 import { SyncPace } from '../../src/log/sync-pace.ts'
+import { readU64 } from '../../src/runtime/bytes.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import { expectCode, failureOf } from '../support/errors.ts'
 import { Gate, turns } from '../support/gate.ts'

@@ -1,9 +1,9 @@
 /** What lies around expired, or changed and not committed, costs neither scans nor counts more than it must. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Engine } from '../../src/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { CorruptionError } from '../../src/errors.ts'
-import { MOST_EXPIRED_KEYS } from '../../src/expired-keys.ts'
 import { type Database, memoryStorage, type Range, type Storage } from '../../src/index.ts'
+import { MOST_EXPIRED_KEYS } from '../../src/records/expired-keys.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { type Random, seeded } from '../support/random.ts'
 

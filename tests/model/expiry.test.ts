@@ -1,7 +1,7 @@
 /** Records that expire, against a Map and a clock that moves only when told to. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Snapshot } from '../../src/database/snapshot.ts'
 import { type BatchOperation, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
-import type { Snapshot } from '../../src/snapshot.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { closeQuietly, expectVerified, type Subject, withMemoryDatabase } from '../support/database.ts'
 import { expectCode, thrownBy } from '../support/errors.ts'

@@ -2,9 +2,10 @@
  * A database at work, with iterators, cursors, snapshots and transactions left open for a while: each must go on seeing
  * what it saw at its beginning, and nobody what is not committed.
  */
+
+import type { RangeCursor, RangeIterator } from '../../src/database/range-iterator.ts'
+import type { Snapshot } from '../../src/database/snapshot.ts'
 import { type BatchOperation, type Database, LockConflictError, type Transaction } from '../../src/index.ts'
-import type { RangeCursor, RangeIterator } from '../../src/range-iterator.ts'
-import type { Snapshot } from '../../src/snapshot.ts'
 import { expectVerified, type Subject } from '../support/database.ts'
 import { show } from '../support/model.ts'
 import type { Random } from '../support/random.ts'

@@ -1,7 +1,7 @@
 /** Ranges against a sorted reference: every form of them, and while everything else goes on. */
 import { expect, test, vi } from 'vitest'
 import type { Range } from '../../src/index.ts'
-import { hashOf, keysApart } from '../index/keys.ts'
+import { hashOf, keysApart } from '../hash/keys.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { expectCode, expectCodeAsync, thrownBy } from '../support/errors.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'

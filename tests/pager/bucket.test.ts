@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import { freeSlot, takenSlot, takeSlot } from '../../src/freelist/slots.ts'
 import {
   bucketProblem,
@@ -30,6 +29,7 @@ import {
   HEADER_BYTES,
   maxInlineRecord,
 } from '../../src/pager/layout.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 
 /** Bytes around the block, and behind its scratch, that nobody may touch. */

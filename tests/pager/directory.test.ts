@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import {
   childOf,
   childOffset,
@@ -13,6 +12,7 @@ import {
   separatorOffset,
 } from '../../src/pager/directory.ts'
 import { AT_COUNT } from '../../src/pager/layout.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 
 const MOST = 0xffff_ffff

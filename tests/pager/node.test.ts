@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import {
   copyLeafKeys,
   formatNode,
@@ -8,6 +7,7 @@ import {
   nodeFits,
   nodeKey,
 } from '../../src/pager/node.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, seeded } from '../support/random.ts'
 
 const BLOCK = 4096

@@ -1,9 +1,9 @@
 /** What salvage carries over beside key and value: compression, times of expiry, the ordered index. */
 import { describe, expect, test, vi } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import { type Database, type OpenOptions, open, type Storage, salvage } from '../../src/index.ts'
 import { AT_KIND, BlockKind, EXPIRY_ROOT, ORDERED_ROOT } from '../../src/pager/layout.ts'
 import { nodeChild, nodeCount } from '../../src/pager/node.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { expectVerified } from '../support/database.ts'
 import { copyImage, type Image, readImage, storageOf } from '../support/image.ts'

@@ -1,8 +1,7 @@
 /** Databases with blocks of every kind, what each of their blocks is for, and the damage that is done to them. */
 import { expect } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
-import { KeyHash } from '../../src/index/key.ts'
-import { LargeValues } from '../../src/index/large.ts'
+import { KeyHash } from '../../src/hash/key.ts'
+import { LargeValues } from '../../src/hash/large.ts'
 import { type Database, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
 import {
   bucketNext,
@@ -17,6 +16,7 @@ import {
 import { childOf, directoryCapacity, entryCount } from '../../src/pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_NEXT, BlockKind, INDEX_BLOCKS } from '../../src/pager/layout.ts'
 import { Metadata } from '../../src/pager/metadata.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { type Image, readImage, storageOf } from '../support/image.ts'
 import { type Records, show } from '../support/model.ts'
 import type { Random } from '../support/random.ts'

@@ -1,12 +1,12 @@
 /** Files whose blocks, each sound by itself, are of different times, or lead in circles: nothing may be made up. */
 import { describe, expect, test } from 'vitest'
-import { Arena } from '../../src/bytes.ts'
 import { type Database, memoryStorage, open } from '../../src/index.ts'
 import { bucketNext } from '../../src/pager/bucket.ts'
 import { DataFile } from '../../src/pager/data-file.ts'
 import { childOffset, directoryCapacity } from '../../src/pager/directory.ts'
 import { AT_NEXT } from '../../src/pager/layout.ts'
 import { Metadata } from '../../src/pager/metadata.ts'
+import { Arena } from '../../src/runtime/bytes.ts'
 import { closeQuietly } from '../support/database.ts'
 import { copyImage, type Image, readImage, storageOf } from '../support/image.ts'
 import { firstDifference, type Records } from '../support/model.ts'

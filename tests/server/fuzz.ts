@@ -1,5 +1,5 @@
 /** Mutated requests for the parser, from a seed. */
-import { RequestParser } from '../../src/server/parser.ts'
+import { RequestParser } from '../../src/server/protocol/parser.ts'
 import { Random } from '../support/random.ts'
 
 const LIMITS = { arguments: 1000, argumentBytes: 65536, queryBytes: 131072 }

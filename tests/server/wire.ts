@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { memoryStorage, type OpenOptions, open } from '../../src/index.ts'
 import { createServer, type Server, type ServerOptions } from '../../src/server/index.ts'
-import { hashIn, keysApart } from '../index/keys.ts'
+import { hashIn, keysApart } from '../hash/keys.ts'
 import { pause } from '../support/child.ts'
 import { expectVerified } from '../support/database.ts'
 import { readImage } from '../support/image.ts'

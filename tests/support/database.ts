@@ -1,4 +1,4 @@
-import type { Engine } from '../../src/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { type Database, memoryStorage, type OpenOptions, open, type VerifyReport } from '../../src/index.ts'
 import { withDirectory } from './directory.ts'
 import { type Image, readImage } from './image.ts'

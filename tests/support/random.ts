@@ -1,5 +1,5 @@
 /** Seeds of random tests, and the printing of a seed when a test fails. */
-import { Random } from '../../src/storage/random.ts'
+import { Random } from '../../src/testing/random.ts'
 
 export { Random }
 

@@ -1,7 +1,7 @@
 /** Time, timers and random bytes that follow from a seed, so that what runs in the background can be replayed. */
 import { vi } from 'vitest'
 import { memoryStorage, type Storage } from '../../src/index.ts'
-import * as timers from '../../src/timers.ts'
+import * as timers from '../../src/runtime/timers.ts'
 import type { Random } from './random.ts'
 
 /** Runs `body` while time passes only when somebody looks at the clock, and timers end with the turn. */

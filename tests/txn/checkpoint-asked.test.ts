@@ -1,8 +1,8 @@
 /** A checkpoint that was asked for, while others commit between the turns of the event loop. */
 import { expect, test } from 'vitest'
-import type { Engine } from '../../src/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { open } from '../../src/index.ts'
-import { FaultDisk } from '../../src/storage/fault.ts'
+import { FaultDisk } from '../../src/testing/fault.ts'
 
 interface Aside {
   stepping: Promise<void> | undefined

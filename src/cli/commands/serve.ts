@@ -1,8 +1,8 @@
 /** `xenondb serve`: a database over the network, in the Redis protocol. */
 import { readFileSync } from 'node:fs'
 import type { CAC } from 'cac'
+import { waitForLockAside } from '../../database/lock-wait.ts'
 import { type Database, DiskFullError, type Durability, open } from '../../index.ts'
-import { waitForLockAside } from '../../lock-wait.ts'
 import type { Server, ServerOptions } from '../../server/index.ts'
 import { resolveServerOptions } from '../../server/options.ts'
 import {

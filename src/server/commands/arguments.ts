@@ -1,7 +1,7 @@
 /** Reading numbers and times out of a request; each throws the error that Redis answers with. */
 import { CommandError, invalidExpireTime, NOT_AN_INTEGER } from '../errors.ts'
-import { inRange, parseInteger } from '../numbers.ts'
-import { type Arguments, textAt } from '../request.ts'
+import { inRange, parseInteger } from '../protocol/numbers.ts'
+import { type Arguments, textAt } from '../protocol/request.ts'
 
 export const integerAt = (request: Arguments, index: number, problem: string = NOT_AN_INTEGER): bigint => {
   const length = request.ends[index]! - request.starts[index]!

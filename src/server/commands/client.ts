@@ -1,7 +1,8 @@
 /** CLIENT. */
+
+import type { Session } from '../connection/session.ts'
 import { CommandError, SYNTAX } from '../errors.ts'
-import { type Arguments, isWord, textAt } from '../request.ts'
-import type { Session } from '../session.ts'
+import { type Arguments, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'
 import type { Handlers } from './types.ts'

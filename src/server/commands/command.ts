@@ -1,6 +1,7 @@
 /** COMMAND. */
-import { type Arguments, textAt } from '../request.ts'
-import type { Session } from '../session.ts'
+
+import type { Session } from '../connection/session.ts'
+import { type Arguments, textAt } from '../protocol/request.ts'
 
 import { FACTS, type Fact } from './facts.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'

@@ -1,8 +1,9 @@
 /** PING, HELLO, AUTH and other commands about the connection. */
+
+import type { Session } from '../connection/session.ts'
 import { CommandError } from '../errors.ts'
 import { VERSION } from '../info.ts'
-import { type Arguments, bytesAt, isWord, textAt } from '../request.ts'
-import type { Session } from '../session.ts'
+import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt, requireDatabase } from './arguments.ts'
 import { requireClientName } from './client.ts'
 import { discardQueue } from './transactions.ts'

@@ -1,4 +1,6 @@
 /** INCR and its kin. */
+
+import type { Session } from '../connection/session.ts'
 import { CommandError, NOT_A_FLOAT, NOT_AN_INTEGER } from '../errors.ts'
 import {
   addLongDoubles,
@@ -7,9 +9,8 @@ import {
   parseInteger,
   parseLongDouble,
   smallInteger,
-} from '../numbers.ts'
-import { type Arguments, bytesAt, textAt } from '../request.ts'
-import type { Session } from '../session.ts'
+} from '../protocol/numbers.ts'
+import { type Arguments, bytesAt, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
 import type { Handlers } from './types.ts'
 

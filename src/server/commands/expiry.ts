@@ -1,7 +1,8 @@
 /** EXPIRE, TTL and their kin. */
+
+import type { Session } from '../connection/session.ts'
 import { CommandError } from '../errors.ts'
-import { type Arguments, bytesAt, isWord, shownAt } from '../request.ts'
-import type { Session } from '../session.ts'
+import { type Arguments, bytesAt, isWord, shownAt } from '../protocol/request.ts'
 import { anyTime, EXPIRE_OPTIONS } from './arguments.ts'
 import type { Handler, Handlers } from './types.ts'
 

@@ -2,11 +2,11 @@
 
 import { join } from 'node:path'
 import type { IsolationLevel, Range } from '../../types.ts'
+import { Interactive } from '../connection/interactive.ts'
+import type { Session } from '../connection/session.ts'
+import { Subscription } from '../connection/subscription.ts'
 import { CommandError, replyFor, SYNTAX } from '../errors.ts'
-import { Interactive } from '../interactive.ts'
-import { type Arguments, bytesAt, isWord, textAt } from '../request.ts'
-import type { Session } from '../session.ts'
-import { Subscription } from '../subscription.ts'
+import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
 import type { Handler, Handlers } from './types.ts'
 

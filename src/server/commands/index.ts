@@ -1,5 +1,5 @@
 /** All commands by name. */
-import type { Arguments } from '../request.ts'
+import type { Arguments } from '../protocol/request.ts'
 import { admin, MEMORY_SUBCOMMANDS } from './admin.ts'
 import { CLIENT_SUBCOMMANDS, clientCommands } from './client.ts'
 import { COMMAND_SUBCOMMANDS, commandInfo } from './command.ts'

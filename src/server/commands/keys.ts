@@ -1,8 +1,9 @@
 /** Commands on keys as such. */
+
+import type { Session } from '../connection/session.ts'
 import { CommandError, NO_SUCH_KEY, SYNTAX } from '../errors.ts'
 import { keyName } from '../keyspace.ts'
-import { type Arguments, bytesAt, isWord } from '../request.ts'
-import type { Session } from '../session.ts'
+import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { requireDatabase } from './arguments.ts'
 import type { Handler, Handlers } from './types.ts'
 

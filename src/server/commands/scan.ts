@@ -1,7 +1,7 @@
 /** KEYS and SCAN. */
 import { CommandError, SYNTAX } from '../errors.ts'
 import { literalPrefix, matches } from '../glob.ts'
-import { bytesAt, isWord, textAt } from '../request.ts'
+import { bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
 import type { Handler, Handlers } from './types.ts'
 

@@ -1,11 +1,11 @@
 /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
 
 import { LockConflictError } from '../../errors.ts'
-import { callQueued } from '../calls.ts'
+import { callQueued } from '../connection/calls.ts'
+import type { Session } from '../connection/session.ts'
 import { CommandError } from '../errors.ts'
 import { keyName } from '../keyspace.ts'
-import { bytesAt } from '../request.ts'
-import type { Session } from '../session.ts'
+import { bytesAt } from '../protocol/request.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const multi: Handler = (session: Session) => {

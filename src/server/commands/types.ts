@@ -1,5 +1,5 @@
-import type { Arguments } from '../request.ts'
-import type { Session } from '../session.ts'
+import type { Session } from '../connection/session.ts'
+import type { Arguments } from '../protocol/request.ts'
 import type { Subcommands } from './subcommands.ts'
 
 /** Answers a request whose number of arguments is right. */

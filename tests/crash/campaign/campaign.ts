@@ -1,9 +1,9 @@
 /** Crashes a recording at every change of the disk, under every policy, and counts. */
 import { IMAGES_MAGIC } from '../../../src/buffer/image-format.ts'
-import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/storage/fault.ts'
-import type { Operation } from '../../../src/storage/fault-nodes.ts'
 import { nodeStorage } from '../../../src/storage/node.ts'
-import { Random } from '../../../src/storage/random.ts'
+import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/testing/fault.ts'
+import type { Operation } from '../../../src/testing/fault-nodes.ts'
+import { Random } from '../../../src/testing/random.ts'
 import { type Expectation, recover, requireContinuation, requireCopies, requireNewCommit } from './examine.ts'
 import { expected, FIRST_TIME, type Recording, statesAt, timeAt } from './session.ts'
 

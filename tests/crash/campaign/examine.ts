@@ -2,12 +2,12 @@
  * One crash image: the database is opened as the next start would, and must hold the state after one of the commits
  * that may be the last, be sound by `verify`, need no second recovery, and take and keep a new commit.
  */
-import { type Database, openOn } from '../../../src/database.ts'
+import { type Database, openOn } from '../../../src/database/database.ts'
 import { XenonError } from '../../../src/errors.ts'
-import type { CrashPolicy, FaultDisk } from '../../../src/storage/fault.ts'
-import { crashPolicies } from '../../../src/storage/fault.ts'
-import type { Operation } from '../../../src/storage/fault-nodes.ts'
-import type { Random } from '../../../src/storage/random.ts'
+import type { CrashPolicy, FaultDisk } from '../../../src/testing/fault.ts'
+import { crashPolicies } from '../../../src/testing/fault.ts'
+import type { Operation } from '../../../src/testing/fault-nodes.ts'
+import type { Random } from '../../../src/testing/random.ts'
 import type { DatabaseOptions, Recording, State } from './session.ts'
 
 export interface Expectation {

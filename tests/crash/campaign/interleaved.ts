@@ -2,10 +2,10 @@
  * Transactions that are open at the same time: several of them at the crash, with changes in the log that others have
  * synced, with savepoints, waiting for each other, rolled back or picked to end a deadlock.
  */
-import type { AsyncTransaction } from '../../../src/async-transaction.ts'
+import type { AsyncTransaction } from '../../../src/database/async-transaction.ts'
+import type { Savepoint } from '../../../src/database/transaction.ts'
 import { DeadlockError, LockConflictError, WriteConflictError } from '../../../src/errors.ts'
-import type { Random } from '../../../src/storage/random.ts'
-import type { Savepoint } from '../../../src/transaction.ts'
+import type { Random } from '../../../src/testing/random.ts'
 import type { Change, Session } from './session.ts'
 
 /** What a session keeps to itself, for commits that it does not make. */

@@ -1,5 +1,5 @@
 /** What a campaign crashes: every workload with one seed after the other, and all short sequences of operations. */
-import { Random } from '../../../src/storage/random.ts'
+import { Random } from '../../../src/testing/random.ts'
 import { type CrashOptions, crashEverywhere, type Tally } from './campaign.ts'
 import { recordSequence, sequences } from './sequences.ts'
 import { type Recording, Session } from './session.ts'

@@ -2,14 +2,14 @@
  * A database on the simulated disk under a workload, and the record of what it was promised when: the journal of every
  * change of the disk, the state after each commit, and where in the journal each commit began and was acknowledged.
  */
-import { convertOn, type Database, openOn } from '../../../src/database.ts'
+import { convertOn, type Database, openOn } from '../../../src/database/database.ts'
+import type { Transaction } from '../../../src/database/transaction.ts'
 import type { Durability } from '../../../src/index.ts'
 import { SEGMENT_MAGIC } from '../../../src/log/format.ts'
-import { FaultDisk } from '../../../src/storage/fault.ts'
-import type { Operation } from '../../../src/storage/fault-nodes.ts'
 import { nodeStorage } from '../../../src/storage/node.ts'
-import type { Random } from '../../../src/storage/random.ts'
-import type { Transaction } from '../../../src/transaction.ts'
+import { FaultDisk } from '../../../src/testing/fault.ts'
+import type { Operation } from '../../../src/testing/fault-nodes.ts'
+import type { Random } from '../../../src/testing/random.ts'
 
 export type State = ReadonlyMap<string, string>
 /** A key and its new value; undefined when it is deleted. */

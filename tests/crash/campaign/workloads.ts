@@ -1,9 +1,10 @@
 /** What the campaigns crash: small workloads, each for a part of the engine. All follow from the session's random numbers. */
+
+import type { Transaction } from '../../../src/database/transaction.ts'
 import { LockConflictError } from '../../../src/errors.ts'
-import { KeyHash } from '../../../src/index/key.ts'
+import { KeyHash } from '../../../src/hash/key.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
-import type { Random } from '../../../src/storage/random.ts'
-import type { Transaction } from '../../../src/transaction.ts'
+import type { Random } from '../../../src/testing/random.ts'
 import { interleaved } from './interleaved.ts'
 import type { Change, DatabaseOptions, Recording, Session, SessionOptions } from './session.ts'
 

@@ -1,0 +1,214 @@
+/**
+ * A storage adapter for Keyv: `new Keyv({ store: new KeyvXenon('cache') })`. Keyv turns values into text and puts its
+ * namespace before keys; the time to live becomes the engine's own, so that what has expired is removed from the disk.
+ */
+import type { KeyvStoreAdapter } from 'keyv'
+import type { Database } from '../../database/database.ts'
+import { InvalidArgumentError } from '../../errors.ts'
+import { open } from '../../index.ts'
+import type { BatchOperation, OpenOptions, PutOptions } from '../../types.ts'
+import { Listeners } from './listeners.ts'
+import { Namespaces } from './namespaces.ts'
+
+/** Those of `open` but for encodings and the index, which Keyv decides. `durability` is `'process'` by default. */
+export type KeyvXenonOptions = Omit<OpenOptions<string>, 'keyEncoding' | 'valueEncoding' | 'ordered'>
+
+/** What Keyv hands to `setMany`. */
+export interface KeyvXenonEntry {
+  key: string
+  value: unknown
+  ttl?: number | undefined
+}
+
+export type KeyvXenonIterator = <Value>(
+  namespace?: string,
+) => AsyncGenerator<[string, Awaited<Value> | undefined], void>
+
+/** Records that `iterator` reads before it lets other work have a turn. */
+const CHUNK = 100
+
+/**
+ * Keyv reports failed writes as `'error'` itself; failed reads are reported here, so that a listener on Keyv hears of
+ * every failure once. All reject as well, with a `XenonError`.
+ */
+export class KeyvXenon implements KeyvStoreAdapter {
+  /** Keyv asks for a dialect that it knows before it offers `iterator()`; this one iterates as the SQLite store does. */
+  readonly opts: { url: string; dialect: 'sqlite' } & Record<string, unknown>
+  /** The database under it. */
+  readonly database: Database<string>
+  private readonly isOwn: boolean
+  private readonly listeners: Listeners = new Listeners()
+  private readonly namespaces: Namespaces = new Namespaces()
+  /** Of the Keyv that has set it last, which takes its iterator next. */
+  private latest: string | undefined
+
+  /**
+   * @param source The directory of a database, created if it is missing; or an open database with `utf8` encodings, to
+   *   share it between several stores, each with its namespace. That one is left open by `disconnect`.
+   * @throws XenonError As `open` does, `XENON_LOCKED` among others: a directory is opened once.
+   */
+  constructor(source: string | Database<string>, options: KeyvXenonOptions = {}) {
+    this.isOwn = typeof source === 'string'
+    this.database =
+      typeof source === 'string' ? open(source, { durability: 'process', ...options }) : checked(source)
+    this.opts = { ...options, url: `xenondb://${this.database.directory}`, dialect: 'sqlite' }
+  }
+
+  /** Of the Keyv over this store; undefined if there are several with different ones. Set by Keyv. */
+  get namespace(): string | undefined {
+    return this.namespaces.only
+  }
+
+  set namespace(namespace: string | undefined) {
+    this.namespaces.set(namespace)
+    this.latest = namespace
+  }
+
+  async get<Value>(key: string): Promise<Value | undefined> {
+    return this.read(() => this.database.get(key) as Value | undefined)
+  }
+
+  async getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
+    return this.read(() => this.database.getMany(keys) as (Value | undefined)[])
+  }
+
+  async has(key: string): Promise<boolean> {
+    return this.read(() => this.database.has(key))
+  }
+
+  async hasMany(keys: string[]): Promise<boolean[]> {
+    return this.read(() => keys.map(key => this.database.has(key)))
+  }
+
+  /** @param ttl Milliseconds; without it, 0 or `Infinity`, the record stays. */
+  async set(key: string, value: unknown, ttl?: number): Promise<void> {
+    await this.database.putAsync(key, text(value), ttlOf(ttl))
+  }
+
+  /** All or nothing. Resolves to one `true` for each entry, which is what Keyv gives on. */
+  async setMany(entries: KeyvXenonEntry[]): Promise<never> {
+    await this.database.batchAsync(
+      entries.map(
+        ({ key, value, ttl }): BatchOperation<string> => ({
+          type: 'put',
+          key,
+          value: text(value),
+          ...ttlOf(ttl),
+        }),
+      ),
+    )
+    // The type that Keyv declares, void, is not what it does with it.
+    return entries.map(() => true) as never
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return this.database.deleteAsync(key)
+  }
+
+  /** All or nothing. True if at least one of the keys was there. */
+  async deleteMany(keys: string[]): Promise<boolean> {
+    const tx = this.database.begin()
+    let found = false
+    try {
+      for (const key of keys) found = tx.delete(key) || found
+    } catch (error) {
+      tx[Symbol.dispose]()
+      throw error
+    }
+    await tx.commitAsync()
+    return found
+  }
+
+  /**
+   * Removes the records of a namespace. Default: that of the Keyv over this store; if it has none, all records.
+   * @throws XenonError `XENON_INVALID_ARGUMENT` without a namespace if several Keyv instances have different ones.
+   */
+  async clear(namespace: string | undefined = this.onlyNamespace()): Promise<void> {
+    if (namespace === undefined) this.database.clear()
+    else this.database.clear(`${namespace}:`)
+  }
+
+  /** Better nothing than the records of another Keyv. */
+  private onlyNamespace(): string | undefined {
+    const { namespaces } = this
+    if (namespaces.areMany)
+      throw new InvalidArgumentError(
+        `clear() does not say which namespace: several Keyv instances share this store (${namespaces.list}); give each one its own, new KeyvXenon(database) over one open database, or call clear(namespace) of the store`,
+      )
+    return namespaces.only
+  }
+
+  /**
+   * Keys, with their namespace, and values as they are stored, in the order of the keys; as they were at the start.
+   * `store.iterator(namespace)`; without one, all. A Keyv takes it by `bind` when it is made, and gets its own namespace's.
+   */
+  get iterator(): KeyvXenonIterator {
+    const { latest } = this
+    const iterate: KeyvXenonIterator = namespace => this.iterate(namespace)
+    const ofKeyv: KeyvXenonIterator = namespace => this.iterate(namespace ?? latest)
+    return Object.assign(iterate, { bind: () => ofKeyv })
+  }
+
+  private async *iterate<Value>(
+    namespace?: string,
+  ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
+    const items = this.read(() =>
+      namespace === undefined ? this.database.entries() : this.database.entries(`${namespace}:`),
+    )
+    try {
+      for (;;) {
+        const chunk = this.read(() => items.take(CHUNK))
+        if (chunk.length === 0) return
+        for (const [key, value] of chunk) yield [key, value as Awaited<Value>]
+      }
+    } finally {
+      items.return()
+    }
+  }
+
+  /** Closes the database, unless it was handed over open. */
+  async disconnect(): Promise<void> {
+    this.read(() => {
+      if (this.isOwn) this.database.close()
+    })
+  }
+
+  on(event: string, listener: (...parameters: unknown[]) => void): this {
+    if (event === 'error') this.namespaces.announce()
+    this.listeners.add(event, listener)
+    return this
+  }
+
+  off(event: string, listener: (...parameters: unknown[]) => void): this {
+    this.listeners.remove(event, listener)
+    return this
+  }
+
+  private read<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      this.listeners.call('error', error)
+      throw error
+    }
+  }
+}
+
+const checked = (database: Database<string>): Database<string> => {
+  if (typeof (database as { putAsync?: unknown } | undefined)?.putAsync !== 'function')
+    throw new InvalidArgumentError('KeyvXenon takes the path of a directory, or an open database')
+  return database
+}
+
+const text = (value: unknown): string => {
+  if (typeof value === 'string') return value
+  throw new InvalidArgumentError(
+    `KeyvXenon stores what Keyv has turned into text, not ${typeof value}: leave Keyv its serialize and deserialize`,
+  )
+}
+
+const ttlOf = (ttl: number | undefined): PutOptions => {
+  if (ttl === undefined || ttl === null || ttl === 0 || ttl === Number.POSITIVE_INFINITY) return {}
+  // A time that has passed already is over at once.
+  return { ttl: Math.max(1, ttl) }
+}

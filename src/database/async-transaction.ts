@@ -1,0 +1,289 @@
+/**
+ * A transaction that waits for locks, so that any number of them can be open at a time. Each operation is tried; if a
+ * lock of another transaction stands in the way it waits for that, and is then tried again from the beginning, since
+ * everything may have changed meanwhile.
+ */
+
+import { DeadlockError, InvalidArgumentError, LockConflictError, XenonError } from '../errors.ts'
+import type { RangeReader } from '../records/range-reader.ts'
+import type { IteratorKind } from '../records/ranges.ts'
+import { setTimeout } from '../runtime/timers.ts'
+import type { Waits } from '../txn/waits.ts'
+import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
+import type { Savepoint, Transaction } from './transaction.ts'
+
+export class AsyncTransaction<V = string> {
+  private readonly tx: Transaction<V>
+  private readonly waits: Waits
+  private readonly lockTimeout: number
+  private readonly signal: AbortSignal | undefined
+  /** @internal Why it was rolled back, if it was picked to end a deadlock. */
+  deadlock: DeadlockError | undefined
+  /** It was rolled back by its signal. */
+  private aborted = false
+  private waiting = 0
+
+  /** @internal Use `Database.beginAsync` or `Database.transact`. */
+  constructor(tx: Transaction<V>, waits: Waits, lockTimeout: number, signal: AbortSignal | undefined) {
+    this.tx = tx
+    this.waits = waits
+    this.lockTimeout = lockTimeout
+    this.signal = signal
+    tx.state.waits = true
+    signal?.addEventListener('abort', this.onAbort, { once: true })
+  }
+
+  get id(): number {
+    return this.tx.id
+  }
+
+  get isolation(): IsolationLevel {
+    return this.tx.isolation
+  }
+
+  /** True once it was committed or rolled back; a deadlock rolls it back too. */
+  get ended(): boolean {
+    return this.tx.ended
+  }
+
+  get(key: Key): Promise<V | undefined> {
+    return this.run(() => this.tx.get(key))
+  }
+
+  async getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
+    if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
+    const values: (V | undefined)[] = []
+    for (const key of keys as readonly Key[]) values.push(await this.get(key))
+    return values
+  }
+
+  has(key: Key): Promise<boolean> {
+    return this.run(() => this.tx.has(key))
+  }
+
+  put(key: Key, value: V, options?: PutOptions): Promise<void> {
+    return this.run(() => this.tx.put(key, value, options))
+  }
+
+  delete(key: Key): Promise<boolean> {
+    return this.run(() => this.tx.delete(key))
+  }
+
+  expire(key: Key, ttl: number): Promise<boolean> {
+    return this.run(() => this.tx.expire(key, ttl))
+  }
+
+  persist(key: Key): Promise<boolean> {
+    return this.run(() => this.tx.persist(key))
+  }
+
+  /** The keys of a range, in order. Waits for locks as it goes on. */
+  keys(range?: Range | Key): AsyncGenerator<string, undefined> {
+    return this.iterate(range, 'keys', (reader, at) => reader.keys[at]!)
+  }
+
+  values(range?: Range | Key): AsyncGenerator<V, undefined> {
+    return this.iterate(range, 'values', (reader, at) => reader.values[at]!)
+  }
+
+  entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
+    return this.iterate(range, 'entries', (reader, at) => [reader.keys[at]!, reader.values[at]!])
+  }
+
+  async count(range?: Range | Key): Promise<number> {
+    let count = 0
+    for await (const _ of this.keys(range)) count++
+    return count
+  }
+
+  /** Removes the records of a range. If it fails, none is. */
+  async clear(range?: Range | Key): Promise<void> {
+    const before = await this.savepoint()
+    try {
+      const keys: string[] = []
+      for await (const key of this.keys(range)) keys.push(key)
+      for (const key of keys) await this.delete(key)
+    } catch (error) {
+      if (!this.ended) await this.rollbackTo(before)
+      throw error
+    }
+  }
+
+  savepoint(): Promise<Savepoint> {
+    return this.run(() => this.tx.savepoint())
+  }
+
+  rollbackTo(savepoint: Savepoint): Promise<void> {
+    return this.run(() => this.tx.rollbackTo(savepoint))
+  }
+
+  /** Makes all changes permanent; resolves when they are as durable as the database's `durability` says. */
+  async commit(): Promise<void> {
+    this.requireIdle()
+    if (this.aborted) this.signal?.throwIfAborted()
+    try {
+      await this.tx.commitAsync()
+    } finally {
+      this.forget()
+    }
+  }
+
+  /** The same: the name that a synchronous transaction has for it. */
+  commitAsync(): Promise<void> {
+    return this.commit()
+  }
+
+  /** Takes back everything. */
+  async rollback(): Promise<void> {
+    this.requireIdle()
+    this.tx.rollback()
+    this.forget()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abandon()
+  }
+
+  /** @internal Rolls back if it is still open. */
+  abandon(): void {
+    this.tx[Symbol.dispose]()
+    this.forget()
+  }
+
+  /** @internal Runs several operations as one, and all of them again after it had to wait for a lock. */
+  together<T>(work: (tx: Transaction<V>) => T): Promise<T> {
+    return this.run(() => {
+      const before = this.tx.savepoint()
+      try {
+        return work(this.tx)
+      } catch (error) {
+        if (!this.tx.ended) this.tx.rollbackTo(before)
+        throw error
+      }
+    })
+  }
+
+  /**
+   * @internal The work of an earlier transaction, run again: as old as that one, so that it will be the oldest in the
+   * end, and with exclusive locks on the records it reads, since two that read a record and then write it would meet in
+   * the same deadlock again.
+   */
+  runAgain(first: number): void {
+    const { state } = this.tx
+    state.age = first
+    state.readsToWrite = true
+  }
+
+  /** @internal Whoever has caught the error of an operation has not caught what it meant. */
+  requireStanding(): void {
+    if (this.deadlock !== undefined) throw this.deadlock
+    if (this.aborted) this.signal?.throwIfAborted()
+  }
+
+  private run<T>(operation: () => T): Promise<T> {
+    if (this.signal?.aborted !== true) {
+      try {
+        return Promise.resolve(operation())
+      } catch (error) {
+        if (!(error instanceof LockConflictError) || error.conflict === undefined)
+          return Promise.reject(error)
+        return this.runAfter(error.conflict, operation)
+      }
+    }
+    this.abort()
+    return Promise.reject(this.signal.reason)
+  }
+
+  /** Waits, and tries again as often as it takes. */
+  private async runAfter<T>(
+    conflict: NonNullable<LockConflictError['conflict']>,
+    operation: () => T,
+  ): Promise<T> {
+    for (let met = conflict; ; ) {
+      await this.wait(met)
+      // Another operation of this transaction may have been picked meanwhile.
+      this.requireStanding()
+      if (this.signal?.aborted === true) {
+        this.abort()
+        throw this.signal.reason
+      }
+      try {
+        return operation()
+      } catch (error) {
+        if (!(error instanceof LockConflictError) || error.conflict === undefined) throw error
+        met = error.conflict
+      }
+    }
+  }
+
+  private async wait(conflict: NonNullable<LockConflictError['conflict']>): Promise<void> {
+    this.waiting++
+    try {
+      await this.waits.wait(this.tx.state, conflict, this.lockTimeout, this.signal)
+    } catch (error) {
+      if (error instanceof DeadlockError) {
+        this.deadlock = error
+        this.abandon()
+      } else if (this.signal?.aborted === true) this.abort()
+      throw error
+    } finally {
+      this.waiting--
+    }
+  }
+
+  private async *iterate<T>(
+    range: Range | Key | undefined,
+    kind: IteratorKind,
+    item: (reader: RangeReader<V, string>, at: number) => T,
+  ): AsyncGenerator<T, undefined> {
+    const { reader, end } = await this.run(() => this.tx.reader(range, kind))
+    try {
+      for (;;) {
+        const more = await this.run(() => {
+          if (this.tx.ended) throw ended()
+          return reader.loadMore()
+        })
+        if (!more) return undefined
+        for (let at = 0; at < reader.size; at++) yield item(reader, at)
+        reader.drop()
+      }
+    } finally {
+      end()
+    }
+  }
+
+  private readonly onAbort = (): void => {
+    // What waits is rejected by the signal itself; a transaction that does nothing must not keep its locks either.
+    if (this.waiting === 0) this.abort()
+  }
+
+  private abort(): void {
+    if (this.tx.ended) return
+    this.aborted = true
+    this.abandon()
+  }
+
+  private requireIdle(): void {
+    if (this.waiting > 0)
+      throw new InvalidArgumentError(
+        'an operation of the transaction is still waiting for a lock; await it before the end of the transaction',
+      )
+  }
+
+  private forget(): void {
+    this.signal?.removeEventListener('abort', this.onAbort)
+  }
+}
+
+const ended = (): XenonError =>
+  new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
+
+/** Milliseconds that the first repetition waits at most; each further one twice as long, up to the last. */
+const BACKOFF_MS = 1
+const LONGEST_BACKOFF_MS = 64
+
+/** A random pause before a transaction is run again, so that those that met do not meet again. */
+export const backoff = (attempt: number): Promise<void> => {
+  const most = Math.min(LONGEST_BACKOFF_MS, BACKOFF_MS * 2 ** attempt)
+  return new Promise(resolve => setTimeout(resolve, Math.random() * most))
+}

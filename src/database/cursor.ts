@@ -1,0 +1,185 @@
+/**
+ * A cursor over all records, in the order in which they lie in the blocks.
+ *
+ * It sees committed records. While it runs, others may change the database: a record that stays is seen exactly
+ * once, wherever splits and merges move it; a record that is deleted or updated before the cursor reaches it is
+ * skipped or seen with its new value; a record that is added meanwhile may or may not be seen.
+ */
+
+import { DecodeError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { BucketScan } from '../hash/scan.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
+import type { Store } from '../records/store.ts'
+import { asText, type TextBytes } from '../runtime/bytes.ts'
+import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import type { Entry } from '../types.ts'
+import { copyBytes } from '../values/encoding.ts'
+
+export class Cursor<V, K = string> {
+  private readonly store: Store<V>
+  private readonly scan: BucketScan
+  private readonly binaryKeys: boolean
+  /** Index of the next record of the bucket copy, and the index's version when it was copied. */
+  private at = 0
+  private version = 0
+  /** Committed keys that an open transaction has deleted from the bucket, not seen yet. */
+  private hidden: Uint8Array[] = []
+  /** Where the current record's key and value lie. */
+  private keyBytes: TextBytes | undefined
+  private keyStart = 0
+  private keyEnd = 0
+  private valueBytes: TextBytes | undefined
+  private valueStart = 0
+  private valueEnd = 0
+  private closed = false
+
+  constructor(store: Store<V>, binaryKeys: boolean) {
+    this.store = store
+    this.binaryKeys = binaryKeys
+    const { pool, metadata, file } = store.engine
+    this.scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+  }
+
+  /** Goes back to before the first record. */
+  reset(): void {
+    this.check()
+    this.scan.rewind()
+    this.at = 0
+    this.hidden = []
+    this.leave()
+  }
+
+  /** Moves to the next record; false behind the last one. */
+  next(): boolean {
+    this.check()
+    const { scan, store } = this
+    for (;;) {
+      if (this.at < scan.records.length) {
+        if (this.take(scan.records[this.at++]!)) return true
+      } else if (this.hidden.length > 0) {
+        const key = this.hidden.pop()!
+        if (this.lookUp(asText(key), 0, key.length)) return true
+      } else if (scan.advance()) {
+        this.at = 0
+        this.version = store.engine.index.version
+        this.hidden = this.hiddenKeys()
+      } else {
+        this.leave()
+        return false
+      }
+    }
+  }
+
+  /** The record that `next` moved to, as it was then. */
+  readCurrent(): Entry<V, K> {
+    this.check()
+    const { keyBytes, valueBytes } = this
+    if (keyBytes === undefined || valueBytes === undefined)
+      throw new InvalidArgumentError(
+        'the cursor is not on a record: call next() first, and read only if it says true',
+      )
+    const key = this.binaryKeys
+      ? copyBytes(keyBytes, this.keyStart, this.keyEnd)
+      : keyBytes.utf8Slice(this.keyStart, this.keyEnd)
+    try {
+      return { key: key as K, value: this.store.decode(valueBytes, this.valueStart, this.valueEnd) }
+    } catch (error) {
+      // It names the key that was looked for last, which is not this one.
+      if (!(error instanceof DecodeError)) throw error
+      throw this.store.cannotDecode(error.cause, copyBytes(keyBytes, this.keyStart, this.keyEnd))
+    }
+  }
+
+  /** @internal The bytes of the key of the record that `next` moved to. */
+  currentKey(): Uint8Array {
+    return copyBytes(this.keyBytes!, this.keyStart, this.keyEnd)
+  }
+
+  close(): void {
+    this.closed = true
+    this.leave()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** It is on no record: the last value is not kept. */
+  private leave(): void {
+    this.keyBytes = undefined
+    this.valueBytes = undefined
+  }
+
+  private check(): void {
+    const { engine } = this.store
+    if (engine.health.attention) engine.attend()
+    if (this.closed)
+      throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
+  }
+
+  /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */
+  private take(record: number): boolean {
+    const { copy, bucket } = this.scan
+    const { index, transactions } = this.store.engine
+    const keyStart = record + RECORD_HEADER_BYTES
+    const keyEnd = keyStart + recordKeyLength(copy, record)
+    const changed =
+      index.version !== this.version ||
+      (transactions.locks.exclusive !== 0 && transactions.locks.exclusiveOwner(bucket) !== 0)
+    if (changed) return this.lookUp(copy.u8, keyStart, keyEnd)
+    const flags = recordFlags(copy, record)
+    const length = recordFieldLength(copy, record)
+    if (flags === 0) this.setValue(copy.u8, keyEnd, keyEnd + length)
+    else {
+      index.key.set(copy.u8.subarray(keyStart, keyEnd))
+      const value = this.store.bytesOf(copy, flags, keyEnd, length)
+      if (value === undefined) return false
+      this.setOwnValue(value)
+    }
+    this.setKey(copy.u8, keyStart, keyEnd)
+    return true
+  }
+
+  /** The same by a search for the key, since the copy may be out of date. */
+  private lookUp(bytes: TextBytes, start: number, end: number): boolean {
+    const found = this.store.committedField(bytes.subarray(start, end))
+    if (found === undefined) return false
+    this.setKey(bytes, start, end)
+    this.setOwnValue(found)
+    return true
+  }
+
+  private setKey(bytes: TextBytes, start: number, end: number): void {
+    this.keyBytes = bytes
+    this.keyStart = start
+    this.keyEnd = end
+  }
+
+  private setValue(bytes: TextBytes, start: number, end: number): void {
+    this.valueBytes = bytes
+    this.valueStart = start
+    this.valueEnd = end
+  }
+
+  private setOwnValue(bytes: Uint8Array): void {
+    this.setValue(asText(bytes), 0, bytes.length)
+  }
+
+  /** Keys of the bucket that the open transaction that holds it has deleted. */
+  private hiddenKeys(): Uint8Array[] {
+    const { transactions, view, changedPlaces } = this.store.engine
+    if (transactions.locks.exclusive === 0) return []
+    const owner = transactions.locks.exclusiveOwner(this.scan.bucket)
+    const state = owner === 0 ? undefined : transactions.open.get(owner)
+    if (state === undefined) return []
+    const { copy, records } = this.scan
+    const present = new Set(
+      records.map(record => latin1(copy.u8, record + RECORD_HEADER_BYTES, recordKeyLength(copy, record))),
+    )
+    const keys: Uint8Array[] = []
+    const changed = view.of(state)
+    for (const name of this.scan.changedBy(changed, changedPlaces))
+      if (changed.get(name) !== undefined && !present.has(name)) keys.push(fromLatin1(name))
+    return keys
+  }
+}

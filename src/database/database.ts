@@ -1,0 +1,901 @@
+/** The database: the synchronous key-value API over the engine. */
+
+import { createDatabase } from '../engine/create.ts'
+import { Engine } from '../engine/engine.ts'
+import {
+  DatabaseLockedError,
+  DeadlockError,
+  DiskFullError,
+  InvalidArgumentError,
+  isFull,
+  StorageError,
+  shown,
+  WriteConflictError,
+  XenonError,
+} from '../errors.ts'
+import { KEYS_AHEAD } from '../hash/keys-ahead.ts'
+import { Reserve } from '../log/reserve.ts'
+import { backup } from '../maintenance/backup.ts'
+import { compact } from '../maintenance/compact.ts'
+import { convertIndex } from '../maintenance/convert.ts'
+import { collectStats } from '../maintenance/stats.ts'
+import { verifyDatabase } from '../maintenance/verify/verify.ts'
+import { Records } from '../records/bulk.ts'
+import { checkedTtl } from '../records/expiry.ts'
+import { Ranges } from '../records/ranges.ts'
+import { requireList, Store } from '../records/store.ts'
+import { Sweeper } from '../records/sweeper.ts'
+import {
+  requireDone,
+  requireFunction,
+  requireProgress,
+  requireRun,
+  requireSyncFunction,
+} from '../runtime/callbacks.ts'
+import { nextTurn, setTimeout } from '../runtime/timers.ts'
+import { Home } from '../storage/home.ts'
+import { overlayStorage } from '../storage/overlay.ts'
+import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import { Admission } from '../txn/admission.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type {
+  AsyncTransactionOptions,
+  BackupReport,
+  BatchOperation,
+  CompactReport,
+  ConvertOptions,
+  Durability,
+  Entry,
+  IsolationLevel,
+  Key,
+  OpenOptions,
+  ProgressOptions,
+  PutOptions,
+  Range,
+  Stats,
+  TransactionOptions,
+  TransactOptions,
+  VerifyOptions,
+  VerifyReport,
+  WatchOptions,
+} from '../types.ts'
+import { Compression } from '../values/compression.ts'
+import { boundBytes, resolveRange } from '../values/range.ts'
+import { AsyncTransaction, backoff } from './async-transaction.ts'
+import { Cursor } from './cursor.ts'
+import { GroupCommit } from './group-commit.ts'
+import { waitForLock, waitForLockAside } from './lock-wait.ts'
+import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
+import { RangeCursor, type RangeIterator } from './range-iterator.ts'
+import { Snapshot } from './snapshot.ts'
+import { Transaction } from './transaction.ts'
+import { checkedBuffer, type Watcher, Watching } from './watch.ts'
+
+/** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
+const WRITE_DELAY_MS = 1000
+/** What the reserve gives for a lock. */
+const LOCK_BYTES = 65536
+/** Fewer operations than this at once are not worth looking ahead for. */
+const LOOK_AHEAD_FROM = 4
+
+export class Database<V = string> {
+  /** The path that it was opened under. */
+  readonly directory: string
+  readonly durability: Durability
+  private readonly engine: Engine
+  private readonly store: Store<V>
+  private readonly ranges: Ranges<V>
+  private readonly sweeper: Sweeper
+  private readonly watching: Watching<V>
+  private readonly storage: Storage
+  /** Opened for reading alone. */
+  readonly readOnly: boolean
+  private readonly lockTimeout: number
+  private readonly admission: Admission = new Admission(nextTurn)
+  private readonly binaryKeys: boolean
+  private readonly groupCommit: GroupCommit
+  private cursorOfItsOwn: Cursor<V> | undefined
+  private writeTimer = false
+  private readonly stay: (() => void) | undefined
+
+  /** @internal Use `open`. */
+  constructor(directory: string, engine: Engine, options: ResolvedOptions<V>) {
+    this.directory = directory
+    this.engine = engine
+    this.durability = options.durability
+    this.storage = options.storage
+    this.readOnly = options.readOnly
+    this.lockTimeout = options.lockTimeout
+    this.binaryKeys = options.keyEncoding === 'binary'
+    this.store = new Store(
+      engine,
+      options.valueEncoding,
+      new Compression(options.compression, options.storage.deflate),
+      !this.binaryKeys,
+    )
+    this.ranges = new Ranges(this.store, directory, this.binaryKeys)
+    this.watching = new Watching(this.store, this.binaryKeys)
+    this.sweeper = new Sweeper(engine, () => this.write())
+    if (!options.readOnly) {
+      this.sweeper.begin()
+      this.stay = options.storage.onExit?.(this)
+    }
+    this.groupCommit = new GroupCommit(
+      () => this.makeDurable(),
+      () => this.makeDurableAside(),
+    )
+  }
+
+  /** The value of a key, or `undefined`. */
+  get(key: Key): V | undefined {
+    this.check()
+    return this.store.get(key)
+  }
+
+  /** The values of several keys, in their order. */
+  getMany(keys: readonly Key[]): (V | undefined)[] {
+    this.check()
+    const { store, engine } = this
+    const { keysAhead } = engine
+    const looksAhead = requireList(keys).length >= LOOK_AHEAD_FROM
+    try {
+      return keys.map((key, i) => {
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, false)
+        return store.get(key)
+      })
+    } finally {
+      keysAhead.clear()
+    }
+  }
+
+  has(key: Key): boolean {
+    this.check()
+    return this.store.has(key)
+  }
+
+  /** Stores a record; durable when it returns, as `durability` says. */
+  put(key: Key, value: V, options?: PutOptions): void {
+    this.checkWritable()
+    this.store.put(key, value, options === undefined ? 0 : this.ttlOf(options))
+    this.makeDurable()
+  }
+
+  /** Removes a record; true if it was there. */
+  delete(key: Key): boolean {
+    this.checkWritable()
+    const { removed, found } = this.store.delete(key)
+    if (removed) this.makeDurable()
+    return found
+  }
+
+  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  ttl(key: Key): number | undefined {
+    this.check()
+    return this.store.ttl(key)
+  }
+
+  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  expire(key: Key, ttl: number): boolean {
+    this.checkWritable()
+    const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
+    return this.changeExpiry(key, checked)
+  }
+
+  /** Lets a record stay that was to expire; false if there is none that was. */
+  persist(key: Key): boolean {
+    this.checkWritable()
+    return this.changeExpiry(key, 0)
+  }
+
+  private changeExpiry(key: Key, ttl: number): boolean {
+    let changed = false
+    this.store.implicitly(state => {
+      changed = this.store.changeExpiry(state, key, ttl)
+    })
+    if (changed) this.makeDurable()
+    return changed
+  }
+
+  /** Applies the operations in order, as one transaction. */
+  batch(operations: readonly BatchOperation<V>[]): void {
+    this.checkWritable()
+    this.apply(operations)
+    this.makeDurable()
+  }
+
+  /**
+   * Stores a record that this process sees at once; the promise resolves when it is durable. All commits of one turn
+   * of the event loop share a write and an fdatasync.
+   */
+  putAsync(key: Key, value: V, options?: PutOptions): Promise<void> {
+    try {
+      this.checkWritable()
+      this.store.put(key, value, options === undefined ? 0 : this.ttlOf(options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.durableSoon()
+  }
+
+  /** Like `putAsync`; resolves to true if the key was there. */
+  async deleteAsync(key: Key): Promise<boolean> {
+    this.checkWritable()
+    const { removed, found } = this.store.delete(key)
+    if (removed) await this.durableSoon()
+    return found
+  }
+
+  async batchAsync(operations: readonly BatchOperation<V>[]): Promise<void> {
+    this.checkWritable()
+    this.apply(operations)
+    await this.durableSoon()
+  }
+
+  /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
+  async flush(): Promise<void> {
+    this.check()
+    await this.engine.log.syncAside()
+    this.watching.publish(this.engine.log.syncedLsn)
+  }
+
+  /** Begins an explicit transaction; end it with `commit` or `rollback`. */
+  begin(options: TransactionOptions = {}): Transaction<V> {
+    this.check()
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { readOnly = false, isolation = 'serializable', ...others } = options
+    if (!ISOLATION_LEVELS.includes(isolation))
+      throw new InvalidArgumentError(
+        `isolation must be ${ISOLATION_LEVELS.map(level => `'${level}'`).join(' or ')}, not ${shown(isolation)}`,
+      )
+    if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
+    refuseOptions(others)
+    return new Transaction(
+      this.store,
+      this.ranges,
+      given => this.ttlOf(given),
+      { now: () => this.makeDurable(), soon: () => this.durableSoon() },
+      isolation,
+      readOnly || this.readOnly,
+    )
+  }
+
+  /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */
+  transaction<T>(work: (tx: Transaction<V>) => T, options: TransactionOptions = {}): T {
+    requireSyncFunction('transaction()', work)
+    const tx = this.begin(options)
+    let result: T
+    try {
+      result = work(tx)
+      requireDone('transaction()', result)
+      if (!tx.ended) tx.commit()
+    } catch (error) {
+      tx[Symbol.dispose]()
+      throw error
+    }
+    return result
+  }
+
+  /**
+   * Begins a transaction whose operations return promises and wait for locks. End it with `commit` or `rollback`, or use
+   * `transact`, which does that and runs it again after a deadlock.
+   */
+  beginAsync(options: AsyncTransactionOptions = {}): AsyncTransaction<V> {
+    this.check()
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { signal, lockTimeout = this.lockTimeout, ...others } = options
+    requireSignal(signal)
+    signal?.throwIfAborted()
+    const checked = milliseconds('lockTimeout', lockTimeout)
+    return new AsyncTransaction(this.begin(others), this.engine.transactions.waits, checked, signal)
+  }
+
+  /**
+   * Runs `work` in an asynchronous transaction, commits it and returns its result; rolls back if it throws. Runs it
+   * again, after a short random pause, when it was picked to end a deadlock or met a write conflict.
+   */
+  async transact<T>(
+    work: (tx: AsyncTransaction<V>) => Promise<T> | T,
+    options: TransactOptions = {},
+  ): Promise<T> {
+    requireFunction('transact()', work)
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { retries = 20, ...others } = options
+    if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
+      throw new InvalidArgumentError(`retries must be a whole number, not ${shown(retries)}`)
+    let first = 0
+    for (let attempt = 0; ; attempt++) {
+      const pass = Symbol('transaction')
+      const turn = this.admission.enter(pass)
+      if (turn !== undefined) await turn
+      let tx: AsyncTransaction<V> | undefined
+      try {
+        tx = this.beginAsync(others)
+        if (attempt === 0) first = tx.id
+        else tx.runAgain(first)
+        const result = await work(tx)
+        requireRun('transact()', result)
+        tx.requireStanding()
+        const durable = tx.ended ? undefined : tx.commit()
+        this.admission.leave(pass)
+        if (durable !== undefined) await durable
+        return result
+      } catch (error) {
+        this.admission.leave(pass)
+        tx?.abandon()
+        const again = error instanceof DeadlockError || error instanceof WriteConflictError
+        if (!again || attempt >= retries) throw error
+      }
+      await backoff(attempt)
+    }
+  }
+
+  /** Puts the built-in cursor before the first record. */
+  reset(): void {
+    this.check()
+    this.builtInCursor().reset()
+  }
+
+  /** Moves the built-in cursor to the next record; false behind the last one. */
+  next(): boolean {
+    this.check()
+    return this.builtInCursor().next()
+  }
+
+  /** The record under the built-in cursor. */
+  readCurrent(): Entry<V> {
+    this.check()
+    return this.builtInCursor().readCurrent()
+  }
+
+  /** A cursor of its own: over all records as they lie in the blocks, or, given a range, over that in key order. */
+  cursor(): Cursor<V>
+  cursor(range: Range | Key): RangeCursor<V>
+  cursor(range?: Range | Key): Cursor<V> | RangeCursor<V> {
+    this.check()
+    if (range === undefined) return new Cursor(this.store, this.binaryKeys)
+    const resolved = this.ranges.resolve(range)
+    return new RangeCursor(
+      () => this.ranges.reader(resolved, 'entries'),
+      key => boundBytes('the key to seek', key),
+    )
+  }
+
+  /**
+   * The keys of a range, in bytewise order (`keys('user:')`: those that begin so). An iterator sees the database as it
+   * was when it was made, whatever changes meanwhile. With `keyEncoding: 'binary'` the keys are `Uint8Array`s.
+   * @throws XenonError `XENON_NOT_SUPPORTED` if the database was created with `ordered: false`.
+   */
+  keys(range?: Range | Key): RangeIterator<string, V, string> {
+    this.check()
+    return this.ranges.now(range, 'keys')
+  }
+
+  /** The values of a range, in the order of their keys. */
+  values(range?: Range | Key): RangeIterator<V, V, string> {
+    this.check()
+    return this.ranges.now(range, 'values')
+  }
+
+  /** The records of a range as `[key, value]`, in the order of their keys. */
+  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+    this.check()
+    return this.ranges.now(range, 'entries')
+  }
+
+  [Symbol.iterator](): RangeIterator<[string, V], V, string> {
+    return this.entries()
+  }
+
+  /** Number of records, or of those in a range. */
+  count(range?: Range | Key): number {
+    const snapshot = this.snapshot()
+    try {
+      return snapshot.count(range)
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  /** Removes all records, or those of a range, as one transaction. */
+  clear(range?: Range | Key): void {
+    this.checkWritable()
+    const { store } = this
+    store.implicitly(state => {
+      if (range !== undefined || this.engine.metadata.ordered)
+        this.ranges.clear(state, this.ranges.resolve(range))
+      else {
+        const cursor = new Cursor<V, Uint8Array>(store, true)
+        while (cursor.next()) store.deleteIn(state, cursor.currentKey())
+      }
+    })
+    this.makeDurable()
+  }
+
+  /**
+   * A consistent view of what is committed now. It never blocks and is never blocked; close it, since it keeps the
+   * earlier states of blocks in memory that change meanwhile (at most `snapshotBytes`).
+   */
+  snapshot(): Snapshot<V> {
+    this.check()
+    return new Snapshot(this.store, this.ranges)
+  }
+
+  /**
+   * The changes that are committed from now on, in commit order, each once it is as durable as `durability` says:
+   * `for await (const { type, key, value } of db.watch('user:'))`. Records that expire are deleted when the sweep
+   * comes to them.
+   */
+  watch(range?: Range | Key, options: WatchOptions = {}): Watcher<V> {
+    this.check()
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a watch must be an object')
+    const { buffer = 10_000, signal, ...others } = options
+    refuseOptions(others)
+    requireSignal(signal)
+    signal?.throwIfAborted()
+    const resolved = resolveRange(range)
+    if (resolved.reverse || resolved.limit !== Number.POSITIVE_INFINITY)
+      throw new InvalidArgumentError(
+        'changes are watched in the order of their commits: no reverse, no limit',
+      )
+    return this.watching.watch(resolved, checkedBuffer(buffer), signal)
+  }
+
+  /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
+  records(): Records<V> {
+    return new Records(this.store, this.ranges, {
+      binaryKeys: this.binaryKeys,
+      check: () => this.check(),
+      checkWritable: () => this.checkWritable(),
+      makeDurable: () => (this.readOnly ? undefined : this.groupCommit.begin()),
+      expires: time => this.sweeper.schedule(time),
+    })
+  }
+
+  /** Brings the data file up to date with the log and cuts the log. Others may read and write meanwhile. */
+  async checkpoint(options: ProgressOptions = {}): Promise<void> {
+    this.checkWritable()
+    requireProgress(requireObject(options).onProgress)
+    const { engine } = this
+    await this.meeting(engine.checkpointer.runInSlices(() => engine.turn(), options.onProgress))
+  }
+
+  /**
+   * Gives the space that deletions have left back to the file system. Others may read and write meanwhile, but it waits
+   * for open transactions to end.
+   */
+  async compact(options: ProgressOptions = {}): Promise<CompactReport> {
+    this.checkWritable()
+    requireProgress(requireObject(options).onProgress)
+    return await this.meeting(compact(this.engine, options))
+  }
+
+  /**
+   * Copies the database, as it is committed now, to a new directory, where a plain `open` finds it. Others may read and
+   * write meanwhile.
+   * @throws XenonError `XENON_EXISTS` unless the directory is missing or empty; `XENON_SNAPSHOT_LOST` if so much was
+   *   changed meanwhile that the earlier states of blocks took more than `snapshotBytes`.
+   */
+  async backup(directory: string, options: ProgressOptions = {}): Promise<BackupReport> {
+    this.check()
+    requireProgress(requireObject(options).onProgress)
+    this.engine.requirePlace()
+    return await backup(this.store, this.storage, this.engine.home.directory, directory, {
+      ...options,
+      logSegmentBytes: this.engine.log.segments.segmentBytes,
+    })
+  }
+
+  /** @internal Nobody else may use the database meanwhile: use `convert` of the package. */
+  async convert(ordered: boolean, options: ProgressOptions): Promise<void> {
+    this.checkWritable()
+    await convertIndex(this.engine, ordered, options)
+  }
+
+  /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.check()
+    requireProgress(requireObject(options).onProgress)
+    this.engine.requirePlace()
+    return await verifyDatabase(this.engine, options)
+  }
+
+  stats(): Stats {
+    this.check()
+    return collectStats(this.engine, this.storage, this.directory, this.durability)
+  }
+
+  get closed(): boolean {
+    return this.engine.closed
+  }
+
+  /** Rolls back open transactions, makes everything durable and closes the files. Closing twice is fine. */
+  close(): void {
+    const { engine } = this
+    if (engine.closed) return
+    const { transactions, health } = engine
+    if (health.busy) engine.attend()
+    this.sweeper.stop()
+    this.stay?.()
+    try {
+      for (const state of [...transactions.open.values()]) {
+        if (health.failure === undefined) transactions.rollback(state)
+        else transactions.finish(state)
+      }
+      if (!this.readOnly && health.failure === undefined) engine.log.sync()
+    } finally {
+      this.groupCommit.settle()
+      this.watching.end()
+      engine.close()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  private apply(operations: readonly BatchOperation<V>[]): void {
+    if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
+    // All are read before the first change: their getters may use the database, and must find no work half done.
+    const changes: Change<V>[] = []
+    for (const operation of operations as readonly BatchOperation<V>[])
+      changes.push(this.readOperation(operation))
+    const keys = changes.map(change => change.key)
+    const { store, engine } = this
+    const { keysAhead } = engine
+    const looksAhead = keys.length >= LOOK_AHEAD_FROM
+    const work = (state: TransactionState): void => {
+      for (let i = 0; i < changes.length; i++) {
+        const { isPut, key, value, ttl } = changes[i]!
+        if (engine.health.attention) engine.attend()
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, true)
+        if (isPut) store.putIn(state, key, value as V, ttl)
+        else store.deleteIn(state, key)
+      }
+    }
+    try {
+      store.implicitly(work)
+    } finally {
+      keysAhead.clear()
+    }
+  }
+
+  private readOperation(operation: BatchOperation<V>): Change<V> {
+    const type = operation?.type
+    if (type === 'put') {
+      requireKnown(operation, PUT_FIELDS)
+      const { key, value, ttl } = operation
+      return { isPut: true, key, value, ttl: ttl === undefined ? 0 : this.ttlOf({ ttl }) }
+    }
+    if (type === 'delete') return { isPut: false, key: operation.key, value: undefined, ttl: 0 }
+    throw new InvalidArgumentError(`a batch operation has the type 'put' or 'delete', not ${shown(type)}`)
+  }
+
+  /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
+  private makeDurable(): void {
+    const { log, checkpointer } = this.engine
+    if (this.durability === 'power') {
+      log.sync()
+    } else if (this.durability === 'process') log.write()
+    else if (!this.writeTimer) this.writeLater()
+    this.watching.publish()
+    checkpointer.afterCommit()
+  }
+
+  /** The same while others go on; undefined where it is soon done in line. */
+  private makeDurableAside(): Promise<void> | undefined {
+    const { log } = this.engine
+    const { syncsAside = false } = this.storage
+    if (!syncsAside || this.durability !== 'power' || log.isSoonSynced || log.isSynced) return undefined
+    return this.syncAside()
+  }
+
+  private async syncAside(): Promise<void> {
+    const { engine } = this
+    const { log, checkpointer } = engine
+    await log.syncAside()
+    // What was committed meanwhile waits for the next sync.
+    this.watching.publish(log.syncedLsn)
+    if (!engine.closed) checkpointer.afterCommit()
+  }
+
+  /** After changes that nobody was promised: written, and synced only for those who watch. */
+  private write(): void {
+    const { log, checkpointer } = this.engine
+    log.write()
+    if (this.durability !== 'power') this.watching.publish()
+    else if (this.watching.publish(log.syncedLsn) > 0) this.groupCommit.wait().catch(() => {})
+    checkpointer.afterCommit()
+  }
+
+  /**
+   * Resolves when the commit is as durable as the option says. Commits that wait for the end of the turn may be so many
+   * that the log would grow beyond what was promised of it: then steps of a checkpoint are made at once.
+   */
+  private durableSoon(): Promise<void> {
+    if (this.engine.checkpointer.isBehind) {
+      try {
+        this.engine.log.write()
+        this.engine.checkpointer.afterCommit()
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    return this.groupCommit.wait()
+  }
+
+  /** The checked ttl of a put, 0 = none. */
+  private ttlOf(options: PutOptions): number {
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a put must be an object, such as { ttl: 1000 }')
+    for (const name of Object.keys(options))
+      if (name !== 'ttl') throw new InvalidArgumentError(`there is no option '${name}' here`)
+    if (options.ttl === undefined || options.ttl === Number.POSITIVE_INFINITY) return 0
+    const ttl = checkedTtl(options.ttl)
+    this.sweeper.schedule(this.engine.now() + ttl)
+    return ttl
+  }
+
+  /** @internal The thread ends, and nobody has closed the database: what is committed goes to the files. */
+  atExit(): void {
+    this.writeQuietly()
+  }
+
+  private writeQuietly(): void {
+    const { closed, health, log } = this.engine
+    if (closed || health.failure !== undefined) return
+    try {
+      log.write()
+    } catch {
+      // The health of the handle remembers it: the next operation says so.
+    }
+  }
+
+  private writeLater(): void {
+    this.writeTimer = true
+    const timer: unknown = setTimeout(() => {
+      this.writeTimer = false
+      this.writeQuietly()
+    }, WRITE_DELAY_MS)
+    ;(timer as { unref?: () => void }).unref?.()
+  }
+
+  /** What fails aside stops the handle; a call that was at work meanwhile throws that error itself. */
+  private async meeting<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw this.engine.health.failure ?? error
+    }
+  }
+
+  private builtInCursor(): Cursor<V> {
+    this.cursorOfItsOwn ??= this.cursor()
+    return this.cursorOfItsOwn
+  }
+
+  private check(): void {
+    const { engine } = this
+    if (engine.health.attention) engine.attend()
+  }
+
+  private checkWritable(): void {
+    this.check()
+    if (this.readOnly)
+      throw new XenonError(
+        'XENON_READ_ONLY',
+        'the database was opened with readOnly; open it without it to write',
+      )
+  }
+}
+
+/** An operation of a batch, as it was read. */
+interface Change<V> {
+  readonly isPut: boolean
+  readonly key: Key
+  readonly value: V | undefined
+  /** Milliseconds, 0 = none. */
+  readonly ttl: number
+}
+
+const PUT_FIELDS = new Set(['type', 'key', 'value', 'ttl'])
+
+/** A misspelt option must not be lost in silence. */
+const requireKnown = (operation: object, known: ReadonlySet<string>): void => {
+  for (const name in operation)
+    if (!known.has(name))
+      throw new InvalidArgumentError(`a batch operation has no '${name}'; known are ${[...known].join(', ')}`)
+}
+
+const ISOLATION_LEVELS: readonly IsolationLevel[] = [
+  'read-uncommitted',
+  'read-committed',
+  'repeatable-read',
+  'snapshot',
+  'serializable',
+]
+
+const requireSignal = (signal: AbortSignal | undefined): void => {
+  if (signal === undefined) return
+  if (typeof signal?.addEventListener !== 'function' || typeof signal.throwIfAborted !== 'function')
+    throw new InvalidArgumentError('signal must be an AbortSignal')
+}
+
+const requireObject = <T extends object>(options: T): T => {
+  if (options === null || typeof options !== 'object')
+    throw new InvalidArgumentError('the options must be an object, such as { onProgress }')
+  return options
+}
+
+/** Unknown options are refused, never ignored. */
+const refuseOptions = (options: object): void => {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue
+    throw new InvalidArgumentError(`there is no option '${name}' here`)
+  }
+}
+
+/** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
+export const convertOn = async (
+  directory: string,
+  options: ConvertOptions,
+  defaultStorage: Storage,
+): Promise<void> => {
+  if (typeof options?.ordered !== 'boolean')
+    throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
+  const { ordered, onProgress, lockWait, ...others } = options
+  requireProgress(onProgress)
+  const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>
+    openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage),
+  )
+  try {
+    await db.convert(ordered, onProgress === undefined ? {} : { onProgress })
+  } finally {
+    db.close()
+  }
+}
+
+/** Opens a database on a given storage; `index.ts` adds the default one. */
+export const openOn = <V = string>(
+  directory: string,
+  given: OpenOptions<V>,
+  defaultStorage: Storage,
+): Database<V> => {
+  if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
+    throw new InvalidArgumentError('open() takes the path of a directory')
+  const options = resolveOptions(given, defaultStorage)
+  const { storage } = options
+  const home = storage.resolve?.(directory) ?? directory
+  let lock: DirectoryLock | undefined
+  try {
+    prepareDirectory(storage, home, options)
+    lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
+    const exists = dataExists(storage, home)
+    if (exists && options.errorIfExists) throw existing(directory)
+    if (!exists) {
+      if (!options.createIfMissing || options.readOnly) throw missing(directory)
+      createDatabase(
+        storage,
+        home,
+        options.blockSize,
+        options.logSegmentBytes,
+        options.ordered ?? true,
+        new Home(storage, home, lock),
+      )
+    }
+    const engine = new Engine(
+      home,
+      {
+        storage: options.readOnly ? overlayStorage(storage) : storage,
+        readOnly: options.readOnly,
+        cacheBytes: options.cacheBytes,
+        checkpointBytes: options.checkpointBytes,
+        logSegmentBytes: options.logSegmentBytes,
+        snapshotBytes: options.snapshotBytes,
+        syncsCommits: options.durability === 'power',
+        onRecovery: options.onRecovery,
+      },
+      lock,
+    )
+    requireBlockSize(engine, options)
+    requireOrder(engine, options, directory)
+    return new Database(directory, engine, options)
+  } catch (error) {
+    lock?.release()
+    throw roomless(error, directory)
+  }
+}
+
+/** What `open` throws on a full disk. */
+const roomless = (error: unknown, directory: string): unknown =>
+  error instanceof StorageError && isFull(error)
+    ? new DiskFullError(
+        `${directory} cannot be opened for writing, since its disk is full (${error.message}); free 1 MiB on it, or open it with readOnly`,
+        { cause: error },
+      )
+    : error
+
+const requireBlockSize = <V>(engine: Engine, options: ResolvedOptions<V>): void => {
+  const { blockSize } = engine.metadata.identity
+  if (!options.blockSizeGiven || options.blockSize === blockSize) return
+  engine.close()
+  throw new InvalidArgumentError(
+    `the database has a block size of ${blockSize}, fixed at its creation; open it without blockSize: ${options.blockSize}`,
+  )
+}
+
+const requireOrder = <V>(engine: Engine, options: ResolvedOptions<V>, directory: string): void => {
+  const { ordered } = engine.metadata
+  if (options.ordered === undefined || options.ordered === ordered) return
+  engine.close()
+  throw new InvalidArgumentError(
+    `the database was created with ordered: ${ordered}; open it without the option, or change it with 'xenondb convert ${directory} ${ordered ? '--unordered' : '--ordered'}'`,
+  )
+}
+
+const prepareDirectory = <V>(storage: Storage, directory: string, options: ResolvedOptions<V>): void => {
+  const kind = storage.kind(directory)
+  if (kind !== 'none' && kind !== 'directory')
+    throw new InvalidArgumentError(`${directory} is not a directory; a database is a directory of its own`)
+  const exists = kind === 'directory' && dataExists(storage, directory)
+  if (exists && options.errorIfExists) throw existing(directory)
+  if (exists) return
+  if (!options.createIfMissing || options.readOnly) throw missing(directory)
+  const created: string[] = []
+  for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
+    created.push(path)
+  storage.makeDirectory(directory)
+  for (const path of created) storage.syncDirectory(storage.join(path, '..'))
+  if (created.length === 0) syncParent(storage, directory)
+}
+
+/** A process that was killed may have made the directory and not have come to sync its name. */
+const syncParent = (storage: Storage, directory: string): void => {
+  try {
+    storage.syncDirectory(storage.join(directory, '..'))
+  } catch (error) {
+    // A parent that may be passed through but not read: whoever made the directory there has seen to its name.
+    const code = (error as { cause?: { code?: unknown } }).cause?.code
+    if (code !== 'EACCES' && code !== 'EPERM') throw error
+  }
+}
+
+const dataExists = (storage: Storage, directory: string): boolean =>
+  storage.kind(storage.join(directory, 'data')) !== 'none'
+
+/** A read-only open of a directory where no lock can be written goes without: nobody else can write there either. */
+const takeLock = <V>(
+  storage: Storage,
+  directory: string,
+  { readOnly, takeover }: ResolvedOptions<V>,
+): DirectoryLock | undefined => {
+  try {
+    return storage.lock(directory, { takeover })
+  } catch (error) {
+    // The lock takes a block, which the reserve gives.
+    if (!readOnly && isFull(error) && reserveOf(storage, directory)?.giveUp(LOCK_BYTES))
+      return storage.lock(directory, { takeover })
+    if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
+    throw error
+  }
+}
+
+const reserveOf = (storage: Storage, directory: string): Reserve | undefined => {
+  const log = storage.join(directory, 'log')
+  return storage.kind(log) === 'directory' ? new Reserve(storage, log) : undefined
+}
+
+const missing = (directory: string): XenonError =>
+  new XenonError(
+    'XENON_NOT_FOUND',
+    `there is no database in ${directory}; check the path, or open it with createIfMissing`,
+  )
+
+const existing = (directory: string): XenonError =>
+  new XenonError(
+    'XENON_EXISTS',
+    `there is a database in ${directory} already, and errorIfExists was asked for`,
+  )

@@ -1,0 +1,164 @@
+/** Checks the options of `open` and fills in the defaults. */
+
+import { InvalidArgumentError, shown } from '../errors.ts'
+import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
+import { requireCodec } from '../runtime/callbacks.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { CompressionCodec, Durability, OpenOptions, RecoveryProgress, ValueEncoding } from '../types.ts'
+
+const MiB = 1048576
+const MAX_CACHE_BYTES = 2147483648
+const MIN_FRAMES = 16
+const DEFAULT_BLOCK_SIZE = 4096
+
+const KNOWN = new Set([
+  'durability',
+  'cacheBytes',
+  'blockSize',
+  'valueEncoding',
+  'keyEncoding',
+  'ordered',
+  'compression',
+  'createIfMissing',
+  'errorIfExists',
+  'readOnly',
+  'checkpointBytes',
+  'snapshotBytes',
+  'lockTimeout',
+  'lockWait',
+  'takeover',
+  'logSegmentBytes',
+  'onRecovery',
+  'storage',
+])
+
+const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
+
+export interface ResolvedOptions<V> {
+  durability: Durability
+  cacheBytes: number
+  blockSize: number
+  /** The block size was asked for, so an existing database must have it. */
+  blockSizeGiven: boolean
+  valueEncoding: ValueEncoding<V>
+  keyEncoding: 'utf8' | 'binary'
+  /** As asked for; an existing database must be so. */
+  ordered: boolean | undefined
+  compression: 'none' | 'deflate' | CompressionCodec
+  createIfMissing: boolean
+  errorIfExists: boolean
+  readOnly: boolean
+  checkpointBytes: number
+  snapshotBytes: number
+  lockTimeout: number
+  lockWait: number
+  takeover: boolean
+  logSegmentBytes: number
+  onRecovery: ((progress: RecoveryProgress) => void) | undefined
+  storage: Storage
+}
+
+export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Storage): ResolvedOptions<V> => {
+  if (options === null || typeof options !== 'object') throw invalid('the options must be an object')
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name)) throw invalid(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
+  const storage = options.storage ?? defaultStorage
+  if (typeof storage !== 'object' || STORAGE_METHODS.some(method => typeof storage[method] !== 'function'))
+    throw invalid('storage must be a Storage, such as nodeStorage or memoryStorage()')
+  const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE
+  if (
+    !Number.isInteger(blockSize) ||
+    blockSize < MIN_BLOCK_SIZE ||
+    blockSize > MAX_BLOCK_SIZE ||
+    (blockSize & (blockSize - 1)) !== 0
+  )
+    throw invalid(
+      `blockSize must be a power of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}, not ${shown(blockSize)}`,
+    )
+  return {
+    durability: oneOf('durability', options.durability ?? 'power', ['power', 'process', 'none']),
+    cacheBytes: cacheBytes(options.cacheBytes, storage, blockSize),
+    blockSize,
+    blockSizeGiven: options.blockSize !== undefined,
+    valueEncoding: valueEncoding(options.valueEncoding ?? ('utf8' as ValueEncoding<V>)),
+    keyEncoding: oneOf('keyEncoding', options.keyEncoding ?? 'utf8', ['utf8', 'binary']),
+    ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
+    compression: compression(options.compression ?? 'none', storage),
+    createIfMissing: flag('createIfMissing', options.createIfMissing ?? true),
+    errorIfExists: flag('errorIfExists', options.errorIfExists ?? false),
+    readOnly: flag('readOnly', options.readOnly ?? false),
+    checkpointBytes: bytes('checkpointBytes', options.checkpointBytes ?? 64 * MiB, 65536, 2 ** 40),
+    snapshotBytes: bytes('snapshotBytes', options.snapshotBytes ?? 256 * MiB, 0, 2 ** 40),
+    lockTimeout: milliseconds('lockTimeout', options.lockTimeout ?? 10_000),
+    lockWait: milliseconds('lockWait', options.lockWait ?? 0),
+    takeover: flag('takeover', options.takeover ?? false),
+    logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
+    onRecovery: optionalFunction('onRecovery', options.onRecovery),
+    storage,
+  }
+}
+
+const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | CompressionCodec => {
+  if (given === 'none') return 'none'
+  if (given === 'deflate') {
+    if (storage.deflate === undefined)
+      throw invalid(
+        `the storage '${storage.name}' has no deflate here; give a codec: { name, compress(bytes), decompress(bytes) }`,
+      )
+    return 'deflate'
+  }
+  const codec = given as CompressionCodec | null
+  if (
+    typeof codec !== 'object' ||
+    typeof codec?.compress !== 'function' ||
+    typeof codec.decompress !== 'function'
+  )
+    throw invalid("compression must be 'none', 'deflate' or { name, compress(bytes), decompress(bytes) }")
+  requireCodec('compression', codec, 'compress', 'decompress')
+  return codec
+}
+
+const cacheBytes = (given: number | undefined, storage: Storage, blockSize: number): number => {
+  if (given === undefined) return Math.min((storage.memoryBytes ?? 1024 * MiB) / 4, 1024 * MiB)
+  return Math.max(bytes('cacheBytes', given, 1, MAX_CACHE_BYTES), MIN_FRAMES * blockSize)
+}
+
+const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
+  if (encoding === 'utf8' || encoding === 'json' || encoding === 'binary') return encoding
+  const codec = encoding as unknown as { encode?: unknown; decode?: unknown } | null
+  if (typeof codec !== 'object' || typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')
+    throw invalid("valueEncoding must be 'utf8', 'json', 'binary' or { name, encode(value), decode(bytes) }")
+  requireCodec('valueEncoding', codec, 'encode', 'decode')
+  return encoding
+}
+
+const bytes = (name: string, value: unknown, least: number, most: number): number => {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+    throw invalid(`${name} must be a whole number of bytes from ${least} to ${most}, not ${shown(value)}`)
+  return value
+}
+
+/** 0 to Infinity. */
+export const milliseconds = (name: string, value: unknown): number => {
+  if (typeof value !== 'number' || !(value >= 0))
+    throw invalid(`${name} must be a number of milliseconds, or Infinity, not ${shown(value)}`)
+  return value
+}
+
+const optionalFunction = <T>(name: string, value: T): T => {
+  if (value !== undefined && typeof value !== 'function') throw invalid(`${name} must be a function`)
+  return value
+}
+
+const flag = (name: string, value: unknown): boolean => {
+  if (typeof value !== 'boolean') throw invalid(`${name} must be true or false, not ${shown(value)}`)
+  return value
+}
+
+const oneOf = <T extends string>(name: string, value: unknown, allowed: readonly T[]): T => {
+  if (!allowed.includes(value as T))
+    throw invalid(`${name} must be ${allowed.map(item => `'${item}'`).join(' or ')}, not ${shown(value)}`)
+  return value as T
+}
+
+const invalid = (message: string): InvalidArgumentError => new InvalidArgumentError(message)

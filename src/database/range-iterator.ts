@@ -1,0 +1,193 @@
+/** What `keys`, `values`, `entries` and `cursor(range)` give out. */
+import { InvalidArgumentError, LockConflictError, XenonError } from '../errors.ts'
+import type { RangeReader } from '../records/range-reader.ts'
+import type { Entry } from '../types.ts'
+
+/** Called before each step; throws if the reader may not go on. Called at the end, to let go of the snapshot. */
+export interface ReaderOwner {
+  check(): void
+  end(): void
+}
+
+/** Snapshots of iterators that were dropped half-way. */
+const forgotten = new FinalizationRegistry<() => void>(end => end())
+
+/**
+ * An iterator over a range. It sees the database as it was when it was made (inside a transaction: as the transaction
+ * sees it). Leaving a `for of` early, `return()` or `using` gives up its snapshot at once.
+ */
+export class RangeIterator<T, V, K> implements IterableIterator<T> {
+  private readonly reader: RangeReader<V, K>
+  private readonly owner: ReaderOwner
+  private readonly kind: 'keys' | 'values' | 'entries'
+  private at = 0
+  private size = 0
+  private ended = false
+
+  constructor(reader: RangeReader<V, K>, owner: ReaderOwner, kind: 'keys' | 'values' | 'entries') {
+    this.reader = reader
+    this.owner = owner
+    this.kind = kind
+    if (reader.isShort) this.readAll()
+    else forgotten.register(this, () => owner.end(), this)
+  }
+
+  /** A short range is read at once: then there is no snapshot to be kept. */
+  private readAll(): void {
+    try {
+      this.reader.loadAll()
+    } finally {
+      this.ended = true
+      this.owner.end()
+    }
+    this.size = this.reader.size
+  }
+
+  next(): IteratorResult<T, undefined> {
+    if (this.at === this.size && !this.advance()) return { done: true, value: undefined }
+    const { reader } = this
+    const at = this.at++
+    const value =
+      this.kind === 'entries'
+        ? [reader.keys[at], reader.values[at]]
+        : this.kind === 'keys'
+          ? reader.keys[at]
+          : reader.values[at]
+    return { done: false, value: value as T }
+  }
+
+  private advance(): boolean {
+    if (this.ended) return false
+    this.owner.check()
+    this.at = 0
+    this.size = 0
+    try {
+      if (this.reader.load()) this.size = this.reader.size
+    } catch (error) {
+      // A lock may be gone when it is tried again; behind anything else there is no way on.
+      if (!(error instanceof LockConflictError)) this.end()
+      throw error
+    }
+    // The rest is in memory: the snapshot is not needed for that.
+    if (this.reader.done) this.end()
+    return this.size > 0
+  }
+
+  /** At most `count` items, fewer only at the end. */
+  take(count: number): T[] {
+    const items: T[] = []
+    while (items.length < count) {
+      const result = this.next()
+      if (result.done === true) break
+      items.push(result.value)
+    }
+    return items
+  }
+
+  return(): IteratorResult<T, undefined> {
+    this.at = this.size
+    this.end()
+    return { done: true, value: undefined }
+  }
+
+  private end(): void {
+    if (this.ended) return
+    this.ended = true
+    forgotten.unregister(this)
+    this.owner.end()
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  [Symbol.dispose](): void {
+    this.return()
+  }
+}
+
+/** A cursor over a range, in key order: a snapshot of the moment of its making, or of the last `reset`. */
+export class RangeCursor<V, K = string> {
+  private readonly begin: () => { reader: RangeReader<V, K>; owner: ReaderOwner }
+  private readonly bytesOf: (key: K | string | Uint8Array) => Uint8Array
+  private reader: RangeReader<V, K>
+  private owner: ReaderOwner
+  private at = -1
+  private closed = false
+
+  /** @internal */
+  constructor(
+    begin: () => { reader: RangeReader<V, K>; owner: ReaderOwner },
+    bytesOf: (key: K | string | Uint8Array) => Uint8Array,
+  ) {
+    this.begin = begin
+    this.bytesOf = bytesOf
+    const { reader, owner } = begin()
+    this.reader = reader
+    this.owner = owner
+    forgotten.register(this, () => owner.end(), this)
+  }
+
+  /** Goes back to before the first record, and to the state of now. */
+  reset(): void {
+    this.check()
+    forgotten.unregister(this)
+    this.owner.end()
+    const { reader, owner } = this.begin()
+    this.reader = reader
+    this.owner = owner
+    forgotten.register(this, () => owner.end(), this)
+    this.at = -1
+  }
+
+  /** Moves to the next record; false behind the last one. */
+  next(): boolean {
+    this.check()
+    const { reader } = this
+    if (this.at + 1 < reader.size) {
+      this.at++
+      return true
+    }
+    if (this.at >= 0 && this.at >= reader.size) return false
+    const found = reader.load()
+    this.at = found ? 0 : Math.max(0, reader.size)
+    return found
+  }
+
+  /** The record that `next` moved to. */
+  readCurrent(): Entry<V, K> {
+    this.check()
+    const { reader, at } = this
+    if (at < 0 || at >= reader.size)
+      throw new InvalidArgumentError(
+        'the cursor is not on a record: call next() first, and read only if it says true',
+      )
+    return { key: reader.keys[at]!, value: reader.values[at]! }
+  }
+
+  /** Goes to just before the first record whose key is not before `key`, in the order of the cursor. */
+  seek(key: K | string | Uint8Array): void {
+    this.check()
+    this.reader.seek(this.bytesOf(key))
+    this.reader.keys = []
+    this.reader.values = []
+    this.at = -1
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    forgotten.unregister(this)
+    this.owner.end()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  private check(): void {
+    if (this.closed)
+      throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
+    this.owner.check()
+  }
+}

@@ -1,0 +1,273 @@
+/** An explicit transaction over a database: synchronous, all or nothing. */
+
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { Access } from '../records/access.ts'
+import { checkedTtl } from '../records/expiry.ts'
+import type { RangeReader } from '../records/range-reader.ts'
+import type { IteratorKind, Ranges } from '../records/ranges.ts'
+import { requireList, type Store } from '../records/store.ts'
+import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
+import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
+import type { RangeIterator } from './range-iterator.ts'
+
+/** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
+export class Savepoint {
+  /** @internal */
+  readonly state: SavepointState
+  /** @internal */
+  readonly owner: TransactionState
+  /** @internal Its number among the transaction's savepoints. */
+  readonly number: number
+
+  /** @internal */
+  constructor(owner: TransactionState, state: SavepointState, number: number) {
+    this.owner = owner
+    this.state = state
+    this.number = number
+  }
+}
+
+/** @internal How a transaction's commit becomes durable: before it returns, or with the others of this turn. */
+export interface DurableCommit {
+  now(): void
+  soon(): Promise<void>
+}
+
+export class Transaction<V = string> {
+  /** @internal */
+  readonly state: TransactionState
+  private readonly store: Store<V>
+  private readonly durable: DurableCommit
+  private readonly readOnly: boolean
+  private readonly access: Access<V>
+  private readonly ranges: Ranges<V>
+  /** The checked ttl of the options of a put, 0 = none. */
+  private readonly ttlOf: (options: PutOptions) => number
+  /** Numbers of the savepoints that still stand, ascending. */
+  private readonly savepoints: number[] = []
+  private nextSavepoint = 1
+
+  /** @internal Use `Database.begin`. */
+  constructor(
+    store: Store<V>,
+    ranges: Ranges<V>,
+    ttlOf: (options: PutOptions) => number,
+    durable: DurableCommit,
+    isolation: IsolationLevel,
+    readOnly: boolean,
+  ) {
+    this.store = store
+    this.ranges = ranges
+    this.ttlOf = ttlOf
+    this.durable = durable
+    this.readOnly = readOnly
+    this.state = store.engine.transactions.begin(true)
+    this.access = new Access(store, this.state, isolation, readOnly)
+  }
+
+  /** Its number: a later transaction has a higher one. */
+  get id(): number {
+    return this.state.id
+  }
+
+  get isolation(): IsolationLevel {
+    return this.access.isolation
+  }
+
+  /** True once it was committed or rolled back. */
+  get ended(): boolean {
+    return this.state.ended
+  }
+
+  /**
+   * The value of a key, changes of this transaction included.
+   * @throws LockConflictError if another open transaction has changed the key's block.
+   */
+  get(key: Key): V | undefined {
+    this.check()
+    return this.access.get(key)
+  }
+
+  getMany(keys: readonly Key[]): (V | undefined)[] {
+    return requireList(keys).map(key => this.get(key))
+  }
+
+  has(key: Key): boolean {
+    this.check()
+    return this.access.has(key)
+  }
+
+  /**
+   * Stores a record. If it throws, the transaction is as it was before and still open.
+   * @throws LockConflictError if another open transaction has read or changed the key's block.
+   */
+  put(key: Key, value: V, options?: PutOptions): void {
+    this.checkWritable()
+    this.access.put(key, value, options === undefined ? 0 : this.ttlOf(options))
+  }
+
+  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  expire(key: Key, ttl: number): boolean {
+    this.checkWritable()
+    return this.access.changeExpiry(key, this.ttlOf({ ttl: checkedTtl(ttl) }))
+  }
+
+  /** Lets a record stay that was to expire; false if there is none that was. */
+  persist(key: Key): boolean {
+    this.checkWritable()
+    return this.access.changeExpiry(key, 0)
+  }
+
+  /** @internal When the record expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */
+  timeOf(key: Key): number | undefined {
+    this.check()
+    return this.access.timeOf(key)
+  }
+
+  /** @internal Stores a record with its exact time of expiry, 0 = never. */
+  putUntil(key: Key, value: V, expiresAt: number): void {
+    this.checkWritable()
+    this.access.putUntil(key, value, expiresAt)
+  }
+
+  /** @internal Gives the record another time of expiry, 0 = never; false if nothing changes. */
+  changeExpiryTime(key: Key, expiresAt: number): boolean {
+    this.checkWritable()
+    return this.access.changeExpiryTime(key, expiresAt)
+  }
+
+  /**
+   * The keys of a range, in order, changes of this transaction included; the range is locked, so that it stays the
+   * same for this transaction. Changes that it makes itself while it iterates may be seen.
+   * @throws LockConflictError if another open transaction has changed a key of the range.
+   */
+  keys(range?: Range | Key): RangeIterator<string, V, string> {
+    this.check()
+    return this.ranges.inside(this.access, range, 'keys', () => this.check())
+  }
+
+  /** The values of a range, as `keys` says. */
+  values(range?: Range | Key): RangeIterator<V, V, string> {
+    this.check()
+    return this.ranges.inside(this.access, range, 'values', () => this.check())
+  }
+
+  /** The records of a range, as `keys` says. */
+  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+    this.check()
+    return this.ranges.inside(this.access, range, 'entries', () => this.check())
+  }
+
+  /** @internal For an asynchronous transaction, which reads on after a wait. */
+  reader(
+    range: Range | Key | undefined,
+    kind: IteratorKind,
+  ): { reader: RangeReader<V, string>; end: () => void } {
+    this.check()
+    return this.ranges.readerInside(this.access, range, kind)
+  }
+
+  /** Number of records in a range, which is locked as for `keys`. */
+  count(range?: Range | Key): number {
+    this.check()
+    return this.ranges.countInside(this.access, range)
+  }
+
+  /** Removes the records of a range. If it throws, none is. */
+  clear(range?: Range | Key): void {
+    this.checkWritable()
+    const { transactions, health } = this.store.engine
+    const before = transactions.savepoint(this.state)
+    try {
+      this.ranges.clearInside(this.access, range)
+    } catch (error) {
+      if (health.failure === undefined && !this.state.ended) transactions.rollbackTo(this.state, before)
+      throw error
+    }
+  }
+
+  /** Removes a record; true if it was there. */
+  delete(key: Key): boolean {
+    this.checkWritable()
+    return this.access.delete(key)
+  }
+
+  savepoint(): Savepoint {
+    this.check()
+    const number = this.nextSavepoint++
+    this.savepoints.push(number)
+    return new Savepoint(this.state, this.store.engine.transactions.savepoint(this.state), number)
+  }
+
+  /** Takes back everything since the savepoint, which stays; later savepoints are gone. */
+  rollbackTo(savepoint: Savepoint): void {
+    this.check()
+    if (!(savepoint instanceof Savepoint) || savepoint.owner !== this.state)
+      throw new InvalidArgumentError('this savepoint does not belong to this transaction')
+    const index = this.savepoints.indexOf(savepoint.number)
+    if (index < 0)
+      throw new InvalidArgumentError(
+        'this savepoint is gone: an earlier one was rolled back to after it was made',
+      )
+    this.savepoints.length = index + 1
+    this.store.engine.transactions.rollbackTo(this.state, savepoint.state)
+  }
+
+  /** Makes all changes permanent, as durable as the database's `durability` says, when it returns. */
+  commit(): void {
+    this.check()
+    if (this.finish()) this.durable.now()
+  }
+
+  /**
+   * Commits: visible at once, durable when the promise resolves. All commits of one turn of the event loop share a
+   * write and an fdatasync.
+   */
+  async commitAsync(): Promise<void> {
+    this.check()
+    if (this.finish()) await this.durable.soon()
+  }
+
+  /** Commits; true if there was something to be made durable. */
+  private finish(): boolean {
+    const wrote = this.state.lastLsn !== 0
+    this.store.engine.transactions.commit(this.state)
+    this.access.end()
+    return wrote
+  }
+
+  /** Takes back everything. */
+  rollback(): void {
+    this.check()
+    this.store.engine.transactions.rollback(this.state)
+    this.access.end()
+  }
+
+  /** Rolls back if the transaction is still open; if that fails, the handle has failed, since nobody can try again. */
+  [Symbol.dispose](): void {
+    const { engine } = this.store
+    if (this.state.ended || engine.closed) return
+    if (engine.health.failure === undefined) this.check()
+    engine.takeBack(this.state)
+    this.access.end()
+  }
+
+  private check(): void {
+    const { engine } = this.store
+    if (this.state.ended)
+      throw new XenonError(
+        'XENON_TRANSACTION_ENDED',
+        'the transaction was committed or rolled back; begin another one',
+      )
+    if (engine.health.attention) engine.attend()
+  }
+
+  private checkWritable(): void {
+    this.check()
+    if (this.readOnly)
+      throw new XenonError(
+        'XENON_READ_ONLY',
+        'the transaction was begun with readOnly; begin one without it to write',
+      )
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * A feed of committed changes, in commit order: what a commit has changed is noted when it happens and handed out when
+ * it is as durable as the database's `durability` says. Nobody watching costs nothing.
+ */
+
+import type { Engine } from '../engine/engine.ts'
+import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
+import type { Store } from '../records/store.ts'
+import { asText } from '../runtime/bytes.ts'
+import { type CommittedRecord, fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import { isWithin } from '../txn/range-locks.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type { Change } from '../types.ts'
+import type { ResolvedRange } from '../values/range.ts'
+
+interface Noted<V> {
+  bytes: Uint8Array
+  commit: number
+  change?: Change<V>
+  /** Why there is no change to show. */
+  failure?: unknown
+}
+
+export class Watching<V> {
+  private readonly engine: Engine
+  private readonly store: Store<V>
+  private readonly binaryKeys: boolean
+  private readonly watchers: Set<Watcher<V>> = new Set()
+  private pending: Noted<V>[] = []
+
+  constructor(store: Store<V>, binaryKeys: boolean) {
+    this.store = store
+    this.engine = store.engine
+    this.binaryKeys = binaryKeys
+  }
+
+  watch(range: ResolvedRange, most: number, signal: AbortSignal | undefined): Watcher<V> {
+    const watcher = new Watcher<V>(range, most, signal, () => {
+      this.watchers.delete(watcher)
+      if (this.watchers.size === 0) this.engine.transactions.observer = undefined
+    })
+    this.watchers.add(watcher)
+    this.engine.transactions.observer = {
+      transaction: state => this.noteTransaction(state),
+      record: () => this.noteRecord(),
+    }
+    return watcher
+  }
+
+  /** What has been noted of commits up to an LSN is durable; returns how many changes are not yet. */
+  publish(through: number = Number.POSITIVE_INFINITY): number {
+    const { pending } = this
+    if (pending.length === 0) return 0
+    const left = pending.findIndex(({ commit }) => commit > through)
+    const noted = left < 0 ? pending : pending.slice(0, left)
+    this.pending = left < 0 ? [] : pending.slice(left)
+    for (const watcher of [...this.watchers])
+      for (const { bytes, change, failure } of noted) {
+        if (!isWithin(bytes, watcher.range)) continue
+        if (change === undefined) watcher.fail(failure)
+        else watcher.add(change)
+      }
+    return this.pending.length
+  }
+
+  /** An autocommit has changed the key in the key buffer. */
+  private noteRecord(): void {
+    const { index, arena } = this.engine
+    this.note(latin1(arena.u8, index.key.at, index.key.length))
+  }
+
+  /** The changes of one transaction come in the order of their keys. */
+  private noteTransaction(state: TransactionState): void {
+    const before = this.engine.view.of(state)
+    const names = before.inOrder().flat()
+    for (const name of names.sort()) this.note(name, before.get(name) === undefined)
+  }
+
+  private note(name: string, wasAbsent: boolean = false): void {
+    const bytes = fromLatin1(name)
+    const record = this.store.recordNow(name)
+    if (record === undefined && wasAbsent) return
+    const key = (this.binaryKeys ? bytes : asText(bytes).utf8Slice(0, bytes.length)) as string
+    const commit = this.engine.log.endLsn
+    let value: V | undefined
+    try {
+      value = record === undefined ? undefined : this.decode(record)
+    } catch (error) {
+      // The commit stands all the same: whoever watches this key learns that it cannot be shown.
+      this.pending.push({ bytes, commit, failure: error })
+      return
+    }
+    const change: Change<V> =
+      record === undefined || value === undefined
+        ? { type: 'delete', key, commit }
+        : { type: 'put', key, value, commit }
+    this.pending.push({ bytes, commit, change })
+  }
+
+  /** The caller's code must not come back into a database that is about to end a commit. */
+  private decode(record: CommittedRecord): V | undefined {
+    const { store } = this
+    if (store.decodesAlone) return store.decodeCommitted(record)
+    const { health } = this.engine
+    health.busy = true
+    health.attention = true
+    try {
+      return store.decodeCommitted(record)
+    } finally {
+      health.busy = false
+    }
+  }
+
+  /** The database closes. */
+  end(): void {
+    this.publish()
+    for (const watcher of [...this.watchers]) watcher.end()
+  }
+}
+
+/** An async iterator of changes; leaving a `for await`, `return()` or the signal ends it. */
+export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
+  readonly range: ResolvedRange
+  private readonly most: number
+  private readonly signal: AbortSignal | undefined
+  private readonly leave: () => void
+  private changes: Change<V>[] = []
+  private at = 0
+  private failure: unknown
+  private ended = false
+  private waiting: {
+    resolve: (result: IteratorResult<Change<V>, undefined>) => void
+    reject: (error: unknown) => void
+  }[] = []
+
+  private readonly onAbort = (): void => this.fail(this.signal!.reason)
+
+  /** @internal Use `Database.watch`. */
+  constructor(range: ResolvedRange, most: number, signal: AbortSignal | undefined, leave: () => void) {
+    this.range = range
+    this.most = most
+    this.signal = signal
+    this.leave = leave
+    signal?.addEventListener('abort', this.onAbort, { once: true })
+  }
+
+  next(): Promise<IteratorResult<Change<V>, undefined>> {
+    if (this.at < this.changes.length) {
+      const value = this.changes[this.at++]!
+      if (this.at === this.changes.length) {
+        this.changes = []
+        this.at = 0
+      }
+      return Promise.resolve({ done: false, value })
+    }
+    if (this.failure !== undefined) {
+      const error = this.failure
+      this.failure = undefined
+      return Promise.reject(error)
+    }
+    if (this.ended) return Promise.resolve({ done: true, value: undefined })
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }))
+  }
+
+  return(): Promise<IteratorResult<Change<V>, undefined>> {
+    this.changes = []
+    this.at = 0
+    this.end()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** @internal */
+  add(change: Change<V>): void {
+    if (this.ended) return
+    const waiting = this.waiting.shift()
+    if (waiting !== undefined) waiting.resolve({ done: false, value: change })
+    else if (this.changes.length - this.at < this.most) this.changes.push(change)
+    else
+      this.fail(
+        new XenonError(
+          'XENON_WATCH_OVERFLOW',
+          `more than ${this.most} changes wait to be read, so that the watch has ended; read faster, or raise its buffer`,
+        ),
+      )
+  }
+
+  /** @internal */
+  end(): void {
+    if (this.ended) return
+    this.ended = true
+    this.signal?.removeEventListener('abort', this.onAbort)
+    this.leave()
+    for (const { resolve } of this.waiting.splice(0)) resolve({ done: true, value: undefined })
+  }
+
+  /** @internal */
+  fail(error: unknown): void {
+    if (this.ended) return
+    const waiting = this.waiting.shift()
+    if (waiting !== undefined) waiting.reject(error)
+    else this.failure = error
+    this.end()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+/** @throws InvalidArgumentError unless it is a whole number of changes. */
+export const checkedBuffer = (buffer: unknown): number => {
+  if (typeof buffer !== 'number' || !Number.isSafeInteger(buffer) || buffer < 1)
+    throw new InvalidArgumentError(`buffer must be a whole number of changes, not ${shown(buffer)}`)
+  return buffer
+}

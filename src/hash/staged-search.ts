@@ -1,0 +1,117 @@
+/**
+ * Looks for the records of many keys in stages that each go over all keys: directories, slots, records. A search alone
+ * waits for memory at every step; a stage asks for the lines of many keys before it needs the first of them. Looks at
+ * blocks in the pool alone.
+ */
+import type { BufferPool } from '../buffer/pool.ts'
+import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
+import { AT_COUNT, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import type { Arena } from '../runtime/bytes.ts'
+import type { KeyHash } from './key.ts'
+
+/** Bytes of a cache line. */
+export const LINE_BYTES = 64
+
+export class StagedSearch {
+  /** Positions of the first record with the tag of each key, 0 where there is none in the head block of its bucket. */
+  readonly records: Int32Array
+  readonly roots: Int32Array
+  readonly positions: Uint32Array
+  readonly tags: Int32Array
+  /** Positions of the head blocks of the buckets, 0 where one is not in the pool. */
+  private readonly bases: Int32Array
+  private readonly pool: BufferPool
+  private readonly arena: Arena
+  private readonly capacity: number
+  /** Keeps the engine from leaving out loads whose result nobody uses. */
+  sink = 0
+
+  constructor(pool: BufferPool, most: number) {
+    this.pool = pool
+    this.arena = pool.arena
+    this.capacity = directoryCapacity(pool.blockSize)
+    this.records = new Int32Array(most)
+    this.roots = new Int32Array(most)
+    this.positions = new Uint32Array(most)
+    this.tags = new Int32Array(most)
+    this.bases = new Int32Array(most)
+  }
+
+  /** Key `i` is the one that was hashed last. */
+  set(i: number, hash: KeyHash): void {
+    this.roots[i] = hash.root
+    this.positions[i] = hash.position
+    this.tags[i] = hash.tag
+  }
+
+  /** Fills `records` for the first `count` keys, and asks for their lines, or for those where one would be put. */
+  run(count: number): void {
+    this.findBuckets(count)
+    this.touchSlots(count)
+    this.findSlots(count)
+    this.touchRecords(count)
+  }
+
+  private findBuckets(count: number): void {
+    const { pool, arena, capacity, positions, roots, bases } = this
+    const { u8 } = arena
+    for (let i = 0; i < count; i++) {
+      let base = pool.peek(roots[i]!)
+      if (base !== 0 && u8[base + AT_KIND] === BlockKind.directory) {
+        // Below a directory of level 0 lies a bucket: looking whether that is so would wait for its memory.
+        for (let level = u8[base + AT_LEVEL]!; level >= 0 && base !== 0; level--)
+          base = pool.peek(childOf(arena, base, capacity, findEntry(arena, base, positions[i]!)))
+      }
+      bases[i] = base
+    }
+  }
+
+  private touchSlots(count: number): void {
+    const { bases } = this
+    const { u32 } = this.arena
+    let sum = 0
+    for (let i = 0; i < count; i++) {
+      const word = (bases[i]! + HEADER_BYTES) >>> 2
+      sum = (sum + u32[word - 1]! + u32[word + 15]! + u32[word + 31]!) | 0
+    }
+    this.sink = sum
+  }
+
+  private findSlots(count: number): void {
+    const { bases, tags, records, arena } = this
+    const { u8, u16, u32 } = arena
+    for (let i = 0; i < count; i++) {
+      const base = bases[i]!
+      const tag = tags[i]!
+      const first = (base + HEADER_BYTES) >>> 2
+      const isBucket = base !== 0 && u8[base + AT_KIND] === BlockKind.bucket
+      const end = isBucket ? first + u16[(base + AT_COUNT) >>> 1]! : first
+      let record = 0
+      for (let w = first; w < end; w++) {
+        const word = u32[w]!
+        if (word >>> 16 === tag) {
+          record = base + (word & 0xffff)
+          break
+        }
+      }
+      records[i] = record
+    }
+  }
+
+  /** A record of the usual size lies in three lines; a new one goes in front of the others. */
+  private touchRecords(count: number): void {
+    const { records, bases, arena, pool } = this
+    const { u8, u16 } = arena
+    let sum = 0
+    for (let i = 0; i < count; i++) {
+      let at = records[i]!
+      if (at === 0) {
+        const base = bases[i]!
+        if (base === 0) continue
+        at = base + pool.blockSize - u16[(base + AT_RECORD_BYTES) >>> 1]! - 2 * LINE_BYTES
+      }
+      sum = (sum + u8[at]! + u8[at + LINE_BYTES]! + u8[at + 2 * LINE_BYTES]!) | 0
+    }
+    this.sink = sum
+  }
+}

@@ -1,0 +1,82 @@
+/** Gathers the counters of the layers. */
+
+import type { Engine } from '../engine/engine.ts'
+import { toHex } from '../runtime/bytes.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Durability, Stats } from '../types.ts'
+
+export const collectStats = (
+  engine: Engine,
+  storage: Storage,
+  directory: string,
+  durability: Durability,
+): Stats => {
+  const { room } = engine
+  const { metadata, file, pool, log, transactions, checkpointer, structure, index, free } = engine
+  return {
+    directory,
+    uuid: toHex(metadata.identity.uuid),
+    blockSize: metadata.identity.blockSize,
+    durability,
+    ordered: metadata.ordered,
+    records: metadata.records,
+    blocks: { total: metadata.blocks, free: metadata.freeBlocks },
+    dataBytes: file.file.size(),
+    dataBytesAllocated: storage.allocatedBytes(file.file.path),
+    logBytes: log.segments.bytes + pool.images.bytes,
+    logBytesInUse: Math.max(0, log.endLsn - metadata.redoLsn),
+    logSegments: log.segments.count,
+    cache: {
+      frames: pool.frames,
+      framesUsed: pool.framesUsed,
+      dirty: pool.dirtyFrames,
+      bytes: pool.framesUsed * pool.blockSize,
+      accesses: pool.accesses,
+      hits: pool.accesses - pool.misses,
+      misses: pool.misses,
+      evictions: pool.evictions,
+      blockReads: file.blockReads,
+      blockWrites: file.blockWrites,
+    },
+    log: {
+      records: log.records,
+      bytes: log.bytes,
+      groups: log.groups,
+      fsyncs: log.segments.fsyncs + pool.images.fsyncs,
+      images: pool.images.count,
+    },
+    fsyncs: log.segments.fsyncs + pool.images.fsyncs + file.fsyncs,
+    disk: {
+      free: storage.freeBytes?.(directory),
+      full: room.tight,
+      reserve: room.reserve.bytes,
+      refused: room.refused,
+    },
+    transactions: {
+      open: transactions.open.size,
+      commits: transactions.commits,
+      rollbacks: transactions.rollbacks,
+      lockConflicts: transactions.locks.conflicts,
+      lockWaits: transactions.waits.count,
+      deadlocks: transactions.waits.deadlocks,
+      lockTimeouts: transactions.waits.timeouts,
+    },
+    snapshots: {
+      open: pool.versions.snapshots,
+      copies: pool.versions.copies,
+      bytes: pool.versions.bytes,
+      lost: pool.versions.lost,
+    },
+    expired: engine.expired,
+    checkpoints: checkpointer.count,
+    index: {
+      splits: structure.splits,
+      redistributions: structure.redistributions,
+      merges: structure.merges,
+      compactions: index.compactions,
+      slotsReused: index.slotsReused,
+      blocksReused: free.reused,
+    },
+    recovery: engine.recovery,
+  }
+}

@@ -1,0 +1,122 @@
+/** The part of `verify` that walks a tree: nodes in order, every key that of a record, as many keys as records. */
+
+import type { Engine } from '../../engine/engine.ts'
+import { XenonError } from '../../errors.ts'
+import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from '../../pager/bucket.ts'
+import { AT_KIND, BlockKind, kindName } from '../../pager/layout.ts'
+import { nodeChild, nodeCount, nodeKey, nodeLevel, nodeProblem } from '../../pager/node.ts'
+import { compareBytes } from '../../runtime/bytes.ts'
+
+/** A check that pauses now and then, so that others have their turn. */
+export type Walk = Generator<undefined, void, void>
+
+/** What the walk tells the check that runs it. */
+export interface TreeWalk {
+  /** A node is about to be looked at; false if it cannot be followed. */
+  reach(block: number, from: number): boolean
+  /** Position of a block in the arena, or -1 after reporting why it cannot be read. */
+  read(block: number): number
+  problem(block: number, sentence: string): void
+}
+
+export class TreeCheck {
+  keys = 0
+  private readonly engine: Engine
+  private readonly walk: TreeWalk
+  private readonly name: string
+  private readonly isExpiry: boolean
+  /** Whether each key must be that of a record. */
+  private readonly bound: boolean
+  /** Room for a key. */
+  private readonly key: Uint8Array = new Uint8Array(2048)
+
+  constructor(engine: Engine, walk: TreeWalk, isExpiry: boolean, bound: boolean) {
+    this.engine = engine
+    this.walk = walk
+    this.isExpiry = isExpiry
+    this.bound = bound
+    this.name = isExpiry ? 'tree over times of expiry' : 'ordered index'
+  }
+
+  check(root: number): Walk {
+    return this.node(root, root, -1, undefined, undefined)
+  }
+
+  private *node(
+    block: number,
+    from: number,
+    level: number,
+    low: Uint8Array | undefined,
+    high: Uint8Array | undefined,
+  ): Walk {
+    const { pool } = this.engine
+    const { arena, blockSize } = pool
+    if (!this.walk.reach(block, from)) return
+    const base = this.walk.read(block)
+    if (base < 0) return
+    const kind = arena.u8[base + AT_KIND]!
+    if (kind !== BlockKind.leaf && kind !== BlockKind.inner) {
+      this.walk.problem(block, `expected a node of the ${this.name}, found a ${kindName(kind)}`)
+      return
+    }
+    const problem = nodeProblem(arena, base, blockSize)
+    if (problem !== undefined) {
+      this.walk.problem(block, problem)
+      return
+    }
+    if (level >= 0 && nodeLevel(arena, base) !== level)
+      this.walk.problem(block, `a tree node of level ${nodeLevel(arena, base)}, expected level ${level}`)
+    const isInner = kind === BlockKind.inner
+    // Copied, since reading the children or the records may evict this block.
+    const { key } = this
+    const entries = Array.from({ length: nodeCount(arena, base) }, (_, index) => {
+      const length = nodeKey(arena, base, blockSize, index, key, 0)
+      return { key: key.slice(0, length), child: isInner ? nodeChild(arena, base, index) : 0 }
+    })
+    const nodeOwnLevel = nodeLevel(arena, base)
+    const first = isInner ? entries[1] : entries[0]
+    const last = entries[entries.length - 1]
+    if (low !== undefined && first !== undefined && compareBytes(first.key, low) < 0)
+      this.walk.problem(block, `the ${this.name} holds the key ${shown(first.key)} left of its place`)
+    if (
+      high !== undefined &&
+      last !== undefined &&
+      (!isInner || entries.length > 1) &&
+      compareBytes(last.key, high) >= 0
+    )
+      this.walk.problem(block, `the ${this.name} holds the key ${shown(last.key)} right of its place`)
+    if (!isInner) {
+      this.keys += entries.length
+      if (this.bound) for (const { key } of entries) this.checkKey(block, key)
+      yield
+      return
+    }
+    for (const [i, { key, child }] of entries.entries())
+      yield* this.node(child, block, nodeOwnLevel - 1, i === 0 ? low : key, entries[i + 1]?.key ?? high)
+  }
+
+  private checkKey(block: number, key: Uint8Array): void {
+    const { index, arena } = this.engine
+    const own = this.isExpiry ? key.subarray(EXPIRY_BYTES) : key
+    try {
+      index.key.set(own)
+      const record = index.find()
+      if (record === 0)
+        this.walk.problem(block, `the ${this.name} holds the key ${shown(own)}, which has no record`)
+      else if (
+        this.isExpiry &&
+        ((recordFlags(arena, record) & RecordFlag.expires) === 0 ||
+          readTime(arena.u8, index.fieldOf(record)) !== readTime(key, 0))
+      )
+        this.walk.problem(
+          block,
+          `the ${this.name} holds another time for the key ${shown(own)} than its record`,
+        )
+    } catch (error) {
+      // The bucket is damaged, which is reported where it is met.
+      if (!(error instanceof XenonError)) throw error
+    }
+  }
+}
+
+const shown = (key: Uint8Array): string => JSON.stringify(new TextDecoder().decode(key.subarray(0, 40)))

@@ -1,0 +1,243 @@
+/**
+ * Records for somebody who decides himself when what he has written becomes durable: the server, which makes the
+ * writes of all clients durable at once before it answers any of them. Times of expiry are exact (milliseconds since
+ * 1970, 0 = never).
+ */
+
+import { InvalidArgumentError } from '../errors.ts'
+import { BucketScan } from '../hash/scan.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
+import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type { Key } from '../types.ts'
+import { copyBytes } from '../values/encoding.ts'
+import { resolveRange } from '../values/range.ts'
+import { countPast } from './counts.ts'
+import { expiryTime } from './expiry.ts'
+import type { Ranges } from './ranges.ts'
+import type { Store } from './store.ts'
+
+export interface RecordsOwner {
+  readonly binaryKeys: boolean
+  check(): void
+  checkWritable(): void
+  /** Undefined if it is done. */
+  makeDurable(): Promise<void> | undefined
+  /** Something expires at this time. */
+  expires(time: number): void
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+export class Records<V> {
+  /** Where the value lies that `find` has found: the caller takes it before it does anything else, and lets it go. */
+  bytes: Uint8Array = NO_BYTES
+  at = 0
+  private readonly store: Store<V>
+  private readonly ranges: Ranges<V>
+  private readonly owner: RecordsOwner
+  /** The transaction around several operations. */
+  private state: TransactionState | undefined
+
+  constructor(store: Store<V>, ranges: Ranges<V>, owner: RecordsOwner) {
+    this.store = store
+    this.ranges = ranges
+    this.owner = owner
+  }
+
+  /** Neither a large value nor an arena that has been left for a larger one is kept until the next `find`. */
+  letGo(): void {
+    this.bytes = NO_BYTES
+  }
+
+  now(): number {
+    return this.store.engine.now()
+  }
+
+  /** Keys and values are given out as bytes. */
+  get isBinary(): boolean {
+    return this.owner.binaryKeys && this.store.decodesAlone && !this.store.asTexts
+  }
+
+  get ordered(): boolean {
+    return this.store.engine.metadata.ordered
+  }
+
+  /** Looks for the key that lies at [start, end) of `source`: length of its value, or -1; `bytes` and `at` say where. */
+  find(source: Uint8Array, start: number, end: number): number {
+    this.owner.check()
+    const { store } = this
+    const { index, transactions, arena } = store.engine
+    index.key.setPart(source, start, end)
+    const record = index.find()
+    let value: Uint8Array | undefined
+    const before = transactions.locks.exclusive === 0 ? null : store.committedBefore()
+    if (before === null) {
+      if (record === 0) return -1
+      const flags = recordFlags(arena, record)
+      const field = index.fieldOf(record)
+      const length = recordFieldLength(arena, record)
+      if (flags === 0) {
+        this.bytes = arena.u8
+        this.at = field
+        return length
+      }
+      value = store.bytesOf(arena, flags, field, length)
+    } else if (before !== undefined) value = store.committedBytes(before)
+    if (value === undefined) return -1
+    this.bytes = value
+    this.at = 0
+    return value.length
+  }
+
+  get(key: Key): V | undefined {
+    this.owner.check()
+    return this.store.get(key)
+  }
+
+  has(key: Key): boolean {
+    this.owner.check()
+    return this.store.has(key)
+  }
+
+  /** When the record expires; undefined if there is none. */
+  timeOf(key: Key): number | undefined {
+    this.owner.check()
+    return this.store.timeOf(key)
+  }
+
+  put(key: Key, value: V, expiresAt: number): void {
+    this.owner.checkWritable()
+    const time = this.timeFor(expiresAt)
+    if (this.state === undefined) this.store.putUntil(key, value, time)
+    else this.store.putUntilIn(this.state, key, value, time)
+  }
+
+  delete(key: Key): boolean {
+    this.owner.checkWritable()
+    return this.state === undefined ? this.store.delete(key).found : this.store.deleteIn(this.state, key)
+  }
+
+  changeExpiry(key: Key, expiresAt: number): boolean {
+    this.owner.checkWritable()
+    const time = this.timeFor(expiresAt)
+    return this.together(state => this.store.changeExpiryTime(state, key, time))
+  }
+
+  private timeFor(expiresAt: number): number {
+    if (expiresAt === 0) return 0
+    this.owner.expires(expiresAt)
+    return expiryTime(0, expiresAt)
+  }
+
+  /** Runs `work` as one transaction, or as a part of it, all or nothing too, if there is one already. */
+  together<T>(work: (state: TransactionState) => T): T {
+    if (this.state !== undefined) return this.inside(this.state, work)
+    let result: T | undefined
+    this.owner.check()
+    try {
+      this.store.implicitly(state => {
+        this.state = state
+        result = work(state)
+      })
+    } finally {
+      this.state = undefined
+    }
+    return result as T
+  }
+
+  private inside<T>(state: TransactionState, work: (state: TransactionState) => T): T {
+    const { transactions, health } = this.store.engine
+    const before = transactions.savepoint(state)
+    try {
+      return work(state)
+    } catch (error) {
+      if (health.failure === undefined) transactions.rollbackTo(state, before)
+      throw error
+    }
+  }
+
+  /** Number of records that have not expired. */
+  count(): number {
+    this.owner.check()
+    const { store, state } = this
+    const view = store.beginView(state)
+    try {
+      return store.engine.metadata.records + (state?.records ?? 0) - countPast(store, view)
+    } finally {
+      store.endView(view)
+    }
+  }
+
+  /** Removes everything. */
+  clear(): void {
+    this.owner.checkWritable()
+    this.together(state => {
+      if (this.ordered) {
+        this.ranges.clear(state, resolveRange(undefined))
+        return
+      }
+      for (let place = 0; ; ) {
+        const { keys, next } = this.scan(place, 1)
+        for (const key of keys) this.store.deleteIn(state, key)
+        if (next === 0) return
+        place = next
+      }
+    })
+  }
+
+  /**
+   * Keys from a place on that an earlier call gave as `next` (0: from the beginning, 0 again: that was the end), at
+   * least `least` of them if there are so many. A key that stays is met exactly once.
+   */
+  scan(place: number, least: number): { keys: Uint8Array[]; next: number } {
+    this.owner.check()
+    const { store } = this
+    const { pool, metadata, file } = store.engine
+    if (!(Number.isSafeInteger(place) && place >= 0)) throw new InvalidArgumentError('not a place of a scan')
+    const scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+    scan.goOnFrom(place)
+    const keys: Uint8Array[] = []
+    while (keys.length < least && scan.advance()) for (const key of this.keysOf(scan)) keys.push(key)
+    return { keys, next: scan.next }
+  }
+
+  private keysOf(scan: BucketScan): Uint8Array[] {
+    const { store } = this
+    const { transactions, view, changedPlaces } = store.engine
+    const { copy } = scan
+    const keys = scan.records.map(record => {
+      const start = record + RECORD_HEADER_BYTES
+      return copyBytes(copy.u8, start, start + recordKeyLength(copy, record))
+    })
+    // What an open transaction has deleted is still there for others.
+    const owner = transactions.locks.exclusive === 0 ? 0 : transactions.locks.exclusiveOwner(scan.bucket)
+    const state = owner === 0 ? undefined : transactions.open.get(owner)
+    if (state !== undefined) {
+      const present = new Set(keys.map(key => latin1(key, 0, key.length)))
+      const changed = view.of(state)
+      for (const name of scan.changedBy(changed, changedPlaces))
+        if (changed.get(name) !== undefined && !present.has(name)) keys.push(fromLatin1(name))
+    }
+    return keys.filter(key => store.has(key))
+  }
+
+  /** Some key, or undefined if there is none. */
+  random(): Uint8Array | undefined {
+    const roots = 101
+    const start = Math.floor(Math.random() * roots * 4294967296)
+    for (const from of [start, 0]) {
+      const { keys } = this.scan(from, 1)
+      if (keys.length > 0) return keys[Math.floor(Math.random() * keys.length)]
+    }
+    return undefined
+  }
+
+  /**
+   * Makes everything that was committed as durable as the database's `durability` says: undefined if it is when this
+   * returns, else a promise, while others go on.
+   */
+  settle(): Promise<void> | undefined {
+    return this.owner.makeDurable()
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Records that expire: the time in front of the value, and the tree over times of expiry. That holds time (big-endian)
+ * and key of every such record, so that the sweep reads only what it removes, and counts need not look at records.
+ */
+
+import type { Engine } from '../engine/engine.ts'
+import { InvalidArgumentError, shown } from '../errors.ts'
+import { EXPIRY_BYTES, readTime, writeTime } from '../pager/bucket.ts'
+import type { Bound, Bounds } from '../runtime/bytes.ts'
+import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
+import { latin1 } from '../txn/changed-keys.ts'
+
+const MAX_TIME = 2 ** 48 - 1
+
+/** Milliseconds of a `ttl` option, checked. */
+export const checkedTtl = (ttl: unknown): number => {
+  if (typeof ttl !== 'number' || !(ttl > 0))
+    throw new InvalidArgumentError(`ttl must be a positive number of milliseconds, not ${shown(ttl)}`)
+  return ttl
+}
+
+/** The time when a record with this ttl expires. `Infinity` becomes the last time there is. */
+export const expiryTime = (now: number, ttl: number): number => Math.min(MAX_TIME, Math.ceil(now + ttl))
+
+/** The end of the times that have passed, as a bound of the tree. */
+export const passed = (now: number): Bound => {
+  const key = new Uint8Array(EXPIRY_BYTES)
+  writeTime(key, 0, Math.min(MAX_TIME, Math.floor(now) + 1))
+  return { key, inclusive: false }
+}
+
+/** Number of records whose time has passed; from `enough` on it may be more. */
+export const countPassed = (engine: Engine, enough: number = Number.POSITIVE_INFINITY): number => {
+  const { pool, expiry, scanRoom } = engine
+  const bounds = { lower: undefined, upper: passed(engine.now()) }
+  return countBetween(pool, expiry, scanRoom.boundAt, bounds, enough)
+}
+
+/**
+ * Of the records whose time has passed, how many lie in a range (and pass `isMeant`, which takes their key as Latin-1
+ * text).
+ */
+export const passedWithin = (engine: Engine, range: Bounds, isMeant?: (name: string) => boolean): number => {
+  const { pool, expiry, scanRoom, arena } = engine
+  const { u8 } = arena
+  const bounds = { lower: undefined, upper: passed(engine.now()) }
+  const scan = new TreeScan(pool, expiry, scanRoom, bounds, false)
+  let count = 0
+  while (!scan.done) {
+    scan.step(SCAN_KEYS)
+    for (let i = 0; i < scan.count; i++) {
+      const at = scan.at[i]! + EXPIRY_BYTES
+      const length = scan.length[i]! - EXPIRY_BYTES
+      if (liesWithin(u8, at, length, range) && (isMeant === undefined || isMeant(latin1(u8, at, length))))
+        count++
+    }
+  }
+  return count
+}
+
+const liesWithin = (u8: Uint8Array, at: number, length: number, { lower, upper }: Bounds): boolean => {
+  const low = lower === undefined ? 1 : compareAt(u8, at, length, lower.key)
+  if (low < 0 || (low === 0 && !lower!.inclusive)) return false
+  const high = upper === undefined ? -1 : compareAt(u8, at, length, upper.key)
+  return high < 0 || (high === 0 && upper!.inclusive)
+}
+
+const compareAt = (u8: Uint8Array, at: number, length: number, other: Uint8Array): number => {
+  const shared = Math.min(length, other.length)
+  for (let i = 0; i < shared; i++) if (u8[at + i] !== other[i]) return u8[at + i]! - other[i]!
+  return length - other.length
+}
+
+/** The first time in the tree (of those after `now`, if that is given), or Infinity. */
+export const nextExpiry = (engine: Engine, now?: number): number => {
+  const { pool, expiry, arena } = engine
+  const lower = now === undefined ? undefined : { key: passed(now).key, inclusive: true }
+  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower, upper: undefined }, false)
+  while (!scan.done) {
+    scan.step(1)
+    if (scan.count > 0) return readTime(arena.u8, scan.at[0]!)
+  }
+  return Number.POSITIVE_INFINITY
+}

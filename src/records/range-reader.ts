@@ -1,0 +1,428 @@
+/**
+ * Reads the records of a range in key order, some at a time: their keys from the ordered index, their values from the
+ * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
+ */
+
+import { CorruptionError, DecodeError, LockConflictError, XenonError } from '../errors.ts'
+import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
+import { compareBytes } from '../runtime/bytes.ts'
+import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
+import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import { copyBytes } from '../values/encoding.ts'
+import type { ResolvedRange } from '../values/range.ts'
+import { BeforeKeys } from './before.ts'
+import { ExpiredKeys } from './expired-keys.ts'
+import { nextExpiry } from './expiry.ts'
+import type { Store, View } from './store.ts'
+
+/** Records read ahead at first, and at most. */
+const FIRST_CHUNK = 16
+const LARGEST_CHUNK = 512
+/** So many records are looked at for their time before all keys that have expired are read from the tree over times. */
+const LOOKED_AT = 128
+/** Fewer, if nothing was found in their place: more of that kind is likely to come. */
+const IN_VAIN = 31
+
+/** Of the keys of a step: 0 it has not expired, 1 it has. */
+const isPast = new Uint8Array(SCAN_KEYS)
+const UNKNOWN = 2
+
+export interface Wanted {
+  readonly keys: boolean
+  readonly values: boolean
+  readonly binaryKeys: boolean
+}
+
+export class RangeReader<V, K> {
+  /** What the last `load` has read. */
+  keys: K[] = []
+  values: V[] = []
+  private readonly store: Store<V>
+  private readonly range: ResolvedRange
+  private readonly wanted: Wanted
+  private readonly view: View | undefined
+  private readonly state: TransactionState | undefined
+  private readonly scan: TreeScan
+  /** Keys of `view.before` in the range that were not passed yet, in scan order. */
+  private before: BeforeKeys
+  private chunk: number
+  private left: number
+  /** The value that could not be decoded, behind what was given last. */
+  private failure: DecodeError | undefined
+  /** Keys that were read in vain since one was given. */
+  private skipped = 0
+  /** In a scan of keys alone: the first time of expiry in the state that is read. */
+  private firstExpiry: number | undefined
+  /** Keys whose records were looked at for their time. */
+  private lookedAt = 0
+
+  /** With a `view`, reads that snapshot; with a `state`, what that transaction sees. */
+  constructor(
+    store: Store<V>,
+    range: ResolvedRange,
+    wanted: Wanted,
+    view: View | undefined,
+    state: TransactionState | undefined,
+  ) {
+    this.store = store
+    this.range = range
+    this.wanted = wanted
+    this.view = view
+    this.state = state
+    this.left = range.isEmpty ? 0 : range.limit
+    this.chunk = firstChunk(range)
+    const { pool, ordered, scanRoom } = store.engine
+    this.scan = new TreeScan(pool, ordered, scanRoom, range, range.reverse)
+    this.before = this.beforeKeys()
+  }
+
+  get done(): boolean {
+    if (this.failure !== undefined) return false
+    return this.left === 0 || (this.scan.done && this.before.name === undefined)
+  }
+
+  /** Goes to the first key of the range that is not before `key` in scan order. */
+  seek(key: Uint8Array): void {
+    const { range, scan } = this
+    const start = range.reverse ? range.upper : range.lower
+    const end = range.reverse ? range.lower : range.upper
+    const sign = range.reverse ? -1 : 1
+    const isBeforeStart = start !== undefined && sign * compareBytes(key, start.key) <= 0
+    const order = end === undefined ? -1 : sign * compareBytes(key, end.key)
+    this.failure = undefined
+    scan.restart(isBeforeStart ? start : { key, inclusive: true })
+    if (order > 0 || (order === 0 && !end!.inclusive)) scan.done = true
+    this.left = range.isEmpty ? 0 : range.limit
+    this.chunk = firstChunk(range)
+    this.before = this.beforeKeys()
+    this.before.seek(latin1(key))
+  }
+
+  /** True when all of it may be read at once. */
+  get isShort(): boolean {
+    return this.range.limit <= LARGEST_CHUNK
+  }
+
+  /** Reads all that is left. */
+  loadAll(): void {
+    while (!this.done) this.loadOn(Number.POSITIVE_INFINITY)
+  }
+
+  /** Reads on; false when there is nothing more. */
+  load(most: number = Number.POSITIVE_INFINITY): boolean {
+    this.keys = []
+    this.values = []
+    if (this.failure !== undefined) throw this.failure
+    while (!this.done && this.size === 0) {
+      try {
+        this.loadOn(most)
+      } catch (error) {
+        // What was read before the lock is given first; whoever reads on meets the lock again.
+        if (this.size > 0 && error instanceof LockConflictError) continue
+        this.keepBefore(error)
+      }
+    }
+    return this.size > 0
+  }
+
+  /** What was read before a value that is none is given first, then the error; there is no way on from there. */
+  private keepBefore(error: unknown): void {
+    if (!(error instanceof DecodeError)) throw error
+    const { wanted, keys, values } = this
+    if (wanted.keys && wanted.values) keys.length = values.length
+    this.failure = error
+    if (this.size === 0) throw error
+  }
+
+  private loadOn(most: number): void {
+    const { view, store } = this
+    const { health } = store.engine
+    // Where so many had expired, more of them are likely to come.
+    const count = Math.min(this.chunk, this.left + this.skipped, most)
+    // A codec that came back into the database would overwrite the keys that were found.
+    health.busy = true
+    health.attention = true
+    try {
+      if (view === undefined) this.readLive(count)
+      else store.asOf(view, () => this.read(count))
+    } finally {
+      health.busy = false
+    }
+    this.chunk = Math.min(LARGEST_CHUNK, 2 * this.chunk)
+  }
+
+  /** A range that is not locked as a whole may have changed since the last step. */
+  private readLive(count: number): void {
+    const { store, state, range } = this
+    if (state?.locksRanges === false) store.engine.transactions.beforeRangeRead(state, range)
+    this.read(count)
+  }
+
+  get size(): number {
+    return this.wanted.keys ? this.keys.length : this.values.length
+  }
+
+  /** For a transaction that waits when it meets a lock: goes on after what was read; false if that was all. */
+  loadMore(): boolean {
+    if (this.done) return false
+    this.loadOn(Number.POSITIVE_INFINITY)
+    return true
+  }
+
+  /** Forgets what was read. */
+  drop(): void {
+    this.keys = []
+    this.values = []
+  }
+
+  private read(most: number): void {
+    const { left } = this
+    this.readOn(most)
+    this.skipped = this.left < left ? 0 : this.skipped + this.scan.count
+  }
+
+  private readOn(most: number): void {
+    const { scan, wanted, before, state } = this
+    const mayExpire = !wanted.values && state === undefined && this.mayExpire
+    const expired = mayExpire ? this.expiredKeys() : undefined
+    expired?.skip(this.store.engine, scan, this.range.reverse)
+    scan.step(most)
+    let { count } = scan
+    if (mayExpire)
+      count = expired?.tooMany === false ? this.dropExpired(count, expired) : this.dropByRecord(count)
+    if (!wanted.values && this.readKeys(count)) return
+    const inStages = wanted.values && state === undefined && before.name === undefined
+    if (inStages && this.store.decodesAlone && this.readMany(count)) return
+    for (let i = 0; i < count && this.left > 0; i++) {
+      if (before.name !== undefined && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
+      if (state === undefined) this.take(scan.at[i]!, scan.length[i]!)
+      else this.takeOrStay(scan.at[i]!, scan.length[i]!)
+    }
+    if (scan.done) while (before.name !== undefined && this.left > 0) this.takeBefore()
+  }
+
+  /** Without their records, keys do not show whether they have expired. */
+  private get mayExpire(): boolean {
+    const { engine } = this.store
+    this.firstExpiry ??= nextExpiry(engine)
+    return this.firstExpiry <= engine.now()
+  }
+
+  /**
+   * What has expired, once so many records were looked at that it is worth while; undefined as long as the records
+   * themselves are to be looked at.
+   */
+  private expiredKeys(): ExpiredKeys | undefined {
+    if (this.lookedAt < LOOKED_AT && this.skipped < IN_VAIN) return undefined
+    this.lookedAt = LOOKED_AT
+    return ExpiredKeys.of(this.store.engine, this.view!.handle.lsn)
+  }
+
+  private dropExpired(count: number, expired: ExpiredKeys): number {
+    const { at, length } = this.scan
+    const { u8 } = this.store.engine.arena
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      if (expired.has(u8, at[i]!, length[i]!)) continue
+      at[kept] = at[i]!
+      length[kept++] = length[i]!
+    }
+    return kept
+  }
+
+  private dropByRecord(count: number): number {
+    const { store, scan } = this
+    const { findMany, index } = store.engine
+    const { at, length } = scan
+    this.lookedAt += count
+    const inStages = findMany.find(count, at, length)
+    // Looking for one alone may move the blocks of the others.
+    for (let i = 0; i < count; i++) {
+      const record = inStages ? findMany.records[i]! : 0
+      isPast[i] = record === 0 ? UNKNOWN : Number(store.hasExpired(record))
+    }
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      if (isPast[i] === UNKNOWN) {
+        index.key.use(at[i]!, length[i]!)
+        isPast[i] = Number(store.hasExpired(this.recordFound(index.find())))
+      }
+      if (isPast[i] === 1) continue
+      at[kept] = at[i]!
+      length[kept++] = length[i]!
+    }
+    return kept
+  }
+
+  /** Keys alone, when none of them can be another transaction's. */
+  private readKeys(count: number): boolean {
+    if (this.state !== undefined || this.before.name !== undefined) return false
+    if (this.wanted.binaryKeys) return false
+    const { at, length } = this.scan
+    const most = Math.min(count, this.left)
+    this.keys = append(this.keys, this.store.engine.texts.decode(most, at, length) as K[])
+    this.left -= most
+    return true
+  }
+
+  /** All at once, as long as the blocks stay where they are. */
+  private readMany(count: number): boolean {
+    const { store, scan } = this
+    const { findMany, arena } = store.engine
+    const { at, length } = scan
+    if (!findMany.find(count, at, length)) return false
+    const { records } = findMany
+    const most = Math.min(count, this.left)
+    let plain = 0
+    while (plain < most && records[plain] !== 0 && recordFlags(arena, records[plain]!) === 0) plain++
+    this.giveMany(plain)
+    // Anything out of the ordinary may need other blocks, so that the rest is looked for one by one.
+    for (let i = plain; i < count && this.left > 0; i++) this.take(at[i]!, length[i]!)
+    return true
+  }
+
+  /** The first records that `findMany` has found, which have no flags. */
+  private giveMany(count: number): void {
+    const { store, scan, wanted } = this
+    const { arena, texts, findMany } = store.engine
+    const { u8 } = arena
+    const { records } = findMany
+    const { at, length } = scan
+    if (wanted.keys && !wanted.binaryKeys)
+      this.keys = append(this.keys, texts.decode(count, at, length) as K[])
+    else if (wanted.keys)
+      for (let i = 0; i < count; i++) this.keys.push(copyBytes(u8, at[i]!, at[i]! + length[i]!) as K)
+    for (let i = 0; i < count; i++) {
+      const record = records[i]!
+      at[i] = record + RECORD_HEADER_BYTES + length[i]!
+      length[i] = recordFieldLength(arena, record)
+    }
+    if (!store.asTexts)
+      for (let i = 0; i < count; i++) this.values.push(store.decode(u8, at[i]!, at[i]! + length[i]!))
+    else if (store.fromJson) {
+      const values = texts.decode(count, at, length)
+      for (let i = 0; i < count; i++) this.values.push(this.fromJson(values[i]!, records[i]!))
+    } else this.values = append(this.values, texts.decode(count, at, length) as V[])
+    this.left -= count
+  }
+
+  private fromJson(text: string, record: number): V {
+    try {
+      return JSON.parse(text) as V
+    } catch (error) {
+      const { store } = this
+      const { arena } = store.engine
+      const key = record + RECORD_HEADER_BYTES
+      throw store.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record)))
+    }
+  }
+
+  /** If a lock stands in the way, the scan goes on from this key when it is tried again. */
+  private takeOrStay(at: number, length: number): void {
+    const { arena } = this.store.engine
+    try {
+      this.take(at, length)
+    } catch (error) {
+      this.scan.restart({ key: copyBytes(arena.u8, at, at + length), inclusive: true })
+      throw error
+    }
+  }
+
+  /** The record of a key in the arena. */
+  private take(at: number, length: number): void {
+    const { store, wanted, state } = this
+    if (state === undefined && !wanted.values) {
+      this.give(at, length, undefined)
+      return
+    }
+    const { index, transactions } = store.engine
+    index.key.use(at, length)
+    const found = index.find()
+    if (state !== undefined) transactions.beforeRead(state, index.bucket)
+    const record = this.recordFound(found)
+    if (wanted.values) {
+      const value = store.valueOf(record)
+      if (value !== undefined || !store.hasExpired(record)) this.give(at, length, value)
+    } else if (!store.hasExpired(record)) this.give(at, length, undefined)
+  }
+
+  private recordFound(record: number): number {
+    if (record !== 0) return record
+    const { file, ordered } = this.store.engine
+    throw new CorruptionError(
+      file.file.path,
+      'the ordered index holds a key that has no record',
+      ordered.block,
+    )
+  }
+
+  private give(at: number, length: number, value: V | undefined): void {
+    const { u8 } = this.store.engine.arena
+    if (this.wanted.keys)
+      this.keys.push(
+        (this.wanted.binaryKeys ? copyBytes(u8, at, at + length) : u8.utf8Slice(at, at + length)) as K,
+      )
+    if (this.wanted.values) this.values.push(value as V)
+    this.left--
+  }
+
+  /** Takes the keys that come before the one at hand and are not in the tree any more; true if it is one of those. */
+  private fromBefore(at: number, length: number): boolean {
+    const name = latin1(this.store.engine.arena.u8, at, length)
+    const { before, range } = this
+    while (before.name !== undefined) {
+      if (before.name === name) {
+        this.takeBefore()
+        return true
+      }
+      if (range.reverse ? before.name < name : before.name > name) return false
+      this.takeBefore()
+      if (this.left === 0) return true
+    }
+    return false
+  }
+
+  /** The next key that an open transaction had changed when the snapshot began, as it was committed. */
+  private takeBefore(): void {
+    const name = this.before.name!
+    this.before.advance()
+    const record = this.view!.before.get(name)
+    if (record === undefined || this.store.isPast(record)) return
+    const key = fromLatin1(name)
+    const { wanted } = this
+    if (wanted.values) {
+      const { store } = this
+      // What an error of the decoder names.
+      store.engine.index.key.set(key)
+      const isOwn = this.view!.before.isOwn(name)
+      const value = isOwn ? store.asNow(() => store.decodeCommitted(record)) : store.decodeCommitted(record)
+      this.values.push(value as V)
+    }
+    if (wanted.keys) this.keys.push((wanted.binaryKeys ? key : decoder.decode(key)) as K)
+    this.left--
+  }
+
+  private beforeKeys(): BeforeKeys {
+    const { view, range } = this
+    return view === undefined || range.isEmpty ? NO_KEYS : view.before.within(range, range.reverse)
+  }
+}
+
+/** A limit says how much will be wanted. */
+const firstChunk = ({ limit }: ResolvedRange): number =>
+  limit <= LARGEST_CHUNK ? Math.max(1, limit) : FIRST_CHUNK
+
+const append = <T>(list: T[], more: T[]): T[] => (list.length === 0 ? more : list.concat(more))
+
+const NO_KEYS = new BeforeKeys([], false)
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
+export const requireOrdered = (isOrdered: boolean, directory: string): void => {
+  if (!isOrdered)
+    throw new XenonError(
+      'XENON_NOT_SUPPORTED',
+      `the database was created with ordered: false, so it has no ranges; 'xenondb convert ${directory} --ordered' adds the index, reset() and next() go through all records`,
+    )
+}

@@ -1,0 +1,200 @@
+/**
+ * Removes expired records in the background, a few milliseconds at a time, in the order of their times. Its timers keep
+ * no process alive. What it cannot remove now, because an open transaction holds it or its block is damaged, it passes
+ * and comes back for later: after a tenth of a second, then after twice as long each time.
+ */
+
+import type { Engine } from '../engine/engine.ts'
+import { CorruptionError, LockConflictError } from '../errors.ts'
+import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from '../pager/bucket.ts'
+import { performance } from '../runtime/timers.ts'
+import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import { copyBytes } from '../values/encoding.ts'
+import { nextExpiry, passed } from './expiry.ts'
+
+/** From the first time that passes to the sweep, and between two looks at a far time. */
+const SOON_MS = 20
+const LATE_MS = 60000
+/** Between two slices when there is more to remove. */
+const PAUSE_MS = 5
+/** Milliseconds after which a slice lets others go first, and records removed in one transaction. */
+const SLICE_MS = 2
+const SLICE_RECORDS = 64
+/** Until what was passed is tried again. */
+const RETRY_MS = 100
+const LONGEST_RETRY_MS = 10000
+
+export class Sweeper {
+  private readonly engine: Engine
+  private readonly written: () => void
+  private timer: unknown
+  private due = Number.POSITIVE_INFINITY
+  private retryTimer: unknown
+  private retryMs = RETRY_MS
+  /** Key of the tree over times behind which the sweep goes on; undefined: from the front. */
+  private from: Uint8Array | undefined
+  /** Something was passed since the sweep began at the front. */
+  private hasPassed = false
+
+  /** `written` is called after changes that nobody was promised. */
+  constructor(engine: Engine, written: () => void) {
+    this.engine = engine
+    this.written = written
+  }
+
+  /** Damage to the tree over times of expiry is no reason not to open: whoever needs it will say so. */
+  begin(): void {
+    try {
+      this.schedule(nextExpiry(this.engine))
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+    }
+  }
+
+  /** Something expires at `time`. */
+  schedule(time: number): void {
+    if (time < this.due) this.runAfter(time, Math.max(SOON_MS, time - this.engine.now()))
+  }
+
+  stop(): void {
+    cancel(this.timer)
+    cancel(this.retryTimer)
+    this.timer = undefined
+    this.retryTimer = undefined
+    this.due = Number.POSITIVE_INFINITY
+  }
+
+  private runAfter(due: number, wait: number): void {
+    cancel(this.timer)
+    this.due = due
+    this.timer = after(Math.min(LATE_MS, wait), () => this.run())
+  }
+
+  private run(): void {
+    const { engine } = this
+    this.timer = undefined
+    this.due = Number.POSITIVE_INFINITY
+    if (engine.closed || engine.health.failure !== undefined) return
+    try {
+      engine.attend()
+      if (!engine.room.mayDelete()) {
+        this.retryLater()
+        return
+      }
+      const before = engine.expired
+      const isMore = this.slice()
+      if (engine.expired > before) {
+        this.retryMs = RETRY_MS
+        this.written()
+      }
+      if (isMore) this.runAfter(engine.now(), PAUSE_MS)
+      else this.end()
+    } catch {
+      // Whatever it was, the next operation that meets it says so.
+      if (!engine.closed && engine.health.failure === undefined) this.retryLater()
+    }
+  }
+
+  /** All that has expired was removed or passed. */
+  private end(): void {
+    const { engine } = this
+    // What a transaction has taken out of the tree comes back if that is rolled back.
+    if (this.hasPassed || engine.transactions.locks.exclusive > 0) this.retryLater()
+    if (this.retryTimer === undefined) this.from = undefined
+    this.schedule(nextExpiry(engine, this.from === undefined ? undefined : engine.now()))
+  }
+
+  /** Begins at the front again later. */
+  private retryLater(): void {
+    if (this.retryTimer !== undefined) return
+    // Until then, only what expires from now on is looked at.
+    this.from ??= new Uint8Array(0)
+    this.retryTimer = after(this.retryMs, () => {
+      this.retryTimer = undefined
+      this.from = undefined
+      this.hasPassed = false
+      this.runAfter(this.engine.now(), 0)
+    })
+    this.retryMs = Math.min(LONGEST_RETRY_MS, 2 * this.retryMs)
+  }
+
+  /** Removes records for about two milliseconds; true if more of them may have expired. */
+  private slice(): boolean {
+    const { engine } = this
+    const started = performance.now()
+    const isOver = (): boolean => performance.now() - started > SLICE_MS
+    for (;;) {
+      const found = this.next()
+      if (found.length === 0) return false
+      const { transactions } = engine
+      const state = transactions.begin(false)
+      let removed = 0
+      try {
+        for (const key of found) {
+          if (this.remove(state, key.subarray(EXPIRY_BYTES))) removed++
+          else this.hasPassed = true
+          this.from = key
+          if (isOver()) break
+        }
+        transactions.commit(state)
+      } catch (error) {
+        engine.takeBack(state)
+        throw error
+      }
+      engine.expired += removed
+      if (isOver()) return true
+    }
+  }
+
+  /** The next keys of the tree over times whose time has passed. */
+  private next(): Uint8Array[] {
+    const { engine, from } = this
+    const { pool, expiry, scanRoom, arena } = engine
+    const lower = from === undefined || from.length === 0 ? undefined : { key: from, inclusive: false }
+    const scan = new TreeScan(pool, expiry, scanRoom, { lower, upper: passed(engine.now()) }, false)
+    const keys: Uint8Array[] = []
+    while (!scan.done && keys.length < SLICE_RECORDS) {
+      scan.step(Math.min(SCAN_KEYS, SLICE_RECORDS - keys.length))
+      for (let i = 0; i < scan.count; i++)
+        keys.push(copyBytes(arena.u8, scan.at[i]!, scan.at[i]! + scan.length[i]!))
+    }
+    return keys
+  }
+
+  /** False if an open transaction stands in the way, or damage. */
+  private remove(state: TransactionState, key: Uint8Array): boolean {
+    const { index, transactions } = this.engine
+    const before = transactions.savepoint(state)
+    try {
+      index.key.set(key)
+      const record = index.find()
+      if (record === 0 || !this.hasExpired(record)) return false
+      if (!transactions.locks.isFreeFor(index.bucket, state.id)) return false
+      if (transactions.ranges.holdersOf(key, state.id).length > 0) return false
+      index.remove(state)
+      return true
+    } catch (error) {
+      if (!(error instanceof LockConflictError || error instanceof CorruptionError)) throw error
+      transactions.rollbackTo(state, before)
+      return false
+    }
+  }
+
+  /** The tree alone is not believed. */
+  private hasExpired(record: number): boolean {
+    const { arena, index } = this.engine
+    if ((recordFlags(arena, record) & RecordFlag.expires) === 0) return false
+    return readTime(arena.u8, index.fieldOf(record)) <= this.engine.now()
+  }
+}
+
+const after = (milliseconds: number, run: () => void): unknown => {
+  const timer: unknown = setTimeout(run, milliseconds)
+  ;(timer as { unref?: () => void }).unref?.()
+  return timer
+}
+
+const cancel = (timer: unknown): void => {
+  if (timer !== undefined) clearTimeout(timer as Parameters<typeof clearTimeout>[0])
+}

@@ -1,0 +1,48 @@
+/** WATCHRANGE: the committed changes of a range, as they become durable, pushed to the connection. */
+
+import type { Watcher } from '../../database/watch.ts'
+import { XenonError } from '../../errors.ts'
+import type { Session } from './session.ts'
+
+const CHANGE = Buffer.from('change')
+const PUT = Buffer.from('put')
+const DELETE = Buffer.from('delete')
+const OVERFLOW = Buffer.from('overflow')
+
+export class Subscription {
+  private readonly watcher: Watcher<Uint8Array>
+
+  constructor(session: Session, watcher: Watcher<Uint8Array>) {
+    this.watcher = watcher
+    void this.forward(session)
+  }
+
+  end(): void {
+    void this.watcher.return()
+  }
+
+  private async forward(session: Session): Promise<void> {
+    try {
+      for await (const change of this.watcher) {
+        const { type, key, commit } = change
+        if (session.closed) return
+        session.answer(out => {
+          out.push(type === 'put' ? 5 : 4)
+          out.bulk(CHANGE)
+          out.bulk(type === 'put' ? PUT : DELETE)
+          out.bulk(key as unknown as Uint8Array)
+          if (change.type === 'put') out.bulk(change.value)
+          out.integer(commit)
+        })
+      }
+    } catch (error) {
+      if (!(error instanceof XenonError) || error.code !== 'XENON_WATCH_OVERFLOW') throw error
+      session.answer(out => {
+        out.push(2)
+        out.bulk(CHANGE)
+        out.bulk(OVERFLOW)
+      })
+      session.endSoon()
+    }
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * Damage met in the middle of a change of the shape: whichever of its blocks cannot be read, nothing stays pinned, nothing
+ * has changed, and the same change works when the block can be read again.
+ */
+import { afterEach, describe, expect, test } from 'vitest'
+import type { BufferPool } from '../../src/buffer/pool.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { FreeBlocks } from '../../src/freelist/blocks.ts'
+import { HashIndex } from '../../src/hash/hash.ts'
+import { LargeValues } from '../../src/hash/large.ts'
+import { Structure } from '../../src/hash/structure.ts'
+import {
+  CorruptionError,
+  type Database,
+  type File,
+  memoryStorage,
+  type OpenFileOptions,
+  type Storage,
+} from '../../src/index.ts'
+import { Compactor } from '../../src/maintenance/compact.ts'
+import { KeyTree } from '../../src/tree/key-tree.ts'
+import { TreeChanges } from '../../src/tree/tree-changes.ts'
+import { TransactionManager } from '../../src/txn/manager.ts'
+import { expectVerified, withMemoryDatabase } from '../support/database.ts'
+import { expectEqual } from '../support/model.ts'
+import { Random, runs, runTimeout, seeded } from '../support/random.ts'
+import { hashOf, keysOfRoot, withBentHash } from './keys.ts'
+
+const ROOT = 42
+/** Spoilt reads that one change has to put up with. */
+const TRIES = 8
+
+/** The steps in the midst of which a read is spoilt. */
+const STEPS: readonly [string, object, readonly string[]][] = [
+  [
+    'Structure',
+    Structure.prototype,
+    [
+      ...['makeRoom', 'relieve', 'split', 'share', 'spread', 'logSpread', 'appendOverflow'],
+      ...['splitDirectory', 'deepen', 'halve', 'shrink', 'merge', 'unlinkEmpty', 'shrinkDirectory'],
+      ...['mergeDirectories', 'flatten', 'packFrom'],
+    ],
+  ],
+  [
+    'KeyTree',
+    KeyTree.prototype,
+    [
+      'prepareInsert',
+      'prepareRemove',
+      'splitNode',
+      'deepen',
+      'shrink',
+      'merge',
+      'collapse',
+      'pack',
+      'packInner',
+    ],
+  ],
+  ['TreeChanges', TreeChanges.prototype, ['prepare', 'shrink']],
+  ['HashIndex', HashIndex.prototype, ['put', 'remove', 'moveAlongChain', 'replaceLarge']],
+  ['FreeBlocks', FreeBlocks.prototype, ['plan', 'last', 'nextOf']],
+  ['LargeValues', LargeValues.prototype, ['write', 'undoAllocate', 'read']],
+  ['Compactor', Compactor.prototype, ['childrenOf', 'move', 'rotate', 'copy', 'moved', 'cut']],
+  ['TransactionManager', TransactionManager.prototype, ['freeAtCommit', 'commit', 'undoBackTo']],
+]
+
+/** Steps that are seldom met by chance. */
+const RARE = [
+  'Structure.flatten',
+  'Structure.spread',
+  'Structure.logSpread',
+  'Structure.merge',
+  'Structure.mergeDirectories',
+  'HashIndex.replaceLarge',
+  'TransactionManager.freeAtCommit',
+]
+const OF_COMPACTION = [
+  ...['childrenOf', 'move', 'rotate', 'copy', 'moved', 'cut'].map(name => `Compactor.${name}`),
+  ...['Structure.packFrom', 'Structure.shrinkDirectory', 'Structure.mergeDirectories'],
+  ...['KeyTree.pack', 'KeyTree.packInner'],
+]
+
+/** While it is lit, one in some of the steps meets a read that is spoilt. */
+class Fuse {
+  readonly burnt = new Set<string>()
+  isLit = false
+  /** Nothing but this step. */
+  only: string | undefined
+  /** A read has been spoilt since it was lit. */
+  hasBurnt = false
+  private readonly undo: (() => void)[] = []
+  private left = 0
+  private step = ''
+
+  constructor(random: Random) {
+    for (const [owner, prototype, names] of STEPS)
+      for (const name of names) {
+        const methods = prototype as Record<string, (...args: unknown[]) => unknown>
+        const method = methods[name]!
+        const fuse = this
+        methods[name] = function (this: unknown, ...args): unknown {
+          const isChosen = fuse.only === undefined ? random.chance(0.15) : fuse.only === `${owner}.${name}`
+          if (!fuse.isLit || !isChosen) return method.apply(this, args)
+          const { left, step } = fuse
+          fuse.left = random.pick([1, 1, 2, 2, 3, 4, 5, 6])
+          fuse.step = `${owner}.${name}`
+          try {
+            return method.apply(this, args)
+          } finally {
+            fuse.left = left
+            fuse.step = step
+          }
+        }
+        this.undo.push(() => {
+          methods[name] = method
+        })
+      }
+  }
+
+  turn = 0
+
+  light(isLit: boolean): void {
+    this.isLit = isLit
+    this.hasBurnt = false
+    this.left = 0
+  }
+
+  /** Asked at every read; true if it is to be spoilt. */
+  burns(): boolean {
+    if (!this.isLit || this.left === 0 || --this.left > 0) return false
+    this.isLit = false
+    this.hasBurnt = true
+    this.burnt.add(this.step)
+    return true
+  }
+
+  restore(): void {
+    for (const undo of this.undo) undo()
+  }
+}
+
+let fuse: Fuse
+afterEach(() => fuse.restore())
+
+/** The same, but for some methods. */
+const but = <T extends object>(inner: T, methods: Partial<T>): T =>
+  new Proxy(inner, {
+    get(target, name) {
+      const own = methods[name as keyof T] ?? target[name as keyof T]
+      return typeof own === 'function' ? own.bind(target) : own
+    },
+  })
+
+/** A byte of a block is another one when it comes from the disk. */
+const spoiledDisk = (): Storage => {
+  const inner = memoryStorage()
+  return but(inner, {
+    open(path: string, options?: OpenFileOptions): File {
+      const file = inner.open(path, options)
+      if (!path.endsWith('data')) return file
+      return but(file, {
+        read(target: Uint8Array, offset: number, length: number, position: number): number {
+          const read = file.read(target, offset, length, position)
+          if (position > 0 && fuse.burns()) target[offset + 100] = target[offset + 100]! ^ 4
+          return read
+        },
+      })
+    },
+  })
+}
+
+/** Any block that is not pinned might have been evicted, and is damaged when it is read again. */
+const spoilPool = (pool: BufferPool): void => {
+  const { get } = pool
+  pool.get = function (this: BufferPool, block: number): number {
+    const { pins, table } = pool as unknown as { pins: Uint8Array; table: (Int32Array | undefined)[] }
+    const frame = table[block >>> 16]?.[block & 0xffff] ?? 0
+    if (pins[frame] === 0 && fuse.burns())
+      throw new CorruptionError('data', 'its checksum is wrong, says the test', block)
+    return get.call(this, block)
+  }
+}
+
+const engineOf = (db: Database): Engine => (db as unknown as { engine: Engine }).engine
+
+/** Runs a change until it succeeds; `unchanged` looks after every failure. */
+const insist = async (
+  db: Database,
+  change: () => unknown,
+  unchanged: () => void = () => {},
+  rare: readonly string[] = RARE,
+): Promise<void> => {
+  const { pool } = engineOf(db)
+  for (let i = 0; ; i++) {
+    fuse.light(i < (rare === RARE ? TRIES : 40))
+    const turn = fuse.turn++
+    fuse.only = rare === RARE && turn % 2 === 0 ? undefined : rare[(turn >> 1) % rare.length]
+    try {
+      await change()
+      fuse.light(false)
+      expect(pool.pinned).toBe(0)
+      return
+    } catch (error) {
+      expect(fuse.hasBurnt, String((error as Error).stack)).toBe(true)
+      fuse.light(false)
+      expect(error).toBeInstanceOf(CorruptionError)
+      expect(pool.pinned).toBe(0)
+      unchanged()
+    }
+  }
+}
+
+/** Grows an index block and shrinks it again, with large values, times and compaction on the way. */
+const life = async (
+  db: Database,
+  keys: string[],
+  random: Random,
+  before: () => unknown = () => {},
+): Promise<void> => {
+  const records = new Map<string, string>()
+  const put = async (key: string, value: string): Promise<void> => {
+    const options = random.chance(0.1) ? { ttl: 1e9 } : {}
+    await insist(
+      db,
+      () => db.put(key, value, options),
+      () => expect(db.get(key)).toBe(records.get(key)),
+    )
+    records.set(key, value)
+  }
+  const remove = async (key: string): Promise<void> => {
+    await insist(
+      db,
+      () => expect(db.delete(key)).toBe(records.has(key)),
+      () => expect(db.get(key)).toBe(records.get(key)),
+    )
+    records.delete(key)
+  }
+  const large = (): string => 'L'.repeat(random.between(5000, 60_000))
+  const check = async (): Promise<void> => {
+    expectEqual(db, records)
+    await expectVerified(db, records.size)
+  }
+  for (const [i, key] of keys.entries()) {
+    await before()
+    await put(key, random.chance(0.02) ? large() : `${key}:`.repeat(200).slice(0, random.between(200, 1000)))
+    if (random.chance(0.1)) await remove(random.pick(keys.slice(0, i + 1)))
+    if (records.size > 0 && random.chance(0.1))
+      await put(random.pick([...records.keys()]), 'w'.repeat(random.between(1, 1300)))
+    if (random.chance(0.02)) {
+      // Taken back, which frees large blocks; a rollback that fails may be tried again.
+      const tx = db.begin()
+      for (let j = 0; j < 3; j++) tx.put(random.pick(keys), random.chance(0.5) ? large() : 'x')
+      await insist(db, () => tx.rollback())
+    }
+    if (random.chance(0.02)) {
+      const values = new Map(Array.from({ length: 3 }, () => [random.pick(keys), large()]))
+      const operations = Array.from(values, ([key, value]) => ({ type: 'put', key, value }) as const)
+      await insist(db, () => db.batch(operations))
+      for (const [key, value] of values) records.set(key, value)
+    }
+  }
+  await check()
+  const order = random.shuffle([...keys])
+  for (const key of order.splice(0, order.length >> 1)) {
+    await before()
+    await remove(key)
+  }
+  await insist(
+    db,
+    () => db.compact(),
+    () => {},
+    OF_COMPACTION,
+  )
+  await check()
+  for (const key of order) {
+    await before()
+    await remove(key)
+  }
+  await insist(db, () => db.compact())
+  await check()
+}
+
+describe('damage in the middle of a change leaves nothing pinned and nothing half done', {
+  timeout: runTimeout,
+}, () => {
+  test('on the disk', () =>
+    seeded(async random => {
+      fuse = new Fuse(new Random(random.below(2 ** 31)))
+      const options = { storage: spoiledDisk(), cacheBytes: 1, durability: 'none' } as const
+      await withMemoryDatabase(options, async subject => {
+        const keys = keysOfRoot(hashOf(subject), ROOT, 300 * runs, random, lengths(random))
+        await life(subject.db, keys, random, async () => {
+          if (!random.chance(0.3)) return
+          // So that every block is read again.
+          await subject.db.checkpoint()
+          engineOf(subject.db).pool.discardFrom(0)
+        })
+      })
+      expectBurnt('HashIndex.put HashIndex.remove KeyTree.prepareInsert')
+    }))
+
+  test('of any block that is not pinned', () =>
+    seeded(async random => {
+      fuse = new Fuse(new Random(random.below(2 ** 31)))
+      await withMemoryDatabase({ durability: 'none', cacheBytes: 2 ** 20 }, async subject => {
+        spoilPool(engineOf(subject.db).pool)
+        const keys = keysOfRoot(hashOf(subject), ROOT, 1800 * runs, random, lengths(random))
+        await life(subject.db, keys, random)
+      })
+      expectBurnt('Structure.split Structure.share Structure.merge FreeBlocks.plan')
+    }))
+
+  test('while an index block turns into a directory and back', () =>
+    seeded(async random => {
+      fuse = new Fuse(new Random(random.below(2 ** 31)))
+      await withMemoryDatabase({ durability: 'none', cacheBytes: 1 }, async subject => {
+        const { db } = subject
+        spoilPool(engineOf(db).pool)
+        const keys = keysOfRoot(hashOf(subject), ROOT, 12, random)
+        for (let cycle = 0; cycle < 120 * runs; cycle++) {
+          for (const key of keys) await insist(db, () => db.put(key, 'v'.repeat(1200)))
+          for (const key of random.shuffle([...keys])) await insist(db, () => db.delete(key))
+          expect(db.count()).toBe(0)
+        }
+      })
+      expectBurnt('Structure.makeRoom Structure.merge Structure.split')
+    }))
+
+  test('in a chain of equal positions', () =>
+    seeded(random =>
+      withBentHash(
+        ROOT,
+        position => (position & 0x100 ? 3 : position & 7) * 0x2000_0000,
+        async () => {
+          fuse = new Fuse(new Random(random.below(2 ** 31)))
+          await withMemoryDatabase({ durability: 'none', cacheBytes: 1 }, async subject => {
+            spoilPool(engineOf(subject.db).pool)
+            const keys = Array.from({ length: 250 }, (_, i) => `${i}`.padEnd(random.between(3, 300), '.'))
+            await life(subject.db, keys, random)
+          })
+        },
+      ),
+    ))
+})
+
+const expectBurnt = (steps: string): void =>
+  expect(steps.split(' ').filter(step => !fuse.burnt.has(step))).toEqual([])
+
+/** Mostly short keys, and long ones that make the tree deep. */
+const lengths = (random: Random) => (): number =>
+  random.chance(0.4) ? random.between(900, 1024) : random.between(8, 60)
