@@ -1,8 +1,10 @@
 /** xenondb: an embedded, transactional key-value store in pure TypeScript. */
-import { convertOn, type Database, openOn } from './database/database.ts'
-import { salvageOn } from './salvage/salvage.ts'
+import type { Database } from './database/database.ts'
+import { type ConvertOptions, convertOn, openOn } from './database/open.ts'
+import type { OpenOptions } from './database/options.ts'
+import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
 import { nodeStorage } from './storage/node.ts'
-import type { ConvertOptions, OpenOptions, SalvageOptions, SalvageReport } from './types.ts'
+import type { SalvageReport } from './types.ts'
 
 interface Open {
   (directory: string, options: OpenOptions<Uint8Array> & { valueEncoding: 'binary' }): Database<Uint8Array>
@@ -42,7 +44,8 @@ export const convert = (directory: string, options: ConvertOptions): Promise<voi
 export { AsyncTransaction } from './database/async-transaction.ts'
 export { Cursor } from './database/cursor.ts'
 export { Database } from './database/database.ts'
-export { RangeCursor, RangeIterator } from './database/range-iterator.ts'
+export type { ConvertOptions } from './database/open.ts'
+export type { OpenOptions } from './database/options.ts'
 export { Snapshot } from './database/snapshot.ts'
 export { Savepoint, Transaction } from './database/transaction.ts'
 export { Watcher } from './database/watch.ts'
@@ -61,6 +64,8 @@ export {
   XenonError,
   type XenonErrorCode,
 } from './errors.ts'
+export { RangeCursor, RangeIterator } from './records/range-iterator.ts'
+export type { SalvageOptions } from './salvage/salvage.ts'
 export { memoryStorage } from './storage/memory.ts'
 export { nodeStorage } from './storage/node.ts'
 export type {

@@ -1,5 +1,4 @@
-/** The public shapes of xenondb: options, operations, statistics, reports. */
-import type { Storage } from './storage/storage.ts'
+/** The public shapes of xenondb: operations, statistics, reports. Options stand where they are checked. */
 
 /** A key: a string, or its bytes. A string and its UTF-8 bytes are the same key. 1 to 1024 bytes. */
 export type Key = string | Uint8Array
@@ -26,48 +25,6 @@ export interface CompressionCodec {
 }
 
 export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | ValueCodec<V>
-
-export interface OpenOptions<V = string> {
-  /** Default `'power'`. */
-  durability?: Durability
-  /** Bytes of the buffer pool. Default: a quarter of the memory, at most 1 GiB, committed as used. At least 16 blocks. */
-  cacheBytes?: number
-  /** Power of two, 4096 to 65536; fixed at creation. Default 4096. */
-  blockSize?: number
-  /** Default `'utf8'`. */
-  valueEncoding?: ValueEncoding<V>
-  /** How keys are given back. Default `'utf8'`. */
-  keyEncoding?: 'utf8' | 'binary'
-  /** Keep the ordered index, which ranges need; fixed at creation (`xenondb convert` changes it). Default true. */
-  ordered?: boolean
-  /** Per value: one that does not shrink is stored plain. May change from open to open. Default `'none'`. */
-  compression?: 'none' | 'deflate' | CompressionCodec
-  /** Create the database when there is none. Default true. */
-  createIfMissing?: boolean
-  /** Refuse a database that exists. Default false. */
-  errorIfExists?: boolean
-  /** Open without writing anything. Default false. */
-  readOnly?: boolean
-  /** Bytes of log between two checkpoints. Default 64 MiB. */
-  checkpointBytes?: number
-  /** Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default 256 MiB. */
-  snapshotBytes?: number
-  /** Milliseconds that an operation of an asynchronous transaction may wait for a lock. Default 10,000. */
-  lockTimeout?: number
-  /** Milliseconds to wait while another process or thread has the database open; `Infinity` is allowed. Default 0. */
-  lockWait?: number
-  /**
-   * Takes the lock even if its owner cannot be seen from here: that of a container which was killed. An owner that is seen
-   * alive keeps it. Only if you know that nobody has the database open. Default false.
-   */
-  takeover?: boolean
-  /** Bytes of one log segment file. Default 4 MiB. */
-  logSegmentBytes?: number
-  /** Hears how a recovery goes on, while `open` has not returned yet. An exception ends it; it may begin again. */
-  onRecovery?: (progress: RecoveryProgress) => void
-  /** Where the files live. Default: Node's file system. */
-  storage?: Storage
-}
 
 export interface PutOptions {
   /** Milliseconds from now after which the record is gone. Without it, the record stays. */
@@ -277,20 +234,6 @@ export interface VerifyReport {
   maxDepth: number
 }
 
-export interface SalvageOptions {
-  /** Block size of the new database. Default: that of the damaged one. */
-  blockSize?: number
-  /** Bytes of the buffer pool that the new database is written with. Default: as for `open`. */
-  cacheBytes?: number
-  /** As for `open`; of the damaged database. */
-  lockWait?: number
-  takeover?: boolean
-  /** Where both databases live. Default: Node's file system. */
-  storage?: Storage
-  /** Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database checked. */
-  onProgress?: (progress: { phase: SalvagePhase; done: number; total: number }) => void
-}
-
 export type SalvagePhase = 'read' | 'rescue' | 'verify'
 
 /** A damaged block, and what the index or a value used it for, as far as that could be told. */
@@ -391,16 +334,6 @@ export interface WatchOptions {
   /** Changes that may wait to be read; with more of them the watch ends with XENON_WATCH_OVERFLOW. Default 10,000. */
   buffer?: number
   signal?: AbortSignal
-}
-
-export interface ConvertOptions extends ProgressOptions {
-  /** The database is to keep the ordered index. */
-  ordered: boolean
-  cacheBytes?: number
-  /** As for `open`, but waiting does not block the thread. */
-  lockWait?: number
-  takeover?: boolean
-  storage?: Storage
 }
 
 export interface BackupReport {

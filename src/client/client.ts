@@ -1,10 +1,12 @@
 /** A database over the network: what `Database` does, with promises. */
+
 import { backoff } from '../database/async-transaction.ts'
 import type { Watcher } from '../database/watch.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
 import { requireFunction, requireRun } from '../runtime/callbacks.ts'
 import type { BatchOperation, IsolationLevel, Key, Range, WatchOptions } from '../types.ts'
+import { requireIsolation } from '../values/checks.ts'
 import type { Argument } from './encoder.ts'
 import { closedError, ServerError } from './errors.ts'
 import { Link } from './link.ts'
@@ -36,14 +38,6 @@ export type CommandReply =
   | ServerError
   | CommandReply[]
   | Map<CommandReply, CommandReply>
-
-const ISOLATION_LEVELS: readonly IsolationLevel[] = [
-  'read-uncommitted',
-  'read-committed',
-  'repeatable-read',
-  'snapshot',
-  'serializable',
-]
 
 /** Commands that change nothing: sent again when the connection was lost before the answer. */
 const READS: ReadonlySet<string> = new Set(
@@ -117,8 +111,7 @@ export class Client<V = string> extends Operations<V> {
   /** Begins an interactive transaction on a connection of its own; end it with `commit` or `rollback`. */
   async begin(options: ClientTransactionOptions = {}): Promise<ClientTransaction<V>> {
     const { isolation = 'serializable' } = options
-    if (!ISOLATION_LEVELS.includes(isolation))
-      throw new InvalidArgumentError(`isolation must be one of ${ISOLATION_LEVELS.join(', ')}`)
+    requireIsolation(isolation)
     if (this.ended) throw closedError()
     const link = await this.pool.acquire()
     let begun = false

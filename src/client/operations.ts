@@ -1,8 +1,9 @@
 /** What a client and a transaction have in common: reads and writes of records, each one command. */
+
 import { InvalidArgumentError } from '../errors.ts'
-import { checkedTtl } from '../records/expiry.ts'
 import type { Key, PutOptions, Range } from '../types.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
+import { checkedTtl } from '../values/ttl.ts'
 import type { Argument } from './encoder.ts'
 import { ConnectionError } from './errors.ts'
 import { rangeCommand } from './range.ts'

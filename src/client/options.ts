@@ -1,9 +1,10 @@
 /** The options of `connect`, checked. */
+
 import type { ConnectionOptions } from 'node:tls'
-import { milliseconds } from '../database/options.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import { requireCodec } from '../runtime/callbacks.ts'
 import type { ValueEncoding } from '../types.ts'
+import { milliseconds } from '../values/checks.ts'
 import type { LinkOptions } from './link.ts'
 
 export interface ConnectOptions<V = string> {

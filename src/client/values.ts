@@ -1,16 +1,15 @@
 /** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
 
-import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { InvalidArgumentError } from '../errors.ts'
 import { asText, describe, isBytes } from '../runtime/bytes.ts'
 import { letGo } from '../runtime/callbacks.ts'
 import type { Key, ValueEncoding } from '../types.ts'
-import { type Decode, requireUtf8Key, valueDecoder } from '../values/encoding.ts'
+import { type Decode, valueDecoder } from '../values/encoding.ts'
+import { requireUtf8Key } from '../values/key.ts'
+import { keyTooLarge, MAX_KEY_BYTES, MAX_VALUE_BYTES, valueTooLarge } from '../values/limits.ts'
 import type { Argument } from './encoder.ts'
 import { ProtocolError } from './errors.ts'
 import type { Reply } from './reader.ts'
-
-const MAX_KEY_BYTES = 1024
-const MAX_VALUE_BYTES = 268435456
 
 export class Values<V> {
   private readonly encoding: ValueEncoding<V>
@@ -33,10 +32,7 @@ export class Values<V> {
   encode(value: V): Argument {
     const encoded = this.encoded(value)
     if (encoded.length * 3 > MAX_VALUE_BYTES && byteLength(encoded) > MAX_VALUE_BYTES)
-      throw new XenonError(
-        'XENON_VALUE_TOO_LARGE',
-        `a value of ${byteLength(encoded)} bytes; the largest allowed is ${MAX_VALUE_BYTES}`,
-      )
+      throw valueTooLarge(byteLength(encoded))
     return encoded
   }
 
@@ -74,8 +70,7 @@ export function keyArgument(key: Key): Argument {
   if (key.length === 0) throw new InvalidArgumentError('a key must have at least 1 byte')
   if (typeof key === 'string') wellFormed('a key', key)
   const length = byteLength(key)
-  if (length > MAX_KEY_BYTES)
-    throw new XenonError('XENON_KEY_TOO_LARGE', `a key of ${length} bytes; the longest has ${MAX_KEY_BYTES}`)
+  if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
   return typeof key === 'string' ? key : new Uint8Array(key)
 }
 

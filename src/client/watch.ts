@@ -1,8 +1,9 @@
 /** The feed of committed changes, over WATCHRANGE on a connection of its own. */
 
-import { checkedBuffer, Watcher } from '../database/watch.ts'
+import { Watcher } from '../database/watch.ts'
 import { XenonError } from '../errors.ts'
 import type { Change, Key, Range, WatchOptions } from '../types.ts'
+import { checkedBuffer } from '../values/checks.ts'
 import { resolveRange } from '../values/range.ts'
 import { ConnectionError, ServerError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'

@@ -10,10 +10,9 @@ import { DecodeError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import type { Store } from '../records/store.ts'
-import { asText, type TextBytes } from '../runtime/bytes.ts'
+import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { Entry } from '../types.ts'
-import { copyBytes } from '../values/encoding.ts'
 
 export class Cursor<V, K = string> {
   private readonly store: Store<V>

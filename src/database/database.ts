@@ -1,27 +1,15 @@
 /** The database: the synchronous key-value API over the engine. */
 
-import { createDatabase } from '../engine/create.ts'
-import { Engine } from '../engine/engine.ts'
-import {
-  DatabaseLockedError,
-  DeadlockError,
-  DiskFullError,
-  InvalidArgumentError,
-  isFull,
-  StorageError,
-  shown,
-  WriteConflictError,
-  XenonError,
-} from '../errors.ts'
+import type { Engine } from '../engine/engine.ts'
+import { DeadlockError, InvalidArgumentError, shown, WriteConflictError, XenonError } from '../errors.ts'
 import { KEYS_AHEAD } from '../hash/keys-ahead.ts'
-import { Reserve } from '../log/reserve.ts'
 import { backup } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
 import { convertIndex } from '../maintenance/convert.ts'
 import { collectStats } from '../maintenance/stats.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
 import { Records } from '../records/bulk.ts'
-import { checkedTtl } from '../records/expiry.ts'
+import { RangeCursor, type RangeIterator } from '../records/range-iterator.ts'
 import { Ranges } from '../records/ranges.ts'
 import { requireList, Store } from '../records/store.ts'
 import { Sweeper } from '../records/sweeper.ts'
@@ -33,9 +21,7 @@ import {
   requireSyncFunction,
 } from '../runtime/callbacks.ts'
 import { nextTurn, setTimeout } from '../runtime/timers.ts'
-import { Home } from '../storage/home.ts'
-import { overlayStorage } from '../storage/overlay.ts'
-import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import { Admission } from '../txn/admission.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type {
@@ -43,12 +29,9 @@ import type {
   BackupReport,
   BatchOperation,
   CompactReport,
-  ConvertOptions,
   Durability,
   Entry,
-  IsolationLevel,
   Key,
-  OpenOptions,
   ProgressOptions,
   PutOptions,
   Range,
@@ -59,22 +42,28 @@ import type {
   VerifyReport,
   WatchOptions,
 } from '../types.ts'
+import {
+  checkedBuffer,
+  milliseconds,
+  refuseOptions,
+  requireIsolation,
+  requireObject,
+  requireSignal,
+} from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { boundBytes, resolveRange } from '../values/range.ts'
+import { checkedTtl } from '../values/ttl.ts'
 import { AsyncTransaction, backoff } from './async-transaction.ts'
+import { readBatch } from './batch.ts'
 import { Cursor } from './cursor.ts'
 import { GroupCommit } from './group-commit.ts'
-import { waitForLock, waitForLockAside } from './lock-wait.ts'
-import { milliseconds, type ResolvedOptions, resolveOptions } from './options.ts'
-import { RangeCursor, type RangeIterator } from './range-iterator.ts'
+import type { ResolvedOptions } from './options.ts'
 import { Snapshot } from './snapshot.ts'
 import { Transaction } from './transaction.ts'
-import { checkedBuffer, type Watcher, Watching } from './watch.ts'
+import { type Watcher, Watching } from './watch.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
-/** What the reserve gives for a lock. */
-const LOCK_BYTES = 65536
 /** Fewer operations than this at once are not worth looking ahead for. */
 const LOOK_AHEAD_FROM = 4
 
@@ -244,10 +233,7 @@ export class Database<V = string> {
     if (options === null || typeof options !== 'object')
       throw new InvalidArgumentError('the options of a transaction must be an object')
     const { readOnly = false, isolation = 'serializable', ...others } = options
-    if (!ISOLATION_LEVELS.includes(isolation))
-      throw new InvalidArgumentError(
-        `isolation must be ${ISOLATION_LEVELS.map(level => `'${level}'`).join(' or ')}, not ${shown(isolation)}`,
-      )
+    requireIsolation(isolation)
     if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
     refuseOptions(others)
     return new Transaction(
@@ -538,11 +524,7 @@ export class Database<V = string> {
   }
 
   private apply(operations: readonly BatchOperation<V>[]): void {
-    if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
-    // All are read before the first change: their getters may use the database, and must find no work half done.
-    const changes: Change<V>[] = []
-    for (const operation of operations as readonly BatchOperation<V>[])
-      changes.push(this.readOperation(operation))
+    const changes = readBatch(operations, ttl => this.ttlOf({ ttl }))
     const keys = changes.map(change => change.key)
     const { store, engine } = this
     const { keysAhead } = engine
@@ -561,17 +543,6 @@ export class Database<V = string> {
     } finally {
       keysAhead.clear()
     }
-  }
-
-  private readOperation(operation: BatchOperation<V>): Change<V> {
-    const type = operation?.type
-    if (type === 'put') {
-      requireKnown(operation, PUT_FIELDS)
-      const { key, value, ttl } = operation
-      return { isPut: true, key, value, ttl: ttl === undefined ? 0 : this.ttlOf({ ttl }) }
-    }
-    if (type === 'delete') return { isPut: false, key: operation.key, value: undefined, ttl: 0 }
-    throw new InvalidArgumentError(`a batch operation has the type 'put' or 'delete', not ${shown(type)}`)
   }
 
   /** After a commit: as durable as the option says; then perhaps a step of a checkpoint. */
@@ -691,211 +662,3 @@ export class Database<V = string> {
       )
   }
 }
-
-/** An operation of a batch, as it was read. */
-interface Change<V> {
-  readonly isPut: boolean
-  readonly key: Key
-  readonly value: V | undefined
-  /** Milliseconds, 0 = none. */
-  readonly ttl: number
-}
-
-const PUT_FIELDS = new Set(['type', 'key', 'value', 'ttl'])
-
-/** A misspelt option must not be lost in silence. */
-const requireKnown = (operation: object, known: ReadonlySet<string>): void => {
-  for (const name in operation)
-    if (!known.has(name))
-      throw new InvalidArgumentError(`a batch operation has no '${name}'; known are ${[...known].join(', ')}`)
-}
-
-const ISOLATION_LEVELS: readonly IsolationLevel[] = [
-  'read-uncommitted',
-  'read-committed',
-  'repeatable-read',
-  'snapshot',
-  'serializable',
-]
-
-const requireSignal = (signal: AbortSignal | undefined): void => {
-  if (signal === undefined) return
-  if (typeof signal?.addEventListener !== 'function' || typeof signal.throwIfAborted !== 'function')
-    throw new InvalidArgumentError('signal must be an AbortSignal')
-}
-
-const requireObject = <T extends object>(options: T): T => {
-  if (options === null || typeof options !== 'object')
-    throw new InvalidArgumentError('the options must be an object, such as { onProgress }')
-  return options
-}
-
-/** Unknown options are refused, never ignored. */
-const refuseOptions = (options: object): void => {
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue
-    throw new InvalidArgumentError(`there is no option '${name}' here`)
-  }
-}
-
-/** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
-export const convertOn = async (
-  directory: string,
-  options: ConvertOptions,
-  defaultStorage: Storage,
-): Promise<void> => {
-  if (typeof options?.ordered !== 'boolean')
-    throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
-  const { ordered, onProgress, lockWait, ...others } = options
-  requireProgress(onProgress)
-  const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>
-    openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage),
-  )
-  try {
-    await db.convert(ordered, onProgress === undefined ? {} : { onProgress })
-  } finally {
-    db.close()
-  }
-}
-
-/** Opens a database on a given storage; `index.ts` adds the default one. */
-export const openOn = <V = string>(
-  directory: string,
-  given: OpenOptions<V>,
-  defaultStorage: Storage,
-): Database<V> => {
-  if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
-    throw new InvalidArgumentError('open() takes the path of a directory')
-  const options = resolveOptions(given, defaultStorage)
-  const { storage } = options
-  const home = storage.resolve?.(directory) ?? directory
-  let lock: DirectoryLock | undefined
-  try {
-    prepareDirectory(storage, home, options)
-    lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
-    const exists = dataExists(storage, home)
-    if (exists && options.errorIfExists) throw existing(directory)
-    if (!exists) {
-      if (!options.createIfMissing || options.readOnly) throw missing(directory)
-      createDatabase(
-        storage,
-        home,
-        options.blockSize,
-        options.logSegmentBytes,
-        options.ordered ?? true,
-        new Home(storage, home, lock),
-      )
-    }
-    const engine = new Engine(
-      home,
-      {
-        storage: options.readOnly ? overlayStorage(storage) : storage,
-        readOnly: options.readOnly,
-        cacheBytes: options.cacheBytes,
-        checkpointBytes: options.checkpointBytes,
-        logSegmentBytes: options.logSegmentBytes,
-        snapshotBytes: options.snapshotBytes,
-        syncsCommits: options.durability === 'power',
-        onRecovery: options.onRecovery,
-      },
-      lock,
-    )
-    requireBlockSize(engine, options)
-    requireOrder(engine, options, directory)
-    return new Database(directory, engine, options)
-  } catch (error) {
-    lock?.release()
-    throw roomless(error, directory)
-  }
-}
-
-/** What `open` throws on a full disk. */
-const roomless = (error: unknown, directory: string): unknown =>
-  error instanceof StorageError && isFull(error)
-    ? new DiskFullError(
-        `${directory} cannot be opened for writing, since its disk is full (${error.message}); free 1 MiB on it, or open it with readOnly`,
-        { cause: error },
-      )
-    : error
-
-const requireBlockSize = <V>(engine: Engine, options: ResolvedOptions<V>): void => {
-  const { blockSize } = engine.metadata.identity
-  if (!options.blockSizeGiven || options.blockSize === blockSize) return
-  engine.close()
-  throw new InvalidArgumentError(
-    `the database has a block size of ${blockSize}, fixed at its creation; open it without blockSize: ${options.blockSize}`,
-  )
-}
-
-const requireOrder = <V>(engine: Engine, options: ResolvedOptions<V>, directory: string): void => {
-  const { ordered } = engine.metadata
-  if (options.ordered === undefined || options.ordered === ordered) return
-  engine.close()
-  throw new InvalidArgumentError(
-    `the database was created with ordered: ${ordered}; open it without the option, or change it with 'xenondb convert ${directory} ${ordered ? '--unordered' : '--ordered'}'`,
-  )
-}
-
-const prepareDirectory = <V>(storage: Storage, directory: string, options: ResolvedOptions<V>): void => {
-  const kind = storage.kind(directory)
-  if (kind !== 'none' && kind !== 'directory')
-    throw new InvalidArgumentError(`${directory} is not a directory; a database is a directory of its own`)
-  const exists = kind === 'directory' && dataExists(storage, directory)
-  if (exists && options.errorIfExists) throw existing(directory)
-  if (exists) return
-  if (!options.createIfMissing || options.readOnly) throw missing(directory)
-  const created: string[] = []
-  for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
-    created.push(path)
-  storage.makeDirectory(directory)
-  for (const path of created) storage.syncDirectory(storage.join(path, '..'))
-  if (created.length === 0) syncParent(storage, directory)
-}
-
-/** A process that was killed may have made the directory and not have come to sync its name. */
-const syncParent = (storage: Storage, directory: string): void => {
-  try {
-    storage.syncDirectory(storage.join(directory, '..'))
-  } catch (error) {
-    // A parent that may be passed through but not read: whoever made the directory there has seen to its name.
-    const code = (error as { cause?: { code?: unknown } }).cause?.code
-    if (code !== 'EACCES' && code !== 'EPERM') throw error
-  }
-}
-
-const dataExists = (storage: Storage, directory: string): boolean =>
-  storage.kind(storage.join(directory, 'data')) !== 'none'
-
-/** A read-only open of a directory where no lock can be written goes without: nobody else can write there either. */
-const takeLock = <V>(
-  storage: Storage,
-  directory: string,
-  { readOnly, takeover }: ResolvedOptions<V>,
-): DirectoryLock | undefined => {
-  try {
-    return storage.lock(directory, { takeover })
-  } catch (error) {
-    // The lock takes a block, which the reserve gives.
-    if (!readOnly && isFull(error) && reserveOf(storage, directory)?.giveUp(LOCK_BYTES))
-      return storage.lock(directory, { takeover })
-    if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
-    throw error
-  }
-}
-
-const reserveOf = (storage: Storage, directory: string): Reserve | undefined => {
-  const log = storage.join(directory, 'log')
-  return storage.kind(log) === 'directory' ? new Reserve(storage, log) : undefined
-}
-
-const missing = (directory: string): XenonError =>
-  new XenonError(
-    'XENON_NOT_FOUND',
-    `there is no database in ${directory}; check the path, or open it with createIfMissing`,
-  )
-
-const existing = (directory: string): XenonError =>
-  new XenonError(
-    'XENON_EXISTS',
-    `there is a database in ${directory} already, and errorIfExists was asked for`,
-  )

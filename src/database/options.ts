@@ -4,7 +4,8 @@ import { InvalidArgumentError, shown } from '../errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import { requireCodec } from '../runtime/callbacks.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { CompressionCodec, Durability, OpenOptions, RecoveryProgress, ValueEncoding } from '../types.ts'
+import type { CompressionCodec, Durability, RecoveryProgress, ValueEncoding } from '../types.ts'
+import { milliseconds } from '../values/checks.ts'
 
 const MiB = 1048576
 const MAX_CACHE_BYTES = 2147483648
@@ -33,6 +34,48 @@ const KNOWN = new Set([
 ])
 
 const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
+
+export interface OpenOptions<V = string> {
+  /** Default `'power'`. */
+  durability?: Durability
+  /** Bytes of the buffer pool. Default: a quarter of the memory, at most 1 GiB, committed as used. At least 16 blocks. */
+  cacheBytes?: number
+  /** Power of two, 4096 to 65536; fixed at creation. Default 4096. */
+  blockSize?: number
+  /** Default `'utf8'`. */
+  valueEncoding?: ValueEncoding<V>
+  /** How keys are given back. Default `'utf8'`. */
+  keyEncoding?: 'utf8' | 'binary'
+  /** Keep the ordered index, which ranges need; fixed at creation (`xenondb convert` changes it). Default true. */
+  ordered?: boolean
+  /** Per value: one that does not shrink is stored plain. May change from open to open. Default `'none'`. */
+  compression?: 'none' | 'deflate' | CompressionCodec
+  /** Create the database when there is none. Default true. */
+  createIfMissing?: boolean
+  /** Refuse a database that exists. Default false. */
+  errorIfExists?: boolean
+  /** Open without writing anything. Default false. */
+  readOnly?: boolean
+  /** Bytes of log between two checkpoints. Default 64 MiB. */
+  checkpointBytes?: number
+  /** Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default 256 MiB. */
+  snapshotBytes?: number
+  /** Milliseconds that an operation of an asynchronous transaction may wait for a lock. Default 10,000. */
+  lockTimeout?: number
+  /** Milliseconds to wait while another process or thread has the database open; `Infinity` is allowed. Default 0. */
+  lockWait?: number
+  /**
+   * Takes the lock even if its owner cannot be seen from here: that of a container which was killed. An owner that is seen
+   * alive keeps it. Only if you know that nobody has the database open. Default false.
+   */
+  takeover?: boolean
+  /** Bytes of one log segment file. Default 4 MiB. */
+  logSegmentBytes?: number
+  /** Hears how a recovery goes on, while `open` has not returned yet. An exception ends it; it may begin again. */
+  onRecovery?: (progress: RecoveryProgress) => void
+  /** Where the files live. Default: Node's file system. */
+  storage?: Storage
+}
 
 export interface ResolvedOptions<V> {
   durability: Durability
@@ -135,13 +178,6 @@ const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
 const bytes = (name: string, value: unknown, least: number, most: number): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
     throw invalid(`${name} must be a whole number of bytes from ${least} to ${most}, not ${shown(value)}`)
-  return value
-}
-
-/** 0 to Infinity. */
-export const milliseconds = (name: string, value: unknown): number => {
-  if (typeof value !== 'number' || !(value >= 0))
-    throw invalid(`${name} must be a number of milliseconds, or Infinity, not ${shown(value)}`)
   return value
 }
 

@@ -2,11 +2,11 @@
 
 import { XenonError } from '../errors.ts'
 import { countPast } from '../records/counts.ts'
+import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Ranges } from '../records/ranges.ts'
 import { requireList, type Store, type View } from '../records/store.ts'
 import type { Key, Range } from '../types.ts'
 import { resolveRange } from '../values/range.ts'
-import type { RangeIterator } from './range-iterator.ts'
 
 /** Snapshots that were dropped without `close`. */
 const forgotten = new FinalizationRegistry<() => void>(end => end())

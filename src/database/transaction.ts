@@ -2,13 +2,13 @@
 
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { Access } from '../records/access.ts'
-import { checkedTtl } from '../records/expiry.ts'
+import type { RangeIterator } from '../records/range-iterator.ts'
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import { requireList, type Store } from '../records/store.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
 import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
-import type { RangeIterator } from './range-iterator.ts'
+import { checkedTtl } from '../values/ttl.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
 export class Savepoint {

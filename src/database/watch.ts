@@ -4,7 +4,7 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
-import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
+import { XenonError } from '../errors.ts'
 import type { Store } from '../records/store.ts'
 import { asText } from '../runtime/bytes.ts'
 import { type CommittedRecord, fromLatin1, latin1 } from '../txn/changed-keys.ts'
@@ -205,11 +205,4 @@ export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
   [Symbol.asyncIterator](): this {
     return this
   }
-}
-
-/** @throws InvalidArgumentError unless it is a whole number of changes. */
-export const checkedBuffer = (buffer: unknown): number => {
-  if (typeof buffer !== 'number' || !Number.isSafeInteger(buffer) || buffer < 1)
-    throw new InvalidArgumentError(`buffer must be a whole number of changes, not ${shown(buffer)}`)
-  return buffer
 }

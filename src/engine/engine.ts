@@ -30,7 +30,6 @@ import { DataFile } from '../pager/data-file.ts'
 import { EXPIRY_ROOT, ORDERED_ROOT } from '../pager/layout.ts'
 import { Metadata } from '../pager/metadata.ts'
 import { MAX_TREE_KEY_BYTES } from '../pager/node.ts'
-import type { ExpiredKeys } from '../records/expired-keys.ts'
 import { Arena, alignUp } from '../runtime/bytes.ts'
 import { TEXT_SCRATCH_BYTES, TextBatch } from '../runtime/text-batch.ts'
 import { nextTurn, performance } from '../runtime/timers.ts'
@@ -109,8 +108,6 @@ export class Engine {
   readonly now: () => number
   /** Records that the sweep has removed. */
   expired = 0
-  /** Keys that have expired and are not removed yet, as the last scan of keys needed them. */
-  expiredKeys: WeakRef<ExpiredKeys> | undefined
   closed = false
   /** Where the files are, and whether they still are there. */
   readonly home: Home

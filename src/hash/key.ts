@@ -7,11 +7,12 @@
  * the same final state.
  */
 
-import { InvalidArgumentError, XenonError } from '../errors.ts'
-import { INDEX_BLOCKS, MAX_KEY_BYTES } from '../pager/layout.ts'
-import { type Arena, describe, isBytes } from '../runtime/bytes.ts'
+import { InvalidArgumentError } from '../errors.ts'
+import { INDEX_BLOCKS } from '../pager/layout.ts'
+import { type Arena, describe, isBytes, isWellFormed } from '../runtime/bytes.ts'
 import type { LeafPlace } from '../tree/key-tree.ts'
 import type { Key } from '../types.ts'
+import { keyTooLarge, MAX_KEY_BYTES } from '../values/limits.ts'
 import type { KeysAhead } from './keys-ahead.ts'
 
 export class KeyHash {
@@ -188,7 +189,7 @@ export class KeyBuffer {
       this.at = this.home
       const { length } = key
       if (length === 0) throw new InvalidArgumentError('a key must not be empty')
-      if (length > MAX_KEY_BYTES) throw tooLarge(length)
+      if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
       if (this.hash.ofText(key, this.arena.u32, this.at)) {
         this.length = length
         return
@@ -240,7 +241,7 @@ export class KeyBuffer {
       )
     // The scratch has room for three bytes per code unit.
     const length = this.arena.u8.utf8Write(key, this.at)
-    if (length > MAX_KEY_BYTES) throw tooLarge(length)
+    if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
     this.length = length
   }
 
@@ -249,7 +250,7 @@ export class KeyBuffer {
       throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
     const length = key.length
     if (length === 0) throw new InvalidArgumentError('a key must not be empty (or its buffer was detached)')
-    if (length > MAX_KEY_BYTES) throw tooLarge(length)
+    if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
     this.arena.u8.set(key, this.at)
     this.length = length
   }
@@ -257,9 +258,3 @@ export class KeyBuffer {
 
 /** Bytes of the key scratch: three per code unit of the longest string key. */
 export const KEY_SCRATCH_BYTES: number = 4 * MAX_KEY_BYTES
-
-export const isWellFormed = (text: string): boolean =>
-  (text as unknown as { isWellFormed(): boolean }).isWellFormed()
-
-const tooLarge = (length: number): XenonError =>
-  new XenonError('XENON_KEY_TOO_LARGE', `a key of ${length} bytes; the longest allowed is ${MAX_KEY_BYTES}`)

@@ -10,18 +10,11 @@ import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import { RecordType, UndoKind } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
-import {
-  AT_GARBAGE,
-  AT_KIND,
-  AT_NEXT,
-  BlockKind,
-  HEADER_BYTES,
-  kindName,
-  MAX_VALUE_BYTES,
-} from '../pager/layout.ts'
+import { AT_GARBAGE, AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES, kindName } from '../pager/layout.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
+import { MAX_VALUE_BYTES } from '../values/limits.ts'
 
 /** Blocks that one log record allocates: undoing it is one compensation record, which pins so many frames. */
 const ALLOCATE_AT_ONCE = 8

@@ -37,9 +37,9 @@ import {
   ORDERED_ROOT,
 } from '../pager/layout.ts'
 import { nodeChild, nodeChildOffset, nodeCount, nodeLevel } from '../pager/node.ts'
+import { copyBytes } from '../runtime/bytes.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
 import type { CompactReport, ProgressOptions } from '../types.ts'
-import { copyBytes } from '../values/encoding.ts'
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 4

@@ -7,10 +7,9 @@ import type { Engine } from '../engine/engine.ts'
 import { BucketScan } from '../hash/scan.ts'
 import { LogOp, RecordType } from '../log/format.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
-import { compareBytes } from '../runtime/bytes.ts'
+import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
 import type { ProgressOptions } from '../types.ts'
-import { copyBytes } from '../values/encoding.ts'
 
 /** Bytes of keys that are inserted in one run, and that are sorted without a turn of the event loop. */
 const RUN_BYTES = 67108864

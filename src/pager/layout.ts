@@ -60,8 +60,6 @@ export const kindName = (kind: number): string => KIND_NAMES[kind] ?? `unknown k
 
 export const MIN_BLOCK_SIZE = 4096
 export const MAX_BLOCK_SIZE = 65536
-export const MAX_KEY_BYTES = 1024
-export const MAX_VALUE_BYTES = 268435456
 
 /** Longest record (header, key, value) that stays in its bucket; a longer one keeps its value in large blocks. */
 export const maxInlineRecord = (blockSize: number): number => Math.floor((blockSize - HEADER_BYTES) / 3)

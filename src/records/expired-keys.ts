@@ -8,11 +8,11 @@
 
 import type { Engine } from '../engine/engine.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from '../pager/bucket.ts'
-import { MAX_KEY_BYTES } from '../pager/layout.ts'
 import { copyLeafKeys, nodeCount, searchNode } from '../pager/node.ts'
 import { compareBytes } from '../runtime/bytes.ts'
 import { LeafMap } from '../tree/leaf-map.ts'
 import { SCAN_KEYS, type TreeScan } from '../tree/tree-scan.ts'
+import { MAX_KEY_BYTES } from '../values/limits.ts'
 import { passed } from './expiry.ts'
 
 /** More are not kept in memory (about 12 MiB): then scans look at the records. */
@@ -40,6 +40,9 @@ interface Stretch {
   readonly first: number
   readonly last: number
 }
+
+/** Of each database, what the last scan of keys needed. */
+export const known: WeakMap<Engine, WeakRef<ExpiredKeys>> = new WeakMap()
 
 export class ExpiredKeys {
   /** The log's end in the state that it speaks of. */
@@ -75,19 +78,19 @@ export class ExpiredKeys {
   /** Those of the state that is read at the moment, whose log ended at `lsn`. */
   static of(engine: Engine, lsn: number): ExpiredKeys {
     const now = engine.now()
-    let keys = engine.expiredKeys?.deref()
+    let keys = known.get(engine)?.deref()
     if (keys?.lsn !== lsn || now < keys.through) {
       keys = new ExpiredKeys(lsn, engine.metadata.identity.hashKey[0])
-      engine.expiredKeys = undefined
+      known.delete(engine)
     }
     try {
       keys.extend(engine, now)
     } catch (error) {
       // A damaged block has left it with a part of them.
-      engine.expiredKeys = undefined
+      known.delete(engine)
       throw error
     }
-    engine.expiredKeys ??= new WeakRef(keys)
+    if (!known.has(engine)) known.set(engine, new WeakRef(keys))
     return keys
   }
 

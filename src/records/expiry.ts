@@ -4,23 +4,11 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
-import { InvalidArgumentError, shown } from '../errors.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from '../pager/bucket.ts'
 import type { Bound, Bounds } from '../runtime/bytes.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import { latin1 } from '../txn/changed-keys.ts'
-
-const MAX_TIME = 2 ** 48 - 1
-
-/** Milliseconds of a `ttl` option, checked. */
-export const checkedTtl = (ttl: unknown): number => {
-  if (typeof ttl !== 'number' || !(ttl > 0))
-    throw new InvalidArgumentError(`ttl must be a positive number of milliseconds, not ${shown(ttl)}`)
-  return ttl
-}
-
-/** The time when a record with this ttl expires. `Infinity` becomes the last time there is. */
-export const expiryTime = (now: number, ttl: number): number => Math.min(MAX_TIME, Math.ceil(now + ttl))
+import { MAX_TIME } from '../values/ttl.ts'
 
 /** The end of the times that have passed, as a bound of the tree. */
 export const passed = (now: number): Bound => {

@@ -5,11 +5,10 @@
 
 import { CorruptionError, DecodeError, LockConflictError, XenonError } from '../errors.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
-import { compareBytes } from '../runtime/bytes.ts'
+import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import { copyBytes } from '../values/encoding.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { BeforeKeys } from './before.ts'
 import { ExpiredKeys } from './expired-keys.ts'

@@ -1,12 +1,12 @@
 /** Reading ranges of a database: iterators and counts, over a snapshot or inside a transaction. */
 
-import { RangeIterator, type ReaderOwner } from '../database/range-iterator.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key, Range } from '../types.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import type { Access } from './access.ts'
 import { countRange } from './counts.ts'
+import { RangeIterator, type ReaderOwner } from './range-iterator.ts'
 import { RangeReader, requireOrdered } from './range-reader.ts'
 import type { Store, View } from './store.ts'
 

@@ -24,24 +24,21 @@ import {
   writeTime,
 } from '../pager/bucket.ts'
 import { maxInlineRecord } from '../pager/layout.ts'
-import { type Arena, asText, compareBytes } from '../runtime/bytes.ts'
+import { type Arena, asText, compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { type ChangedKeys, type CommittedRecord, fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key, ValueEncoding } from '../types.ts'
-import { COMPRESSED, type Compression } from '../values/compression.ts'
-import {
-  copyBytes,
-  type Decode,
-  keyText,
-  requireUtf8Key,
-  ValueEncoder,
-  valueDecoder,
-} from '../values/encoding.ts'
+import type { Compression } from '../values/compression.ts'
+import { type Decode, ValueEncoder, valueDecoder } from '../values/encoding.ts'
+import { keyText, requireUtf8Key } from '../values/key.ts'
+import { expiryTime } from '../values/ttl.ts'
 import { Before } from './before.ts'
-import { expiryTime } from './expiry.ts'
 
 /** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
 const VALUE_OFFSET = 8
+
+/** Flags of a record whose value is compressed. */
+const COMPRESSED = RecordFlag.deflated | RecordFlag.encoded
 
 /** What a snapshot sees: the blocks of its moment, but for what transactions had changed and not committed then. */
 export interface View {
@@ -103,7 +100,7 @@ export class Store<V> {
     this.decodesAlone = typeof encoding === 'string'
     this.asTexts = encoding === 'utf8' || encoding === 'json'
     this.fromJson = encoding === 'json'
-    this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.flag !== 0
+    this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.kind !== 'none'
   }
 
   /** The error for bytes that are no value; one of the database itself, which the caller's code has met, stays what it is. */
@@ -336,7 +333,7 @@ export class Store<V> {
   private decompress(flags: number, bytes: Uint8Array): Uint8Array {
     const key = this.keyAtHand()
     try {
-      return this.compression.decompress(flags, bytes)
+      return this.compression.decompress((flags & RecordFlag.encoded) === 0 ? 'deflate' : 'codec', bytes)
     } catch (error) {
       if ((flags & RecordFlag.deflated) === 0) throw this.cannotDecode(error, key, this.compression.name)
       if (error instanceof XenonError) throw error
@@ -479,7 +476,7 @@ export class Store<V> {
       try {
         this.length = this.encoder.encode(value)
         encoding = this.compression.name
-        if (this.compression.flag !== 0) this.compress()
+        if (this.compression.kind !== 'none') this.compress()
       } catch (error) {
         if (error instanceof XenonError) throw error
         throw new EncodeError(typeof key === 'string' ? key : keyText(key), encoding, error)
@@ -493,7 +490,7 @@ export class Store<V> {
     const smaller = this.compression.compress(this.encoder.spill(this.length))
     if (smaller === undefined) return
     this.length = this.encoder.replace(smaller)
-    this.flags |= this.compression.flag
+    this.flags |= this.compression.kind === 'codec' ? RecordFlag.encoded : RecordFlag.deflated
   }
 
   private get isInline(): boolean {

@@ -7,10 +7,10 @@
 import type { Engine } from '../engine/engine.ts'
 import { CorruptionError, LockConflictError } from '../errors.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from '../pager/bucket.ts'
+import { copyBytes } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
 import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import { copyBytes } from '../values/encoding.ts'
 import { nextExpiry, passed } from './expiry.ts'
 
 /** From the first time that passes to the sweep, and between two looks at a far time. */

@@ -144,3 +144,18 @@ export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
   for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
   return a.length - b.length
 }
+
+/** Bytes up to which a loop takes less time than a call into the engine. */
+const SHORT = 64
+
+export const copyBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
+  const length = end - start
+  const copy = new Uint8Array(length)
+  if (length > SHORT) copy.set(bytes.subarray(start, end))
+  else for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!
+  return copy
+}
+
+/** Whether text has no half of a surrogate pair alone, which UTF-8 cannot tell. */
+export const isWellFormed = (text: string): boolean =>
+  (text as unknown as { isWellFormed(): boolean }).isWellFormed()

@@ -29,9 +29,8 @@ import {
   separatorOf,
 } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LIVE, BlockKind, INDEX_BLOCKS, kindName } from '../pager/layout.ts'
-import { Arena } from '../runtime/bytes.ts'
+import { Arena, copyBytes } from '../runtime/bytes.ts'
 import type { SalvageBlock, SalvageGap } from '../types.ts'
-import { copyBytes } from '../values/encoding.ts'
 import type { Blocks } from './blocks.ts'
 import { Notes } from './notes.ts'
 import type { Source } from './source.ts'

@@ -2,16 +2,9 @@
 
 import { type LargePointer, LargeValues } from '../hash/large.ts'
 import { blockLsn, LARGE_POINTER_BYTES } from '../pager/bucket.ts'
-import {
-  AT_GARBAGE,
-  AT_KIND,
-  AT_NEXT,
-  BlockKind,
-  HEADER_BYTES,
-  kindName,
-  MAX_VALUE_BYTES,
-} from '../pager/layout.ts'
+import { AT_GARBAGE, AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES, kindName } from '../pager/layout.ts'
 import { Arena } from '../runtime/bytes.ts'
+import { MAX_VALUE_BYTES } from '../values/limits.ts'
 import type { Blocks } from './blocks.ts'
 
 const MOST_USES = 4

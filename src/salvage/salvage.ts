@@ -19,7 +19,7 @@ import { isBytes } from '../runtime/bytes.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { nextTurn, performance } from '../runtime/timers.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
-import type { SalvageOptions, SalvagePhase, SalvageReport } from '../types.ts'
+import type { SalvagePhase, SalvageReport } from '../types.ts'
 import { Blocks } from './blocks.ts'
 import { Collector, type FoundRecord } from './collect.ts'
 import { LargeReader } from './large.ts'
@@ -28,6 +28,20 @@ import { buildReport, Findings, type LogState } from './report.ts'
 import { openSource, type Source } from './source.ts'
 import { requireApart, requireEmpty, Target } from './target.ts'
 import { Unfinished } from './unfinished.ts'
+
+export interface SalvageOptions {
+  /** Block size of the new database. Default: that of the damaged one. */
+  blockSize?: number
+  /** Bytes of the buffer pool that the new database is written with. Default: as for `open`. */
+  cacheBytes?: number
+  /** As for `open`; of the damaged database. */
+  lockWait?: number
+  takeover?: boolean
+  /** Where both databases live. Default: Node's file system. */
+  storage?: Storage
+  /** Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database checked. */
+  onProgress?: (progress: { phase: SalvagePhase; done: number; total: number }) => void
+}
 
 /** Blocks or records between two turns of the event loop. */
 const SLICE = 1024

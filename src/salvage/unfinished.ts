@@ -4,8 +4,8 @@
  */
 
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
+import { copyBytes } from '../runtime/bytes.ts'
 import { type CommittedRecord, latin1 } from '../txn/changed-keys.ts'
-import { copyBytes } from '../values/encoding.ts'
 import type { SalvageLog } from './log.ts'
 
 /** LSN of the record with the undo section that holds what was committed, or 0 where there was no record. */

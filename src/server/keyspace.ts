@@ -2,8 +2,8 @@
 
 import type { Transaction } from '../database/transaction.ts'
 import type { XenonError } from '../errors.ts'
-import { MAX_KEY_BYTES } from '../pager/layout.ts'
 import type { Records } from '../records/bulk.ts'
+import { MAX_KEY_BYTES } from '../values/limits.ts'
 import { CommandError } from './errors.ts'
 import type { ReplyWriter } from './protocol/reply.ts'
 import type { Arguments } from './protocol/request.ts'

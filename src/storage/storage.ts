@@ -4,6 +4,8 @@
  *
  * Every method throws a `StorageError` (`XENON_IO`) with the system's error as its `cause`, unless it says otherwise.
  */
+import type { Deflate } from '../runtime/deflate.ts'
+
 export interface File {
   /** The path it was opened under, for messages. */
   readonly path: string
@@ -57,11 +59,6 @@ export interface DirectoryLock {
 /** Who has something to do when the thread ends. */
 export interface Leaver {
   atExit(): void
-}
-
-export interface Deflate {
-  compress(bytes: Uint8Array): Uint8Array
-  decompress(bytes: Uint8Array, limit: number): Uint8Array
 }
 
 export interface Storage {

@@ -1,11 +1,11 @@
 /**
  * Where the leaves of a tree begin, as the nodes above them tell: which leaf a key belongs to, without going there.
  */
+
 import type { BufferPool } from '../buffer/pool.ts'
 import { AT_KIND, BlockKind } from '../pager/layout.ts'
 import { nodeChild, nodeCount, nodeKey, nodeLevel } from '../pager/node.ts'
-import { compareBytes } from '../runtime/bytes.ts'
-import { copyBytes } from '../values/encoding.ts'
+import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import type { KeyTree } from './key-tree.ts'
 
 const LOWEST = -2147483648

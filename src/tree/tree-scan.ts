@@ -2,10 +2,10 @@
  * Reads a tree in order, leaf by leaf: each step copies the next keys to the arena's scan scratch (`copyLeafKeys`) and
  * remembers where to go on, so that the tree may change between two steps.
  */
+
 import type { BufferPool } from '../buffer/pool.ts'
 import { copyLeafKeys, type KeyRoom, nodeChild, nodeCount, nodeKey, searchNode } from '../pager/node.ts'
-import { type Bound, type Bounds, compareBytes } from '../runtime/bytes.ts'
-import { copyBytes } from '../values/encoding.ts'
+import { type Bound, type Bounds, compareBytes, copyBytes } from '../runtime/bytes.ts'
 import type { KeyTree } from './key-tree.ts'
 
 /** Most keys of one step. */

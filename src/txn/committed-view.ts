@@ -5,7 +5,7 @@
 
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
-import { copyBytes } from '../values/encoding.ts'
+import { copyBytes } from '../runtime/bytes.ts'
 import { ChangedKeys, type CommittedRecord, latin1 } from './changed-keys.ts'
 import type { TransactionState } from './transaction-state.ts'
 

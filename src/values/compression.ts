@@ -1,28 +1,25 @@
-/** Compressed values: per value, marked in the record's flags; one that does not shrink is stored plain. */
+/** Compresses values, each by itself; one that does not shrink is stored plain. */
 
 import { InvalidArgumentError, shown } from '../errors.ts'
-import { RecordFlag } from '../pager/bucket.ts'
-import { MAX_VALUE_BYTES } from '../pager/layout.ts'
 import { describe, isBytes } from '../runtime/bytes.ts'
 import { letGo } from '../runtime/callbacks.ts'
-import type { Deflate } from '../storage/storage.ts'
+import type { Deflate } from '../runtime/deflate.ts'
 import type { CompressionCodec } from '../types.ts'
+import { MAX_VALUE_BYTES } from './limits.ts'
 
 /** Shorter values are not worth the time. */
 const LEAST_BYTES = 64
 
-export const COMPRESSED: number = RecordFlag.deflated | RecordFlag.encoded
-
 export class Compression {
-  /** Flag of the values that are written compressed, 0 = none. */
-  readonly flag: number
+  /** What values are written with. */
+  readonly kind: 'none' | 'deflate' | 'codec'
   private readonly deflate: Deflate | undefined
   private readonly codec: CompressionCodec | undefined
 
   constructor(option: 'none' | 'deflate' | CompressionCodec, deflate: Deflate | undefined) {
     this.deflate = deflate
     this.codec = typeof option === 'object' ? option : undefined
-    this.flag = option === 'none' ? 0 : option === 'deflate' ? RecordFlag.deflated : RecordFlag.encoded
+    this.kind = typeof option === 'object' ? 'codec' : option
   }
 
   /** The compressed bytes, or undefined if they are not worth it. */
@@ -39,9 +36,9 @@ export class Compression {
     return compressed.length < bytes.length ? compressed : undefined
   }
 
-  /** Whatever the codec throws comes out of here. */
-  decompress(flags: number, bytes: Uint8Array): Uint8Array {
-    if ((flags & RecordFlag.encoded) !== 0) {
+  /** `kind` is what they were written with. Whatever the codec throws comes out of here. */
+  decompress(kind: 'deflate' | 'codec', bytes: Uint8Array): Uint8Array {
+    if (kind === 'codec') {
       if (this.codec === undefined)
         throw new InvalidArgumentError(
           'the value was compressed with a codec of its own; open the database with compression: { name, compress, decompress }',

@@ -1,11 +1,19 @@
 /** Values between JavaScript and bytes, by the database's value encoding. */
 
-import { InvalidArgumentError, reasonOf, XenonError } from '../errors.ts'
-import { type Arena, describe, isBytes, isDetached, type TextBytes } from '../runtime/bytes.ts'
+import { InvalidArgumentError, reasonOf } from '../errors.ts'
+import {
+  type Arena,
+  copyBytes,
+  describe,
+  isBytes,
+  isDetached,
+  isWellFormed,
+  type TextBytes,
+} from '../runtime/bytes.ts'
 import { letGo } from '../runtime/callbacks.ts'
 import type { ValueCodec, ValueEncoding } from '../types.ts'
+import { MAX_VALUE_BYTES, valueTooLarge } from './limits.ts'
 
-const MAX_VALUE_BYTES = 268435456
 const NO_BYTES = new Uint8Array(0)
 const encoder = new TextEncoder()
 
@@ -63,7 +71,7 @@ export class ValueEncoder<V> {
         `a value must be a string with the encoding 'utf8', not ${describe(value)}; choose valueEncoding 'json' or 'binary'`,
       )
     const length = value.length
-    if (length > MAX_VALUE_BYTES) throw tooLarge(length)
+    if (length > MAX_VALUE_BYTES) throw valueTooLarge(length)
     if (length > this.limit) return this.keep(encodeText(value))
     const bytes = this.arena.u8.utf8Write(value, this.at)
     if (bytes !== length) requireWellFormed(value)
@@ -103,7 +111,7 @@ export class ValueEncoder<V> {
   }
 
   private keep(bytes: Uint8Array): number {
-    if (bytes.length > MAX_VALUE_BYTES) throw tooLarge(bytes.length)
+    if (bytes.length > MAX_VALUE_BYTES) throw valueTooLarge(bytes.length)
     this.bytes = bytes
     return bytes.length
   }
@@ -119,71 +127,13 @@ export const valueDecoder = <V>(encoding: ValueEncoding<V>): Decode<V> => {
   return (bytes, start, end) => encoding.decode(copyBytes(bytes, start, end))
 }
 
-/** Bytes up to which a loop takes less time than a call into the engine. */
-const SHORT = 64
-
-export const copyBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
-  const length = end - start
-  const copy = new Uint8Array(length)
-  if (length > SHORT) copy.set(bytes.subarray(start, end))
-  else for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!
-  return copy
-}
-
-/** The UTF-8 of a key or a bound, which most often is short and ASCII. */
-export const keyBytes = (text: string): Uint8Array => {
-  const { length } = text
-  if (length > SHORT) return encoder.encode(text)
-  const bytes = new Uint8Array(length)
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i)
-    if (code > 127) return encoder.encode(text)
-    bytes[i] = code
-  }
-  return bytes
-}
-
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/**
- * Keys that are given back as text must be UTF-8: of others, the text would name another key, which is not there.
- * @throws InvalidArgumentError
- */
-export const requireUtf8Key = (bytes: Uint8Array, start: number, end: number): void => {
-  let at = start
-  while (at < end && bytes[at]! < 128) at++
-  if (at === end) return
-  try {
-    strict.decode(bytes.subarray(at, end))
-  } catch {
-    throw new InvalidArgumentError(
-      "a key that is put must be UTF-8 with keyEncoding 'utf8', which gives keys back as text; open the database with keyEncoding: 'binary' for keys of other bytes",
-    )
-  }
-}
-
-const tooLarge = (length: number): XenonError =>
-  new XenonError(
-    'XENON_VALUE_TOO_LARGE',
-    `a value of ${length} bytes; the largest allowed is ${MAX_VALUE_BYTES}`,
-  )
-
-/** A key as text, or as bytes where it is none. */
-export const keyText = (key: Uint8Array): string | Uint8Array => {
-  try {
-    return strict.decode(key)
-  } catch {
-    return key
-  }
-}
-
 const encodeText = (value: string): Uint8Array => {
   requireWellFormed(value)
   return encoder.encode(value)
 }
 
 const requireWellFormed = (value: string): void => {
-  if (!(value as unknown as { isWellFormed(): boolean }).isWellFormed())
+  if (!isWellFormed(value))
     throw new InvalidArgumentError(
       'a value must be well-formed Unicode: this one has a lone surrogate; use bytes',
     )

@@ -1,11 +1,18 @@
 /** The options of a range: checked, and turned into two bounds. */
 
 import { InvalidArgumentError, shown } from '../errors.ts'
-import { isWellFormed } from '../hash/key.ts'
-import { MAX_KEY_BYTES } from '../pager/layout.ts'
-import { type Bound, type Bounds, compareBytes, describe, isBytes, isDetached } from '../runtime/bytes.ts'
+import {
+  type Bound,
+  type Bounds,
+  compareBytes,
+  describe,
+  isBytes,
+  isDetached,
+  isWellFormed,
+} from '../runtime/bytes.ts'
 import type { Key, Range } from '../types.ts'
-import { keyBytes } from './encoding.ts'
+import { keyBytes } from './key.ts'
+import { MAX_KEY_BYTES } from './limits.ts'
 
 export interface ResolvedRange extends Bounds {
   readonly reverse: boolean

@@ -1,6 +1,7 @@
 /** Whether the campaign would notice: each rule of the engine is switched off in turn, and a crash must show it. */
+
 import { expect, test } from 'vitest'
-import { openOn } from '../../src/database/database.ts'
+import { openOn } from '../../src/database/open.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { FaultDisk } from '../../src/testing/fault.ts'
 import { type MutantName, mutantNames, withMutant } from '../../src/testing/mutants.ts'

@@ -1,6 +1,7 @@
 /** Commits whose log is synced aside: the event loop goes on meanwhile, and nobody is told too early. */
+
 import { describe, expect, test } from 'vitest'
-import { openOn } from '../../src/database/database.ts'
+import { openOn } from '../../src/database/open.ts'
 import { open } from '../../src/index.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { crashPolicies, FaultDisk } from '../../src/testing/fault.ts'

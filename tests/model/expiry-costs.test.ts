@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Engine } from '../../src/engine/engine.ts'
 import { CorruptionError } from '../../src/errors.ts'
 import { type Database, memoryStorage, type Range, type Storage } from '../../src/index.ts'
-import { MOST_EXPIRED_KEYS } from '../../src/records/expired-keys.ts'
+import { known, MOST_EXPIRED_KEYS } from '../../src/records/expired-keys.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { type Random, seeded } from '../support/random.ts'
 
@@ -19,7 +19,7 @@ const withClock = (body: (db: Database) => unknown): Promise<void> =>
 const engineOf = (db: Database): Engine => (db as unknown as { engine: Engine }).engine
 /** The expired keys that a scan has kept in memory. */
 const keptBy = (engine: Engine): { bytes: Uint8Array; count: number } | undefined =>
-  engine.expiredKeys?.deref() as unknown as { bytes: Uint8Array; count: number } | undefined
+  known.get(engine)?.deref() as unknown as { bytes: Uint8Array; count: number } | undefined
 /** Blocks looked at. */
 const cost = (db: Database, work: () => unknown): number => {
   const before = db.stats().cache.accesses
@@ -92,7 +92,7 @@ describe('beside expired records that nobody has removed', () => {
       for (const key of live) db.put(key, 'v')
       expect([...db.keys()]).toEqual(['a', ...live.slice(0, 1000), 'zz', ...live.slice(1000)].sort())
       expect(keptBy(engine)!.count).toBeGreaterThan(90_000)
-      engine.expiredKeys = undefined
+      known.delete(engine)
       putExpiring(db, MOST_EXPIRED_KEYS + 1000)
       clock.now += 2000
       expect([...db.keys()]).toEqual(['a', 'zz', ...live].sort())

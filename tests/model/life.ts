@@ -3,9 +3,9 @@
  * what it saw at its beginning, and nobody what is not committed.
  */
 
-import type { RangeCursor, RangeIterator } from '../../src/database/range-iterator.ts'
 import type { Snapshot } from '../../src/database/snapshot.ts'
 import { type BatchOperation, type Database, LockConflictError, type Transaction } from '../../src/index.ts'
+import type { RangeCursor, RangeIterator } from '../../src/records/range-iterator.ts'
 import { expectVerified, type Subject } from '../support/database.ts'
 import { show } from '../support/model.ts'
 import type { Random } from '../support/random.ts'

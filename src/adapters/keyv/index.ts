@@ -2,11 +2,13 @@
  * A storage adapter for Keyv: `new Keyv({ store: new KeyvXenon('cache') })`. Keyv turns values into text and puts its
  * namespace before keys; the time to live becomes the engine's own, so that what has expired is removed from the disk.
  */
+
 import type { KeyvStoreAdapter } from 'keyv'
 import type { Database } from '../../database/database.ts'
+import type { OpenOptions } from '../../database/options.ts'
 import { InvalidArgumentError } from '../../errors.ts'
 import { open } from '../../index.ts'
-import type { BatchOperation, OpenOptions, PutOptions } from '../../types.ts'
+import type { BatchOperation, PutOptions } from '../../types.ts'
 import { Listeners } from './listeners.ts'
 import { Namespaces } from './namespaces.ts'
 

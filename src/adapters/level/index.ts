@@ -2,6 +2,7 @@
  * xenondb as an `abstract-level` database: `new XenonLevel(directory, options)` goes wherever a Level database does.
  * The underscored methods are what abstract-level calls, with keys and values encoded as the manifest says.
  */
+
 import {
   type AbstractBatchOperation,
   type AbstractBatchOptions,
@@ -13,10 +14,11 @@ import {
 } from 'abstract-level'
 import type { Database } from '../../database/database.ts'
 import { waitForLockAside } from '../../database/lock-wait.ts'
-import { milliseconds } from '../../database/options.ts'
+import type { OpenOptions } from '../../database/options.ts'
 import type { Snapshot } from '../../database/snapshot.ts'
 import { nodeStorage, open } from '../../index.ts'
-import type { BatchOperation, Durability, OpenOptions, PutOptions } from '../../types.ts'
+import type { BatchOperation, Durability, PutOptions } from '../../types.ts'
+import { milliseconds } from '../../values/checks.ts'
 import { guarded, LevelError, levelError } from './errors.ts'
 import { LevelIterator, LevelKeyIterator, LevelValueIterator } from './iterators.ts'
 import { type Data, toBytes, toStored, toText } from './keys.ts'

@@ -4,9 +4,9 @@
  * zeros alone comes before all others), and no two keys become the same.
  */
 
-import { MAX_KEY_BYTES } from '../../pager/layout.ts'
 import { asText, isBytes } from '../../runtime/bytes.ts'
-import { keyBytes } from '../../values/encoding.ts'
+import { keyBytes } from '../../values/key.ts'
+import { MAX_KEY_BYTES } from '../../values/limits.ts'
 import { LevelError } from './errors.ts'
 
 /** What abstract-level hands over, as the encodings of the manifest say. */

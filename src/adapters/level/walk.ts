@@ -1,7 +1,7 @@
 /** Goes through a range of a snapshot, in either direction, and can start again elsewhere in it. */
 
-import type { RangeIterator } from '../../database/range-iterator.ts'
 import type { Snapshot } from '../../database/snapshot.ts'
+import type { RangeIterator } from '../../records/range-iterator.ts'
 import { nextTurn } from '../../runtime/timers.ts'
 import type { Range } from '../../types.ts'
 import { guarded, LevelError } from './errors.ts'

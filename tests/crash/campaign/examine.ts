@@ -2,7 +2,9 @@
  * One crash image: the database is opened as the next start would, and must hold the state after one of the commits
  * that may be the last, be sound by `verify`, need no second recovery, and take and keep a new commit.
  */
-import { type Database, openOn } from '../../../src/database/database.ts'
+
+import type { Database } from '../../../src/database/database.ts'
+import { openOn } from '../../../src/database/open.ts'
 import { XenonError } from '../../../src/errors.ts'
 import type { CrashPolicy, FaultDisk } from '../../../src/testing/fault.ts'
 import { crashPolicies } from '../../../src/testing/fault.ts'

@@ -2,7 +2,9 @@
  * A database on the simulated disk under a workload, and the record of what it was promised when: the journal of every
  * change of the disk, the state after each commit, and where in the journal each commit began and was acknowledged.
  */
-import { convertOn, type Database, openOn } from '../../../src/database/database.ts'
+
+import type { Database } from '../../../src/database/database.ts'
+import { convertOn, openOn } from '../../../src/database/open.ts'
 import type { Transaction } from '../../../src/database/transaction.ts'
 import type { Durability } from '../../../src/index.ts'
 import { SEGMENT_MAGIC } from '../../../src/log/format.ts'

@@ -1,7 +1,7 @@
 /** What `keys`, `values`, `entries` and `cursor(range)` give out. */
 import { InvalidArgumentError, LockConflictError, XenonError } from '../errors.ts'
-import type { RangeReader } from '../records/range-reader.ts'
 import type { Entry } from '../types.ts'
+import type { RangeReader } from './range-reader.ts'
 
 /** Called before each step; throws if the reader may not go on. Called at the end, to let go of the snapshot. */
 export interface ReaderOwner {

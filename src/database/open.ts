@@ -1,0 +1,197 @@
+/** Opening a database: its directory, its lock, its creation where there is none. */
+
+import { createDatabase } from '../engine/create.ts'
+import { Engine } from '../engine/engine.ts'
+import {
+  DatabaseLockedError,
+  DiskFullError,
+  InvalidArgumentError,
+  isFull,
+  StorageError,
+  XenonError,
+} from '../errors.ts'
+import { Reserve } from '../log/reserve.ts'
+import { requireProgress } from '../runtime/callbacks.ts'
+import { Home } from '../storage/home.ts'
+import { overlayStorage } from '../storage/overlay.ts'
+import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import type { ProgressOptions } from '../types.ts'
+import { milliseconds } from '../values/checks.ts'
+import { Database } from './database.ts'
+import { waitForLock, waitForLockAside } from './lock-wait.ts'
+import { type OpenOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+
+/** What the reserve gives for a lock. */
+const LOCK_BYTES = 65536
+
+export interface ConvertOptions extends ProgressOptions {
+  /** The database is to keep the ordered index. */
+  ordered: boolean
+  cacheBytes?: number
+  /** As for `open`, but waiting does not block the thread. */
+  lockWait?: number
+  takeover?: boolean
+  storage?: Storage
+}
+
+/** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
+export const convertOn = async (
+  directory: string,
+  options: ConvertOptions,
+  defaultStorage: Storage,
+): Promise<void> => {
+  if (typeof options?.ordered !== 'boolean')
+    throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
+  const { ordered, onProgress, lockWait, ...others } = options
+  requireProgress(onProgress)
+  const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>
+    openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage),
+  )
+  try {
+    await db.convert(ordered, onProgress === undefined ? {} : { onProgress })
+  } finally {
+    db.close()
+  }
+}
+
+/** Opens a database on a given storage; `index.ts` adds the default one. */
+export const openOn = <V = string>(
+  directory: string,
+  given: OpenOptions<V>,
+  defaultStorage: Storage,
+): Database<V> => {
+  if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
+    throw new InvalidArgumentError('open() takes the path of a directory')
+  const options = resolveOptions(given, defaultStorage)
+  const { storage } = options
+  const home = storage.resolve?.(directory) ?? directory
+  let lock: DirectoryLock | undefined
+  try {
+    prepareDirectory(storage, home, options)
+    lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
+    const exists = dataExists(storage, home)
+    if (exists && options.errorIfExists) throw existing(directory)
+    if (!exists) {
+      if (!options.createIfMissing || options.readOnly) throw missing(directory)
+      createDatabase(
+        storage,
+        home,
+        options.blockSize,
+        options.logSegmentBytes,
+        options.ordered ?? true,
+        new Home(storage, home, lock),
+      )
+    }
+    const engine = new Engine(
+      home,
+      {
+        storage: options.readOnly ? overlayStorage(storage) : storage,
+        readOnly: options.readOnly,
+        cacheBytes: options.cacheBytes,
+        checkpointBytes: options.checkpointBytes,
+        logSegmentBytes: options.logSegmentBytes,
+        snapshotBytes: options.snapshotBytes,
+        syncsCommits: options.durability === 'power',
+        onRecovery: options.onRecovery,
+      },
+      lock,
+    )
+    requireBlockSize(engine, options)
+    requireOrder(engine, options, directory)
+    return new Database(directory, engine, options)
+  } catch (error) {
+    lock?.release()
+    throw roomless(error, directory)
+  }
+}
+
+/** What `open` throws on a full disk. */
+const roomless = (error: unknown, directory: string): unknown =>
+  error instanceof StorageError && isFull(error)
+    ? new DiskFullError(
+        `${directory} cannot be opened for writing, since its disk is full (${error.message}); free 1 MiB on it, or open it with readOnly`,
+        { cause: error },
+      )
+    : error
+
+const requireBlockSize = <V>(engine: Engine, options: ResolvedOptions<V>): void => {
+  const { blockSize } = engine.metadata.identity
+  if (!options.blockSizeGiven || options.blockSize === blockSize) return
+  engine.close()
+  throw new InvalidArgumentError(
+    `the database has a block size of ${blockSize}, fixed at its creation; open it without blockSize: ${options.blockSize}`,
+  )
+}
+
+const requireOrder = <V>(engine: Engine, options: ResolvedOptions<V>, directory: string): void => {
+  const { ordered } = engine.metadata
+  if (options.ordered === undefined || options.ordered === ordered) return
+  engine.close()
+  throw new InvalidArgumentError(
+    `the database was created with ordered: ${ordered}; open it without the option, or change it with 'xenondb convert ${directory} ${ordered ? '--unordered' : '--ordered'}'`,
+  )
+}
+
+const prepareDirectory = <V>(storage: Storage, directory: string, options: ResolvedOptions<V>): void => {
+  const kind = storage.kind(directory)
+  if (kind !== 'none' && kind !== 'directory')
+    throw new InvalidArgumentError(`${directory} is not a directory; a database is a directory of its own`)
+  const exists = kind === 'directory' && dataExists(storage, directory)
+  if (exists && options.errorIfExists) throw existing(directory)
+  if (exists) return
+  if (!options.createIfMissing || options.readOnly) throw missing(directory)
+  const created: string[] = []
+  for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
+    created.push(path)
+  storage.makeDirectory(directory)
+  for (const path of created) storage.syncDirectory(storage.join(path, '..'))
+  if (created.length === 0) syncParent(storage, directory)
+}
+
+/** A process that was killed may have made the directory and not have come to sync its name. */
+const syncParent = (storage: Storage, directory: string): void => {
+  try {
+    storage.syncDirectory(storage.join(directory, '..'))
+  } catch (error) {
+    // A parent that may be passed through but not read: whoever made the directory there has seen to its name.
+    const code = (error as { cause?: { code?: unknown } }).cause?.code
+    if (code !== 'EACCES' && code !== 'EPERM') throw error
+  }
+}
+
+const dataExists = (storage: Storage, directory: string): boolean =>
+  storage.kind(storage.join(directory, 'data')) !== 'none'
+
+/** A read-only open of a directory where no lock can be written goes without: nobody else can write there either. */
+const takeLock = <V>(
+  storage: Storage,
+  directory: string,
+  { readOnly, takeover }: ResolvedOptions<V>,
+): DirectoryLock | undefined => {
+  try {
+    return storage.lock(directory, { takeover })
+  } catch (error) {
+    // The lock takes a block, which the reserve gives.
+    if (!readOnly && isFull(error) && reserveOf(storage, directory)?.giveUp(LOCK_BYTES))
+      return storage.lock(directory, { takeover })
+    if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
+    throw error
+  }
+}
+
+const reserveOf = (storage: Storage, directory: string): Reserve | undefined => {
+  const log = storage.join(directory, 'log')
+  return storage.kind(log) === 'directory' ? new Reserve(storage, log) : undefined
+}
+
+const missing = (directory: string): XenonError =>
+  new XenonError(
+    'XENON_NOT_FOUND',
+    `there is no database in ${directory}; check the path, or open it with createIfMissing`,
+  )
+
+const existing = (directory: string): XenonError =>
+  new XenonError(
+    'XENON_EXISTS',
+    `there is a database in ${directory} already, and errorIfExists was asked for`,
+  )
