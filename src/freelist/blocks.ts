@@ -12,9 +12,16 @@ import { LogOp } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { AT_KIND, AT_NEXT, BlockKind, kindName } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import { KnownFree } from './known.ts'
 
 const MAX_BLOCKS = 0xfffffff0
+
+/** Who wants to hear of every change of the list. */
+export interface FreeListener {
+  /** Blocks that were taken from the head of the list, and those that were put into it. */
+  changed(taken: readonly number[], given: readonly number[]): void
+  /** A chain has become free whose blocks nobody has named. */
+  spliced(): void
+}
 
 export class FreeBlocks {
   reused = 0
@@ -24,8 +31,8 @@ export class FreeBlocks {
   private readonly log: LogWriter
   private readonly metadata: Metadata
   readonly path: string
-  /** What somebody wants to know of all free blocks, told of every change. */
-  private known: KnownFree | undefined
+  /** Is told of every change. */
+  listener: FreeListener | undefined
   private taken: readonly number[] = []
   private given: number[] = []
   private isSplice = false
@@ -87,16 +94,6 @@ export class FreeBlocks {
 
   private broken(block: number, next: number): CorruptionError {
     return new CorruptionError(this.path, `the free-block list breaks off or leads to block ${next}`, block)
-  }
-
-  /** Begins to find out which blocks are free; until `forget`. */
-  know(): KnownFree {
-    this.known = new KnownFree(this, this.metadata)
-    return this.known
-  }
-
-  forget(): void {
-    this.known = undefined
   }
 
   /** Inside a record: adds to the plan that `block`, whose frame lies at `base`, becomes free. */
@@ -201,9 +198,7 @@ export class FreeBlocks {
     metadata.freeBlocks = this.freeBlocks
     metadata.blocks = this.blocks
     metadata.lsn = lsn
-    const { known } = this
-    if (known === undefined) return
-    known.changed(this.taken, this.given)
-    if (this.isSplice) known.isStale = true
+    this.listener?.changed(this.taken, this.given)
+    if (this.isSplice) this.listener?.spliced()
   }
 }

@@ -4,9 +4,9 @@
  */
 import { CorruptionError } from '../errors.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import type { FreeBlocks } from './blocks.ts'
+import type { FreeBlocks, FreeListener } from './blocks.ts'
 
-export class KnownFree {
+export class KnownFree implements FreeListener {
   /** By block: 1 if it is known to be free. */
   readonly isFree: Uint8Array
   /** A chain has become free whose blocks nobody has named, or a block that was not there: begin again. */
@@ -28,6 +28,12 @@ export class KnownFree {
     this.isFree = new Uint8Array(metadata.blocks)
   }
 
+  /** Hears of every change from now on, until another one does, or nobody. */
+  listen(): this {
+    this.free.listener = this
+    return this
+  }
+
   /** Looks at one more block. */
   step(): void {
     const block = this.next < 0 ? this.metadata.freeHead : this.next
@@ -46,7 +52,6 @@ export class KnownFree {
     this.add(block)
   }
 
-  /** Blocks that were taken from the head of the list, and those that were put into it since. */
   changed(taken: readonly number[], given: readonly number[]): void {
     for (const block of taken) {
       if (block < this.isFree.length) this.isFree[block] = 0
@@ -56,6 +61,10 @@ export class KnownFree {
     for (const block of given)
       if (block < this.isFree.length) this.add(block)
       else this.isStale = true
+  }
+
+  spliced(): void {
+    this.isStale = true
   }
 
   /** True if a free block is known that lies before this one. */

@@ -4,7 +4,7 @@
  */
 import { INDEX_BLOCKS } from '../pager/layout.ts'
 import { type ChangedKeys, fromLatin1 } from '../txn/changed-keys.ts'
-import type { KeyHash } from './key.ts'
+import type { KeyHash } from './key-hash.ts'
 
 interface Place {
   readonly position: number

@@ -1,7 +1,7 @@
 /** Finds the records of many keys at once. */
 import type { BufferPool } from '../buffer/pool.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
-import { KeyHash } from './key.ts'
+import { KeyHash } from './key-hash.ts'
 import { StagedSearch } from './staged-search.ts'
 
 export class FindMany {

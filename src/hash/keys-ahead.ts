@@ -5,7 +5,8 @@
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import { type KeyTree, LeafPlace } from '../tree/key-tree.ts'
-import { KeyHash } from './key.ts'
+import type { Ahead } from './key.ts'
+import { KeyHash } from './key-hash.ts'
 import { LINE_BYTES, StagedSearch } from './staged-search.ts'
 
 /** How many keys are looked at at a time. */
@@ -18,7 +19,7 @@ const LEAST_BYTES = 4194304
 /** From the start of a leaf: its header, and the slots of some 200 keys, anywhere in which a search may look. */
 const SLOTS_BYTES = 832
 
-export class KeysAhead {
+export class KeysAhead implements Ahead {
   /** The keys that are ready, and which of them comes next. */
   private count = 0
   private next = 0
@@ -84,13 +85,11 @@ export class KeysAhead {
     this.texts.length = 0
   }
 
-  /** Where the key at a position that `take` has returned would go in the ordered index. */
   placeOf(position: number): LeafPlace | undefined {
     const i = (position - this.at) / KEY_ROOM
     return i >= 0 && i < KEYS_AHEAD ? this.places[i] : undefined
   }
 
-  /** If `key` is the next one: puts its hash into `hash` and returns its position in the arena, else -1. */
   take(key: string, hash: KeyHash): number {
     const { next } = this
     if (next >= this.count || this.texts[next] !== key) return -1

@@ -12,7 +12,7 @@ import { AT_COUNT, AT_KIND, BlockKind, HEADER_BYTES, INDEX_BLOCKS } from '../pag
 import { Arena } from '../runtime/bytes.ts'
 import type { ChangedKeys } from '../txn/changed-keys.ts'
 import type { ChangedPlaces } from './changed-places.ts'
-import { KeyHash } from './key.ts'
+import { KeyHash } from './key-hash.ts'
 
 const POSITIONS = 4294967296
 

@@ -7,7 +7,7 @@ import type { BufferPool } from '../buffer/pool.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import type { Arena } from '../runtime/bytes.ts'
-import type { KeyHash } from './key.ts'
+import type { KeyHash } from './key-hash.ts'
 
 /** Bytes of a cache line. */
 export const LINE_BYTES = 64

@@ -54,7 +54,8 @@ import {
 } from '../pager/layout.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import { type KeyBuffer, KeyHash } from './key.ts'
+import type { KeyBuffer } from './key.ts'
+import { KeyHash } from './key-hash.ts'
 
 /** A neighbour takes part of a full bucket's load when it is filled to at most this share. */
 const SHARE_BELOW = 0.6

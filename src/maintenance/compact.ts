@@ -113,7 +113,7 @@ export class Compactor {
         if (metadata.blocks === blocks && this.splices === this.engine.free.splices) break
       }
     } finally {
-      this.engine.free.forget()
+      this.engine.free.listener = undefined
     }
     await this.shorten()
     this.report(4, 1)
@@ -280,9 +280,9 @@ export class Compactor {
 
   /** Finds all free blocks, and the last one of their list. */
   private async knowFree(): Promise<void> {
-    const { free } = this.engine
+    const { free, metadata } = this.engine
     for (let tries = 0; tries < TRIES; tries++) {
-      this.known = free.know()
+      this.known = new KnownFree(free, metadata).listen()
       const { known } = this
       while (!known.isWhole && !known.isStale) {
         known.step()
@@ -510,7 +510,7 @@ export class Compactor {
     const { pins } = this
     const { pool, log, free, metadata } = this.engine
     // Large values are deleted again and again: their blocks are found at once, then.
-    if (this.known.isStale) this.known = free.know()
+    if (this.known.isStale) this.known = new KnownFree(free, metadata).listen()
     while (!this.known.isWhole) this.known.step()
     const { end, before: kept } = this.known.split()
     if (end === metadata.blocks || kept.length > this.mostRelinked) return

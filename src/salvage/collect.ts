@@ -8,7 +8,7 @@
  *  S3  Of two records of one key, the first one given counts: those of S1 come first, then by falling block LSN.
  */
 
-import { KeyHash } from '../hash/key.ts'
+import { KeyHash } from '../hash/key-hash.ts'
 import {
   blockLsn,
   bucketNext,

@@ -5,11 +5,19 @@
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
-import type { KeyBuffer } from '../hash/key.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { EXPIRY_BYTES, RecordFlag } from '../pager/bucket.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import type { KeyTree } from './key-tree.ts'
+import type { KeyTree, LeafPlace } from './key-tree.ts'
+
+/** The key of the record that changes, as the trees see it. */
+export interface ChangedKey {
+  /** Where its bytes lie in the arena. */
+  readonly at: number
+  readonly length: number
+  /** Where it would go in the ordered index, if somebody has looked ahead. */
+  readonly place: LeafPlace | undefined
+}
 
 /** One leaf to be changed. */
 class LeafChange {
@@ -32,7 +40,7 @@ export class TreeChanges {
   private readonly pool: BufferPool
   private readonly writer: LogWriter
   private readonly metadata: Metadata
-  private readonly key: KeyBuffer
+  private readonly key: ChangedKey
   /** Places in the arena of the new and of the old key in the tree over times of expiry. */
   private readonly newExpiry: number
   private readonly oldExpiry: number
@@ -49,7 +57,7 @@ export class TreeChanges {
       pool: BufferPool
       log: LogWriter
       metadata: Metadata
-      key: KeyBuffer
+      key: ChangedKey
       ordered: KeyTree
       expiry: KeyTree
     },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { KeyHash } from '../../src/hash/key.ts'
+import { KeyHash } from '../../src/hash/key-hash.ts'
 import { seeded } from '../support/random.ts'
 
 describe('the hash of a key', () => {

@@ -1,5 +1,5 @@
 /** Keys chosen by their hash, and hashes bent so that keys collide. */
-import { KeyHash } from '../../src/hash/key.ts'
+import { KeyHash } from '../../src/hash/key-hash.ts'
 import { Metadata } from '../../src/pager/metadata.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import type { Subject } from '../support/database.ts'

@@ -1,6 +1,6 @@
 /** Transactions as the actors of a schedule: each step is started, and it is seen whether it waits. */
 import { setImmediate as turn } from 'node:timers/promises'
-import type { KeyHash } from '../../src/hash/key.ts'
+import type { KeyHash } from '../../src/hash/key-hash.ts'
 import type { AsyncTransaction, AsyncTransactionOptions, Database, Key, Range } from '../../src/index.ts'
 import { hashOf } from '../hash/keys.ts'
 import type { Subject } from '../support/database.ts'

@@ -1,6 +1,6 @@
 /** Salvage of databases that were not closed, with damage in their blocks, their log, or both. */
 import { describe, expect, test, vi } from 'vitest'
-import { KeyHash } from '../../src/hash/key.ts'
+import { KeyHash } from '../../src/hash/key-hash.ts'
 import {
   type Database,
   memoryStorage,

@@ -1,6 +1,6 @@
 /** Databases with blocks of every kind, what each of their blocks is for, and the damage that is done to them. */
 import { expect } from 'vitest'
-import { KeyHash } from '../../src/hash/key.ts'
+import { KeyHash } from '../../src/hash/key-hash.ts'
 import { LargeValues } from '../../src/hash/large.ts'
 import { type Database, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
 import {

@@ -9,7 +9,7 @@
 import type { Engine } from '../../engine/engine.ts'
 import { XenonError } from '../../errors.ts'
 import { pointerAt } from '../../hash/hash.ts'
-import { KeyHash } from '../../hash/key.ts'
+import { KeyHash } from '../../hash/key-hash.ts'
 import { LargeValues } from '../../hash/large.ts'
 import {
   bucketNext,

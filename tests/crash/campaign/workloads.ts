@@ -2,7 +2,7 @@
 
 import type { Transaction } from '../../../src/database/transaction.ts'
 import { LockConflictError } from '../../../src/errors.ts'
-import { KeyHash } from '../../../src/hash/key.ts'
+import { KeyHash } from '../../../src/hash/key-hash.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import { interleaved } from './interleaved.ts'
