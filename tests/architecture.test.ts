@@ -1,4 +1,4 @@
-/** Imports go one way: a file knows only its own layer and those below. */
+/** The rooms of `src/`, who may know whom, and that `src/README.md` says the same. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,25 +6,36 @@ import { describe, expect, test } from 'vitest'
 
 const root: string = fileURLToPath(new URL('../src', import.meta.url))
 
-/** From the bottom up. A name with an ending is a file of `src/`, one without is a folder. */
-const layers: readonly (readonly string[])[] = [
-  ['errors.ts', 'types.ts', 'encoding.ts', 'bytes.ts', 'callbacks.ts', 'timers.ts'],
-  ['storage'],
-  ['pager'],
-  ['log'],
-  ['buffer'],
-  ['freelist'],
-  ['txn'],
-  ['index'],
-  // Every other file of `src/` belongs here, the facade.
-  ['cursor.ts', 'database.ts'],
-  ['salvage'],
-  ['open.ts'],
-  ['index.ts'],
-  ['c.ts', 'client', 'keyv', 'level', 'server', 'testing', 'worker'],
-  ['cli'],
-]
-const FACADE = layers.findIndex(names => names.includes('database.ts'))
+/** From the ground up: each room, and the rooms that its files import. `errors.ts` and `types.ts` are for everybody. */
+const rooms: ReadonlyMap<string, string> = new Map([
+  ['errors.ts', ''],
+  ['types.ts', ''],
+  ['runtime', ''],
+  ['values', 'runtime'],
+  ['storage', 'runtime'],
+  ['pager', 'runtime values storage'],
+  ['log', 'runtime storage pager'],
+  ['buffer', 'runtime storage pager log'],
+  ['freelist', 'runtime pager log buffer'],
+  ['txn', 'runtime pager log buffer freelist'],
+  ['tree', 'runtime values pager log buffer freelist txn'],
+  ['hash', 'runtime values pager log buffer freelist txn tree'],
+  ['engine', 'runtime storage pager log buffer freelist txn tree hash'],
+  ['records', 'runtime values pager buffer txn tree hash engine'],
+  ['maintenance', 'runtime values storage pager log buffer freelist txn tree hash engine records'],
+  ['database', 'runtime values storage pager log txn hash engine records maintenance'],
+  ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
+  ['index.ts', 'storage records database salvage'],
+  ['testing', 'runtime storage pager log buffer txn tree hash engine database'],
+  ['adapters', 'runtime values records database index.ts'],
+  ['client', 'runtime values'],
+  ['server', 'runtime values records database'],
+  ['worker', 'runtime values database'],
+  ['cli', 'runtime values storage pager log database index.ts client server'],
+])
+const FOR_EVERYBODY = ['errors.ts', 'types.ts']
+/** What a browser or another process loads: these, and nothing but `values/`, `runtime/` and what is for everybody. */
+const WITHOUT_ENGINE = /^client\/|^worker\/client\.ts$/
 
 /** The only ones that may know Node. */
 const onNode = /^(storage\/(node|lock|claim|owner|identity|regular-file)|client\/.*|server\/.*|cli\/.*)\.ts$/
@@ -40,6 +51,13 @@ const files: string[] = readdirSync(root, { recursive: true, encoding: 'utf8' })
 )
 const imports: Import[] = files.flatMap(importsOf)
 
+test('three files lie beside the rooms, and src/README.md lists all of them in this order', () => {
+  const listed = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^\| `([\w.]+)\/?` \|/gm)]
+  expect(listed.map(match => match[1])).toEqual([...rooms.keys()])
+  const beside = readdirSync(root, { withFileTypes: true }).filter(entry => entry.isFile())
+  expect(beside.map(entry => entry.name).sort()).toEqual(['README.md', 'errors.ts', 'index.ts', 'types.ts'])
+})
+
 describe('imports', () => {
   test('were found', () => {
     expect(files.length).toBeGreaterThan(15)
@@ -47,22 +65,54 @@ describe('imports', () => {
     expect(imports.some(({ to }) => to.startsWith('node:'))).toBe(true)
   })
 
-  test('go one way, from upper layers to lower ones', () => {
-    const upward = imports
-      .filter(({ to }) => to.endsWith('.ts'))
-      .filter(({ from, to }) => layerOf(to) > layerOf(from))
-      // The options name the storage; nothing of it is loaded for that.
-      .filter(({ from, to, typeOnly }) => !(from === 'types.ts' && to === 'storage/storage.ts' && typeOnly))
-    expect(upward.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
+  test('lead to the rooms that the table names, and to all of those', () => {
+    const offenders = new Set<string>()
+    const used = new Set<string>()
+    for (const { from, to } of imports.filter(({ to }) => to.endsWith('.ts'))) {
+      const [room, other] = [roomOf(from), roomOf(to)]
+      used.add(`${room} → ${other}`)
+      if (room === other || FOR_EVERYBODY.includes(other)) continue
+      if (!namesOf(room).includes(other)) offenders.add(`${from} → ${to}`)
+    }
+    expect([...offenders]).toEqual([])
+    const unused = [...rooms.keys()].flatMap(room =>
+      namesOf(room)
+        .map(other => `${room} → ${other}`)
+        .filter(arrow => !used.has(arrow)),
+    )
+    expect(unused).toEqual([])
   })
 
-  test('make no circle', () => {
+  test('of the table run from a room to those below it', () => {
+    const order = [...rooms.keys()]
+    for (const room of order)
+      for (const other of namesOf(room))
+        expect(order.indexOf(other), `${room} → ${other}`).toBeLessThan(order.indexOf(room))
+  })
+
+  test('of those who work without an engine lead to no engine, by whatever way', () => {
+    const light = ['client', 'worker', 'values', 'runtime', ...FOR_EVERYBODY]
+    const reached = new Set<string>()
+    const offenders: string[] = []
+    const visit = (file: string): void => {
+      if (reached.has(file)) return
+      reached.add(file)
+      for (const { from, to } of imports.filter(({ from, to }) => from === file && to.endsWith('.ts'))) {
+        if (light.includes(roomOf(to))) visit(to)
+        else offenders.push(`${from} → ${to}`)
+      }
+    }
+    for (const file of files.filter(name => WITHOUT_ENGINE.test(name))) visit(file)
+    expect(offenders).toEqual([])
+  })
+
+  test('make no circle, those of types included', () => {
     const done = new Set<string>()
     const circles: string[] = []
     const visit = (file: string, path: readonly string[]): void => {
       if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '))
       if (path.includes(file) || done.has(file)) return
-      for (const { from, to, typeOnly } of imports) if (from === file && !typeOnly) visit(to, [...path, file])
+      for (const { from, to } of imports) if (from === file) visit(to, [...path, file])
       done.add(file)
     }
     for (const file of files) visit(file, [])
@@ -78,7 +128,7 @@ describe('imports', () => {
     const offenders = imports.filter(
       ({ from, to }) =>
         /^storage\/(node|lock)\.ts$/.test(to) &&
-        !/^(open|index|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from),
+        !/^(index|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from),
     )
     expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
@@ -86,7 +136,8 @@ describe('imports', () => {
   test('of optional packages stand only in the adapter to each', () => {
     const { peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'))
     const offenders = imports.filter(
-      ({ from, to }) => to in peerDependencies && !from.startsWith(to === 'keyv' ? 'keyv/' : 'level/'),
+      ({ from, to }) =>
+        to in peerDependencies && !from.startsWith(to === 'keyv' ? 'adapters/keyv/' : 'adapters/level/'),
     )
     expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
@@ -112,9 +163,14 @@ function importsOf(file: string): Import[] {
   })
 }
 
-function layerOf(file: string): number {
-  const name = file.includes('/') ? file.slice(0, file.indexOf('/')) : file
-  const found = layers.findIndex(names => names.includes(name))
-  if (found < 0 && file.includes('/')) throw new Error(`${file} belongs to no layer`)
-  return found < 0 ? FACADE : found
+function roomOf(file: string): string {
+  const room = file.includes('/') ? file.slice(0, file.indexOf('/')) : file
+  if (!rooms.has(room)) throw new Error(`src/${file} lies in no room of the table`)
+  return room
 }
+
+const namesOf = (room: string): string[] =>
+  rooms
+    .get(room)!
+    .split(' ')
+    .filter(name => name !== '')
