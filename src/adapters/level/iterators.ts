@@ -5,7 +5,6 @@ import {
   AbstractKeyIterator,
   AbstractValueIterator,
 } from 'abstract-level'
-import type { XenonLevel } from './index.ts'
 import type { Data } from './keys.ts'
 import {
   type IteratorOptions,
@@ -25,10 +24,10 @@ interface Steps<R> {
   close(): void
 }
 
-export class LevelIterator<K, V> extends AbstractIterator<XenonLevel<K, V>, K, V> {
+export class LevelIterator<TDatabase, K, V> extends AbstractIterator<TDatabase, K, V> {
   private readonly steps: Steps<LevelEntry>
 
-  constructor(db: XenonLevel<K, V>, view: IteratorView, options: IteratorOptions) {
+  constructor(db: TDatabase, view: IteratorView, options: IteratorOptions) {
     super(db, options as AbstractIteratorOptions<K, V>)
     this.steps = walkEntries(view, options)
   }
@@ -54,10 +53,10 @@ export class LevelIterator<K, V> extends AbstractIterator<XenonLevel<K, V>, K, V
   }
 }
 
-export class LevelKeyIterator<K, V> extends AbstractKeyIterator<XenonLevel<K, V>, K> {
+export class LevelKeyIterator<TDatabase, K, V> extends AbstractKeyIterator<TDatabase, K> {
   private readonly steps: Steps<Data>
 
-  constructor(db: XenonLevel<K, V>, view: IteratorView, options: IteratorOptions) {
+  constructor(db: TDatabase, view: IteratorView, options: IteratorOptions) {
     super(db, options as AbstractIteratorOptions<K, V>)
     this.steps = walkKeys(view, options)
   }
@@ -83,10 +82,10 @@ export class LevelKeyIterator<K, V> extends AbstractKeyIterator<XenonLevel<K, V>
   }
 }
 
-export class LevelValueIterator<K, V> extends AbstractValueIterator<XenonLevel<K, V>, K, V> {
+export class LevelValueIterator<TDatabase, K, V> extends AbstractValueIterator<TDatabase, K, V> {
   private readonly steps: Steps<Data>
 
-  constructor(db: XenonLevel<K, V>, view: IteratorView, options: IteratorOptions) {
+  constructor(db: TDatabase, view: IteratorView, options: IteratorOptions) {
     super(db, options as AbstractIteratorOptions<K, V>)
     this.steps = walkValues(view, options)
   }
