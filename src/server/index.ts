@@ -1,7 +1,7 @@
 /** `xenondb/server`: a database over the network, in the Redis protocol. */
 import type { Database } from '../database/database.ts'
-import type { ServerOptions } from './options.ts'
 import { Server } from './server.ts'
+import type { ServerOptions } from './service/options.ts'
 
 /**
  * A server for a database that was opened with `keyEncoding: 'binary'` and `valueEncoding: 'binary'`. Call `listen` to
@@ -10,6 +10,7 @@ import { Server } from './server.ts'
 export const createServer = (db: Database<Uint8Array>, options: ServerOptions = {}): Server =>
   new Server(db, options)
 
-export type { LogLevel, ServerOptions } from './options.ts'
 export type { Address } from './server.ts'
 export { Server } from './server.ts'
+export type { LogLevel } from './service/log.ts'
+export type { ServerOptions } from './service/options.ts'

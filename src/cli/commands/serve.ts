@@ -4,7 +4,7 @@ import type { CAC } from 'cac'
 import { waitForLockAside } from '../../database/lock-wait.ts'
 import { type Database, DiskFullError, type Durability, open } from '../../index.ts'
 import type { Server, ServerOptions } from '../../server/index.ts'
-import { resolveServerOptions } from '../../server/options.ts'
+import { resolveServerOptions } from '../../server/service/options.ts'
 import {
   argument,
   choiceOption,

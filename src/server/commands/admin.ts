@@ -1,10 +1,10 @@
 /** INFO, MEMORY, SAVE, SHUTDOWN, TIME. */
 import { nextTurn, performance } from '../../runtime/timers.ts'
 import type { Session } from '../connection/session.ts'
-import { CommandError, replyFor, SYNTAX } from '../errors.ts'
-import { infoText } from '../info.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import { CommandError, replyFor, SYNTAX } from './errors.ts'
+import { infoText } from './info.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'
 import type { Handler, Handlers } from './types.ts'
 

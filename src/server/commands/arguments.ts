@@ -1,7 +1,8 @@
 /** Reading numbers and times out of a request; each throws the error that Redis answers with. */
-import { CommandError, invalidExpireTime, NOT_AN_INTEGER } from '../errors.ts'
+
 import { inRange, parseInteger } from '../protocol/numbers.ts'
 import { type Arguments, textAt } from '../protocol/request.ts'
+import { CommandError, invalidExpireTime, NOT_AN_INTEGER } from './errors.ts'
 
 export const integerAt = (request: Arguments, index: number, problem: string = NOT_AN_INTEGER): bigint => {
   const length = request.ends[index]! - request.starts[index]!

@@ -1,9 +1,9 @@
 /** CLIENT. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError, SYNTAX } from '../errors.ts'
 import { type Arguments, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import { CommandError, SYNTAX } from './errors.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'
 import type { Handlers } from './types.ts'
 

@@ -1,11 +1,11 @@
 /** CONFIG: what is fixed by whoever started the server can be read, limits can be changed; no command sets a path. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError } from '../errors.ts'
-import { matches } from '../glob.ts'
-import type { LogLevel } from '../options.ts'
+import { matches } from '../protocol/glob.ts'
 import { type Arguments, bytesAt, textAt } from '../protocol/request.ts'
 import type { Server } from '../server.ts'
+import type { LogLevel } from '../service/log.ts'
+import { CommandError } from './errors.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'
 import type { Handlers } from './types.ts'
 

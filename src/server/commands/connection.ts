@@ -1,11 +1,11 @@
 /** PING, HELLO, AUTH and other commands about the connection. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError } from '../errors.ts'
-import { VERSION } from '../info.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt, requireDatabase } from './arguments.ts'
 import { requireClientName } from './client.ts'
+import { CommandError } from './errors.ts'
+import { VERSION } from './info.ts'
 import { discardQueue } from './transactions.ts'
 import type { Handler, Handlers } from './types.ts'
 

@@ -1,7 +1,6 @@
 /** INCR and its kin. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError, NOT_A_FLOAT, NOT_AN_INTEGER } from '../errors.ts'
 import {
   addLongDoubles,
   formatLongDouble,
@@ -12,6 +11,7 @@ import {
 } from '../protocol/numbers.ts'
 import { type Arguments, bytesAt, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import { CommandError, NOT_A_FLOAT, NOT_AN_INTEGER } from './errors.ts'
 import type { Handlers } from './types.ts'
 
 const latin1 = (bytes: Uint8Array): string =>

@@ -1,9 +1,9 @@
 /** EXPIRE, TTL and their kin. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError } from '../errors.ts'
 import { type Arguments, bytesAt, isWord, shownAt } from '../protocol/request.ts'
 import { anyTime, EXPIRE_OPTIONS } from './arguments.ts'
+import { CommandError } from './errors.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const expire =

@@ -5,9 +5,9 @@ import type { IsolationLevel, Range } from '../../types.ts'
 import { Interactive } from '../connection/interactive.ts'
 import type { Session } from '../connection/session.ts'
 import { Subscription } from '../connection/subscription.ts'
-import { CommandError, replyFor, SYNTAX } from '../errors.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import { CommandError, replyFor, SYNTAX } from './errors.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const LEVELS: readonly IsolationLevel[] = [

@@ -1,10 +1,10 @@
 /** Commands on keys as such. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError, NO_SUCH_KEY, SYNTAX } from '../errors.ts'
-import { keyName } from '../keyspace.ts'
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { requireDatabase } from './arguments.ts'
+import { CommandError, NO_SUCH_KEY, SYNTAX } from './errors.ts'
+import { keyName } from './keyspace.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const del: Handler = ({ server, out }, request) => {

@@ -1,8 +1,9 @@
 /** KEYS and SCAN. */
-import { CommandError, SYNTAX } from '../errors.ts'
-import { literalPrefix, matches } from '../glob.ts'
+
+import { literalPrefix, matches } from '../protocol/glob.ts'
 import { bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import { CommandError, SYNTAX } from './errors.ts'
 import type { Handler, Handlers } from './types.ts'
 
 /** Keys looked at in one step of KEYS, and at most for one SCAN. */

@@ -1,9 +1,9 @@
 /** GET, SET and their kin. */
 
 import type { Session } from '../connection/session.ts'
-import { CommandError, SYNTAX, wrongArity } from '../errors.ts'
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { EXPIRE_OPTIONS, numberAt, positiveTime } from './arguments.ts'
+import { CommandError, SYNTAX, wrongArity } from './errors.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const NOTHING = new Uint8Array(0)

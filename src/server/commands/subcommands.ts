@@ -1,8 +1,8 @@
 /** Commands such as CLIENT and CONFIG, whose second word says what to do. */
 
 import type { Session } from '../connection/session.ts'
-import { wrongArity } from '../errors.ts'
 import { type Arguments, shownAt, textAt } from '../protocol/request.ts'
+import { wrongArity } from './errors.ts'
 import type { Handler } from './types.ts'
 
 /** Number of arguments (as in `Command.arity`), and what to do. */

@@ -3,9 +3,9 @@
 import { LockConflictError } from '../../errors.ts'
 import { callQueued } from '../connection/calls.ts'
 import type { Session } from '../connection/session.ts'
-import { CommandError } from '../errors.ts'
-import { keyName } from '../keyspace.ts'
 import { bytesAt } from '../protocol/request.ts'
+import { CommandError } from './errors.ts'
+import { keyName } from './keyspace.ts'
 import type { Handler, Handlers } from './types.ts'
 
 const multi: Handler = (session: Session) => {

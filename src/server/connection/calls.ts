@@ -1,7 +1,7 @@
 /** Running a command, and what becomes of its failure. */
 import { LockConflictError, XenonError } from '../../errors.ts'
+import { replyFor } from '../commands/errors.ts'
 import type { Command } from '../commands/types.ts'
-import { replyFor } from '../errors.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
 import { type Arguments, keep } from '../protocol/request.ts'
 import type { Session } from './session.ts'

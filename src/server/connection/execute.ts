@@ -1,9 +1,9 @@
 /** Which command a request means, whether it may run now, and how: at once, queued by MULTI, or inside BEGIN. */
 
+import { wrongArity } from '../commands/errors.ts'
 import { type Command, findCommand } from '../commands/index.ts'
 import { checkSubcommand } from '../commands/subcommands.ts'
 import { discardQueue } from '../commands/transactions.ts'
-import { wrongArity } from '../errors.ts'
 import { type Arguments, argumentBytes, isWord, keep, shownAt } from '../protocol/request.ts'
 import { call } from './calls.ts'
 import type { Session } from './session.ts'

@@ -1,8 +1,8 @@
 /** BEGIN … COMMIT: a transaction that stays open between the commands of a connection, and waits for locks. */
 import type { AsyncTransaction } from '../../database/async-transaction.ts'
 import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
+import { CommandError, replyFor } from '../commands/errors.ts'
 import type { Command } from '../commands/types.ts'
-import { CommandError, replyFor } from '../errors.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Session } from './session.ts'

@@ -5,9 +5,9 @@
 
 import { LockConflictError } from '../../errors.ts'
 import { nextTurn, setTimeout } from '../../runtime/timers.ts'
+import { replyFor } from '../commands/errors.ts'
 import { discardQueue } from '../commands/transactions.ts'
 import type { Command } from '../commands/types.ts'
-import { replyFor } from '../errors.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Session } from './session.ts'
 

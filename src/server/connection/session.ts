@@ -7,7 +7,7 @@
 
 import type { Socket } from 'node:net'
 import { clearTimeout, nextTurn, setTimeout } from '../../runtime/timers.ts'
-import type { KeyWatcher } from '../keyspace.ts'
+import type { KeyWatcher } from '../commands/keyspace.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Server } from '../server.ts'

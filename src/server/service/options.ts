@@ -1,9 +1,11 @@
 /** The options of `createServer`: checked, with their defaults. */
 import { resolve } from 'node:path'
-import { InvalidArgumentError } from '../errors.ts'
-import type { Reopen } from './stand-in.ts'
+import type { Database } from '../../database/database.ts'
+import { InvalidArgumentError } from '../../errors.ts'
+import { LOG_LEVELS, type LogLevel } from './log.ts'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+/** Opens the database again. */
+export type Reopen = (options: { readOnly: boolean }) => Database<Uint8Array>
 
 export interface ServerOptions {
   /** Default 127.0.0.1. Another address than one of this machine's own needs a password. */
@@ -60,8 +62,6 @@ export interface Settings
   backupDirectory: string | undefined
   metricsPort: number | undefined
 }
-
-export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
 const MiB = 1048576
 /** macOS takes 103 bytes, Linux 107. */

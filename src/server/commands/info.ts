@@ -1,13 +1,13 @@
 /** The text of INFO. */
 import { readFileSync } from 'node:fs'
-import type { Server } from './server.ts'
+import type { Server } from '../server.ts'
 
 /** The Redis whose commands these are: clients choose what they send by it. */
 export const VERSION = '7.0.15'
 
 let version: string | undefined
 const ownVersion = (): string => {
-  version ??= JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  version ??= JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
     .version as string
   return version
 }

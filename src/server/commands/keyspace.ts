@@ -1,12 +1,12 @@
 /** The records as commands see them: those of the database, or inside BEGIN those that the transaction sees. */
 
-import type { Transaction } from '../database/transaction.ts'
-import type { XenonError } from '../errors.ts'
-import type { Records } from '../records/bulk.ts'
-import { MAX_KEY_BYTES } from '../values/limits.ts'
+import type { Transaction } from '../../database/transaction.ts'
+import type { XenonError } from '../../errors.ts'
+import type { Records } from '../../records/bulk.ts'
+import { MAX_KEY_BYTES } from '../../values/limits.ts'
+import type { ReplyWriter } from '../protocol/reply.ts'
+import type { Arguments } from '../protocol/request.ts'
 import { CommandError } from './errors.ts'
-import type { ReplyWriter } from './protocol/reply.ts'
-import type { Arguments } from './protocol/request.ts'
 
 /** Somebody who waits for a key to change (WATCH). */
 export interface KeyWatcher {

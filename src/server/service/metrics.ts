@@ -1,6 +1,6 @@
 /** /metrics for Prometheus and /health, on a port of their own that only this machine reaches. */
 import { createServer } from 'node:http'
-import type { Server } from './server.ts'
+import type { Server } from '../server.ts'
 
 export interface MetricsServer {
   readonly address: { host: string; port: number }

@@ -1,7 +1,7 @@
 /** A Unix socket that a killed server has left is taken away; one that somebody listens on is not. */
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
-import { InvalidArgumentError } from '../errors.ts'
+import { InvalidArgumentError } from '../../errors.ts'
 
 export const freeSocketPath = async (path: string): Promise<void> => {
   const found = lstatSync(path, { throwIfNoEntry: false })

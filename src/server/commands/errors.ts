@@ -6,7 +6,7 @@ import {
   LockConflictError,
   WriteConflictError,
   XenonError,
-} from '../errors.ts'
+} from '../../errors.ts'
 
 export class CommandError extends Error {
   override name = 'CommandError'

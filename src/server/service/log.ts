@@ -1,5 +1,8 @@
 /** Structured logs: one line of JSON per event. */
-import { LOG_LEVELS, type LogLevel } from './options.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
 export class Log {
   level: LogLevel

@@ -4,12 +4,11 @@
  * meanwhile, writes are refused as on any full disk, and once there is room it is opened for writing.
  */
 import { statfsSync } from 'node:fs'
-import type { Database } from '../database/database.ts'
-import { DiskFullError, isFull } from '../errors.ts'
-import { clearInterval, setInterval } from '../runtime/timers.ts'
+import type { Database } from '../../database/database.ts'
+import { DiskFullError, isFull } from '../../errors.ts'
+import { clearInterval, setInterval } from '../../runtime/timers.ts'
 import type { Log } from './log.ts'
-
-export type Reopen = (options: { readOnly: boolean }) => Database<Uint8Array>
+import type { Reopen } from './options.ts'
 
 export interface StandInOwner {
   readonly log: Log
