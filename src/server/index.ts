@@ -10,7 +10,6 @@ import type { ServerOptions } from './service/options.ts'
 export const createServer = (db: Database<Uint8Array>, options: ServerOptions = {}): Server =>
   new Server(db, options)
 
-export type { Address } from './server.ts'
 export { Server } from './server.ts'
 export type { LogLevel } from './service/log.ts'
-export type { ServerOptions } from './service/options.ts'
+export type { Address, ServerOptions } from './service/options.ts'

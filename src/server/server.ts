@@ -16,27 +16,26 @@ import type { Database } from '../database/database.ts'
 import { type DiskFullError, InvalidArgumentError, isError, isFull } from '../errors.ts'
 import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '../runtime/timers.ts'
 import { Keyspace } from './commands/keyspace.ts'
+import type { Connection } from './connection/connection.ts'
 import { LockWaits } from './connection/lock-waits.ts'
-import { Session } from './connection/session.ts'
+import { Session, type SessionOwner } from './connection/session.ts'
 import { ReplyWriter } from './protocol/reply.ts'
 import { Log } from './service/log.ts'
 import { type MetricsServer, serveMetrics } from './service/metrics.ts'
-import { resolveServerOptions, type ServerOptions, type Settings } from './service/options.ts'
+import { type Address, resolveServerOptions, type ServerOptions, type Settings } from './service/options.ts'
 import { Password } from './service/password.ts'
 import { freeSocketPath } from './service/socket-path.ts'
-import { refusal, StandIn } from './service/stand-in.ts'
-
-export type Address = { host: string; port: number } | { path: string }
+import { refusal, StandIn, type StandInOwner } from './service/stand-in.ts'
 
 /** A turn of the event loop, and the clients that are to be sent something at its end. */
 interface Turn {
-  readonly sessions: readonly Session[]
+  readonly connections: readonly Connection[]
 }
 
 /** Time that clients have to take their last replies. */
 const GRACE_MS = 2000
 
-export class Server {
+export class Server implements SessionOwner, StandInOwner {
   /** Another one than was given, once that has failed on a full disk and `reopen` has opened it again. */
   db: Database<Uint8Array>
   readonly settings: Settings
@@ -65,7 +64,7 @@ export class Server {
   private readonly sockets: SocketServer
   private bound: Address | undefined
   private metrics: MetricsServer | undefined
-  private toSend: Session[] = []
+  private toSend: Connection[] = []
   /** Turns whose replies wait until what they answer is durable, the oldest first. */
   private readonly unsettled: Turn[] = []
   private scheduled = false
@@ -84,12 +83,11 @@ export class Server {
     const { settings } = this
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    const records = db.records()
-    if (!records.isBinary)
+    if (!db.records().isBinary)
       throw new InvalidArgumentError(
         "a server needs a database that was opened with keyEncoding: 'binary' and valueEncoding: 'binary'",
       )
-    this.keys = new Keyspace(records, settings.maxArgumentBytes)
+    this.keys = new Keyspace(db, settings.maxArgumentBytes)
     const { reopen } = settings
     this.standIn = reopen && new StandIn(this, reopen)
     if (db.readOnly && this.standIn !== undefined) {
@@ -164,6 +162,13 @@ export class Server {
     return this.bound
   }
 
+  /** @internal CONFIG RESETSTAT. */
+  resetCounts(): void {
+    this.commandsProcessed = 0
+    this.connectionsReceived = this.sessions.size
+    this.connectionsRefused = 0
+  }
+
   /** Stops accepting, answers what has arrived, makes it durable, and ends all connections. The database stays open. */
   close(): Promise<void> {
     this.closing ??= this.shutDown()
@@ -208,17 +213,17 @@ export class Server {
   }
 
   /** @internal The client is gone. */
-  left(session: Session): void {
-    this.sessions.delete(session.id)
+  left({ id }: Connection): void {
+    this.sessions.delete(id)
     this.lockWaits.wake()
     if (this.sessions.size === 0) this.emptied?.()
   }
 
   /** @internal There is something for the client, to be sent at the end of the turn. */
-  sendSoon(session: Session): void {
-    if (session.listed) return
-    session.listed = true
-    this.toSend.push(session)
+  sendSoon(connection: Connection): void {
+    if (connection.listed) return
+    connection.listed = true
+    this.toSend.push(connection)
     if (this.scheduled) return
     this.scheduled = true
     nextTurn(this.endTurn)
@@ -226,15 +231,15 @@ export class Server {
 
   private readonly endTurn = (): void => {
     this.scheduled = false
-    const sessions = this.toSend
+    const connections = this.toSend
     this.toSend = []
     this.turns++
     this.turnTime = Date.now()
-    for (const session of sessions) {
-      session.listed = false
-      session.seal()
+    for (const connection of connections) {
+      connection.listed = false
+      connection.seal()
     }
-    const turn: Turn = { sessions }
+    const turn: Turn = { connections }
     this.unsettled.push(turn)
     const { db } = this
     const isOver = this.failure !== undefined || this.db.closed
@@ -256,10 +261,10 @@ export class Server {
     const at = this.unsettled.indexOf(last)
     if (at < 0) return
     let all = true
-    for (const { sessions } of this.unsettled.splice(0, at + 1))
-      for (const session of sessions) {
-        if (this.failure !== undefined) session.destroy('the storage has failed')
-        else if (!session.send()) all = false
+    for (const { connections } of this.unsettled.splice(0, at + 1))
+      for (const connection of connections) {
+        if (this.failure !== undefined) connection.destroy('the storage has failed')
+        else if (!connection.send()) all = false
       }
     if (this.unsettled.length === 0) this.out.reuse(all && this.toSend.length === 0)
   }
@@ -275,7 +280,7 @@ export class Server {
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db.records(), this.settings.maxArgumentBytes)
+    this.keys = new Keyspace(db, this.settings.maxArgumentBytes)
     this.keys.refusal = refusal
     this.failure = undefined
     this.reopened++

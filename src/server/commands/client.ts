@@ -1,11 +1,12 @@
 /** CLIENT. */
 
-import type { Session } from '../connection/session.ts'
 import { type Arguments, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import type { Caller } from './caller.ts'
+import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
-import { runSubcommand, type Subcommands } from './subcommands.ts'
-import type { Handlers } from './types.ts'
+import type { Client } from './host.ts'
+import type { Subcommands } from './subcommands.ts'
 
 /** A name must not break the lines of CLIENT LIST. */
 export const requireClientName = (name: string): string => {
@@ -14,61 +15,61 @@ export const requireClientName = (name: string): string => {
   return name
 }
 
-const describe = (session: Session): string => {
+const describe = (client: Client): string => {
   const now = Date.now()
-  const flags = `${session.queue === undefined ? '' : 'x'}${session.dirty ? 'd' : ''}${session.busy ? 'b' : ''}`
+  const flags = `${client.queue === undefined ? '' : 'x'}${client.dirty ? 'd' : ''}${client.busy ? 'b' : ''}`
   const fields = {
-    id: session.id,
-    addr: session.address,
-    laddr: session.localAddress,
+    id: client.id,
+    addr: client.address,
+    laddr: client.localAddress,
     fd: -1,
-    name: session.name,
-    age: Math.floor((now - session.created) / 1000),
-    idle: Math.max(0, Math.floor((now - session.lastActive) / 1000)),
+    name: client.name,
+    age: Math.floor((now - client.created) / 1000),
+    idle: Math.max(0, Math.floor((now - client.lastActive) / 1000)),
     flags: flags === '' ? 'N' : flags,
     db: 0,
     sub: 0,
     psub: 0,
     ssub: 0,
-    multi: session.queue?.calls.length ?? -1,
-    qbuf: session.parser.waiting,
+    multi: client.queue?.count ?? -1,
+    qbuf: client.unread,
     'qbuf-free': 0,
     'argv-mem': 0,
-    'multi-mem': session.queue?.bytes ?? 0,
+    'multi-mem': client.queue?.bytes ?? 0,
     rbs: 0,
     rbp: 0,
     obl: 0,
     oll: 0,
-    omem: session.unsent,
-    'tot-mem': session.parser.waiting + session.unsent,
+    omem: client.unsent,
+    'tot-mem': client.unread + client.unsent,
     events: 'r',
-    cmd: session.lastCommand,
+    cmd: client.lastCommand,
     user: 'default',
     redir: -1,
-    resp: session.resp3 ? 3 : 2,
-    'lib-name': session.library,
-    'lib-ver': session.libraryVersion,
+    resp: client.resp3 ? 3 : 2,
+    'lib-name': client.library,
+    'lib-ver': client.libraryVersion,
   }
   return Object.entries(fields)
     .map(([name, value]) => `${name}=${value}`)
     .join(' ')
 }
 
-const list = ({ out, server }: Session, request: Arguments): void => {
-  let sessions = [...server.sessions.values()]
+const list = ({ out, server }: Caller, request: Arguments): void => {
+  let clients = [...server.sessions.values()]
   if (request.count > 2) {
     if (isWord(request, 2, 'type') && request.count === 4) {
       const type = textAt(request, 3).toLowerCase()
       if (!['normal', 'master', 'replica', 'slave', 'pubsub'].includes(type))
         throw new CommandError(`ERR Unknown client type '${textAt(request, 3)}'`)
-      if (type !== 'normal') sessions = []
+      if (type !== 'normal') clients = []
     } else if (isWord(request, 2, 'id') && request.count > 3) {
       const ids = new Set<number>()
       for (let i = 3; i < request.count; i++) ids.add(Number(integerAt(request, i, 'ERR Invalid client ID')))
-      sessions = sessions.filter(({ id }) => ids.has(id))
+      clients = clients.filter(({ id }) => ids.has(id))
     } else throw new CommandError(SYNTAX)
   }
-  out.verbatim(sessions.map(session => `${describe(session)}\n`).join(''))
+  out.verbatim(clients.map(client => `${describe(client)}\n`).join(''))
 }
 
 interface Filters {
@@ -80,13 +81,13 @@ interface Filters {
   skipMe: boolean
 }
 
-const kill = (session: Session, request: Arguments): void => {
-  const { server, out } = session
+const kill = (caller: Caller, request: Arguments): void => {
+  const { server, out } = caller
   if (request.count === 3) {
     const address = textAt(request, 2)
     const found = [...server.sessions.values()].find(each => each.address === address)
     if (found === undefined) throw new CommandError('ERR No such client')
-    end(session, found)
+    end(caller, found)
     out.ok()
     return
   }
@@ -97,9 +98,9 @@ const kill = (session: Session, request: Arguments): void => {
       (filters.addr === undefined || each.address === filters.addr) &&
       (filters.laddr === undefined || each.localAddress === filters.laddr) &&
       (filters.type === undefined || filters.type === 'normal') &&
-      !(filters.skipMe && each === session),
+      !(filters.skipMe && each === caller),
   )
-  for (const each of found) end(session, each)
+  for (const each of found) end(caller, each)
   out.integer(found.length)
 }
 
@@ -129,12 +130,12 @@ const filtersOf = (request: Arguments): Filters => {
 }
 
 /** Whoever kills himself is answered first. */
-const end = (killer: Session, victim: Session): void => {
+const end = (killer: Caller, victim: Client): void => {
   if (killer === victim) victim.endSoon()
   else victim.destroy('CLIENT KILL')
 }
 
-const setInfo = (session: Session, request: Arguments): void => {
+const setInfo = (caller: Caller, request: Arguments): void => {
   const value = textAt(request, 3)
   const isName = isWord(request, 2, 'lib-name')
   if (!isName && !isWord(request, 2, 'lib-ver'))
@@ -143,35 +144,46 @@ const setInfo = (session: Session, request: Arguments): void => {
     throw new CommandError(
       `ERR ${isName ? 'lib-name' : 'lib-ver'} cannot contain spaces, newlines or special characters.`,
     )
-  if (isName) session.library = value
-  else session.libraryVersion = value
-  session.out.ok()
+  if (isName) caller.library = value
+  else caller.libraryVersion = value
+  caller.out.ok()
 }
 
-export const CLIENT_SUBCOMMANDS: Subcommands = {
+const subcommands: Subcommands = {
   id: [2, ({ out, id }) => out.integer(id)],
   getname: [2, ({ out, name }) => (name === '' ? out.null() : out.text(name))],
   setname: [
     3,
-    (session, request) => {
-      session.name = requireClientName(textAt(request, 2))
-      session.out.ok()
+    (caller, request) => {
+      caller.name = requireClientName(textAt(request, 2))
+      caller.out.ok()
     },
   ],
   setinfo: [4, setInfo],
-  info: [2, session => session.out.verbatim(`${describe(session)}\n`)],
+  info: [2, caller => caller.out.verbatim(`${describe(caller)}\n`)],
   list: [-2, list],
   kill: [-3, kill],
+  // No client is evicted.
   'no-evict': [
     3,
-    (session, request) => {
+    ({ out }, request) => {
       if (!isWord(request, 2, 'on') && !isWord(request, 2, 'off')) throw new CommandError(SYNTAX)
-      session.noEvict = isWord(request, 2, 'on')
-      session.out.ok()
+      out.ok()
     },
   ],
 }
 
-export const clientCommands: Handlers = {
-  client: (session, request) => runSubcommand('client', CLIENT_SUBCOMMANDS, session, request),
-}
+export const client: Family = family(
+  { group: 'connection', afterBegin: 'apart' },
+  {
+    client: {
+      arity: -2,
+      flags: '',
+      categories: '@slow',
+      since: '2.4.0',
+      complexity: 'Depends on subcommand.',
+      summary: 'A container for client connection commands',
+      subcommands,
+    },
+  },
+)

@@ -1,90 +1,88 @@
-/** COMMAND. */
-
-import type { Session } from '../connection/session.ts'
-import { type Arguments, textAt } from '../protocol/request.ts'
-
-import { FACTS, type Fact } from './facts.ts'
+/** A command: what clients are told about it, when it may run, and what it does. */
+import type { Arguments } from '../protocol/request.ts'
+import type { Caller, Handler } from './caller.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'
-import type { Handlers } from './types.ts'
 
-const byName: ReadonlyMap<string, Fact> = new Map(FACTS.map(fact => [fact[0], fact]))
-
-const words = (text: string): string[] => text.split(' ').filter(word => word !== '')
-
-const describe = ({ out }: Session, fact: Fact): void => {
-  const [name, arity, flags, first, last, step, categories] = fact
-  out.array(10)
-  out.text(name)
-  out.integer(arity)
-  const flagList = words(flags)
-  out.set(flagList.length)
-  for (const flag of flagList) out.simple(flag)
-  out.integer(first)
-  out.integer(last)
-  out.integer(step)
-  const categoryList = words(categories)
-  out.set(categoryList.length)
-  for (const category of categoryList) out.simple(category)
-  // Tips, key specifications, subcommands.
-  for (let i = 0; i < 3; i++) out.array(0)
+/** What COMMAND tells of a command, as Redis 7 does, and when it may run. */
+interface Facts {
+  /** Number of arguments with the name; negative: at least so many. */
+  readonly arity: number
+  /** Where keys stand in a request: the first, the last (negative: from the end), and the step between them. */
+  readonly keys: readonly [first: number, last: number, step: number]
+  /** The group of its documentation. */
+  readonly group: string
+  /** The version of Redis that had it first, or of xenondb for what Redis lacks. */
+  readonly since: string
+  readonly complexity: string
+  readonly summary: string
+  /** After MULTI: waits for EXEC, runs at once, or is refused. */
+  readonly afterMulti: 'queued' | 'runs' | 'refused'
+  /** After BEGIN: part of the transaction, apart from it, refused, or its end. */
+  readonly afterBegin: 'inside' | 'apart' | 'refused' | 'ends'
+  /** Runs after WATCHRANGE in RESP2, too. */
+  readonly afterWatchRange: boolean
 }
 
-const all = (session: Session): void => {
-  session.out.array(FACTS.length)
-  for (const fact of FACTS) describe(session, fact)
+export interface Command extends Facts {
+  readonly name: string
+  readonly flags: readonly string[]
+  readonly categories: readonly string[]
+  /** For clients that have not authenticated too. */
+  readonly strangers: boolean
+  /** Of CLIENT and others like it: what their second words may be. */
+  readonly subcommands: Subcommands | undefined
+  readonly run: Handler
 }
 
-const asked = (request: Arguments): (Fact | undefined)[] => {
-  const facts: (Fact | undefined)[] = []
-  for (let i = 2; i < request.count; i++) facts.push(byName.get(textAt(request, i).toLowerCase()))
-  return facts
-}
+type Optional = 'keys' | 'group' | 'afterMulti' | 'afterBegin' | 'afterWatchRange'
 
-const docs = (session: Session, request: Arguments): void => {
-  const { out } = session
-  const facts = request.count === 2 ? FACTS : asked(request).filter(fact => fact !== undefined)
-  out.map(facts.length)
-  for (const [name, , , , , , , group, since, complexity, summary] of facts) {
-    out.text(name)
-    const entries = { summary, since, group, complexity }
-    out.map(Object.keys(entries).length)
-    for (const [key, value] of Object.entries(entries)) {
-      out.text(key)
-      out.text(value)
+/** What the file of a family says about a command: a command without keys is queued by MULTI and part of BEGIN. */
+export type Entry = Omit<Facts, Optional> &
+  Partial<Pick<Facts, Optional>> & {
+    /** Words with spaces between; `no_auth` and `no_multi` mean here what they say. */
+    readonly flags: string
+    readonly categories: string
+  } & (
+    | { readonly subcommands?: never; readonly run: Handler }
+    // `run` is for the command without a second word.
+    | { readonly subcommands: Subcommands; readonly run?: Handler }
+  )
+
+/** Commands that belong together, in the order in which COMMAND lists them. */
+export type Family = readonly Command[]
+
+/** The commands of a family by name; what an entry does not say, `defaults` says. */
+export const family = (
+  defaults: Pick<Facts, 'group'> & Partial<Pick<Facts, 'afterBegin'>>,
+  entries: Readonly<Record<string, Entry>>,
+): Family =>
+  Object.entries(entries).map(([name, entry]) => {
+    const flags = words(entry.flags)
+    return {
+      name,
+      arity: entry.arity,
+      keys: entry.keys ?? [0, 0, 0],
+      flags,
+      categories: words(entry.categories),
+      group: entry.group ?? defaults.group,
+      since: entry.since,
+      complexity: entry.complexity,
+      summary: entry.summary,
+      strangers: flags.includes('no_auth'),
+      afterMulti: entry.afterMulti ?? (flags.includes('no_multi') ? 'refused' : 'queued'),
+      afterBegin: entry.afterBegin ?? defaults.afterBegin ?? 'inside',
+      afterWatchRange: entry.afterWatchRange ?? false,
+      subcommands: entry.subcommands,
+      run: runOf(name, entry),
     }
+  })
+
+const words = (text: string): readonly string[] => text.split(' ').filter(word => word !== '')
+
+const runOf = (name: string, { subcommands, run }: Entry): Handler => {
+  if (subcommands === undefined) return run
+  return (caller: Caller, request: Arguments): void => {
+    if (run !== undefined && request.count === 1) run(caller, request)
+    else runSubcommand(name, subcommands, caller, request)
   }
-}
-
-export const COMMAND_SUBCOMMANDS: Subcommands = {
-  count: [2, ({ out }) => out.integer(FACTS.length)],
-  info: [
-    -2,
-    (session, request) => {
-      if (request.count === 2) {
-        all(session)
-        return
-      }
-      const facts = asked(request)
-      session.out.array(facts.length)
-      for (const fact of facts) {
-        if (fact === undefined) session.out.null()
-        else describe(session, fact)
-      }
-    },
-  ],
-  docs: [-2, docs],
-  list: [
-    2,
-    ({ out }) => {
-      out.array(FACTS.length)
-      for (const [name] of FACTS) out.text(name)
-    },
-  ],
-}
-
-export const commandInfo: Handlers = {
-  command: (session, request) => {
-    if (request.count === 1) all(session)
-    else runSubcommand('command', COMMAND_SUBCOMMANDS, session, request)
-  },
 }

@@ -1,23 +1,23 @@
 /** CONFIG: what is fixed by whoever started the server can be read, limits can be changed; no command sets a path. */
 
-import type { Session } from '../connection/session.ts'
 import { matches } from '../protocol/glob.ts'
 import { type Arguments, bytesAt, textAt } from '../protocol/request.ts'
-import type { Server } from '../server.ts'
 import type { LogLevel } from '../service/log.ts'
+import type { Caller } from './caller.ts'
+import { type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
-import { runSubcommand, type Subcommands } from './subcommands.ts'
-import type { Handlers } from './types.ts'
+import type { Host } from './host.ts'
+import type { Subcommands } from './subcommands.ts'
 
 interface Parameter {
-  get(server: Server): string
+  get(server: Host): string
   /** Checks and returns what makes the change; it throws the reason (a text) if it cannot be made. */
-  set?(value: string, server: Server): () => void
+  set?(value: string, server: Host): () => void
 }
 
 const number =
-  (least: number, most: number, apply: (server: Server, value: number) => void) =>
-  (value: string, server: Server): (() => void) => {
+  (least: number, most: number, apply: (server: Host, value: number) => void) =>
+  (value: string, server: Host): (() => void) => {
     if (!/^-?\d{1,15}$/.test(value)) throw "argument couldn't be parsed into an integer"
     const parsed = Number(value)
     if (parsed < least || parsed > most) throw `argument must be between ${least} and ${most} inclusive`
@@ -78,7 +78,7 @@ const parameters: Readonly<Record<string, Parameter>> = {
 }
 const names = Object.keys(parameters).sort()
 
-const get = ({ out, server }: Session, request: Arguments): void => {
+const get = ({ out, server }: Caller, request: Arguments): void => {
   const found = new Set<string>()
   for (let i = 2; i < request.count; i++) {
     const pattern = Buffer.from(textAt(request, i).toLowerCase(), 'latin1')
@@ -91,7 +91,7 @@ const get = ({ out, server }: Session, request: Arguments): void => {
   }
 }
 
-const set = ({ out, server }: Session, request: Arguments): void => {
+const set = ({ out, server }: Caller, request: Arguments): void => {
   if (request.count % 2 !== 0) throw new CommandError('ERR syntax error')
   const changes: (() => void)[] = []
   for (let i = 2; i < request.count; i += 2) {
@@ -114,15 +114,13 @@ const set = ({ out, server }: Session, request: Arguments): void => {
   out.ok()
 }
 
-export const CONFIG_SUBCOMMANDS: Subcommands = {
+const subcommands: Subcommands = {
   get: [-3, get],
   set: [-4, set],
   resetstat: [
     2,
     ({ out, server }) => {
-      server.commandsProcessed = 0
-      server.connectionsReceived = server.sessions.size
-      server.connectionsRefused = 0
+      server.resetCounts()
       out.ok()
     },
   ],
@@ -134,6 +132,17 @@ export const CONFIG_SUBCOMMANDS: Subcommands = {
   ],
 }
 
-export const config: Handlers = {
-  config: (session, request) => runSubcommand('config', CONFIG_SUBCOMMANDS, session, request),
-}
+export const config: Family = family(
+  { group: 'server', afterBegin: 'apart' },
+  {
+    config: {
+      arity: -2,
+      flags: '',
+      categories: '@slow',
+      since: '2.0.0',
+      complexity: 'Depends on subcommand.',
+      summary: 'A container for server configuration commands',
+      subcommands,
+    },
+  },
+)

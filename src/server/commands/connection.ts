@@ -1,19 +1,18 @@
 /** PING, HELLO, AUTH and other commands about the connection. */
 
-import type { Session } from '../connection/session.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt, requireDatabase } from './arguments.ts'
+import type { Caller, Handler } from './caller.ts'
 import { requireClientName } from './client.ts'
+import { type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
 import { VERSION } from './info.ts'
-import { discardQueue } from './transactions.ts'
-import type { Handler, Handlers } from './types.ts'
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 
-const ping: Handler = ({ out, subscription, resp3 }, request) => {
+const ping: Handler = ({ out, isWatchingRange, resp3 }, request) => {
   if (request.count > 2) throw new CommandError("ERR wrong number of arguments for 'ping' command")
-  if (subscription !== undefined && !resp3) {
+  if (isWatchingRange && !resp3) {
     out.array(2)
     out.text('pong')
     out.text(request.count === 2 ? textAt(request, 1) : '')
@@ -22,43 +21,42 @@ const ping: Handler = ({ out, subscription, resp3 }, request) => {
 }
 
 /** The only user is `default`; without a password it takes any. */
-const authenticate = (session: Session, user: string, password: Uint8Array): void => {
-  const known = session.server.password
+const authenticate = (caller: Caller, user: string, password: Uint8Array): void => {
+  const known = caller.server.password
   const right = known === undefined || known.is(password)
   if (user !== 'default' || !right) {
-    session.server.log.warn('wrong password', { client: session.id, address: session.address })
+    caller.server.log.warn('wrong password', { client: caller.id, address: caller.address })
     throw new CommandError(WRONG_PASSWORD)
   }
-  session.authenticate()
+  caller.authenticate()
 }
 
-const auth: Handler = (session, request) => {
+const auth: Handler = (caller, request) => {
   if (request.count > 3) throw new CommandError('ERR syntax error')
-  if (request.count === 2 && session.server.password === undefined)
+  if (request.count === 2 && caller.server.password === undefined)
     throw new CommandError(
       'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
     )
   const user = request.count === 3 ? textAt(request, 1) : 'default'
-  authenticate(session, user, bytesAt(request, request.count - 1))
-  session.out.ok()
+  authenticate(caller, user, bytesAt(request, request.count - 1))
+  caller.out.ok()
 }
 
-const hello: Handler = (session, request) => {
-  let version = session.resp3 ? 3 : 2
+const hello: Handler = (caller, request) => {
+  let version = caller.resp3 ? 3 : 2
   if (request.count > 1) {
     version = Number(integerAt(request, 1, 'ERR Protocol version is not an integer or out of range'))
     if (version !== 2 && version !== 3) throw new CommandError('NOPROTO unsupported protocol version')
   }
   const { user, password, name } = helloOptions(request)
-  if (user !== undefined && password !== undefined) authenticate(session, user, password)
-  if (!session.authenticated)
+  if (user !== undefined && password !== undefined) authenticate(caller, user, password)
+  if (!caller.authenticated)
     throw new CommandError(
       'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     )
-  if (name !== undefined) session.name = requireClientName(name)
-  session.resp3 = version === 3
-  const { out } = session
-  out.resp3 = session.resp3
+  if (name !== undefined) caller.name = requireClientName(name)
+  caller.speak(version === 3)
+  const { out } = caller
   out.map(7)
   out.text('server')
   out.text('redis')
@@ -67,7 +65,7 @@ const hello: Handler = (session, request) => {
   out.text('proto')
   out.integer(version)
   out.text('id')
-  out.integer(session.id)
+  out.integer(caller.id)
   out.text('mode')
   out.text('standalone')
   out.text('role')
@@ -93,33 +91,85 @@ const helloOptions = (
   return { user, password, name }
 }
 
-const reset: Handler = session => {
-  discardQueue(session)
-  session.interactive?.abandon()
-  session.interactive = undefined
-  session.server.lockWaits.wake()
-  session.subscription?.end()
-  session.subscription = undefined
-  session.name = ''
-  session.resp3 = false
-  session.out.resp3 = false
-  session.authenticated = session.server.password === undefined
-  session.parser.trusted = session.authenticated
-  session.out.simple('RESET')
-}
-
-export const connection: Handlers = {
-  ping,
-  echo: ({ out }, request) => out.bulk(bytesAt(request, 1)),
-  auth,
-  hello,
-  reset,
-  select: ({ out }, request) => {
-    requireDatabase(request, 1)
-    out.ok()
+export const connection: Family = family(
+  { group: 'connection', afterBegin: 'apart' },
+  {
+    ping: {
+      arity: -1,
+      flags: 'fast',
+      categories: '@fast @connection',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Ping the server',
+      afterWatchRange: true,
+      run: ping,
+    },
+    echo: {
+      arity: 2,
+      flags: 'loading stale fast',
+      categories: '@fast @connection',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Echo the given string',
+      run: ({ out }, request) => out.bulk(bytesAt(request, 1)),
+    },
+    hello: {
+      arity: -1,
+      flags: 'noscript loading stale fast no_auth allow_busy',
+      categories: '@fast @connection',
+      since: '6.0.0',
+      complexity: 'O(1)',
+      summary: 'Handshake with Redis',
+      run: hello,
+    },
+    auth: {
+      arity: -2,
+      flags: 'noscript loading stale fast no_auth allow_busy',
+      categories: '@fast @connection',
+      since: '1.0.0',
+      complexity: 'O(N) where N is the number of passwords defined for the user',
+      summary: 'Authenticate to the server',
+      run: auth,
+    },
+    select: {
+      arity: 2,
+      flags: 'loading stale fast',
+      categories: '@fast @connection',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Change the selected database for the current connection',
+      run({ out }, request) {
+        requireDatabase(request, 1)
+        out.ok()
+      },
+    },
+    quit: {
+      arity: -1,
+      flags: 'noscript loading stale fast no_auth allow_busy',
+      categories: '@fast @connection',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Close the connection',
+      afterMulti: 'runs',
+      afterWatchRange: true,
+      run(caller) {
+        caller.out.ok()
+        caller.endSoon()
+      },
+    },
+    reset: {
+      arity: 1,
+      flags: 'noscript loading stale fast no_auth allow_busy',
+      categories: '@fast @connection',
+      since: '6.2.0',
+      complexity: 'O(1)',
+      summary: 'Reset the connection',
+      afterMulti: 'runs',
+      afterWatchRange: true,
+      run(caller) {
+        caller.reset()
+        caller.out.simple('RESET')
+      },
+    },
   },
-  quit: session => {
-    session.out.ok()
-    session.endSoon()
-  },
-}
+)

@@ -1,27 +1,26 @@
 /** EXPIRE, TTL and their kin. */
 
-import type { Session } from '../connection/session.ts'
 import { type Arguments, bytesAt, isWord, shownAt } from '../protocol/request.ts'
 import { anyTime, EXPIRE_OPTIONS } from './arguments.ts'
+import type { Handler } from './caller.ts'
+import { type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
-import type { Handler, Handlers } from './types.ts'
 
 const expire =
   (name: string, option: keyof typeof EXPIRE_OPTIONS): Handler =>
-  (session, request) => {
+  ({ keys, out }, request) => {
     const conditions = conditionsOf(request)
-    const { keys } = session.server
     const now = keys.now()
     const time = anyTime(request, 2, EXPIRE_OPTIONS[option]!, now, name)
     const key = bytesAt(request, 1)
     const current = keys.timeOf(key)
     if (current === undefined || !holds(conditions, current, time)) {
-      session.out.integer(0)
+      out.integer(0)
       return
     }
     if (time <= now) keys.delete(key)
     else keys.changeExpiry(key, time)
-    session.out.integer(1)
+    out.integer(1)
   }
 
 const conditionsOf = (request: Arguments): Set<string> => {
@@ -48,21 +47,104 @@ const holds = (conditions: ReadonlySet<string>, current: number, time: number): 
 
 const time =
   (of: (time: number, now: number) => number): Handler =>
-  ({ server, out }: Session, request) => {
-    const at = server.keys.timeOf(bytesAt(request, 1))
+  ({ keys, out }, request) => {
+    const at = keys.timeOf(bytesAt(request, 1))
     if (at === undefined) out.integer(-2)
-    else out.integer(at === 0 ? -1 : of(at, server.keys.now()))
+    else out.integer(at === 0 ? -1 : of(at, keys.now()))
   }
 
-export const expiry: Handlers = {
-  expire: expire('expire', 'ex'),
-  pexpire: expire('pexpire', 'px'),
-  expireat: expire('expireat', 'exat'),
-  pexpireat: expire('pexpireat', 'pxat'),
-  ttl: time((at, now) => Math.floor((Math.max(0, at - now) + 500) / 1000)),
-  pttl: time((at, now) => Math.max(0, at - now)),
-  expiretime: time(at => Math.floor((at + 500) / 1000)),
-  pexpiretime: time(at => at),
-  persist: ({ server, out }, request) =>
-    out.integer(server.keys.changeExpiry(bytesAt(request, 1), 0) ? 1 : 0),
-}
+export const expiry: Family = family(
+  { group: 'generic' },
+  {
+    expire: {
+      arity: -3,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: "Set a key's time to live in seconds",
+      run: expire('expire', 'ex'),
+    },
+    pexpire: {
+      arity: -3,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '2.6.0',
+      complexity: 'O(1)',
+      summary: "Set a key's time to live in milliseconds",
+      run: expire('pexpire', 'px'),
+    },
+    expireat: {
+      arity: -3,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '1.2.0',
+      complexity: 'O(1)',
+      summary: 'Set the expiration for a key as a UNIX timestamp',
+      run: expire('expireat', 'exat'),
+    },
+    pexpireat: {
+      arity: -3,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '2.6.0',
+      complexity: 'O(1)',
+      summary: 'Set the expiration for a key as a UNIX timestamp specified in milliseconds',
+      run: expire('pexpireat', 'pxat'),
+    },
+    ttl: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Get the time to live for a key in seconds',
+      run: time((at, now) => Math.floor((Math.max(0, at - now) + 500) / 1000)),
+    },
+    pttl: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '2.6.0',
+      complexity: 'O(1)',
+      summary: 'Get the time to live for a key in milliseconds',
+      run: time((at, now) => Math.max(0, at - now)),
+    },
+    expiretime: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '7.0.0',
+      complexity: 'O(1)',
+      summary: 'Get the expiration Unix timestamp for a key',
+      run: time(at => Math.floor((at + 500) / 1000)),
+    },
+    pexpiretime: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '7.0.0',
+      complexity: 'O(1)',
+      summary: 'Get the expiration Unix timestamp for a key in milliseconds',
+      run: time(at => at),
+    },
+    persist: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '2.2.0',
+      complexity: 'O(1)',
+      summary: 'Remove the expiration from a key',
+      run: ({ keys, out }, request) => out.integer(keys.changeExpiry(bytesAt(request, 1), 0) ? 1 : 0),
+    },
+  },
+)

@@ -1,96 +1,41 @@
 /** All commands by name. */
 import type { Arguments } from '../protocol/request.ts'
-import { admin, MEMORY_SUBCOMMANDS } from './admin.ts'
-import { CLIENT_SUBCOMMANDS, clientCommands } from './client.ts'
-import { COMMAND_SUBCOMMANDS, commandInfo } from './command.ts'
-import { CONFIG_SUBCOMMANDS, config } from './config.ts'
+import { admin } from './admin.ts'
+import { client } from './client.ts'
+import type { Command, Family } from './command.ts'
+import { config } from './config.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { expiry } from './expiry.ts'
-import { extras } from './extras.ts'
-import { FACTS } from './facts.ts'
-import { keyCommands } from './keys.ts'
-import { scanning } from './scan.ts'
+import { info } from './info.ts'
+import { interactive } from './interactive.ts'
+import { introspection } from './introspection.ts'
+import { keys } from './keys.ts'
+import { maintenance } from './maintenance.ts'
+import { ranges } from './ranges.ts'
 import { strings } from './strings.ts'
-import type { Subcommands } from './subcommands.ts'
 import { transactions } from './transactions.ts'
-import type { Command, Handlers } from './types.ts'
 
-export type { Command } from './types.ts'
-
-/** Executed at once, even after MULTI. */
-const IMMEDIATE = new Set(['multi', 'exec', 'discard', 'watch', 'quit', 'reset'])
-/** Not between BEGIN and COMMIT. */
-const REFUSED = new Set([
-  'begin',
-  'multi',
-  'exec',
-  'discard',
-  'watch',
-  'scan',
-  'randomkey',
-  'compact',
-  'backup',
-  'watchrange',
-])
-/** Nothing to do with the records. */
-const APART_GROUPS = new Set(['connection', 'server'])
-const INSIDE = new Set(['dbsize', 'flushdb', 'flushall'])
-const NOT_QUEUED = new Set(['begin', 'commit', 'rollback', 'backup', 'compact', 'watchrange'])
-
-const handlers: Handlers = {
-  ...strings,
-  ...counters,
-  ...keyCommands,
-  ...scanning,
-  ...expiry,
-  ...transactions,
-  ...connection,
-  ...clientCommands,
-  ...config,
-  ...admin,
-  ...commandInfo,
-  ...extras,
-}
-
-const containers: Readonly<Record<string, Subcommands>> = {
-  client: CLIENT_SUBCOMMANDS,
-  config: CONFIG_SUBCOMMANDS,
-  memory: MEMORY_SUBCOMMANDS,
-  command: COMMAND_SUBCOMMANDS,
-}
-
-const inTransaction = (name: string, group: string): Command['inTransaction'] => {
-  if (name === 'commit' || name === 'rollback') return 'end'
-  if (REFUSED.has(name)) return 'no'
-  return (APART_GROUPS.has(group) || name === 'unwatch') && !INSIDE.has(name) ? 'apart' : 'inside'
-}
+/** In the order in which COMMAND lists them. */
+const families: readonly Family[] = [
+  connection,
+  strings,
+  counters,
+  keys,
+  expiry,
+  transactions,
+  info,
+  introspection(() => commands),
+  config,
+  client,
+  admin,
+  interactive,
+  ranges,
+  maintenance,
+]
 
 export const commands: ReadonlyMap<string, Command> = new Map(
-  FACTS.map(fact => {
-    const [name, arity, flags, firstKey, lastKey, step, categories, group, since, complexity, summary] = fact
-    const command: Command = {
-      name,
-      arity,
-      flags: flags.split(' ').filter(flag => flag !== ''),
-      firstKey,
-      lastKey,
-      step,
-      categories: categories.split(' '),
-      group,
-      since,
-      complexity,
-      summary,
-      strangers: flags.includes('no_auth'),
-      immediate: IMMEDIATE.has(name),
-      notQueued: flags.includes('no_multi') || NOT_QUEUED.has(name),
-      inTransaction: inTransaction(name, group),
-      whileWatching: ['ping', 'quit', 'reset'].includes(name),
-      subcommands: containers[name],
-      run: handlers[name]!,
-    }
-    return [name, command]
-  }),
+  families.flat().map(command => [command.name, command]),
 )
 
 /** Sums over the small letters of the names, so that a lookup makes no string. */

@@ -1,6 +1,8 @@
-/** The text of INFO. */
+/** INFO. */
 import { readFileSync } from 'node:fs'
-import type { Server } from '../server.ts'
+import { textAt } from '../protocol/request.ts'
+import { type Family, family } from './command.ts'
+import type { Host } from './host.ts'
 
 /** The Redis whose commands these are: clients choose what they send by it. */
 export const VERSION = '7.0.15'
@@ -12,7 +14,7 @@ const ownVersion = (): string => {
   return version
 }
 
-type Section = (server: Server) => Record<string, string | number>
+type Section = (server: Host) => Record<string, string | number>
 
 const sections: Readonly<Record<string, Section>> = {
   server: ({ address, settings, started }) => ({
@@ -87,7 +89,7 @@ const sections: Readonly<Record<string, Section>> = {
 const ALL = new Set(['all', 'default', 'everything'])
 
 /** The sections asked for, or all of them. */
-export const infoText = (server: Server, asked: readonly string[]): string => {
+const infoText = (server: Host, asked: readonly string[]): string => {
   const everything = asked.length === 0 || asked.some(name => ALL.has(name))
   return Object.entries(sections)
     .filter(([name]) => everything || asked.includes(name))
@@ -98,3 +100,22 @@ export const infoText = (server: Server, asked: readonly string[]): string => {
     })
     .join('\r\n')
 }
+
+export const info: Family = family(
+  { group: 'server', afterBegin: 'apart' },
+  {
+    info: {
+      arity: -1,
+      flags: 'loading stale',
+      categories: '@slow @dangerous',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Get information and statistics about the server',
+      run({ out, server }, request) {
+        const asked: string[] = []
+        for (let i = 1; i < request.count; i++) asked.push(textAt(request, i).toLowerCase())
+        out.verbatim(infoText(server, asked))
+      },
+    },
+  },
+)

@@ -1,14 +1,14 @@
 /** Commands on keys as such. */
 
-import type { Session } from '../connection/session.ts'
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { requireDatabase } from './arguments.ts'
+import type { Caller, Handler } from './caller.ts'
+import { type Family, family } from './command.ts'
 import { CommandError, NO_SUCH_KEY, SYNTAX } from './errors.ts'
 import { keyName } from './keyspace.ts'
-import type { Handler, Handlers } from './types.ts'
+import { listKeys, scan } from './scan.ts'
 
-const del: Handler = ({ server, out }, request) => {
-  const { keys } = server
+const remove: Handler = ({ keys, out }, request) => {
   if (request.count === 2) {
     out.integer(keys.delete(bytesAt(request, 1)) ? 1 : 0)
     return
@@ -21,15 +21,14 @@ const del: Handler = ({ server, out }, request) => {
   out.integer(removed)
 }
 
-const countFound: Handler = ({ server, out }, request) => {
+const countFound: Handler = ({ keys, out }, request) => {
   let found = 0
-  for (let i = 1; i < request.count; i++) if (server.keys.has(bytesAt(request, i))) found++
+  for (let i = 1; i < request.count; i++) if (keys.has(bytesAt(request, i))) found++
   out.integer(found)
 }
 
 /** Puts the record of one key under another one, with its time of expiry. */
-const copyTo = ({ server }: Session, from: Uint8Array, to: Uint8Array): boolean => {
-  const { keys } = server
+const copyTo = ({ keys }: Caller, from: Uint8Array, to: Uint8Array): boolean => {
   const value = keys.get(from)
   const time = keys.timeOf(from)
   if (value === undefined || time === undefined) return false
@@ -37,12 +36,12 @@ const copyTo = ({ server }: Session, from: Uint8Array, to: Uint8Array): boolean 
   return true
 }
 
-const move = (session: Session, request: Arguments): void => {
+const move = (caller: Caller, request: Arguments): void => {
   const from = bytesAt(request, 1)
   const to = bytesAt(request, 2)
-  const { keys } = session.server
+  const { keys } = caller
   keys.together(() => {
-    copyTo(session, from, to)
+    copyTo(caller, from, to)
     keys.delete(from)
   })
 }
@@ -50,60 +49,190 @@ const move = (session: Session, request: Arguments): void => {
 const sameKeys = (request: Arguments): boolean =>
   keyName(bytesAt(request, 1)) === keyName(bytesAt(request, 2))
 
-const rename: Handler = (session, request) => {
-  if (!session.server.keys.has(bytesAt(request, 1))) throw new CommandError(NO_SUCH_KEY)
-  if (!sameKeys(request)) move(session, request)
-  session.out.ok()
-}
-
-const renamenx: Handler = (session, request) => {
-  if (!session.server.keys.has(bytesAt(request, 1))) throw new CommandError(NO_SUCH_KEY)
-  const free = !sameKeys(request) && !session.server.keys.has(bytesAt(request, 2))
-  if (free) move(session, request)
-  session.out.integer(free ? 1 : 0)
-}
-
-const copy: Handler = (session, request) => {
-  let replace = false
-  for (let i = 3; i < request.count; i++) {
-    if (isWord(request, i, 'replace')) replace = true
-    else if (isWord(request, i, 'db') && i + 1 < request.count) {
-      requireDatabase(request, ++i)
-    } else throw new CommandError(SYNTAX)
-  }
-  if (sameKeys(request)) throw new CommandError('ERR source and destination objects are the same')
-  const { keys } = session.server
-  const to = bytesAt(request, 2)
-  const from = bytesAt(request, 1)
-  if (!keys.has(from) || (keys.has(to) && !replace)) session.out.integer(0)
-  else session.out.integer(copyTo(session, from, to) ? 1 : 0)
-}
-
-const flush: Handler = ({ server, out }, request) => {
+const flush: Handler = ({ keys, out }, request) => {
   if (
     request.count > 2 ||
     (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync'))
   )
     throw new CommandError(SYNTAX)
-  server.keys.clear()
+  keys.clear()
   out.ok()
 }
 
-export const keyCommands: Handlers = {
-  del,
-  unlink: del,
-  exists: countFound,
-  touch: countFound,
-  type: ({ server, out }, request) => out.simple(server.keys.has(bytesAt(request, 1)) ? 'string' : 'none'),
-  randomkey: ({ server, out }) => {
-    const key = server.keys.records.random()
-    if (key === undefined) out.null()
-    else out.bulk(key)
+export const keys: Family = family(
+  { group: 'generic' },
+  {
+    del: {
+      arity: -2,
+      keys: [1, -1, 1],
+      flags: 'write',
+      categories: '@keyspace @write @slow',
+      since: '1.0.0',
+      complexity:
+        'O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).',
+      summary: 'Delete a key',
+      run: remove,
+    },
+    unlink: {
+      arity: -2,
+      keys: [1, -1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '4.0.0',
+      complexity:
+        'O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.',
+      summary:
+        'Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.',
+      run: remove,
+    },
+    exists: {
+      arity: -2,
+      keys: [1, -1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '1.0.0',
+      complexity: 'O(N) where N is the number of keys to check.',
+      summary: 'Determine if a key exists',
+      run: countFound,
+    },
+    type: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Determine the type stored at key',
+      run: ({ keys, out }, request) => out.simple(keys.has(bytesAt(request, 1)) ? 'string' : 'none'),
+    },
+    keys: {
+      arity: 2,
+      flags: 'readonly',
+      categories: '@keyspace @read @slow @dangerous',
+      since: '1.0.0',
+      complexity:
+        'O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.',
+      summary: 'Find all keys matching the given pattern',
+      run: listKeys,
+    },
+    scan: {
+      arity: -2,
+      flags: 'readonly',
+      categories: '@keyspace @read @slow',
+      since: '2.8.0',
+      complexity:
+        'O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.',
+      summary: 'Incrementally iterate the keys space',
+      afterBegin: 'refused',
+      run: scan,
+    },
+    randomkey: {
+      arity: 1,
+      flags: 'readonly',
+      categories: '@keyspace @read @slow',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Return a random key from the keyspace',
+      afterBegin: 'refused',
+      run({ keys, out }) {
+        const key = keys.records.random()
+        if (key === undefined) out.null()
+        else out.bulk(key)
+      },
+    },
+    rename: {
+      arity: 3,
+      keys: [1, 2, 1],
+      flags: 'write',
+      categories: '@keyspace @write @slow',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Rename a key',
+      run(caller, request) {
+        if (!caller.keys.has(bytesAt(request, 1))) throw new CommandError(NO_SUCH_KEY)
+        if (!sameKeys(request)) move(caller, request)
+        caller.out.ok()
+      },
+    },
+    renamenx: {
+      arity: 3,
+      keys: [1, 2, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Rename a key, only if the new key does not exist',
+      run(caller, request) {
+        if (!caller.keys.has(bytesAt(request, 1))) throw new CommandError(NO_SUCH_KEY)
+        const free = !sameKeys(request) && !caller.keys.has(bytesAt(request, 2))
+        if (free) move(caller, request)
+        caller.out.integer(free ? 1 : 0)
+      },
+    },
+    copy: {
+      arity: -3,
+      keys: [1, 2, 1],
+      flags: 'write denyoom',
+      categories: '@keyspace @write @slow',
+      since: '6.2.0',
+      complexity:
+        'O(N) worst case for collections, where N is the number of nested items. O(1) for string values.',
+      summary: 'Copy a key',
+      run(caller, request) {
+        let replace = false
+        for (let i = 3; i < request.count; i++) {
+          if (isWord(request, i, 'replace')) replace = true
+          else if (isWord(request, i, 'db') && i + 1 < request.count) {
+            requireDatabase(request, ++i)
+          } else throw new CommandError(SYNTAX)
+        }
+        if (sameKeys(request)) throw new CommandError('ERR source and destination objects are the same')
+        const { keys, out } = caller
+        const to = bytesAt(request, 2)
+        const from = bytesAt(request, 1)
+        if (!keys.has(from) || (keys.has(to) && !replace)) out.integer(0)
+        else out.integer(copyTo(caller, from, to) ? 1 : 0)
+      },
+    },
+    touch: {
+      arity: -2,
+      keys: [1, -1, 1],
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      since: '3.2.1',
+      complexity: 'O(N) where N is the number of keys that will be touched.',
+      summary: 'Alters the last access time of a key(s). Returns the number of existing keys specified.',
+      run: countFound,
+    },
+    dbsize: {
+      arity: 1,
+      flags: 'readonly fast',
+      categories: '@keyspace @read @fast',
+      group: 'server',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Return the number of keys in the selected database',
+      run: ({ keys, out }) => out.integer(keys.count()),
+    },
+    flushdb: {
+      arity: -1,
+      flags: 'write',
+      categories: '@keyspace @write @slow @dangerous',
+      group: 'server',
+      since: '1.0.0',
+      complexity: 'O(N) where N is the number of keys in the selected database',
+      summary: 'Remove all keys from the current database',
+      run: flush,
+    },
+    flushall: {
+      arity: -1,
+      flags: 'write',
+      categories: '@keyspace @write @slow @dangerous',
+      group: 'server',
+      since: '1.0.0',
+      complexity: 'O(N) where N is the total number of keys in all databases',
+      summary: 'Remove all keys from all databases',
+      run: flush,
+    },
   },
-  rename,
-  renamenx,
-  copy,
-  dbsize: ({ server, out }) => out.integer(server.keys.transaction?.count() ?? server.keys.records.count()),
-  flushdb: flush,
-  flushall: flush,
-}
+)

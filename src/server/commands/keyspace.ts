@@ -1,5 +1,6 @@
 /** The records as commands see them: those of the database, or inside BEGIN those that the transaction sees. */
 
+import type { Database } from '../../database/database.ts'
 import type { Transaction } from '../../database/transaction.ts'
 import type { XenonError } from '../../errors.ts'
 import type { Records } from '../../records/bulk.ts'
@@ -20,12 +21,14 @@ export class Keyspace {
   changed: Set<string> | undefined
   /** What every change is refused with, while the database is open for reading alone. */
   refusal: XenonError | undefined
+  readonly db: Database<Uint8Array>
   readonly records: Records<Uint8Array>
   private readonly maxValueBytes: number
   private readonly watchers: Map<string, Set<KeyWatcher>> = new Map()
 
-  constructor(records: Records<Uint8Array>, maxValueBytes: number) {
-    this.records = records
+  constructor(db: Database<Uint8Array>, maxValueBytes: number) {
+    this.db = db
+    this.records = db.records()
     this.maxValueBytes = maxValueBytes
   }
 
@@ -106,6 +109,10 @@ export class Keyspace {
         : this.transaction.changeExpiryTime(key, expiresAt)
     if (changed) this.touch(key)
     return changed
+  }
+
+  count(): number {
+    return this.transaction?.count() ?? this.records.count()
   }
 
   /** Runs `work` so that all of it happens or nothing. */

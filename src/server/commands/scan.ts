@@ -1,18 +1,17 @@
-/** KEYS and SCAN. */
-
+/** How KEYS and SCAN go through the keys. */
 import { literalPrefix, matches } from '../protocol/glob.ts'
 import { bytesAt, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
+import type { Handler } from './caller.ts'
 import { CommandError, SYNTAX } from './errors.ts'
-import type { Handler, Handlers } from './types.ts'
 
 /** Keys looked at in one step of KEYS, and at most for one SCAN. */
 const STEP = 4096
 const MOST = 65536
 
-const keys: Handler = ({ server, out }, request) => {
+export const listKeys: Handler = ({ keys, out }, request) => {
   const pattern = bytesAt(request, 1)
-  const { records, transaction } = server.keys
+  const { db, records, transaction } = keys
   const prefix = literalPrefix(pattern)
   const found: Uint8Array[] = []
   const take = (key: Uint8Array): void => {
@@ -21,7 +20,7 @@ const keys: Handler = ({ server, out }, request) => {
   if (transaction !== undefined) {
     for (const key of transaction.keys({ prefix: prefix.slice(0, 1024) })) take(key as unknown as Uint8Array)
   } else if (records.ordered && prefix.length > 0 && prefix.length <= 1024) {
-    for (const key of server.db.keys({ prefix })) take(key as unknown as Uint8Array)
+    for (const key of db.keys({ prefix })) take(key as unknown as Uint8Array)
   } else {
     for (let place = 0; ; ) {
       const { keys: some, next } = records.scan(place, STEP)
@@ -34,7 +33,7 @@ const keys: Handler = ({ server, out }, request) => {
   for (const key of found) out.bulk(key)
 }
 
-const scan: Handler = ({ server, out }, request) => {
+export const scan: Handler = ({ keys, out }, request) => {
   const cursor = textAt(request, 1)
   if (!/^[0-9]{0,20}$/.test(cursor) || BigInt(cursor) >= 2n ** 64n)
     throw new CommandError('ERR invalid cursor')
@@ -53,12 +52,10 @@ const scan: Handler = ({ server, out }, request) => {
   }
   const place = Number(cursor)
   const { keys: found, next } =
-    place > Number.MAX_SAFE_INTEGER ? { keys: [], next: 0 } : server.keys.records.scan(place, least)
+    place > Number.MAX_SAFE_INTEGER ? { keys: [], next: 0 } : keys.records.scan(place, least)
   const wanted = strings ? found.filter(key => pattern === undefined || matches(pattern, key)) : []
   out.array(2)
   out.text(String(next))
   out.array(wanted.length)
   for (const key of wanted) out.bulk(key)
 }
-
-export const scanning: Handlers = { keys, scan }

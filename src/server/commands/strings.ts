@@ -1,14 +1,12 @@
 /** GET, SET and their kin. */
 
-import type { Session } from '../connection/session.ts'
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { EXPIRE_OPTIONS, numberAt, positiveTime } from './arguments.ts'
+import type { Caller, Handler } from './caller.ts'
+import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX, wrongArity } from './errors.ts'
-import type { Handler, Handlers } from './types.ts'
 
 const NOTHING = new Uint8Array(0)
-
-const get: Handler = ({ server, out }, request) => server.keys.answer(out, request, 1)
 
 interface SetOptions {
   nx: boolean
@@ -50,9 +48,14 @@ const options = (request: Arguments, from: number, forSet: boolean): SetOptions 
   return found
 }
 
-const set: Handler = (session, request) => {
-  const { server, out } = session
-  const { keys } = server
+/** A record whose time has passed already is none. */
+const putOrDelete = ({ keys }: Caller, key: Uint8Array, value: Uint8Array, time: number): void => {
+  if (time !== 0 && time <= keys.now()) keys.delete(key)
+  else keys.put(key, value, time)
+}
+
+const set: Handler = (caller, request) => {
+  const { keys, out } = caller
   if (request.count === 3) {
     keys.put(bytesAt(request, 1), bytesAt(request, 2), 0)
     out.ok()
@@ -67,7 +70,7 @@ const set: Handler = (session, request) => {
   const refused = (asked.nx && found) || (asked.xx && !found)
   if (!refused) {
     if (asked.keepTtl) time = keys.timeOf(key) ?? 0
-    putOrDelete(session, key, bytesAt(request, 2), time)
+    putOrDelete(caller, key, bytesAt(request, 2), time)
   }
   if (asked.get) {
     if (old === undefined) out.null()
@@ -76,162 +79,270 @@ const set: Handler = (session, request) => {
   else out.ok()
 }
 
-/** A record whose time has passed already is none. */
-const putOrDelete = ({ server }: Session, key: Uint8Array, value: Uint8Array, time: number): void => {
-  const { keys } = server
-  if (time !== 0 && time <= keys.now()) keys.delete(key)
-  else keys.put(key, value, time)
-}
-
-const setnx: Handler = ({ server, out }, request) => {
-  const key = bytesAt(request, 1)
-  const free = !server.keys.has(key)
-  if (free) server.keys.put(key, bytesAt(request, 2), 0)
-  out.integer(free ? 1 : 0)
-}
-
 const setWithTime =
   (name: string, unit: bigint): Handler =>
-  (session, request) => {
-    const time = positiveTime(request, 2, { unit, absolute: false }, session.server.keys.now(), name)
-    session.server.keys.put(bytesAt(request, 1), bytesAt(request, 3), time)
-    session.out.ok()
+  ({ keys, out }, request) => {
+    const time = positiveTime(request, 2, { unit, absolute: false }, keys.now(), name)
+    keys.put(bytesAt(request, 1), bytesAt(request, 3), time)
+    out.ok()
   }
-
-const mget: Handler = ({ server, out }, request) => {
-  out.array(request.count - 1)
-  for (let i = 1; i < request.count; i++) server.keys.answer(out, request, i)
-}
 
 const requirePairs = (request: Arguments, name: string): void => {
   if (request.count % 2 === 0) throw new CommandError(wrongArity(name))
 }
 
-const putAll = ({ server }: Session, request: Arguments): void =>
-  server.keys.together(() => {
-    for (let i = 1; i < request.count; i += 2)
-      server.keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0)
+const putAll = ({ keys }: Caller, request: Arguments): void =>
+  keys.together(() => {
+    for (let i = 1; i < request.count; i += 2) keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0)
   })
 
-const mset: Handler = (session, request) => {
-  requirePairs(request, 'mset')
-  putAll(session, request)
-  session.out.ok()
-}
-
-const msetnx: Handler = (session, request) => {
-  requirePairs(request, 'msetnx')
-  for (let i = 1; i < request.count; i += 2)
-    if (session.server.keys.has(bytesAt(request, i))) {
-      session.out.integer(0)
-      return
-    }
-  putAll(session, request)
-  session.out.integer(1)
-}
-
-const getset: Handler = ({ server, out }, request) => {
-  const key = bytesAt(request, 1)
-  const old = server.keys.get(key)
-  server.keys.put(key, bytesAt(request, 2), 0)
-  if (old === undefined) out.null()
-  else out.bulk(old)
-}
-
-const getdel: Handler = ({ server, out }, request) => {
-  const key = bytesAt(request, 1)
-  const old = server.keys.get(key)
-  if (old === undefined) out.null()
-  else {
-    server.keys.delete(key)
-    out.bulk(old)
-  }
-}
-
-const getex: Handler = ({ server, out }, request) => {
-  const { keys } = server
-  const asked = options(request, 2, false)
-  const key = bytesAt(request, 1)
-  const value = keys.get(key)
-  if (value === undefined) {
-    out.null()
-    return
-  }
-  const now = keys.now()
-  if (asked.expire !== undefined) {
-    const time = positiveTime(request, asked.expireAt, asked.expire, now, 'getex')
-    if (time <= now) keys.delete(key)
-    else keys.changeExpiry(key, time)
-  } else if (asked.persist) keys.changeExpiry(key, 0)
-  out.bulk(value)
-}
-
-const append: Handler = ({ server, out }, request) => {
-  const { keys } = server
-  const key = bytesAt(request, 1)
-  const more = bytesAt(request, 2)
-  const old = keys.get(key) ?? NOTHING
-  keys.requireLength(old.length + more.length)
-  const time = keys.timeOf(key) ?? 0
-  const value = new Uint8Array(old.length + more.length)
-  value.set(old)
-  value.set(more, old.length)
-  keys.put(key, value, time)
-  out.integer(value.length)
-}
-
-const strlen: Handler = ({ server, out }, request) =>
-  out.integer(server.keys.get(bytesAt(request, 1))?.length ?? 0)
-
-const getrange: Handler = ({ server, out }, request) => {
-  let start = numberAt(request, 2)
-  let end = numberAt(request, 3)
-  const value = server.keys.get(bytesAt(request, 1)) ?? NOTHING
-  const { length } = value
-  if (start < 0 && end < 0 && start > end) {
-    out.bulk(NOTHING)
-    return
-  }
-  if (start < 0) start = Math.max(0, length + start)
-  if (end < 0) end = Math.max(0, length + end)
-  end = Math.min(end, length - 1)
-  out.bulk(start > end ? NOTHING : value.subarray(start, end + 1))
-}
-
-const setrange: Handler = ({ server, out }, request) => {
-  const { keys } = server
-  const offset = numberAt(request, 2)
-  if (offset < 0) throw new CommandError('ERR offset is out of range')
-  const key = bytesAt(request, 1)
-  const part = bytesAt(request, 3)
-  const old = keys.get(key) ?? NOTHING
-  if (part.length === 0) {
-    out.integer(old.length)
-    return
-  }
-  keys.requireLength(offset + part.length)
-  const time = keys.timeOf(key) ?? 0
-  const value = new Uint8Array(Math.max(old.length, offset + part.length))
-  value.set(old)
-  value.set(part, offset)
-  keys.put(key, value, time)
-  out.integer(value.length)
-}
-
-export const strings: Handlers = {
-  get,
-  set,
-  setnx,
-  setex: setWithTime('setex', 1000n),
-  psetex: setWithTime('psetex', 1n),
-  mget,
-  mset,
-  msetnx,
-  getset,
-  getdel,
-  getex,
-  append,
-  strlen,
-  getrange,
-  setrange,
-}
+export const strings: Family = family(
+  { group: 'string' },
+  {
+    get: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@read @string @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Get the value of a key',
+      run: ({ keys, out }, request) => keys.answer(out, request, 1),
+    },
+    set: {
+      arity: -3,
+      keys: [1, 1, 1],
+      flags: 'write denyoom',
+      categories: '@write @string @slow',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Set the string value of a key',
+      run: set,
+    },
+    setnx: {
+      arity: 3,
+      keys: [1, 1, 1],
+      flags: 'write denyoom fast',
+      categories: '@write @string @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Set the value of a key, only if the key does not exist',
+      run({ keys, out }, request) {
+        const key = bytesAt(request, 1)
+        const free = !keys.has(key)
+        if (free) keys.put(key, bytesAt(request, 2), 0)
+        out.integer(free ? 1 : 0)
+      },
+    },
+    setex: {
+      arity: 4,
+      keys: [1, 1, 1],
+      flags: 'write denyoom',
+      categories: '@write @string @slow',
+      since: '2.0.0',
+      complexity: 'O(1)',
+      summary: 'Set the value and expiration of a key',
+      run: setWithTime('setex', 1000n),
+    },
+    psetex: {
+      arity: 4,
+      keys: [1, 1, 1],
+      flags: 'write denyoom',
+      categories: '@write @string @slow',
+      since: '2.6.0',
+      complexity: 'O(1)',
+      summary: 'Set the value and expiration in milliseconds of a key',
+      run: setWithTime('psetex', 1n),
+    },
+    mget: {
+      arity: -2,
+      keys: [1, -1, 1],
+      flags: 'readonly fast',
+      categories: '@read @string @fast',
+      since: '1.0.0',
+      complexity: 'O(N) where N is the number of keys to retrieve.',
+      summary: 'Get the values of all the given keys',
+      run({ keys, out }, request) {
+        out.array(request.count - 1)
+        for (let i = 1; i < request.count; i++) keys.answer(out, request, i)
+      },
+    },
+    mset: {
+      arity: -3,
+      keys: [1, -1, 2],
+      flags: 'write denyoom',
+      categories: '@write @string @slow',
+      since: '1.0.1',
+      complexity: 'O(N) where N is the number of keys to set.',
+      summary: 'Set multiple keys to multiple values',
+      run(caller, request) {
+        requirePairs(request, 'mset')
+        putAll(caller, request)
+        caller.out.ok()
+      },
+    },
+    msetnx: {
+      arity: -3,
+      keys: [1, -1, 2],
+      flags: 'write denyoom',
+      categories: '@write @string @slow',
+      since: '1.0.1',
+      complexity: 'O(N) where N is the number of keys to set.',
+      summary: 'Set multiple keys to multiple values, only if none of the keys exist',
+      run(caller, request) {
+        requirePairs(request, 'msetnx')
+        const { keys, out } = caller
+        for (let i = 1; i < request.count; i += 2)
+          if (keys.has(bytesAt(request, i))) {
+            out.integer(0)
+            return
+          }
+        putAll(caller, request)
+        out.integer(1)
+      },
+    },
+    getset: {
+      arity: 3,
+      keys: [1, 1, 1],
+      flags: 'write denyoom fast',
+      categories: '@write @string @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Set the string value of a key and return its old value',
+      run({ keys, out }, request) {
+        const key = bytesAt(request, 1)
+        const old = keys.get(key)
+        keys.put(key, bytesAt(request, 2), 0)
+        if (old === undefined) out.null()
+        else out.bulk(old)
+      },
+    },
+    getdel: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@write @string @fast',
+      since: '6.2.0',
+      complexity: 'O(1)',
+      summary: 'Get the value of a key and delete the key',
+      run({ keys, out }, request) {
+        const key = bytesAt(request, 1)
+        const old = keys.get(key)
+        if (old === undefined) out.null()
+        else {
+          keys.delete(key)
+          out.bulk(old)
+        }
+      },
+    },
+    getex: {
+      arity: -2,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@write @string @fast',
+      since: '6.2.0',
+      complexity: 'O(1)',
+      summary: 'Get the value of a key and optionally set its expiration',
+      run({ keys, out }, request) {
+        const asked = options(request, 2, false)
+        const key = bytesAt(request, 1)
+        const value = keys.get(key)
+        if (value === undefined) {
+          out.null()
+          return
+        }
+        const now = keys.now()
+        if (asked.expire !== undefined) {
+          const time = positiveTime(request, asked.expireAt, asked.expire, now, 'getex')
+          if (time <= now) keys.delete(key)
+          else keys.changeExpiry(key, time)
+        } else if (asked.persist) keys.changeExpiry(key, 0)
+        out.bulk(value)
+      },
+    },
+    append: {
+      arity: 3,
+      keys: [1, 1, 1],
+      flags: 'write denyoom fast',
+      categories: '@write @string @fast',
+      since: '2.0.0',
+      complexity:
+        'O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.',
+      summary: 'Append a value to a key',
+      run({ keys, out }, request) {
+        const key = bytesAt(request, 1)
+        const more = bytesAt(request, 2)
+        const old = keys.get(key) ?? NOTHING
+        keys.requireLength(old.length + more.length)
+        const time = keys.timeOf(key) ?? 0
+        const value = new Uint8Array(old.length + more.length)
+        value.set(old)
+        value.set(more, old.length)
+        keys.put(key, value, time)
+        out.integer(value.length)
+      },
+    },
+    strlen: {
+      arity: 2,
+      keys: [1, 1, 1],
+      flags: 'readonly fast',
+      categories: '@read @string @fast',
+      since: '2.2.0',
+      complexity: 'O(1)',
+      summary: 'Get the length of the value stored in a key',
+      run: ({ keys, out }, request) => out.integer(keys.get(bytesAt(request, 1))?.length ?? 0),
+    },
+    getrange: {
+      arity: 4,
+      keys: [1, 1, 1],
+      flags: 'readonly',
+      categories: '@read @string @slow',
+      since: '2.4.0',
+      complexity:
+        'O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.',
+      summary: 'Get a substring of the string stored at a key',
+      run({ keys, out }, request) {
+        let start = numberAt(request, 2)
+        let end = numberAt(request, 3)
+        const value = keys.get(bytesAt(request, 1)) ?? NOTHING
+        const { length } = value
+        if (start < 0 && end < 0 && start > end) {
+          out.bulk(NOTHING)
+          return
+        }
+        if (start < 0) start = Math.max(0, length + start)
+        if (end < 0) end = Math.max(0, length + end)
+        end = Math.min(end, length - 1)
+        out.bulk(start > end ? NOTHING : value.subarray(start, end + 1))
+      },
+    },
+    setrange: {
+      arity: 4,
+      keys: [1, 1, 1],
+      flags: 'write denyoom',
+      categories: '@write @string @slow',
+      since: '2.2.0',
+      complexity:
+        'O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.',
+      summary: 'Overwrite part of a string at key starting at the specified offset',
+      run({ keys, out }, request) {
+        const offset = numberAt(request, 2)
+        if (offset < 0) throw new CommandError('ERR offset is out of range')
+        const key = bytesAt(request, 1)
+        const part = bytesAt(request, 3)
+        const old = keys.get(key) ?? NOTHING
+        if (part.length === 0) {
+          out.integer(old.length)
+          return
+        }
+        keys.requireLength(offset + part.length)
+        const time = keys.timeOf(key) ?? 0
+        const value = new Uint8Array(Math.max(old.length, offset + part.length))
+        value.set(old)
+        value.set(part, offset)
+        keys.put(key, value, time)
+        out.integer(value.length)
+      },
+    },
+  },
+)

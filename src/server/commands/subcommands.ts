@@ -1,11 +1,10 @@
 /** Commands such as CLIENT and CONFIG, whose second word says what to do. */
 
-import type { Session } from '../connection/session.ts'
 import { type Arguments, shownAt, textAt } from '../protocol/request.ts'
+import type { Caller, Handler } from './caller.ts'
 import { wrongArity } from './errors.ts'
-import type { Handler } from './types.ts'
 
-/** Number of arguments (as in `Command.arity`), and what to do. */
+/** Number of arguments (as in the `arity` of a command), and what to do. */
 export type Subcommands = Readonly<Record<string, readonly [number, Handler]>>
 
 /** Whether the second word is known and has the right number of arguments: what is wrong otherwise. */
@@ -29,15 +28,15 @@ export const checkSubcommand = (
 export const runSubcommand = (
   container: string,
   subcommands: Subcommands,
-  session: Session,
+  caller: Caller,
   request: Arguments,
 ): void => {
   const name = textAt(request, 1).toLowerCase()
-  if (name === 'help') help(container, subcommands, session)
-  else subcommands[name]![1](session, request)
+  if (name === 'help') help(container, subcommands, caller)
+  else subcommands[name]![1](caller, request)
 }
 
-const help = (container: string, subcommands: Subcommands, { out }: Session): void => {
+const help = (container: string, subcommands: Subcommands, { out }: Caller): void => {
   const names = Object.keys(subcommands)
   out.array(names.length + 2)
   out.simple(`${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`)

@@ -1,54 +1,53 @@
 /** BEGIN … COMMIT: a transaction that stays open between the commands of a connection, and waits for locks. */
 import type { AsyncTransaction } from '../../database/async-transaction.ts'
+import type { Transaction } from '../../database/transaction.ts'
 import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
+import type { Caller } from '../commands/caller.ts'
+import type { Command } from '../commands/command.ts'
 import { CommandError, replyFor } from '../commands/errors.ts'
-import type { Command } from '../commands/types.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
-import type { Session } from './session.ts'
+import type { LockWaits } from './lock-waits.ts'
 
 export class Interactive {
   /** Why it was rolled back: until ROLLBACK no command runs, lest it run outside of it. */
   problem: string | undefined
   private readonly transaction: AsyncTransaction<Uint8Array>
   private readonly ended: AbortController
+  private readonly lockWaits: LockWaits
   private readonly changed: Set<string> = new Set()
 
-  constructor(transaction: AsyncTransaction<Uint8Array>, ended: AbortController) {
+  constructor(transaction: AsyncTransaction<Uint8Array>, ended: AbortController, lockWaits: LockWaits) {
     this.transaction = transaction
     this.ended = ended
+    this.lockWaits = lockWaits
   }
 
   /** The client's next request waits until this one has its locks, while others go on. */
-  run(session: Session, command: Command, request: Arguments): void {
-    session.later(async () => {
+  run(caller: Caller, command: Command, request: Arguments): void {
+    caller.later(async () => {
       try {
-        await this.transaction.together(tx => this.once(session, command, request, tx))
+        await this.transaction.together(tx => this.once(caller, command, request, tx))
       } catch (error) {
         if (error instanceof DeadlockError || error instanceof WriteConflictError || this.transaction.ended) {
           this.problem = error instanceof XenonError ? error.code : 'failed'
           this.transaction.abandon()
-          session.server.lockWaits.wake()
+          this.lockWaits.wake()
         }
-        session.answer(out => out.error(replyFor(error)))
+        caller.answer(out => out.error(replyFor(error)))
       }
     })
   }
 
-  private once(
-    session: Session,
-    command: Command,
-    request: Arguments,
-    tx: NonNullable<Session['server']['keys']['transaction']>,
-  ): void {
-    const { keys } = session.server
+  private once(caller: Caller, command: Command, request: Arguments, tx: Transaction<Uint8Array>): void {
+    const { keys } = caller
     keys.transaction = tx
     keys.changed = this.changed
     let failure: unknown
     try {
-      session.answer(out => {
+      caller.answer(out => {
         try {
-          command.run(session, request)
+          command.run(caller, request)
         } catch (error) {
           if (error instanceof TooMuchOutput) throw error
           out.truncate(0)
@@ -62,31 +61,28 @@ export class Interactive {
     if (failure !== undefined) throw failure
   }
 
-  commit(session: Session): void {
-    session.interactive = undefined
-    session.later(async () => {
-      const { keys, lockWaits } = session.server
+  commit(caller: Caller): void {
+    caller.later(async () => {
+      const { keys } = caller
       try {
         if (this.problem !== undefined)
           throw new CommandError(`ABORTED the transaction was rolled back (${this.problem})`)
         const committed = this.transaction.commit()
         for (const key of this.changed) keys.notify(key)
         await committed
-        session.answer(out => out.ok())
+        caller.answer(out => out.ok())
       } catch (error) {
         this.transaction.abandon()
-        session.answer(out => out.error(replyFor(error)))
+        caller.answer(out => out.error(replyFor(error)))
       } finally {
-        lockWaits.wake()
+        this.lockWaits.wake()
       }
     })
   }
 
-  rollback(session: Session): void {
-    session.interactive = undefined
+  rollback(): void {
     this.transaction.abandon()
-    session.server.lockWaits.wake()
-    session.out.ok()
+    this.lockWaits.wake()
   }
 
   /** The client is gone. */

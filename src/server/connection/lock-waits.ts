@@ -5,18 +5,27 @@
 
 import { LockConflictError } from '../../errors.ts'
 import { nextTurn, setTimeout } from '../../runtime/timers.ts'
+import type { Caller } from '../commands/caller.ts'
+import type { Command } from '../commands/command.ts'
 import { replyFor } from '../commands/errors.ts'
-import { discardQueue } from '../commands/transactions.ts'
-import type { Command } from '../commands/types.ts'
 import type { Arguments } from '../protocol/request.ts'
-import type { Session } from './session.ts'
+
+/** A caller whose further requests wait too, from `wait` until `ready`. */
+export interface WaitingCaller extends Caller {
+  wait(): void
+  ready(): void
+}
 
 interface Waiter {
-  session: Session
+  caller: WaitingCaller
   command: Command
   request: Arguments
   deadline: number
 }
+
+/** A transaction holds the lock that a command needs; it may be tried again. */
+export const meetsLock = (error: unknown): boolean =>
+  error instanceof LockConflictError && error.conflict !== undefined
 
 /** Transactions of the program that has opened the server end without a word to it. */
 const RETRY_MS = 10
@@ -35,10 +44,9 @@ export class LockWaits {
     return this.waiters.length
   }
 
-  add(session: Session, command: Command, request: Arguments): void {
-    session.take()
-    session.busy = true
-    this.waiters.push({ session, command, request, deadline: Date.now() + this.timeout })
+  add(caller: WaitingCaller, command: Command, request: Arguments): void {
+    caller.wait()
+    this.waiters.push({ caller, command, request, deadline: Date.now() + this.timeout })
     this.timer ??= setTimeout(() => this.onTimer(), RETRY_MS)
   }
 
@@ -66,21 +74,21 @@ export class LockWaits {
     this.waiters = [...still, ...this.waiters]
   }
 
-  private tryOne({ session, command, request, deadline }: Waiter): boolean {
-    if (session.closed) return true
+  private tryOne({ caller, command, request, deadline }: Waiter): boolean {
+    if (caller.closed) return true
     let done = true
-    session.answer(out => {
+    caller.answer(out => {
       try {
-        command.run(session, request)
+        command.run(caller, request)
       } catch (error) {
         out.truncate(0)
-        done = !(error instanceof LockConflictError) || error.conflict === undefined || Date.now() >= deadline
+        done = !meetsLock(error) || Date.now() >= deadline
         if (!done) return
-        if (command.name === 'exec') discardQueue(session)
+        if (command.name === 'exec') caller.discardQueue()
         out.error(replyFor(error))
       }
     })
-    if (done) session.ready()
+    if (done) caller.ready()
     return done
   }
 }

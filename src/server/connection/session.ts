@@ -1,314 +1,256 @@
 /**
- * One client: what has arrived from it, what it is to be sent, and the state that its commands leave behind.
- *
- * Requests are executed as they arrive, but their replies stay here until the server says `send`, after the writes of
- * their turn have become durable: in `pending`, and from the end of the turn on in `sealed`.
+ * One client: the state that its commands leave behind, and whether a command may run now, and how: at once, queued by
+ * MULTI, or inside BEGIN.
  */
 
 import type { Socket } from 'node:net'
-import { clearTimeout, nextTurn, setTimeout } from '../../runtime/timers.ts'
-import type { KeyWatcher } from '../commands/keyspace.ts'
-import { RequestParser } from '../protocol/parser.ts'
-import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
-import type { Server } from '../server.ts'
-import type { QueuedCall } from './calls.ts'
-import { execute } from './execute.ts'
-import type { Interactive } from './interactive.ts'
-import type { Subscription } from './subscription.ts'
+import { XenonError } from '../../errors.ts'
+import type { IsolationLevel, Range } from '../../types.ts'
+import type { Caller } from '../commands/caller.ts'
+import type { Command } from '../commands/command.ts'
+import { CommandError, replyFor } from '../commands/errors.ts'
+import type { Host, Queue } from '../commands/host.ts'
+import { findCommand } from '../commands/index.ts'
+import type { Keyspace } from '../commands/keyspace.ts'
+import { TooMuchOutput } from '../protocol/reply.ts'
+import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
+import { isFromBrowser, problemOf, unknownCommand } from './admission.ts'
+import { Connection, type ConnectionOwner } from './connection.ts'
+import { Interactive } from './interactive.ts'
+import { type LockWaits, meetsLock } from './lock-waits.ts'
+import { Subscription } from './subscription.ts'
 
-/** What a client may send before it has authenticated. */
-const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
-/** A 32-bit length, as in Redis; what arrives is bounded by its bytes. */
-const MAX_ARGUMENTS = 2147483647
-/** Time that a client has to end a connection that the server has ended. */
-const LINGER_MS = 1000
-
-/** What MULTI has begun. */
-export interface Queue {
-  calls: QueuedCall[]
-  bytes: number
-  /** A command was refused: EXEC is to be refused too. */
-  failed: boolean
+/** What a session asks of the server that it belongs to. */
+export interface SessionOwner extends ConnectionOwner, Host {
+  readonly lockWaits: LockWaits
+  commandsProcessed: number
+  bytesSent: number
+  /** The storage has failed. */
+  fail(error: unknown): void
 }
 
-export class Session implements KeyWatcher {
-  readonly id: number
-  readonly server: Server
-  readonly socket: Socket
-  readonly parser: RequestParser
-  readonly out: ReplyWriter
-  readonly address: string
-  readonly localAddress: string
-  readonly created: number = Date.now()
-  lastActive: number = this.created
+/** The commands that MULTI has put off. */
+class QueuedCalls implements Queue {
+  calls: { readonly command: Command; readonly request: Arguments }[] = []
+  bytes = 0
+  failed = false
+
+  get count(): number {
+    return this.calls.length
+  }
+}
+
+export class Session extends Connection<SessionOwner> implements Caller {
   name = ''
   library = ''
   libraryVersion = ''
   lastCommand = 'NULL'
-  noEvict = false
-  resp3 = false
-  authenticated: boolean
-  queue: Queue | undefined
-  /** A watched key has changed. */
   dirty = false
-  /** Watched keys, and whether they were there. */
+  queue: QueuedCalls | undefined
   readonly watched: Map<string, boolean> = new Map()
-  interactive: Interactive | undefined
-  subscription: Subscription | undefined
-  /** Waits for something: its further requests wait too. */
-  busy = false
-  /** No further request is executed; the connection ends when what is pending has been sent. */
-  closing = false
-  closed = false
-  /** Since when a request has been arriving that is not whole yet. */
-  partialSince: number | undefined
-  /** The server knows that there is something to be sent. */
-  listed = false
-  private pending: Buffer[] = []
-  /** What `seal` has set apart, a piece for each turn, the oldest first. */
-  private sealed: Buffer[][] = []
-  private pendingBytes = 0
-  private inputEnded = false
-  /** Has stopped for what is unsent, with requests left to be executed. */
-  private stopped = false
-  /** For a client that does not end the connection when it is asked to. */
-  private linger: ReturnType<typeof setTimeout> | undefined
+  private interactive: Interactive | undefined
+  private subscription: Subscription | undefined
 
-  constructor(id: number, server: Server, socket: Socket) {
-    this.id = id
-    this.server = server
-    this.socket = socket
-    this.out = server.out
-    const { settings } = server
-    this.authenticated = server.password === undefined
-    this.address = settings.socket ?? `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
-    this.localAddress = settings.socket ?? `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
-    const limits = {
-      arguments: MAX_ARGUMENTS,
-      argumentBytes: settings.maxArgumentBytes,
-      queryBytes: settings.maxQueryBytes,
-    }
-    this.parser = new RequestParser(limits, STRANGERS, this.authenticated)
-    socket.setNoDelay(true)
-    socket.on('data', chunk => this.receive(chunk))
-    socket.on('drain', () => this.goOn())
-    socket.on('end', () => {
-      this.inputEnded = true
-      this.server.sendSoon(this)
-    })
-    // What follows an error is 'close'.
-    socket.on('error', () => {})
-    socket.on('close', () => this.end())
+  constructor(id: number, server: SessionOwner, socket: Socket) {
+    super(id, server, socket, server.password === undefined)
+  }
+
+  get keys(): Keyspace {
+    return this.server.keys
   }
 
   /** Something of it belongs to the database that is open. */
   get hasState(): boolean {
-    return (
-      this.interactive !== undefined || this.subscription !== undefined || this.watched.size > 0 || this.busy
-    )
-  }
-
-  /** Bytes that the client has not taken yet. */
-  get unsent(): number {
-    return this.pendingBytes + this.socket.writableLength
+    return this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy
   }
 
   authenticate(): void {
-    this.authenticated = true
-    this.parser.trusted = true
+    this.trust(true)
   }
 
-  private receive(chunk: Buffer): void {
-    if (this.closing) return
-    this.parser.feed(chunk)
-    if (this.busy || this.stopped) {
-      this.parser.settle()
-      if (this.parser.waiting > this.server.settings.maxQueryBytes) this.destroy('query too large')
-    } else this.run()
+  speak(resp3: boolean): void {
+    this.resp3 = resp3
+    this.out.resp3 = resp3
   }
 
-  /** Executes what has arrived. */
-  private run(): void {
-    const { out, parser, server } = this
-    const { pauseOutputBytes } = server.settings
-    this.lastActive = server.turnTime
-    this.stopped = false
-    let executed = false
-    this.open()
+  protected execute(request: Arguments): void {
+    const command = findCommand(request)
+    this.server.commandsProcessed++
+    if (command === undefined) {
+      if (isFromBrowser(request)) this.destroy('HTTP')
+      else this.reject(unknownCommand(request))
+      return
+    }
+    this.lastCommand = command.name
+    const problem = problemOf(command, request)
+    if (problem !== undefined) this.rejectCall(command, problem)
+    else if (!this.authenticated && !command.strangers) this.reject('NOAUTH Authentication required.')
+    else if (this.queue !== undefined && command.afterMulti !== 'runs')
+      this.enqueue(this.queue, command, request)
+    else if (this.subscription !== undefined && !this.resp3 && !command.afterWatchRange)
+      this.out.error(
+        `ERR Can't execute '${command.name}': only PING / QUIT / RESET are allowed after WATCHRANGE in RESP2`,
+      )
+    else if (this.interactive !== undefined && command.afterBegin !== 'apart')
+      this.executeInside(this.interactive, command, request)
+    else this.call(command, request)
+  }
+
+  private executeInside(interactive: Interactive, command: Command, request: Arguments): void {
+    const { problem } = interactive
+    if (command.afterBegin === 'ends') this.call(command, request)
+    else if (problem !== undefined)
+      this.out.error(`ABORTED the transaction was rolled back (${problem}); say ROLLBACK`)
+    else if (command.afterBegin === 'refused')
+      this.out.error(`ERR ${command.name.toUpperCase()} is not allowed between BEGIN and COMMIT`)
+    else interactive.run(this, command, keep(request))
+  }
+
+  private enqueue(queue: QueuedCalls, command: Command, request: Arguments): void {
+    if (command.afterMulti === 'refused') {
+      this.reject('ERR Command not allowed inside a transaction')
+      return
+    }
+    queue.bytes += argumentBytes(request) + 16 * request.count
+    if (queue.bytes > this.server.settings.maxQueryBytes) {
+      queue.calls = []
+      this.reject('ERR the commands queued since MULTI are too large')
+      return
+    }
+    if (!queue.failed) queue.calls.push({ command, request: keep(request) })
+    this.out.simple('QUEUED')
+  }
+
+  /** Answers with an error; EXEC is to be refused then. */
+  private reject(message: string): void {
+    if (this.queue !== undefined) this.queue.failed = true
+    this.out.error(message)
+  }
+
+  private rejectCall(command: Command, problem: string): void {
+    if (command.name !== 'exec') {
+      this.reject(problem)
+      return
+    }
+    this.discardQueue()
+    this.out.error(`EXECABORT Transaction discarded because of: ${problem.replace(/^ERR /, '')}`)
+  }
+
+  /** Runs a command; one that meets the lock of a transaction waits for it. */
+  private call(command: Command, request: Arguments): void {
+    const { out } = this
+    const before = out.length
     try {
-      while (!this.busy && !this.closing) {
-        if (this.unsent + out.length >= pauseOutputBytes) {
-          this.stopped = true
-          break
-        }
-        const step = parser.next()
-        if (step === 'request') {
-          executed = true
-          execute(this, parser)
-        } else {
-          if (step === 'more') break
-          if (step === 'overflow') {
-            this.destroy('query too large')
-            break
-          }
-          server.log.debug('protocol error', { client: this.id, problem: parser.problem })
-          out.error(`ERR ${parser.problem}`)
-          this.closing = true
-        }
-      }
+      command.run(this, request)
     } catch (error) {
-      this.refuse(error)
+      if (error instanceof TooMuchOutput) throw error
+      out.truncate(before)
+      if (meetsLock(error)) this.server.lockWaits.add(this, command, keep(request))
+      else this.replyFailure(error)
     }
-    this.take()
-    if (this.closing) parser.drop()
-    else parser.settle()
-    if (!parser.isPartial || this.busy || this.stopped) this.partialSince = undefined
-    else if (executed || this.partialSince === undefined) this.partialSince = server.turnTime
-    this.read()
   }
 
-  private refuse(error: unknown): void {
-    this.out.truncate(0)
-    if (!(error instanceof TooMuchOutput)) throw error
-    this.destroy('too much output')
+  private replyFailure(error: unknown): void {
+    const { server, out } = this
+    if (error instanceof XenonError && STOPPED.has(error.code)) server.fail(error)
+    else if (!(error instanceof XenonError) && !(error instanceof CommandError))
+      server.log.error('internal error', { error: (error as Error).stack ?? String(error) })
+    out.error(replyFor(error))
   }
 
-  /** Begins to write replies. */
-  private open(): void {
-    this.out.begin(this.resp3, Math.max(0, this.server.settings.maxOutputBytes - this.unsent))
+  startQueue(): void {
+    this.queue = new QueuedCalls()
   }
 
-  /** Ends it: what was written waits to be sent. */
-  take(): void {
-    const stretch = this.out.cut()
-    if (stretch !== undefined && !this.closed) {
-      this.pending.push(stretch)
-      this.pendingBytes += stretch.length
-    }
-    if (this.pendingBytes > 0 || this.closing || this.inputEnded) this.server.sendSoon(this)
-  }
-
-  /** Writes replies outside of `run`. Those written before stay before them. */
-  answer(write: (out: ReplyWriter) => void): void {
-    if (this.closed) return
-    this.take()
-    this.open()
+  runQueue(): void {
+    const { queue, out, keys } = this
+    if (queue === undefined) return
+    this.queue = undefined
     try {
-      write(this.out)
+      keys.together(() => {
+        out.array(queue.count)
+        for (const { command, request } of queue.calls) this.callQueued(command, request)
+      })
     } catch (error) {
-      this.refuse(error)
+      // What is locked by a transaction makes all of them be tried again.
+      if (meetsLock(error)) this.queue = queue
+      else this.unwatchAll()
+      throw error
     }
-    this.take()
+    this.unwatchAll()
   }
 
-  /** The requests that follow wait until the work is done. */
-  later(work: () => Promise<void>): void {
-    this.take()
-    this.busy = true
-    work().then(
-      () => this.ready(),
-      error => {
-        this.server.log.error('internal error', { client: this.id, error: String(error) })
-        this.ready()
-        this.destroy('internal error')
-      },
-    )
-  }
-
-  /** Goes on with the requests that have waited. */
-  ready(): void {
-    this.busy = false
-    this.server.sendSoon(this)
-    this.goOn()
-  }
-
-  private goOn(): void {
-    if (this.busy || this.closed) return
-    if (!this.closing && (this.parser.isPartial || this.stopped)) this.run()
-    else this.read()
-  }
-
-  /** Reads from the socket, or does not. One that is closing does: it waits for the client's end. */
-  private read(): void {
-    const { socket } = this
-    const wanted = this.closing || (!this.busy && !this.stopped)
-    if (wanted === !socket.isPaused()) return
-    if (wanted) socket.resume()
-    else socket.pause()
-  }
-
-  /** The turn ends: what was written in it goes out with the next `send`, what is written from now on does not. */
-  seal(): void {
-    this.sealed.push(this.pending)
-    this.pending = []
-  }
-
-  /** What was sealed first is durable: it may go out. True if the socket has taken all of it. */
-  send(): boolean {
-    const { socket } = this
-    if (this.closed) {
-      this.sealed = []
-      this.pending = []
-      this.pendingBytes = 0
-      return true
+  /** Runs a command of an EXEC: its failure is its reply, unless all of them are to be tried again. */
+  private callQueued(command: Command, request: Arguments): void {
+    const { out } = this
+    const before = out.length
+    try {
+      command.run(this, request)
+    } catch (error) {
+      if (error instanceof TooMuchOutput || meetsLock(error)) throw error
+      out.truncate(before)
+      this.replyFailure(error)
     }
-    const due = this.sealed.shift() ?? []
-    if (due.length > 0) {
-      const bytes = due.reduce((sum, stretch) => sum + stretch.length, 0)
-      this.server.bytesSent += bytes
-      this.pendingBytes -= bytes
-      if (due.length === 1) socket.write(due[0]!)
-      else {
-        socket.cork()
-        for (const stretch of due) socket.write(stretch)
-        socket.uncork()
-      }
-    }
-    const { writableLength } = socket
-    const { maxOutputBytes, pauseOutputBytes } = this.server.settings
-    if (writableLength > maxOutputBytes) this.destroy('too much output')
-    else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
-      this.closing = true
-      socket.end()
-      this.linger ??= setTimeout(() => socket.destroy(), LINGER_MS)
-    } else if (this.stopped && this.unsent < pauseOutputBytes) nextTurn(() => this.goOn())
-    return writableLength === 0
   }
 
-  /** Ends the connection once its replies are sent. */
-  endSoon(): void {
-    this.closing = true
-    this.server.sendSoon(this)
-  }
-
-  destroy(reason: string): void {
-    if (this.closed) return
-    this.server.log.info('client closed', { client: this.id, address: this.address, reason })
-    this.closing = true
-    this.socket.destroy()
-    this.end()
+  discardQueue(): void {
+    this.queue = undefined
+    this.unwatchAll()
   }
 
   unwatchAll(): void {
-    for (const key of this.watched.keys()) this.server.keys.unwatch(key, this)
+    for (const key of this.watched.keys()) this.keys.unwatch(key, this)
     this.watched.clear()
     this.dirty = false
   }
 
-  private end(): void {
-    if (this.closed) return
-    this.closed = true
-    this.closing = true
-    clearTimeout(this.linger)
-    this.pending = []
-    this.sealed = []
-    this.pendingBytes = 0
-    this.queue = undefined
-    this.unwatchAll()
+  get inTransaction(): boolean {
+    return this.interactive !== undefined
+  }
+
+  begin(isolation: IsolationLevel): void {
+    const ended = new AbortController()
+    const { db, settings, lockWaits } = this.server
+    const { lockTimeout } = settings
+    const transaction = db.beginAsync({ isolation, lockTimeout, signal: ended.signal })
+    this.interactive = new Interactive(transaction, ended, lockWaits)
+  }
+
+  commit(): void {
+    const { interactive } = this
+    this.interactive = undefined
+    interactive?.commit(this)
+  }
+
+  rollback(): void {
+    this.interactive?.rollback()
+    this.interactive = undefined
+  }
+
+  get isWatchingRange(): boolean {
+    return this.subscription !== undefined
+  }
+
+  watchRange(range: Range): void {
+    this.subscription = new Subscription(this, this.server.db.watch(range))
+  }
+
+  reset(): void {
+    this.release()
+    this.server.lockWaits.wake()
+    this.name = ''
+    this.speak(false)
+    this.trust(this.server.password === undefined)
+  }
+
+  protected release(): void {
+    this.discardQueue()
     this.interactive?.abandon()
     this.interactive = undefined
     this.subscription?.end()
-    this.parser.drop()
-    this.server.left(this)
+    this.subscription = undefined
   }
 }
+
+/** Codes of a handle that does nothing more. */
+const STOPPED: ReadonlySet<string> = new Set(['XENON_IO', 'XENON_FAILED', 'XENON_MOVED'])

@@ -2,7 +2,7 @@
 
 import type { Watcher } from '../../database/watch.ts'
 import { XenonError } from '../../errors.ts'
-import type { Session } from './session.ts'
+import type { Caller } from '../commands/caller.ts'
 
 const CHANGE = Buffer.from('change')
 const PUT = Buffer.from('put')
@@ -12,21 +12,21 @@ const OVERFLOW = Buffer.from('overflow')
 export class Subscription {
   private readonly watcher: Watcher<Uint8Array>
 
-  constructor(session: Session, watcher: Watcher<Uint8Array>) {
+  constructor(caller: Caller, watcher: Watcher<Uint8Array>) {
     this.watcher = watcher
-    void this.forward(session)
+    void this.forward(caller)
   }
 
   end(): void {
     void this.watcher.return()
   }
 
-  private async forward(session: Session): Promise<void> {
+  private async forward(caller: Caller): Promise<void> {
     try {
       for await (const change of this.watcher) {
         const { type, key, commit } = change
-        if (session.closed) return
-        session.answer(out => {
+        if (caller.closed) return
+        caller.answer(out => {
           out.push(type === 'put' ? 5 : 4)
           out.bulk(CHANGE)
           out.bulk(type === 'put' ? PUT : DELETE)
@@ -37,12 +37,12 @@ export class Subscription {
       }
     } catch (error) {
       if (!(error instanceof XenonError) || error.code !== 'XENON_WATCH_OVERFLOW') throw error
-      session.answer(out => {
+      caller.answer(out => {
         out.push(2)
         out.bulk(CHANGE)
         out.bulk(OVERFLOW)
       })
-      session.endSoon()
+      caller.endSoon()
     }
   }
 }

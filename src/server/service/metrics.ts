@@ -1,6 +1,20 @@
 /** /metrics for Prometheus and /health, on a port of their own that only this machine reaches. */
 import { createServer } from 'node:http'
-import type { Server } from '../server.ts'
+import type { Database } from '../../database/database.ts'
+
+/** What a server counts. */
+export interface Figures {
+  readonly db: Database<Uint8Array>
+  readonly sessions: { readonly size: number }
+  readonly connectionsReceived: number
+  readonly connectionsRefused: number
+  readonly commandsProcessed: number
+  readonly bytesSent: number
+  /** Why the storage has failed. */
+  readonly failure: unknown
+  /** Writes are refused for want of room. */
+  readonly diskFull: boolean
+}
 
 export interface MetricsServer {
   readonly address: { host: string; port: number }
@@ -9,7 +23,7 @@ export interface MetricsServer {
 
 const HOST = '127.0.0.1'
 
-export const serveMetrics = async (server: Server, port: number): Promise<MetricsServer> => {
+export const serveMetrics = async (server: Figures, port: number): Promise<MetricsServer> => {
   const registry = await registryOf(server)
   const http = createServer((request, response) => {
     const path = request.url?.split('?')[0]
@@ -48,7 +62,7 @@ export const serveMetrics = async (server: Server, port: number): Promise<Metric
 }
 
 /** The values are read when somebody asks for them. */
-const registryOf = async (server: Server): Promise<import('prom-client').Registry> => {
+const registryOf = async (server: Figures): Promise<import('prom-client').Registry> => {
   const { Counter, Gauge, Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })

@@ -7,6 +7,9 @@ import { LOG_LEVELS, type LogLevel } from './log.ts'
 /** Opens the database again. */
 export type Reopen = (options: { readOnly: boolean }) => Database<Uint8Array>
 
+/** Where a server listens. */
+export type Address = { host: string; port: number } | { path: string }
+
 export interface ServerOptions {
   /** Default 127.0.0.1. Another address than one of this machine's own needs a password. */
   host?: string

@@ -1,0 +1,56 @@
+/** What a command may ask of the connection that calls it. A session implements it; a script could as well. */
+
+import type { IsolationLevel, Range } from '../../types.ts'
+import type { ReplyWriter } from '../protocol/reply.ts'
+import type { Arguments } from '../protocol/request.ts'
+import type { Client, Host } from './host.ts'
+import type { Keyspace, KeyWatcher } from './keyspace.ts'
+
+/** Answers a request whose number of arguments is right. */
+export type Handler = (caller: Caller, request: Arguments) => void
+
+export interface Caller extends Client, KeyWatcher {
+  readonly server: Host
+  /** The records that its commands work on. */
+  readonly keys: Keyspace
+  /** Takes the reply to the command at hand. */
+  readonly out: ReplyWriter
+  readonly closed: boolean
+  name: string
+  library: string
+  libraryVersion: string
+  dirty: boolean
+
+  readonly authenticated: boolean
+  authenticate(): void
+  /** Replies are written in RESP3, or in RESP2, from now on. */
+  speak(resp3: boolean): void
+
+  /** Writes replies later than the command that owes them. Those written before stay before them. */
+  answer(write: (out: ReplyWriter) => void): void
+  /** Further requests wait until the work is done. */
+  later(work: () => Promise<void>): void
+
+  /** WATCH: the keys, and whether they were there. */
+  readonly watched: Map<string, boolean>
+  unwatchAll(): void
+  /** MULTI: what follows is queued. */
+  startQueue(): void
+  /** EXEC: runs what is queued, all of it or nothing. When it meets a lock the queue stays, to be tried again. */
+  runQueue(): void
+  /** Forgets what is queued, and what is watched. */
+  discardQueue(): void
+
+  /** Between BEGIN and COMMIT or ROLLBACK. */
+  readonly inTransaction: boolean
+  begin(isolation: IsolationLevel): void
+  commit(): void
+  rollback(): void
+
+  /** After WATCHRANGE. */
+  readonly isWatchingRange: boolean
+  watchRange(range: Range): void
+
+  /** Back to the state of a connection that has just been made. */
+  reset(): void
+}

@@ -1,0 +1,61 @@
+/** What a command may ask of the server behind the connection that calls it, and of the other clients. */
+
+import type { Log } from '../service/log.ts'
+import type { Figures } from '../service/metrics.ts'
+import type { Address, Settings } from '../service/options.ts'
+import type { Password } from '../service/password.ts'
+import type { Keyspace } from './keyspace.ts'
+
+/** What MULTI has begun. */
+export interface Queue {
+  /** Commands that wait for EXEC, and the memory that they take. */
+  readonly count: number
+  readonly bytes: number
+  /** A command was refused: EXEC is to be refused too. */
+  readonly failed: boolean
+}
+
+/** A client as others see it: CLIENT LIST shows it, CLIENT KILL ends it. */
+export interface Client {
+  readonly id: number
+  readonly address: string
+  readonly localAddress: string
+  /** Milliseconds since 1970, as all times here. */
+  readonly created: number
+  readonly lastActive: number
+  readonly name: string
+  readonly library: string
+  readonly libraryVersion: string
+  readonly lastCommand: string
+  readonly resp3: boolean
+  readonly queue: Queue | undefined
+  /** A key that it watches has changed. */
+  readonly dirty: boolean
+  /** Waits for something: its further requests wait too. */
+  readonly busy: boolean
+  /** Bytes that have arrived and were not executed, and bytes that it has not taken. */
+  readonly unread: number
+  readonly unsent: number
+  /** Ends the connection once its replies are sent. */
+  endSoon(): void
+  destroy(reason: string): void
+}
+
+export interface Host extends Figures {
+  readonly settings: Settings
+  readonly log: Log
+  readonly password: Password | undefined
+  readonly keys: Keyspace
+  readonly sessions: ReadonlyMap<number, Client>
+  readonly lockWaits: { readonly count: number }
+  /** Where it listens, once it does. */
+  readonly address: Address | undefined
+  readonly started: number
+  /** How often another handle of the database has taken the place of one that had failed. */
+  readonly reopened: number
+  /** Seconds since 1970. */
+  lastSave: number
+  /** Begins anew with the counts that CONFIG RESETSTAT resets. */
+  resetCounts(): void
+  close(): Promise<void>
+}

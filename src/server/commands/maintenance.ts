@@ -1,0 +1,65 @@
+/** BACKUP and COMPACT, which Redis lacks. */
+
+import { join } from 'node:path'
+import type { Caller } from './caller.ts'
+import { type Family, family } from './command.ts'
+import { CommandError, replyFor } from './errors.ts'
+
+/** Answers with what the work gives, as a map; other clients go on meanwhile. */
+const answerLater = (caller: Caller, work: () => Promise<Record<string, string | number>>): void =>
+  caller.later(async () => {
+    try {
+      const report = Object.entries(await work())
+      caller.answer(out => {
+        out.map(report.length)
+        for (const [name, value] of report) {
+          out.text(name)
+          if (typeof value === 'number') out.integer(value)
+          else out.text(value)
+        }
+      })
+    } catch (error) {
+      caller.answer(out => out.error(replyFor(error)))
+    }
+  })
+
+export const maintenance: Family = family(
+  { group: 'server', afterBegin: 'refused' },
+  {
+    backup: {
+      arity: 1,
+      flags: 'admin noscript',
+      categories: '@admin @slow @dangerous',
+      since: '1.0.0',
+      complexity: 'O(N)',
+      summary: 'Copy the database to the backup directory of the server (xenondb)',
+      afterMulti: 'refused',
+      run(caller) {
+        const { server } = caller
+        const { backupDirectory } = server.settings
+        if (backupDirectory === undefined)
+          throw new CommandError('ERR this server was started without a directory for backups')
+        const name = `backup-${new Date().toISOString().replace(/[:.]/g, '-')}-${server.commandsProcessed}`
+        answerLater(caller, async () => {
+          const { bytes, records } = await server.db.backup(join(backupDirectory, name))
+          return { name, bytes, records }
+        })
+      },
+    },
+    compact: {
+      arity: 1,
+      flags: 'admin noscript',
+      categories: '@admin @slow @dangerous',
+      since: '1.0.0',
+      complexity: 'O(N)',
+      summary: 'Give free space back to the file system (xenondb)',
+      afterMulti: 'refused',
+      run(caller) {
+        answerLater(caller, async () => {
+          const { blocksBefore, blocksAfter, bytesBefore, bytesAfter } = await caller.server.db.compact()
+          return { blocksBefore, blocksAfter, bytesBefore, bytesAfter }
+        })
+      },
+    },
+  },
+)

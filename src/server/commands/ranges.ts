@@ -1,0 +1,85 @@
+/** RANGE and WATCHRANGE: ranges of keys in their order, and the feed of their changes, which Redis lacks. */
+
+import type { Range } from '../../types.ts'
+import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
+import { integerAt } from './arguments.ts'
+import type { Handler } from './caller.ts'
+import { type Family, family } from './command.ts'
+import { CommandError, SYNTAX } from './errors.ts'
+
+const OPEN = 40
+const BRACKET = 91
+
+/** `-`, `+`, `[key` (included), `(key` (excluded), as ZRANGEBYLEX has them. */
+const rangeOf = (request: Arguments): Range => {
+  const lower = bytesAt(request, 1)
+  const upper = bytesAt(request, 2)
+  const range: Range = {}
+  if (lower[0] === BRACKET) range.gte = lower.slice(1)
+  else if (lower[0] === OPEN) range.gt = lower.slice(1)
+  else if (textAt(request, 1) !== '-') throw badBound()
+  if (upper[0] === BRACKET) range.lte = upper.slice(1)
+  else if (upper[0] === OPEN) range.lt = upper.slice(1)
+  else if (textAt(request, 2) !== '+') throw badBound()
+  return range
+}
+
+const badBound = (): CommandError => new CommandError('ERR min or max not valid string range item')
+
+/** RANGE lo hi [LIMIT n] [REV] [KEYS]: keys and values in turn, in the order of the keys. */
+const range: Handler = ({ out, keys }, request) => {
+  const asked = rangeOf(request)
+  let keysOnly = false
+  for (let i = 3; i < request.count; i++) {
+    if (isWord(request, i, 'rev')) asked.reverse = true
+    else if (isWord(request, i, 'keys')) keysOnly = true
+    else if (isWord(request, i, 'limit') && i + 1 < request.count) {
+      const limit = integerAt(request, ++i)
+      if (limit < 0n) throw new CommandError('ERR LIMIT must not be negative')
+      asked.limit = Number(limit > 2n ** 52n ? 2n ** 52n : limit)
+    } else throw new CommandError(SYNTAX)
+  }
+  const source = keys.transaction ?? keys.db
+  if (keysOnly) {
+    const found = [...source.keys(asked)]
+    out.array(found.length)
+    for (const key of found) out.bulk(key as unknown as Uint8Array)
+    return
+  }
+  const entries = [...source.entries(asked)]
+  out.array(2 * entries.length)
+  for (const [key, value] of entries) {
+    out.bulk(key as unknown as Uint8Array)
+    out.bulk(value)
+  }
+}
+
+export const ranges: Family = family(
+  { group: 'generic' },
+  {
+    range: {
+      arity: -3,
+      flags: 'readonly',
+      categories: '@read @keyspace',
+      since: '1.0.0',
+      complexity: 'O(log(N)+M) with M the number of records returned',
+      summary: 'Records of a range of keys, in order (xenondb)',
+      run: range,
+    },
+    watchrange: {
+      arity: 3,
+      flags: 'noscript',
+      categories: '@keyspace',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Push the committed changes of a range of keys (xenondb)',
+      afterMulti: 'refused',
+      afterBegin: 'refused',
+      run(caller, request) {
+        if (caller.isWatchingRange) throw new CommandError('ERR this connection watches a range already')
+        caller.watchRange(rangeOf(request))
+        caller.out.ok()
+      },
+    },
+  },
+)

@@ -1,0 +1,308 @@
+/**
+ * The bytes of one client: what has arrived from it, and what it is to be sent.
+ *
+ * Requests are executed as they arrive, but their replies stay here until the server says `send`, after the writes of
+ * their turn have become durable: in `pending`, and from the end of the turn on in `sealed`. With `pauseOutputBytes`
+ * unsent no further request is executed, and nothing is read from the socket.
+ */
+
+import type { Socket } from 'node:net'
+import { clearTimeout, nextTurn, setTimeout } from '../../runtime/timers.ts'
+import { RequestParser } from '../protocol/parser.ts'
+import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
+import type { Arguments } from '../protocol/request.ts'
+import type { Log } from '../service/log.ts'
+import type { Settings } from '../service/options.ts'
+
+/** What a client may send before it has authenticated. */
+const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
+/** A 32-bit length, as in Redis; what arrives is bounded by its bytes. */
+const MAX_ARGUMENTS = 2147483647
+/** Time that a client has to end a connection that the server has ended. */
+const LINGER_MS = 1000
+
+/** What a connection asks of the server that has accepted it. */
+export interface ConnectionOwner {
+  readonly settings: Settings
+  readonly log: Log
+  readonly out: ReplyWriter
+  /** The time, read once per turn. */
+  readonly turnTime: number
+  bytesSent: number
+  /** There is something for the client, to be sent at the end of the turn. */
+  sendSoon(connection: Connection): void
+  /** The client is gone. */
+  left(connection: Connection): void
+}
+
+export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner> {
+  readonly id: number
+  readonly server: Owner
+  readonly socket: Socket
+  readonly out: ReplyWriter
+  readonly address: string
+  readonly localAddress: string
+  readonly created: number = Date.now()
+  lastActive: number = this.created
+  resp3 = false
+  /** Waits for something: its further requests wait too. */
+  busy = false
+  /** No further request is executed; the connection ends when what is pending has been sent. */
+  closing = false
+  closed = false
+  /** Since when a request has been arriving that is not whole yet. */
+  partialSince: number | undefined
+  /** The server knows that there is something to be sent. */
+  listed = false
+  private readonly parser: RequestParser
+  private pending: Buffer[] = []
+  /** What `seal` has set apart, a piece for each turn, the oldest first. */
+  private sealed: Buffer[][] = []
+  private pendingBytes = 0
+  private inputEnded = false
+  /** Has stopped for what is unsent, with requests left to be executed. */
+  private stopped = false
+  /** For a client that does not end the connection when it is asked to. */
+  private linger: ReturnType<typeof setTimeout> | undefined
+
+  /** @param trusted It need not authenticate. */
+  constructor(id: number, server: Owner, socket: Socket, trusted: boolean) {
+    this.id = id
+    this.server = server
+    this.socket = socket
+    this.out = server.out
+    const { settings } = server
+    this.address = settings.socket ?? `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
+    this.localAddress = settings.socket ?? `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
+    const limits = {
+      arguments: MAX_ARGUMENTS,
+      argumentBytes: settings.maxArgumentBytes,
+      queryBytes: settings.maxQueryBytes,
+    }
+    this.parser = new RequestParser(limits, STRANGERS, trusted)
+    socket.setNoDelay(true)
+    socket.on('data', chunk => this.receive(chunk))
+    socket.on('drain', () => this.goOn())
+    socket.on('end', () => {
+      this.inputEnded = true
+      this.server.sendSoon(this)
+    })
+    // What follows an error is 'close'.
+    socket.on('error', () => {})
+    socket.on('close', () => this.end())
+  }
+
+  /** Executes a request, which lies in the buffer of the connection. */
+  protected abstract execute(request: Arguments): void
+
+  /** The client is gone: what it holds is given back. */
+  protected abstract release(): void
+
+  /** Has authenticated, or need not. */
+  get authenticated(): boolean {
+    return this.parser.trusted
+  }
+
+  trust(trusted: boolean): void {
+    this.parser.trusted = trusted
+  }
+
+  /** Bytes that have arrived and were not executed. */
+  get unread(): number {
+    return this.parser.waiting
+  }
+
+  /** Bytes that the client has not taken yet. */
+  get unsent(): number {
+    return this.pendingBytes + this.socket.writableLength
+  }
+
+  private receive(chunk: Buffer): void {
+    if (this.closing) return
+    this.parser.feed(chunk)
+    if (this.busy || this.stopped) {
+      this.parser.settle()
+      if (this.unread > this.server.settings.maxQueryBytes) this.destroy('query too large')
+    } else this.run()
+  }
+
+  /** Executes what has arrived. */
+  private run(): void {
+    const { out, parser, server } = this
+    const { pauseOutputBytes } = server.settings
+    this.lastActive = server.turnTime
+    this.stopped = false
+    let executed = false
+    this.open()
+    try {
+      while (!this.busy && !this.closing) {
+        if (this.unsent + out.length >= pauseOutputBytes) {
+          this.stopped = true
+          break
+        }
+        const step = parser.next()
+        if (step === 'request') {
+          executed = true
+          this.execute(parser)
+        } else {
+          if (step === 'more') break
+          if (step === 'overflow') {
+            this.destroy('query too large')
+            break
+          }
+          server.log.debug('protocol error', { client: this.id, problem: parser.problem })
+          out.error(`ERR ${parser.problem}`)
+          this.closing = true
+        }
+      }
+    } catch (error) {
+      this.refuse(error)
+    }
+    this.take()
+    if (this.closing) parser.drop()
+    else parser.settle()
+    if (!parser.isPartial || this.busy || this.stopped) this.partialSince = undefined
+    else if (executed || this.partialSince === undefined) this.partialSince = server.turnTime
+    this.read()
+  }
+
+  private refuse(error: unknown): void {
+    this.out.truncate(0)
+    if (!(error instanceof TooMuchOutput)) throw error
+    this.destroy('too much output')
+  }
+
+  /** Begins to write replies. */
+  private open(): void {
+    this.out.begin(this.resp3, Math.max(0, this.server.settings.maxOutputBytes - this.unsent))
+  }
+
+  /** Ends it: what was written waits to be sent. */
+  private take(): void {
+    const stretch = this.out.cut()
+    if (stretch !== undefined && !this.closed) {
+      this.pending.push(stretch)
+      this.pendingBytes += stretch.length
+    }
+    if (this.pendingBytes > 0 || this.closing || this.inputEnded) this.server.sendSoon(this)
+  }
+
+  /** Writes replies outside of `run`. Those written before stay before them. */
+  answer(write: (out: ReplyWriter) => void): void {
+    if (this.closed) return
+    this.take()
+    this.open()
+    try {
+      write(this.out)
+    } catch (error) {
+      this.refuse(error)
+    }
+    this.take()
+  }
+
+  /** The requests that follow wait until the work is done. */
+  later(work: () => Promise<void>): void {
+    this.wait()
+    work().then(
+      () => this.ready(),
+      error => {
+        this.server.log.error('internal error', { client: this.id, error: String(error) })
+        this.ready()
+        this.destroy('internal error')
+      },
+    )
+  }
+
+  /** The requests that follow wait until `ready`. */
+  wait(): void {
+    this.take()
+    this.busy = true
+  }
+
+  /** Goes on with the requests that have waited. */
+  ready(): void {
+    this.busy = false
+    this.server.sendSoon(this)
+    this.goOn()
+  }
+
+  private goOn(): void {
+    if (this.busy || this.closed) return
+    if (!this.closing && (this.parser.isPartial || this.stopped)) this.run()
+    else this.read()
+  }
+
+  /** Reads from the socket, or does not. One that is closing does: it waits for the client's end. */
+  private read(): void {
+    const { socket } = this
+    const wanted = this.closing || (!this.busy && !this.stopped)
+    if (wanted === !socket.isPaused()) return
+    if (wanted) socket.resume()
+    else socket.pause()
+  }
+
+  /** The turn ends: what was written in it goes out with the next `send`, what is written from now on does not. */
+  seal(): void {
+    this.sealed.push(this.pending)
+    this.pending = []
+  }
+
+  /** What was sealed first is durable: it may go out. True if the socket has taken all of it. */
+  send(): boolean {
+    const { socket } = this
+    if (this.closed) {
+      this.sealed = []
+      this.pending = []
+      this.pendingBytes = 0
+      return true
+    }
+    const due = this.sealed.shift() ?? []
+    if (due.length > 0) {
+      const bytes = due.reduce((sum, stretch) => sum + stretch.length, 0)
+      this.server.bytesSent += bytes
+      this.pendingBytes -= bytes
+      if (due.length === 1) socket.write(due[0]!)
+      else {
+        socket.cork()
+        for (const stretch of due) socket.write(stretch)
+        socket.uncork()
+      }
+    }
+    const { writableLength } = socket
+    const { maxOutputBytes, pauseOutputBytes } = this.server.settings
+    if (writableLength > maxOutputBytes) this.destroy('too much output')
+    else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
+      this.closing = true
+      socket.end()
+      this.linger ??= setTimeout(() => socket.destroy(), LINGER_MS)
+    } else if (this.stopped && this.unsent < pauseOutputBytes) nextTurn(() => this.goOn())
+    return writableLength === 0
+  }
+
+  /** Ends the connection once its replies are sent. */
+  endSoon(): void {
+    this.closing = true
+    this.server.sendSoon(this)
+  }
+
+  destroy(reason: string): void {
+    if (this.closed) return
+    this.server.log.info('client closed', { client: this.id, address: this.address, reason })
+    this.closing = true
+    this.socket.destroy()
+    this.end()
+  }
+
+  private end(): void {
+    if (this.closed) return
+    this.closed = true
+    this.closing = true
+    clearTimeout(this.linger)
+    this.pending = []
+    this.sealed = []
+    this.pendingBytes = 0
+    this.release()
+    this.parser.drop()
+    this.server.left(this)
+  }
+}
