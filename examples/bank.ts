@@ -20,7 +20,7 @@ for (const account of accounts) db.put(`account/${account}`, 100)
  * Of two that wait for each other, the younger one is rolled back and runs again.
  */
 const transfer = (from: string, to: string, amount: number): Promise<void> =>
-  db.transact(
+  db.async.transact(
     async tx => {
       const available = (await tx.get(`account/${from}`)) ?? 0
       if (available < amount) throw new NotEnough(`${from} has only ${available}`)
@@ -33,7 +33,7 @@ const transfer = (from: string, to: string, amount: number): Promise<void> =>
 
 /** The total at one moment: a read-only transaction sees a snapshot, and makes nobody wait. */
 const total = (): Promise<number> =>
-  db.transact(
+  db.async.transact(
     async tx => {
       let sum = 0
       for await (const balance of tx.values('account/')) sum += balance

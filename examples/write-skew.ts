@@ -14,7 +14,7 @@ const db: Database = open(join(directory, 'hospital'))
 
 /** Goes home if somebody else is on call; gives true if so. */
 const goHome = (doctor: string, isolation: IsolationLevel): Promise<boolean> =>
-  db.transact(
+  db.async.transact(
     async tx => {
       let onCall = 0
       for await (const state of tx.values('doctor/')) if (state === 'on call') onCall++
@@ -42,7 +42,7 @@ for (const isolation of ['read-committed', 'snapshot', 'serializable'] as const)
 db.put('doctor/ada', 'on call')
 db.put('doctor/grace', 'on call')
 const goHomeWithTicket = (doctor: string): Promise<boolean> =>
-  db.transact(
+  db.async.transact(
     async tx => {
       await tx.put('ticket', doctor)
       let onCall = 0

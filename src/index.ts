@@ -41,6 +41,7 @@ export const salvage = (
 export const convert = (directory: string, options: ConvertOptions): Promise<void> =>
   convertOn(directory, options, options?.storage ?? nodeStorage)
 
+export { AsyncDatabase } from './database/async-store.ts'
 export { AsyncTransaction } from './database/async-transaction.ts'
 export { Cursor } from './database/cursor.ts'
 export { Database } from './database/database.ts'
@@ -48,7 +49,6 @@ export type { ConvertOptions } from './database/open.ts'
 export type { OpenOptions } from './database/options.ts'
 export { Snapshot } from './database/snapshot.ts'
 export { Savepoint, Transaction } from './database/transaction.ts'
-export { Watcher } from './database/watch.ts'
 export {
   CorruptionError,
   DatabaseLockedError,
@@ -77,3 +77,5 @@ export type {
   Storage,
 } from './storage/storage.ts'
 export type * from './types.ts'
+export type { AsyncReads, AsyncStore, AsyncStoreTransaction } from './values/async-store.ts'
+export { Watcher } from './values/watcher.ts'

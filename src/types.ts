@@ -69,12 +69,17 @@ export interface TransactionOptions {
   readOnly?: boolean
 }
 
-export interface AsyncTransactionOptions extends TransactionOptions {
-  /** Ends the transaction, and what it waits for, when it is aborted. */
+/** How a call of the asynchronous face waits for locks. */
+export interface WaitOptions {
+  /** Ends the wait when it is aborted: the call rejects with its reason. Of a transaction: rolls it back. */
   signal?: AbortSignal
   /** Milliseconds that one operation may wait for a lock. Default: the database's `lockTimeout`. */
   lockTimeout?: number
 }
+
+export interface AsyncPutOptions extends PutOptions, WaitOptions {}
+
+export interface AsyncTransactionOptions extends TransactionOptions, WaitOptions {}
 
 export interface TransactOptions extends AsyncTransactionOptions {
   /** How often the function is run again after a deadlock or a write conflict. Default 20. */

@@ -82,7 +82,7 @@ async function transact(db: Database, records: number, transactions: number): Pr
   const worker = async (): Promise<void> => {
     while (next < transactions) {
       const at = PUTS * next++
-      await db.transact(async tx => {
+      await db.async.transact(async tx => {
         for (let i = 0; i < PUTS; i += 1) await tx.put(keyOf((at + i) % records), valueAt(at + i, at))
       })
     }
@@ -163,7 +163,7 @@ async function duringCheckpoints(records: number, seconds: number): Promise<Row>
         const begun = performance.now()
         const at = (sent * 7919) % records
         pending.push(
-          db.putAsync(keyOf(at), valueAt(at, sent)).then(() => latencies.add(performance.now() - begun)),
+          db.async.put(keyOf(at), valueAt(at, sent)).then(() => latencies.add(performance.now() - begun)),
         )
       }
       await new Promise(resolve => setImmediate(resolve))
@@ -174,7 +174,7 @@ async function duringCheckpoints(records: number, seconds: number): Promise<Row>
   const { p50, p99 } = latencies.percentiles()
   const ratio = p99 / p50
   return {
-    name: `putAsync at ${count(RATE)} a second, ${checkpoints} checkpoints: p99 of the median`,
+    name: `async.put at ${count(RATE)} a second, ${checkpoints} checkpoints: p99 of the median`,
     value: `p50 ${p50.toFixed(0)} µs, p99 ${p99.toFixed(0)} µs`,
     ratio,
     bound: '< 5',

@@ -127,7 +127,7 @@ function putting(db: Database, records: number, rate: number): { stop(): Promise
     for (; done < due; done++) {
       const number = random.below(records)
       waiting++
-      db.putAsync(keyOf(number), valueAt(number, done + 1)).then(
+      db.async.put(keyOf(number), valueAt(number, done + 1)).then(
         () => waiting--,
         error => {
           failure = error
@@ -294,7 +294,7 @@ async function writeFor(db: Database, seconds: number): Promise<number> {
   let done = 0
   const writer = async (first: number): Promise<void> => {
     for (let number = first; performance.now() < until; number += WRITERS, done++)
-      await db.putAsync(keyOf(number % 100_000), valueAt(number, 0))
+      await db.async.put(keyOf(number % 100_000), valueAt(number, 0))
   }
   await Promise.all(Array.from({ length: WRITERS }, (_, first) => writer(first)))
   return (done / (performance.now() - started)) * 1000

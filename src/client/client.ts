@@ -1,12 +1,11 @@
 /** A database over the network: what `Database` does, with promises. */
 
-import { backoff } from '../database/async-transaction.ts'
-import type { Watcher } from '../database/watch.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
-import { requireFunction, requireRun } from '../runtime/callbacks.ts'
 import type { BatchOperation, IsolationLevel, Key, Range, WatchOptions } from '../types.ts'
 import { requireIsolation } from '../values/checks.ts'
+import { checkedRetries, runTransaction } from '../values/transact.ts'
+import type { Watcher } from '../values/watcher.ts'
 import type { Argument } from './encoder.ts'
 import { closedError, ServerError } from './errors.ts'
 import { Link } from './link.ts'
@@ -14,7 +13,7 @@ import { Operations } from './operations.ts'
 import type { ResolvedConnectOptions } from './options.ts'
 import { Pool } from './pool.ts'
 import type { Reply } from './reader.ts'
-import { ClientTransaction, isConflict } from './transaction.ts'
+import { ClientTransaction } from './transaction.ts'
 import { keyArgument, listOf, numberOf, Values } from './values.ts'
 import { watchOver } from './watch.ts'
 
@@ -133,25 +132,8 @@ export class Client<V = string> extends Operations<V> {
     work: (tx: ClientTransaction<V>) => Promise<T> | T,
     options: ClientTransactOptions = {},
   ): Promise<T> {
-    requireFunction('transact()', work)
-    const { retries = 20, ...others } = options
-    if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
-      throw new InvalidArgumentError(`retries must be a whole number, not ${String(retries)}`)
-    for (let attempt = 0; ; attempt++) {
-      const tx = await this.begin(others)
-      try {
-        const result = await work(tx)
-        requireRun('transact()', result)
-        // Whoever has caught the error of an operation has not caught what it meant.
-        if (tx.conflict !== undefined) throw tx.conflict
-        if (!tx.ended) await tx.commit()
-        return result
-      } catch (error) {
-        await tx.abandon()
-        if (!isConflict(error) || attempt >= retries) throw error
-      }
-      await backoff(attempt)
-    }
+    const { retries, ...others } = options
+    return await runTransaction({ begin: () => this.begin(others) }, work, checkedRetries(retries))
   }
 
   /**

@@ -1,6 +1,7 @@
 /** An interactive transaction: BEGIN, operations, COMMIT on a connection that nobody else uses meanwhile. */
 import { XenonError } from '../errors.ts'
 import type { IsolationLevel } from '../types.ts'
+import { type Attempt, isRetryable } from '../values/transact.ts'
 import type { Argument } from './encoder.ts'
 import { ServerError } from './errors.ts'
 import type { Link } from './link.ts'
@@ -8,14 +9,10 @@ import { Operations } from './operations.ts'
 import type { Reply } from './reader.ts'
 import type { Values } from './values.ts'
 
-/** Errors that the server has rolled back for: to be run again. */
-export const isConflict = (error: unknown): error is XenonError =>
-  error instanceof XenonError && (error.code === 'XENON_DEADLOCK' || error.code === 'XENON_WRITE_CONFLICT')
-
-export class ClientTransaction<V = string> extends Operations<V> {
+export class ClientTransaction<V = string> extends Operations<V> implements Attempt {
   readonly isolation: IsolationLevel
-  /** @internal Why the server has rolled it back. */
-  conflict: XenonError | undefined
+  /** Why the server has rolled it back. */
+  private conflict: XenonError | undefined
   private readonly link: Link
   /** Gives the connection back; with false it is not to be used again. */
   private readonly leave: (reusable: boolean) => void
@@ -58,11 +55,16 @@ export class ClientTransaction<V = string> extends Operations<V> {
     if (!this.over) await this.rollback().catch(() => {})
   }
 
+  /** @internal Whoever has caught the error of an operation has not caught what it meant. */
+  requireStanding(): void {
+    if (this.conflict !== undefined) throw this.conflict
+  }
+
   protected async ask(command: readonly Argument[], _read: boolean): Promise<Reply> {
     if (this.over) throw endedError()
     const [reply] = await this.link.send([command], false)
     if (!(reply instanceof ServerError)) return reply!
-    if (isConflict(reply)) await this.conflicted(reply)
+    if (isRetryable(reply)) await this.conflicted(reply)
     throw reply
   }
 

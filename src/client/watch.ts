@@ -1,10 +1,10 @@
 /** The feed of committed changes, over WATCHRANGE on a connection of its own. */
 
-import { Watcher } from '../database/watch.ts'
 import { XenonError } from '../errors.ts'
 import type { Change, Key, Range, WatchOptions } from '../types.ts'
 import { checkedBuffer } from '../values/checks.ts'
 import { resolveRange } from '../values/range.ts'
+import { Watcher } from '../values/watcher.ts'
 import { ConnectionError, ServerError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { lowerBound, upperBound } from './range.ts'

@@ -7,12 +7,13 @@
 import { DeadlockError, InvalidArgumentError, LockConflictError, XenonError } from '../errors.ts'
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind } from '../records/ranges.ts'
-import { setTimeout } from '../runtime/timers.ts'
 import type { Waits } from '../txn/waits.ts'
 import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
+import type { AsyncStoreTransaction } from '../values/async-store.ts'
+import type { Attempt } from '../values/transact.ts'
 import type { Savepoint, Transaction } from './transaction.ts'
 
-export class AsyncTransaction<V = string> {
+export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, Attempt {
   private readonly tx: Transaction<V>
   private readonly waits: Waits
   private readonly lockTimeout: number
@@ -23,7 +24,7 @@ export class AsyncTransaction<V = string> {
   private aborted = false
   private waiting = 0
 
-  /** @internal Use `Database.beginAsync` or `Database.transact`. */
+  /** @internal Use `begin` or `transact` of `Database.async`. */
   constructor(tx: Transaction<V>, waits: Waits, lockTimeout: number, signal: AbortSignal | undefined) {
     this.tx = tx
     this.waits = waits
@@ -59,6 +60,11 @@ export class AsyncTransaction<V = string> {
 
   has(key: Key): Promise<boolean> {
     return this.run(() => this.tx.has(key))
+  }
+
+  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  ttl(key: Key): Promise<number | undefined> {
+    return this.run(() => this.tx.ttl(key))
   }
 
   put(key: Key, value: V, options?: PutOptions): Promise<void> {
@@ -122,15 +128,10 @@ export class AsyncTransaction<V = string> {
     this.requireIdle()
     if (this.aborted) this.signal?.throwIfAborted()
     try {
-      await this.tx.commitAsync()
+      await this.tx.commitSoon()
     } finally {
       this.forget()
     }
-  }
-
-  /** The same: the name that a synchronous transaction has for it. */
-  commitAsync(): Promise<void> {
-    return this.commit()
   }
 
   /** Takes back everything. */
@@ -277,13 +278,3 @@ export class AsyncTransaction<V = string> {
 
 const ended = (): XenonError =>
   new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
-
-/** Milliseconds that the first repetition waits at most; each further one twice as long, up to the last. */
-const BACKOFF_MS = 1
-const LONGEST_BACKOFF_MS = 64
-
-/** A random pause before a transaction is run again, so that those that met do not meet again. */
-export const backoff = (attempt: number): Promise<void> => {
-  const most = Math.min(LONGEST_BACKOFF_MS, BACKOFF_MS * 2 ** attempt)
-  return new Promise(resolve => setTimeout(resolve, Math.random() * most))
-}

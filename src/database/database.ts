@@ -1,7 +1,7 @@
 /** The database: the synchronous key-value API over the engine. */
 
 import type { Engine } from '../engine/engine.ts'
-import { DeadlockError, InvalidArgumentError, shown, WriteConflictError, XenonError } from '../errors.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { KEYS_AHEAD } from '../hash/keys-ahead.ts'
 import { backup } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
@@ -13,19 +13,11 @@ import { RangeCursor, type RangeIterator } from '../records/range-iterator.ts'
 import { Ranges } from '../records/ranges.ts'
 import { requireList, Store } from '../records/store.ts'
 import { Sweeper } from '../records/sweeper.ts'
-import {
-  requireDone,
-  requireFunction,
-  requireProgress,
-  requireRun,
-  requireSyncFunction,
-} from '../runtime/callbacks.ts'
-import { nextTurn, setTimeout } from '../runtime/timers.ts'
+import { requireDone, requireProgress, requireSyncFunction } from '../runtime/callbacks.ts'
+import { setTimeout } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
-import { Admission } from '../txn/admission.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type {
-  AsyncTransactionOptions,
   BackupReport,
   BatchOperation,
   CompactReport,
@@ -37,14 +29,13 @@ import type {
   Range,
   Stats,
   TransactionOptions,
-  TransactOptions,
   VerifyOptions,
   VerifyReport,
   WatchOptions,
 } from '../types.ts'
+import { type BatchChange, readBatch } from '../values/batch.ts'
 import {
   checkedBuffer,
-  milliseconds,
   refuseOptions,
   requireIsolation,
   requireObject,
@@ -53,14 +44,14 @@ import {
 import { Compression } from '../values/compression.ts'
 import { boundBytes, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
-import { AsyncTransaction, backoff } from './async-transaction.ts'
-import { readBatch } from './batch.ts'
+import type { Watcher } from '../values/watcher.ts'
+import { AsyncDatabase } from './async-store.ts'
 import { Cursor } from './cursor.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Snapshot } from './snapshot.ts'
 import { Transaction } from './transaction.ts'
-import { type Watcher, Watching } from './watch.ts'
+import { Watching } from './watching.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
@@ -71,6 +62,8 @@ export class Database<V = string> {
   /** The path that it was opened under. */
   readonly directory: string
   readonly durability: Durability
+  /** The same database with promises: what meets a lock waits for it, and commits share their fdatasync. */
+  readonly async: AsyncDatabase<V>
   private readonly engine: Engine
   private readonly store: Store<V>
   private readonly ranges: Ranges<V>
@@ -79,8 +72,6 @@ export class Database<V = string> {
   private readonly storage: Storage
   /** Opened for reading alone. */
   readonly readOnly: boolean
-  private readonly lockTimeout: number
-  private readonly admission: Admission = new Admission(nextTurn)
   private readonly binaryKeys: boolean
   private readonly groupCommit: GroupCommit
   private cursorOfItsOwn: Cursor<V> | undefined
@@ -94,7 +85,6 @@ export class Database<V = string> {
     this.durability = options.durability
     this.storage = options.storage
     this.readOnly = options.readOnly
-    this.lockTimeout = options.lockTimeout
     this.binaryKeys = options.keyEncoding === 'binary'
     this.store = new Store(
       engine,
@@ -113,6 +103,18 @@ export class Database<V = string> {
       () => this.makeDurable(),
       () => this.makeDurableAside(),
     )
+    this.async = new AsyncDatabase<V>(this, {
+      store: this.store,
+      lockTimeout: options.lockTimeout,
+      check: () => this.check(),
+      checkWritable: () => this.checkWritable(),
+      ttlOf: given => this.ttlOf(given),
+      apply: changes => this.apply(changes),
+      changeExpiry: (key, ttl) => this.changeExpiry(key, ttl),
+      clear: range => this.clearNow(range),
+      clearInside: tx => this.clearRecords(key => tx.delete(key)),
+      durableSoon: () => this.durableSoon(),
+    })
   }
 
   /** The value of a key, or `undefined`. */
@@ -167,13 +169,17 @@ export class Database<V = string> {
   expire(key: Key, ttl: number): boolean {
     this.checkWritable()
     const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
-    return this.changeExpiry(key, checked)
+    const changed = this.changeExpiry(key, checked)
+    if (changed) this.makeDurable()
+    return changed
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
   persist(key: Key): boolean {
     this.checkWritable()
-    return this.changeExpiry(key, 0)
+    const changed = this.changeExpiry(key, 0)
+    if (changed) this.makeDurable()
+    return changed
   }
 
   private changeExpiry(key: Key, ttl: number): boolean {
@@ -181,43 +187,14 @@ export class Database<V = string> {
     this.store.implicitly(state => {
       changed = this.store.changeExpiry(state, key, ttl)
     })
-    if (changed) this.makeDurable()
     return changed
   }
 
   /** Applies the operations in order, as one transaction. */
   batch(operations: readonly BatchOperation<V>[]): void {
     this.checkWritable()
-    this.apply(operations)
+    this.apply(readBatch(operations, ttl => this.ttlOf({ ttl })))
     this.makeDurable()
-  }
-
-  /**
-   * Stores a record that this process sees at once; the promise resolves when it is durable. All commits of one turn
-   * of the event loop share a write and an fdatasync.
-   */
-  putAsync(key: Key, value: V, options?: PutOptions): Promise<void> {
-    try {
-      this.checkWritable()
-      this.store.put(key, value, options === undefined ? 0 : this.ttlOf(options))
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return this.durableSoon()
-  }
-
-  /** Like `putAsync`; resolves to true if the key was there. */
-  async deleteAsync(key: Key): Promise<boolean> {
-    this.checkWritable()
-    const { removed, found } = this.store.delete(key)
-    if (removed) await this.durableSoon()
-    return found
-  }
-
-  async batchAsync(operations: readonly BatchOperation<V>[]): Promise<void> {
-    this.checkWritable()
-    this.apply(operations)
-    await this.durableSoon()
   }
 
   /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
@@ -260,62 +237,6 @@ export class Database<V = string> {
       throw error
     }
     return result
-  }
-
-  /**
-   * Begins a transaction whose operations return promises and wait for locks. End it with `commit` or `rollback`, or use
-   * `transact`, which does that and runs it again after a deadlock.
-   */
-  beginAsync(options: AsyncTransactionOptions = {}): AsyncTransaction<V> {
-    this.check()
-    if (options === null || typeof options !== 'object')
-      throw new InvalidArgumentError('the options of a transaction must be an object')
-    const { signal, lockTimeout = this.lockTimeout, ...others } = options
-    requireSignal(signal)
-    signal?.throwIfAborted()
-    const checked = milliseconds('lockTimeout', lockTimeout)
-    return new AsyncTransaction(this.begin(others), this.engine.transactions.waits, checked, signal)
-  }
-
-  /**
-   * Runs `work` in an asynchronous transaction, commits it and returns its result; rolls back if it throws. Runs it
-   * again, after a short random pause, when it was picked to end a deadlock or met a write conflict.
-   */
-  async transact<T>(
-    work: (tx: AsyncTransaction<V>) => Promise<T> | T,
-    options: TransactOptions = {},
-  ): Promise<T> {
-    requireFunction('transact()', work)
-    if (options === null || typeof options !== 'object')
-      throw new InvalidArgumentError('the options of a transaction must be an object')
-    const { retries = 20, ...others } = options
-    if (!(retries === Number.POSITIVE_INFINITY || (Number.isSafeInteger(retries) && retries >= 0)))
-      throw new InvalidArgumentError(`retries must be a whole number, not ${shown(retries)}`)
-    let first = 0
-    for (let attempt = 0; ; attempt++) {
-      const pass = Symbol('transaction')
-      const turn = this.admission.enter(pass)
-      if (turn !== undefined) await turn
-      let tx: AsyncTransaction<V> | undefined
-      try {
-        tx = this.beginAsync(others)
-        if (attempt === 0) first = tx.id
-        else tx.runAgain(first)
-        const result = await work(tx)
-        requireRun('transact()', result)
-        tx.requireStanding()
-        const durable = tx.ended ? undefined : tx.commit()
-        this.admission.leave(pass)
-        if (durable !== undefined) await durable
-        return result
-      } catch (error) {
-        this.admission.leave(pass)
-        tx?.abandon()
-        const again = error instanceof DeadlockError || error instanceof WriteConflictError
-        if (!again || attempt >= retries) throw error
-      }
-      await backoff(attempt)
-    }
   }
 
   /** Puts the built-in cursor before the first record. */
@@ -388,16 +309,22 @@ export class Database<V = string> {
   /** Removes all records, or those of a range, as one transaction. */
   clear(range?: Range | Key): void {
     this.checkWritable()
-    const { store } = this
-    store.implicitly(state => {
+    this.clearNow(range)
+    this.makeDurable()
+  }
+
+  private clearNow(range: Range | Key | undefined): void {
+    this.store.implicitly(state => {
       if (range !== undefined || this.engine.metadata.ordered)
         this.ranges.clear(state, this.ranges.resolve(range))
-      else {
-        const cursor = new Cursor<V, Uint8Array>(store, true)
-        while (cursor.next()) store.deleteIn(state, cursor.currentKey())
-      }
+      else this.clearRecords(key => this.store.deleteIn(state, key))
     })
-    this.makeDurable()
+  }
+
+  /** Removes all records in the order in which they lie. */
+  private clearRecords(remove: (key: Uint8Array) => void): void {
+    const cursor = new Cursor<V, Uint8Array>(this.store, true)
+    while (cursor.next()) remove(cursor.currentKey())
   }
 
   /**
@@ -523,8 +450,7 @@ export class Database<V = string> {
     this.close()
   }
 
-  private apply(operations: readonly BatchOperation<V>[]): void {
-    const changes = readBatch(operations, ttl => this.ttlOf({ ttl }))
+  private apply(changes: readonly BatchChange<V>[]): void {
     const keys = changes.map(change => change.key)
     const { store, engine } = this
     const { keysAhead } = engine

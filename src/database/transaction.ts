@@ -106,6 +106,13 @@ export class Transaction<V = string> {
     this.access.put(key, value, options === undefined ? 0 : this.ttlOf(options))
   }
 
+  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  ttl(key: Key): number | undefined {
+    const time = this.timeOf(key)
+    if (time === undefined || time === 0) return time === 0 ? Number.POSITIVE_INFINITY : undefined
+    return Math.max(1, time - this.store.engine.now())
+  }
+
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
   expire(key: Key, ttl: number): boolean {
     this.checkWritable()
@@ -220,10 +227,10 @@ export class Transaction<V = string> {
   }
 
   /**
-   * Commits: visible at once, durable when the promise resolves. All commits of one turn of the event loop share a
-   * write and an fdatasync.
+   * @internal For an asynchronous transaction: visible at once, durable when the promise resolves. All commits of one
+   * turn of the event loop share a write and an fdatasync.
    */
-  async commitAsync(): Promise<void> {
+  async commitSoon(): Promise<void> {
     this.check()
     if (this.finish()) await this.durable.soon()
   }

@@ -24,9 +24,9 @@ const ofDatabase: Readonly<Record<string, Method<Database<unknown>>>> = {
   get: (db, key: Key) => db.get(key),
   getMany: (db, keys: Key[]) => db.getMany(keys),
   has: (db, key: Key) => db.has(key),
-  put: (db, key: Key, value: unknown, options?: PutOptions) => db.putAsync(key, value, options),
-  delete: (db, key: Key) => db.deleteAsync(key),
-  batch: (db, operations: BatchOperation<unknown>[]) => db.batchAsync(operations),
+  put: (db, key: Key, value: unknown, options?: PutOptions) => db.async.put(key, value, options),
+  delete: (db, key: Key) => db.async.delete(key),
+  batch: (db, operations: BatchOperation<unknown>[]) => db.async.batch(operations),
   ttl: (db, key: Key) => db.ttl(key),
   count: (db, range?: Range | Key) => db.count(range),
   page: (db, range?: Range | Key) => db.entries(page(range, PAGE)).take(PAGE),
@@ -63,7 +63,7 @@ export const servePort = <V>(db: Database<V>, port: PortLike): (() => void) => {
     if (method === 'begin') {
       const [options] = args as [AsyncTransactionOptions?]
       const id = nextTransaction++
-      transactions.set(id, owned.beginAsync(options))
+      transactions.set(id, owned.async.beginNow(options ?? {}))
       return id
     }
     const table = tx === undefined ? ofDatabase : ofTransaction

@@ -197,7 +197,7 @@ class Run {
     const done = changes.map(change => {
       this.enter([change])
       const [key, value] = change
-      return value === undefined ? db.deleteAsync(key) : db.putAsync(key, value)
+      return value === undefined ? db.async.delete(key) : db.async.put(key, value)
     })
     const results = await Promise.allSettled(done)
     const rejected = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
@@ -410,8 +410,8 @@ class Run {
   private async failed(error: unknown): Promise<void> {
     const db = this.db
     for (const action of [
-      () => db.putAsync('key', 'value'),
-      () => db.deleteAsync('key'),
+      () => db.async.put('key', 'value'),
+      () => db.async.delete('key'),
       () => db.flush(),
       () => db.checkpoint(),
       () => db.verify(),

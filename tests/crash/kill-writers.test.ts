@@ -1,6 +1,6 @@
 /**
  * Several writers at once over one database, in a child that is killed by SIGKILL at a random moment, again and again:
- * commits of putAsync and its kin in flight, transactions that stay open over turns of the event loop, evictions,
+ * commits of `db.async` in flight, transactions that stay open over turns of the event loop, evictions,
  * checkpoints and recycled segments. For each writer, recovery must find the state after one of its commits, none that
  * was acknowledged missing, and what belongs together must be there together.
  */

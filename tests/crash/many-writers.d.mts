@@ -9,11 +9,11 @@ export const accounts: readonly string[]
 export const OPENING_BALANCE: number
 export const writers: readonly string[]
 export interface Commit {
-  kind: 'putAsync' | 'deleteAsync' | 'batchAsync' | 'commit' | 'commitAsync'
+  kind: 'put' | 'delete' | 'batch' | 'commit' | 'commitSoon'
   changes: Change<string>[]
 }
 export interface Transfer {
-  kind: 'commit' | 'commitAsync'
+  kind: 'commit' | 'commitSoon'
   moves: [account: string, amount: number][]
 }
 export function commitOf(seed: number, writer: string, generation: number): Commit

@@ -25,17 +25,17 @@ export function commitOf(seed, writer, generation) {
   if (writer === groupWriter) {
     const changes = groupKeys.map(name => [name, `${generation}`])
     for (let i = random(6); i > 0; i--) changes.push(change())
-    return { kind: roll < 50 ? 'commit' : 'commitAsync', changes }
+    return { kind: roll < 50 ? 'commit' : 'commitSoon', changes }
   }
-  if (roll < 45) return { kind: 'putAsync', changes: [[key(), textOf(generation, random, 1200)]] }
-  if (roll < 60) return { kind: 'deleteAsync', changes: [[key(), undefined]] }
+  if (roll < 45) return { kind: 'put', changes: [[key(), textOf(generation, random, 1200)]] }
+  if (roll < 60) return { kind: 'delete', changes: [[key(), undefined]] }
   if (roll < 64) {
     return {
-      kind: 'putAsync',
+      kind: 'put',
       changes: [[`${writer}/large/${random(3)}`, textOf(generation, random, 100_000)]],
     }
   }
-  return { kind: 'batchAsync', changes: Array.from({ length: 1 + random(8) }, change) }
+  return { kind: 'batch', changes: Array.from({ length: 1 + random(8) }, change) }
 }
 
 /** What a transfer moves: from one account to two others. */
@@ -46,7 +46,7 @@ export function transferOf(seed, teller, generation) {
   const first = (from + 1 + random(4)) % accounts.length
   const second = (from + 5 + random(5)) % accounts.length
   return {
-    kind: random(2) === 0 ? 'commit' : 'commitAsync',
+    kind: random(2) === 0 ? 'commit' : 'commitSoon',
     moves: [
       [accounts[from], -amounts[0] - amounts[1]],
       [accounts[first], amounts[0]],

@@ -4,7 +4,7 @@
 /** Every transaction writes its generation to all of these. */
 export const groupKeys = Array.from({ length: 16 }, (_, i) => `group/${i}`)
 
-/** How many commits of putAsync and its kin the child keeps in flight at most. */
+/** How many commits of `db.async` the child keeps in flight at most. */
 export const MAX_IN_FLIGHT = 64
 
 export function commitOf(seed, generation) {

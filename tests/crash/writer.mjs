@@ -27,10 +27,10 @@ for (let generation = Number(firstText); ; generation++) {
     const [key, value] = changes[0]
     const promise =
       changes.length > 1
-        ? db.batchAsync(changes.map(operation))
+        ? db.async.batch(changes.map(operation))
         : value === undefined
-          ? db.deleteAsync(key)
-          : db.putAsync(key, value)
+          ? db.async.delete(key)
+          : db.async.put(key, value)
     // A delete that found nothing returns without waiting for the commits in flight before it.
     inFlight.push(promise.then(found => found !== false && acknowledge(generation)))
     if (inFlight.length >= MAX_IN_FLIGHT) await Promise.all(inFlight.splice(0))

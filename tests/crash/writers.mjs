@@ -56,12 +56,9 @@ async function writeAsync(writer) {
   const inFlight = []
   for (let generation = first[writer]; ; generation++) {
     const { kind, changes } = commitOf(seed, writer, generation)
-    // The call itself stores the records or meets a lock: a commit in flight keeps its place in the sequence.
-    const { promise } = await insist(async () => {
-      const started = start(kind, changes)
-      await started.applied
-      return started
-    })
+    // The call itself stores the records, or waits for a lock: a commit in flight keeps its place in the sequence.
+    const { promise, applied } = start(kind, changes)
+    await applied
     // A delete that found nothing returns without waiting for the commits in flight before it.
     inFlight.push(promise.then(found => found !== false && acknowledge(writer, generation)))
     if (inFlight.length >= MAX_IN_FLIGHT) await inFlight.shift()
@@ -69,27 +66,23 @@ async function writeAsync(writer) {
   }
 }
 
-/** `applied` rejects if the commit met a lock; `promise` resolves when it is durable. */
+/** `applied` resolves when the change is made, though perhaps not durable yet; `promise` when it is. */
 function start(kind, changes) {
   const [key, value] = changes[0]
+  const { waits } = db.engine.transactions
+  const before = waits.count
   const promise =
-    kind === 'putAsync'
-      ? db.putAsync(key, value)
-      : kind === 'deleteAsync'
-        ? db.deleteAsync(key)
-        : db.batchAsync(changes.map(operation))
-  // A refused one rejects before the next turn of the event loop, where those in flight become durable.
-  const applied = Promise.race([promise, soon()])
-  return { promise, applied }
-}
-
-/** Resolves after the rejections of this moment have been delivered. */
-async function soon() {
-  for (let i = 0; i < 5; i++) await undefined
+    kind === 'put'
+      ? db.async.put(key, value)
+      : kind === 'delete'
+        ? db.async.delete(key)
+        : db.async.batch(changes.map(operation))
+  // One that has met a lock is made later: who waits for it has been counted at once.
+  return { promise, applied: waits.count > before ? promise : undefined }
 }
 
 async function end(tx, kind) {
-  if (kind === 'commitAsync') await tx.commitAsync()
+  if (kind === 'commitSoon') await tx.commitSoon()
   else tx.commit()
 }
 

@@ -1,4 +1,4 @@
-/** putAsync and its kin, group commit, flush. */
+/** Commits of `db.async`, group commit, flush. */
 import { describe, expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { withDatabase, withMemoryDatabase } from '../support/database.ts'
@@ -6,19 +6,19 @@ import { failureOf } from '../support/errors.ts'
 import { storageOf } from '../support/image.ts'
 import { expectEqual, scan } from '../support/model.ts'
 
-describe('putAsync, deleteAsync and batchAsync', () => {
+describe('put, delete and batch of the asynchronous face', () => {
   test('are visible at once', () =>
     withDatabase({}, async ({ db }) => {
-      const put = db.putAsync('a', '1')
+      const put = db.async.put('a', '1')
       expect(db.get('a')).toBe('1')
       expect(db.stats().records).toBe(1)
-      const batch = db.batchAsync([
+      const batch = db.async.batch([
         { type: 'put', key: 'b', value: '2' },
         { type: 'delete', key: 'a' },
       ])
       expect([db.get('a'), db.get('b')]).toEqual([undefined, '2'])
-      const there = db.deleteAsync('b')
-      const absent = db.deleteAsync('b')
+      const there = db.async.delete('b')
+      const absent = db.async.delete('b')
       expect(db.get('b')).toBeUndefined()
       expect(await put).toBeUndefined()
       expect(await batch).toBeUndefined()
@@ -31,9 +31,9 @@ describe('putAsync, deleteAsync and batchAsync', () => {
       withDatabase({ durability }, async ({ db, image, options }) => {
         for (let round = 0; round < 10; round++) {
           await Promise.all([
-            db.putAsync(`a ${round}`, 'x'),
-            db.batchAsync([{ type: 'put', key: `b ${round}`, value: 'x' }]),
-            db.deleteAsync(`a ${round - 1}`),
+            db.async.put(`a ${round}`, 'x'),
+            db.async.batch([{ type: 'put', key: `b ${round}`, value: 'x' }]),
+            db.async.delete(`a ${round - 1}`),
           ])
           const expected = scan(db)
           const copy = open('db', { ...options, storage: storageOf(image()) })
@@ -48,7 +48,7 @@ describe('putAsync, deleteAsync and batchAsync', () => {
       for (let round = 0; round < 4; round++) {
         const before = db.stats()
         const promises: Promise<unknown>[] = []
-        for (let i = 0; i < 256; i++) promises.push(db.putAsync(`key ${round} ${i}`, 'x'.repeat(100)))
+        for (let i = 0; i < 256; i++) promises.push(db.async.put(`key ${round} ${i}`, 'x'.repeat(100)))
         await Promise.all(promises)
         const after = db.stats()
         expect(after.log.fsyncs - before.log.fsyncs).toBeGreaterThanOrEqual(1)
@@ -60,10 +60,10 @@ describe('putAsync, deleteAsync and batchAsync', () => {
 
   test('a synchronous put among them takes its place in order', () =>
     withDatabase({ durability: 'power' }, async ({ db, image, options }) => {
-      const first = db.putAsync('key', 'first')
+      const first = db.async.put('key', 'first')
       db.put('key', 'second')
       const crashed = image()
-      const third = db.putAsync('key', 'third')
+      const third = db.async.put('key', 'third')
       expect(db.get('key')).toBe('third')
       await Promise.all([first, third])
       expect(db.get('key')).toBe('third')
@@ -80,7 +80,7 @@ describe('putAsync, deleteAsync and batchAsync', () => {
         const order: number[] = []
         const promises: Promise<unknown>[] = []
         for (let i = 0; i < 5000; i++) {
-          promises.push(db.putAsync(`key ${i % 700}`, `${i} `.repeat(30)).then(() => order.push(i)))
+          promises.push(db.async.put(`key ${i % 700}`, `${i} `.repeat(30)).then(() => order.push(i)))
         }
         await Promise.all(promises)
         expect(order).toEqual(Array.from({ length: 5000 }, (_, i) => i))
@@ -95,7 +95,7 @@ describe('putAsync, deleteAsync and batchAsync', () => {
 
   test('close waits for none of them: each has survived, or says that the database is closed', () =>
     withDatabase({ durability: 'power' }, async ({ db, reopen }) => {
-      const outcomes = Array.from({ length: 50 }, (_, i) => failureOf(() => db.putAsync(`key ${i}`, 'x')))
+      const outcomes = Array.from({ length: 50 }, (_, i) => failureOf(() => db.async.put(`key ${i}`, 'x')))
       db.close()
       const errors = await Promise.all(outcomes)
       const again = reopen()
@@ -111,7 +111,7 @@ describe('flush', () => {
     test(`makes everything committed durable, with durability ${durability}`, () =>
       withDatabase({ durability }, async ({ db, image, options }) => {
         for (let i = 0; i < 300; i++) db.put(`key ${i}`, `${i}`)
-        const promise = db.putAsync('last', 'x')
+        const promise = db.async.put('last', 'x')
         const expected = scan(db)
         const { fsyncs } = db.stats()
         await db.flush()

@@ -31,10 +31,10 @@ const order = (promises: Record<string, Promise<unknown>>): string[] => {
 test('a commit resolves when its sync has ended, and those that arrive meanwhile share the next one', async () => {
   const gate = new Gate()
   const db = opened(gate)
-  const first = db.putAsync('a', '1')
+  const first = db.async.put('a', '1')
   await turns()
   expect(gate.waiting()).toBe(1)
-  const others = [db.putAsync('b', '2'), db.batchAsync([{ type: 'put', key: 'c', value: '3' }])]
+  const others = [db.async.put('b', '2'), db.async.batch([{ type: 'put', key: 'c', value: '3' }])]
   const resolved = order({ first, b: others[0]!, c: others[1]! })
   await turns()
   expect([resolved, gate.waiting(), db.get('c')]).toEqual([[], 1, '3'])
@@ -71,7 +71,7 @@ test('64 writers over a disk that syncs in 10 ms leave a timer its ticks', async
   const until = performance.now() + 500
   let commits = 0
   const writer = async (name: number): Promise<void> => {
-    for (let i = 0; performance.now() < until; i++, commits++) await db.putAsync(`${name} ${i}`, 'value')
+    for (let i = 0; performance.now() < until; i++, commits++) await db.async.put(`${name} ${i}`, 'value')
   }
   await Promise.all(Array.from({ length: 64 }, (_, i) => writer(i)))
   clearInterval(timer)
@@ -86,7 +86,7 @@ test('where syncs are short they are done in line', async () => {
   const gate = new Gate(undefined, 0.1)
   const db = opened(gate)
   db.put('a', '1')
-  for (let i = 0; i < 5; i++) await db.putAsync('b', `${i}`)
+  for (let i = 0; i < 5; i++) await db.async.put('b', `${i}`)
   expect(gate.waiting()).toBe(0)
   db.close()
 })
@@ -94,9 +94,9 @@ test('where syncs are short they are done in line', async () => {
 test('a failed sync aside stops the handle and rejects the commits that wait, those for the next one too', async () => {
   const gate = new Gate()
   const db = opened(gate)
-  const waiting = [db.putAsync('a', '1'), db.putAsync('b', '2')]
+  const waiting = [db.async.put('a', '1'), db.async.put('b', '2')]
   await turns()
-  waiting.push(db.putAsync('c', '3'))
+  waiting.push(db.async.put('c', '3'))
   const errors = waiting.map(promise => failureOf(() => promise))
   const flushed = failureOf(() => db.flush())
   gate.letGo(Object.assign(new Error('EIO'), { code: 'EIO' }))
@@ -111,7 +111,7 @@ test('a synchronous put during one is durable when it returns, and what waits is
   const disk = new FaultDisk({ crc32: nodeStorage.crc32 })
   const gate = new Gate(disk.storage)
   const db = opened(gate)
-  const first = db.putAsync('a', '1')
+  const first = db.async.put('a', '1')
   const resolved = order({ first })
   await turns()
   db.put('b', '2')
@@ -129,9 +129,9 @@ test('a synchronous put during one is durable when it returns, and what waits is
 test('close during one makes all of it durable, and tells', async () => {
   const gate = new Gate()
   const db = opened(gate)
-  const promises = [db.putAsync('a', '1')]
+  const promises = [db.async.put('a', '1')]
   await turns()
-  promises.push(db.putAsync('b', '2'), db.flush())
+  promises.push(db.async.put('b', '2'), db.flush())
   db.close()
   await promises[0]
   await promises[1]
@@ -153,9 +153,9 @@ describe('a watch', () => {
     const watching = (async () => {
       for await (const { key } of watcher) seen.push(key)
     })()
-    const commits = [db.putAsync('a', '1')]
+    const commits = [db.async.put('a', '1')]
     await turns()
-    commits.push(db.putAsync('b', '2'))
+    commits.push(db.async.put('b', '2'))
     await turns()
     expect(seen).toEqual([])
     gate.letGo()
@@ -164,7 +164,7 @@ describe('a watch', () => {
     gate.letGo()
     await turns()
     expect(seen).toEqual(['a', 'b'])
-    commits.push(db.putAsync('c', '3'))
+    commits.push(db.async.put('c', '3'))
     await turns()
     db.put('d', '4')
     await turns()
@@ -185,7 +185,7 @@ describe('a watch', () => {
       for await (const { key, type } of watcher) seen.push(`${type} ${key}`)
     })()
     db.put('expires', 'x', { ttl: 10 })
-    const commit = db.putAsync('a', '1')
+    const commit = db.async.put('a', '1')
     await turns()
     now += 100
     while (db.stats().expired === 0) await new Promise(resolve => setTimeout(resolve, 5))
@@ -211,7 +211,7 @@ describe('flush', () => {
       const disk = new FaultDisk({ crc32: nodeStorage.crc32 })
       const gate = new Gate(disk.storage)
       const db = opened(gate, { durability })
-      const commit = db.putAsync('a', '1')
+      const commit = db.async.put('a', '1')
       const flushed = db.flush()
       const resolved = order({ flushed })
       await turns()
@@ -280,7 +280,7 @@ test('a loss of power with syncs in flight, those of checkpoints too, keeps what
       if (roll < 50) {
         const operations = next()
         const commit = committed
-        void db.batchAsync(operations).then(() => acknowledge(commit))
+        void db.async.batch(operations).then(() => acknowledge(commit))
       } else if (roll < 55) {
         db.batch(next())
         acknowledge(committed)

@@ -14,7 +14,7 @@ const fill = path => {
   db.delete('gone')
   db.put('large', 'L'.repeat(100_000))
   db.transaction(tx => tx.put('transaction', '3'))
-  void db.putAsync('asynchronous', '4')
+  void db.async.put('asynchronous', '4')
   return db
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Database, LockConflictError, type Transaction } from '../../src/index.ts'
 import { withMemoryDatabase } from '../support/database.ts'
-import { expectCode, failureOf, thrownBy } from '../support/errors.ts'
+import { expectCode, expectCodeAsync, thrownBy } from '../support/errors.ts'
 import { expectEqual, scan } from '../support/model.ts'
 
 describe('uncommitted changes', () => {
@@ -61,7 +61,7 @@ describe('a conflict', () => {
       expect(error).toBeInstanceOf(LockConflictError)
       expectCode(() => db.delete('key'), 'XENON_LOCK_CONFLICT')
       expectCode(() => db.batch([{ type: 'put', key: 'key', value: 'mine' }]), 'XENON_LOCK_CONFLICT')
-      expect(await failureOf(() => db.putAsync('key', 'mine'))).toMatchObject({ code: 'XENON_LOCK_CONFLICT' })
+      await expectCodeAsync(() => db.async.put('key', 'mine', { lockTimeout: 1 }), 'XENON_LOCK_CONFLICT')
       expectCode(() => db.transaction(other => other.put('key', 'mine')), 'XENON_LOCK_CONFLICT')
       expect(db.stats().transactions.lockConflicts).toBeGreaterThanOrEqual(lockConflicts + 5)
       expect(db.get('key')).toBe('old')

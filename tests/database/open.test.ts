@@ -110,9 +110,11 @@ describe('readOnly', () => {
       expectCode(() => reader.put('a', 'b'), 'XENON_READ_ONLY')
       expectCode(() => reader.delete('key 1'), 'XENON_READ_ONLY')
       expectCode(() => reader.batch([{ type: 'put', key: 'a', value: 'b' }]), 'XENON_READ_ONLY')
-      await expect(async () => reader.putAsync('a', 'b')).rejects.toMatchObject({ code: 'XENON_READ_ONLY' })
-      await expect(async () => reader.deleteAsync('key 1')).rejects.toMatchObject({ code: 'XENON_READ_ONLY' })
-      await expect(async () => reader.batchAsync([{ type: 'delete', key: 'key 1' }])).rejects.toMatchObject({
+      await expect(async () => reader.async.put('a', 'b')).rejects.toMatchObject({ code: 'XENON_READ_ONLY' })
+      await expect(async () => reader.async.delete('key 1')).rejects.toMatchObject({
+        code: 'XENON_READ_ONLY',
+      })
+      await expect(async () => reader.async.batch([{ type: 'delete', key: 'key 1' }])).rejects.toMatchObject({
         code: 'XENON_READ_ONLY',
       })
       expectCode(() => reader.transaction(tx => tx.put('a', 'b')), 'XENON_READ_ONLY')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { XenonError } from '../../src/index.ts'
 import { withDatabase, withMemoryDatabase } from '../support/database.ts'
-import { expectCode, expectTyped, failureOf, thrownBy, wrong } from '../support/errors.ts'
+import { expectCode, expectCodeAsync, expectTyped, thrownBy, wrong } from '../support/errors.ts'
 import { expectEqual, scan } from '../support/model.ts'
 
 describe('a transaction', () => {
@@ -107,7 +107,6 @@ describe('a transaction', () => {
           () => tx.rollback(),
         ]
         for (const action of actions) expectCode(action, 'XENON_TRANSACTION_ENDED')
-        expect(await failureOf(() => tx.commitAsync())).toMatchObject({ code: 'XENON_TRANSACTION_ENDED' })
         tx[Symbol.dispose]()
         expect(db.stats().records).toBe(ended === 'commit' ? 1 : 0)
         expect(db.stats().transactions.open).toBe(0)
@@ -129,12 +128,12 @@ describe('a transaction', () => {
       expect(db.get('a')).toBe('1')
     }))
 
-  test('commitAsync makes it visible at once and durable when it resolves', () =>
+  test('the commit of an asynchronous one makes it visible at once and durable when it resolves', () =>
     withDatabase({}, async ({ db, reopen }) => {
-      const tx = db.begin()
-      tx.put('a', '1')
-      const promise = tx.commitAsync()
-      expectCode(() => tx.put('b', '1'), 'XENON_TRANSACTION_ENDED')
+      const tx = await db.async.begin()
+      await tx.put('a', '1')
+      const promise = tx.commit()
+      await expectCodeAsync(() => tx.put('b', '1'), 'XENON_TRANSACTION_ENDED')
       expect(db.get('a')).toBe('1')
       await promise
       expect(reopen().get('a')).toBe('1')

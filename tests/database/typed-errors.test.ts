@@ -128,13 +128,16 @@ const calls: Readonly<Record<string, Call>> = {
   persist: (db, a) => db.persist(a),
   batch: (db, a) => db.batch(a),
   'batch of one': (db, a, b, c) => db.batch([{ type: 'put', key: a, value: b, ttl: c }]),
-  putAsync: (db, a, b, c) => db.putAsync(a, b, c),
-  deleteAsync: (db, a) => db.deleteAsync(a),
-  batchAsync: (db, a) => db.batchAsync(a),
+  'async.put': (db, a, b, c) => db.async.put(a, b, c),
+  'async.delete': (db, a) => db.async.delete(a),
+  'async.batch': (db, a) => db.async.batch(a),
   begin: (db, a) => db.begin(a).rollback(),
-  beginAsync: (db, a) => db.beginAsync(a).rollback(),
+  'async.put with options': (db, a) => db.async.put('k', 'v', a),
+  'async.expire': (db, a, b) => db.async.expire(a, b),
+  'async.clear': (db, a, b) => db.async.clear(a, b),
+  'async.begin': async (db, a) => (await db.async.begin(a)).rollback(),
   transaction: (db, a, b) => db.transaction(a, b),
-  transact: (db, a, b) => db.transact(a, { retries: 0, ...(typeof b === 'object' ? b : {}) }),
+  'async.transact': (db, a, b) => db.async.transact(a, { retries: 0, ...(typeof b === 'object' ? b : {}) }),
   'in a transaction': (db, a, b, c) =>
     db.transaction((tx: Any) => {
       tx.put(a, b, c)
@@ -338,7 +341,7 @@ describe('a value that does not decode', () => {
       expect(refused).toBeInstanceOf(EncodeError)
       expect(refused).toMatchObject({ code: 'XENON_ENCODE', key: 'a', encoding: 'picky' })
       expect((refused as Error).cause).toBeInstanceOf(OwnError)
-      await expect(db.putAsync('a', 'refused')).rejects.toMatchObject({ code: 'XENON_ENCODE' })
+      await expect(db.async.put('a', 'refused')).rejects.toMatchObject({ code: 'XENON_ENCODE' })
       db.put('b', 'unreadable')
       db.put('c', 'fine')
       expect(thrownBy(() => db.get('b'))).toMatchObject({ code: 'XENON_DECODE', key: 'b', encoding: 'picky' })

@@ -79,9 +79,9 @@ describe('close', () => {
       ]
       for (const action of actions) expectCode(action, 'XENON_CLOSED')
       const asyncActions = [
-        () => db.putAsync('a', '2'),
-        () => db.deleteAsync('a'),
-        () => db.batchAsync([{ type: 'delete', key: 'a' }]),
+        () => db.async.put('a', '2'),
+        () => db.async.delete('a'),
+        () => db.async.batch([{ type: 'delete', key: 'a' }]),
         () => db.flush(),
         () => db.checkpoint(),
         () => db.verify(),

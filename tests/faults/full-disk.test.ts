@@ -71,7 +71,7 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
         const failures: unknown[] = []
         while (failures.length === 0) {
           const all = Array.from({ length: 100 }, () => someChanges(random, SMALL))
-          const results = await Promise.allSettled(all.map(changes => db.batchAsync(changes.map(operation))))
+          const results = await Promise.allSettled(all.map(changes => db.async.batch(changes.map(operation))))
           results.forEach((result, i) => {
             // What was refused changed nothing; those after it may have found room.
             if (result.status === 'rejected') failures.push(result.reason)

@@ -64,7 +64,7 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('a tmpfs of 24 MiB', () => {
         () => db.put('key 0', VALUE.repeat(100)),
       ])
         expectCode(action, 'XENON_FULL')
-      await expect(db.putAsync('new', VALUE)).rejects.toMatchObject({ code: 'XENON_FULL' })
+      await expect(db.async.put('new', VALUE)).rejects.toMatchObject({ code: 'XENON_FULL' })
       expect(db.has('new')).toBe(false)
       expect(db.stats().disk.refused).toBeGreaterThan(4)
       const tx = db.begin()

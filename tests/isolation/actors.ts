@@ -32,7 +32,7 @@ export class Actor {
   private tail: Promise<unknown> = Promise.resolve()
 
   constructor(db: Database, options: AsyncTransactionOptions) {
-    this.tx = db.beginAsync(options)
+    this.tx = db.async.beginNow(options)
   }
 
   /** Starts a step, behind those before it, and gives what can go on now the time to. */

@@ -39,7 +39,7 @@ async function run(
 
   const perform = async (record: Record): Promise<void> => {
     const readOnly = random.chance(0.15)
-    const tx = db.beginAsync({ isolation, readOnly })
+    const tx = await db.async.begin({ isolation, readOnly })
     try {
       for (let i = random.between(1, 4); i > 0; i--) {
         const list = listName(random.below(lists))

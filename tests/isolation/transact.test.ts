@@ -50,7 +50,7 @@ describe('transact', () => {
         Array.from({ length: 1000 }, () => {
           const from = random() % 5
           const to = (from + 1 + (random() % 4)) % 5
-          return db.transact(
+          return db.async.transact(
             async tx => {
               const mine = (await tx.get(accounts[from]!)) as unknown as number
               const theirs = (await tx.get(accounts[to]!)) as unknown as number
@@ -72,7 +72,7 @@ describe('transact', () => {
       let attempts = 0
       await Promise.all(
         Array.from({ length: 1000 }, () =>
-          db.transact(async tx => {
+          db.async.transact(async tx => {
             attempts++
             const before = Number(await tx.get('counter'))
             // Others come in between.
@@ -92,7 +92,7 @@ describe('transact', () => {
       for (const name of names) db.put(name, '100')
       await Promise.all(
         Array.from({ length: 500 }, (_, i) =>
-          db.transact(async tx => {
+          db.async.transact(async tx => {
             const [from, to] = [names[i % 5]!, names[(i * 3 + 1) % 5]!]
             if (from === to) return
             const [mine, theirs] = [Number(await tx.get(from)), Number(await tx.get(to))]
@@ -110,7 +110,7 @@ describe('transact', () => {
       const never = new AbortController()
       const idle = Array.from({ length: 20 }, () =>
         codeOf(
-          db.transact(
+          db.async.transact(
             async () =>
               new Promise<void>((_, reject) =>
                 never.signal.addEventListener('abort', () => reject({ code: 'me' })),
@@ -118,9 +118,9 @@ describe('transact', () => {
           ),
         ),
       )
-      const outer = await db.transact(async tx => {
+      const outer = await db.async.transact(async tx => {
         await tx.put(k[0]!, 'outer')
-        return await db.transact(async inner => {
+        return await db.async.transact(async inner => {
           await inner.put(k[1]!, 'inner')
           return 'both'
         })
@@ -133,11 +133,11 @@ describe('transact', () => {
 
   test('gives the result, and rolls back what throws', () =>
     withKeys(async ({ db }, k) => {
-      expect(await db.transact(async tx => tx.get(k[0]!))).toBe('0')
+      expect(await db.async.transact(async tx => tx.get(k[0]!))).toBe('0')
       const mistake = new Error('mine')
       expect(
         await failureOf(() =>
-          db.transact(async tx => {
+          db.async.transact(async tx => {
             await tx.put(k[0]!, 'never')
             throw mistake
           }),
@@ -146,7 +146,7 @@ describe('transact', () => {
       expect(db.get(k[0]!)).toBe('0')
       // What ends the transaction itself is fine too.
       expect(
-        await db.transact(async tx => {
+        await db.async.transact(async tx => {
           await tx.put(k[0]!, 'never')
           await tx.rollback()
           return 'done'
@@ -159,10 +159,10 @@ describe('transact', () => {
     withKeys(async ({ db }, k) => {
       for (const retries of [0, 2]) {
         let attempts = 0
-        const old = db.beginAsync()
+        const old = await db.async.begin()
         await old.put(k[0]!, 'old')
         const young = codeOf(
-          db.transact(
+          db.async.transact(
             async tx => {
               attempts++
               await tx.put(k[1]!, 'young')
@@ -190,7 +190,7 @@ describe('transact', () => {
       let attempts = 0
       const error = await expectCodeAsync(
         () =>
-          db.transact(
+          db.async.transact(
             async tx => {
               attempts++
               await tx.get(k[0]!)
@@ -207,10 +207,10 @@ describe('transact', () => {
 
   test('does not take a swallowed deadlock for success', () =>
     withKeys(async ({ db }, k) => {
-      const old = db.beginAsync()
+      const old = await db.async.begin()
       await old.put(k[0]!, 'old')
       const young = codeOf(
-        db.transact(
+        db.async.transact(
           async tx => {
             await tx.put(k[1]!, 'young')
             await tx.put(k[0]!, 'young').catch(() => {})
@@ -229,15 +229,15 @@ describe('transact', () => {
     withKeys(async ({ db }) => {
       for (const retries of [-1, 1.5, Number.NaN, 'x'])
         await expectCodeAsync(
-          () => db.transact(async () => {}, { retries: retries as never }),
+          () => db.async.transact(async () => {}, { retries: retries as never }),
           'XENON_INVALID_ARGUMENT',
         )
-      await expectCodeAsync(() => db.transact(undefined as never), 'XENON_INVALID_ARGUMENT')
-      expectCode(() => db.beginAsync({ lockTimeout: -1 }), 'XENON_INVALID_ARGUMENT')
-      expectCode(() => db.beginAsync({ lockTimeout: Number.NaN }), 'XENON_INVALID_ARGUMENT')
-      expectCode(() => db.beginAsync({ signal: {} as never }), 'XENON_INVALID_ARGUMENT')
-      expectCode(() => db.beginAsync({ isolation: 'none' as never }), 'XENON_INVALID_ARGUMENT')
-      expectCode(() => db.beginAsync({ retries: 3 } as never), 'XENON_INVALID_ARGUMENT')
+      await expectCodeAsync(() => db.async.transact(undefined as never), 'XENON_INVALID_ARGUMENT')
+      await expectCodeAsync(() => db.async.begin({ lockTimeout: -1 }), 'XENON_INVALID_ARGUMENT')
+      await expectCodeAsync(() => db.async.begin({ lockTimeout: Number.NaN }), 'XENON_INVALID_ARGUMENT')
+      await expectCodeAsync(() => db.async.begin({ signal: {} as never }), 'XENON_INVALID_ARGUMENT')
+      await expectCodeAsync(() => db.async.begin({ isolation: 'none' as never }), 'XENON_INVALID_ARGUMENT')
+      await expectCodeAsync(() => db.async.begin({ retries: 3 } as never), 'XENON_INVALID_ARGUMENT')
     }))
 })
 
@@ -246,7 +246,7 @@ describe('a deadlock', () => {
     withKeys(async ({ db }, k) => {
       for (const closer of [0, count - 1]) {
         const deadlocks = db.stats().transactions.deadlocks
-        const txs = Array.from({ length: count }, () => db.beginAsync())
+        const txs = await Promise.all(Array.from({ length: count }, () => db.async.begin()))
         for (const [i, tx] of txs.entries()) await tx.put(k[i]!, String(i))
         const order = txs.map((_, i) => i).filter(i => i !== closer)
         const waits: Promise<unknown>[] = []
@@ -268,7 +268,7 @@ describe('a deadlock', () => {
 
   test('in which one wait closes two circles leaves nobody hanging', () =>
     withKeys(async ({ db }, k) => {
-      const [old, a, b] = [db.beginAsync(), db.beginAsync(), db.beginAsync()]
+      const [old, a, b] = [await db.async.begin(), await db.async.begin(), await db.async.begin()]
       await a.get(k[0]!)
       await b.get(k[0]!)
       await old.put(k[1]!, 'old')
@@ -284,7 +284,7 @@ describe('a deadlock', () => {
 
   test('of two upgrades ends the younger one', () =>
     withKeys(async ({ db }, k) => {
-      const [old, young] = [db.beginAsync(), db.beginAsync()]
+      const [old, young] = [await db.async.begin(), await db.async.begin()]
       await old.get(k[0]!)
       await young.get(k[0]!)
       const first = old.put(k[0]!, 'old')
@@ -295,7 +295,7 @@ describe('a deadlock', () => {
 
   test('over ranges is found', () =>
     withKeys(async ({ db }) => {
-      const [old, young] = [db.beginAsync(), db.beginAsync()]
+      const [old, young] = [await db.async.begin(), await db.async.begin()]
       expect(await old.count('left')).toBe(0)
       expect(await young.count('right')).toBe(0)
       const first = old.put('right 1', 'old')
@@ -307,8 +307,8 @@ describe('a deadlock', () => {
 
   test('ends all operations of its victim', () =>
     withKeys(async ({ db }, k) => {
-      const [old, young] = [db.beginAsync(), db.beginAsync()]
-      const third = db.beginAsync()
+      const [old, young] = [await db.async.begin(), await db.async.begin()]
+      const third = await db.async.begin()
       await old.put(k[0]!, 'old')
       await third.put(k[2]!, 'third')
       await young.put(k[1]!, 'young')
@@ -326,16 +326,16 @@ describe('waiting', () => {
   test('is first come, first served: readers do not starve a writer, and wait behind it', () =>
     withKeys(async ({ db }, k) => {
       const order: string[] = []
-      const reader = db.beginAsync()
+      const reader = await db.async.begin()
       await reader.get(k[0]!)
-      const writer = db.beginAsync()
+      const writer = await db.async.begin()
       const writing = writer.put(k[0]!, 'written').then(() => order.push('writer'))
       expect(await isPending(writing)).toBe(true)
-      const late = Array.from({ length: 5 }, () => db.beginAsync())
+      const late = await Promise.all(Array.from({ length: 5 }, () => db.async.begin()))
       const reading = late.map(async (tx, i) => {
         order.push(`reader ${i}: ${await tx.get(k[0]!)}`)
       })
-      const second = db.beginAsync()
+      const second = await db.async.begin()
       const last = second.put(k[0]!, 'again').then(() => order.push('second writer'))
       await settle()
       expect(order).toEqual([])
@@ -355,12 +355,12 @@ describe('waiting', () => {
 
   test('for a range is fair too: overlapping readers do not starve a writer', () =>
     withKeys(async ({ db }) => {
-      const first = db.beginAsync()
+      const first = await db.async.begin()
       expect(await first.count('r')).toBe(0)
-      const writer = db.beginAsync()
+      const writer = await db.async.begin()
       const writing = writer.put('r1', 'written')
       expect(await isPending(writing)).toBe(true)
-      const late = db.beginAsync()
+      const late = await db.async.begin()
       const counting = late.count('r')
       expect(await isPending(counting)).toBe(true)
       // A range beside it is none of their business, and the first reader may read on.
@@ -376,7 +376,7 @@ describe('waiting', () => {
 
   test('an upgrade goes before those who wait', () =>
     withKeys(async ({ db }, k) => {
-      const [reader, other, writer] = [db.beginAsync(), db.beginAsync(), db.beginAsync()]
+      const [reader, other, writer] = [await db.async.begin(), await db.async.begin(), await db.async.begin()]
       await reader.get(k[0]!)
       await other.get(k[0]!)
       const writing = writer.put(k[0]!, 'writer')
@@ -394,11 +394,11 @@ describe('waiting', () => {
 
   test('ends after lockTimeout, and the transaction stands', () =>
     withKeys(async ({ db }, k) => {
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.put(k[0]!, 'held')
-      const tx = db.beginAsync({ lockTimeout: 30 })
+      const tx = await db.async.begin({ lockTimeout: 30 })
       await tx.put(k[1]!, 'mine')
-      const behind = db.beginAsync()
+      const behind = await db.async.begin()
       const started = performance.now()
       const error = await expectCodeAsync(() => tx.put(k[0]!, 'mine'), 'XENON_LOCK_CONFLICT')
       expect(performance.now() - started).toBeGreaterThanOrEqual(28)
@@ -414,11 +414,11 @@ describe('waiting', () => {
 
   test('who stood behind one that gave up goes on', () =>
     withKeys(async ({ db }, k) => {
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.get(k[0]!)
-      const writer = db.beginAsync({ lockTimeout: 30 })
+      const writer = await db.async.begin({ lockTimeout: 30 })
       const writing = codeOf(writer.put(k[0]!, 'writer'))
-      const reader = db.beginAsync()
+      const reader = await db.async.begin()
       const reading = reader.get(k[0]!)
       expect(await isPending(reading)).toBe(true)
       expect(await writing).toBe('XENON_LOCK_CONFLICT')
@@ -428,9 +428,9 @@ describe('waiting', () => {
 
   test('a lockTimeout longer than a timer can be does not end at once', () =>
     withKeys(async ({ db }, k) => {
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.put(k[0]!, 'held')
-      const tx = db.beginAsync({ lockTimeout: 1e12 })
+      const tx = await db.async.begin({ lockTimeout: 1e12 })
       const reading = tx.get(k[0]!)
       await sleep(20)
       expect(await isPending(reading)).toBe(true)
@@ -441,9 +441,9 @@ describe('waiting', () => {
 
   test('the end of the transaction is refused while an operation waits', () =>
     withKeys(async ({ db }, k) => {
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.put(k[0]!, 'held')
-      const tx = db.beginAsync()
+      const tx = await db.async.begin()
       const reading = tx.get(k[0]!)
       await settle()
       await expectCodeAsync(() => tx.commit(), 'XENON_INVALID_ARGUMENT')
@@ -456,9 +456,9 @@ describe('waiting', () => {
 
   test('what is given up while it waits leaves no lock behind', () =>
     withKeys(async ({ db }, k) => {
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.put(k[0]!, 'held')
-      const tx = db.beginAsync()
+      const tx = await db.async.begin()
       const reading = codeOf(tx.get(k[0]!))
       const writing = codeOf(tx.put(k[0]!, 'mine'))
       await settle()
@@ -472,7 +472,7 @@ describe('waiting', () => {
       const { db } = subject
       db.put('key', '0')
       // Each waits for one that was begun before it, and for one that was begun after it.
-      const txs = Array.from({ length: 6 }, () => db.beginAsync())
+      const txs = await Promise.all(Array.from({ length: 6 }, () => db.async.begin()))
       await txs[5]!.put('key', 'held')
       const waits = [0, 3, 1, 4, 2].map(i =>
         codeOf(i % 2 === 0 ? txs[i]!.put('key', 'x') : txs[i]!.get('key')),
@@ -491,16 +491,16 @@ describe('an AbortSignal', () => {
   test('that is aborted before the beginning', () =>
     withKeys(async ({ db }) => {
       const signal = AbortSignal.abort(new Error('too late'))
-      expect(await failureOf(() => db.transact(async () => 1, { signal }))).toBe(signal.reason)
-      expect(await failureOf(() => db.beginAsync({ signal }))).toBe(signal.reason)
+      expect(await failureOf(() => db.async.transact(async () => 1, { signal }))).toBe(signal.reason)
+      expect(await failureOf(() => db.async.begin({ signal }))).toBe(signal.reason)
     }))
 
   test('ends a wait, and the transaction with its locks', () =>
     withKeys(async ({ db }, k) => {
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.put(k[0]!, 'held')
       const controller = new AbortController()
-      const tx = db.beginAsync({ signal: controller.signal })
+      const tx = await db.async.begin({ signal: controller.signal })
       await tx.put(k[1]!, 'mine')
       const waits = failureOf(() => tx.put(k[0]!, 'mine'))
       await settle()
@@ -515,7 +515,7 @@ describe('an AbortSignal', () => {
   test('ends an idle transaction, and its commit says so', () =>
     withKeys(async ({ db }, k) => {
       const controller = new AbortController()
-      const tx = db.beginAsync({ signal: controller.signal })
+      const tx = await db.async.begin({ signal: controller.signal })
       await tx.put(k[0]!, 'mine')
       controller.abort(new Error('enough'))
       expect(tx.ended).toBe(true)
@@ -526,7 +526,7 @@ describe('an AbortSignal', () => {
   test('during transact is not taken for success', () =>
     withKeys(async ({ db }, k) => {
       const controller = new AbortController()
-      const work = db.transact(
+      const work = db.async.transact(
         async tx => {
           await tx.put(k[0]!, 'mine')
           controller.abort(new Error('enough'))
@@ -541,7 +541,7 @@ describe('an AbortSignal', () => {
   test('after the end does nothing', () =>
     withKeys(async ({ db }, k) => {
       const controller = new AbortController()
-      await db.transact(async tx => tx.put(k[0]!, 'done'), { signal: controller.signal })
+      await db.async.transact(async tx => tx.put(k[0]!, 'done'), { signal: controller.signal })
       controller.abort()
       expect(db.get(k[0]!)).toBe('done')
     }))
@@ -567,7 +567,7 @@ test('use after the end is refused', () =>
       tx => tx.rollback(),
     ]
     for (const end of ['commit', 'rollback'] as const) {
-      const tx = db.beginAsync()
+      const tx = await db.async.begin()
       const iterator = tx.keys()
       await iterator.next()
       await tx[end]()
@@ -582,7 +582,7 @@ test.each(['read-committed', 'snapshot', 'serializable'] as const)(
     withMemoryDatabase({ durability }, async ({ db }) => {
       db.batch(Array.from({ length: 2000 }, (_, i) => ({ type: 'put', key: `key ${i}`, value: 'x' })))
       for (const end of ['commit', 'rollback'] as const) {
-        const tx = db.beginAsync({ isolation })
+        const tx = await db.async.begin({ isolation })
         const dropped = tx.keys()
         await dropped.next()
         const another = tx.entries()
@@ -607,7 +607,7 @@ describe('different blocks', () => {
     withMemoryDatabase({ durability }, async subject => {
       const { db } = subject
       const keys = new Keys(subject)
-      const [a, b] = [db.beginAsync(), db.beginAsync()]
+      const [a, b] = [await db.async.begin(), await db.async.begin()]
       // Each fills its own index block with many splits, key by key in turn.
       for (let i = 0; i < 150; i++) {
         expect(await isPending(a.put(keys.in(11), 'x'.repeat(200)))).toBe(false)
@@ -623,7 +623,7 @@ describe('different blocks', () => {
   test('adjacent new keys of the ordered index do not conflict', () =>
     withMemoryDatabase({ durability }, async subject => {
       const { db } = subject
-      const txs = Array.from({ length: 8 }, () => db.beginAsync())
+      const txs = await Promise.all(Array.from({ length: 8 }, () => db.async.begin()))
       const keys = new Keys(subject)
       for (let i = 0; i < 40; i++)
         for (const [at, tx] of txs.entries()) await tx.put(keys.in(10 * at + 3, 'same prefix '), 'x')
@@ -638,19 +638,19 @@ describe('different blocks', () => {
       const keys = new Keys(subject)
       const mine = Array.from({ length: 60 }, () => keys.in(5))
       db.put(mine[0]!, 'first')
-      const splitter = db.beginAsync()
+      const splitter = await db.async.begin()
       await splitter.put(mine[1]!, 'x'.repeat(300))
-      const waiting = mine.slice(40).map(key => db.transact(async tx => tx.put(key, 'y'.repeat(300))))
+      const waiting = mine.slice(40).map(key => db.async.transact(async tx => tx.put(key, 'y'.repeat(300))))
       await settle()
       for (const key of mine.slice(2, 40)) await splitter.put(key, 'x'.repeat(300))
       await splitter.commit()
       await Promise.all(waiting)
       expect(db.count()).toBe(60)
       // And back again: the index block is a directory now, which somebody may still hold the lock of.
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       await holder.get(mine[0]!)
       await holder.rollback()
-      await Promise.all(mine.map(key => db.transact(async tx => tx.delete(key))))
+      await Promise.all(mine.map(key => db.async.transact(async tx => tx.delete(key))))
       expect(db.count()).toBe(0)
     }))
 
@@ -660,9 +660,9 @@ describe('different blocks', () => {
       const keys = new Keys(subject)
       const mine = Array.from({ length: 40 }, () => keys.in(5))
       db.put(mine[0]!, 'first')
-      const splitter = db.beginAsync()
+      const splitter = await db.async.begin()
       await splitter.put(mine[1]!, 'x'.repeat(300))
-      const waiter = db.beginAsync({ isolation: 'read-committed' })
+      const waiter = await db.async.begin({ isolation: 'read-committed' })
       const writing = waiter.put(mine[0]!, 'waiter')
       await settle()
       for (const key of mine.slice(2)) await splitter.put(key, 'x'.repeat(300))
@@ -709,16 +709,16 @@ describe('no phantoms in what a serializable transaction has read', () => {
   test.each(cases)('%s', (_, read, change) =>
     withKeys(async ({ db }, k) => {
       // The reader first …
-      const reader = db.beginAsync()
+      const reader = await db.async.begin()
       const before = await read(reader, k)
-      const writer = db.beginAsync()
+      const writer = await db.async.begin()
       const writing = change(writer, k)
       expect(await isPending(writing)).toBe(true)
       expect(await read(reader, k)).toEqual(before)
       await reader.commit()
       await writing
       // … and then the writer, whose change is taken back.
-      const second = db.beginAsync()
+      const second = await db.async.begin()
       const reading = read(second, k)
       expect(await isPending(reading)).toBe(true)
       await writer.rollback()
@@ -729,9 +729,9 @@ describe('no phantoms in what a serializable transaction has read', () => {
 
   test('keys just outside are free', () =>
     withKeys(async ({ db }, _, keys) => {
-      const reader = db.beginAsync()
+      const reader = await db.async.begin()
       await reader.count({ gt: 'm', lt: 'n' })
-      const writer = db.beginAsync()
+      const writer = await db.async.begin()
       // The bounds themselves, and their neighbours.
       for (const key of ['m', 'n', 'l\uffff', 'n ', keys.in(50, 'o')])
         expect(await isPending(writer.put(key, 'x')), key).toBe(false)
@@ -745,10 +745,10 @@ describe('at the other levels', () => {
     withKeys(async ({ db }, k) => {
       for (const isolation of ['read-committed', 'repeatable-read'] as IsolationLevel[]) {
         db.put(k[1]!, 'expires', { ttl: 1e6 })
-        const writer = db.beginAsync()
+        const writer = await db.async.begin()
         await writer.delete(k[0]!)
         await writer.persist(k[1]!)
-        const tx = db.beginAsync({ isolation })
+        const tx = await db.async.begin({ isolation })
         const deleting = tx.delete(k[0]!)
         const persisting = tx.persist(k[1]!)
         expect([await isPending(deleting), await isPending(persisting)], isolation).toEqual([true, true])
@@ -760,9 +760,9 @@ describe('at the other levels', () => {
 
   test('a range at repeatable-read waits for a delete that may be taken back', () =>
     withKeys(async ({ db }, k) => {
-      const writer = db.beginAsync()
+      const writer = await db.async.begin()
       await writer.delete(k[0]!)
-      const tx = db.beginAsync({ isolation: 'repeatable-read' })
+      const tx = await db.async.begin({ isolation: 'repeatable-read' })
       const counting = tx.count()
       expect(await isPending(counting)).toBe(true)
       await writer.rollback()
@@ -773,7 +773,7 @@ describe('at the other levels', () => {
   test('a snapshot transaction sees its own changes in ranges, large values too', () =>
     withKeys(async ({ db }, k) => {
       db.put(k[9]!, 'S'.repeat(50_000))
-      const tx = db.beginAsync({ isolation: 'snapshot' })
+      const tx = await db.async.begin({ isolation: 'snapshot' })
       db.put(k[2]!, 'later')
       // Its blocks are free now, and will hold what the transaction writes, but not in the snapshot.
       db.put(k[9]!, 'small')
@@ -798,7 +798,7 @@ describe('at the other levels', () => {
       const value = (name: string): string => name.repeat(30_000)
       for (const names of ['b', 'bc', 'bcd', 'bcde', 'bcdef', 'bcdefg']) {
         db.put(k[0]!, value('a'))
-        const tx = db.beginAsync({ isolation: 'snapshot' })
+        const tx = await db.async.begin({ isolation: 'snapshot' })
         expect(await tx.get(k[0]!)).toBe(value('a'))
         for (const name of names) db.put(k[0]!, value(name))
         await expectCodeAsync(() => tx.put(k[0]!, value('x')), 'XENON_WRITE_CONFLICT')
@@ -809,14 +809,14 @@ describe('at the other levels', () => {
 
   test('snapshot and readOnly transactions never wait, and make nobody wait', () =>
     withKeys(async ({ db }, k) => {
-      const writer = db.beginAsync()
+      const writer = await db.async.begin()
       await writer.put(k[0]!, 'changed')
       await writer.put('new', 'changed')
       await writer.delete(k[1]!)
       const levels: IsolationLevel[] = ['read-committed', 'repeatable-read', 'snapshot', 'serializable']
       const readers = [
-        db.beginAsync({ isolation: 'snapshot' }),
-        ...levels.map(isolation => db.beginAsync({ isolation, readOnly: true })),
+        await db.async.begin({ isolation: 'snapshot' }),
+        ...(await Promise.all(levels.map(isolation => db.async.begin({ isolation, readOnly: true })))),
       ]
       for (const tx of readers) {
         expect(await isPending(tx.get(k[0]!))).toBe(false)
@@ -826,7 +826,7 @@ describe('at the other levels', () => {
       }
       await writer.commit()
       expect(db.stats().transactions.lockWaits).toBe(0)
-      const next = db.beginAsync()
+      const next = await db.async.begin()
       for (const key of k) expect(await isPending(next.put(key, 'next'))).toBe(false)
       await next.commit()
       for (const tx of readers) {
@@ -834,7 +834,7 @@ describe('at the other levels', () => {
         expect(await tx.count()).toBe(10)
         await tx.commit()
       }
-      const readOnly = db.beginAsync({ readOnly: true })
+      const readOnly = await db.async.begin({ readOnly: true })
       for (const write of [
         () => readOnly.put(k[0]!, 'x'),
         () => readOnly.delete(k[0]!),
@@ -849,7 +849,7 @@ describe('at the other levels', () => {
 describe('beside asynchronous transactions', () => {
   test('synchronous ones and plain calls throw at once, and lose nothing', () =>
     withKeys(async ({ db }, k) => {
-      const tx = db.beginAsync()
+      const tx = await db.async.begin()
       await tx.put(k[0]!, 'async')
       await tx.delete(k[1]!)
       await tx.get(k[2]!)
@@ -871,7 +871,7 @@ describe('beside asynchronous transactions', () => {
         () => db.transaction(sync => sync.put(k[0]!, 'sync')),
       ])
         expectCode(action, 'XENON_LOCK_CONFLICT')
-      await expectCodeAsync(() => db.putAsync(k[0]!, 'sync'), 'XENON_LOCK_CONFLICT')
+      await expectCodeAsync(() => db.async.put(k[0]!, 'sync', { lockTimeout: 1 }), 'XENON_LOCK_CONFLICT')
       expect(other.get(k[2]!)).toBe('0')
       other.put(k[5]!, 'sync')
       const waiting = tx.put(k[5]!, 'async')
@@ -918,14 +918,14 @@ describe('beside asynchronous transactions', () => {
   test('clear removes all of a range or nothing', () =>
     withKeys(async ({ db }, k) => {
       for (const [i, key] of k.entries()) db.put(`${key}`, `${i}`)
-      const holder = db.beginAsync()
+      const holder = await db.async.begin()
       const last = [...k].sort()[9]!
       await holder.get(last)
       const sync = db.begin({ isolation: 'snapshot' })
       expectCode(() => sync.clear(), 'XENON_LOCK_CONFLICT')
       expect(sync.count()).toBe(10)
       sync.commit()
-      const tx = db.beginAsync({ isolation: 'snapshot', lockTimeout: 20 })
+      const tx = await db.async.begin({ isolation: 'snapshot', lockTimeout: 20 })
       await expectCodeAsync(() => tx.clear(), 'XENON_LOCK_CONFLICT')
       expect(await tx.count()).toBe(10)
       await tx.commit()
@@ -935,7 +935,7 @@ describe('beside asynchronous transactions', () => {
 
   test('savepoints take back a part, and locks stay', () =>
     withKeys(async ({ db }, k) => {
-      const tx = db.beginAsync()
+      const tx = await db.async.begin()
       await tx.put(k[0]!, 'kept')
       const savepoint = await tx.savepoint()
       await tx.put(k[0]!, 'taken back')
@@ -946,7 +946,7 @@ describe('beside asynchronous transactions', () => {
       await tx.rollbackTo(savepoint)
       await expectCodeAsync(() => tx.rollbackTo(later), 'XENON_INVALID_ARGUMENT')
       expect(await tx.getMany([k[0]!, k[1]!, k[2]!, 'new'])).toEqual(['kept', '0', '0', undefined])
-      const other = db.beginAsync()
+      const other = await db.async.begin()
       await expectCodeAsync(() => other.rollbackTo(savepoint), 'XENON_INVALID_ARGUMENT')
       const writing = other.put(k[1]!, 'other')
       expect(await isPending(writing)).toBe(true)
@@ -973,9 +973,11 @@ describe('beside asynchronous transactions', () => {
         }
         for (const actor of actors) await actor.end()
         const controller = new AbortController()
-        const holder = db.beginAsync()
+        const holder = await db.async.begin()
         await holder.put(k[0]!, 'held')
-        const aborted = db.transact(async tx => tx.get(k[0]!), { signal: controller.signal }).catch(() => {})
+        const aborted = db.async
+          .transact(async tx => tx.get(k[0]!), { signal: controller.signal })
+          .catch(() => {})
         await settle()
         controller.abort()
         await aborted

@@ -94,7 +94,7 @@ const commands: fc.Arbitrary<Command>[] = [
   edit.map(e =>
     command(`async ${showEdit(e)}`, async (model, { db }) => {
       const promise: Promise<unknown> =
-        e.value === undefined ? db.deleteAsync(e.key) : db.putAsync(e.key, e.value)
+        e.value === undefined ? db.async.delete(e.key) : db.async.put(e.key, e.value)
       const existed = model.has(e.key)
       applyAll(model, [e])
       expectSame(db.get(e.key), e.value)

@@ -26,7 +26,7 @@ export class RandomRun<V> {
   readonly #settings: RunSettings<V>
   readonly #records: Map<string, V> = new Map()
   readonly #history: History<V> = new History()
-  /** Commits of `putAsync` and its kin that have not resolved. */
+  /** Commits of `db.async` that have not resolved. */
   #inFlight: Promise<void>[] = []
   readonly #weights: readonly (readonly [weight: number, step: () => void | Promise<void>])[] = [
     [300, () => this.#put(this.#db, this.#anyKey())],
@@ -133,7 +133,7 @@ export class RandomRun<V> {
     if (ending === 0) tx.rollback()
     else if (ending === 1) tx[Symbol.dispose]()
     else if (ending === 2) {
-      this.#committed(changes, tx.commitAsync())
+      this.#committed(changes, tx.commitSoon())
     } else {
       tx.commit()
       this.#committed(changes)
@@ -204,12 +204,12 @@ export class RandomRun<V> {
     const roll = this.#random.below(3)
     if (roll === 0) {
       const value = this.#value()
-      this.#committed([[key, value]], this.#db.putAsync(key, value))
+      this.#committed([[key, value]], this.#db.async.put(key, value))
     } else if (roll === 1) {
-      this.#committed([[key, undefined]], this.#db.deleteAsync(key))
+      this.#committed([[key, undefined]], this.#db.async.delete(key))
     } else {
       const changes = this.#randomChanges(5)
-      this.#committed(changes, this.#db.batchAsync(operationsOf(changes)))
+      this.#committed(changes, this.#db.async.batch(operationsOf(changes)))
     }
     this.#expectValue(this.#db, key)
   }

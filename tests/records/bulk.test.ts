@@ -180,7 +180,7 @@ describe('batch', () => {
           const operations = [...good.slice(0, at), wrong(operation), ...good.slice(at)]
           expectCode(() => db.batch(operations), 'XENON_INVALID_ARGUMENT')
           expectEqual(db, before)
-          expect(await failureOf(() => db.batchAsync(operations))).toMatchObject({
+          expect(await failureOf(() => db.async.batch(operations))).toMatchObject({
             code: 'XENON_INVALID_ARGUMENT',
           })
           expectEqual(db, before)

@@ -45,7 +45,7 @@ const ways = {
   compressed: () => packed.put('k', text()),
   transaction: () => utf8.transaction(tx => tx.put('k', text())),
   batch: () => utf8.batch([{ type: 'put', key: 'k', value: text() }]),
-  async: () => utf8.putAsync('k', text()),
+  async: () => utf8.async.put('k', text()),
   'refused key': () => quietly(() => utf8.put('k'.repeat(2000), text())),
   'refused key in a transaction': () => quietly(() => utf8.transaction(tx => tx.put('', text()))),
   get: () => void utf8.get('k'),

@@ -97,7 +97,7 @@ describe('transact', () => {
         const { port1, port2 } = new MessageChannel()
         servePort(db, port1)
         const far = new PortDatabase<Uint8Array>(port2)
-        for (const target of [db, client, far]) {
+        for (const target of [db.async, client, far]) {
           const error = await expectCodeAsync(() => target.transact(work as never), 'XENON_INVALID_ARGUMENT')
           expect(error.message).toMatch(/transact\(\) takes .* generator.*, whose body/)
           await expectCodeAsync(() => target.transact(wrong('text')), 'XENON_INVALID_ARGUMENT')

@@ -43,11 +43,11 @@ describe.each(['before the database was opened', 'while it is open'])('fake time
   test('transactions wait, run again, and end by lockTimeout', () =>
     withMemoryDatabase({ lockTimeout: 50 }, async ({ db }) => {
       install()
-      await deadlock(db)
+      await deadlock(db.async)
       expect(db.stats().transactions.deadlocks).toBeGreaterThan(0)
       const holder = db.begin()
       holder.put('a', 'held')
-      expect(await failureOf(() => db.transact(tx => tx.get('a')))).toMatchObject({
+      expect(await failureOf(() => db.async.transact(tx => tx.get('a')))).toMatchObject({
         code: 'XENON_LOCK_CONFLICT',
       })
       holder.rollback()
@@ -58,7 +58,7 @@ describe.each(['before the database was opened', 'while it is open'])('fake time
       for (const durability of ['power', 'none'] as const)
         await withDatabase({ durability }, async ({ db }) => {
           install()
-          await Promise.all(Array.from({ length: 300 }, (_, i) => db.putAsync(`${i}`, 'v'.repeat(500))))
+          await Promise.all(Array.from({ length: 300 }, (_, i) => db.async.put(`${i}`, 'v'.repeat(500))))
           for (let i = 0; i < 200; i++) db.delete(`${i}`)
           await db.flush()
           await db.checkpoint()

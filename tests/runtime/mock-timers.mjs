@@ -4,13 +4,13 @@ import { memoryStorage, open } from '../../dist/index.js'
 
 const db = open('db', { storage: memoryStorage(), lockTimeout: 100 })
 mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'setImmediate', 'Date'] })
-await db.putAsync('a', '1', { ttl: 1000 })
+await db.async.put('a', '1', { ttl: 1000 })
 await Promise.all(
   [
     ['a', 'b'],
     ['b', 'a'],
   ].map(([first, second]) =>
-    db.transact(async tx => {
+    db.async.transact(async tx => {
       await tx.put(first, 'x', { ttl: 1000 })
       for (let i = 0; i < 5; i++) await Promise.resolve()
       await tx.put(second, 'x')

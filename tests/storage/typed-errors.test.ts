@@ -110,7 +110,7 @@ const live = async (top: string): Promise<Outcome> => {
   await attempt(() => open(directory).close())
   await attempt(() =>
     opened()
-      .putAsync('aside', VALUE)
+      .async.put('aside', VALUE)
       .then(() => acknowledged.add('aside')),
   )
   await attempt(() => opened().checkpoint())

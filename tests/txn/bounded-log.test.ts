@@ -46,7 +46,7 @@ const loads: Record<string, Load> = {
   'asynchronous puts that share a turn': async (db, random, look) => {
     const all: Promise<void>[] = []
     for (let i = 0; i < 30_000; i++) {
-      all.push(db.putAsync(key(random), 'v'.repeat(200)))
+      all.push(db.async.put(key(random), 'v'.repeat(200)))
       if (i % 100 === 0) look()
     }
     await Promise.all(all)
@@ -54,7 +54,7 @@ const loads: Record<string, Load> = {
   },
   'turns with many asynchronous puts each': async (db, random, look) => {
     for (let turn = 0; turn < 60; turn++) {
-      await Promise.all(Array.from({ length: 500 }, () => db.putAsync(key(random), 'v'.repeat(200))))
+      await Promise.all(Array.from({ length: 500 }, () => db.async.put(key(random), 'v'.repeat(200))))
       look()
     }
   },

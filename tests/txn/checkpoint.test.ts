@@ -83,7 +83,7 @@ test('block 0 never counts a record whose log record is not written', async () =
     fillSegment()
     expect(waiting(), 'syncs under way').toBeGreaterThan(0)
     fillSegment()
-    const late = [db.putAsync(`late ${round}`, 'value'), db.putAsync(`later ${round}`, 'value')]
+    const late = [db.async.put(`late ${round}`, 'value'), db.async.put(`later ${round}`, 'value')]
     letGo()
     for (let i = 0; i < 5; i++) await Promise.resolve()
     const image = storageOf(readImage('db', storage))
@@ -152,7 +152,7 @@ test.each(['power', 'process', 'none'] as const)(
       for (let i = 0; i < 6000; i++) {
         try {
           if (random.chance(0.3))
-            db.putAsync(`record ${random.below(3000)}`, `${i}`.repeat(50)).catch(unlessLocked)
+            db.async.put(`record ${random.below(3000)}`, `${i}`.repeat(50)).catch(unlessLocked)
           else db.put(`record ${random.below(3000)}`, `${i}`.repeat(random.below(100)))
           if (random.chance(0.02)) tx.put('open', `${i}`)
         } catch (error) {

@@ -33,7 +33,7 @@ describe('utf8 values', () => {
       db.put('key', 'old')
       for (const value of [undefined, null, 5, true, {}, [], new Uint8Array(3), Symbol('x'), () => 'x', 5n]) {
         expectCode(() => db.put('key', wrong(value)), INVALID)
-        expect(await failureOf(() => db.putAsync('key', wrong(value)))).toMatchObject({ code: INVALID })
+        expect(await failureOf(() => db.async.put('key', wrong(value)))).toMatchObject({ code: INVALID })
         expectCode(() => db.batch([{ type: 'put', key: 'key', value: wrong(value) }]), INVALID)
         expectCode(() => db.transaction(tx => tx.put('key', wrong(value))), INVALID)
         expect(db.get('key')).toBe('old')
@@ -127,7 +127,7 @@ describe('binary values', () => {
       expect(db.has('key')).toBe(false)
     }))
 
-  test('a buffer changed after put, putAsync, batch or tx.put changes nothing', () =>
+  test('a buffer changed after put, async.put, batch or tx.put changes nothing', () =>
     withMemoryDatabase<Uint8Array>({ valueEncoding: 'binary' }, async ({ db }) => {
       for (const length of [10, 1000, 50_000]) {
         const value = new Uint8Array(length).fill(1)
@@ -145,11 +145,11 @@ describe('binary values', () => {
         db.put(key, value)
         change()
         check()
-        const promise = db.putAsync(key, value)
+        const promise = db.async.put(key, value)
         change()
         await promise
         check()
-        const second = db.batchAsync([{ type: 'put', key, value }])
+        const second = db.async.batch([{ type: 'put', key, value }])
         change()
         await second
         check()
@@ -406,8 +406,8 @@ describe('keys', () => {
           () => tx.delete(key),
         ]
         for (const action of actions) expectCode(action, INVALID)
-        expect(await failureOf(() => db.putAsync(key, 'x'))).toMatchObject({ code: INVALID })
-        expect(await failureOf(() => db.deleteAsync(key))).toMatchObject({ code: INVALID })
+        expect(await failureOf(() => db.async.put(key, 'x'))).toMatchObject({ code: INVALID })
+        expect(await failureOf(() => db.async.delete(key))).toMatchObject({ code: INVALID })
       }
       tx.commit()
       expect(db.stats().records).toBe(1)
@@ -445,9 +445,9 @@ describe('keys', () => {
         ])
           expect(expectCode(action, INVALID).message).toContain("keyEncoding: 'binary'")
         for (const action of [
-          () => db.putAsync(key, 'x'),
-          () => db.batchAsync([{ type: 'put', key, value: 'x' }]),
-          () => db.transact(tx => tx.put(key, 'x')),
+          () => db.async.put(key, 'x'),
+          () => db.async.batch([{ type: 'put', key, value: 'x' }]),
+          () => db.async.transact(tx => tx.put(key, 'x')),
         ])
           expect(await failureOf(action)).toMatchObject({ code: INVALID })
         expect(() => new Values('utf8', 'utf8').encodeKey(key)).toThrow('keyEncoding')

@@ -32,7 +32,7 @@ describe('bytes of another realm', () => {
         `(key, value) => [{ type: 'put', key, value }, { type: 'delete', key: 'nobody' }]`,
       )(bytes('b'), bytes('2'))
       db.batch(operations)
-      await db.putAsync(bytes('c'), bytes('3'), elsewhere('({ ttl: 1e6 })'))
+      await db.async.put(bytes('c'), bytes('3'), elsewhere('({ ttl: 1e6 })'))
       db.transaction(tx => {
         expect(textOf(tx.get(bytes('a')))).toBe('1')
         tx.put(bytes('d'), bytes('4'))

@@ -22,7 +22,7 @@ export function openStore({ directory, durability, cacheBytes, ordered = false }
   return {
     get: key => db.get(key),
     put: (key, value) => db.put(key, value),
-    putAsync: (key, value) => db.putAsync(key, value),
+    putAsync: (key, value) => db.async.put(key, value),
     putEach(keys, values) {
       for (let at = 0; at < keys.length; at += 1) db.put(keys[at]!, values[at]!)
     },
@@ -59,11 +59,11 @@ export function openStore({ directory, durability, cacheBytes, ordered = false }
       'putAsync, groups': (keys, values) =>
         inGroups(keys, IN_FLIGHT, (from, to) => {
           const pending: Promise<void>[] = []
-          for (let at = from; at < to; at += 1) pending.push(db.putAsync(keys[at]!, values[at]!))
+          for (let at = from; at < to; at += 1) pending.push(db.async.put(keys[at]!, values[at]!))
           return Promise.all(pending)
         }),
       'putAsync, always 256': (keys, values) =>
-        keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.putAsync(key, value)),
+        keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.async.put(key, value)),
     },
     grouped: {},
     async close() {

@@ -84,12 +84,12 @@ export class KeyvXenon implements KeyvStoreAdapter {
 
   /** @param ttl Milliseconds; without it, 0 or `Infinity`, the record stays. */
   async set(key: string, value: unknown, ttl?: number): Promise<void> {
-    await this.database.putAsync(key, text(value), ttlOf(ttl))
+    await this.database.async.put(key, text(value), ttlOf(ttl))
   }
 
   /** All or nothing. Resolves to one `true` for each entry, which is what Keyv gives on. */
   async setMany(entries: KeyvXenonEntry[]): Promise<never> {
-    await this.database.batchAsync(
+    await this.database.async.batch(
       entries.map(
         ({ key, value, ttl }): BatchOperation<string> => ({
           type: 'put',
@@ -104,21 +104,16 @@ export class KeyvXenon implements KeyvStoreAdapter {
   }
 
   async delete(key: string): Promise<boolean> {
-    return this.database.deleteAsync(key)
+    return this.database.async.delete(key)
   }
 
   /** All or nothing. True if at least one of the keys was there. */
   async deleteMany(keys: string[]): Promise<boolean> {
-    const tx = this.database.begin()
-    let found = false
-    try {
-      for (const key of keys) found = tx.delete(key) || found
-    } catch (error) {
-      tx[Symbol.dispose]()
-      throw error
-    }
-    await tx.commitAsync()
-    return found
+    return await this.database.async.transact(async tx => {
+      let found = false
+      for (const key of keys) found = (await tx.delete(key)) || found
+      return found
+    })
   }
 
   /**
@@ -126,8 +121,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
    * @throws XenonError `XENON_INVALID_ARGUMENT` without a namespace if several Keyv instances have different ones.
    */
   async clear(namespace: string | undefined = this.onlyNamespace()): Promise<void> {
-    if (namespace === undefined) this.database.clear()
-    else this.database.clear(`${namespace}:`)
+    await this.database.async.clear(namespace === undefined ? undefined : `${namespace}:`)
   }
 
   /** Better nothing than the records of another Keyv. */
@@ -197,7 +191,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
 }
 
 const checked = (database: Database<string>): Database<string> => {
-  if (typeof (database as { putAsync?: unknown } | undefined)?.putAsync !== 'function')
+  if (typeof (database as Partial<Database<string>> | undefined)?.async?.put !== 'function')
     throw new InvalidArgumentError('KeyvXenon takes the path of a directory, or an open database')
   return database
 }

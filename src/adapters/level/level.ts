@@ -175,26 +175,26 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
   async _put(key: Data, value: Data, options: SyncOption & PutOptions): Promise<void> {
     const { ttl } = options
     await this.write(options, database =>
-      database.putAsync(toStored(key), toBytes(value), ttl === undefined ? undefined : { ttl }),
+      database.async.put(toStored(key), toBytes(value), ttl === undefined ? undefined : { ttl }),
     )
   }
 
   async _del(key: Data, options: SyncOption): Promise<void> {
-    await this.write(options, database => database.deleteAsync(toStored(key)))
+    await this.write(options, database => database.async.delete(toStored(key)))
   }
 
   async _batch(operations: readonly EncodedOperation[], options: SyncOption): Promise<void> {
-    await this.write(options, database => database.batchAsync(operations.map(engineOperation)))
+    await this.write(options, database => database.async.batch(operations.map(engineOperation)))
   }
 
   async _clear(options: RangeOptions & ReadOptions): Promise<void> {
     await this.write({}, async database => {
       const range = LevelRange.of(options).forEngine
       const view = givenView(options.snapshot)
-      if (view === undefined) database.clear(range)
+      if (view === undefined) await database.async.clear(range)
       else
-        database.transaction(tx => {
-          for (const key of view.keys(range)) tx.delete(key)
+        await database.async.transact(async tx => {
+          for (const key of view.keys(range)) await tx.delete(key)
         })
     })
   }

@@ -212,7 +212,7 @@ export class Session extends Connection<SessionOwner> implements Caller {
     const ended = new AbortController()
     const { db, settings, lockWaits } = this.server
     const { lockTimeout } = settings
-    const transaction = db.beginAsync({ isolation, lockTimeout, signal: ended.signal })
+    const transaction = db.async.beginNow({ isolation, lockTimeout, signal: ended.signal })
     this.interactive = new Interactive(transaction, ended, lockWaits)
   }
 

@@ -1,7 +1,7 @@
 /** WATCHRANGE: the committed changes of a range, as they become durable, pushed to the connection. */
 
-import type { Watcher } from '../../database/watch.ts'
 import { XenonError } from '../../errors.ts'
+import type { Watcher } from '../../values/watcher.ts'
 import type { Caller } from '../commands/caller.ts'
 
 const CHANGE = Buffer.from('change')

@@ -43,7 +43,7 @@ export const interleaved = async (
   const actors: (Actor | undefined)[] = Array.from({ length: ACTORS }, () => undefined)
 
   const begin = (): Actor => ({
-    tx: session.db.beginAsync({
+    tx: session.db.async.beginNow({
       isolation: random.pick([
         'serializable',
         'serializable',

@@ -271,10 +271,10 @@ export class Session {
     const [first] = operations
     const done: Promise<unknown> =
       operations.length > 1 || first === undefined
-        ? this.db.batchAsync(operations)
+        ? this.db.async.batch(operations)
         : first.type === 'put'
-          ? this.db.putAsync(first.key, first.value)
-          : this.db.deleteAsync(first.key)
+          ? this.db.async.put(first.key, first.value)
+          : this.db.async.delete(first.key)
     this.inFlight.push(done.then(() => this.acknowledge(number)))
   }
 

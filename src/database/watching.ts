@@ -4,7 +4,6 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
-import { XenonError } from '../errors.ts'
 import type { Store } from '../records/store.ts'
 import { asText } from '../runtime/bytes.ts'
 import { type CommittedRecord, fromLatin1, latin1 } from '../txn/changed-keys.ts'
@@ -12,6 +11,7 @@ import { isWithin } from '../txn/range-locks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Change } from '../types.ts'
 import type { ResolvedRange } from '../values/range.ts'
+import { Watcher } from '../values/watcher.ts'
 
 interface Noted<V> {
   bytes: Uint8Array
@@ -115,94 +115,5 @@ export class Watching<V> {
   end(): void {
     this.publish()
     for (const watcher of [...this.watchers]) watcher.end()
-  }
-}
-
-/** An async iterator of changes; leaving a `for await`, `return()` or the signal ends it. */
-export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
-  readonly range: ResolvedRange
-  private readonly most: number
-  private readonly signal: AbortSignal | undefined
-  private readonly leave: () => void
-  private changes: Change<V>[] = []
-  private at = 0
-  private failure: unknown
-  private ended = false
-  private waiting: {
-    resolve: (result: IteratorResult<Change<V>, undefined>) => void
-    reject: (error: unknown) => void
-  }[] = []
-
-  private readonly onAbort = (): void => this.fail(this.signal!.reason)
-
-  /** @internal Use `Database.watch`. */
-  constructor(range: ResolvedRange, most: number, signal: AbortSignal | undefined, leave: () => void) {
-    this.range = range
-    this.most = most
-    this.signal = signal
-    this.leave = leave
-    signal?.addEventListener('abort', this.onAbort, { once: true })
-  }
-
-  next(): Promise<IteratorResult<Change<V>, undefined>> {
-    if (this.at < this.changes.length) {
-      const value = this.changes[this.at++]!
-      if (this.at === this.changes.length) {
-        this.changes = []
-        this.at = 0
-      }
-      return Promise.resolve({ done: false, value })
-    }
-    if (this.failure !== undefined) {
-      const error = this.failure
-      this.failure = undefined
-      return Promise.reject(error)
-    }
-    if (this.ended) return Promise.resolve({ done: true, value: undefined })
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }))
-  }
-
-  return(): Promise<IteratorResult<Change<V>, undefined>> {
-    this.changes = []
-    this.at = 0
-    this.end()
-    return Promise.resolve({ done: true, value: undefined })
-  }
-
-  /** @internal */
-  add(change: Change<V>): void {
-    if (this.ended) return
-    const waiting = this.waiting.shift()
-    if (waiting !== undefined) waiting.resolve({ done: false, value: change })
-    else if (this.changes.length - this.at < this.most) this.changes.push(change)
-    else
-      this.fail(
-        new XenonError(
-          'XENON_WATCH_OVERFLOW',
-          `more than ${this.most} changes wait to be read, so that the watch has ended; read faster, or raise its buffer`,
-        ),
-      )
-  }
-
-  /** @internal */
-  end(): void {
-    if (this.ended) return
-    this.ended = true
-    this.signal?.removeEventListener('abort', this.onAbort)
-    this.leave()
-    for (const { resolve } of this.waiting.splice(0)) resolve({ done: true, value: undefined })
-  }
-
-  /** @internal */
-  fail(error: unknown): void {
-    if (this.ended) return
-    const waiting = this.waiting.shift()
-    if (waiting !== undefined) waiting.reject(error)
-    else this.failure = error
-    this.end()
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
   }
 }
