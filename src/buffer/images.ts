@@ -15,6 +15,7 @@ import { isFull } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import type { Arena } from '../runtime/bytes.ts'
+import { broken } from '../runtime/invariant.ts'
 import { closeAll } from '../storage/close-all.ts'
 import type { Home } from '../storage/home.ts'
 import type { File } from '../storage/storage.ts'
@@ -41,6 +42,16 @@ interface Half {
   usedAt: number
   /** Blocks that are about to be written in place rely on it. */
   isRelied: boolean
+  /** Bytes of it that are synced (I1). */
+  syncedTo: number
+}
+
+/** A batch of images that was written and not synced yet, and where it ends in its file. */
+interface Appended {
+  readonly half: Half
+  readonly file: File
+  readonly generation: number
+  readonly end: number
 }
 
 export class BlockImages {
@@ -150,7 +161,7 @@ export class BlockImages {
    * from now on there is room for what the files hold already (I4).
    */
   write(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: number): boolean {
-    let appended: { half: Half; file: File }
+    let appended: Appended
     try {
       appended = this.append(blocks, bases, arena, syncedLsn)
     } catch (error) {
@@ -160,8 +171,9 @@ export class BlockImages {
     const { half, file } = appended
     this.synced(() => file.sync())
     this.fsyncs++
+    half.syncedTo = appended.end
     half.isRelied = true
-    for (const block of blocks) this.note(block, half.generation)
+    this.noteAll(blocks, appended)
     return true
   }
 
@@ -172,12 +184,13 @@ export class BlockImages {
     arena: Arena,
     syncedLsn: number,
   ): Promise<void> {
-    const { half, file } = this.append(blocks, bases, arena, syncedLsn)
-    const { generation } = half
+    const appended = this.append(blocks, bases, arena, syncedLsn)
+    const { half, file, generation, end } = appended
     await file.syncAsync().catch(error => this.unsynced(error))
     this.fsyncs++
     // Nobody relies on them before; if the file was begun anew meanwhile, nobody will.
-    for (const block of blocks) this.note(block, generation)
+    if (half.generation === generation) half.syncedTo = Math.max(half.syncedTo, end)
+    this.noteAll(blocks, appended)
   }
 
   private append(
@@ -185,17 +198,19 @@ export class BlockImages {
     bases: readonly number[],
     arena: Arena,
     syncedLsn: number,
-  ): { half: Half; file: File } {
+  ): Appended {
     const { data, uuid, position } = this
     const half = this.halves[this.current]!
     const file = this.fileOf(half)
     // A batch that was copied earlier may come after one that was copied later.
     half.beginLsn = Math.min(half.beginLsn, syncedLsn)
     const header = encodeBatchHeader(data.storage, uuid, data.blockSize, blocks, syncedLsn)
+    const end = position + header.length + blocks.length * data.blockSize
+    if (end > Math.min(this.capacity, half.limit)) broken('I4', `a file of images would grow to ${end} bytes`)
     file.writeMany([header, ...bases.map(base => arena.window(base, data.blockSize))], position)
-    this.position = position + header.length + blocks.length * data.blockSize
+    this.position = end
     this.count += blocks.length
-    return { half, file }
+    return { half, file, generation: half.generation, end }
   }
 
   /** The blocks have been written in place. */
@@ -242,11 +257,13 @@ export class BlockImages {
     const next = 1 - this.current
     const half = this.halves[next]!
     if (half.usedAt > data.syncedWrites) this.synced(() => data.sync())
+    if (half.usedAt > data.syncedWrites) broken('I2', 'blocks that rely on the file are not synced')
     this.current = next
     this.position = 0
     this.isBegun = true
     half.generation = ++this.generation
     half.beginLsn = Number.POSITIVE_INFINITY
+    half.syncedTo = 0
     this.syncAhead()
   }
 
@@ -281,6 +298,11 @@ export class BlockImages {
     throw this.health.fail(error)
   }
 
+  private noteAll(blocks: readonly number[], { half, generation, end }: Appended): void {
+    if (half.generation === generation && half.syncedTo < end) broken('I1', 'images are not synced')
+    for (const block of blocks) this.note(block, generation)
+  }
+
   private note(block: number, generation: number): void {
     const index = block >>> 16
     let page = this.made[index]
@@ -299,5 +321,6 @@ const newHalf = (): Half => ({
   beginLsn: 0,
   usedAt: 0,
   isRelied: false,
+  syncedTo: 0,
   limit: Number.POSITIVE_INFINITY,
 })

@@ -21,6 +21,7 @@ import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { AT_COUNT, AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
 import { Arena } from '../runtime/bytes.ts'
+import { broken } from '../runtime/invariant.ts'
 import type { BlockImages } from './images.ts'
 import type { BlockVersions } from './versions.ts'
 
@@ -308,9 +309,11 @@ export class BufferPool {
     const before = blockLsn(this.arena, base)
     const block = this.blockOf[this.frameAt(base)]!
     if (before >= versions.newest || block >= versions.blocks || versions.isKept(block)) return
-    throw this.health.fail(
-      new XenonError('XENON_FAILED', `block ${block} was changed without its earlier state being kept`),
-    )
+    try {
+      broken('P4', `block ${block} was changed and its earlier state not kept`)
+    } catch (error) {
+      throw this.health.fail(error)
+    }
   }
 
   /** For recovery: the block is to be written, whether its bytes were changed or not; the log is needed from `lsn` on. */
@@ -402,12 +405,14 @@ export class BufferPool {
         exposed.push(block)
         exposedBases.push(base)
       }
+      this.requireSynced(block, blockLsn(arena, base))
       file.seal(block, arena, base)
       part.push(block)
       bases.push(base)
     }
     const madeAt = this.isRepeating ? this.basisLsn : this.log.syncedLsn
     if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, madeAt)) return 0
+    if (madeAt < this.basisLsn) broken('P2', `images of LSN ${madeAt}, recovery would begin at ${this.basisLsn}`)
     try {
       this.writeRuns(part, bases)
     } finally {
@@ -416,6 +421,12 @@ export class BufferPool {
     for (const base of bases) this.dirty[this.frameAt(base)] = 0
     this.dirtyFrames -= part.length
     return part.length
+  }
+
+  /** Of a block that is about to be written. */
+  private requireSynced(block: number, lsn: number): void {
+    const { syncedLsn } = this.log
+    if (lsn > syncedLsn) broken('P1', `block ${block} of LSN ${lsn}, log synced to ${syncedLsn}`)
   }
 
   private isFormattedInLog(frame: number): boolean {
@@ -451,6 +462,8 @@ export class BufferPool {
         this.pin(base)
       }
       await log.syncAside()
+      if (copies.lsn > log.syncedLsn)
+        broken('I3', `copies of LSN ${copies.lsn}, log synced to ${log.syncedLsn}`)
       for (let from = 0; from < due.length && isCurrent(); )
         from += await this.writeCopies(copies, from, isCurrent)
     } catch (error) {
@@ -620,6 +633,7 @@ export class BufferPool {
       if (victims.length === 0) throw error
     }
     for (const frame of victims) {
+      if (this.pins[frame] !== 0) broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`)
       this.lru.delete(frame)
       this.release(frame)
     }

@@ -9,6 +9,7 @@
  *      none, the block as it is.
  */
 import { XenonError } from '../errors.ts'
+import { broken } from '../runtime/invariant.ts'
 
 interface Version {
   /** LSN of the last change that the bytes hold, and the end of the log when the next change was about to be made. */
@@ -119,7 +120,11 @@ export class BlockVersions {
     const version = { from, to, bytes: new Uint8Array(bytes) }
     const list = this.versions.get(block)
     if (list === undefined) this.versions.set(block, [version])
-    else list.push(version)
+    else {
+      const last = list[list.length - 1]!.to
+      if (from < last) broken('V1', `block ${block} of LSN ${from} was kept through ${last}`)
+      list.push(version)
+    }
     this.count++
     this.copies++
     this.bytes += bytes.length

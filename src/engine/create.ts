@@ -78,8 +78,7 @@ const writeData = (storage: Storage, path: string, metadata: Metadata): void => 
     const identity = metadata.encodeIdentity(storage)
     file.write(identity, 0, identity.length, 0)
     // Both copies of the state are written, so that a flipped bit in one is never the end of the database.
-    data.writeState(metadata)
-    data.writeState(metadata)
+    data.writeFirstState(metadata)
     data.writeRun(1, bases, arena)
     data.sync()
   } finally {

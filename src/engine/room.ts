@@ -222,11 +222,13 @@ export class Room {
   /** Bytes that are left when everything has its room; negative: so many are missing. Undefined: nobody knows. */
   private left(): number | undefined {
     const { free } = this
+    // R3
     return free === undefined ? undefined : free - this.needed - SLACK_BYTES - this.reserve.missing
   }
 
-  /** R1 and R2. */
+  /** What R1 and R2 ask for. */
   private get needed(): number {
+    // R1, R2
     return this.growth + this.imagesLack + this.undoBytes
   }
 

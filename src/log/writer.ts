@@ -14,6 +14,7 @@
 
 import { CorruptionError, isFull } from '../errors.ts'
 import { Arena, writeU64 } from '../runtime/bytes.ts'
+import { broken } from '../runtime/invariant.ts'
 import type { Storage } from '../storage/storage.ts'
 import {
   GROUP_HEADER_BYTES,
@@ -57,6 +58,8 @@ export class LogWriter {
   private position: number
   /** LSN of the group that is being filled: a record's place for recovery to begin reading. */
   groupLsn: number
+  /** What was reserved of the buffer ends here. */
+  private reserved = 0
   private recordStart = 0
   private partStart = 0
   private undoStart = 0
@@ -120,6 +123,7 @@ export class LogWriter {
       this.write()
       this.openGroup()
     }
+    this.reserved = this.position + bytes
   }
 
   begin(type: number, flags: number, transaction: number, previous: number): void {
@@ -235,6 +239,7 @@ export class LogWriter {
   end(): number {
     const at = this.recordStart
     const length = this.position - at
+    if (this.position > this.reserved) broken('L1', `a record of ${length} bytes is longer than was reserved`)
     this.arena.u32[at >>> 2] = length
     this.arena.u16[(at + 6) >>> 1] = this.parts
     this.records++
@@ -288,6 +293,8 @@ export class LogWriter {
       this.afterSegmentStart = undefined
       afterSegmentStart()
     } else if (!segments.hasRoom(this.groupLsn, length + padding)) segments.startSegment(this.groupLsn)
+    if (this.groupLsn <= this.syncedLsn && this.sectorAfter(this.groupLsn) !== this.groupLsn)
+      broken('L2', `a group at ${this.groupLsn} shares a sector with what is synced`)
     if (padded) length += this.pad(this.paddingAt(this.groupLsn + length))
     arena.u32[w] = GROUP_MAGIC
     arena.u32[w + 2] = length
@@ -384,6 +391,7 @@ export class LogWriter {
   /** The log survives power loss up to an LSN; a sync in line may have gone further, and the files be closed since. */
   private synced(through: number): void {
     if (through <= this.syncedLsn) return
+    if (this.health.failure !== undefined) broken('L3', 'a sync counts after another one has failed')
     this.syncedLsn = through
     const { current } = this.segments
     if (current !== this.notedSegment && this.isSynced && this.onSegmentSynced()) this.notedSegment = current

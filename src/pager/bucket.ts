@@ -161,13 +161,14 @@ export const compact = (a: Arena, base: number, blockSize: number, scratch: numb
 }
 
 /**
- * What is wrong with a bucket's own bytes, as a sentence, or undefined. Reads nothing outside the block, whatever
+ * What is wrong with a bucket's own bytes (B1 to B3), as a sentence, or undefined. Reads nothing outside the block, whatever
  * the bytes are: run on every block that comes from the disk before anything trusts its offsets.
  */
 export const bucketProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
   const { u16, u32 } = a
   const count = u16[(base + AT_COUNT) >>> 1]!
   const records = u16[(base + AT_RECORD_BYTES) >>> 1]!
+  // B3
   if (HEADER_BYTES + SLOT_BYTES * count + records > blockSize)
     return `${count} slots and ${records} record bytes do not fit in ${blockSize} bytes`
   const start = blockSize - records
@@ -185,8 +186,10 @@ export const bucketProblem = (a: Arena, base: number, blockSize: number): string
     live++
     bytes += size
   }
+  // B1; the free slots are counted by their list, below.
   if (live !== u16[(base + AT_LIVE) >>> 1])
     return `${live} live records, the header says ${u16[(base + AT_LIVE) >>> 1]}`
+  // B2
   if (records - bytes !== u16[(base + AT_GARBAGE) >>> 1])
     return `${records - bytes} garbage bytes, the header says ${u16[(base + AT_GARBAGE) >>> 1]}`
   return freeSlotProblem(a, base, count, count - live, start, blockSize)

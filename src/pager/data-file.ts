@@ -6,6 +6,7 @@
 
 import { CorruptionError, MovedError } from '../errors.ts'
 import type { Arena } from '../runtime/bytes.ts'
+import { broken } from '../runtime/invariant.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
@@ -23,6 +24,9 @@ export class DataFile {
   /** Writes of blocks so far, and how many of them are synced. */
   writes = 0
   syncedWrites = 0
+  /** The same for the state in block 0. */
+  private stateWrites = 0
+  private syncedStateWrites = 0
   private readonly seed: number
   private readonly number: Uint8Array = new Uint8Array(4)
 
@@ -96,22 +100,41 @@ export class DataFile {
   /** Writes the state of block 0: as it is, or as it was when it was frozen. */
   writeState(metadata: Metadata, state: Metadata = metadata): void {
     this.requireOwn(metadata)
+    if (!this.isStateSynced) broken('C3', 'block 0 was written and is not synced yet')
+    this.putState(metadata, state)
+  }
+
+  /** Writes both copies of the state, of a file that is not in use yet. */
+  writeFirstState(metadata: Metadata): void {
+    this.putState(metadata, metadata)
+    this.putState(metadata, metadata)
+  }
+
+  private putState(metadata: Metadata, state: Metadata): void {
+    this.stateWrites++
     const { sector, position } = metadata.encodeState(this.storage, state)
     this.file.write(sector, 0, sector.length, position)
+  }
+
+  /** What was last written to block 0 survives power loss. */
+  get isStateSynced(): boolean {
+    return this.syncedStateWrites === this.stateWrites
   }
 
   sync(): void {
     this.file.sync()
     this.fsyncs++
     this.syncedWrites = this.writes
+    this.syncedStateWrites = this.stateWrites
   }
 
   /** The same while others go on: what is written meanwhile may or may not be part of it. */
   async syncAside(): Promise<void> {
-    const { writes } = this
+    const { writes, stateWrites } = this
     await this.file.syncAsync()
     this.fsyncs++
     this.syncedWrites = Math.max(this.syncedWrites, writes)
+    this.syncedStateWrites = Math.max(this.syncedStateWrites, stateWrites)
   }
 
   private checksum(block: number, a: Arena, base: number): number {

@@ -50,6 +50,7 @@ export const findEntry = (a: Arena, base: number, position: number): number => {
 export const directoryProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
   const count = entryCount(a, base)
   if (count === 0 || count > directoryCapacity(blockSize)) return `a directory of ${count} entries`
+  // D1
   for (let entry = 1; entry < count; entry++)
     if (separatorOf(a, base, entry) <= separatorOf(a, base, entry - 1))
       return `separators ${entry - 1} and ${entry} do not ascend`

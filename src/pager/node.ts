@@ -456,6 +456,7 @@ export const nodeProblem = (a: Arena, base: number, blockSize: number): string |
   const isInner = u8[base + AT_KIND] === BlockKind.inner
   if (isInner !== nodeLevel(a, base) > 0)
     return `a ${isInner ? 'inner node' : 'leaf'} of level ${nodeLevel(a, base)}`
+  // N3
   if (HEADER_BYTES + NODE_SLOT_BYTES * count + used > blockSize)
     return `${count} entries and ${used} bytes of them do not fit in ${blockSize} bytes`
   if (prefix > used || prefix > MAX_TREE_KEY_BYTES) return `a prefix of ${prefix} bytes`
@@ -480,9 +481,11 @@ export const nodeProblem = (a: Arena, base: number, blockSize: number): string |
     if (length + prefix > MAX_TREE_KEY_BYTES || offset + size > end)
       return `entry ${i} is ${length} bytes long`
     bytes += size
+    // N1
     if (i > 0 && !ascends(a, base, i)) return `entries ${i - 1} and ${i} do not ascend`
   }
   if (isInner && count > 0 && suffixLengthAt(a, base, 0) !== 0) return 'the first separator is not empty'
+  // N2
   const garbage = u16[(base + AT_GARBAGE) >>> 1]!
   return used - bytes === garbage ? undefined : `${used - bytes} garbage bytes, the header says ${garbage}`
 }

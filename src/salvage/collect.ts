@@ -169,6 +169,7 @@ export class Collector {
     for (const record of this.recordsOf(block, isNewer, false)) {
       if (hash !== undefined) {
         hash.of(record.key, 0, record.key.length)
+        // S1
         if (hash.root !== way.root || hash.position < way.low || hash.position >= way.high) {
           this.reached[block] = HAS_STRAYS
           continue
@@ -207,6 +208,7 @@ export class Collector {
       if (this.blocks.read(block, this.arena) !== undefined || this.arena.u16[AT_LIVE >>> 1] === 0) continue
       candidates.push({ block, lsn: blockLsn(this.arena, 0) })
     }
+    // S3
     for (const { block } of candidates.sort((a, b) => b.lsn - a.lsn)) {
       this.blocks.read(block, this.arena)
       const isNewer = this.noteNewer(block)
@@ -214,6 +216,7 @@ export class Collector {
       let taken = 0
       for (const record of this.recordsOf(block, isNewer, true)) {
         if (hasStrays && this.belongs(record.key, block)) continue
+        // S2
         if (isNewer || this.isUncertain(record.key)) {
           taken++
           yield record

@@ -3,9 +3,9 @@
  * sends all replies of the turn. Where the log is synced aside, the next turns go on meanwhile; their replies wait.
  *
  * Invariants
- *  N1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
+ *  A1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
  *      neither the answer to a write, nor a read that a crash could prove wrong.
- *  N2  After a failure of the storage no reply leaves any more that was written before it: nobody is told what may not be
+ *  A2  After a failure of the storage no reply leaves any more that was written before it: nobody is told what may not be
  *      so. If the disk was full, another handle takes the place of the one that has failed (`stand-in.ts`).
  */
 
@@ -256,7 +256,7 @@ export class Server implements SessionOwner, StandInOwner {
       )
   }
 
-  /** What a turn, and with it those before it, have answered is durable (N1), or the storage has failed (N2). */
+  /** What a turn, and with it those before it, have answered is durable (A1), or the storage has failed (A2). */
   private sendThrough(last: Turn): void {
     const at = this.unsettled.indexOf(last)
     if (at < 0) return

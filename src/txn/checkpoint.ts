@@ -29,6 +29,7 @@ import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import { broken } from '../runtime/invariant.ts'
 import type { TransactionManager } from './manager.ts'
 
 /** Bytes of blocks written in one step after a commit. */
@@ -392,7 +393,10 @@ export class Checkpointer {
   }
 
   private writeDone(redoLsn: number, fileBlocks: number, state: Metadata): void {
-    const { log, file, metadata } = this
+    const { log, file, metadata, pool } = this
+    const oldest = Math.min(pool.oldestChange(), this.transactions.oldestLsn())
+    if (redoLsn > oldest) broken('C1', `redo would begin at ${redoLsn}, a change of ${oldest} is not written`)
+    if (state.lsn > log.syncedLsn) broken('C4', `block 0 of LSN ${state.lsn}, log synced to ${log.syncedLsn}`)
     for (const said of new Set([state, metadata])) {
       said.redoLsn = redoLsn
       said.logLsn = log.syncedLsn
@@ -402,6 +406,7 @@ export class Checkpointer {
   }
 
   private giveUpLog(redoLsn: number): void {
+    if (!this.file.isStateSynced) broken('C2', 'the block 0 that needs the log no more is not synced')
     const { segments } = this.log
     segments.release(redoLsn, MOST_LOG * this.checkpointBytes)
     this.count++

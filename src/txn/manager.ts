@@ -27,6 +27,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Arena, Bounds } from '../runtime/bytes.ts'
+import { broken } from '../runtime/invariant.ts'
 import { CommittedView } from './committed-view.ts'
 import { LockTable } from './locks.ts'
 import { RangeLocks } from './range-locks.ts'
@@ -235,11 +236,15 @@ export class TransactionManager {
   }
 
   private logCommit(state: TransactionState): void {
-    const { log, pool, metadata, free } = this
+    const { log, pool, metadata, free, locks } = this
+    for (const block of state.lockedBlocks)
+      if (!locks.isHeldBy(block, state.id))
+        broken('T1', `transaction ${state.id} has lost its lock of block ${block}`)
     const splice = state.pendingHead !== 0
     const tailBase = splice ? pool.fresh(state.pendingTail) : 0
     log.reserve(256)
     if (splice) free.plan(0)
+    const { records } = log
     log.begin(RecordType.commit, 0, state.id, state.lastLsn)
     if (splice) free.logSplice(state.pendingHead, state.pendingTail, tailBase, state.pendingBlocks)
     if (splice || state.records !== 0) {
@@ -249,6 +254,7 @@ export class TransactionManager {
       log.endPart()
     }
     const lsn = log.end()
+    if (log.records !== records + 1) broken('T2', 'a commit took more than one record')
     if (splice) {
       pool.formatted(tailBase, lsn)
       free.apply(lsn)

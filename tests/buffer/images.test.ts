@@ -105,7 +105,7 @@ describe('stored images', () => {
 })
 
 describe('the files of images', () => {
-  test('take no more than they may, however many images are made', () => {
+  test('take no more than they may, however many images are made (I4)', () => {
     const it = subject(2 ** 20)
     for (let round = 0; round < 40; round++) {
       guard(

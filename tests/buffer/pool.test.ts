@@ -67,7 +67,7 @@ describe('a block in the pool', () => {
       expect(db.stats().cache).toMatchObject({ blockReads: blockReads + 1, misses: misses + 1 })
     }))
 
-  test('stays where it is while it is pinned, as often as it was pinned', () =>
+  test('stays where it is while it is pinned, as often as it was pinned (P3)', () =>
     withPool(({ pool }) => {
       const base = pool.get(7)
       pool.pin(base)

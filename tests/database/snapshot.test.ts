@@ -7,7 +7,7 @@ import { expectCode } from '../support/errors.ts'
 const records = (count: number, value: string) =>
   Array.from({ length: count }, (_, i) => ({ type: 'put', key: `key ${i}`, value }) as const)
 
-test('a snapshot sees what was committed when it was made, however it is read', () =>
+test('a snapshot sees what was committed when it was made, however it is read (V1)', () =>
   withMemoryDatabase({ cacheBytes: 65536 }, async ({ db }) => {
     db.batch(records(300, 'before'))
     const tx = db.begin()

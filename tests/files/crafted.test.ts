@@ -4,7 +4,15 @@
  */
 import { describe, expect, test, vi } from 'vitest'
 import { type Database, open } from '../../src/index.ts'
-import { AT_KIND, AT_LSN, AT_NEXT, BlockKind, HEADER_BYTES, INDEX_BLOCKS } from '../../src/pager/layout.ts'
+import {
+  AT_KIND,
+  AT_LEVEL,
+  AT_LSN,
+  AT_NEXT,
+  BlockKind,
+  HEADER_BYTES,
+  INDEX_BLOCKS,
+} from '../../src/pager/layout.ts'
 import { closeQuietly } from '../support/database.ts'
 import { copyImage, differences, type Image, readImage } from '../support/image.ts'
 import { runs, runTimeout, seeded } from '../support/random.ts'
@@ -137,6 +145,15 @@ describe('under a right checksum', () => {
     const directory = blockLike(image, 'an index block with a directory')
     set32(image, directory, HEADER_BYTES + 4 * Math.floor((BLOCK - HEADER_BYTES) / 8), directory)
   })
+  forged(
+    'a directory of another level than its children are for (D2)',
+    /expected a directory, found a bucket/,
+    image => {
+      const directory = blockLike(image, 'an index block with a directory')
+      image.get('data')![directory * BLOCK + AT_LEVEL] = 1
+      seal(image, directory)
+    },
+  )
   forged('a directory without entries', /a directory of 0 entries/, image => {
     const directory = blockLike(image, 'an index block with a directory')
     view(image).setUint16(directory * BLOCK + 6, 0, true)

@@ -16,7 +16,7 @@ const small: OpenOptions = {
 }
 
 describe('a transaction larger than the pool and than a log segment', () => {
-  test('commits as a whole', () =>
+  test('commits as a whole (T2)', () =>
     withDatabase(small, async subject => {
       const before = load(subject.db)
       const after = new Map(before)

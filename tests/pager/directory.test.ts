@@ -92,7 +92,7 @@ describe('a directory', () => {
     }
   })
 
-  test('without entries, with too many, or with separators that do not ascend is refused', () => {
+  test('without entries, with too many, or with separators that do not ascend (D1) is refused', () => {
     const arena = directory(4096, [0, 10, 20])
     for (const count of [0, directoryCapacity(4096) + 1, 65535]) {
       arena.u16[AT_COUNT >>> 1] = count

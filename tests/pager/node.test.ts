@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { AT_COUNT, AT_GARBAGE, HEADER_BYTES } from '../../src/pager/layout.ts'
 import {
   copyLeafKeys,
   formatNode,
@@ -6,6 +7,7 @@ import {
   nodeCount,
   nodeFits,
   nodeKey,
+  nodeProblem,
 } from '../../src/pager/node.ts'
 import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, seeded } from '../support/random.ts'
@@ -40,6 +42,39 @@ const roomOf = (bytes: number) => ({
   end: ROOM + bytes,
   at: new Int32Array(512),
   length: new Int32Array(512),
+})
+
+describe('nodeProblem', () => {
+  const node = (): Arena => {
+    const arena = new Arena(BLOCK)
+    formatNode(arena, 0, BLOCK, 0, Buffer.from('p'), 0, 1)
+    for (const [i, key] of ['aaa', 'bbbb', 'ccccc'].entries())
+      insertNodeEntry(arena, 0, BLOCK, i, Buffer.from(key), 0, key.length, 0)
+    return arena
+  }
+
+  test('finds nothing wrong with a sound node', () => {
+    expect(nodeProblem(node(), 0, BLOCK)).toBeUndefined()
+  })
+
+  test('names entries that do not ascend (N1)', () => {
+    const arena = node()
+    const slots = HEADER_BYTES >>> 2
+    ;[arena.u32[slots], arena.u32[slots + 1]] = [arena.u32[slots + 1]!, arena.u32[slots]!]
+    expect(nodeProblem(arena, 0, BLOCK)).toMatch(/entries 0 and 1 do not ascend/)
+  })
+
+  test('names a wrong count of garbage (N2)', () => {
+    const arena = node()
+    arena.u16[AT_GARBAGE >>> 1] = 2
+    expect(nodeProblem(arena, 0, BLOCK)).toMatch(/0 garbage bytes, the header says 2/)
+  })
+
+  test('names more entries than fit (N3)', () => {
+    const arena = node()
+    arena.u16[AT_COUNT >>> 1] = 1100
+    expect(nodeProblem(arena, 0, BLOCK)).toMatch(/1100 entries .* do not fit/)
+  })
 })
 
 describe('copyLeafKeys', () => {

@@ -68,7 +68,7 @@ test('a sync aside that fails while nobody looks stops the handle, and the log k
   again.close()
 })
 
-test('block 0 never counts a record whose log record is not written', async () => {
+test('block 0 never counts a record whose log record is not written (C4)', async () => {
   const { storage, waiting, letGo } = storageWithGate()
   const options = { storage, logSegmentBytes: 131_072, checkpointBytes: 1 << 20 }
   const db = open('db', options)

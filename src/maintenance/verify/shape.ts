@@ -235,8 +235,10 @@ export class ShapeCheck {
       return
     }
     const level = directoryLevel(arena, base)
+    // D2
     if (expectedLevel > 0 && level !== expectedLevel - 1)
       this.problem(block, `a directory of level ${level} below one of level ${expectedLevel}`)
+    // D1
     if (separatorOf(arena, base, 0) !== low)
       this.problem(block, `its first separator is ${separatorOf(arena, base, 0)}, expected ${low}`)
     // Copied, since reading the children may evict this block.
