@@ -25,7 +25,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['maintenance', 'runtime values storage pager log buffer freelist txn tree hash engine records'],
   ['database', 'runtime values storage pager log txn hash engine records maintenance'],
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
-  ['index.ts', 'storage records database salvage'],
+  ['index.ts', 'values storage records database salvage'],
   ['testing', 'runtime storage pager log buffer txn tree hash engine database'],
   ['adapters', 'runtime values records database index.ts'],
   ['client', 'runtime values'],

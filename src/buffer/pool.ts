@@ -412,7 +412,8 @@ export class BufferPool {
     }
     const madeAt = this.isRepeating ? this.basisLsn : this.log.syncedLsn
     if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, madeAt)) return 0
-    if (madeAt < this.basisLsn) broken('P2', `images of LSN ${madeAt}, recovery would begin at ${this.basisLsn}`)
+    if (madeAt < this.basisLsn)
+      broken('P2', `images of LSN ${madeAt}, recovery would begin at ${this.basisLsn}`)
     try {
       this.writeRuns(part, bases)
     } finally {
