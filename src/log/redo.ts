@@ -12,11 +12,11 @@ import {
   NODE_SLOT_BYTES,
   nodeCount,
   nodeGap,
-  nodeProblem,
   prefixLength,
   removeNodeEntry,
   shortenNodePrefix,
 } from '../pager/node.ts'
+import { nodeProblem } from '../pager/node-check.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { LogOp, pad4 } from './format.ts'
 

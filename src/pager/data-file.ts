@@ -12,7 +12,7 @@ import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
 import { METADATA_BYTES, type Metadata, uuidSeed } from './metadata.ts'
-import { nodeProblem } from './node.ts'
+import { nodeProblem } from './node-check.ts'
 
 export class DataFile {
   readonly file: File

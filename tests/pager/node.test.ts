@@ -7,8 +7,8 @@ import {
   nodeCount,
   nodeFits,
   nodeKey,
-  nodeProblem,
 } from '../../src/pager/node.ts'
+import { nodeProblem } from '../../src/pager/node-check.ts'
 import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, seeded } from '../support/random.ts'
 

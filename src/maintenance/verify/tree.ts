@@ -4,7 +4,8 @@ import type { Engine } from '../../engine/engine.ts'
 import { XenonError } from '../../errors.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from '../../pager/bucket.ts'
 import { AT_KIND, BlockKind, kindName } from '../../pager/layout.ts'
-import { nodeChild, nodeCount, nodeKey, nodeLevel, nodeProblem } from '../../pager/node.ts'
+import { nodeChild, nodeCount, nodeKey, nodeLevel } from '../../pager/node.ts'
+import { nodeProblem } from '../../pager/node-check.ts'
 import { compareBytes } from '../../runtime/bytes.ts'
 
 /** A check that pauses now and then, so that others have their turn. */
