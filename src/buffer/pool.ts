@@ -5,49 +5,29 @@
  * look-ups; `lru-cache` decides who is evicted, but a frame's recency is refreshed at most once per epoch, and an
  * epoch lasts until the next eviction, so that while everything fits, the list is not even built.
  *
- * Invariants
- *  P1  Write-ahead rule: a block goes to the data file only when the log is synced through its LSN.
- *  P2  Torn writes: a block is overwritten in place only when recovery would find a basis of it, synced: its image
- *      (images.ts), or the record that formatted it in the log behind the point where recovery would begin.
+ * Invariants (P1 and P2, of writing blocks, stand in write-back.ts)
  *  P3  A pinned frame is not evicted. Positions in the arena stay valid until the next `get`, `fresh` or `reserve`
  *      of another block, unless the frame is pinned.
  *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
  */
 import { LRUCache } from 'lru-cache'
-import { CorruptionError, DiskFullError, isFull, XenonError } from '../errors.ts'
+import { CorruptionError, DiskFullError, XenonError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { AT_COUNT, AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
-import { Arena } from '../runtime/bytes.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { BlockImages } from './images.ts'
 import type { BlockVersions } from './versions.ts'
+import { WriteBack } from './write-back.ts'
 
 /** Blocks that one page of the page table covers. */
 const TABLE_PAGE = 65536
 const EVICTION_BATCH = 256
 /** Frames kept for the operation that finds the pool full before it may grow. */
 const GROWTH_RESERVE = 256
-
-/** Blocks that are being written while others go on. */
-interface BlockCopies {
-  readonly arena: Arena
-  readonly blocks: CopiedBlock[]
-  /** Where the log ended when they were copied, and the next group began. */
-  lsn: number
-}
-
-interface CopiedBlock {
-  readonly block: number
-  readonly frame: number
-  /** Position in the arena of the copies. */
-  readonly at: number
-  /** LSN of its last change, and of its basis in the log. */
-  readonly changedAt: number
-  readonly basis: number
-}
 
 export class BufferPool {
   readonly arena: Arena
@@ -86,6 +66,7 @@ export class BufferPool {
   /** LSN of the log group with the first change since the frame was clean, and of the record that formatted the block. */
   private firstChange: Float64Array
   private basis: Float64Array
+  private readonly writer: WriteBack
   private readonly freeFrames: number[] = []
   private lru: LRUCache<number, number> | undefined
   private epoch = 0
@@ -122,6 +103,7 @@ export class BufferPool {
     this.stamp = new Uint32Array(frames + 1)
     this.firstChange = new Float64Array(frames + 1)
     this.basis = new Float64Array(frames + 1)
+    this.writer = new WriteBack(this, file, log, images, health)
   }
 
   /**
@@ -367,179 +349,38 @@ export class BufferPool {
 
   /** Writes those of the blocks (in file order) that are in the pool and dirty. */
   writeBack(blocks: readonly number[]): void {
-    const due = blocks.filter(block => this.isDirty(block))
-    if (due.length === 0) return
-    this.health.check()
-    this.log.sync()
-    try {
-      for (let from = 0; from < due.length; ) from += this.writePart(due, from)
-    } catch (error) {
-      if (!isFull(error) || this.health.failure !== undefined) throw this.health.fail(error)
-      if (this.onFull()) {
-        this.writeBack(due)
-        return
-      }
-      // Nothing is lost: what has not been written stays dirty, and the log has it.
-      throw new DiskFullError(
-        `there is no room to write changed blocks: ${(error as Error).message}; reads go on; free some space on the disk`,
-        { cause: error },
-      )
-    }
+    this.writer.write(blocks)
   }
 
-  /** Writes as many blocks from `from` on as there is room for images of; returns how many (P2). */
-  private writePart(blocks: readonly number[], from: number): number {
-    const { images, file, arena } = this
-    const room = images.room(blocks.length - from)
-    if (room === 0) throw new DiskFullError('for images of blocks that are to be written in place')
-    const part: number[] = []
-    const bases: number[] = []
-    const exposed: number[] = []
-    const exposedBases: number[] = []
-    for (let i = from; i < blocks.length; i++) {
-      const block = blocks[i]!
-      const frame = this.frameOf(block)
-      const base = this.position(frame)
-      if (!this.isFormattedInLog(frame) && !images.guards(block, this.basisLsn)) {
-        if (exposed.length === room) break
-        exposed.push(block)
-        exposedBases.push(base)
-      }
-      this.requireSynced(block, blockLsn(arena, base))
-      file.seal(block, arena, base)
-      part.push(block)
-      bases.push(base)
-    }
-    const madeAt = this.isRepeating ? this.basisLsn : this.log.syncedLsn
-    if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, madeAt)) return 0
-    if (madeAt < this.basisLsn)
-      broken('P2', `images of LSN ${madeAt}, recovery would begin at ${this.basisLsn}`)
-    try {
-      this.writeRuns(part, bases)
-    } finally {
-      images.written()
-    }
-    for (const base of bases) this.dirty[this.frameAt(base)] = 0
-    this.dirtyFrames -= part.length
-    return part.length
+  /** The same while others go on (`WriteBack.writeAside`). */
+  writeBackAside(blocks: readonly number[], isCurrent: () => boolean): Promise<void> {
+    return this.writer.writeAside(blocks, isCurrent)
   }
 
-  /** Of a block that is about to be written. */
-  private requireSynced(block: number, lsn: number): void {
-    const { syncedLsn } = this.log
-    if (lsn > syncedLsn) broken('P1', `block ${block} of LSN ${lsn}, log synced to ${syncedLsn}`)
+  /** @internal For `WriteBack`: LSN of the record that formatted the block in the frame, 0 if that is not known. */
+  basisOf(frame: number): number {
+    return this.basis[frame]!
   }
 
-  private isFormattedInLog(frame: number): boolean {
-    return this.isBasis(this.basis[frame]!)
+  /** @internal */
+  isPinned(frame: number): boolean {
+    return this.pins[frame]! > 0
   }
 
-  private isBasis(lsn: number): boolean {
-    return lsn !== 0 && lsn >= this.basisLsn
+  /** @internal The block in the frame was written as it is. */
+  wrote(frame: number): void {
+    this.dirty[frame] = 0
+    this.dirtyFrames--
   }
 
-  /**
-   * Writes those of the blocks (in file order) that are in the pool and dirty, as they are now, while others go on. What
-   * is changed meanwhile stays dirty, since now. At most a quarter of the frames: they are pinned. Nothing more is written once `isCurrent` says no.
-   */
-  async writeBackAside(blocks: readonly number[], isCurrent: () => boolean): Promise<void> {
-    const { log, health, arena, blockSize } = this
-    const due = blocks.filter(block => this.isDirty(block))
-    if (due.length === 0) return
-    health.check()
-    const copies: BlockCopies = { arena: new Arena(due.length * blockSize), blocks: [], lsn: 0 }
-    try {
-      log.write()
-      // All of this is synced before anything is written (P1).
-      copies.lsn = log.endLsn
-      for (const [i, block] of due.entries()) {
-        const frame = this.frameOf(block)
-        const base = this.position(frame)
-        const at = i * blockSize
-        copies.arena.u8.set(arena.window(base, blockSize), at)
-        this.file.seal(block, copies.arena, at)
-        const changedAt = blockLsn(arena, base)
-        copies.blocks.push({ block, frame, at, changedAt, basis: this.basis[frame]! })
-        this.pin(base)
-      }
-      await log.syncAside()
-      if (copies.lsn > log.syncedLsn)
-        broken('I3', `copies of LSN ${copies.lsn}, log synced to ${log.syncedLsn}`)
-      for (let from = 0; from < due.length && isCurrent(); )
-        from += await this.writeCopies(copies, from, isCurrent)
-    } catch (error) {
-      if (!isFull(error) || health.failure !== undefined) throw health.fail(error)
-      // What has not been written stays dirty; nothing more is done aside while there is so little room.
-      this.onFull()
-      throw new DiskFullError(`there is no room to write changed blocks: ${(error as Error).message}`, {
-        cause: error,
-      })
-    } finally {
-      for (const { block, frame } of copies.blocks)
-        if (this.frameOf(block) === frame && this.pins[frame]! > 0) this.unpin(this.position(frame))
-    }
+  /** @internal A copy of it was written, of when the log ended at `lsn`: it is clean unless it was changed since. */
+  wroteCopy(frame: number, changedAt: number, lsn: number): void {
+    if (blockLsn(this.arena, this.position(frame)) === changedAt) this.wrote(frame)
+    else this.firstChange[frame] = Math.max(this.firstChange[frame]!, lsn)
   }
 
-  /** Writes as many copies from `from` on as there is room for images of; returns how many (P2). */
-  private async writeCopies(copies: BlockCopies, from: number, isCurrent: () => boolean): Promise<number> {
-    const { images, basisLsn } = this
-    const room = await images.roomAside(copies.blocks.length - from)
-    if (!isCurrent()) return 0
-    if (room === 0) throw new DiskFullError('for images of blocks that are to be written in place')
-    const part: CopiedBlock[] = []
-    const exposed: CopiedBlock[] = []
-    for (const copy of copies.blocks.slice(from)) {
-      if (!this.isBasis(copy.basis) && !images.guards(copy.block, basisLsn)) {
-        if (exposed.length === room) break
-        exposed.push(copy)
-      }
-      part.push(copy)
-    }
-    if (exposed.length > 0)
-      await images.writeAside(
-        exposed.map(({ block }) => block),
-        exposed.map(({ at }) => at),
-        copies.arena,
-        copies.lsn,
-      )
-    if (!isCurrent()) return 0
-    // A block that has left its frame since needs nothing; one whose image was given up is written as others are.
-    const there = part.filter(({ block, frame }) => this.frameOf(block) === frame && this.dirty[frame] === 1)
-    const guarded = there.filter(
-      ({ block, basis }) => this.isBasis(basis) || images.guards(block, this.basisLsn),
-    )
-    try {
-      this.writeRuns(
-        guarded.map(({ block }) => block),
-        guarded.map(({ at }) => at),
-        copies.arena,
-      )
-    } finally {
-      images.written()
-    }
-    for (const copy of guarded) this.copied(copy, copies.lsn)
-    if (guarded.length < there.length) this.writeBack(there.map(({ block }) => block))
-    return part.length
-  }
-
-  /** A copy of the block was written: it is clean, unless it has been changed since. */
-  private copied({ frame, changedAt }: CopiedBlock, lsn: number): void {
-    if (blockLsn(this.arena, this.position(frame)) === changedAt) {
-      this.dirty[frame] = 0
-      this.dirtyFrames--
-    } else this.firstChange[frame] = Math.max(this.firstChange[frame]!, lsn)
-  }
-
-  private writeRuns(blocks: readonly number[], bases: readonly number[], arena: Arena = this.arena): void {
-    for (let from = 0; from < blocks.length; ) {
-      let to = from + 1
-      while (to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && to - from < 256) to++
-      this.file.writeSealed(blocks[from]!, bases.slice(from, to), arena)
-      from = to
-    }
-  }
-
-  private frameOf(block: number): number {
+  /** @internal Frame of a block, 0 if it is not in the pool. */
+  frameOf(block: number): number {
     return this.table[block >>> 16]?.[block & 0xffff] ?? 0
   }
 
@@ -547,7 +388,8 @@ export class BufferPool {
     return (base - this.origin) >>> this.shift
   }
 
-  private position(frame: number): number {
+  /** @internal */
+  position(frame: number): number {
     return this.origin + frame * this.blockSize
   }
 

@@ -5,7 +5,7 @@
  */
 import { StoredImages } from '../buffer/image-format.ts'
 import { BlockImages } from '../buffer/images.ts'
-import { BufferPool } from '../buffer/pool.ts'
+import { WriteBack } from '../buffer/write-back.ts'
 import { Database } from '../database/database.ts'
 import { GroupCommit } from '../database/group-commit.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -116,7 +116,7 @@ const mutants: Record<MutantName, () => () => void> = {
           this.engine.checkpointer.afterCommit()
         } as Method,
     ),
-  'write-ahead rule off': () => replace(BufferPool, 'writeBack', without('log', 'sync')),
+  'write-ahead rule off': () => replace(WriteBack, 'write', without('log', 'sync')),
   'block images off': noImages,
   'images not synced': () =>
     replace(
@@ -145,9 +145,9 @@ const mutants: Record<MutantName, () => () => void> = {
     ),
   /** The log is synced before the blocks are written in place, but behind their images. */
   'images ahead of the log': () => {
-    const early = replace(BufferPool, 'writeBack', without('log', 'sync'))
+    const early = replace(WriteBack, 'write', without('log', 'sync'))
     const late = replace(
-      BufferPool,
+      WriteBack,
       'writeRuns',
       original =>
         function (this: { log: LogWriter }, ...given: never[]): void {
