@@ -203,13 +203,27 @@ describe('the pace of syncs', () => {
     expect(subject.isShort).toBe(false)
   })
 
+  test.each([
+    [0.9, true, true],
+    [1.5, true, false],
+    [3, false, false],
+  ])('syncs of %d ms stay in line: %s, come back: %s', (milliseconds, stay, comeBack) => {
+    const inLine = pace()
+    inLine.inLine(0.1)
+    for (let i = 0; i < 50; i++) inLine.inLine(milliseconds)
+    expect(inLine.isShort).toBe(stay)
+    const aside = pace()
+    for (let i = 0; i < 50; i++) aside.aside(milliseconds)
+    expect(aside.isShort).toBe(comeBack)
+  })
+
   test('becomes short again by syncs aside, the shortest of a few, whose ends may have waited for the event loop', () => {
     const subject = pace()
     for (let i = 0; i < 8; i++) subject.aside(10)
     expect(subject.isShort).toBe(false)
     for (let i = 0; i < 8; i++) subject.aside(i === 3 ? 0.2 : 4)
     expect(subject.isShort).toBe(true)
-    subject.inLine(10)
+    subject.inLine(20)
     expect(subject.isShort).toBe(false)
   })
 })
