@@ -89,7 +89,7 @@ test('with too few file descriptors an open is a typed error, leaves none open, 
     const db = open(`${parent}/db`, options)
     for (let i = 0; i < 100; i++) db.put(`record/${i}`, 'value')
     db.close()
-    const events = await limited('ulimit -n 64', 'descriptors', `${parent}/db`, options)
+    const events = await limited('ulimit -n 128', 'descriptors', `${parent}/db`, options)
     const openings = events.filter(({ event }) => event === 'opened')
     expect(openings).toHaveLength(12)
     for (const { failure, records } of openings) {
@@ -104,7 +104,7 @@ test('with too few file descriptors an open is a typed error, leaves none open, 
 
 test('with too few file descriptors a creation is a typed error, leaves none open, and can be repeated', () =>
   withDirectory(async parent => {
-    const events = await limited('ulimit -n 64', 'create', parent, options)
+    const events = await limited('ulimit -n 128', 'create', parent, options)
     expect(events).toHaveLength(12)
     for (const { failure, files, spare } of events) {
       if (failure !== undefined)
@@ -118,7 +118,7 @@ test('with too few file descriptors a creation is a typed error, leaves none ope
 
 test('file descriptors that run out under an open database are a typed error, and nothing is lost', () =>
   withDirectory(async parent => {
-    const events = await limited('ulimit -n 64', 'starve', `${parent}/db`, options)
+    const events = await limited('ulimit -n 128', 'starve', `${parent}/db`, options)
     expect(events.find(({ event }) => event === 'refused')).toMatchObject({
       typed: true,
       code: 'XENON_IO',
