@@ -1,14 +1,7 @@
 /**
- * The server: accepts clients, and once per turn of the event loop makes durable what all of them have written, then
- * sends all replies of the turn. Where the log is synced aside, the next turns go on meanwhile; their replies wait.
- *
- * Invariants
- *  A1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
- *      neither the answer to a write, nor a read that a crash could prove wrong.
- *  A2  After a failure of the storage no reply leaves any more that was written before it: nobody is told what may not be
- *      so. If the disk was full, another handle takes the place of the one that has failed (`stand-in.ts`).
+ * The server: listens, accepts clients, closes those that are late, and goes on with another handle of the database, or
+ * ends, when the storage has failed.
  */
-
 import { chmodSync } from 'node:fs'
 import { createServer as createPlainServer, type Socket, type Server as SocketServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -19,6 +12,7 @@ import { Keyspace } from './commands/keyspace.ts'
 import type { Connection } from './connection/connection.ts'
 import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
+import { Turns, type TurnsOwner } from './connection/turns.ts'
 import { ReplyWriter } from './protocol/reply.ts'
 import { Log } from './service/log.ts'
 import { type MetricsServer, serveMetrics } from './service/metrics.ts'
@@ -27,15 +21,10 @@ import { Password } from './service/password.ts'
 import { freeSocketPath } from './service/socket-path.ts'
 import { refusal, StandIn, type StandInOwner } from './service/stand-in.ts'
 
-/** A turn of the event loop, and the clients that are to be sent something at its end. */
-interface Turn {
-  readonly connections: readonly Connection[]
-}
-
 /** Time that clients have to take their last replies. */
 const GRACE_MS = 2000
 
-export class Server implements SessionOwner, StandInOwner {
+export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   /** Another one than was given, once that has failed on a full disk and `reopen` has opened it again. */
   db: Database<Uint8Array>
   readonly settings: Settings
@@ -48,15 +37,13 @@ export class Server implements SessionOwner, StandInOwner {
   readonly started: number = Date.now()
   /** Resolves when the server has closed, by `close` or SHUTDOWN; rejects when the storage has failed. */
   readonly done: Promise<void>
-  /** The time, read once per turn. */
-  turnTime: number = this.started
+  /** @internal */
+  readonly turns: Turns = new Turns(this)
   lastSave: number = Math.floor(this.started / 1000)
   commandsProcessed = 0
   connectionsReceived = 0
   connectionsRefused = 0
   bytesSent = 0
-  /** Turns that had replies to send, each with one commit at most. */
-  turns = 0
   failure: unknown
   /** How often another handle has taken the place of one that had failed. */
   reopened = 0
@@ -64,10 +51,6 @@ export class Server implements SessionOwner, StandInOwner {
   private readonly sockets: SocketServer
   private bound: Address | undefined
   private metrics: MetricsServer | undefined
-  private toSend: Connection[] = []
-  /** Turns whose replies wait until what they answer is durable, the oldest first. */
-  private readonly unsettled: Turn[] = []
-  private scheduled = false
   private nextId = 1
   private timer: ReturnType<typeof setInterval> | undefined
   private closing: Promise<void> | undefined
@@ -219,56 +202,6 @@ export class Server implements SessionOwner, StandInOwner {
     if (this.sessions.size === 0) this.emptied?.()
   }
 
-  /** @internal There is something for the client, to be sent at the end of the turn. */
-  sendSoon(connection: Connection): void {
-    if (connection.listed) return
-    connection.listed = true
-    this.toSend.push(connection)
-    if (this.scheduled) return
-    this.scheduled = true
-    nextTurn(this.endTurn)
-  }
-
-  private readonly endTurn = (): void => {
-    this.scheduled = false
-    const connections = this.toSend
-    this.toSend = []
-    this.turns++
-    this.turnTime = Date.now()
-    for (const connection of connections) {
-      connection.listed = false
-      connection.seal()
-    }
-    const turn: Turn = { connections }
-    this.unsettled.push(turn)
-    const { db } = this
-    const isOver = this.failure !== undefined || this.db.closed
-    const durable = isOver ? undefined : this.keys.records.settle()
-    if (durable === undefined) this.sendThrough(turn)
-    else
-      durable.then(
-        () => this.sendThrough(turn),
-        error => {
-          // What another handle has taken the place of meanwhile has failed before.
-          if (db === this.db) this.fail(error)
-          this.sendThrough(turn)
-        },
-      )
-  }
-
-  /** What a turn, and with it those before it, have answered is durable (A1), or the storage has failed (A2). */
-  private sendThrough(last: Turn): void {
-    const at = this.unsettled.indexOf(last)
-    if (at < 0) return
-    let all = true
-    for (const { connections } of this.unsettled.splice(0, at + 1))
-      for (const connection of connections) {
-        if (this.failure !== undefined) connection.destroy('the storage has failed')
-        else if (!connection.send()) all = false
-      }
-    if (this.unsettled.length === 0) this.out.reuse(all && this.toSend.length === 0)
-  }
-
   /** The disk is full, so that writes are refused: by the database, or because it could be opened for reading alone. */
   get diskFull(): boolean {
     return this.keys.refusal !== undefined || (!this.db.closed && this.db.stats().disk.full)
@@ -314,7 +247,7 @@ export class Server implements SessionOwner, StandInOwner {
 
   private closeLateClients(): void {
     const now = Date.now()
-    this.turnTime = now
+    this.turns.time = now
     const { authTimeout, requestTimeout, idleTimeout } = this.settings
     for (const session of [...this.sessions.values()]) {
       if (!session.authenticated && now - session.created > authTimeout)

@@ -1,4 +1,4 @@
-/** A1 and A2 of server.ts: what may leave the server, and when. */
+/** A1 and A2 of turns.ts: what may leave the server, and when. */
 import { expect, test } from 'vitest'
 import { type File, memoryStorage, type Storage } from '../../src/index.ts'
 import { pause } from '../support/child.ts'

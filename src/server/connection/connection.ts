@@ -1,8 +1,8 @@
 /**
  * The bytes of one client: what has arrived from it, and what it is to be sent.
  *
- * Requests are executed as they arrive, but their replies stay here until the server says `send`, after the writes of
- * their turn have become durable: in `pending`, and from the end of the turn on in `sealed`. With `pauseOutputBytes`
+ * Requests are executed as they arrive, but their replies stay here until `send`, which comes when the writes of their
+ * turn are durable (`turns.ts`): in `pending`, and from the end of the turn on in `sealed`. With `pauseOutputBytes`
  * unsent no further request is executed, and nothing is read from the socket.
  */
 
@@ -26,11 +26,11 @@ export interface ConnectionOwner {
   readonly settings: Settings
   readonly log: Log
   readonly out: ReplyWriter
-  /** The time, read once per turn. */
-  readonly turnTime: number
+  readonly turns: {
+    readonly time: number
+    sendSoon(connection: Connection): void
+  }
   bytesSent: number
-  /** There is something for the client, to be sent at the end of the turn. */
-  sendSoon(connection: Connection): void
   /** The client is gone. */
   left(connection: Connection): void
 }
@@ -85,7 +85,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     socket.on('drain', () => this.goOn())
     socket.on('end', () => {
       this.inputEnded = true
-      this.server.sendSoon(this)
+      this.server.turns.sendSoon(this)
     })
     // What follows an error is 'close'.
     socket.on('error', () => {})
@@ -130,7 +130,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   private run(): void {
     const { out, parser, server } = this
     const { pauseOutputBytes } = server.settings
-    this.lastActive = server.turnTime
+    this.lastActive = server.turns.time
     this.stopped = false
     let executed = false
     this.open()
@@ -162,7 +162,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.closing) parser.drop()
     else parser.settle()
     if (!parser.isPartial || this.busy || this.stopped) this.partialSince = undefined
-    else if (executed || this.partialSince === undefined) this.partialSince = server.turnTime
+    else if (executed || this.partialSince === undefined) this.partialSince = server.turns.time
     this.read()
   }
 
@@ -184,7 +184,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       this.pending.push(stretch)
       this.pendingBytes += stretch.length
     }
-    if (this.pendingBytes > 0 || this.closing || this.inputEnded) this.server.sendSoon(this)
+    if (this.pendingBytes > 0 || this.closing || this.inputEnded) this.server.turns.sendSoon(this)
   }
 
   /** Writes replies outside of `run`. Those written before stay before them. */
@@ -222,7 +222,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** Goes on with the requests that have waited. */
   ready(): void {
     this.busy = false
-    this.server.sendSoon(this)
+    this.server.turns.sendSoon(this)
     this.goOn()
   }
 
@@ -282,7 +282,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** Ends the connection once its replies are sent. */
   endSoon(): void {
     this.closing = true
-    this.server.sendSoon(this)
+    this.server.turns.sendSoon(this)
   }
 
   destroy(reason: string): void {
