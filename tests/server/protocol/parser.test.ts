@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { RequestParser } from '../../../src/server/protocol/parser.ts'
-import { fuzzParser } from '../fuzz.ts'
+import { fuzzParser } from './fuzz.ts'
 
 const LIMITS = { arguments: 1_000_000, argumentBytes: 1_000_000, queryBytes: 2_000_000 }
 const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }

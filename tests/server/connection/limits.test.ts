@@ -1,9 +1,9 @@
 /** The wire list of the reliability brief: what clients do wrong, and what they may not do. */
 import { expect, test } from 'vitest'
-import { memoryStorage, open } from '../../src/index.ts'
-import { createServer } from '../../src/server/index.ts'
-import { pause } from '../support/child.ts'
-import { bulk, request, type Wire, withServer } from './wire.ts'
+import { memoryStorage, open } from '../../../src/index.ts'
+import { createServer } from '../../../src/server/index.ts'
+import { pause } from '../../support/child.ts'
+import { bulk, request, type Wire, withServer } from '../wire.ts'
 
 test('one byte at a time', () =>
   withServer({}, async ({ client }) => {

@@ -1,9 +1,9 @@
 /** A1 and A2 of turns.ts: what may leave the server, and when. */
 import { expect, test } from 'vitest'
-import { type File, memoryStorage, type Storage } from '../../src/index.ts'
-import { pause } from '../support/child.ts'
-import { Gate } from '../support/gate.ts'
-import { withServer } from './wire.ts'
+import { type File, memoryStorage, type Storage } from '../../../src/index.ts'
+import { pause } from '../../support/child.ts'
+import { Gate } from '../../support/gate.ts'
+import { withServer } from '../wire.ts'
 
 /** Storage in memory that calls `onSync` before each sync of a file. */
 function watched(onSync: () => void): Storage {

@@ -1,6 +1,6 @@
 /** Mutated requests for the parser, from a seed. */
-import { RequestParser } from '../../src/server/protocol/parser.ts'
-import { Random } from '../support/random.ts'
+import { RequestParser } from '../../../src/server/protocol/parser.ts'
+import { Random } from '../../support/random.ts'
 
 const LIMITS = { arguments: 1000, argumentBytes: 65536, queryBytes: 131072 }
 const STRANGERS = { arguments: 10, argumentBytes: 1024, queryBytes: 4096 }

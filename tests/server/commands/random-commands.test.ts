@@ -1,8 +1,8 @@
 /** Commands at random with arguments at random, over connections that come and go: the server answers to the end. */
 import { expect, test } from 'vitest'
-import { commands } from '../../src/server/commands/index.ts'
-import { firstSeed, type Random, runs, runTimeout, seeded } from '../support/random.ts'
-import { request, type Wire, withServer } from './wire.ts'
+import { commands } from '../../../src/server/commands/index.ts'
+import { firstSeed, type Random, runs, runTimeout, seeded } from '../../support/random.ts'
+import { request, type Wire, withServer } from '../wire.ts'
 
 const ARGUMENTS = [
   ...['a', 'b', 'c', 'key', '', 'k'.repeat(1025), '0', '1', '-1', '10', '3.5', '1e400', 'nan', 'inf'],

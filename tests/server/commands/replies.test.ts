@@ -1,7 +1,7 @@
 /** What the differential tests against Redis do not reach: replies of RESP3, extras, admin. */
 import { expect, test } from 'vitest'
-import { pause } from '../support/child.ts'
-import { bulk, request, withServer } from './wire.ts'
+import { pause } from '../../support/child.ts'
+import { bulk, request, withServer } from '../wire.ts'
 
 test('RESP3: maps, nulls, verbatim texts', () =>
   withServer({}, async ({ client }) => {
