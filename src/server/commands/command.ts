@@ -36,7 +36,10 @@ export interface Command extends Facts {
 
 type Optional = 'keys' | 'group' | 'afterMulti' | 'afterBegin' | 'afterWatchRange'
 
-/** What the file of a family says about a command: a command without keys is queued by MULTI and part of BEGIN. */
+/**
+ * What the file of a family says about a command. What an entry leaves out: there are no keys, the group is the family's,
+ * the command is queued after MULTI, after BEGIN it is what the family's default says, or else part of the transaction.
+ */
 export type Entry = Omit<Facts, Optional> &
   Partial<Pick<Facts, Optional>> & {
     /** Words with spaces between; `no_auth` and `no_multi` mean here what they say. */
