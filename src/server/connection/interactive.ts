@@ -4,10 +4,10 @@ import type { Transaction } from '../../database/transaction.ts'
 import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
-import { CommandError, replyFor } from '../commands/errors.ts'
+import { CommandError } from '../commands/errors.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
-import type { LockWaits } from './lock-waits.ts'
+import type { LateCaller, LockWaits } from './lock-waits.ts'
 
 export class Interactive {
   /** Why it was rolled back: until ROLLBACK no command runs, lest it run outside of it. */
@@ -24,7 +24,7 @@ export class Interactive {
   }
 
   /** The client's next request waits until this one has its locks, while others go on. */
-  run(caller: Caller, command: Command, request: Arguments): void {
+  run(caller: LateCaller, command: Command, request: Arguments): void {
     caller.later(async () => {
       try {
         await this.transaction.together(tx => this.once(caller, command, request, tx))
@@ -34,7 +34,7 @@ export class Interactive {
           this.transaction.abandon()
           this.lockWaits.wake()
         }
-        caller.answer(out => out.error(replyFor(error)))
+        caller.answer(() => caller.replyFailure(error))
       }
     })
   }
@@ -61,7 +61,7 @@ export class Interactive {
     if (failure !== undefined) throw failure
   }
 
-  commit(caller: Caller): void {
+  commit(caller: LateCaller): void {
     caller.later(async () => {
       const { keys } = caller
       try {
@@ -73,7 +73,7 @@ export class Interactive {
         caller.answer(out => out.ok())
       } catch (error) {
         this.transaction.abandon()
-        caller.answer(out => out.error(replyFor(error)))
+        caller.answer(() => caller.replyFailure(error))
       } finally {
         this.lockWaits.wake()
       }

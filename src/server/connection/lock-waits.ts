@@ -7,17 +7,20 @@ import { LockConflictError } from '../../errors.ts'
 import { nextTurn, setTimeout } from '../../runtime/timers.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
-import { replyFor } from '../commands/errors.ts'
+import { TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 
-/** A caller whose further requests wait too, from `wait` until `ready`. */
-export interface WaitingCaller extends Caller {
+/** A caller of commands that run later than they came. */
+export interface LateCaller extends Caller {
+  /** Its further requests wait too, until `ready`. */
   wait(): void
   ready(): void
+  /** Answers with what went wrong; a failure of the storage is one of the server. */
+  replyFailure(error: unknown): void
 }
 
 interface Waiter {
-  caller: WaitingCaller
+  caller: LateCaller
   command: Command
   request: Arguments
   deadline: number
@@ -44,7 +47,7 @@ export class LockWaits {
     return this.waiters.length
   }
 
-  add(caller: WaitingCaller, command: Command, request: Arguments): void {
+  add(caller: LateCaller, command: Command, request: Arguments): void {
     caller.wait()
     this.waiters.push({ caller, command, request, deadline: Date.now() + this.timeout })
     this.timer ??= setTimeout(() => this.onTimer(), RETRY_MS)
@@ -81,11 +84,12 @@ export class LockWaits {
       try {
         command.run(caller, request)
       } catch (error) {
+        if (error instanceof TooMuchOutput) throw error
         out.truncate(0)
         done = !meetsLock(error) || Date.now() >= deadline
         if (!done) return
         if (command.name === 'exec') caller.discardQueue()
-        out.error(replyFor(error))
+        caller.replyFailure(error)
       }
     })
     if (done) caller.ready()

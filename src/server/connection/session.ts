@@ -6,7 +6,6 @@
 import type { Socket } from 'node:net'
 import { XenonError } from '../../errors.ts'
 import type { IsolationLevel, Range } from '../../types.ts'
-import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError, replyFor } from '../commands/errors.ts'
 import type { Host, Queue } from '../commands/host.ts'
@@ -17,7 +16,7 @@ import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
 import { isFromBrowser, problemOf, unknownCommand } from './admission.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
-import { type LockWaits, meetsLock } from './lock-waits.ts'
+import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
 import { Subscription } from './subscription.ts'
 
 /** What a session asks of the server that it belongs to. */
@@ -40,7 +39,7 @@ class QueuedCalls implements Queue {
   }
 }
 
-export class Session extends Connection<SessionOwner> implements Caller {
+export class Session extends Connection<SessionOwner> implements LateCaller {
   name = ''
   library = ''
   libraryVersion = ''
@@ -150,7 +149,8 @@ export class Session extends Connection<SessionOwner> implements Caller {
     }
   }
 
-  private replyFailure(error: unknown): void {
+  /** Answers with what went wrong; a failure of the storage is one of the server. */
+  replyFailure(error: unknown): void {
     const { server, out } = this
     if (error instanceof XenonError && STOPPED.has(error.code)) server.fail(error)
     else if (!(error instanceof XenonError) && !(error instanceof CommandError))

@@ -1,5 +1,6 @@
 /** A1 and A2 of turns.ts: what may leave the server, and when. */
 import { expect, test } from 'vitest'
+import type { Engine } from '../../../src/engine/engine.ts'
 import { type File, memoryStorage, type Storage } from '../../../src/index.ts'
 import { pause } from '../../support/child.ts'
 import { Gate } from '../../support/gate.ts'
@@ -98,6 +99,21 @@ test('after a sync that failed nothing is answered any more, and the server clos
   ).catch(() => {})
   expect(outcome).toBeInstanceOf(Error)
   expect(String(outcome)).toContain('EIO')
+})
+
+test('a storage that has failed is noticed by a client that is inside BEGIN, too', async () => {
+  let outcome: unknown
+  await withServer({ logLevel: 'silent' }, async ({ client, server }) => {
+    const a = await client()
+    await a.expect('BEGIN\r\nGET a\r\n', '+OK\r\n$-1\r\n')
+    // Nothing is to be synced, so that no turn fails: what the client meets is all that the server can learn from.
+    const { engine } = server.db as unknown as { engine: Engine }
+    engine.health.fail(new Error('EIO'))
+    a.write('GET a\r\n')
+    expect(await a.untilClosed()).toBe('')
+    outcome = await server.done.catch(error => error)
+  }).catch(() => {})
+  expect(outcome).toMatchObject({ code: 'XENON_FAILED' })
 })
 
 /** Waits until `isSo`, which the turns of the event loop bring about. */

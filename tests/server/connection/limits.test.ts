@@ -103,6 +103,20 @@ test('a client above its limit of unsent bytes is closed', () =>
     await (await client()).expect('PING\r\n', '+PONG\r\n')
   }))
 
+test('a client above its limit of unsent bytes is closed when its command has waited for a lock', () =>
+  withServer({ maxOutputBytes: 1_000_000, pauseOutputBytes: 100_000 }, async ({ client }) => {
+    const [holder, waiter] = [await client(), await client()]
+    await holder.expect(request('SET', 'k', 'v'.repeat(300_000)), '+OK\r\n')
+    await holder.expect('BEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n')
+    await waiter.expect('MULTI\r\nSET a 2\r\nMGET k k k k k\r\n', '+OK\r\n+QUEUED\r\n+QUEUED\r\n')
+    waiter.write('EXEC\r\n')
+    await pause(20)
+    await holder.expect('COMMIT\r\n', '+OK\r\n')
+    await waiter.untilClosed()
+    expect(waiter.received).toBe('')
+    await holder.expect('GET a\r\n', '$1\r\n1\r\n')
+  }))
+
 test('a request that is not sent in time', () =>
   withServer({ requestTimeout: 150 }, async ({ client }) => {
     const c = await client()
