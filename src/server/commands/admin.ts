@@ -4,7 +4,8 @@ import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
-import { CommandError, replyFor, SYNTAX } from './errors.ts'
+import { CommandError, SYNTAX } from './errors.ts'
+import { answerLater } from './later.ts'
 
 /** What a record takes in a block besides key and value: header and slot. */
 const RECORD_BYTES = 12
@@ -24,17 +25,6 @@ const usage = ({ out, keys }: Caller, request: Arguments): void => {
 const checkpoint = async ({ server }: Caller): Promise<void> => {
   await server.db.checkpoint()
   server.lastSave = Math.floor(Date.now() / 1000)
-}
-
-const save: Handler = caller => {
-  caller.later(async () => {
-    try {
-      await checkpoint(caller)
-      caller.answer(out => out.ok())
-    } catch (error) {
-      caller.answer(out => out.error(replyFor(error)))
-    }
-  })
 }
 
 const bgsave: Handler = (caller, request) => {
@@ -80,7 +70,11 @@ export const admin: Family = family(
       since: '1.0.0',
       complexity: 'O(N) where N is the total number of keys in all databases',
       summary: 'Synchronously save the dataset to disk',
-      run: save,
+      run: caller =>
+        answerLater(caller, async () => {
+          await checkpoint(caller)
+          return out => out.ok()
+        }),
     },
     bgsave: {
       arity: -1,

@@ -1,27 +1,23 @@
 /** BACKUP and COMPACT, which Redis lacks. */
 
 import { join } from 'node:path'
-import type { Caller } from './caller.ts'
+import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Family, family } from './command.ts'
-import { CommandError, replyFor } from './errors.ts'
+import { CommandError } from './errors.ts'
+import { answerLater } from './later.ts'
 
-/** Answers with what the work gives, as a map; other clients go on meanwhile. */
-const answerLater = (caller: Caller, work: () => Promise<Record<string, string | number>>): void =>
-  caller.later(async () => {
-    try {
-      const report = Object.entries(await work())
-      caller.answer(out => {
-        out.map(report.length)
-        for (const [name, value] of report) {
-          out.text(name)
-          if (typeof value === 'number') out.integer(value)
-          else out.text(value)
-        }
-      })
-    } catch (error) {
-      caller.answer(out => out.error(replyFor(error)))
+/** A reply of names and values. */
+const report =
+  (fields: Record<string, string | number>) =>
+  (out: ReplyWriter): void => {
+    const entries = Object.entries(fields)
+    out.map(entries.length)
+    for (const [name, value] of entries) {
+      out.text(name)
+      if (typeof value === 'number') out.integer(value)
+      else out.text(value)
     }
-  })
+  }
 
 export const maintenance: Family = family(
   { group: 'server', afterBegin: 'refused' },
@@ -42,7 +38,7 @@ export const maintenance: Family = family(
         const name = `backup-${new Date().toISOString().replace(/[:.]/g, '-')}-${server.commandsProcessed}`
         answerLater(caller, async () => {
           const { bytes, records } = await server.db.backup(join(backupDirectory, name))
-          return { name, bytes, records }
+          return report({ name, bytes, records })
         })
       },
     },
@@ -57,7 +53,7 @@ export const maintenance: Family = family(
       run(caller) {
         answerLater(caller, async () => {
           const { blocksBefore, blocksAfter, bytesBefore, bytesAfter } = await caller.server.db.compact()
-          return { blocksBefore, blocksAfter, bytesBefore, bytesAfter }
+          return report({ blocksBefore, blocksAfter, bytesBefore, bytesAfter })
         })
       },
     },
