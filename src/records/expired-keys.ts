@@ -1,6 +1,6 @@
 /**
- * Which keys have expired in one state of the database and are not removed yet, so that a scan of keys alone tells them
- * without their records. Filled from the tree over times, and on from where it had come to as the clock goes on.
+ * Which keys have expired in one state of the database and are not removed yet, so that a scan tells them without their
+ * records. Filled from the tree over times, and on from where it had come to as the clock goes on.
  *
  * Of each leaf of the ordered index it is known how many keys have expired: where all have, the scan passes over the
  * leaf without reading it. Only keys of leaves that hold others too are kept by name.
@@ -8,7 +8,7 @@
 
 import type { Engine } from '../engine/engine.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from '../pager/bucket.ts'
-import { copyLeafKeys, nodeCount, searchNode } from '../pager/node.ts'
+import { copyLeafKeys, nodeCount, nodeKey, prefixLength, searchNode, suffixLengthAt } from '../pager/node.ts'
 import { compareBytes } from '../runtime/bytes.ts'
 import { LeafMap } from '../tree/leaf-map.ts'
 import { SCAN_KEYS, type TreeScan } from '../tree/tree-scan.ts'
@@ -217,9 +217,10 @@ export class ExpiredKeys {
     const { u8 } = arena
     const { blockSize } = pool
     // The block may hold anything: its checksum alone is known to be right.
-    if (copyLeafKeys(arena, base, blockSize, from, 1, 1, scanRoom) === 0) throw engine.expiry.misplaced(block)
+    if (prefixLength(arena, base) + suffixLengthAt(arena, base, from) > EXPIRY_BYTES + MAX_KEY_BYTES)
+      throw engine.expiry.misplaced(block)
     const at = scanRoom.start
-    const length = scanRoom.length[0]!
+    const length = nodeKey(arena, base, blockSize, from, u8, at)
     const leaf = map.find(u8, at + EXPIRY_BYTES, length - EXPIRY_BYTES, this.leaf)
     this.leaf = leaf
     // Where times are in no order beside keys, looking for neighbours is in vain.

@@ -21,7 +21,7 @@ const LARGEST_CHUNK = 512
 /** So many records are looked at for their time before all keys that have expired are read from the tree over times. */
 const LOOKED_AT = 128
 /** Fewer, if nothing was found in their place: more of that kind is likely to come. */
-const IN_VAIN = 31
+const IN_VAIN = 7
 
 /** Of the keys of a step: 0 it has not expired, 1 it has. */
 const isPast = new Uint8Array(SCAN_KEYS)
@@ -51,7 +51,7 @@ export class RangeReader<V, K> {
   private failure: DecodeError | undefined
   /** Keys that were read in vain since one was given. */
   private skipped = 0
-  /** In a scan of keys alone: the first time of expiry in the state that is read. */
+  /** The first time of expiry in the state that is read. */
   private firstExpiry: number | undefined
   /** Keys whose records were looked at for their time. */
   private lookedAt = 0
@@ -183,13 +183,15 @@ export class RangeReader<V, K> {
 
   private readOn(most: number): void {
     const { scan, wanted, before, state } = this
-    const mayExpire = !wanted.values && state === undefined && this.mayExpire
+    // Records that are read show it themselves, unless there are too many in the way.
+    const isAsked = state === undefined && (!wanted.values || this.skipped >= IN_VAIN)
+    const mayExpire = isAsked && this.mayExpire
     const expired = mayExpire ? this.expiredKeys() : undefined
     expired?.skip(this.store.engine, scan, this.range.reverse)
     scan.step(most)
     let { count } = scan
-    if (mayExpire)
-      count = expired?.tooMany === false ? this.dropExpired(count, expired) : this.dropByRecord(count)
+    if (expired?.tooMany === false) count = this.dropExpired(count, expired)
+    else if (mayExpire && !wanted.values) count = this.dropByRecord(count)
     if (!wanted.values && this.readKeys(count)) return
     const inStages = wanted.values && state === undefined && before.name === undefined
     if (inStages && this.store.decodesAlone && this.readMany(count)) return
@@ -201,7 +203,7 @@ export class RangeReader<V, K> {
     if (scan.done) while (before.name !== undefined && this.left > 0) this.takeBefore()
   }
 
-  /** Without their records, keys do not show whether they have expired. */
+  /** Something has expired in the state that is read, and is not removed yet. */
   private get mayExpire(): boolean {
     const { engine } = this.store
     this.firstExpiry ??= nextExpiry(engine)

@@ -80,7 +80,9 @@ export class LeafMap {
       if (heads[middle]! <= head) leaf = middle
       else high = middle
     }
-    return heads[leaf] === head ? this.search(u8, at, length) : leaf
+    if (heads[leaf]! < head) return leaf
+    if (leaf > 0 && heads[leaf - 1]! < head) return isBehind(begins[leaf]!, u8, at, length) ? leaf - 1 : leaf
+    return this.search(u8, at, length)
   }
 
   private search(u8: Uint8Array, at: number, length: number): number {

@@ -81,6 +81,7 @@ describe('beside expired records that nobody has removed', () => {
       const best = (work: () => unknown): number => Math.min(...[1, 2, 3, 4, 5].map(() => cpuOf(work)))
       expect(best(() => db.count())).toBeLessThan(20)
       expect(best(() => db.keys({ limit: 1 }).take(1))).toBeLessThan(20)
+      expect(best(() => db.entries({ gte: 'b', limit: 1 }).take(1))).toBeLessThan(20)
       expect(best(() => db.count({ limit: 1 }))).toBeLessThan(20)
       expect(best(() => db.keys({ gte: 'b', limit: 1 }).take(1))).toBeLessThan(100)
       // Where a leaf of the index holds nothing else, their names are not kept in memory.
@@ -107,9 +108,13 @@ describe('beside expired records that nobody has removed', () => {
       const first = cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz']))
       expect(first).toBeLessThan(600)
       expect(cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz']))).toBeLessThan(150)
-      expect(
-        cost(db, () => expect(db.keys({ reverse: true, lt: 'zz', limit: 1 }).take(1)).toEqual([])),
-      ).toBeLessThan(150)
+      expect(cost(db, () => expect(db.entries({ limit: 1 }).take(1)).toEqual([['zz', '1']]))).toBeLessThan(
+        150,
+      )
+      expect(cost(db, () => expect(db.values({ gt: 's1' }).take(1)).toEqual(['1']))).toBeLessThan(150)
+      const backward = { reverse: true, lt: 'zz', limit: 1 }
+      expect(cost(db, () => expect(db.keys(backward).take(1)).toEqual([]))).toBeLessThan(150)
+      expect(cost(db, () => expect(db.entries(backward).take(1)).toEqual([]))).toBeLessThan(150)
     }))
 
   test('scans find what is left, where all, some and no keys of a leaf have expired', () =>
@@ -146,7 +151,10 @@ describe('beside expired records that nobody has removed', () => {
             const range = someRange(random, someName)
             if (random.below(2) === 0) range.limit = 1 + random.below(1500)
             const expected = inRange(live, range)
-            for (const reader of [db, snapshot]) expect([...reader.keys(range)]).toEqual(expected)
+            for (const reader of [db, snapshot]) {
+              expect([...reader.keys(range)]).toEqual(expected)
+              expect([...reader.entries(range)]).toEqual(expected.map(name => [name, 'v']))
+            }
           }
           const cursor = db.cursor({ gte: 'g' })
           const target = someName()
