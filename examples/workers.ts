@@ -37,7 +37,7 @@ const work = async (): Promise<void> => {
     await db.transact(async tx => {
       await tx.put('counter', ((await tx.get('counter')) ?? 0) + 1)
     })
-  db.close()
+  await db.close()
 }
 
 if (isMainThread) {

@@ -2,30 +2,33 @@
 
 import { InvalidArgumentError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
-import type { BatchOperation, IsolationLevel, Key, Range, WatchOptions } from '../types.ts'
-import { requireIsolation } from '../values/checks.ts'
-import { checkedRetries, runTransaction } from '../values/transact.ts'
+import type {
+  AsyncTransactionOptions,
+  BatchOperation,
+  Key,
+  Range,
+  TransactOptions,
+  WaitOptions,
+  WatchOptions,
+} from '../types.ts'
+import type { AsyncStore } from '../values/async-store.ts'
+import { readBatch } from '../values/batch.ts'
+import type { ResolvedRange } from '../values/range.ts'
+import { runTransaction } from '../values/transact.ts'
+import { checkedTtl } from '../values/ttl.ts'
+import { checkedBeginning, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import type { Watcher } from '../values/watcher.ts'
 import type { Argument } from './encoder.ts'
 import { closedError, ServerError } from './errors.ts'
 import { Link } from './link.ts'
 import { Operations } from './operations.ts'
 import type { ResolvedConnectOptions } from './options.ts'
+import { pageOf, pagesOf } from './pages.ts'
 import { Pool } from './pool.ts'
 import type { Reply } from './reader.ts'
 import { ClientTransaction } from './transaction.ts'
 import { keyArgument, listOf, numberOf, Values } from './values.ts'
 import { watchOver } from './watch.ts'
-
-export interface ClientTransactionOptions {
-  /** Default `'serializable'`. */
-  isolation?: IsolationLevel
-}
-
-export interface ClientTransactOptions extends ClientTransactionOptions {
-  /** How often the function is run again after a deadlock or a write conflict. Default 20. */
-  retries?: number
-}
 
 /** A reply as `command` gives it: bytes as text. */
 export type CommandReply =
@@ -45,10 +48,13 @@ const READS: ReadonlySet<string> = new Set(
   ),
 )
 
-export class Client<V = string> extends Operations<V> {
+export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
   private readonly options: ResolvedConnectOptions<V>
   private readonly link: Link
+  /** Connections of transactions. */
   private readonly pool: Pool
+  /** Connections of long iterators: without a limit, so that they cannot wait for a transaction that waits for them. */
+  private readonly readers: Pool
   private readonly watches: Set<Link> = new Set()
   private ended = false
 
@@ -58,6 +64,7 @@ export class Client<V = string> extends Operations<V> {
     this.options = options
     this.link = new Link(options.link)
     this.pool = new Pool(options.link, options.transactionConnections)
+    this.readers = new Pool(options.link, Number.POSITIVE_INFINITY)
   }
 
   /** @internal */
@@ -67,11 +74,14 @@ export class Client<V = string> extends Operations<V> {
   }
 
   /** Applies the operations in order, as one transaction. */
-  async batch(operations: readonly BatchOperation<V>[]): Promise<void> {
-    if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
-    const commands = (operations as readonly BatchOperation<V>[]).map(operation => this.commandOf(operation))
+  async batch(operations: readonly BatchOperation<V>[], options?: WaitOptions): Promise<void> {
+    const changes = readBatch(operations, ttl => (ttl === Number.POSITIVE_INFINITY ? 0 : checkedTtl(ttl)))
+    const waiting = options === undefined ? undefined : checkedWaiting(options)
+    const commands = changes.map(({ isPut, key, value, ttl }) =>
+      isPut ? this.putCommand(key, value as V, ttl === 0 ? undefined : ttl) : ['DEL', keyArgument(key)],
+    )
     if (commands.length === 0) return
-    const replies = await this.link.send([['MULTI'], ...commands, ['EXEC']], false)
+    const replies = await this.sendAll([['MULTI'], ...commands], ['EXEC'], waiting)
     const result = replies[replies.length - 1]!
     // What was refused before EXEC says more than that EXEC was.
     for (const reply of result instanceof ServerError ? replies : listOf(result))
@@ -85,14 +95,19 @@ export class Client<V = string> extends Operations<V> {
   }
 
   /** Removes all records, or those of a range, as one transaction. */
-  async clear(range?: Range | Key): Promise<void> {
-    if (range === undefined) await this.ask(['FLUSHALL'], false)
-    else
-      await this.transact(async tx => {
-        const keys: string[] = []
-        for await (const key of tx.keys(range)) keys.push(key)
-        for (const key of keys) await tx.delete(key)
-      })
+  async clear(range?: Range | Key, options: WaitOptions = {}): Promise<void> {
+    const waiting = checkedWaiting(options)
+    if (range === undefined) await this.change(['FLUSHALL'], waiting)
+    else await this.transact(tx => tx.clear(range), { ...options, retries: Number.POSITIVE_INFINITY })
+  }
+
+  /** When it resolves, everything committed so far survives power loss, whatever the `durability` of the server. */
+  async flush(): Promise<void> {
+    await this.ask(['WAITAOF', 1, 0, 0], false)
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined> {
+    return this.entries()
   }
 
   /** Any command of the server: `command('SET', 'a', '1', 'NX')`. Rejects with the server's error. */
@@ -108,20 +123,25 @@ export class Client<V = string> extends Operations<V> {
   }
 
   /** Begins an interactive transaction on a connection of its own; end it with `commit` or `rollback`. */
-  async begin(options: ClientTransactionOptions = {}): Promise<ClientTransaction<V>> {
-    const { isolation = 'serializable' } = options
-    requireIsolation(isolation)
+  async begin(options: AsyncTransactionOptions = {}): Promise<ClientTransaction<V>> {
+    const { pool } = this
+    const beginning = checkedBeginning(options)
+    const { signal, isolation, readOnly, lockTimeout } = beginning
     if (this.ended) throw closedError()
-    const link = await this.pool.acquire()
+    const link = await pool.acquire(signal)
     let begun = false
     try {
-      const [reply] = await link.send([['BEGIN', 'ISOLATION', isolation]], false)
+      const command: Argument[] = ['BEGIN', 'ISOLATION', isolation]
+      if (readOnly) command.push('READONLY')
+      if (lockTimeout !== undefined) command.push('LOCKTIMEOUT', wireTimeout(lockTimeout))
+      const [reply] = await link.send([command], false)
       if (reply instanceof ServerError) throw reply
+      signal?.throwIfAborted()
       begun = true
     } finally {
-      if (!begun) this.pool.release(link, false)
+      if (!begun) pool.release(link, false)
     }
-    return new ClientTransaction(this.codec, link, isolation, reusable => this.pool.release(link, reusable))
+    return new ClientTransaction(this.codec, link, beginning, reusable => pool.release(link, reusable))
   }
 
   /**
@@ -130,10 +150,10 @@ export class Client<V = string> extends Operations<V> {
    */
   async transact<T>(
     work: (tx: ClientTransaction<V>) => Promise<T> | T,
-    options: ClientTransactOptions = {},
+    options: TransactOptions = {},
   ): Promise<T> {
-    const { retries, ...others } = options
-    return await runTransaction({ begin: () => this.begin(others) }, work, checkedRetries(retries))
+    const { retries, others } = checkedRuns(options)
+    return await runTransaction({ begin: () => this.begin(others) }, work, retries)
   }
 
   /**
@@ -159,7 +179,7 @@ export class Client<V = string> extends Operations<V> {
   async close(): Promise<void> {
     this.ended = true
     const watches = [...this.watches].map(link => link.close())
-    await Promise.all([this.link.close(), this.pool.close(), ...watches])
+    await Promise.all([this.link.close(), this.pool.close(), this.readers.close(), ...watches])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -172,12 +192,58 @@ export class Client<V = string> extends Operations<V> {
     return reply!
   }
 
-  private commandOf(operation: BatchOperation<V>): Argument[] {
-    if (operation?.type === 'put') return this.putCommand(operation.key, operation.value, operation)
-    if (operation?.type === 'delete') return ['DEL', keyArgument(operation.key)]
-    throw new InvalidArgumentError("an operation of batch() has the type 'put' or 'delete'")
+  protected async change(command: readonly Argument[], waiting: Waiting | undefined): Promise<Reply> {
+    const replies = await this.sendAll([], command, waiting)
+    const reply = replies[replies.length - 1]!
+    if (reply instanceof ServerError) throw reply
+    return reply
+  }
+
+  /** A range that is longer than a page is read from a snapshot, on a connection of its own. */
+  protected override async *pages(
+    range: ResolvedRange,
+    keysOnly: boolean,
+  ): AsyncGenerator<Reply[], undefined> {
+    if (range.isEmpty) return undefined
+    const first = await pageOf(command => this.ask(command, true), range, keysOnly)
+    if (first.rest === undefined) {
+      yield first.items
+      return undefined
+    }
+    const link = await this.readers.acquire()
+    const ask = async (command: readonly Argument[]): Promise<Reply> => {
+      const [reply] = await link.send([command], false)
+      if (reply instanceof ServerError) throw reply
+      return reply!
+    }
+    try {
+      await ask(['BEGIN', 'ISOLATION', 'snapshot', 'READONLY'])
+      yield* pagesOf(ask, range, keysOnly)
+    } finally {
+      const over = await ask(['ROLLBACK']).then(
+        () => true,
+        () => false,
+      )
+      this.readers.release(link, over)
+    }
+    return undefined
+  }
+
+  /** Sends commands, of which the last may wait for a lock. */
+  private async sendAll(
+    before: readonly (readonly Argument[])[],
+    last: readonly Argument[],
+    waiting: Waiting = {},
+  ): Promise<Reply[]> {
+    const { lockTimeout } = waiting
+    if (lockTimeout === undefined) return await this.link.send([...before, last], false, waiting)
+    const limit: Argument[] = ['LOCKTIMEOUT', wireTimeout(lockTimeout)]
+    return await this.link.send([...before, limit, last], false, waiting)
   }
 }
+
+/** Whole milliseconds, as many as a timer takes. */
+const wireTimeout = (lockTimeout: number): number => Math.min(2 ** 31 - 1, Math.ceil(lockTimeout))
 
 function isRead([name]: readonly Argument[]): boolean {
   return typeof name === 'string' && READS.has(name.toUpperCase())

@@ -10,15 +10,11 @@ import { type ConnectOptions, resolveConnectOptions } from './options.ts'
 export const connect = async <V = string>(options: ConnectOptions<V> = {}): Promise<Client<V>> =>
   await new Client<V>(resolveConnectOptions(options)).open()
 
-export type { Change, WatchOptions } from '../types.ts'
-export {
-  Client,
-  type ClientTransactionOptions,
-  type ClientTransactOptions,
-  type CommandReply,
-} from './client.ts'
+export type { Change, TransactOptions, WaitOptions, WatchOptions } from '../types.ts'
+export type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+export { Client, type CommandReply } from './client.ts'
 export type { Argument } from './encoder.ts'
 export { ConnectionError, ProtocolError, ServerError, TimeoutError } from './errors.ts'
 export type { ConnectOptions } from './options.ts'
 export type { Reply } from './reader.ts'
-export { ClientTransaction } from './transaction.ts'
+export { ClientSavepoint, ClientTransaction } from './transaction.ts'

@@ -7,6 +7,8 @@
  * 2. When the connection breaks, `queue` waits for the next one. Of `sent`, only reads are queued again; of everything
  *    else nobody knows whether it was executed, so it is rejected and never repeated.
  * 3. A request that has timed out keeps its place in `sent` until its reply comes, which is dropped.
+ * 4. A server that was told LOCKWAIT PUSH answers what meets a lock with a number, goes on, and pushes the reply later: the
+ *    request is in `later` meanwhile. Whoever aborts it has that wait cancelled, and learns what has become of it.
  */
 
 import { connect as connectPlain, type Socket } from 'node:net'
@@ -38,6 +40,15 @@ export interface LinkOptions {
   /** Milliseconds for a connection, the greeting included. */
   connectTimeout: number
   reconnect: boolean
+  /** Calls that wait for a lock do not keep those behind them waiting. */
+  pushesLockWaits: boolean
+}
+
+/** How a request waits for a lock at the server. */
+export interface LockWait {
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds, on top of the usual time for an answer. */
+  readonly lockTimeout?: number | undefined
 }
 
 interface Request {
@@ -48,6 +59,8 @@ interface Request {
   /** By `performance.now()`. */
   deadline: number
   settled: boolean
+  /** By its signal: what waits for a lock is to be given up. */
+  isAborted: boolean
   resolve: (replies: Reply[]) => void
   reject: (error: Error) => void
 }
@@ -69,6 +82,8 @@ export class Link {
   private attempts = 0
   private queue: Request[] = []
   private sent: Request[] = []
+  /** By the numbers of their lock waits. */
+  private readonly later: Map<number, Request> = new Map()
   private answered = 0
   private flushing = false
   private received = 0
@@ -106,20 +121,56 @@ export class Link {
 
   /** True while nothing is on its way. */
   get idle(): boolean {
-    return this.queue.length === 0 && this.sent.length === this.answered
+    return this.queue.length === 0 && this.sent.length === this.answered && this.later.size === 0
   }
 
   /**
    * Sends commands one behind the other, with nothing between them; resolves to a reply for each, where an error of
    * the server is one too.
    */
-  send(commands: readonly (readonly Argument[])[], repeatable: boolean): Promise<Reply[]> {
+  send(
+    commands: readonly (readonly Argument[])[],
+    repeatable: boolean,
+    { signal, lockTimeout }: LockWait = {},
+  ): Promise<Reply[]> {
     if (!this.usable) return Promise.reject(closedError())
     return new Promise((resolve, reject) => {
-      this.queue.push(this.request(commands, repeatable, resolve, reject))
+      const request = this.request(commands, repeatable, resolve, reject, lockTimeout)
+      if (signal !== undefined) this.abortWith(signal, request)
+      this.queue.push(request)
       this.flushSoon()
       this.watchClock()
     })
+  }
+
+  private abortWith(signal: AbortSignal, request: Request): void {
+    const { resolve, reject } = request
+    const onAbort = (): void => {
+      request.isAborted = true
+      const at = this.queue.indexOf(request)
+      if (at < 0) this.cancel(request)
+      else {
+        this.queue.splice(at, 1)
+        this.reject(request, signal.reason)
+      }
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    request.resolve = replies => {
+      signal.removeEventListener('abort', onAbort)
+      if (request.isAborted && replies[replies.length - 1] instanceof ServerError) reject(signal.reason)
+      else resolve(replies)
+    }
+    request.reject = error => {
+      signal.removeEventListener('abort', onAbort)
+      reject(error)
+    }
+  }
+
+  /** Ends the wait for a lock, if the request is in one; else once it is. */
+  private cancel(request: Request): void {
+    if (!this.usable) return
+    for (const [number, other] of this.later)
+      if (other === request) this.send([['LOCKWAIT', 'CANCEL', number]], false).catch(() => {})
   }
 
   /** Lets what is on its way be answered, then closes. */
@@ -143,9 +194,20 @@ export class Link {
     repeatable: boolean,
     resolve: Request['resolve'],
     reject: Request['reject'],
+    lockTimeout: number = 0,
   ): Request {
-    const deadline = performance.now() + this.options.timeout
-    return { commands, replies: [], repeatable, tries: 0, deadline, settled: false, resolve, reject }
+    const deadline = performance.now() + this.options.timeout + lockTimeout
+    return {
+      commands,
+      replies: [],
+      repeatable,
+      tries: 0,
+      deadline,
+      settled: false,
+      isAborted: false,
+      resolve,
+      reject,
+    }
   }
 
   private attempt(): void {
@@ -166,7 +228,7 @@ export class Link {
     this.socket = socket
     const reader = new ReplyReader(
       reply => this.answer(reply),
-      items => this.onPush(items),
+      items => this.pushed(items),
     )
     const timer = setTimeout(
       () =>
@@ -224,6 +286,19 @@ export class Link {
     greeting.deadline = Number.POSITIVE_INFINITY
     this.sent.push(greeting)
     this.encoder.add(hello)
+    if (this.options.pushesLockWaits) {
+      // A server that does not know it says so, and lets the commands behind wait.
+      const command = ['LOCKWAIT', 'PUSH']
+      const request = this.request(
+        [command],
+        false,
+        () => {},
+        () => {},
+      )
+      request.deadline = Number.POSITIVE_INFINITY
+      this.sent.push(request)
+      this.encoder.add(command)
+    }
     this.write(socket)
   }
 
@@ -237,11 +312,33 @@ export class Link {
       this.sent = this.sent.slice(this.answered)
       this.answered = 0
     }
-    if (!request.settled) {
-      request.settled = true
-      request.resolve(request.replies)
+    const number = lockWaitOf(reply)
+    if (number === undefined) this.resolve(request)
+    else {
+      this.later.set(number, request)
+      if (request.isAborted) this.cancel(request)
     }
     if (this.closing) this.endWhenIdle()
+  }
+
+  /** `["lockwait", number, reply]`: what has become of a command that had to wait. */
+  private pushed(items: Reply[]): void {
+    const [name, number, reply] = items
+    const request = String(name) === 'lockwait' ? this.later.get(number as number) : undefined
+    if (request === undefined) {
+      this.onPush(items)
+      return
+    }
+    this.later.delete(number as number)
+    request.replies[request.replies.length - 1] = reply!
+    this.resolve(request)
+    if (this.closing) this.endWhenIdle()
+  }
+
+  private resolve(request: Request): void {
+    if (request.settled) return
+    request.settled = true
+    request.resolve(request.replies)
   }
 
   private flushSoon(): void {
@@ -276,7 +373,10 @@ export class Link {
   private lost(cause: Error | undefined): void {
     this.socket = undefined
     this.ready = false
-    const unanswered = this.sent.slice(this.answered).filter(request => !request.settled)
+    const unanswered = [...this.later.values(), ...this.sent.slice(this.answered)].filter(
+      request => !request.settled,
+    )
+    this.later.clear()
     this.sent = []
     this.answered = 0
     const again: Request[] = []
@@ -317,7 +417,10 @@ export class Link {
     clearInterval(this.clock)
     const { socket } = this
     this.socket = undefined
-    const waiting = [...this.sent.slice(this.answered), ...this.queue].filter(request => !request.settled)
+    const waiting = [...this.later.values(), ...this.sent.slice(this.answered), ...this.queue].filter(
+      request => !request.settled,
+    )
+    this.later.clear()
     this.sent = []
     this.queue = []
     this.answered = 0
@@ -366,6 +469,7 @@ export class Link {
       if (!request.settled && this.received < request.deadline - this.options.timeout) dead = true
       this.reject(request, late(true))
     }
+    for (const request of this.later.values()) if (request.deadline <= now) this.reject(request, late(true))
     while (this.queue.length > 0 && this.queue[0]!.deadline <= now)
       this.reject(this.queue.shift()!, late(false))
     if (dead) this.socket?.destroy(late(true))
@@ -375,4 +479,10 @@ export class Link {
 /** TLS asks for a name; an address is none. */
 function nameOf(host: string): string {
   return /^[\d.]+$|:/.test(host) ? '' : host
+}
+
+/** Number of the lock wait that a command is in. */
+function lockWaitOf(reply: Reply): number | undefined {
+  if (!(reply instanceof ServerError) || reply.prefix !== 'LOCKWAIT') return undefined
+  return Number(reply.message.slice('LOCKWAIT '.length))
 }

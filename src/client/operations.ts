@@ -1,24 +1,23 @@
 /** What a client and a transaction have in common: reads and writes of records, each one command. */
 
 import { InvalidArgumentError } from '../errors.ts'
-import type { Key, PutOptions, Range } from '../types.ts'
+import type { AsyncPutOptions, Key, PutOptions, Range, WaitOptions } from '../types.ts'
+import type { AsyncReads } from '../values/async-store.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
+import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import type { Argument } from './encoder.ts'
-import { ConnectionError } from './errors.ts'
-import { rangeCommand } from './range.ts'
+import { type Ask, pagesOf } from './pages.ts'
+import { countCommand } from './range.ts'
 import type { Reply } from './reader.ts'
-import { bytesOf, keyArgument, listOf, numberOf, type Values } from './values.ts'
+import { keyArgument, listOf, numberOf, type Values } from './values.ts'
 
-/** Records that one RANGE asks for: few at first, since many ranges are short, and values may be large. */
-const FIRST_PAGE = 10
-const LARGEST_PAGE = 1000
-/** What a page should not be much larger than, as far as the one before it tells: servers refuse large replies. */
-const PAGE_BYTES = 1048576
 /** A database's last time is of 48 bits; this is some 4,000 years. */
 const LONGEST_TTL = 2 ** 47
+/** Keys of one DEL. */
+const DELETED_TOGETHER = 1000
 
-export abstract class Operations<V> {
+export abstract class Operations<V> implements AsyncReads<V> {
   protected readonly codec: Values<V>
 
   constructor(codec: Values<V>) {
@@ -27,6 +26,9 @@ export abstract class Operations<V> {
 
   /** Sends a command; rejects with the server's error. `read`: it may be sent again when the connection was lost. */
   protected abstract ask(command: readonly Argument[], read: boolean): Promise<Reply>
+
+  /** Sends a command that may wait for a lock, as the caller says. */
+  protected abstract change(command: readonly Argument[], waiting: Waiting | undefined): Promise<Reply>
 
   /** The value of a key, or `undefined`. */
   async get(key: Key): Promise<V | undefined> {
@@ -46,13 +48,14 @@ export abstract class Operations<V> {
   }
 
   /** Stores a record; resolves when it is as durable as the server's database makes it. */
-  async put(key: Key, value: V, options?: PutOptions): Promise<void> {
-    await this.ask(this.putCommand(key, value, options), false)
+  async put(key: Key, value: V, options?: AsyncPutOptions): Promise<void> {
+    const { ttl, ...waiting } = options === undefined ? { ttl: undefined } : checkedPut(options)
+    await this.change(this.putCommand(key, value, ttl), waiting)
   }
 
   /** Removes a record; true if it was there. */
-  async delete(key: Key): Promise<boolean> {
-    return numberOf(await this.ask(['DEL', keyArgument(key)], false)) === 1
+  async delete(key: Key, options?: WaitOptions): Promise<boolean> {
+    return numberOf(await this.change(['DEL', keyArgument(key)], waitingOf(options))) === 1
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
@@ -62,19 +65,18 @@ export abstract class Operations<V> {
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
-  async expire(key: Key, ttl: number): Promise<boolean> {
-    return numberOf(await this.ask(['PEXPIRE', keyArgument(key), wireTtl(ttl)], false)) === 1
+  async expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean> {
+    if (ttl === Number.POSITIVE_INFINITY) return await this.persist(key, options)
+    const command = ['PEXPIRE', keyArgument(key), wireTtl(checkedTtl(ttl))]
+    return numberOf(await this.change(command, waitingOf(options))) === 1
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
-  async persist(key: Key): Promise<boolean> {
-    return numberOf(await this.ask(['PERSIST', keyArgument(key)], false)) === 1
+  async persist(key: Key, options?: WaitOptions): Promise<boolean> {
+    return numberOf(await this.change(['PERSIST', keyArgument(key)], waitingOf(options))) === 1
   }
 
-  /**
-   * The keys of a range, in bytewise order, asked for in pages: outside a transaction, what changes meanwhile may show.
-   * With `keyEncoding: 'binary'` they are `Uint8Array`s.
-   */
+  /** The keys of a range, in bytewise order. With `keyEncoding: 'binary'` they are `Uint8Array`s. */
   async *keys(range?: Range | Key): AsyncGenerator<string, undefined> {
     for await (const page of this.pages(resolveRange(range), true))
       for (const key of page) yield this.codec.decodeKey(key)
@@ -82,7 +84,8 @@ export abstract class Operations<V> {
   }
 
   async *values(range?: Range | Key): AsyncGenerator<V, undefined> {
-    for await (const [, value] of this.entries(range)) yield value
+    for await (const page of this.pages(resolveRange(range), false))
+      for (let i = 1; i < page.length; i += 2) yield this.codec.decode(page[i]!) as V
     return undefined
   }
 
@@ -95,47 +98,34 @@ export abstract class Operations<V> {
 
   /** Number of records, or of those in a range. */
   async count(range?: Range | Key): Promise<number> {
-    let count = 0
-    for await (const page of this.pages(resolveRange(range), true)) count += page.length
-    return count
+    const resolved = resolveRange(range)
+    return resolved.isEmpty ? 0 : numberOf(await this.ask(countCommand(resolved), true))
   }
 
-  protected putCommand(key: Key, value: V, options: PutOptions | undefined): Argument[] {
+  /** The records of a range in pages, all of one moment or under the locks of one transaction. */
+  protected pages(range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[], undefined> {
+    const ask: Ask = command => this.ask(command, true)
+    return pagesOf(ask, range, keysOnly)
+  }
+
+  /** Removes the records of a range, inside a transaction. */
+  protected async clearRange(range: Range | Key | undefined): Promise<void> {
+    const found: Argument[] = []
+    for await (const page of this.pages(resolveRange(range), true))
+      for (const key of page) found.push(key as Uint8Array)
+    for (let at = 0; at < found.length; at += DELETED_TOGETHER)
+      await this.ask(['DEL', ...found.slice(at, at + DELETED_TOGETHER)], false)
+  }
+
+  protected putCommand(key: Key, value: V, ttl: PutOptions['ttl']): Argument[] {
     const command: Argument[] = ['SET', this.codec.encodeKey(key), this.codec.encode(value)]
-    if (options?.ttl !== undefined) command.push('PX', wireTtl(options.ttl))
+    if (ttl !== undefined) command.push('PX', wireTtl(ttl))
     return command
   }
-
-  private async *pages(range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[]> {
-    if (range.isEmpty) return
-    let { lower, upper } = range
-    let left = range.limit
-    let size = keysOnly ? LARGEST_PAGE : FIRST_PAGE
-    while (left > 0) {
-      const most = Math.min(size, left)
-      let page: Reply[]
-      try {
-        page = listOf(await this.ask(rangeCommand(lower, upper, range.reverse, most, keysOnly), true))
-      } catch (error) {
-        // A server closes the connection rather than send a reply beyond its limit.
-        if (most === 1 || !(error instanceof ConnectionError)) throw error
-        size = 1
-        continue
-      }
-      const records = keysOnly ? page.length : page.length / 2
-      yield page
-      if (records < most) return
-      left -= records
-      const bytes = page.reduce<number>((sum, item) => sum + bytesOf(item).length, 0)
-      size = Math.max(1, Math.min(LARGEST_PAGE, size * 4, Math.floor((PAGE_BYTES * records) / bytes)))
-      const key = bytesOf(page[keysOnly ? page.length - 1 : page.length - 2]!)
-      if (range.reverse) upper = { key, inclusive: false }
-      else lower = { key, inclusive: false }
-    }
-  }
 }
+
+const waitingOf = (options: WaitOptions | undefined): Waiting | undefined =>
+  options === undefined ? undefined : checkedWaiting(options)
 
 /** Whole milliseconds, as the server takes them. */
-function wireTtl(ttl: unknown): number {
-  return Math.min(LONGEST_TTL, Math.ceil(checkedTtl(ttl)))
-}
+const wireTtl = (ttl: number): number => Math.min(LONGEST_TTL, Math.ceil(ttl))

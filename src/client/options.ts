@@ -78,7 +78,9 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   if (!Number.isInteger(transactionConnections) || transactionConnections < 1)
     throw new InvalidArgumentError('transactionConnections must be a whole number above 0')
   for (const [option, value] of Object.entries({ timeout, connectTimeout })) positive(option, value)
-  const link = { host, port, path, tls, username, password, name, timeout, connectTimeout, reconnect }
+  const pushesLockWaits = true
+  const place = { host, port, path, tls, username, password, name }
+  const link = { ...place, timeout, connectTimeout, reconnect, pushesLockWaits }
   return { link, valueEncoding, keyEncoding, transactionConnections }
 }
 

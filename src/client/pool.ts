@@ -1,6 +1,11 @@
-/** Connections for transactions: opened when needed, kept when they are done, at most so many. */
+/** Connections for one user at a time: opened when needed, kept when they are done, at most so many. */
 import { closedError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'
+
+interface Waiting {
+  resolve(link: Link): void
+  reject(error: unknown): void
+}
 
 export class Pool {
   private readonly options: LinkOptions
@@ -8,18 +13,35 @@ export class Pool {
   private readonly idle: Link[] = []
   private readonly all: Set<Link> = new Set()
   private opening = 0
-  private readonly waiting: { resolve: (link: Link) => void; reject: (error: unknown) => void }[] = []
+  private readonly waiting: Waiting[] = []
   private closed = false
 
   constructor(options: LinkOptions, most: number) {
-    this.options = { ...options, reconnect: false }
+    this.options = { ...options, reconnect: false, pushesLockWaits: false }
     this.most = most
   }
 
-  /** A connection of one's own; give it back with `release`. */
-  acquire(): Promise<Link> {
+  /** A connection of one's own; give it back with `release`. A signal ends the wait for it. */
+  acquire(signal?: AbortSignal): Promise<Link> {
+    if (this.closed) return Promise.reject(closedError())
     return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject })
+      const leave = (): void => signal?.removeEventListener('abort', onAbort)
+      const waiting: Waiting = {
+        resolve: link => {
+          leave()
+          resolve(link)
+        },
+        reject: error => {
+          leave()
+          reject(error)
+        },
+      }
+      const onAbort = (): void => {
+        this.waiting.splice(this.waiting.indexOf(waiting), 1)
+        reject(signal!.reason)
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.waiting.push(waiting)
       this.serve()
     })
   }
@@ -49,7 +71,7 @@ export class Pool {
       const link = this.idle.pop()
       if (link?.usable) this.waiting.shift()!.resolve(link)
       else if (link === undefined) {
-        if (this.all.size + this.opening < this.most) this.open()
+        if (this.opening < this.waiting.length && this.all.size + this.opening < this.most) this.open()
         return
       }
     }

@@ -1,17 +1,23 @@
 /** Ranges as the server's RANGE and WATCHRANGE take them: `-`, `+`, `[key` (included), `(key` (excluded). */
 import type { Bound } from '../runtime/bytes.ts'
+import type { ResolvedRange } from '../values/range.ts'
 import type { Argument } from './encoder.ts'
 
-export function rangeCommand(
-  lower: Bound | undefined,
-  upper: Bound | undefined,
-  reverse: boolean,
+export const rangeCommand = (
+  { lower, upper, reverse }: ResolvedRange,
   limit: number,
+  bytes: number,
   keysOnly: boolean,
-): Argument[] {
-  const command: Argument[] = ['RANGE', lowerBound(lower), upperBound(upper), 'LIMIT', limit]
+): Argument[] => {
+  const command: Argument[] = ['RANGE', lowerBound(lower), upperBound(upper), 'LIMIT', limit, 'BYTES', bytes]
   if (reverse) command.push('REV')
   if (keysOnly) command.push('KEYS')
+  return command
+}
+
+export const countCommand = ({ lower, upper, limit }: ResolvedRange): Argument[] => {
+  const command: Argument[] = ['RANGE', lowerBound(lower), upperBound(upper), 'COUNT']
+  if (limit !== Number.POSITIVE_INFINITY) command.push('LIMIT', limit)
   return command
 }
 

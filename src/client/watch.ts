@@ -2,9 +2,7 @@
 
 import { XenonError } from '../errors.ts'
 import type { Change, Key, Range, WatchOptions } from '../types.ts'
-import { checkedBuffer } from '../values/checks.ts'
-import { resolveRange } from '../values/range.ts'
-import { Watcher } from '../values/watcher.ts'
+import { checkedWatch, Watcher } from '../values/watcher.ts'
 import { ConnectionError, ServerError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { lowerBound, upperBound } from './range.ts'
@@ -16,14 +14,12 @@ export async function watchOver<V>(
   options: LinkOptions,
   codec: Values<V>,
   range: Range | Key | undefined,
-  { buffer = 10_000, signal }: WatchOptions,
+  given: WatchOptions,
   links: Set<Link>,
 ): Promise<Watcher<V>> {
-  signal?.throwIfAborted()
-  const resolved = resolveRange(range)
-  const most = checkedBuffer(buffer)
+  const { range: resolved, buffer: most, signal } = checkedWatch(range, given)
   const link = new Link(
-    { ...options, reconnect: false },
+    { ...options, reconnect: false, pushesLockWaits: false },
     items => take(items),
     error => {
       links.delete(link)
@@ -39,11 +35,14 @@ export async function watchOver<V>(
     else if (change !== undefined) watcher.add(change)
   }
   links.add(link)
-  await link.open()
-  const [reply] = await link.send(
-    [['WATCHRANGE', lowerBound(resolved.lower), upperBound(resolved.upper)]],
-    false,
-  )
+  const command = ['WATCHRANGE', lowerBound(resolved.lower), upperBound(resolved.upper)]
+  const [reply] = await link
+    .open()
+    .then(() => link.send([command], false))
+    .catch(error => {
+      signal?.throwIfAborted()
+      throw error
+    })
   if (reply instanceof ServerError) {
     watcher.end()
     throw reply

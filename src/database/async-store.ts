@@ -26,6 +26,7 @@ import type {
 import type { AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { runTransaction } from '../values/transact.ts'
+import { checkedTtl } from '../values/ttl.ts'
 import {
   checkedBeginning,
   checkedPut,
@@ -163,7 +164,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
   expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean> {
     return this.change(
       options,
-      () => this.changedExpiry(key, this.changes.ttlOf({ ttl: ttl ?? Number.NaN })),
+      () => this.changedExpiry(key, this.changes.ttlOf({ ttl: checkedTtl(ttl) })),
       () => {
         const mine = owned(key)
         return tx => tx.expire(mine, ttl)

@@ -34,17 +34,11 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
-import {
-  checkedBuffer,
-  refuseOptions,
-  requireIsolation,
-  requireObject,
-  requireSignal,
-} from '../values/checks.ts'
+import { refuseOptions, requireIsolation, requireObject } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
-import { boundBytes, resolveRange } from '../values/range.ts'
+import { boundBytes } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
-import type { Watcher } from '../values/watcher.ts'
+import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
 import { Cursor } from './cursor.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -343,18 +337,8 @@ export class Database<V = string> {
    */
   watch(range?: Range | Key, options: WatchOptions = {}): Watcher<V> {
     this.check()
-    if (options === null || typeof options !== 'object')
-      throw new InvalidArgumentError('the options of a watch must be an object')
-    const { buffer = 10_000, signal, ...others } = options
-    refuseOptions(others)
-    requireSignal(signal)
-    signal?.throwIfAborted()
-    const resolved = resolveRange(range)
-    if (resolved.reverse || resolved.limit !== Number.POSITIVE_INFINITY)
-      throw new InvalidArgumentError(
-        'changes are watched in the order of their commits: no reverse, no limit',
-      )
-    return this.watching.watch(resolved, checkedBuffer(buffer), signal)
+    const { range: watched, buffer, signal } = checkedWatch(range, options)
+    return this.watching.watch(watched, buffer, signal)
   }
 
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */

@@ -1,7 +1,25 @@
 /** The reader's end of a watch: changes that wait to be read, up to a number of them. */
-import { XenonError } from '../errors.ts'
-import type { Change } from '../types.ts'
-import type { ResolvedRange } from './range.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import type { Change, Key, Range, WatchOptions } from '../types.ts'
+import { checkedBuffer, refuseOptions, requireSignal } from './checks.ts'
+import { type ResolvedRange, resolveRange } from './range.ts'
+
+/** @throws InvalidArgumentError, or the reason of a signal that is aborted already. */
+export const checkedWatch = (
+  range: Range | Key | undefined,
+  options: WatchOptions,
+): { readonly range: ResolvedRange; readonly buffer: number; readonly signal: AbortSignal | undefined } => {
+  if (options === null || typeof options !== 'object')
+    throw new InvalidArgumentError('the options of a watch must be an object')
+  const { buffer = 10_000, signal, ...others } = options
+  refuseOptions(others)
+  requireSignal(signal)
+  signal?.throwIfAborted()
+  const resolved = resolveRange(range)
+  if (resolved.reverse || resolved.limit !== Number.POSITIVE_INFINITY)
+    throw new InvalidArgumentError('changes are watched in the order of their commits: no reverse, no limit')
+  return { range: resolved, buffer: checkedBuffer(buffer), signal }
+}
 
 /** An async iterator of changes; leaving a `for await`, `return()` or the signal ends it. */
 export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
@@ -20,7 +38,7 @@ export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
 
   private readonly onAbort = (): void => this.fail(this.signal!.reason)
 
-  /** @internal Use `Database.watch`. */
+  /** @internal Use `watch` of a database. */
   constructor(range: ResolvedRange, most: number, signal: AbortSignal | undefined, leave: () => void) {
     this.range = range
     this.most = most
@@ -52,6 +70,17 @@ export class Watcher<V> implements AsyncIterableIterator<Change<V>> {
     this.at = 0
     this.end()
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** @internal Up to `most` of the changes that wait to be read. */
+  take(most: number): Change<V>[] {
+    const taken = this.changes.slice(this.at, this.at + most)
+    this.at += taken.length
+    if (this.at === this.changes.length) {
+      this.changes = []
+      this.at = 0
+    }
+    return taken
   }
 
   /** @internal */

@@ -1,210 +1,354 @@
 /** The side of a worker thread: the database of another thread, over a port. Every method returns a promise. */
 
+import { InvalidArgumentError } from '../errors.ts'
+import type {
+  AsyncPutOptions,
+  AsyncTransactionOptions,
+  BatchOperation,
+  IsolationLevel,
+  Key,
+  PutOptions,
+  Range,
+  Stats,
+  TransactOptions,
+  WaitOptions,
+  WatchOptions,
+} from '../types.ts'
+import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+import { resolveRange } from '../values/range.ts'
+import { type Attempt, isRetryable, runTransaction } from '../values/transact.ts'
 import {
-  DeadlockError,
-  LockConflictError,
-  WriteConflictError,
-  XenonError,
-  type XenonErrorCode,
-} from '../errors.ts'
-import { requireFunction, requireRun } from '../runtime/callbacks.ts'
-import type { BatchOperation, Key, PutOptions, Range, Stats, TransactionOptions } from '../types.ts'
-import { asRange } from '../values/range.ts'
-import { listen, type PortError, type PortLike, type Response } from './protocol.ts'
+  type Beginning,
+  checkedBeginning,
+  checkedPut,
+  checkedRuns,
+  checkedWaiting,
+  type Waiting,
+} from '../values/wait-options.ts'
+import { checkedWatch, Watcher } from '../values/watcher.ts'
+import { Calls } from './calls.ts'
+import type { Page, PortLike } from './protocol.ts'
 
-interface Pending {
-  resolve(value: unknown): void
-  reject(error: unknown): void
-}
+/** What the database and a transaction have in common. */
+abstract class Reads<V> implements AsyncReads<V> {
+  protected readonly calls: Calls
+  /** Number of the transaction. */
+  protected readonly tx: number | undefined
 
-class Calls {
-  private readonly port: PortLike
-  private readonly pending: Map<number, Pending> = new Map()
-  private nextId = 1
-
-  constructor(port: PortLike) {
-    this.port = port
-    listen(port, message => this.settle(message as Response))
+  constructor(calls: Calls, tx: number | undefined) {
+    this.calls = calls
+    this.tx = tx
   }
 
-  call<T>(method: string, args: readonly unknown[], tx?: number): Promise<T> {
-    const id = this.nextId++
-    return new Promise<T>((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve as (value: unknown) => void, reject })
-      this.port.postMessage(tx === undefined ? { id, method, args } : { id, method, args, tx })
-    })
-  }
-
-  private settle(response: Response): void {
-    const pending = this.pending.get(response.id)
-    if (pending === undefined) return
-    this.pending.delete(response.id)
-    if ('error' in response) pending.reject(revived(response.error))
-    else pending.resolve(response.value)
-  }
-
-  close(): void {
-    this.port.close?.()
-    for (const { reject } of this.pending.values())
-      reject(new XenonError('XENON_CLOSED', 'the connection to the database was closed'))
-    this.pending.clear()
-  }
-}
-
-/** Reads a range page by page. */
-async function* pages<V>(
-  read: (range: Range) => Promise<[string, V][]>,
-  given: Range | Key | undefined,
-): AsyncGenerator<[string, V], undefined> {
-  const range = asRange(given)
-  let left = range.limit ?? Number.POSITIVE_INFINITY
-  let from: Range = {}
-  while (left > 0) {
-    const entries = await read({
-      ...range,
-      ...from,
-      ...(left === Number.POSITIVE_INFINITY ? {} : { limit: left }),
-    })
-    if (entries.length === 0) return undefined
-    yield* entries
-    left -= entries.length
-    const last = entries[entries.length - 1]![0]
-    from = range.reverse === true ? { lt: last } : { gt: last }
-  }
-  return undefined
-}
-
-export class PortDatabase<V = string> {
-  private readonly calls: Calls
-
-  constructor(port: PortLike) {
-    this.calls = new Calls(port)
-  }
+  protected abstract call<T>(method: string, args: unknown[]): Promise<T>
 
   get(key: Key): Promise<V | undefined> {
-    return this.calls.call('get', [key])
+    return this.call('get', [key])
   }
 
   getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
-    return this.calls.call('getMany', [keys])
+    return this.call('getMany', [keys])
   }
 
   has(key: Key): Promise<boolean> {
-    return this.calls.call('has', [key])
-  }
-
-  /** Resolves when the record is as durable as the database's `durability` says. */
-  put(key: Key, value: V, options?: PutOptions): Promise<void> {
-    return this.calls.call('put', options === undefined ? [key, value] : [key, value, options])
-  }
-
-  delete(key: Key): Promise<boolean> {
-    return this.calls.call('delete', [key])
-  }
-
-  batch(operations: readonly BatchOperation<V>[]): Promise<void> {
-    return this.calls.call('batch', [operations])
+    return this.call('has', [key])
   }
 
   ttl(key: Key): Promise<number | undefined> {
-    return this.calls.call('ttl', [key])
+    return this.call('ttl', [key])
   }
 
   count(range?: Range | Key): Promise<number> {
-    return this.calls.call('count', [range])
+    return this.call('count', [range])
   }
 
-  /** The records of a range, some at a time: those of one page are of one moment. */
+  keys(range?: Range | Key): AsyncGenerator<string, undefined> {
+    return this.iterate('keys', range)
+  }
+
+  values(range?: Range | Key): AsyncGenerator<V, undefined> {
+    return this.iterate('values', range)
+  }
+
   entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
-    return pages(page => this.calls.call('page', [page]), range)
+    return this.iterate('entries', range)
   }
 
-  flush(): Promise<void> {
-    return this.calls.call('flush', [])
+  /** Page by page, from one iterator of the owner. */
+  private async *iterate<T>(method: string, range: Range | Key | undefined): AsyncGenerator<T, undefined> {
+    resolveRange(range)
+    const { calls } = this
+    const id = calls.number()
+    let page: Page = { items: [], done: false }
+    try {
+      page = await calls.call(method, [range], this.tx === undefined ? { id } : { id, tx: this.tx })
+      while (true) {
+        yield* page.items as T[]
+        if (page.done) return undefined
+        page = await calls.call('next', [id])
+      }
+    } finally {
+      if (!page.done) calls.tell('return', [id])
+    }
+  }
+}
+
+export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> {
+  private readonly watchers: Set<Watcher<V>> = new Set()
+
+  /** The database that the other end of the port serves (`servePort`). */
+  constructor(port: PortLike) {
+    super(new Calls(port), undefined)
   }
 
-  stats(): Promise<Stats> {
-    return this.calls.call('stats', [])
+  /** Resolves when the record is as durable as the database's `durability` says. */
+  async put(key: Key, value: V, options?: AsyncPutOptions): Promise<void> {
+    if (options === undefined) return await this.call('put', [key, value])
+    const { ttl, ...waiting } = checkedPut(options)
+    return await this.change('put', [key, value], waiting, ttl === undefined ? {} : { ttl })
   }
 
-  async begin(options: TransactionOptions = {}): Promise<PortTransaction<V>> {
-    return new PortTransaction(this.calls, await this.calls.call<number>('begin', [options]))
+  async delete(key: Key, options?: WaitOptions): Promise<boolean> {
+    return await this.change('delete', [key], waitingOf(options))
+  }
+
+  async batch(operations: readonly BatchOperation<V>[], options?: WaitOptions): Promise<void> {
+    return await this.change('batch', [operations], waitingOf(options))
+  }
+
+  async expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean> {
+    return await this.change('expire', [key, ttl], waitingOf(options))
+  }
+
+  async persist(key: Key, options?: WaitOptions): Promise<boolean> {
+    return await this.change('persist', [key], waitingOf(options))
+  }
+
+  async clear(range?: Range | Key, options?: WaitOptions): Promise<void> {
+    return await this.change('clear', [range], waitingOf(options))
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined> {
+    return this.entries()
+  }
+
+  async begin(options: AsyncTransactionOptions = {}): Promise<PortTransaction<V>> {
+    const beginning = checkedBeginning(options)
+    const { signal, isolation, readOnly, lockTimeout } = beginning
+    const id = this.calls.number()
+    const sent = { isolation, readOnly, ...(lockTimeout !== undefined && { lockTimeout }) }
+    await this.calls.call('begin', [sent], { id, abortable: signal !== undefined })
+    const tx = new PortTransaction<V>(this.calls, id, beginning)
+    if (signal?.aborted === true) {
+      await tx.abandon()
+      signal.throwIfAborted()
+    }
+    return tx
   }
 
   /** Runs `work` in a transaction, commits it, and runs it again after a deadlock or a write conflict. */
   async transact<T>(
     work: (tx: PortTransaction<V>) => Promise<T> | T,
-    { retries = 20, ...options }: TransactionOptions & { retries?: number } = {},
+    options: TransactOptions = {},
   ): Promise<T> {
-    requireFunction('transact()', work)
-    for (let attempt = 0; ; attempt++) {
-      const tx = await this.begin(options)
-      try {
-        const result = await work(tx)
-        requireRun('transact()', result)
-        await tx.commit()
-        return result
-      } catch (error) {
-        await tx.rollback().catch(() => {})
-        const again = error instanceof DeadlockError || error instanceof WriteConflictError
-        if (!again || attempt >= retries) throw error
-      }
-    }
+    const { retries, others } = checkedRuns(options)
+    return await runTransaction({ begin: () => this.begin(others) }, work, retries)
   }
 
-  /** Closes the port; the database stays open in its own thread. */
-  close(): void {
-    this.calls.close()
+  async watch(range?: Range | Key, options: WatchOptions = {}): Promise<Watcher<V>> {
+    const { range: resolved, buffer, signal } = checkedWatch(range, options)
+    const { calls, watchers } = this
+    const id = calls.number()
+    await calls.call('watch', [range, { buffer }], { id })
+    const watcher = new Watcher<V>(resolved, buffer, signal, () => {
+      watchers.delete(watcher)
+      calls.tell('return', [id])
+    })
+    watchers.add(watcher)
+    if (signal?.aborted === true) {
+      watcher.end()
+      signal.throwIfAborted()
+    }
+    void this.forward(id, watcher)
+    return watcher
+  }
+
+  flush(): Promise<void> {
+    return this.call('flush', [])
+  }
+
+  stats(): Promise<Stats> {
+    return this.call('stats', [])
+  }
+
+  /** True once `close` was called. */
+  get closed(): boolean {
+    return this.calls.closed
+  }
+
+  /**
+   * Lets the calls on their way be answered, rolls back what is open, and closes the port; the database stays open in its
+   * own thread.
+   */
+  async close(): Promise<void> {
+    for (const watcher of [...this.watchers]) watcher.end()
+    await this.calls.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  protected call<T>(method: string, args: unknown[]): Promise<T> {
+    return this.calls.call(method, args)
+  }
+
+  private change<T>(
+    method: string,
+    args: unknown[],
+    waiting: Waiting | undefined,
+    options: PutOptions = {},
+  ): Promise<T> {
+    if (waiting === undefined) return this.calls.call(method, args)
+    const { signal, lockTimeout } = waiting
+    const sent = { ...options, ...(lockTimeout !== undefined && { lockTimeout }) }
+    return this.calls.abortable(method, [...args, sent], signal)
+  }
+
+  /** Changes from the owner to who reads them here. */
+  private async forward(id: number, watcher: Watcher<V>): Promise<void> {
+    try {
+      for (let done = false; !done; ) {
+        const page = await this.calls.call<Page>('next', [id])
+        for (const change of page.items) watcher.add(change as never)
+        done = page.done
+      }
+      watcher.end()
+    } catch (error) {
+      watcher.fail(error)
+    }
   }
 }
 
-export class PortTransaction<V = string> {
-  private readonly calls: Calls
+/** A point inside a transaction, from `savepoint()`. */
+export class PortSavepoint {
+  /** @internal */
+  readonly owner: object
+  /** @internal */
+  readonly number: number
+
+  /** @internal */
+  constructor(owner: object, number: number) {
+    this.owner = owner
+    this.number = number
+  }
+}
+
+export class PortTransaction<V = string> extends Reads<V> implements AsyncStoreTransaction<V>, Attempt {
+  readonly isolation: IsolationLevel
   private readonly id: number
+  private readonly signal: AbortSignal | undefined
+  private over = false
+  /** Why the owner has rolled it back, or its next operations are useless. */
+  private conflict: unknown
 
-  /** @internal Use `PortDatabase.begin`. */
-  constructor(calls: Calls, id: number) {
-    this.calls = calls
+  /** @internal Use `begin` or `transact` of `PortDatabase`. */
+  constructor(calls: Calls, id: number, { isolation, signal }: Beginning) {
+    super(calls, id)
     this.id = id
+    this.isolation = isolation
+    this.signal = signal
+    signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
-  get(key: Key): Promise<V | undefined> {
-    return this.calls.call('get', [key], this.id)
-  }
-
-  has(key: Key): Promise<boolean> {
-    return this.calls.call('has', [key], this.id)
+  /** True once it was committed or rolled back; a deadlock and its signal roll it back, too. */
+  get ended(): boolean {
+    return this.over
   }
 
   put(key: Key, value: V, options?: PutOptions): Promise<void> {
-    return this.calls.call('put', options === undefined ? [key, value] : [key, value, options], this.id)
+    return this.call('put', options === undefined ? [key, value] : [key, value, options])
   }
 
   delete(key: Key): Promise<boolean> {
-    return this.calls.call('delete', [key], this.id)
+    return this.call('delete', [key])
   }
 
-  count(range?: Range | Key): Promise<number> {
-    return this.calls.call('count', [range], this.id)
+  expire(key: Key, ttl: number): Promise<boolean> {
+    return this.call('expire', [key, ttl])
   }
 
-  entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
-    return pages(page => this.calls.call('page', [page], this.id), range)
+  persist(key: Key): Promise<boolean> {
+    return this.call('persist', [key])
   }
 
-  commit(): Promise<void> {
-    return this.calls.call('commit', [], this.id)
+  clear(range?: Range | Key): Promise<void> {
+    return this.call('clear', [range])
   }
 
-  rollback(): Promise<void> {
-    return this.calls.call('rollback', [], this.id)
+  async savepoint(): Promise<PortSavepoint> {
+    return new PortSavepoint(this, await this.call('savepoint', []))
+  }
+
+  async rollbackTo(savepoint: PortSavepoint): Promise<void> {
+    if (!(savepoint instanceof PortSavepoint) || savepoint.owner !== this)
+      throw new InvalidArgumentError('this savepoint does not belong to this transaction')
+    await this.call('rollbackTo', [savepoint.number])
+  }
+
+  async commit(): Promise<void> {
+    await this.finish('commit')
+  }
+
+  async rollback(): Promise<void> {
+    await this.finish('rollback')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abandon()
+  }
+
+  /** @internal Rolls back if it is still open, whatever the owner says. */
+  async abandon(): Promise<void> {
+    if (!this.over) await this.rollback().catch(() => {})
+  }
+
+  /** @internal Whoever has caught the error of an operation has not caught what it meant. */
+  requireStanding(): void {
+    this.signal?.throwIfAborted()
+    if (this.conflict !== undefined) throw this.conflict
+  }
+
+  protected async call<T>(method: string, args: unknown[]): Promise<T> {
+    this.signal?.throwIfAborted()
+    try {
+      return await this.calls.call(method, args, { tx: this.id })
+    } catch (error) {
+      this.signal?.throwIfAborted()
+      if (isRetryable(error)) {
+        this.conflict = error
+        if (error.code === 'XENON_DEADLOCK') this.leave()
+      }
+      throw error
+    }
+  }
+
+  /** One that was refused because an operation still waits stays open. */
+  private async finish(method: 'commit' | 'rollback'): Promise<void> {
+    await this.call(method, [])
+    this.leave()
+  }
+
+  private leave(): void {
+    this.over = true
+    this.signal?.removeEventListener('abort', this.onAbort)
+  }
+
+  private readonly onAbort = (): void => {
+    this.over = true
+    this.calls.abort(this.id)
   }
 }
 
-const revived = ({ name, code, message }: PortError): Error => {
-  if (name === 'DeadlockError') return new DeadlockError(message)
-  if (name === 'WriteConflictError') return new WriteConflictError(message)
-  if (name === 'LockConflictError') return new LockConflictError(message)
-  if (code?.startsWith('XENON_') === true) return new XenonError(code as XenonErrorCode, message)
-  return Object.assign(new Error(message), { name })
-}
+const waitingOf = (options: WaitOptions | undefined): Waiting | undefined =>
+  options === undefined ? undefined : checkedWaiting(options)

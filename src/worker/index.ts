@@ -1,4 +1,5 @@
 /** `xenondb/worker`: one database for several worker threads. */
-export { PortDatabase, PortTransaction } from './client.ts'
+export type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+export { PortDatabase, PortSavepoint, PortTransaction } from './client.ts'
 export { servePort } from './owner.ts'
 export type { PortLike } from './protocol.ts'

@@ -4,95 +4,242 @@
  */
 import type { AsyncTransaction } from '../database/async-transaction.ts'
 import type { Database } from '../database/database.ts'
-import { XenonError } from '../errors.ts'
-import type { AsyncTransactionOptions, BatchOperation, Key, PutOptions, Range } from '../types.ts'
-import { asRange } from '../values/range.ts'
-import { listen, type PortLike, type Request, type Response } from './protocol.ts'
+import type { Savepoint } from '../database/transaction.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { isBytes } from '../runtime/bytes.ts'
+import type { AsyncTransactionOptions, Change, Key, Range, WatchOptions } from '../types.ts'
+import type { AsyncReads } from '../values/async-store.ts'
+import { Watcher } from '../values/watcher.ts'
+import { portable } from './errors.ts'
+import { type Abort, listen, type Page, type PortLike, type Request, type Response } from './protocol.ts'
 
-/** What is done for a worker: with the database, or with one of its transactions. */
-type Method<T> = (target: T, ...args: never[]) => unknown
-
-/** Records of a range that one answer holds at most. */
-const PAGE = 1000
-
-const page = (range: Range | Key | undefined, limit: number): Range => {
-  const given = asRange(range)
-  return { ...given, limit: Math.min(limit, given.limit ?? limit) }
-}
-
-const ofDatabase: Readonly<Record<string, Method<Database<unknown>>>> = {
-  get: (db, key: Key) => db.get(key),
-  getMany: (db, keys: Key[]) => db.getMany(keys),
-  has: (db, key: Key) => db.has(key),
-  put: (db, key: Key, value: unknown, options?: PutOptions) => db.async.put(key, value, options),
-  delete: (db, key: Key) => db.async.delete(key),
-  batch: (db, operations: BatchOperation<unknown>[]) => db.async.batch(operations),
-  ttl: (db, key: Key) => db.ttl(key),
-  count: (db, range?: Range | Key) => db.count(range),
-  page: (db, range?: Range | Key) => db.entries(page(range, PAGE)).take(PAGE),
-  flush: db => db.flush(),
-  stats: db => db.stats(),
-}
-
-const ofTransaction: Readonly<Record<string, Method<AsyncTransaction<unknown>>>> = {
-  get: (tx, key: Key) => tx.get(key),
-  has: (tx, key: Key) => tx.has(key),
-  put: (tx, key: Key, value: unknown, options?: PutOptions) => tx.put(key, value, options),
-  delete: (tx, key: Key) => tx.delete(key),
-  count: (tx, range?: Range | Key) => tx.count(range),
-  page: async (tx, range?: Range | Key) => {
-    const entries: [string, unknown][] = []
-    for await (const entry of tx.entries(page(range, PAGE))) entries.push(entry)
-    return entries
+/** What a worker may call, of the database and of a transaction, and the place of the options with a signal. */
+const OF_DATABASE: Readonly<Record<string, number | undefined>> = {
+  ...{
+    get: undefined,
+    getMany: undefined,
+    has: undefined,
+    ttl: undefined,
+    count: undefined,
+    flush: undefined,
   },
-  commit: tx => tx.commit(),
-  rollback: tx => tx.rollback(),
+  ...{ put: 2, delete: 1, batch: 1, expire: 2, persist: 1, clear: 1 },
+}
+const OF_TRANSACTION: Readonly<Record<string, number | undefined>> = {
+  ...{ get: undefined, getMany: undefined, has: undefined, ttl: undefined, count: undefined },
+  ...{ put: undefined, delete: undefined, expire: undefined, persist: undefined, clear: undefined },
+}
+
+/** Items of a page, and characters or bytes after which it ends. The first is short: many loops are left early. */
+const FIRST_PAGE = 100
+const PAGE = 1000
+const PAGE_BYTES = 1048576
+
+type Items = AsyncIterator<unknown, undefined>
+
+interface OpenTransaction {
+  readonly tx: AsyncTransaction<unknown>
+  readonly savepoints: Savepoint[]
 }
 
 /**
- * Lets the worker at the other end of the port use the database. Call the returned function when the worker is gone: it
- * rolls back what the worker has left open.
+ * Lets the worker at the other end of the port use the database. Call the returned function when the worker is gone, if
+ * its port does not tell: it rolls back what the worker has left open.
  */
 export const servePort = <V>(db: Database<V>, port: PortLike): (() => void) => {
-  const transactions = new Map<number, AsyncTransaction<unknown>>()
-  const owned = db as unknown as Database<unknown>
-  let nextTransaction = 1
+  const served = new Served(db as unknown as Database<unknown>, port)
+  listen(
+    port,
+    message => served.receive(message as Request | Abort),
+    () => served.end(),
+  )
+  return () => served.end()
+}
 
-  const perform = (request: Request): unknown => {
-    const { method, args, tx } = request
-    if (method === 'begin') {
-      const [options] = args as [AsyncTransactionOptions?]
-      const id = nextTransaction++
-      transactions.set(id, owned.async.beginNow(options ?? {}))
-      return id
-    }
-    const table = tx === undefined ? ofDatabase : ofTransaction
-    if (!Object.hasOwn(table, method))
-      throw new XenonError('XENON_INVALID_ARGUMENT', `workers cannot call '${method}'`)
-    if (tx === undefined) return ofDatabase[method]!(owned, ...(args as never[]))
-    const transaction = transactions.get(tx)
-    if (transaction === undefined)
-      throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction has ended; begin another one')
-    if (method === 'commit' || method === 'rollback') transactions.delete(tx)
-    return ofTransaction[method]!(transaction, ...(args as never[]))
+class Served {
+  private readonly db: Database<unknown>
+  private readonly port: PortLike
+  private readonly transactions: Map<number, OpenTransaction> = new Map()
+  private readonly iterators: Map<number, Items> = new Map()
+  /** Of calls that may wait for a lock, and of transactions that the worker may abort. */
+  private readonly aborts: Map<number, AbortController> = new Map()
+  private isOver = false
+
+  constructor(db: Database<unknown>, port: PortLike) {
+    this.db = db
+    this.port = port
   }
 
-  const answer = async (request: Request): Promise<void> => {
+  receive(message: Request | Abort): void {
+    if ('abort' in message) this.aborts.get(message.abort)?.abort()
+    else void this.answer(message)
+  }
+
+  /** The worker is gone: what it has left open is rolled back, and what waits for it waits no more. */
+  end(): void {
+    if (this.isOver) return
+    this.isOver = true
+    for (const controller of this.aborts.values()) controller.abort()
+    for (const { tx } of this.transactions.values()) tx.abandon()
+    for (const items of this.iterators.values()) void items.return?.().catch(() => {})
+    this.transactions.clear()
+    this.iterators.clear()
+    this.aborts.clear()
+  }
+
+  private async answer(request: Request): Promise<void> {
+    const { id } = request
     let response: Response
     try {
-      response = { id: request.id, value: await perform(request) }
+      response = { id, value: await this.perform(request) }
     } catch (error) {
-      const { name, message, code } = error as Error & { code?: string }
-      response = { id: request.id, error: { name, message, code } }
+      response = { id, error: portable(error) }
     }
-    port.postMessage(response)
+    this.forget(request.tx ?? id)
+    try {
+      this.port.postMessage(response)
+    } catch (error) {
+      this.port.postMessage({ id, error: portable(notSent(error)) })
+    }
   }
 
-  const end = (): void => {
-    for (const transaction of transactions.values()) transaction.abandon()
-    transactions.clear()
+  /** A call that was answered, unless it has begun a transaction; a transaction that has ended. */
+  private forget(id: number): void {
+    if (this.transactions.get(id)?.tx.ended === false) return
+    this.transactions.delete(id)
+    this.aborts.delete(id)
   }
-  listen(port, message => void answer(message as Request))
-  port.on?.('close', end)
-  return end
+
+  private perform(request: Request): unknown {
+    const { id, method, args, tx } = request
+    if (this.isOver)
+      throw new XenonError('XENON_CLOSED', 'the owner of the database serves this port no more')
+    switch (method) {
+      case 'begin':
+        return this.begin(request)
+      case 'keys':
+      case 'values':
+      case 'entries':
+        return this.open(id, this.sourceOf(tx)[method](args[0] as Range | Key | undefined))
+      case 'watch':
+        return this.watch(id, args as [Range | Key | undefined, WatchOptions])
+      case 'next':
+        return this.page(args[0] as number, PAGE)
+      case 'return':
+        return this.leave(args[0] as number)
+      case 'close':
+        return this.end()
+      case 'stats':
+        return this.db.stats()
+      default:
+        return tx === undefined ? this.call(request) : this.callInside(request, tx)
+    }
+  }
+
+  private call({ id, method, args }: Request): unknown {
+    if (!Object.hasOwn(OF_DATABASE, method)) throw notAllowed(method)
+    const place = OF_DATABASE[method]
+    if (place !== undefined) {
+      const { signal } = this.abortOf(id)
+      while (args.length < place) args.push(undefined)
+      args[place] = { ...(args[place] as object | undefined), signal }
+    }
+    return this.invoke(this.db.async, method, args)
+  }
+
+  private callInside({ method, args }: Request, number: number): unknown {
+    const { tx, savepoints } = this.transactionOf(number)
+    switch (method) {
+      case 'commit':
+      case 'rollback':
+        return tx[method]()
+      case 'savepoint':
+        return tx.savepoint().then(savepoint => savepoints.push(savepoint) - 1)
+      case 'rollbackTo':
+        return tx.rollbackTo(savepoints[args[0] as number]!)
+    }
+    if (!Object.hasOwn(OF_TRANSACTION, method)) throw notAllowed(method)
+    return this.invoke(tx, method, args)
+  }
+
+  private invoke(target: object, method: string, args: unknown[]): unknown {
+    return (target as Record<string, (...args: unknown[]) => unknown>)[method]!(...args)
+  }
+
+  private begin({ id, args, abortable }: Request): void {
+    const options = args[0] as AsyncTransactionOptions
+    const signal = abortable === true ? { signal: this.abortOf(id).signal } : {}
+    this.transactions.set(id, { tx: this.db.async.beginNow({ ...options, ...signal }), savepoints: [] })
+  }
+
+  private abortOf(id: number): AbortController {
+    const controller = new AbortController()
+    this.aborts.set(id, controller)
+    return controller
+  }
+
+  private sourceOf(tx: number | undefined): AsyncReads<unknown> {
+    return tx === undefined ? this.db.async : this.transactionOf(tx).tx
+  }
+
+  private transactionOf(number: number): OpenTransaction {
+    const open = this.transactions.get(number)
+    if (open === undefined)
+      throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction has ended; begin another one')
+    return open
+  }
+
+  private open(id: number, items: Items): Promise<Page> {
+    this.iterators.set(id, items)
+    return this.page(id, FIRST_PAGE)
+  }
+
+  private async watch(id: number, [range, options]: [Range | Key | undefined, WatchOptions]): Promise<void> {
+    this.iterators.set(id, await this.db.async.watch(range, options))
+  }
+
+  /** At least one item, unless there is none left. */
+  private async page(id: number, most: number): Promise<Page> {
+    const iterator = this.iterators.get(id)
+    const items: unknown[] = []
+    if (iterator === undefined) return { items, done: true }
+    const done = await this.fill(iterator, items, most).catch(error => {
+      this.iterators.delete(id)
+      throw error
+    })
+    if (done) this.iterators.delete(id)
+    return { items, done }
+  }
+
+  /** True if there are no more. */
+  private async fill(iterator: Items, items: unknown[], most: number): Promise<boolean> {
+    for (let size = 0; items.length < most && size < PAGE_BYTES; ) {
+      const step = await iterator.next()
+      if (step.done === true) return true
+      items.push(step.value)
+      size += sizeOf(step.value)
+      if (iterator instanceof Watcher) {
+        for (const change of iterator.take(most - 1) as Change<unknown>[]) items.push(change)
+        return false
+      }
+    }
+    return false
+  }
+
+  private async leave(id: number): Promise<void> {
+    const iterator = this.iterators.get(id)
+    this.iterators.delete(id)
+    await iterator?.return?.()
+  }
 }
+
+/** Characters and bytes, as far as they are easily told. */
+const sizeOf = (item: unknown): number => {
+  if (typeof item === 'string' || isBytes(item)) return item.length
+  return Array.isArray(item) ? item.reduce<number>((sum, part) => sum + sizeOf(part), 0) : 1
+}
+
+const notAllowed = (method: string): XenonError => new InvalidArgumentError(`workers cannot call '${method}'`)
+
+const notSent = (error: unknown): XenonError =>
+  new InvalidArgumentError('the value cannot be sent to another thread', { cause: error })

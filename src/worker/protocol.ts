@@ -1,36 +1,64 @@
-/** What goes over the port between a worker and the owner of the database. */
+/**
+ * What goes over the port between a worker and the owner of the database.
+ *
+ *     worker → owner   { id, method, args, tx?, abortable? }   each is answered once
+ *                      { abort: id }                           ends the wait of a call, or a transaction
+ *     owner → worker   { id, value } or { id, error }
+ *
+ * The number of a call that begins something (a transaction, an iterator, a watch) is the number of that, too.
+ */
 
 /** `node:worker_threads` ports and the web's have the part of this that is needed. */
 export interface PortLike {
   postMessage(message: unknown): void
-  on?(event: 'message' | 'close', listener: (message: unknown) => void): unknown
-  addEventListener?(event: 'message', listener: never): void
+  on?(event: 'message' | 'close' | 'exit', listener: (message: unknown) => void): unknown
+  addEventListener?(event: 'message' | 'close', listener: never): void
   start?(): void
   close?(): void
 }
 
-/** `tx`: number of a transaction that the worker has begun. */
+/** `tx`: number of a transaction that the worker has begun. `abortable`: of `begin`, an `abort` may follow. */
 export interface Request {
   id: number
   method: string
   args: unknown[]
   tx?: number
+  abortable?: boolean
+}
+
+export interface Abort {
+  abort: number
 }
 
 export type Response = { id: number } & ({ value: unknown } | { error: PortError })
 
-export interface PortError {
-  name: string
-  code: string | undefined
-  message: string
+/** Some items of an iterator, or changes of a watch. `done`: the last ones. */
+export interface Page {
+  items: unknown[]
+  done: boolean
 }
 
-/** Listens on either kind of port. */
-export const listen = (port: PortLike, onMessage: (message: unknown) => void): void => {
-  if (port.on !== undefined) port.on('message', onMessage)
-  else {
-    const listener = (event: { data: unknown }): void => onMessage(event.data)
-    port.addEventListener?.('message', listener as never)
-    port.start?.()
+export interface PortError {
+  name: string
+  message: string
+  /** Of a `XenonError`. */
+  code?: string
+  /** What else it tells: a key, a file, a block. */
+  fields?: Record<string, unknown>
+  cause?: PortError
+}
+
+/** Listens on either kind of port. `onEnd`: the other side is gone. */
+export const listen = (port: PortLike, onMessage: (message: unknown) => void, onEnd: () => void): void => {
+  if (port.on !== undefined) {
+    port.on('message', onMessage)
+    port.on('close', onEnd)
+    // A Worker has no port that closes.
+    port.on('exit', onEnd)
+    return
   }
+  const listener = (event: { data: unknown }): void => onMessage(event.data)
+  port.addEventListener?.('message', listener as never)
+  port.addEventListener?.('close', onEnd as never)
+  port.start?.()
 }

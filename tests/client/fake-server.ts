@@ -32,6 +32,10 @@ export async function fakeServer(
           socket.write(greeting)
           return
         }
+        if (command[0] === 'LOCKWAIT') {
+          if (greeting !== '') socket.write('+OK\r\n')
+          return
+        }
         count++
         commands.push(command)
         onCommand(command, socket)

@@ -38,6 +38,7 @@ test.each([
   'database/database',
   'database/transaction',
   'database/async-transaction',
+  'database/async-store',
   'database/snapshot',
   'database/cursor',
   'records/range-iterator',

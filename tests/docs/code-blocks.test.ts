@@ -1,6 +1,6 @@
 /** Each code block of these pages runs, means what its comments say, passes the type check, and leaves a sound database. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
@@ -26,6 +26,7 @@ const modules: Readonly<Record<string, string>> = {
   'xenondb/keyv': 'src/adapters/keyv/index.ts',
   'xenondb/server': 'src/server/index.ts',
   'xenondb/client': 'src/client/index.ts',
+  'xenondb/worker': 'src/worker/index.ts',
   'xenondb/testing': 'src/testing/index.ts',
 }
 
@@ -63,6 +64,26 @@ describe.each(pages)('%s', page => {
   const blocks = codeBlocks(join(root, page)).map(block => ({ ...block, where: `line ${block.line}` }))
   test.each(blocks)('the example at $where', block => run(block))
 })
+
+test('docs/workers.md: its files run together, and print what they say', () =>
+  withDirectory(directory => {
+    const said: string[] = []
+    for (const { code } of codeBlocks(join(root, 'docs/workers.md'))) {
+      const [, name] = /^\/\/ ([\w-]+\.js)\b/.exec(code) ?? []
+      writeFileSync(join(directory, name!), code)
+      for (const match of code.matchAll(/\/\/ prints (.+)$/gm)) said.push(match[1]!)
+    }
+    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
+    mkdirSync(join(directory, 'node_modules'))
+    symlinkSync(root, join(directory, 'node_modules/xenondb'))
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['main.js'], {
+      cwd: directory,
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(said.length).toBe(2)
+    expect(stdout.trimEnd().split('\n').sort()).toEqual(said.sort())
+  }))
 
 test('the examples pass the type check', () =>
   withDirectory(directory => {

@@ -1,6 +1,6 @@
 /** What a command may ask of the connection that calls it. A session implements it; a script could as well. */
 
-import type { IsolationLevel, Range } from '../../types.ts'
+import type { AsyncTransactionOptions, Range } from '../../types.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Client, Host } from './host.ts'
@@ -43,9 +43,22 @@ export interface Caller extends Client, KeyWatcher {
 
   /** Between BEGIN and COMMIT or ROLLBACK. */
   readonly inTransaction: boolean
-  begin(isolation: IsolationLevel): void
+  begin(options: AsyncTransactionOptions): void
   commit(): void
   rollback(): void
+  /** Answers with its number. */
+  savepoint(): void
+  rollbackTo(savepoint: number): void
+
+  /** Milliseconds that the next command may wait for a lock, if that is not what the server is set to. */
+  lockTimeout: number | undefined
+  /**
+   * LOCKWAIT PUSH: a command that meets a lock is answered with a number at once, and what it has done is pushed with
+   * that number, later. What follows goes on meanwhile, but for changes of the same keys.
+   */
+  pushesLockWaits: boolean
+  /** Gives up what waits under a number, and pushes that; false if it waits no more. */
+  cancelLockWait(number: number): boolean
 
   /** After WATCHRANGE. */
   readonly isWatchingRange: boolean

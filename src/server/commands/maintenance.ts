@@ -1,7 +1,8 @@
-/** BACKUP and COMPACT, which Redis lacks. */
+/** BACKUP and COMPACT, which Redis lacks, and WAITAOF, which came with Redis 7.2. */
 
 import { join } from 'node:path'
 import type { ReplyWriter } from '../protocol/reply.ts'
+import { numberAt } from './arguments.ts'
 import { type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
 import { answerLater } from './later.ts'
@@ -54,6 +55,28 @@ export const maintenance: Family = family(
         answerLater(caller, async () => {
           const { blocksBefore, blocksAfter, bytesBefore, bytesAfter } = await caller.server.db.compact()
           return report({ blocksBefore, blocksAfter, bytesBefore, bytesAfter })
+        })
+      },
+    },
+    waitaof: {
+      arity: 4,
+      flags: 'noscript',
+      categories: '@slow @connection',
+      since: '7.2.0',
+      complexity: 'O(1)',
+      summary: 'Answers once what was written before survives the loss of power; there are no replicas',
+      group: 'generic',
+      afterMulti: 'refused',
+      run(caller, request) {
+        for (let i = 1; i < 4; i++)
+          if (numberAt(request, i) < 0) throw new CommandError('ERR value is out of range, must be positive')
+        answerLater(caller, async () => {
+          await caller.server.db.flush()
+          return out => {
+            out.array(2)
+            out.integer(1)
+            out.integer(0)
+          }
         })
       },
     },

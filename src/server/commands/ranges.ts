@@ -2,7 +2,7 @@
 
 import type { Range } from '../../types.ts'
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
-import { integerAt } from './arguments.ts'
+import { integerAt, numberAt } from './arguments.ts'
 import type { Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
@@ -26,13 +26,20 @@ const rangeOf = (request: Arguments): Range => {
 
 const badBound = (): CommandError => new CommandError('ERR min or max not valid string range item')
 
-/** RANGE lo hi [LIMIT n] [REV] [KEYS]: keys and values in turn, in the order of the keys. */
+/**
+ * RANGE lo hi [LIMIT n] [BYTES n] [REV] [KEYS | COUNT]: keys and values in turn, in the order of the keys; with BYTES no
+ * more records once those before have so many bytes.
+ */
 const range: Handler = ({ out, keys }, request) => {
   const asked = rangeOf(request)
   let keysOnly = false
+  let countsOnly = false
+  let most = Number.POSITIVE_INFINITY
   for (let i = 3; i < request.count; i++) {
     if (isWord(request, i, 'rev')) asked.reverse = true
     else if (isWord(request, i, 'keys')) keysOnly = true
+    else if (isWord(request, i, 'count')) countsOnly = true
+    else if (isWord(request, i, 'bytes') && i + 1 < request.count) most = numberAt(request, ++i)
     else if (isWord(request, i, 'limit') && i + 1 < request.count) {
       const limit = integerAt(request, ++i)
       if (limit < 0n) throw new CommandError('ERR LIMIT must not be negative')
@@ -40,18 +47,31 @@ const range: Handler = ({ out, keys }, request) => {
     } else throw new CommandError(SYNTAX)
   }
   const source = keys.transaction ?? keys.db
-  if (keysOnly) {
-    const found = [...source.keys(asked)]
-    out.array(found.length)
-    for (const key of found) out.bulk(key as unknown as Uint8Array)
+  if (countsOnly) {
+    out.integer(source.count(asked))
     return
   }
-  const entries = [...source.entries(asked)]
-  out.array(2 * entries.length)
-  for (const [key, value] of entries) {
-    out.bulk(key as unknown as Uint8Array)
-    out.bulk(value)
+  const found = keysOnly
+    ? upTo(most, source.keys(asked), key => [bytesOf(key)])
+    : upTo(most, source.entries(asked), ([key, value]) => [bytesOf(key), value])
+  out.array(found.length)
+  for (const bytes of found) out.bulk(bytes)
+}
+
+/** Keys are bytes here, whatever their type says. */
+const bytesOf = (key: string): Uint8Array => key as unknown as Uint8Array
+
+const upTo = <T>(most: number, items: Iterable<T>, parts: (item: T) => Uint8Array[]): Uint8Array[] => {
+  const found: Uint8Array[] = []
+  let bytes = 0
+  for (const item of items) {
+    for (const part of parts(item)) {
+      found.push(part)
+      bytes += part.length
+    }
+    if (bytes >= most) break
   }
+  return found
 }
 
 export const ranges: Family = family(

@@ -1,6 +1,6 @@
 /** BEGIN … COMMIT: a transaction that stays open between the commands of a connection, and waits for locks. */
 import type { AsyncTransaction } from '../../database/async-transaction.ts'
-import type { Transaction } from '../../database/transaction.ts'
+import type { Savepoint, Transaction } from '../../database/transaction.ts'
 import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
@@ -16,6 +16,7 @@ export class Interactive {
   private readonly ended: AbortController
   private readonly lockWaits: LockWaits
   private readonly changed: Set<string> = new Set()
+  private readonly savepoints: Savepoint[] = []
 
   constructor(transaction: AsyncTransaction<Uint8Array>, ended: AbortController, lockWaits: LockWaits) {
     this.transaction = transaction
@@ -61,12 +62,43 @@ export class Interactive {
     if (failure !== undefined) throw failure
   }
 
+  savepoint(caller: LateCaller): void {
+    this.later(caller, async () => {
+      const number = this.savepoints.push(await this.transaction.savepoint())
+      caller.answer(out => out.integer(number))
+    })
+  }
+
+  rollbackTo(caller: LateCaller, number: number): void {
+    this.later(caller, async () => {
+      const savepoint = this.savepoints[number - 1]
+      if (savepoint === undefined) throw new CommandError('ERR no such savepoint')
+      await this.transaction.rollbackTo(savepoint)
+      caller.answer(out => out.ok())
+    })
+  }
+
+  private later(caller: LateCaller, work: () => Promise<void>): void {
+    caller.later(async () => {
+      try {
+        this.requireStanding()
+        await work()
+      } catch (error) {
+        caller.answer(() => caller.replyFailure(error))
+      }
+    })
+  }
+
+  private requireStanding(): void {
+    if (this.problem !== undefined)
+      throw new CommandError(`ABORTED the transaction was rolled back (${this.problem})`)
+  }
+
   commit(caller: LateCaller): void {
     caller.later(async () => {
       const { keys } = caller
       try {
-        if (this.problem !== undefined)
-          throw new CommandError(`ABORTED the transaction was rolled back (${this.problem})`)
+        this.requireStanding()
         const committed = this.transaction.commit()
         for (const key of this.changed) keys.notify(key)
         await committed

@@ -5,10 +5,10 @@
 
 import type { Socket } from 'node:net'
 import { XenonError } from '../../errors.ts'
-import type { IsolationLevel, Range } from '../../types.ts'
+import type { AsyncTransactionOptions, Range } from '../../types.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError, replyFor } from '../commands/errors.ts'
-import type { Host, Queue } from '../commands/host.ts'
+import type { Host } from '../commands/host.ts'
 import { findCommand } from '../commands/index.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
@@ -17,6 +17,7 @@ import { isFromBrowser, problemOf, unknownCommand } from './admission.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
 import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
+import { QueuedCalls } from './queued-calls.ts'
 import { Subscription } from './subscription.ts'
 
 /** What a session asks of the server that it belongs to. */
@@ -28,17 +29,6 @@ export interface SessionOwner extends ConnectionOwner, Host {
   fail(error: unknown): void
 }
 
-/** The commands that MULTI has put off. */
-class QueuedCalls implements Queue {
-  calls: { readonly command: Command; readonly request: Arguments }[] = []
-  bytes = 0
-  failed = false
-
-  get count(): number {
-    return this.calls.length
-  }
-}
-
 export class Session extends Connection<SessionOwner> implements LateCaller {
   name = ''
   library = ''
@@ -47,6 +37,11 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   dirty = false
   queue: QueuedCalls | undefined
   readonly watched: Map<string, boolean> = new Map()
+  lockTimeout: number | undefined
+  pushesLockWaits = false
+  /** Commands that were answered with a number and wait for a lock, and the last number. */
+  private lockWaits = 0
+  private lastLockWait = 0
   private interactive: Interactive | undefined
   private subscription: Subscription | undefined
 
@@ -60,7 +55,9 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   /** Something of it belongs to the database that is open. */
   get hasState(): boolean {
-    return this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy
+    return (
+      this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy || this.lockWaits > 0
+    )
   }
 
   authenticate(): void {
@@ -137,16 +134,48 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   /** Runs a command; one that meets the lock of a transaction waits for it. */
   private call(command: Command, request: Arguments): void {
-    const { out } = this
+    const { out, lockTimeout } = this
     const before = out.length
+    this.lockTimeout = undefined
+    if (this.lockWaits > 0 && this.server.lockWaits.isBehind(this, command, request, this.queue)) {
+      this.pushLater(command, request, lockTimeout)
+      return
+    }
     try {
       command.run(this, request)
     } catch (error) {
       if (error instanceof TooMuchOutput) throw error
       out.truncate(before)
-      if (meetsLock(error)) this.server.lockWaits.add(this, command, keep(request))
-      else this.replyFailure(error)
+      if (!meetsLock(error)) this.replyFailure(error)
+      else if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout)
+      else {
+        this.wait()
+        this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout)
+      }
     }
+  }
+
+  /** Answers with a number; what is queued goes with EXEC. */
+  private pushLater(command: Command, request: Arguments, lockTimeout: number | undefined): void {
+    const number = ++this.lastLockWait
+    const queue = command.name === 'exec' ? this.swapQueue(undefined) : undefined
+    this.lockWaits++
+    this.out.error(`LOCKWAIT ${number}`)
+    this.server.lockWaits.add({ caller: this, command, request: keep(request), number, queue }, lockTimeout)
+  }
+
+  swapQueue(queue: QueuedCalls | undefined): QueuedCalls | undefined {
+    const before = this.queue
+    this.queue = queue
+    return before
+  }
+
+  pushed(): void {
+    this.lockWaits--
+  }
+
+  cancelLockWait(number: number): boolean {
+    return this.server.lockWaits.cancel(this, number)
   }
 
   /** Answers with what went wrong; a failure of the storage is one of the server. */
@@ -208,11 +237,11 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     return this.interactive !== undefined
   }
 
-  begin(isolation: IsolationLevel): void {
+  begin(options: AsyncTransactionOptions): void {
     const ended = new AbortController()
     const { db, settings, lockWaits } = this.server
     const { lockTimeout } = settings
-    const transaction = db.async.beginNow({ isolation, lockTimeout, signal: ended.signal })
+    const transaction = db.async.beginNow({ lockTimeout, ...options, signal: ended.signal })
     this.interactive = new Interactive(transaction, ended, lockWaits)
   }
 
@@ -227,6 +256,14 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.interactive = undefined
   }
 
+  savepoint(): void {
+    this.interactive?.savepoint(this)
+  }
+
+  rollbackTo(savepoint: number): void {
+    this.interactive?.rollbackTo(this, savepoint)
+  }
+
   get isWatchingRange(): boolean {
     return this.subscription !== undefined
   }
@@ -239,6 +276,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.release()
     this.server.lockWaits.wake()
     this.name = ''
+    this.lockTimeout = undefined
+    this.pushesLockWaits = false
     this.speak(false)
     this.trust(this.server.password === undefined)
   }

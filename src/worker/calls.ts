@@ -1,0 +1,122 @@
+/** The calls of a worker that are on their way to the owner of the database, and what becomes of them. */
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { revived } from './errors.ts'
+import { listen, type PortLike, type Request, type Response } from './protocol.ts'
+
+interface Pending {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+export class Calls {
+  /** True once `close` was called. */
+  closed = false
+  private readonly port: PortLike
+  private readonly pending: Map<number, Pending> = new Map()
+  private next = 1
+  /** The other side is gone. */
+  private isLost = false
+  private idle: (() => void) | undefined
+  private closing: Promise<void> | undefined
+
+  constructor(port: PortLike) {
+    this.port = port
+    listen(
+      port,
+      message => this.settle(message as Response),
+      () => this.lose(),
+    )
+  }
+
+  /** A number for a call that begins something. */
+  number(): number {
+    return this.next++
+  }
+
+  call<T>(method: string, args: unknown[], others: Partial<Request> = {}): Promise<T> {
+    if (this.closed) return Promise.reject(new XenonError('XENON_CLOSED', 'the port was closed'))
+    return this.send({ id: others.id ?? this.number(), method, args, ...others })
+  }
+
+  /** One whose wait for a lock the signal ends. What was done before the abort reached the owner is done. */
+  async abortable<T>(method: string, args: unknown[], signal: AbortSignal | undefined): Promise<T> {
+    if (signal === undefined) return await this.call(method, args)
+    const id = this.number()
+    const onAbort = (): void => this.abort(id)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await this.call(method, args, { id })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Ends the wait of a call, or a transaction. */
+  abort(id: number): void {
+    if (!this.isLost) this.port.postMessage({ abort: id })
+  }
+
+  /** A call whose answer nobody waits for. */
+  tell(method: string, args: unknown[]): void {
+    this.send({ id: this.number(), method, args }).catch(() => {})
+  }
+
+  /** Lets what is on its way be answered, ends what is open, and closes the port. */
+  close(): Promise<void> {
+    this.closing ??= this.end()
+    return this.closing
+  }
+
+  private async end(): Promise<void> {
+    this.closed = true
+    if (this.pending.size > 0)
+      await new Promise<void>(resolve => {
+        this.idle = resolve
+      })
+    // What is open belongs to nobody any more.
+    if (!this.isLost) await this.send({ id: this.number(), method: 'close', args: [] }).catch(() => {})
+    this.port.close?.()
+  }
+
+  private send<T>(request: Request): Promise<T> {
+    if (this.isLost) return Promise.reject(lost())
+    return new Promise<T>((resolve, reject) => {
+      try {
+        this.port.postMessage(request)
+      } catch (error) {
+        reject(
+          new InvalidArgumentError('what was given to this call cannot be sent to another thread', {
+            cause: error,
+          }),
+        )
+        return
+      }
+      this.pending.set(request.id, { resolve: resolve as (value: unknown) => void, reject })
+    })
+  }
+
+  private settle(response: Response): void {
+    const pending = this.pending.get(response.id)
+    if (pending === undefined) return
+    this.pending.delete(response.id)
+    if ('error' in response) pending.reject(revived(response.error))
+    else pending.resolve(response.value)
+    if (this.pending.size === 0) this.idle?.()
+  }
+
+  private lose(): void {
+    this.isLost = true
+    for (const { reject } of this.pending.values()) reject(lost())
+    this.pending.clear()
+    this.idle?.()
+  }
+}
+
+const lost = (): XenonError =>
+  new XenonError(
+    'XENON_CONNECTION',
+    'the thread that owns the database is gone, or has closed the port: what was not answered may have been done, or not',
+  )

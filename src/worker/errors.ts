@@ -1,0 +1,62 @@
+/** Errors on their way over a port: they keep their class, their code and what else they tell. */
+import {
+  CorruptionError,
+  DatabaseLockedError,
+  DeadlockError,
+  DecodeError,
+  DiskFullError,
+  EncodeError,
+  InvalidArgumentError,
+  isError,
+  LockConflictError,
+  MovedError,
+  StorageError,
+  shown,
+  WriteConflictError,
+  XenonError,
+  type XenonErrorCode,
+} from '../errors.ts'
+import { isBytes } from '../runtime/bytes.ts'
+import type { PortError } from './protocol.ts'
+
+/** How deep causes are followed. */
+const DEEPEST = 4
+
+export const portable = (error: unknown, depth: number = 0): PortError => {
+  if (!isError(error)) return { name: 'Error', message: shown(error) }
+  const { name, message, cause } = error
+  const result: PortError = { name: shown(name), message: shown(message) }
+  if (error instanceof XenonError) {
+    result.code = error.code
+    result.fields = Object.fromEntries(Object.entries(error).filter(([, value]) => isPlain(value)))
+  }
+  if (cause !== undefined && depth < DEEPEST) result.cause = portable(cause, depth + 1)
+  return result
+}
+
+/** Anything else might not be cloned. */
+const isPlain = (value: unknown): boolean =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || isBytes(value)
+
+const CLASSES: Partial<Record<XenonErrorCode, { prototype: XenonError }>> = {
+  XENON_INVALID_ARGUMENT: InvalidArgumentError,
+  XENON_ENCODE: EncodeError,
+  XENON_DECODE: DecodeError,
+  XENON_LOCKED: DatabaseLockedError,
+  XENON_LOCK_CONFLICT: LockConflictError,
+  XENON_DEADLOCK: DeadlockError,
+  XENON_WRITE_CONFLICT: WriteConflictError,
+  XENON_CORRUPT: CorruptionError,
+  XENON_MOVED: MovedError,
+  XENON_IO: StorageError,
+  XENON_FULL: DiskFullError,
+}
+
+export const revived = ({ name, message, code, fields, cause }: PortError): Error => {
+  const options = cause === undefined ? undefined : { cause: revived(cause) }
+  if (code === undefined) return Object.assign(new Error(message, options), { name })
+  const error = new XenonError(code as XenonErrorCode, message, options)
+  const kind = CLASSES[error.code]
+  if (kind !== undefined) Object.setPrototypeOf(error, kind.prototype)
+  return Object.assign(error, fields, { name })
+}

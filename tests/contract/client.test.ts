@@ -1,0 +1,34 @@
+/** The contract of `AsyncStore`, kept by the client of a server, over a socket. */
+import { connect } from '../../src/client/index.ts'
+import { memoryStorage, open } from '../../src/index.ts'
+import { createServer } from '../../src/server/index.ts'
+import { pause } from '../support/child.ts'
+import { contract } from './async-store.ts'
+import { remainsOf, type StoreOptions } from './implementation.ts'
+
+contract({
+  name: 'xenondb/client',
+  async open<V>({ lockTimeout = 10_000, ordered = true, ...encodings }: StoreOptions) {
+    const db = open<Uint8Array>('db', {
+      storage: memoryStorage(),
+      keyEncoding: 'binary',
+      valueEncoding: 'binary',
+      ordered,
+    })
+    const server = createServer(db, { port: 0, lockTimeout })
+    const { port } = (await server.listen()) as { port: number }
+    const client = await connect<V>({ port, ...encodings } as { port: number })
+    return {
+      store: client,
+      async finish() {
+        await client.close()
+        // The server learns of the end of a connection a little later.
+        for (let i = 0; i < 100 && server.sessions.size > 0; i++) await pause(10)
+        const remains = await remainsOf(db)
+        await server.close()
+        db.close()
+        return remains
+      },
+    }
+  },
+})

@@ -1,0 +1,25 @@
+/** The contract of `AsyncStore`, kept by `db.async`. */
+import { memoryStorage, open } from '../../src/index.ts'
+import { contract } from './async-store.ts'
+import { remainsOf } from './implementation.ts'
+
+contract({
+  name: 'db.async',
+  async open<V>(options: object) {
+    const storage = memoryStorage()
+    const db = open<V>('db', { storage, ...options })
+    return {
+      store: db.async,
+      async finish() {
+        const found = db.closed ? undefined : await remainsOf(db)
+        await db.async.close()
+        if (found !== undefined) return found
+        // The store that was closed was the database.
+        const again = open<V>('db', { storage, ...options })
+        const remains = await remainsOf(again)
+        again.close()
+        return remains
+      },
+    }
+  },
+})
