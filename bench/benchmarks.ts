@@ -1,4 +1,6 @@
 /** The list of benchmarks. A module is loaded only when it runs. */
+import type { Options } from './support/options.ts'
+
 export interface Benchmark {
   name: string
   summary: string
@@ -6,9 +8,6 @@ export interface Benchmark {
   options: readonly (readonly [option: string, meaning: string])[]
   load(): Promise<{ run(options: Options): Promise<number> }>
 }
-
-/** As the command line gave them; each benchmark checks its own. */
-export type Options = Readonly<Record<string, unknown>>
 
 export const benchmarks: readonly Benchmark[] = [
   {

@@ -3,10 +3,9 @@
  * Once with 128 records, where the number must be the same to the block, and over rounds with many.
  */
 import { open, type Stats } from 'xenondb'
-import type { Options } from './benchmarks.ts'
 import type { Chart } from './support/chart/chart.ts'
 import { count, mebibytes, short } from './support/format.ts'
-import { outputDirectory, positiveInteger } from './support/options.ts'
+import { type Options, outputDirectory, positiveInteger } from './support/options.ts'
 import { keyOf, RECORD_BYTES, valueAt } from './support/records.ts'
 import { writeResults } from './support/results.ts'
 import { Stopwatch } from './support/stopwatch.ts'

@@ -5,10 +5,9 @@
  *  - with the LRU pool in its default size.
  */
 import { open } from 'xenondb'
-import type { Options } from './benchmarks.ts'
 import type { Chart } from './support/chart/chart.ts'
 import { count, microseconds } from './support/format.ts'
-import { outputDirectory, positiveInteger, positiveIntegers } from './support/options.ts'
+import { type Options, outputDirectory, positiveInteger, positiveIntegers } from './support/options.ts'
 import { Random } from './support/random.ts'
 import { keyOf, VALUE_BYTES, valueAt } from './support/records.ts'
 import { writeResults } from './support/results.ts'

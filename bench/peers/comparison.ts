@@ -1,7 +1,12 @@
 /** Runs a plan: every step, every store, every size; prints and writes the comparison. */
-import type { Options } from '../benchmarks.ts'
 import { describeMachine, machineLine } from '../support/machine.ts'
-import { outputDirectory, positiveInteger, positiveIntegers, selection } from '../support/options.ts'
+import {
+  type Options,
+  outputDirectory,
+  positiveInteger,
+  positiveIntegers,
+  selection,
+} from '../support/options.ts'
 import { writeResults } from '../support/results.ts'
 import { installPeers } from './install.ts'
 import { type Plan, type Step, stepsFor } from './plan.ts'

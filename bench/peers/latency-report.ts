@@ -4,8 +4,13 @@ import { count, microseconds, short } from '../support/format.ts'
 import { median } from '../support/statistics.ts'
 import { printTable } from '../support/table.ts'
 import type { Durability, StoreName } from './job.ts'
-import type { LatencyStep } from './latency.ts'
+import type { Step } from './plan.ts'
 import type { Sample } from './session.ts'
+
+/** A measurement: `inFlight` commits, each as durable as `durability` says. */
+export interface LatencyStep extends Step {
+  inFlight: number
+}
 
 /** Medians of the repeats; latencies in microseconds. */
 export interface LatencyPoint {

@@ -1,22 +1,16 @@
 /** Commit latency against throughput: what one more commit in flight costs, and what it gives. */
-import type { Options } from '../benchmarks.ts'
 import { describeMachine, machineLine } from '../support/machine.ts'
-import { outputDirectory, positiveInteger, selection } from '../support/options.ts'
+import { type Options, outputDirectory, positiveInteger, selection } from '../support/options.ts'
 import { writeResults } from '../support/results.ts'
 import { installPeers } from './install.ts'
 import { type Durability, type StoreName, USUAL_STORES } from './job.ts'
-import { latencyCharts, pointsOf, printLatencies } from './latency-report.ts'
+import { type LatencyStep, latencyCharts, pointsOf, printLatencies } from './latency-report.ts'
 import type { Step } from './plan.ts'
 import { exitStatus, printFailures } from './report.ts'
 import { runRepeats } from './session.ts'
 
 const WIDTHS = [1, 4, 16, 64, 256, 1024] as const
 const DURABILITIES: readonly Durability[] = ['power', 'process', 'none']
-
-/** A measurement: `inFlight` commits, each as durable as `durability` says. */
-export interface LatencyStep extends Step {
-  inFlight: number
-}
 
 export async function run(options: Options): Promise<number> {
   const quick = Boolean(options.quick)

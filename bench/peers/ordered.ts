@@ -1,5 +1,5 @@
 /** Reading in the order of the keys beside the peers, and what the ordered index costs the rest; see README.md. */
-import type { Options } from '../benchmarks.ts'
+import type { Options } from '../support/options.ts'
 import { runComparison } from './comparison.ts'
 import { type StoreName, USUAL_STORES } from './job.ts'
 import { only, type Row, type Step } from './plan.ts'

@@ -1,5 +1,5 @@
 /** xenondb beside the stores that its users would otherwise take; see README.md for what each row means. */
-import type { Options } from '../benchmarks.ts'
+import type { Options } from '../support/options.ts'
 import { runComparison } from './comparison.ts'
 import { STORES, USUAL_STORES } from './job.ts'
 import { only, type Step } from './plan.ts'

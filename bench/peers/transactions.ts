@@ -2,10 +2,9 @@
  * What transactions cost: 256 durable ones of three puts in flight beside SQLite, writers beside an open snapshot, and
  * the latency of commits while checkpoints run.
  */
-import type { Options } from '../benchmarks.ts'
 import { count, short } from '../support/format.ts'
 import { Latencies } from '../support/latencies.ts'
-import { outputDirectory, positiveInteger } from '../support/options.ts'
+import { type Options, outputDirectory, positiveInteger } from '../support/options.ts'
 import { keyOf, valueAt } from '../support/records.ts'
 import { writeResults } from '../support/results.ts'
 import { median } from '../support/statistics.ts'

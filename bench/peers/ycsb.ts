@@ -1,7 +1,6 @@
 /** The core workloads of YCSB beside the peers; see README.md. */
-import type { Options } from '../benchmarks.ts'
 import { short } from '../support/format.ts'
-import { selection } from '../support/options.ts'
+import { type Options, selection } from '../support/options.ts'
 import { runComparison } from './comparison.ts'
 import { type Durability, USUAL_STORES } from './job.ts'
 import type { Row, Step } from './plan.ts'

@@ -1,8 +1,7 @@
 /** `xenondb serve` beside redis-server, both durable, under redis-benchmark. */
-import type { Options } from '../benchmarks.ts'
 import type { Chart } from '../support/chart/chart.ts'
 import { count, short } from '../support/format.ts'
-import { outputDirectory, positiveInteger } from '../support/options.ts'
+import { type Options, outputDirectory, positiveInteger } from '../support/options.ts'
 import { writeResults } from '../support/results.ts'
 import { median } from '../support/statistics.ts'
 import { printTable } from '../support/table.ts'

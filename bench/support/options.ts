@@ -1,6 +1,9 @@
 /** Options of a command line come as text or numbers; these turn them into what a benchmark works with. */
 import { quickResultsDirectory, resultsDirectory } from './paths.ts'
 
+/** As the command line gave them; each benchmark checks its own. */
+export type Options = Readonly<Record<string, unknown>>
+
 /** A wrong option: printed as one line, exit status 2. */
 export class UsageError extends Error {}
 
