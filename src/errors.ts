@@ -17,6 +17,7 @@ export type XenonErrorCode =
   | 'XENON_DEADLOCK'
   | 'XENON_TRANSACTION_ENDED'
   | 'XENON_CORRUPT'
+  | 'XENON_FORMAT_VERSION'
   | 'XENON_IO'
   | 'XENON_FULL'
   | 'XENON_FAILED'
@@ -138,6 +139,30 @@ export class CorruptionError extends XenonError {
     super('XENON_CORRUPT', `${where}: ${detail}`)
     this.file = file
     this.block = block
+  }
+}
+
+/** The files are sound, but of a format that this release does not read. Nothing of them was changed. */
+export class FormatVersionError extends XenonError {
+  /** Path of the data file. */
+  readonly file: string
+  /** Format version of the file. */
+  readonly version: number
+  /** The format version that this release reads. */
+  readonly supported: number
+
+  constructor(file: string, version: number, supported: number) {
+    const remedy =
+      version > supported
+        ? 'it was written by a newer release of xenondb: open it with that one, or a later one'
+        : 'export it with the release that wrote it, and import that here'
+    super(
+      'XENON_FORMAT_VERSION',
+      `${file} has format version ${version}; this release reads version ${supported}: ${remedy}. Nothing was changed`,
+    )
+    this.file = file
+    this.version = version
+    this.supported = supported
   }
 }
 

@@ -14,7 +14,8 @@ interface Open {
 /**
  * Opens the database in a directory, creating it if it is missing.
  * @throws XenonError `XENON_LOCKED` if another process or handle has it, `XENON_CORRUPT` if its files are damaged,
- *   `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and `errorIfExists` say.
+ *   `XENON_FORMAT_VERSION` if another release wrote them, `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and
+ *   `errorIfExists` say.
  */
 export const open: Open = <V = string>(directory: string, options: OpenOptions<V> = {}): Database<V> =>
   openOn(directory, options, nodeStorage)
@@ -26,7 +27,8 @@ export const db_open: typeof open = open
  * Builds a new database in `newDirectory` from every record of the damaged one in `directory` whose block and checksum
  * are sound, and reports exactly what could not be read. The damaged files are not changed.
  * @throws XenonError `XENON_LOCKED` if the damaged database is open, `XENON_NOT_FOUND` if there is none,
- *   `XENON_EXISTS` unless `newDirectory` is missing or empty, `XENON_CORRUPT` if nothing tells whose blocks these are.
+ *   `XENON_EXISTS` unless `newDirectory` is missing or empty, `XENON_FORMAT_VERSION` if another release wrote the files,
+ *   `XENON_CORRUPT` if nothing tells whose blocks these are.
  */
 export const salvage = (
   directory: string,
@@ -56,6 +58,7 @@ export {
   DecodeError,
   DiskFullError,
   EncodeError,
+  FormatVersionError,
   InvalidArgumentError,
   LockConflictError,
   MovedError,

@@ -21,7 +21,7 @@
  * The free-block list is linked through AT_NEXT of its blocks.
  */
 
-import { CorruptionError } from '../errors.ts'
+import { CorruptionError, FormatVersionError } from '../errors.ts'
 import { readU64, writeU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
@@ -197,7 +197,10 @@ export class Metadata {
 
 export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.crc32(uuid, 0)
 
-/** Reads the identity sector, or says what is wrong with it. */
+/**
+ * Reads the identity sector, or says what is wrong with it.
+ * @throws FormatVersionError if it is sound, but of another format version.
+ */
 export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage): Identity => {
   if (bytes.length < METADATA_BYTES)
     throw new CorruptionError(file, `is ${bytes.length} bytes long, too short for a xenondb data file`)
@@ -211,12 +214,7 @@ export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage
       `the identity in block 0 has a wrong checksum (format version ${version})`,
       0,
     )
-  if (version !== FORMAT_VERSION)
-    throw new CorruptionError(
-      file,
-      `has format version ${version}; this release reads version ${FORMAT_VERSION}`,
-      0,
-    )
+  if (version !== FORMAT_VERSION) throw new FormatVersionError(file, version, FORMAT_VERSION)
   const blockSize = view.getUint32(12, true)
   if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || (blockSize & (blockSize - 1)) !== 0)
     throw new CorruptionError(file, `has the impossible block size ${blockSize}`, 0)
@@ -232,8 +230,8 @@ const isSoundIdentity = (bytes: Uint8Array, storage: Storage): boolean => {
   try {
     decodeIdentity(bytes, '', storage)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    return error instanceof FormatVersionError
   }
 }
 

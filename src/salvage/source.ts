@@ -3,7 +3,7 @@
  * last checkpoint knew. Blocks that the log brings up to date are written to an overlay in memory.
  */
 import { StoredImages } from '../buffer/image-format.ts'
-import { CorruptionError, XenonError } from '../errors.ts'
+import { CorruptionError, FormatVersionError, XenonError } from '../errors.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import { decodeIdentity, type Identity, METADATA_BYTES, Metadata } from '../pager/metadata.ts'
@@ -32,7 +32,7 @@ export interface Source {
   close(): void
 }
 
-/** @throws XenonError `XENON_NOT_FOUND`, or `XENON_CORRUPT` if nothing tells whose blocks these are. */
+/** @throws XenonError `XENON_NOT_FOUND`, `XENON_FORMAT_VERSION`, or `XENON_CORRUPT` if nothing tells whose blocks these are. */
 export const openSource = (storage: Storage, directory: string, warn: (sentence: string) => void): Source => {
   const overlay = overlayStorage(storage)
   const path = storage.join(directory, 'data')
@@ -88,9 +88,9 @@ const identify = (
   try {
     return { identity: decodeIdentity(bytes, file.path, storage), problem: undefined }
   } catch (error) {
-    const problem = (error as Error).message
     // A file of a newer format has a right checksum: nothing of it may be read by the rules of this one.
-    if (problem.includes('this release reads version')) throw error
+    if (error instanceof FormatVersionError) throw error
+    const problem = (error as Error).message
     for (const uuid of logUuids(storage, logPath)) {
       const blockSize = blockSizeOf(file, storage, uuid)
       if (blockSize !== undefined)

@@ -61,9 +61,15 @@ describe('block 0', () => {
     }))
 
   test('of another format version says which', () => {
-    const error = expectCode(() => decode(withIdentity(8, FORMAT_VERSION + 1)), 'XENON_CORRUPT')
-    expect(error.message).toContain(`version ${FORMAT_VERSION + 1}`)
-    expect(error.message).toContain(`version ${FORMAT_VERSION}`)
+    for (const [version, remedy] of [
+      [FORMAT_VERSION - 1, 'export it with the release that wrote it'],
+      [FORMAT_VERSION + 1, 'newer release'],
+    ] as const) {
+      const error = expectCode(() => decode(withIdentity(8, version)), 'XENON_FORMAT_VERSION')
+      expect(error).toMatchObject({ version, supported: FORMAT_VERSION })
+      expect(error.message).toContain(`version ${version}; this release reads version ${FORMAT_VERSION}`)
+      expect(error.message).toContain(remedy)
+    }
   })
 
   test('with an impossible block size is refused', () => {

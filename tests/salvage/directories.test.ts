@@ -158,7 +158,7 @@ describe('the damaged database', () => {
     view.setUint32(508, nodeStorage.crc32(data.subarray(0, 508), 0), true)
     const error = await expectCodeAsync(
       () => salvage('db', 'new', { storage: storageOf(image) }),
-      'XENON_CORRUPT',
+      'XENON_FORMAT_VERSION',
     )
     expect(error.message).toContain('version')
   })
