@@ -54,22 +54,20 @@ export class FaultFile implements File {
 
   write(source: Uint8Array, sourceOffset: number, length: number, position: number): void {
     this.checkWritable('write')
-    this.disk.writeFile(
-      this.number,
-      this.path,
-      source.subarray(sourceOffset, sourceOffset + length),
-      position,
-    )
+    // A copy: the engine uses the memory again, and a Buffer's own slice() would share it.
+    const bytes = new Uint8Array(source.subarray(sourceOffset, sourceOffset + length))
+    this.disk.writeFile(this.number, this.path, bytes, position)
   }
 
   writeMany(parts: readonly Uint8Array[], position: number): void {
+    this.checkWritable('write')
     const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
     let at = 0
     for (const part of parts) {
       whole.set(part, at)
       at += part.length
     }
-    this.write(whole, 0, whole.length, position)
+    this.disk.writeFile(this.number, this.path, whole, position)
   }
 
   truncate(size: number): void {

@@ -251,13 +251,12 @@ export class FaultDisk {
     return got
   }
 
-  /** @internal */
+  /** @internal Keeps `source`, which nobody may use again. */
   writeFile(number: number, path: string, source: Uint8Array, position: number): void {
     if (source.length === 0) return
     const effect = this.strike('write', path, ['short', 'misdirect', 'flip'])
     const node = this.file(number)
-    // A copy: the engine uses the memory again, and a Buffer's own slice() would share it.
-    let bytes = new Uint8Array(source)
+    let bytes = source
     let at = position
     if (effect === 'flip') {
       const bit = this.random.below(8 * bytes.length)

@@ -45,13 +45,15 @@ export class PagedBytes {
     return count
   }
 
-  /** Writes `source` at `position`, growing the file if needed. */
+  /** Writes `source` at `position`, growing the file if needed. Nobody may change `source` afterwards: its whole pages are kept. */
   write(source: Uint8Array, position: number): void {
     for (let done = 0; done < source.length; ) {
       const at = position + done
       const within = at % PAGE
       const part = Math.min(source.length - done, PAGE - within)
-      this.#writable((at - within) / PAGE).set(source.subarray(done, done + part), within)
+      const bytes = source.subarray(done, done + part)
+      if (part === PAGE) this.#put(at / PAGE, bytes, false)
+      else this.#writable((at - within) / PAGE).set(bytes, within)
       done += part
     }
     if (source.length > 0) this.#size = Math.max(this.#size, position + source.length)
@@ -80,9 +82,13 @@ export class PagedBytes {
     if (known !== undefined && this.#own[number] === true) return known
     const page = new Uint8Array(PAGE)
     if (known !== undefined) page.set(known)
+    this.#put(number, page, true)
+    return page
+  }
+
+  #put(number: number, page: Uint8Array, isOwn: boolean): void {
     while (this.#pages.length < number) this.#pages.push(undefined)
     this.#pages[number] = page
-    this.#own[number] = true
-    return page
+    this.#own[number] = isOwn
   }
 }

@@ -1,9 +1,9 @@
 /** Crashes a recording at every change of the disk, under every policy, and counts. */
 import { IMAGES_MAGIC } from '../../../src/buffer/image-format.ts'
-import { nodeStorage } from '../../../src/storage/node.ts'
 import { type CrashPolicy, crashPolicies, FaultDisk } from '../../../src/testing/fault.ts'
 import type { Operation } from '../../../src/testing/fault-nodes.ts'
 import { Random } from '../../../src/testing/random.ts'
+import { crc32 } from './checksum.ts'
 import { type Expectation, recover, requireContinuation, requireCopies, requireNewCommit } from './examine.ts'
 import { expected, FIRST_TIME, type Recording, statesAt, timeAt } from './session.ts'
 
@@ -96,7 +96,7 @@ export const crashEverywhere = async (
   tally.endedAside += recording.endedAside
   const points = onlyIndex === undefined ? crashPoints(recording, seed, stride) : new Set([onlyIndex])
   let now = FIRST_TIME
-  const disk = new FaultDisk({ seed, crc32: nodeStorage.crc32, now: () => now })
+  const disk = new FaultDisk({ seed, crc32, now: () => now })
   for (let index = 0; index <= journal.length; index++) {
     if (points.has(index)) {
       tally.points++

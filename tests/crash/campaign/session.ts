@@ -8,10 +8,10 @@ import { convertOn, openOn } from '../../../src/database/open.ts'
 import type { Transaction } from '../../../src/database/transaction.ts'
 import type { Durability } from '../../../src/index.ts'
 import { SEGMENT_MAGIC } from '../../../src/log/format.ts'
-import { nodeStorage } from '../../../src/storage/node.ts'
 import { FaultDisk } from '../../../src/testing/fault.ts'
 import type { Operation } from '../../../src/testing/fault-nodes.ts'
 import type { Random } from '../../../src/testing/random.ts'
+import { crc32 } from './checksum.ts'
 
 export type State = ReadonlyMap<string, string>
 /** A key and its new value; undefined when it is deleted. */
@@ -115,7 +115,7 @@ export class Session {
   ) {
     this.disk = new FaultDisk({
       seed: random.next(),
-      crc32: nodeStorage.crc32,
+      crc32,
       now: () => this.now,
       syncsAside: random.chance(0.7),
       asideTurns: random.pick([0, 0, 4]),
