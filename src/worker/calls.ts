@@ -64,7 +64,7 @@ export class Calls {
     this.send({ id: this.number(), method, args }).catch(() => {})
   }
 
-  /** Lets what is on its way be answered, ends what is open, and closes the port. */
+  /** Ends what is open or waits for a lock, lets everything else be answered, and closes the port. */
   close(): Promise<void> {
     this.closing ??= this.end()
     return this.closing
@@ -72,12 +72,12 @@ export class Calls {
 
   private async end(): Promise<void> {
     this.closed = true
+    // The owner has done what was sent before, but for what waits for a lock, or only for the disk.
+    this.tell('close', [])
     if (this.pending.size > 0)
       await new Promise<void>(resolve => {
         this.idle = resolve
       })
-    // What is open belongs to nobody any more.
-    if (!this.isLost) await this.send({ id: this.number(), method: 'close', args: [] }).catch(() => {})
     this.port.close?.()
   }
 

@@ -187,8 +187,8 @@ export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> 
   }
 
   /**
-   * Lets the calls on their way be answered, rolls back what is open, and closes the port; the database stays open in its
-   * own thread.
+   * Rolls back what is open, ends what waits for a lock, lets the other calls on their way be answered, and closes the
+   * port; the database stays open in its own thread.
    */
   async close(): Promise<void> {
     for (const watcher of [...this.watchers]) watcher.end()

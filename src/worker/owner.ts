@@ -79,7 +79,8 @@ class Served {
   end(): void {
     if (this.isOver) return
     this.isOver = true
-    for (const controller of this.aborts.values()) controller.abort()
+    const reason = new XenonError('XENON_CLOSED', 'the port was closed')
+    for (const controller of this.aborts.values()) controller.abort(reason)
     for (const { tx } of this.transactions.values()) tx.abandon()
     for (const items of this.iterators.values()) void items.return?.().catch(() => {})
     this.transactions.clear()

@@ -387,6 +387,25 @@ export const contract = (implementation: Implementation): void => {
         expect(await store.get('a')).toBe('4')
       }))
 
+    test('who waits keeps nobody waiting but for changes of the same key', () =>
+      run(async store => {
+        const [a, b] = (await keysApart(store, 2)) as [string, string]
+        const tx = await store.begin()
+        await tx.put(a, 'theirs')
+        const first = store.batch([{ type: 'put', key: a, value: 'first' }])
+        const second = store.put(a, 'second')
+        await store.put(b, '1')
+        await store.batch([{ type: 'put', key: b, value: '2' }])
+        expect(await store.getMany([a, b])).toEqual(['0', '2'])
+        expect((await all(store.keys())).length).toBe(2)
+        expect(await isWaiting(first)).toBe(true)
+        const third = store.put(a, 'third')
+        await tx.commit()
+        const fourth = store.put(a, 'fourth')
+        await Promise.all([first, second, third, fourth])
+        expect(await store.get(a)).toBe('fourth')
+      }))
+
     test('a put into a range that a transaction has read waits, one beside it does not', () =>
       run(async store => {
         const tx = await store.begin()
@@ -902,11 +921,11 @@ export const contract = (implementation: Implementation): void => {
         await tx.put('a', 'theirs')
         const other = await store.begin()
         const waiting = failureOf(() => other.put('a', 'mine'))
+        const put = store.put('a', 'mine').catch(() => {})
         await pause(A_MOMENT)
-        const closing = store.close()
-        if (await isWaiting(closing)) await tx.rollback().catch(() => {})
-        await closing
-        await waiting
+        await store.close()
+        expect(await waiting).toBeInstanceOf(XenonError)
+        await put
         expect(await failureOf(() => tx.get('a'))).toBeInstanceOf(XenonError)
       }))
   })

@@ -1,12 +1,19 @@
-// A worker thread that owns a database in memory: serves one port, and says at the end what is left.
-import { parentPort, workerData } from 'node:worker_threads'
+// A worker thread that owns databases in memory: opens one and serves it on a port, and says at its end what is left of it.
+import { parentPort } from 'node:worker_threads'
 import { memoryStorage, open } from '../../dist/index.js'
 import { servePort } from '../../dist/worker/index.js'
 
-const { options, port } = workerData
-const db = open('db', { storage: memoryStorage(), ...options })
-servePort(db, port)
-parentPort.once('message', async () => {
+const databases = new Map()
+
+parentPort.on('message', async ({ id, options, port }) => {
+  if (port !== undefined) {
+    const db = open('db', { storage: memoryStorage(), ...options })
+    databases.set(id, db)
+    servePort(db, port)
+    return
+  }
+  const db = databases.get(id)
+  databases.delete(id)
   const { problems } = await db.verify()
   const { transactions, snapshots } = db.stats()
   db.close()

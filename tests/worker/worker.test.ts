@@ -78,10 +78,8 @@ describe('threads', () => {
 
   test('when the owner is terminated, all calls end with an error', async () => {
     const { port1, port2 } = new MessageChannel()
-    const worker = new Worker(new URL('../contract/owner.mjs', import.meta.url), {
-      workerData: { options: { lockTimeout: 20_000 }, port: port2 },
-      transferList: [port2],
-    })
+    const worker = new Worker(new URL('../contract/owner.mjs', import.meta.url))
+    worker.postMessage({ id: 1, options: { lockTimeout: 20_000 }, port: port2 }, [port2])
     const far = new PortDatabase(port1)
     await far.put('a', '1')
     await far.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: `key ${i}`, value: 'x' })))
