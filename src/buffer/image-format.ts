@@ -11,6 +11,7 @@
 
 import type { DataFile } from '../pager/data-file.ts'
 import { uuidSeed } from '../pager/metadata.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import { type Arena, alignUp, readU64, writeU64 } from '../runtime/bytes.ts'
 import type { File, Storage } from '../storage/storage.ts'
 
@@ -28,7 +29,7 @@ export const encodeBatchHeader = (
   uuid: Uint8Array,
   blockSize: number,
   blocks: readonly number[],
-  lsn: number,
+  lsn: Lsn,
 ): Uint8Array => {
   const header = new Uint8Array(batchHeaderBytes(blocks.length))
   const u32 = new Uint32Array(header.buffer)
@@ -44,7 +45,7 @@ export const encodeBatchHeader = (
 interface Place {
   file: File
   position: number
-  lsn: number
+  lsn: Lsn
 }
 
 /** The images that a recovery may use. */
@@ -82,7 +83,7 @@ export class StoredImages {
   }
 
   /** Copies the latest image of the block that is whole to `base`; false if there is none. */
-  copy(block: number, arena: Arena, base: number): boolean {
+  copy(block: Block, arena: Arena, base: Position): boolean {
     const places = this.places.get(block)
     return (
       places?.some(
@@ -116,7 +117,7 @@ export class StoredImages {
     }
   }
 
-  private add(block: number, place: Place): void {
+  private add(block: Block, place: Place): void {
     const places = this.places.get(block)
     if (places === undefined) this.places.set(block, [place])
     else places.push(place)

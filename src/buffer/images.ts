@@ -14,6 +14,7 @@
 import { isFull } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { DataFile } from '../pager/data-file.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import { closeAll } from '../storage/close-all.ts'
@@ -35,7 +36,7 @@ interface Half {
   /** Counts the times that a file was begun; 0: not yet. */
   generation: number
   /** The lowest LSN that one of its batches names; Infinity while it has none. */
-  beginLsn: number
+  beginLsn: Lsn
   /** Bytes that it may take now. */
   limit: number
   /** `DataFile.writes` after the last write in place under its guard (I2). */
@@ -145,7 +146,7 @@ export class BlockImages {
    * True if a file holds an image of the block that recovery will see if it begins to read the log at `basisLsn`; the
    * block is then written in place under its guard.
    */
-  guards(block: number, basisLsn: number): boolean {
+  guards(block: Block, basisLsn: Lsn): boolean {
     const generation = this.made[block >>> 16]?.[block & 0xffff] ?? 0
     if (generation === 0) return false
     for (const half of this.halves)
@@ -160,7 +161,7 @@ export class BlockImages {
    * Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. False if the disk was full:
    * from now on there is room for what the files hold already (I4).
    */
-  write(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: number): boolean {
+  write(blocks: readonly Block[], bases: readonly Position[], arena: Arena, syncedLsn: Lsn): boolean {
     let appended: Appended
     try {
       appended = this.append(blocks, bases, arena, syncedLsn)
@@ -182,7 +183,7 @@ export class BlockImages {
     blocks: readonly number[],
     bases: readonly number[],
     arena: Arena,
-    syncedLsn: number,
+    syncedLsn: Lsn,
   ): Promise<void> {
     const appended = this.append(blocks, bases, arena, syncedLsn)
     const { half, file, generation, end } = appended
@@ -197,7 +198,7 @@ export class BlockImages {
     blocks: readonly number[],
     bases: readonly number[],
     arena: Arena,
-    syncedLsn: number,
+    syncedLsn: Lsn,
   ): Appended {
     const { data, uuid, position } = this
     const half = this.halves[this.current]!
@@ -303,7 +304,7 @@ export class BlockImages {
     for (const block of blocks) this.note(block, generation)
   }
 
-  private note(block: number, generation: number): void {
+  private note(block: Block, generation: number): void {
     const index = block >>> 16
     let page = this.made[index]
     if (page === undefined) {

@@ -9,18 +9,19 @@
  *      none, the block as it is.
  */
 import { XenonError } from '../errors.ts'
+import type { Block, Lsn } from '../pager/place.ts'
 import { broken } from '../runtime/invariant.ts'
 
 interface Version {
   /** LSN of the last change that the bytes hold, and the end of the log when the next change was about to be made. */
-  from: number
-  to: number
+  from: Lsn
+  to: Lsn
   bytes: Uint8Array
 }
 
 /** An open snapshot. */
 export interface SnapshotHandle {
-  readonly lsn: number
+  readonly lsn: Lsn
   /** Number of blocks when it began. */
   readonly blocks: number
   /** It was given up, because the copies it needs would take too much memory. */
@@ -34,9 +35,9 @@ const SWEEP_LEAST = 256
 
 export class BlockVersions {
   /** LSN of the newest snapshot; 0 while there is none. */
-  newest = 0
+  newest: Lsn = 0
   /** The most blocks that there were when one of the open snapshots began: blocks behind them are seen by none. */
-  blocks = 0
+  blocks: Block = 0
   bytes = 0
   copies = 0
   /** Snapshots that were given up. */
@@ -61,12 +62,12 @@ export class BlockVersions {
   }
 
   /** LSN of the oldest snapshot, or 0. */
-  get oldest(): number {
+  get oldest(): Lsn {
     return this.open[0]?.lsn ?? 0
   }
 
   /** Begins a snapshot of everything below `lsn`, where the log ends now; `blocks`: how many there are. */
-  begin(lsn: number, blocks: number): SnapshotHandle {
+  begin(lsn: Lsn, blocks: number): SnapshotHandle {
     const handle: SnapshotHandle = { lsn, blocks, lost: false, closed: false }
     this.open.push(handle)
     this.newest = lsn
@@ -109,13 +110,13 @@ export class BlockVersions {
   }
 
   /** True if a block was kept since the newest snapshot began. */
-  isKept(block: number): boolean {
+  isKept(block: Block): boolean {
     const list = this.versions.get(block)
     return list !== undefined && list[list.length - 1]!.to >= this.newest
   }
 
   /** Keeps the bytes of a block whose last change is `from`, before a change behind `to`. */
-  keep(block: number, from: number, to: number, bytes: Uint8Array): void {
+  keep(block: Block, from: Lsn, to: Lsn, bytes: Uint8Array): void {
     if (this.isKept(block)) return
     const version = { from, to, bytes: new Uint8Array(bytes) }
     const list = this.versions.get(block)
@@ -132,7 +133,7 @@ export class BlockVersions {
   }
 
   /** The bytes of a block as a snapshot sees them, unless those are the block as it is. */
-  find(block: number, lsn: number): Uint8Array | undefined {
+  find(block: Block, lsn: Lsn): Uint8Array | undefined {
     const list = this.versions.get(block)
     if (list === undefined) return undefined
     for (const version of list) if (version.from < lsn && lsn <= version.to) return version.bytes

@@ -11,6 +11,7 @@ import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { BlockImages } from './images.ts'
@@ -20,17 +21,17 @@ interface BlockCopies {
   readonly arena: Arena
   readonly blocks: CopiedBlock[]
   /** Where the log ended when they were copied, and the next group began. */
-  lsn: number
+  lsn: Lsn
 }
 
 interface CopiedBlock {
-  readonly block: number
+  readonly block: Block
   readonly frame: number
   /** Position in the arena of the copies. */
   readonly at: number
   /** LSN of its last change, and of its basis in the log. */
-  readonly changedAt: number
-  readonly basis: number
+  readonly changedAt: Lsn
+  readonly basis: Lsn
 }
 
 /** The pool, as far as writing goes. A frame holds a block; its position is where that lies in the arena. */
@@ -38,19 +39,19 @@ export interface Frames {
   readonly arena: Arena
   readonly blockSize: number
   /** Recovery begins at or behind this LSN: what P2 measures against. */
-  readonly basisLsn: number
+  readonly basisLsn: Lsn
   readonly isRepeating: boolean
   /** Blocks could not be written, since the disk is full; true if there is some room now, for another attempt. */
   onFull: () => boolean
-  isDirty(block: number): boolean
-  frameOf(block: number): number
-  position(frame: number): number
+  isDirty(block: Block): boolean
+  frameOf(block: Block): number
+  position(frame: number): Position
   basisOf(frame: number): number
   isPinned(frame: number): boolean
-  pin(base: number): void
-  unpin(base: number): void
+  pin(base: Position): void
+  unpin(base: Position): void
   wrote(frame: number): void
-  wroteCopy(frame: number, changedAt: number, lsn: number): void
+  wroteCopy(frame: number, changedAt: Lsn, lsn: Lsn): void
 }
 
 export class WriteBack {
@@ -69,7 +70,7 @@ export class WriteBack {
   }
 
   /** Writes those of the blocks (in file order) that are in the pool and dirty. */
-  write(blocks: readonly number[]): void {
+  write(blocks: readonly Block[]): void {
     const due = blocks.filter(block => this.frames.isDirty(block))
     if (due.length === 0) return
     this.health.check()
@@ -91,15 +92,15 @@ export class WriteBack {
   }
 
   /** Writes as many blocks from `from` on as there is room for images of; returns how many (P2). */
-  private writePart(blocks: readonly number[], from: number): number {
+  private writePart(blocks: readonly Block[], from: number): number {
     const { images, file, frames } = this
     const { arena } = frames
     const room = images.room(blocks.length - from)
     if (room === 0) throw new DiskFullError('for images of blocks that are to be written in place')
-    const part: number[] = []
-    const bases: number[] = []
-    const exposed: number[] = []
-    const exposedBases: number[] = []
+    const part: Block[] = []
+    const bases: Position[] = []
+    const exposed: Block[] = []
+    const exposedBases: Position[] = []
     for (let i = from; i < blocks.length; i++) {
       const block = blocks[i]!
       const frame = frames.frameOf(block)
@@ -128,12 +129,12 @@ export class WriteBack {
   }
 
   /** Of a block that is about to be written. */
-  private requireSynced(block: number, lsn: number): void {
+  private requireSynced(block: Block, lsn: Lsn): void {
     const { syncedLsn } = this.log
     if (lsn > syncedLsn) broken('P1', `block ${block} of LSN ${lsn}, log synced to ${syncedLsn}`)
   }
 
-  private isBasis(lsn: number): boolean {
+  private isBasis(lsn: Lsn): boolean {
     return lsn !== 0 && lsn >= this.frames.basisLsn
   }
 
@@ -141,7 +142,7 @@ export class WriteBack {
    * Writes those of the blocks (in file order) that are in the pool and dirty, as they are now, while others go on. What
    * is changed meanwhile stays dirty, since now. At most a quarter of the frames: they are pinned. Nothing more is written once `isCurrent` says no.
    */
-  async writeAside(blocks: readonly number[], isCurrent: () => boolean): Promise<void> {
+  async writeAside(blocks: readonly Block[], isCurrent: () => boolean): Promise<void> {
     const { log, health, frames } = this
     const { arena, blockSize } = frames
     const due = blocks.filter(block => this.frames.isDirty(block))
@@ -223,7 +224,7 @@ export class WriteBack {
     return part.length
   }
 
-  private writeRuns(blocks: readonly number[], bases: readonly number[], arena: Arena): void {
+  private writeRuns(blocks: readonly Block[], bases: readonly Position[], arena: Arena): void {
     for (let from = 0; from < blocks.length; ) {
       let to = from + 1
       while (to < blocks.length && blocks[to] === blocks[to - 1]! + 1 && to - from < 256) to++

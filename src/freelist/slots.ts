@@ -12,6 +12,7 @@ import {
   AT_RECORD_BYTES,
   HEADER_BYTES,
 } from '../pager/layout.ts'
+import type { Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 
 /** How many free slots are looked at for a hole that is large enough. */
@@ -27,7 +28,7 @@ export const relinkedSlot = (taken: number): number => (taken >>> 16) - 1
  * Returns what `takenSlot` and `relinkedSlot` read, or -1 when the free space has to be brought together first
  * (`compact`), or is too small.
  */
-export const takeSlot = (a: Arena, base: number, blockSize: number, tag: number, size: number): number => {
+export const takeSlot = (a: Arena, base: Position, blockSize: number, tag: number, size: number): number => {
   const { u16, u32 } = a
   const slots = (base + HEADER_BYTES) >>> 2
   const head = u16[(base + AT_FREE_SLOT) >>> 1]!
@@ -68,7 +69,7 @@ export const takeSlot = (a: Arena, base: number, blockSize: number, tag: number,
 }
 
 /** Puts a slot on the block's freelist; its record becomes a hole. The last live record leaves an empty block. */
-export const freeSlot = (a: Arena, base: number, slot: number): void => {
+export const freeSlot = (a: Arena, base: Position, slot: number): void => {
   const { u16, u32 } = a
   if (u16[(base + AT_LIVE) >>> 1] === 1) {
     u16.fill(0, (base + AT_COUNT) >>> 1, (base + AT_GARBAGE + 2) >>> 1)

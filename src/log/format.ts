@@ -26,6 +26,8 @@
  * Undo section: u8 kind | u8 record flags | u16 key length | u32 field length | key (padded) | field (padded);
  *    of an insertion: u8 kind | u8 0 | u16 key length | u32 offset of the key in the log record
  */
+
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 
 export const SEGMENT_MAGIC: Uint8Array = new Uint8Array([0x58, 0x45, 0x4e, 0x4c, 0x4f, 0x47, 0x31, 0x0a])
@@ -89,16 +91,16 @@ export const LogOp = {
 
 export const pad4 = (bytes: number): number => (bytes + 3) & ~3
 
-export const recordLength = (a: Arena, position: number): number => a.u32[position >>> 2]!
-export const recordType = (a: Arena, position: number): number => a.u8[position + 4]!
-export const recordFlags = (a: Arena, position: number): number => a.u8[position + 5]!
-export const recordParts = (a: Arena, position: number): number => a.u16[(position + 6) >>> 1]!
-export const recordTransaction = (a: Arena, position: number): number => a.u32[(position + 8) >>> 2]!
-export const recordPrevious = (a: Arena, position: number): number =>
+export const recordLength = (a: Arena, position: Position): number => a.u32[position >>> 2]!
+export const recordType = (a: Arena, position: Position): number => a.u8[position + 4]!
+export const recordFlags = (a: Arena, position: Position): number => a.u8[position + 5]!
+export const recordParts = (a: Arena, position: Position): number => a.u16[(position + 6) >>> 1]!
+export const recordTransaction = (a: Arena, position: Position): number => a.u32[(position + 8) >>> 2]!
+export const recordPrevious = (a: Arena, position: Position): Lsn =>
   a.u32[(position + 12) >>> 2]! + a.u32[(position + 16) >>> 2]! * 4294967296
 
 /** Position of the first part of a record. */
-const firstPart = (a: Arena, position: number): number => {
+const firstPart = (a: Arena, position: Position): number => {
   const at = position + RECORD_HEADER_BYTES
   if ((recordFlags(a, position) & RecordFlag.undo) === 0) return at
   if (a.u8[at] === UndoKind.insert) return at + UNDO_HEADER_BYTES
@@ -108,8 +110,8 @@ const firstPart = (a: Arena, position: number): number => {
 /** Calls `visit` with the block and the bounds of the operations of each part. */
 export const eachPart = (
   a: Arena,
-  position: number,
-  visit: (block: number, from: number, to: number) => void,
+  position: Position,
+  visit: (block: Block, from: number, to: number) => void,
 ): void => {
   let at = firstPart(a, position)
   for (let part = recordParts(a, position); part > 0; part--) {
@@ -123,14 +125,14 @@ export const eachPart = (
 export interface UndoSection {
   kind: number
   flags: number
-  key: number
+  key: Position
   keyLength: number
-  field: number
+  field: Position
   fieldLength: number
 }
 
 /** The undo section of a record that has one. */
-export const undoSection = (a: Arena, position: number): UndoSection => {
+export const undoSection = (a: Arena, position: Position): UndoSection => {
   const at = position + RECORD_HEADER_BYTES
   const keyLength = a.u16[(at + 2) >>> 1]!
   const word = a.u32[(at + 4) >>> 2]!

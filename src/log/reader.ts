@@ -5,6 +5,7 @@
  */
 
 import { CorruptionError, reasonOf } from '../errors.ts'
+import type { Lsn, Position } from '../pager/place.ts'
 import { Arena, readU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import { GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength, SEGMENT_HEADER_BYTES } from './format.ts'
@@ -15,19 +16,19 @@ const SECTOR = 512
 /** Behind the end, so many times the bytes of a segment are read in groups that turn out not to be whole. */
 const WASTED = 16
 
-export type RecordVisitor = (a: Arena, position: number, lsn: number) => void
+export type RecordVisitor = (a: Arena, position: Position, lsn: Lsn) => void
 
 interface Group {
-  lsn: number
+  lsn: Lsn
   end: number
   bytes: number
   /** LSN up to which the log had been synced when the group was written. */
-  synced: number
+  synced: Lsn
 }
 
 export interface LogEnd {
   /** LSN behind the last whole group. */
-  lsn: number
+  lsn: Lsn
   /** The segments that were read, in order. */
   chain: Segment[]
   /** Bytes behind the end that look like a torn write. */
@@ -39,7 +40,7 @@ export class LogReader {
   private readonly storage: Storage
   private readonly arena: Arena = new Arena(SECTOR)
   /** The records of groups that begin below it are well formed. */
-  private checkedLsn = 0
+  private checkedLsn: Lsn = 0
 
   constructor(segments: LogSegments, storage: Storage) {
     this.segments = segments
@@ -47,13 +48,13 @@ export class LogReader {
   }
 
   /** Visits every record from the group at `from` on, to the end of the log. */
-  scan(from: number, visit: RecordVisitor): LogEnd {
+  scan(from: Lsn, visit: RecordVisitor): LogEnd {
     const { lsn, chain } = this.walk(from, Number.POSITIVE_INFINITY, visit)
     return { lsn, chain, tornBytes: this.tornBytes(chain[chain.length - 1]!, lsn, chain) }
   }
 
   /** Visits every record from the group at `from` on, up to `until` at least (if the log does): whole groups. */
-  walk(from: number, until: number, visit: RecordVisitor): { lsn: number; chain: Segment[] } {
+  walk(from: Lsn, until: Lsn, visit: RecordVisitor): { lsn: Lsn; chain: Segment[] } {
     let segment = this.segmentOf(from)
     const chain = [segment]
     // `end` lies behind the last whole group, `lsn` is where the next one is looked for.
@@ -79,7 +80,7 @@ export class LogReader {
     return { lsn: end, chain }
   }
 
-  private segmentOf(lsn: number): Segment {
+  private segmentOf(lsn: Lsn): Segment {
     const { active, directory } = this.segments
     const last = active.findLast(candidate => candidate.startLsn <= lsn)
     if (!last || lsn - last.startLsn > last.capacity)
@@ -95,7 +96,7 @@ export class LogReader {
     )
   }
 
-  private successor(segment: Segment, lsn: number, chain: readonly Segment[]): Segment | undefined {
+  private successor(segment: Segment, lsn: Lsn, chain: readonly Segment[]): Segment | undefined {
     const rounded = nextSector(segment, lsn)
     const candidates = this.segments.active.filter(
       next => !chain.includes(next) && (next.startLsn === lsn || next.startLsn === rounded),
@@ -112,7 +113,7 @@ export class LogReader {
   }
 
   /** Reads the group at `lsn` into the arena; undefined when there is none that is whole. */
-  private readGroup(segment: Segment, lsn: number): Group | undefined {
+  private readGroup(segment: Segment, lsn: Lsn): Group | undefined {
     const { arena } = this
     const at = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
     if (at + GROUP_HEADER_BYTES > segment.capacity) return undefined
@@ -131,7 +132,7 @@ export class LogReader {
   }
 
   /** The header in the arena is that of the group at `lsn`, from this use of the segment. */
-  private belongs(segment: Segment, lsn: number): boolean {
+  private belongs(segment: Segment, lsn: Lsn): boolean {
     const { u32 } = this.arena
     return u32[0] === GROUP_MAGIC && u32[3] === segment.salt && readU64(u32, 4) === lsn
   }
@@ -141,7 +142,7 @@ export class LogReader {
     return this.arena.u32[1] === this.storage.crc32(this.arena.window(8, bytes - 8), 0)
   }
 
-  private visitGroup(group: { bytes: number; lsn: number }, segment: Segment, visit: RecordVisitor): void {
+  private visitGroup(group: { bytes: number; lsn: Lsn }, segment: Segment, visit: RecordVisitor): void {
     // Whoever reads the log a second time has seen that its records are well formed.
     const isKnown = group.lsn < this.checkedLsn
     for (let at = GROUP_HEADER_BYTES; at < group.bytes; at += recordLength(this.arena, at)) {
@@ -206,17 +207,17 @@ export class LogReader {
   }
 }
 
-const malformed = (segment: Segment, lsn: number, problem: string): CorruptionError =>
+const malformed = (segment: Segment, lsn: Lsn, problem: string): CorruptionError =>
   new CorruptionError(
     segment.file.path,
     `${problem} at LSN ${lsn}: its checksum is right, so that it was written by something else than a log; salvage leaves it out`,
   )
 
-const damaged = (segment: Segment, lsn: number, synced: number): CorruptionError =>
+const damaged = (segment: Segment, lsn: Lsn, synced: Lsn): CorruptionError =>
   new CorruptionError(
     segment.file.path,
     `the log is damaged at LSN ${lsn}: a later group shows that it had been synced up to LSN ${synced}`,
   )
 
-const nextSector = (segment: Segment, lsn: number): number =>
+const nextSector = (segment: Segment, lsn: Lsn): Lsn =>
   segment.startLsn + Math.ceil((lsn - segment.startLsn) / SECTOR) * SECTOR

@@ -17,6 +17,7 @@ import {
   shortenNodePrefix,
 } from '../pager/node.ts'
 import { nodeProblem } from '../pager/node-check.ts'
+import type { Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { LogOp, pad4 } from './format.ts'
 
@@ -33,9 +34,9 @@ export const applyOperations = (
   from: number,
   to: number,
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
-  scratch: number,
+  scratch: Position,
 ): void => {
   for (let at = from; at < to; ) {
     const length = log.u16[at >>> 1]!

@@ -5,6 +5,7 @@
  */
 
 import { CorruptionError, isFull } from '../errors.ts'
+import type { Lsn } from '../pager/place.ts'
 import { alignUp, readU64, toHex, writeU64 } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import { type Home, requireInPlace } from '../storage/home.ts'
@@ -23,7 +24,7 @@ export const SEGMENT_NAME: RegExp = /^[0-9]{8}\.log$/
 export interface Segment {
   file: File
   name: string
-  startLsn: number
+  startLsn: Lsn
   salt: number
   /** Size that it may grow to, as its header says: the option may have been another one then. */
   capacity: number
@@ -78,7 +79,7 @@ export class LogSegments {
   }
 
   /** Bytes of segments that the log can be written to without taking anything from the disk. */
-  bytesAhead(lsn: number): number {
+  bytesAhead(lsn: Lsn): number {
     const { current } = this
     const inCurrent =
       current === undefined ? 0 : current.allocated - SEGMENT_HEADER_BYTES - (lsn - current.startLsn)
@@ -122,7 +123,7 @@ export class LogSegments {
   }
 
   /** Starts the next segment at `lsn`: a spare one, or a new file. */
-  startSegment(lsn: number): Segment {
+  startSegment(lsn: Lsn): Segment {
     // It stays a spare one until its header is written, so that a failure leaves no file open that nobody knows of.
     if (this.spare.length === 0) this.createSegment()
     const segment = this.spare[this.spare.length - 1]!
@@ -140,7 +141,7 @@ export class LogSegments {
   }
 
   /** Writes a group at its LSN in the current segment; with `ahead`, keeps zeros allocated behind it. */
-  write(bytes: Uint8Array, offset: number, length: number, lsn: number, ahead: boolean): void {
+  write(bytes: Uint8Array, offset: number, length: number, lsn: Lsn, ahead: boolean): void {
     const segment = this.current!
     const position = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
     segment.file.write(bytes, offset, length, position)
@@ -166,7 +167,7 @@ export class LogSegments {
   }
 
   /** True when a group of `length` bytes at `lsn` fits in the current segment. */
-  hasRoom(lsn: number, length: number): boolean {
+  hasRoom(lsn: Lsn, length: number): boolean {
     const segment = this.current
     return segment !== undefined && SEGMENT_HEADER_BYTES + lsn - segment.startLsn + length <= segment.capacity
   }
@@ -259,7 +260,7 @@ export class LogSegments {
   }
 
   /** Gives up the segments that end at or below `lsn`; keeps some for later use, as long as all take at most `bytes`. */
-  release(lsn: number, bytes: number): void {
+  release(lsn: Lsn, bytes: number): void {
     this.requirePlace()
     while (this.active.length > 1 && this.active[1]!.startLsn <= lsn) this.spare.push(this.active.shift()!)
     this.trimSpares(Math.max(0, Math.floor(bytes / this.segmentBytes) - this.active.length))
@@ -343,7 +344,7 @@ export class LogSegments {
 }
 
 export interface SegmentHeader {
-  startLsn: number
+  startLsn: Lsn
   salt: number
   capacity: number
   /** Whether each of the two copies is whole, and says the same. */

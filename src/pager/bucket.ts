@@ -34,6 +34,7 @@ import {
   BlockKind,
   HEADER_BYTES,
 } from './layout.ts'
+import type { Block, Lsn, Position } from './place.ts'
 
 export const RECORD_HEADER_BYTES = 4
 export const SLOT_BYTES = 4
@@ -55,17 +56,17 @@ export const FLAG_MASK = 0x1f
 export const recordBytes = (keyLength: number, fieldLength: number): number =>
   RECORD_HEADER_BYTES + keyLength + fieldLength
 
-export const recordFlags = (a: Arena, record: number): number => a.u8[record]! & FLAG_MASK
-export const recordKeyLength = (a: Arena, record: number): number =>
+export const recordFlags = (a: Arena, record: Position): number => a.u8[record]! & FLAG_MASK
+export const recordKeyLength = (a: Arena, record: Position): number =>
   ((a.u8[record]! >>> 5) << 8) | a.u8[record + 1]!
-export const recordFieldLength = (a: Arena, record: number): number =>
+export const recordFieldLength = (a: Arena, record: Position): number =>
   a.u8[record + 2]! | (a.u8[record + 3]! << 8)
-export const recordSize = (a: Arena, record: number): number =>
+export const recordSize = (a: Arena, record: Position): number =>
   RECORD_HEADER_BYTES + recordKeyLength(a, record) + recordFieldLength(a, record)
 
 export const writeRecordHeader = (
   a: Arena,
-  record: number,
+  record: Position,
   flags: number,
   keyLength: number,
   fieldLength: number,
@@ -83,7 +84,7 @@ export const slotInUse = (word: number): boolean => word >= 0x80000000
  * The slot of the record whose hash tag and key bytes match, or -1.
  * `tag` has bit 15 set, so a free slot never matches.
  */
-export const findSlot = (a: Arena, base: number, tag: number, key: number, keyLength: number): number => {
+export const findSlot = (a: Arena, base: Position, tag: number, key: Position, keyLength: number): number => {
   const u32 = a.u32
   const first = (base + HEADER_BYTES) >>> 2
   const end = first + a.u16[(base + AT_COUNT) >>> 1]!
@@ -94,7 +95,7 @@ export const findSlot = (a: Arena, base: number, tag: number, key: number, keyLe
   return -1
 }
 
-const keyEquals = (a: Arena, record: number, key: number, keyLength: number): boolean => {
+const keyEquals = (a: Arena, record: Position, key: Position, keyLength: number): boolean => {
   const u8 = a.u8
   if (u8[record + 1] !== (keyLength & 0xff) || u8[record]! >>> 5 !== keyLength >>> 8) return false
   const start = record + RECORD_HEADER_BYTES
@@ -102,31 +103,31 @@ const keyEquals = (a: Arena, record: number, key: number, keyLength: number): bo
   return true
 }
 
-export const slotWord = (a: Arena, base: number, slot: number): number =>
+export const slotWord = (a: Arena, base: Position, slot: number): number =>
   a.u32[((base + HEADER_BYTES) >>> 2) + slot]!
 
 /** Position of the record that a used slot points to. */
-export const recordAt = (a: Arena, base: number, slot: number): number =>
+export const recordAt = (a: Arena, base: Position, slot: number): Position =>
   base + (a.u32[((base + HEADER_BYTES) >>> 2) + slot]! & 0xffff)
 
 /** Bytes between the slots and the record area. */
-export const contiguousBytes = (a: Arena, base: number, blockSize: number): number =>
+export const contiguousBytes = (a: Arena, base: Position, blockSize: number): number =>
   blockSize -
   HEADER_BYTES -
   SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]! -
   a.u16[(base + AT_RECORD_BYTES) >>> 1]!
 
 /** Bytes of live records and their slots. */
-export const liveBytes = (a: Arena, base: number): number =>
+export const liveBytes = (a: Arena, base: Position): number =>
   a.u16[(base + AT_RECORD_BYTES) >>> 1]! -
   a.u16[(base + AT_GARBAGE) >>> 1]! +
   SLOT_BYTES * a.u16[(base + AT_LIVE) >>> 1]!
 
 /** True when a record of `size` bytes fits, perhaps after `compact`. */
-export const fits = (a: Arena, base: number, blockSize: number, size: number): boolean =>
+export const fits = (a: Arena, base: Position, blockSize: number, size: number): boolean =>
   HEADER_BYTES + liveBytes(a, base) + SLOT_BYTES + size <= blockSize
 
-export const formatBucket = (a: Arena, base: number, blockSize: number): void => {
+export const formatBucket = (a: Arena, base: Position, blockSize: number): void => {
   a.clear(base, base + blockSize)
   a.u8[base + AT_KIND] = BlockKind.bucket
 }
@@ -136,7 +137,7 @@ export const formatBucket = (a: Arena, base: number, blockSize: number): void =>
  * A pure function of the block's bytes: the log redoes it by calling it again.
  * `scratch` is the position of one block's worth of spare bytes.
  */
-export const compact = (a: Arena, base: number, blockSize: number, scratch: number): void => {
+export const compact = (a: Arena, base: Position, blockSize: number, scratch: Position): void => {
   const { u8, u16, u32 } = a
   const slots = (base + HEADER_BYTES) >>> 2
   const count = u16[(base + AT_COUNT) >>> 1]!
@@ -164,7 +165,7 @@ export const compact = (a: Arena, base: number, blockSize: number, scratch: numb
  * What is wrong with a bucket's own bytes (B1 to B3), as a sentence, or undefined. Reads nothing outside the block, whatever
  * the bytes are: run on every block that comes from the disk before anything trusts its offsets.
  */
-export const bucketProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
+export const bucketProblem = (a: Arena, base: Position, blockSize: number): string | undefined => {
   const { u16, u32 } = a
   const count = u16[(base + AT_COUNT) >>> 1]!
   const records = u16[(base + AT_RECORD_BYTES) >>> 1]!
@@ -197,7 +198,7 @@ export const bucketProblem = (a: Arena, base: number, blockSize: number): string
 
 const freeSlotProblem = (
   a: Arena,
-  base: number,
+  base: Position,
   count: number,
   expected: number,
   start: number,
@@ -217,8 +218,8 @@ const freeSlotProblem = (
   return seen === expected ? undefined : `${expected} free slots, ${seen} on the slot freelist`
 }
 
-export const bucketNext = (a: Arena, base: number): number => a.u32[(base + AT_NEXT) >>> 2]!
-export const blockLsn = (a: Arena, base: number): number =>
+export const bucketNext = (a: Arena, base: Position): Block => a.u32[(base + AT_NEXT) >>> 2]!
+export const blockLsn = (a: Arena, base: Position): Lsn =>
   a.u32[(base + AT_LSN) >>> 2]! + a.u32[(base + AT_LSN + 4) >>> 2]! * 4294967296
 
 const TWO_32 = 4294967296

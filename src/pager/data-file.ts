@@ -13,6 +13,7 @@ import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
 import { METADATA_BYTES, type Metadata, uuidSeed } from './metadata.ts'
 import { nodeProblem } from './node-check.ts'
+import type { Block, Position } from './place.ts'
 
 export class DataFile {
   readonly file: File
@@ -38,13 +39,13 @@ export class DataFile {
   }
 
   /** Reads a block to `base` of the arena; says what is wrong with it, or returns undefined. */
-  read(block: number, a: Arena, base: number): string | undefined {
+  read(block: Block, a: Arena, base: Position): string | undefined {
     this.blockReads++
     return this.readAt(this.file, block * this.blockSize, block, a, base)
   }
 
   /** The same for a block that lies in another file. */
-  readAt(file: File, position: number, block: number, a: Arena, base: number): string | undefined {
+  readAt(file: File, position: number, block: Block, a: Arena, base: Position): string | undefined {
     const size = this.blockSize
     const got = file.read(a.u8, base, size, position)
     if (got < size) return `the file ends ${got === 0 ? 'before' : 'inside'} this block`
@@ -52,7 +53,7 @@ export class DataFile {
   }
 
   /** What is wrong with the checksum of the block at `base`, or undefined. */
-  problemOf(block: number, a: Arena, base: number): string | undefined {
+  problemOf(block: Block, a: Arena, base: Position): string | undefined {
     const size = this.blockSize
     const stored = a.u32[(base + AT_CHECKSUM) >>> 2]!
     const expected = this.checksum(block, a, base)
@@ -61,24 +62,24 @@ export class DataFile {
   }
 
   /** Reads a block that must be sound. */
-  readSound(block: number, a: Arena, base: number): void {
+  readSound(block: Block, a: Arena, base: Position): void {
     const problem = this.read(block, a, base) ?? blockProblem(a, base, this.blockSize)
     if (problem !== undefined) throw new CorruptionError(this.file.path, problem, block)
   }
 
   /** Writes the checksum of a block in the arena into its header. */
-  seal(block: number, a: Arena, base: number): void {
+  seal(block: Block, a: Arena, base: Position): void {
     a.u32[(base + AT_CHECKSUM) >>> 2] = this.checksum(block, a, base)
   }
 
   /** Seals blocks that are neighbours in the file, and writes them in order from the arena positions `bases`. */
-  writeRun(firstBlock: number, bases: readonly number[], a: Arena): void {
+  writeRun(firstBlock: number, bases: readonly Position[], a: Arena): void {
     for (let i = 0; i < bases.length; i++) this.seal(firstBlock + i, a, bases[i]!)
     this.writeSealed(firstBlock, bases, a)
   }
 
   /** The same for blocks that are sealed already. */
-  writeSealed(firstBlock: number, bases: readonly number[], a: Arena): void {
+  writeSealed(firstBlock: number, bases: readonly Position[], a: Arena): void {
     const size = this.blockSize
     this.writes++
     if (bases.length === 1) this.file.write(a.u8, bases[0]!, size, firstBlock * size)
@@ -137,7 +138,7 @@ export class DataFile {
     this.syncedStateWrites = Math.max(this.syncedStateWrites, stateWrites)
   }
 
-  private checksum(block: number, a: Arena, base: number): number {
+  private checksum(block: Block, a: Arena, base: Position): number {
     const number = this.number
     number[0] = block
     number[1] = block >>> 8
@@ -155,7 +156,7 @@ const overwritten = (path: string): MovedError =>
   )
 
 /** What is wrong with the contents of a block whose checksum is right, or undefined. */
-export const blockProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
+export const blockProblem = (a: Arena, base: Position, blockSize: number): string | undefined => {
   const kind = a.u8[base + AT_KIND]!
   if (kind === BlockKind.bucket) return bucketProblem(a, base, blockSize)
   if (kind === BlockKind.directory) return directoryProblem(a, base, blockSize)
@@ -165,7 +166,7 @@ export const blockProblem = (a: Arena, base: number, blockSize: number): string 
 }
 
 /** What a block with a wrong checksum looks like. A free block has a header, so zeros were never written as one. */
-const what = (a: Arena, base: number, size: number): string =>
+const what = (a: Arena, base: Position, size: number): string =>
   a.window(base, size).every(byte => byte === 0) ? 'nothing but zeros' : kindName(a.u8[base + AT_KIND]!)
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`

@@ -13,25 +13,26 @@
  */
 import type { Arena } from '../runtime/bytes.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, BlockKind, HEADER_BYTES } from './layout.ts'
+import type { Block, Position } from './place.ts'
 
 export const directoryCapacity = (blockSize: number): number => Math.floor((blockSize - HEADER_BYTES) / 8)
 
-export const entryCount = (a: Arena, base: number): number => a.u16[(base + AT_COUNT) >>> 1]!
-export const directoryLevel = (a: Arena, base: number): number => a.u8[base + AT_LEVEL]!
+export const entryCount = (a: Arena, base: Position): number => a.u16[(base + AT_COUNT) >>> 1]!
+export const directoryLevel = (a: Arena, base: Position): number => a.u8[base + AT_LEVEL]!
 
 export const separatorOffset = (entry: number): number => HEADER_BYTES + 4 * entry
 export const childOffset = (capacity: number, entry: number): number => HEADER_BYTES + 4 * (capacity + entry)
 
-export const separatorOf = (a: Arena, base: number, entry: number): number =>
+export const separatorOf = (a: Arena, base: Position, entry: number): number =>
   a.u32[(base + HEADER_BYTES) / 4 + entry]!
-export const childOf = (a: Arena, base: number, capacity: number, entry: number): number =>
+export const childOf = (a: Arena, base: Position, capacity: number, entry: number): Block =>
   a.u32[(base + HEADER_BYTES) / 4 + capacity + entry]!
 
 /**
  * The entry whose interval holds `position`. A binary search whose only branch is its end, since a processor guesses
  * the others wrong half of the time: it compares all bits but the last one, so that a difference keeps its sign.
  */
-export const findEntry = (a: Arena, base: number, position: number): number => {
+export const findEntry = (a: Arena, base: Position, position: number): number => {
   const { u32 } = a
   const first = (base + HEADER_BYTES) >>> 2
   const wanted = position >>> 1
@@ -47,7 +48,7 @@ export const findEntry = (a: Arena, base: number, position: number): number => {
 }
 
 /** What is wrong with a directory's own bytes, or undefined. */
-export const directoryProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
+export const directoryProblem = (a: Arena, base: Position, blockSize: number): string | undefined => {
   const count = entryCount(a, base)
   if (count === 0 || count > directoryCapacity(blockSize)) return `a directory of ${count} entries`
   // D1
@@ -57,7 +58,7 @@ export const directoryProblem = (a: Arena, base: number, blockSize: number): str
   return undefined
 }
 
-export const formatDirectory = (a: Arena, base: number, blockSize: number, level: number): void => {
+export const formatDirectory = (a: Arena, base: Position, blockSize: number, level: number): void => {
   a.clear(base, base + blockSize)
   a.u8[base + AT_KIND] = BlockKind.directory
   a.u8[base + AT_LEVEL] = level

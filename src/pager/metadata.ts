@@ -25,6 +25,7 @@ import { CorruptionError, FormatVersionError } from '../errors.ts'
 import { readU64, writeU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
+import type { Block, Lsn } from './place.ts'
 
 export const SECTOR = 512
 export const FORMAT_VERSION = 2
@@ -42,16 +43,16 @@ export interface Identity {
 export class Metadata {
   readonly identity: Identity
   /** LSN of the last log record that changed the state. */
-  lsn = 0
-  redoLsn = 0
+  lsn: Lsn = 0
+  redoLsn: Lsn = 0
   records = 0
-  blocks: number = FIRST_OVERFLOW_BLOCK
-  freeHead = 0
+  blocks: Block = FIRST_OVERFLOW_BLOCK
+  freeHead: Block = 0
   freeBlocks = 0
   /** Blocks that stood in the file when the state was last written. */
-  fileBlocks: number = FIRST_OVERFLOW_BLOCK
+  fileBlocks: Block = FIRST_OVERFLOW_BLOCK
   peakRecords = 0
-  logLsn = 0
+  logLsn: Lsn = 0
   /** The tree over the keys is kept. */
   ordered = false
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */

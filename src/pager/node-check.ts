@@ -16,12 +16,13 @@ import {
   slotsOf,
   suffixLengthAt,
 } from './node.ts'
+import type { Position } from './place.ts'
 
 /**
  * What is wrong with a node's own bytes, as a sentence, or undefined. Reads nothing outside the block, whatever the
  * bytes are: run on every node that comes from the disk before anything trusts its offsets.
  */
-export const nodeProblem = (a: Arena, base: number, blockSize: number): string | undefined => {
+export const nodeProblem = (a: Arena, base: Position, blockSize: number): string | undefined => {
   const { u16, u32, u8 } = a
   const count = nodeCount(a, base)
   const used = u16[(base + AT_RECORD_BYTES) >>> 1]!
@@ -69,7 +70,7 @@ export const nodeProblem = (a: Arena, base: number, blockSize: number): string |
  */
 const soundEntryBytes = (
   a: Arena,
-  base: number,
+  base: Position,
   count: number,
   prefix: number,
   start: number,
@@ -111,7 +112,7 @@ const soundEntryBytes = (
   return bytes
 }
 
-const ascends = (a: Arena, base: number, index: number): boolean => {
+const ascends = (a: Arena, base: Position, index: number): boolean => {
   const word = a.u32[slotsOf(base) + index]!
   const before = a.u32[slotsOf(base) + index - 1]!
   if (word >>> 16 !== before >>> 16) return word >>> 16 > before >>> 16

@@ -25,6 +25,7 @@ import {
   BlockKind,
   HEADER_BYTES,
 } from './layout.ts'
+import type { Block, Position } from './place.ts'
 
 export const NODE_SLOT_BYTES = 4
 /** Longest key of a tree: a time of expiry before a key of 1,024 bytes. */
@@ -36,38 +37,38 @@ export const LONG = 255
 /** A key on its way from one node to another. */
 const work = new Uint8Array(MAX_TREE_KEY_BYTES)
 
-export const nodeCount = (a: Arena, base: number): number => a.u16[(base + AT_COUNT) >>> 1]!
-export const nodeLevel = (a: Arena, base: number): number => a.u8[base + AT_LEVEL]!
-export const prefixLength = (a: Arena, base: number): number => a.u16[(base + AT_PREFIX) >>> 1]!
+export const nodeCount = (a: Arena, base: Position): number => a.u16[(base + AT_COUNT) >>> 1]!
+export const nodeLevel = (a: Arena, base: Position): number => a.u8[base + AT_LEVEL]!
+export const prefixLength = (a: Arena, base: Position): number => a.u16[(base + AT_PREFIX) >>> 1]!
 
 /** Bytes of an entry with a suffix of this length. */
 export const entryBytes = (suffixLength: number, isInner: boolean): number =>
   (isInner ? CHILD_BYTES : 0) + (suffixLength < LONG ? 1 : 3) + (suffixLength > 2 ? suffixLength - 2 : 0)
 
 /** Bytes of entries, slots and prefix. */
-export const nodeLiveBytes = (a: Arena, base: number): number =>
+export const nodeLiveBytes = (a: Arena, base: Position): number =>
   a.u16[(base + AT_RECORD_BYTES) >>> 1]! -
   a.u16[(base + AT_GARBAGE) >>> 1]! +
   NODE_SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]!
 
 /** True when an entry of `size` bytes fits, perhaps after `compactNode`. */
-export const nodeFits = (a: Arena, base: number, blockSize: number, size: number): boolean =>
+export const nodeFits = (a: Arena, base: Position, blockSize: number, size: number): boolean =>
   HEADER_BYTES + nodeLiveBytes(a, base) + NODE_SLOT_BYTES + size <= blockSize
 
 /** Bytes between the slots and the entries. */
-export const nodeGap = (a: Arena, base: number, blockSize: number): number =>
+export const nodeGap = (a: Arena, base: Position, blockSize: number): number =>
   blockSize -
   HEADER_BYTES -
   NODE_SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]! -
   a.u16[(base + AT_RECORD_BYTES) >>> 1]!
 
-export const slotsOf = (base: number): number => (base + HEADER_BYTES) >>> 2
+export const slotsOf = (base: Position): number => (base + HEADER_BYTES) >>> 2
 
-const entryAt = (a: Arena, base: number, index: number): number =>
+const entryAt = (a: Arena, base: Position, index: number): number =>
   base + (a.u32[slotsOf(base) + index]! & 0xffff)
 
 /** Position behind the child of an entry: its length. */
-export const lengthAt = (a: Arena, base: number, index: number): number =>
+export const lengthAt = (a: Arena, base: Position, index: number): number =>
   entryAt(a, base, index) + (a.u8[base + AT_KIND] === BlockKind.inner ? CHILD_BYTES : 0)
 
 export const lengthOf = (a: Arena, at: number): number => {
@@ -75,21 +76,21 @@ export const lengthOf = (a: Arena, at: number): number => {
   return length < LONG ? length : a.u8[at + 1]! | (a.u8[at + 2]! << 8)
 }
 
-export const suffixLengthAt = (a: Arena, base: number, index: number): number =>
+export const suffixLengthAt = (a: Arena, base: Position, index: number): number =>
   lengthOf(a, lengthAt(a, base, index))
 
 /** Child of an entry of an inner node. */
-export const nodeChild = (a: Arena, base: number, index: number): number => {
+export const nodeChild = (a: Arena, base: Position, index: number): Block => {
   const at = entryAt(a, base, index)
   const { u8 } = a
   return (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0
 }
 
 /** Offset in the block of the child of an entry. */
-export const nodeChildOffset = (a: Arena, base: number, index: number): number =>
+export const nodeChildOffset = (a: Arena, base: Position, index: number): number =>
   a.u32[slotsOf(base) + index]! & 0xffff
 
-export const setNodeChild = (a: Arena, base: number, index: number, child: number): void => {
+export const setNodeChild = (a: Arena, base: Position, index: number, child: Block): void => {
   const at = entryAt(a, base, index)
   a.u8[at] = child
   a.u8[at + 1] = child >>> 8
@@ -100,7 +101,7 @@ export const setNodeChild = (a: Arena, base: number, index: number, child: numbe
 /** Writes the key of an entry to `out` at `at`; returns its length. */
 export const nodeKey = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
   index: number,
   out: Uint8Array,
@@ -142,7 +143,7 @@ export interface KeyRoom {
  */
 export const copyLeafKeys = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
   first: number,
   step: number,
@@ -185,9 +186,9 @@ export const copyLeafKeys = (
  */
 export const searchNode = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
-  key: number,
+  key: Position,
   keyLength: number,
 ): number => {
   const { u8, u32 } = a
@@ -239,9 +240,9 @@ export const compareRest = (u8: Uint8Array, at: number, suffix: number, length: 
 /** Number of leading bytes of the key that equal the node's prefix. */
 export const prefixShared = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
-  key: number,
+  key: Position,
   keyLength: number,
 ): number => {
   const prefix = prefixLength(a, base)
@@ -252,7 +253,7 @@ export const prefixShared = (
 }
 
 /** Number of leading bytes that the keys of two entries share. */
-const sharedBy = (a: Arena, base: number, blockSize: number, first: number, second: number): number => {
+const sharedBy = (a: Arena, base: Position, blockSize: number, first: number, second: number): number => {
   const length = nodeKey(a, base, blockSize, first, work, 0)
   const prefix = prefixLength(a, base)
   const other = suffixLengthAt(a, base, second)
@@ -270,7 +271,7 @@ const sharedBy = (a: Arena, base: number, blockSize: number, first: number, seco
 /** Formats an empty node that shares the first `prefix` bytes at `prefixAt` of `bytes`. */
 export const formatNode = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
   level: number,
   bytes: Uint8Array,
@@ -289,13 +290,13 @@ export const formatNode = (
 /** Inserts an entry; there is room for it in one piece. `suffix`: position in `bytes` of the key behind the prefix. */
 export const insertNodeEntry = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
   index: number,
   bytes: Uint8Array,
   suffix: number,
   length: number,
-  child: number,
+  child: Block,
 ): void => {
   const { u8, u16, u32 } = a
   const count = nodeCount(a, base)
@@ -328,7 +329,7 @@ export const insertNodeEntry = (
   u16[(base + AT_RECORD_BYTES) >>> 1] = used
 }
 
-export const removeNodeEntry = (a: Arena, base: number, index: number): void => {
+export const removeNodeEntry = (a: Arena, base: Position, index: number): void => {
   const { u8, u16, u32 } = a
   const count = nodeCount(a, base)
   const isInner = u8[base + AT_KIND] === BlockKind.inner
@@ -342,8 +343,8 @@ export const removeNodeEntry = (a: Arena, base: number, index: number): void => 
 /** Appends the entries [from, to) of the node at `source` to the node at `target`, whose prefix they share. */
 export const appendNodeEntries = (
   a: Arena,
-  target: number,
-  source: number,
+  target: Position,
+  source: Position,
   blockSize: number,
   from: number,
   to: number,
@@ -360,8 +361,8 @@ export const appendNodeEntries = (
 /** Builds at `target` a node of the entries [from, to) of the node at `source`, with the longest prefix they share. */
 export const buildNode = (
   a: Arena,
-  target: number,
-  source: number,
+  target: Position,
+  source: Position,
   blockSize: number,
   from: number,
   to: number,
@@ -379,8 +380,8 @@ export const buildNode = (
 
 const buildWithPrefix = (
   a: Arena,
-  target: number,
-  source: number,
+  target: Position,
+  source: Position,
   blockSize: number,
   from: number,
   to: number,
@@ -401,11 +402,11 @@ const buildWithPrefix = (
 /** Keeps the entries [from, to) alone. The log redoes it by calling it again. `scratch`: one spare block. */
 export const keepNodeEntries = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
   from: number,
   to: number,
-  scratch: number,
+  scratch: Position,
 ): void => {
   copyBlock(a, base, scratch, blockSize)
   buildNode(a, base, scratch, blockSize, from, to)
@@ -414,26 +415,26 @@ export const keepNodeEntries = (
 /** Makes the prefix shorter. The log redoes it by calling it again. */
 export const shortenNodePrefix = (
   a: Arena,
-  base: number,
+  base: Position,
   blockSize: number,
   prefix: number,
-  scratch: number,
+  scratch: Position,
 ): void => {
   copyBlock(a, base, scratch, blockSize)
   buildWithPrefix(a, base, scratch, blockSize, 0, nodeCount(a, scratch), prefix)
 }
 
 /** Brings the free space together. The log redoes it by calling it again. */
-export const compactNode = (a: Arena, base: number, blockSize: number, scratch: number): void => {
+export const compactNode = (a: Arena, base: Position, blockSize: number, scratch: Position): void => {
   shortenNodePrefix(a, base, blockSize, prefixLength(a, base), scratch)
 }
 
-const copyBlock = (a: Arena, base: number, to: number, blockSize: number): void => {
+const copyBlock = (a: Arena, base: Position, to: number, blockSize: number): void => {
   a.u8.copyWithin(to, base, base + blockSize)
 }
 
 /** Bytes that the node would take with a shorter prefix. */
-export const liveBytesWithPrefix = (a: Arena, base: number, prefix: number): number => {
+export const liveBytesWithPrefix = (a: Arena, base: Position, prefix: number): number => {
   const isInner = a.u8[base + AT_KIND] === BlockKind.inner
   const longer = prefixLength(a, base) - prefix
   let bytes = prefix

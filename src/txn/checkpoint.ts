@@ -29,6 +29,7 @@ import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Lsn } from '../pager/place.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { TransactionManager } from './manager.ts'
 
@@ -66,7 +67,7 @@ export class Checkpointer {
   private pending: number[] | undefined
   private done = 0
   /** Where the log ended when the last checkpoint began. */
-  private beginLsn: number
+  private beginLsn: Lsn
   /** LSN of the log's end at which there is something to do again. */
   private dueAt: number
   private stride = 0
@@ -392,7 +393,7 @@ export class Checkpointer {
     }
   }
 
-  private writeDone(redoLsn: number, fileBlocks: number, state: Metadata): void {
+  private writeDone(redoLsn: Lsn, fileBlocks: number, state: Metadata): void {
     const { log, file, metadata, pool } = this
     const oldest = Math.min(pool.oldestChange(), this.transactions.oldestLsn())
     if (redoLsn > oldest) broken('C1', `redo would begin at ${redoLsn}, a change of ${oldest} is not written`)
@@ -405,7 +406,7 @@ export class Checkpointer {
     file.writeState(metadata, state)
   }
 
-  private giveUpLog(redoLsn: number): void {
+  private giveUpLog(redoLsn: Lsn): void {
     if (!this.file.isStateSynced) broken('C2', 'the block 0 that needs the log no more is not synced')
     const { segments } = this.log
     segments.release(redoLsn, MOST_LOG * this.checkpointBytes)

@@ -5,13 +5,14 @@
 
 import { RecordFlag, recordFlags, recordPrevious, UndoKind, undoSection } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
+import type { Lsn } from '../pager/place.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import { ChangedKeys, type CommittedRecord, latin1 } from './changed-keys.ts'
 import type { TransactionState } from './transaction-state.ts'
 
 export class CommittedView {
   private readonly log: LogWriter
-  private readonly views: WeakMap<TransactionState, { lsn: number; changed: ChangedKeys }> = new WeakMap()
+  private readonly views: WeakMap<TransactionState, { lsn: Lsn; changed: ChangedKeys }> = new WeakMap()
 
   constructor(log: LogWriter) {
     this.log = log

@@ -5,6 +5,7 @@
  * One word per block: 0 free, +t exclusive by transaction t, -t shared by t alone, SHARED by several (listed aside).
  */
 import { LockConflictError } from '../errors.ts'
+import type { Block } from '../pager/place.ts'
 
 const PAGE = 65536
 const SHARED = -0x80000000
@@ -17,20 +18,20 @@ export class LockTable {
   private readonly sharers: Map<number, Set<number>> = new Map()
 
   /** The transaction that holds the block exclusively, or 0. */
-  exclusiveOwner(block: number): number {
+  exclusiveOwner(block: Block): number {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     return Math.max(word, 0)
   }
 
   /** True when nobody but `transaction` holds the block in any mode. */
-  isFreeFor(block: number, transaction: number): boolean {
+  isFreeFor(block: Block, transaction: number): boolean {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     if (word === 0 || word === transaction || word === -transaction) return true
     return word === SHARED && this.soleSharer(block, transaction)
   }
 
   /** Returns true when the lock is new to the transaction, so that it must be released at its end. */
-  lockExclusive(block: number, transaction: number): boolean {
+  lockExclusive(block: Block, transaction: number): boolean {
     const page = this.page(block)
     const word = page[block & 0xffff]!
     if (word === transaction) return false
@@ -42,7 +43,7 @@ export class LockTable {
     return false
   }
 
-  lockShared(block: number, transaction: number): boolean {
+  lockShared(block: Block, transaction: number): boolean {
     const page = this.page(block)
     const word = page[block & 0xffff]!
     if (word === transaction || word === -transaction) return false
@@ -60,7 +61,7 @@ export class LockTable {
   }
 
   /** A block that was just taken for a bucket belongs to `transaction` (0 = nobody), whoever held its number before. */
-  assign(block: number, transaction: number): void {
+  assign(block: Block, transaction: number): void {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     if (word > 0) this.exclusive--
     if (word === 0 && transaction === 0) return
@@ -69,7 +70,7 @@ export class LockTable {
     if (transaction > 0) this.exclusive++
   }
 
-  release(block: number, transaction: number): void {
+  release(block: Block, transaction: number): void {
     const page = this.table[block >>> 16]
     const word = page?.[block & 0xffff] ?? 0
     if (page === undefined || word === 0) return
@@ -88,31 +89,31 @@ export class LockTable {
   }
 
   /** Throws unless an operation outside any transaction may change the block. */
-  requireFree(block: number): void {
+  requireFree(block: Block): void {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     if (word !== 0) throw this.conflict(block, 0, true)
   }
 
   /** Throws if another transaction holds the block exclusively. */
-  requireReadable(block: number, transaction: number): void {
+  requireReadable(block: Block, transaction: number): void {
     const owner = this.exclusiveOwner(block)
     if (owner !== 0 && owner !== transaction) throw this.conflict(block, transaction, false)
   }
 
-  private soleSharer(block: number, transaction: number): boolean {
+  private soleSharer(block: Block, transaction: number): boolean {
     const sharers = this.sharers.get(block)!
     return sharers.size === 1 && sharers.has(transaction)
   }
 
   /** True when the transaction holds the block in any mode. */
-  isHeldBy(block: number, transaction: number): boolean {
+  isHeldBy(block: Block, transaction: number): boolean {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     if (word === SHARED) return this.sharers.get(block)!.has(transaction)
     return word === transaction || word === -transaction
   }
 
   /** The transactions whose locks keep `transaction` from the block. */
-  holders(block: number, transaction: number, exclusive: boolean): number[] {
+  holders(block: Block, transaction: number, exclusive: boolean): number[] {
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
     if (word === 0 || word === transaction || word === -transaction) return []
     if (word > 0) return [word]
@@ -121,7 +122,7 @@ export class LockTable {
     return [-word]
   }
 
-  private conflict(block: number, transaction: number, exclusive: boolean): LockConflictError {
+  private conflict(block: Block, transaction: number, exclusive: boolean): LockConflictError {
     this.conflicts++
     const holders = this.holders(block, transaction, exclusive)
     const word = this.table[block >>> 16]?.[block & 0xffff] ?? 0
@@ -132,7 +133,7 @@ export class LockTable {
     )
   }
 
-  private page(block: number): Int32Array {
+  private page(block: Block): Int32Array {
     const index = block >>> 16
     while (this.table.length <= index) this.table.push(undefined)
     this.table[index] ??= new Int32Array(PAGE)

@@ -33,6 +33,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import type { TransactionManager } from './manager.ts'
 
@@ -43,17 +44,17 @@ export interface Analysis {
   end: LogEnd
   records: number
   /** Transactions without an end, and the LSN of their last record. */
-  losers: Map<number, number>
+  losers: Map<number, Lsn>
   /** LSN of the last image of each block that has one. */
-  images: Map<number, number>
+  images: Map<number, Lsn>
   /** The blocks that records other than images change, but for block 0, and whether one of the records formats them. */
   changed: Map<number, boolean>
 }
 
 /** Reads the log once and changes nothing. */
 export const analyse = (reader: LogReader, metadata: Metadata, logPath: string): Analysis => {
-  const losers = new Map<number, number>()
-  const images = new Map<number, number>()
+  const losers = new Map<number, Lsn>()
+  const images = new Map<number, Lsn>()
   const changed = new Map<number, boolean>()
   let records = 0
   let formats = 0
@@ -120,7 +121,7 @@ export class Redo {
   private readonly stored: StoredImages
   private readonly onProgress: (done: number, total: number) => void
   private readonly dataPath: string
-  private readonly scratch: number
+  private readonly scratch: Position
   /** Blocks that cannot be read and have no image, with the reason; a record that formats one settles it. */
   private readonly unreadable: Map<number, string> = new Map()
   /** Blocks that have been marked as changed, to be written to the data file. */
@@ -131,7 +132,7 @@ export class Redo {
     analysis: Analysis,
     stored: StoredImages,
     dataPath: string,
-    scratch: number,
+    scratch: Position,
     onProgress: (done: number, total: number) => void,
   ) {
     this.stored = stored
@@ -202,7 +203,7 @@ export class Redo {
     for (const [block, problem] of this.unreadable) throw this.lost(block, problem)
   }
 
-  private redoBlock(a: Arena, block: number, from: number, to: number, lsn: number): void {
+  private redoBlock(a: Arena, block: Block, from: number, to: number, lsn: Lsn): void {
     const formats = formatsBlock(a, from)
     if (this.unreadable.has(block) && !formats) return
     const { pool } = this
@@ -230,13 +231,13 @@ export class Redo {
     this.redone++
   }
 
-  private markRedone(block: number, base: number): void {
+  private markRedone(block: Block, base: Position): void {
     this.pool.redone(base, this.metadata.redoLsn)
     this.rewritten.add(block)
   }
 
   /** The LSN of a block, which must not be one that the log has not reached. */
-  private requireLsn(block: number, base: number): number {
+  private requireLsn(block: Block, base: Position): number {
     const lsn = blockLsn(this.pool.arena, base)
     const end = this.analysis.end.lsn
     if (lsn <= end) return lsn
@@ -247,22 +248,22 @@ export class Redo {
     )
   }
 
-  private lost(block: number, problem: string): CorruptionError {
+  private lost(block: Block, problem: string): CorruptionError {
     return new CorruptionError(this.dataPath, `${problem}, and there is no image of it`, block)
   }
 
-  private clear(base: number): void {
+  private clear(base: Position): void {
     this.pool.arena.clear(base, base + this.pool.blockSize)
   }
 
   /** A torn block of an earlier build: its bytes come from the last image in the log. */
-  private restoreImage(block: number, base: number): boolean {
+  private restoreImage(block: Block, base: Position): boolean {
     if (!this.copyImage(block, base)) return false
     this.markRedone(block, base)
     return true
   }
 
-  private copyImage(block: number, base: number): boolean {
+  private copyImage(block: Block, base: Position): boolean {
     const lsn = this.analysis.images.get(block)
     if (lsn === undefined) return false
     const { arena, position } = this.log.locate(lsn)

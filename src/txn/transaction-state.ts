@@ -1,5 +1,6 @@
 /** What the engine keeps of a transaction under way: how its log records are labelled and what its end must do. */
 import { RecordFlag } from '../log/format.ts'
+import type { Block, Lsn } from '../pager/place.ts'
 
 export class TransactionState {
   readonly id: number
@@ -7,14 +8,14 @@ export class TransactionState {
   readonly isAutocommit: boolean
   /** False while no other transaction can see the blocks: then no locks are taken. */
   locking: boolean
-  lastLsn = 0
+  lastLsn: Lsn = 0
   /** LSN of the log group with its first record: the log is kept from there on. */
-  firstLsn = 0
+  firstLsn: Lsn = 0
   /** Change of the number of records so far. */
   records = 0
   /** Chain of large blocks to be freed at the commit: head, tail, length. Linked through the tails. */
-  pendingHead = 0
-  pendingTail = 0
+  pendingHead: Block = 0
+  pendingTail: Block = 0
   pendingBlocks = 0
   ended = false
   /** By its isolation level: reads lock what they read, and whole ranges; its operations can wait for locks. */
@@ -22,12 +23,12 @@ export class TransactionState {
   locksRanges = true
   waits = false
   /** While rolling back: LSN that a compensation record names as the next to undo, else -1. */
-  undoNext = -1
+  undoNext: Lsn = -1
   /** Run again after a deadlock: what it reads it will write, so that it locks that at once for both. */
   readsToWrite = false
   /** The lower, the older: the id, or that of its first run. */
   age: number
-  readonly lockedBlocks: number[] = []
+  readonly lockedBlocks: Block[] = []
 
   constructor(id: number, isAutocommit: boolean, locking: boolean) {
     this.id = id
@@ -41,7 +42,7 @@ export class TransactionState {
     return this.undoNext >= 0 ? RecordFlag.compensation : 0
   }
 
-  get previous(): number {
+  get previous(): Lsn {
     return this.undoNext >= 0 ? this.undoNext : this.lastLsn
   }
 
@@ -52,9 +53,9 @@ export class TransactionState {
 
 /** A point inside a transaction to which it can be rolled back. */
 export interface SavepointState {
-  readonly lsn: number
+  readonly lsn: Lsn
   readonly records: number
-  readonly pendingHead: number
-  readonly pendingTail: number
+  readonly pendingHead: Block
+  readonly pendingTail: Block
   readonly pendingBlocks: number
 }

@@ -8,6 +8,7 @@
  */
 
 import { DeadlockError, LockConflictError } from '../errors.ts'
+import type { Block } from '../pager/place.ts'
 import { type Bounds, isBytes } from '../runtime/bytes.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import type { LockTable } from './locks.ts'
@@ -17,7 +18,7 @@ import type { TransactionState } from './transaction-state.ts'
 /** What a conflict was about: the transactions in the way, and the block (0: a range of keys). */
 export interface Conflict {
   readonly holders: readonly number[]
-  readonly block: number
+  readonly block: Block
   readonly exclusive: boolean
   /** With block 0: the key to be added or taken out, or the range to be read. */
   readonly key?: Uint8Array
@@ -55,13 +56,13 @@ export class Waits {
   }
 
   /** True if others wait for the block that came before the transaction and would be overtaken. */
-  isQueued(block: number, state: TransactionState, exclusive: boolean): boolean {
+  isQueued(block: Block, state: TransactionState, exclusive: boolean): boolean {
     const queue = this.queues.get(block)
     return queue?.some(other => other.state !== state && (exclusive || other.conflict.exclusive)) === true
   }
 
   /** The transactions that wait for a block, behind which somebody stands who comes later. */
-  waitersFor(block: number, except: TransactionState, exclusive: boolean): number[] {
+  waitersFor(block: Block, except: TransactionState, exclusive: boolean): number[] {
     const queue = this.queues.get(block) ?? []
     return this.ahead(queue, queue.length, except, exclusive)
   }
@@ -180,7 +181,7 @@ export class Waits {
   }
 
   /** Gives a block to those in its queue that can have it now. */
-  private settle(block: number): void {
+  private settle(block: Block): void {
     const queue = this.queues.get(block) ?? []
     for (let at = 0; at < queue.length; ) {
       const waiter = queue[at]!

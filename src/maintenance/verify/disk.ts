@@ -5,6 +5,7 @@ import { XenonError } from '../../errors.ts'
 import { blockLsn } from '../../pager/bucket.ts'
 import { blockProblem } from '../../pager/data-file.ts'
 import { METADATA_BYTES } from '../../pager/metadata.ts'
+import type { Block } from '../../pager/place.ts'
 import { Arena } from '../../runtime/bytes.ts'
 
 export class DiskCheck {
@@ -29,7 +30,7 @@ export class DiskCheck {
   }
 
   /** Reads a block from the file, unless a newer state of it waits in the pool. */
-  check(block: number): void {
+  check(block: Block): void {
     const { pool, log } = this.engine
     if (pool.isDirty(block)) return
     const problem = attempt(() => this.read(block)) ?? blockProblem(this.arena, 0, pool.blockSize)
@@ -38,11 +39,11 @@ export class DiskCheck {
       this.problem(block, `its LSN ${blockLsn(this.arena, 0)} lies behind the end of the log (${log.endLsn})`)
   }
 
-  private read(block: number): string | undefined {
+  private read(block: Block): string | undefined {
     return this.engine.file.read(block, this.arena, 0)
   }
 
-  private problem(block: number, sentence: string): void {
+  private problem(block: Block, sentence: string): void {
     this.damaged.add(block)
     this.problems.push(`${this.engine.file.file.path}, block ${block}: ${sentence}`)
   }

@@ -6,6 +6,7 @@ import type { Engine } from '../../engine/engine.ts'
 import { CorruptionError } from '../../errors.ts'
 import { LogReader } from '../../log/reader.ts'
 import { LogSegments, readSegmentHeader } from '../../log/segments.ts'
+import type { Lsn } from '../../pager/place.ts'
 
 /** Log read between two turns of the event loop. */
 const SLICE_BYTES = 524288
@@ -14,7 +15,7 @@ export class LogCheck {
   problem: string | undefined
   private readonly engine: Engine
   private readonly target: number
-  private lsn: number
+  private lsn: Lsn
 
   constructor(engine: Engine) {
     this.engine = engine

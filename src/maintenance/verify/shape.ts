@@ -42,6 +42,7 @@ import {
   kindName,
   ORDERED_ROOT,
 } from '../../pager/layout.ts'
+import type { Block, Position } from '../../pager/place.ts'
 import { Arena } from '../../runtime/bytes.ts'
 import { latin1 } from '../../txn/changed-keys.ts'
 import type { BlockCounts } from '../../types.ts'
@@ -118,13 +119,13 @@ export class ShapeCheck {
   /** The trees over keys and times of expiry: as many keys as the buckets have records for. */
   private *checkTrees(): Walk {
     const walk = {
-      reach: (block: number, from: number): boolean => {
+      reach: (block: Block, from: number): boolean => {
         const reached = this.reach(block, from)
         if (reached) this.counts.tree++
         return reached
       },
-      read: (block: number): number => this.read(block),
-      problem: (block: number, sentence: string): void => this.problem(block, sentence),
+      read: (block: Block): number => this.read(block),
+      problem: (block: Block, sentence: string): void => this.problem(block, sentence),
     }
     for (const root of [EXPIRY_ROOT, ORDERED_ROOT]) {
       const isExpiry = root === EXPIRY_ROOT
@@ -171,7 +172,7 @@ export class ShapeCheck {
     return usable === 0 ? 0 : this.fillBytes / usable
   }
 
-  private problem(block: number, sentence: string): void {
+  private problem(block: Block, sentence: string): void {
     this.problemCount++
     if (this.problems.length >= KEPT_PROBLEMS) return
     const where = `${this.engine.file.file.path}, block ${block}: `
@@ -179,7 +180,7 @@ export class ShapeCheck {
   }
 
   /** Marks a block as reached; false if it cannot be followed. */
-  private reach(block: number, from: number): boolean {
+  private reach(block: Block, from: number): boolean {
     if (block === 0 || block >= this.reached.length) {
       this.incomplete = true
       this.problem(from, `points to block ${block}, but there are ${this.reached.length} blocks`)
@@ -194,7 +195,7 @@ export class ShapeCheck {
   }
 
   /** Position of a block in the arena, or -1 after reporting why it cannot be read. */
-  private read(block: number): number {
+  private read(block: Block): number {
     try {
       return this.engine.pool.get(block)
     } catch (error) {
@@ -205,7 +206,7 @@ export class ShapeCheck {
     }
   }
 
-  private *walk(root: number, block: number, low: number, high: number, depth: number, level: number): Walk {
+  private *walk(root: number, block: Block, low: number, high: number, depth: number, level: number): Walk {
     if (!this.reach(block, root)) return
     const base = this.read(block)
     if (base < 0) return
@@ -219,8 +220,8 @@ export class ShapeCheck {
 
   private *walkDirectory(
     root: number,
-    block: number,
-    base: number,
+    block: Block,
+    base: Position,
     low: number,
     high: number,
     depth: number,
@@ -275,7 +276,7 @@ export class ShapeCheck {
 
   private *checkBucket(
     root: number,
-    block: number,
+    block: Block,
     from: number,
     low: number,
     high: number,
@@ -311,7 +312,7 @@ export class ShapeCheck {
 
   private checkRecord(
     root: number,
-    block: number,
+    block: Block,
     record: number,
     tag: number,
     low: number,
@@ -334,7 +335,7 @@ export class ShapeCheck {
     if ((recordFlags(arena, record) & RecordFlag.expires) !== 0) this.expiring++
   }
 
-  private *checkLarge(block: number, record: number, flags: number): Walk {
+  private *checkLarge(block: Block, record: number, flags: number): Walk {
     const { pool, large } = this.engine
     const { copy } = this
     const keyAt = record + RECORD_HEADER_BYTES

@@ -6,6 +6,7 @@ import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from '../../pager/buc
 import { AT_KIND, BlockKind, kindName } from '../../pager/layout.ts'
 import { nodeChild, nodeCount, nodeKey, nodeLevel } from '../../pager/node.ts'
 import { nodeProblem } from '../../pager/node-check.ts'
+import type { Block } from '../../pager/place.ts'
 import { compareBytes } from '../../runtime/bytes.ts'
 
 /** A check that pauses now and then, so that others have their turn. */
@@ -14,10 +15,10 @@ export type Walk = Generator<undefined, void, void>
 /** What the walk tells the check that runs it. */
 export interface TreeWalk {
   /** A node is about to be looked at; false if it cannot be followed. */
-  reach(block: number, from: number): boolean
+  reach(block: Block, from: number): boolean
   /** Position of a block in the arena, or -1 after reporting why it cannot be read. */
-  read(block: number): number
-  problem(block: number, sentence: string): void
+  read(block: Block): number
+  problem(block: Block, sentence: string): void
 }
 
 export class TreeCheck {
@@ -44,7 +45,7 @@ export class TreeCheck {
   }
 
   private *node(
-    block: number,
+    block: Block,
     from: number,
     level: number,
     low: Uint8Array | undefined,
@@ -96,7 +97,7 @@ export class TreeCheck {
       yield* this.node(child, block, nodeOwnLevel - 1, i === 0 ? low : key, entries[i + 1]?.key ?? high)
   }
 
-  private checkKey(block: number, key: Uint8Array): void {
+  private checkKey(block: Block, key: Uint8Array): void {
     const { index, arena } = this.engine
     const own = this.isExpiry ? key.subarray(EXPIRY_BYTES) : key
     try {

@@ -5,6 +5,7 @@
 
 import type { Engine } from '../../engine/engine.ts'
 import { XenonError } from '../../errors.ts'
+import type { Lsn } from '../../pager/place.ts'
 import { performance } from '../../runtime/timers.ts'
 import type { VerifyOptions, VerifyReport } from '../../types.ts'
 import { DiskCheck } from './disk.ts'
@@ -93,7 +94,7 @@ const walkShape = async (
 }
 
 /** Goes on with the walk for so long; true if that was all of it. */
-const walkFor = (milliseconds: number, { pool }: Engine, walk: Iterator<unknown>, lsn: number): boolean => {
+const walkFor = (milliseconds: number, { pool }: Engine, walk: Iterator<unknown>, lsn: Lsn): boolean => {
   const until = performance.now() + milliseconds
   pool.asOf = lsn
   try {
