@@ -12,6 +12,7 @@ import { type Database, memoryStorage, open } from '../src/index.ts'
 import { RecordType } from '../src/log/format.ts'
 import { Arena } from '../src/runtime/bytes.ts'
 import { invariants } from '../src/runtime/invariant.ts'
+import { Step } from '../src/txn/step.ts'
 import { closeQuietly } from './support/database.ts'
 
 const root: string = fileURLToPath(new URL('..', import.meta.url))
@@ -141,6 +142,24 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
       begin(...given)
     }
     tx.commit()
+  },
+  E1: engine => {
+    const step = new Step(engine)
+    step.run(() => {
+      step.begin(64)
+      step.pin(1)
+      step.end()
+    })
+  },
+  E3: engine => {
+    const step = new Step(engine)
+    step.run(() => {
+      const place = step.pin(1)
+      step.begin(64)
+      step.part(place)
+      step.endPart()
+      step.end()
+    })
   },
   C1: ({ checkpointer, log, metadata }) => checkpointer.writeDone(log.endLsn + 1, 0, metadata),
   C2: ({ checkpointer, file, metadata }) => {

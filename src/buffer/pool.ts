@@ -17,6 +17,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { AT_COUNT, AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { BlockImages } from './images.ts'
@@ -41,17 +42,17 @@ export class BufferPool {
   dirtyFrames = 0
   used = 0
   /** Recovery begins at or behind this LSN, now or after the checkpoint under way: what P2 measures against. */
-  basisLsn = 0
+  basisLsn: Lsn = 0
   /** Recovery repeats history: the log is synced, but blocks do not hold all of it yet, so their images are of no later LSN. */
   isRepeating = false
   /** While it is not 0, `get` gives blocks as a snapshot of this LSN sees them: for reading only. */
-  asOf = 0
+  asOf: Lsn = 0
   readonly versions: BlockVersions
   readonly images: BlockImages
   /** Blocks could not be written, since the disk is full; true if there is some room now, for another attempt. */
   onFull: () => boolean = () => false
   /** Blocks at or beyond this number do not exist. */
-  limit: () => number = () => 0
+  limit: () => Block = () => 0
   private readonly file: DataFile
   private readonly log: LogWriter
   private readonly health: Health
@@ -137,7 +138,7 @@ export class BufferPool {
   }
 
   /** Position of a block in the arena, read from the file if need be. */
-  get(block: number): number {
+  get(block: Block): Position {
     this.accesses++
     if (this.asOf !== 0) {
       const earlier = this.versions.find(block, this.asOf)
@@ -158,7 +159,7 @@ export class BufferPool {
   }
 
   /** The same for a block that is in the pool as it stands now; 0 for any other. */
-  peek(block: number): number {
+  peek(block: Block): Position {
     const frame = this.frameOf(block)
     if (frame === 0) return 0
     this.accesses++
@@ -167,13 +168,13 @@ export class BufferPool {
   }
 
   /** How many blocks there are, or were for the snapshot that is read: compaction may have cut the file since. */
-  get blocks(): number {
+  get blocks(): Block {
     const blocks = this.limit()
     return this.asOf === 0 ? blocks : Math.max(blocks, this.versions.blocks)
   }
 
   /** Position of a block that is about to be formatted: nothing is read, its bytes are undefined. */
-  fresh(block: number): number {
+  fresh(block: Block): Position {
     const known = this.frameOf(block)
     const base = this.position(known || this.install(block))
     if (this.versions.newest !== 0 && block < this.versions.blocks) {
@@ -186,12 +187,12 @@ export class BufferPool {
   }
 
   /** The bytes of the block at `base` are about to be changed (P4). */
-  preserve(base: number): void {
+  preserve(base: Position): void {
     if (this.versions.newest !== 0) this.keep(base)
   }
 
   /** Copies a block to another arena, without bringing it into the pool. */
-  copyTo(block: number, target: Arena, at: number): void {
+  copyTo(block: Block, target: Arena, at: Position): void {
     const earlier = this.asOf === 0 ? undefined : this.versions.find(block, this.asOf)
     const frame = this.frameOf(block)
     if (earlier !== undefined) target.u8.set(earlier, at)
@@ -200,7 +201,7 @@ export class BufferPool {
   }
 
   /** Number of keys in a leaf of a tree. Who counts does not look at the keys. */
-  keysIn(leaf: number): number {
+  keysIn(leaf: Block): number {
     return this.arena.u16[(this.beside(leaf) + AT_COUNT) >>> 1]!
   }
 
@@ -208,7 +209,7 @@ export class BufferPool {
    * Position of a leaf of a tree until the next access to the pool, for who looks at it once: one that is not in the pool
    * is not taken into it, and of its contents only the checksum is checked.
    */
-  beside(leaf: number): number {
+  beside(leaf: Block): Position {
     const { arena, file, visitor } = this
     const earlier = this.asOf === 0 ? undefined : this.versions.find(leaf, this.asOf)
     const frame = this.frameOf(leaf)
@@ -225,7 +226,7 @@ export class BufferPool {
     return base
   }
 
-  private keep(base: number): void {
+  private keep(base: Position): void {
     const lsn = blockLsn(this.arena, base)
     const block = this.blockOf[this.frameAt(base)]!
     if (lsn < this.versions.newest && block < this.versions.blocks)
@@ -233,7 +234,7 @@ export class BufferPool {
   }
 
   /** For recovery: like `get`, but a block that is not sound gives the reason instead. */
-  tryGet(block: number): { base: number; problem: string | undefined } {
+  tryGet(block: Block): { base: Position; problem: string | undefined } {
     const known = this.frameOf(block)
     if (known !== 0) return { base: this.position(known), problem: undefined }
     const frame = this.install(block)
@@ -246,22 +247,32 @@ export class BufferPool {
     return this.used - this.freeFrames.length
   }
 
-  isResident(block: number): boolean {
+  isResident(block: Block): boolean {
     return this.frameOf(block) !== 0
   }
 
-  isDirty(block: number): boolean {
+  isDirty(block: Block): boolean {
     const frame = this.frameOf(block)
     return frame !== 0 && this.dirty[frame] === 1
   }
 
-  /** The block at `base` stays where it is until it is unpinned; see also `Pins`. */
-  pin(base: number): void {
+  /** Runs `work` while the block at `base` stays where it is. */
+  holding<T>(base: Position, work: () => T): T {
+    this.pin(base)
+    try {
+      return work()
+    } finally {
+      this.unpin(base)
+    }
+  }
+
+  /** The block at `base` stays where it is until it is unpinned: by `holding`, by a step (`txn/step.ts`), or else with care. */
+  pin(base: Position): void {
     const frame = this.frameAt(base)
     this.pins[frame] = this.pins[frame]! + 1
   }
 
-  unpin(base: number): void {
+  unpin(base: Position): void {
     const frame = this.frameAt(base)
     this.pins[frame] = this.pins[frame]! - 1
   }
@@ -272,7 +283,7 @@ export class BufferPool {
   }
 
   /** The block at `base` was changed by the log record at `lsn`. */
-  changed(base: number, lsn: number): void {
+  changed(base: Position, lsn: Lsn): void {
     const w = (base + AT_LSN) >>> 2
     if (this.versions.newest !== 0) this.requireKept(base)
     this.arena.u32[w] = lsn % 4294967296
@@ -286,7 +297,7 @@ export class BufferPool {
   }
 
   /** P4 was forgotten somewhere: better an error than a snapshot that is wrong in silence. */
-  private requireKept(base: number): void {
+  private requireKept(base: Position): void {
     const { versions } = this
     const before = blockLsn(this.arena, base)
     const block = this.blockOf[this.frameAt(base)]!
@@ -299,7 +310,7 @@ export class BufferPool {
   }
 
   /** For recovery: the block is to be written, whether its bytes were changed or not; the log is needed from `lsn` on. */
-  redone(base: number, lsn: number): void {
+  redone(base: Position, lsn: Lsn): void {
     const frame = this.frameAt(base)
     if (this.dirty[frame] === 0) this.dirtyFrames++
     this.dirty[frame] = 1
@@ -307,13 +318,13 @@ export class BufferPool {
   }
 
   /** The same for a record that formatted the block, which makes it a basis (P2). */
-  formatted(base: number, lsn: number): void {
+  formatted(base: Position, lsn: Lsn): void {
     this.changed(base, lsn)
     this.basis[this.frameAt(base)] = lsn
   }
 
   /** Forgets a block that recovery found in no sound state and does not need. */
-  discard(block: number): void {
+  discard(block: Block): void {
     const frame = this.frameOf(block)
     if (frame === 0) return
     if (this.dirty[frame] === 1) this.dirtyFrames--
@@ -322,7 +333,7 @@ export class BufferPool {
   }
 
   /** Forgets the blocks from `first` on, which the file is to end before. */
-  discardFrom(first: number): void {
+  discardFrom(first: Block): void {
     for (let frame = 1; frame <= this.used; frame++) {
       const block = this.blockOf[frame]!
       if (block >= first && this.frameOf(block) === frame) this.discard(block)
@@ -330,7 +341,7 @@ export class BufferPool {
   }
 
   /** Blocks that have been dirty since before an LSN, in file order. */
-  dirtyBlocks(before: number): number[] {
+  dirtyBlocks(before: Lsn): Block[] {
     const blocks = new Uint32Array(this.dirtyFrames)
     let count = 0
     for (let frame = 1; frame <= this.used; frame++)
@@ -339,7 +350,7 @@ export class BufferPool {
   }
 
   /** LSN of the log group with the oldest change that is not in the data file yet, or Infinity. */
-  oldestChange(): number {
+  oldestChange(): Lsn {
     let oldest = Number.POSITIVE_INFINITY
     if (this.dirtyFrames === 0) return oldest
     for (let frame = 1; frame <= this.used; frame++)
@@ -348,12 +359,12 @@ export class BufferPool {
   }
 
   /** Writes those of the blocks (in file order) that are in the pool and dirty. */
-  writeBack(blocks: readonly number[]): void {
+  writeBack(blocks: readonly Block[]): void {
     this.writer.write(blocks)
   }
 
   /** The same while others go on (`WriteBack.writeAside`). */
-  writeBackAside(blocks: readonly number[], isCurrent: () => boolean): Promise<void> {
+  writeBackAside(blocks: readonly Block[], isCurrent: () => boolean): Promise<void> {
     return this.writer.writeAside(blocks, isCurrent)
   }
 
@@ -374,26 +385,26 @@ export class BufferPool {
   }
 
   /** @internal A copy of it was written, of when the log ended at `lsn`: it is clean unless it was changed since. */
-  wroteCopy(frame: number, changedAt: number, lsn: number): void {
+  wroteCopy(frame: number, changedAt: Lsn, lsn: Lsn): void {
     if (blockLsn(this.arena, this.position(frame)) === changedAt) this.wrote(frame)
     else this.firstChange[frame] = Math.max(this.firstChange[frame]!, lsn)
   }
 
   /** @internal Frame of a block, 0 if it is not in the pool. */
-  frameOf(block: number): number {
+  frameOf(block: Block): number {
     return this.table[block >>> 16]?.[block & 0xffff] ?? 0
   }
 
-  private frameAt(base: number): number {
+  private frameAt(base: Position): number {
     return (base - this.origin) >>> this.shift
   }
 
   /** @internal */
-  position(frame: number): number {
+  position(frame: number): Position {
     return this.origin + frame * this.blockSize
   }
 
-  private miss(block: number): number {
+  private miss(block: Block): Position {
     if (block === 0 || block >= this.limit())
       throw new CorruptionError(
         this.file.file.path,
@@ -425,7 +436,7 @@ export class BufferPool {
   }
 
   /** Takes a frame for a block. */
-  private install(block: number): number {
+  private install(block: Block): number {
     let frame = this.freeFrames.pop()
     if (frame === undefined && this.used < this.frames) {
       frame = ++this.used

@@ -1,9 +1,10 @@
 /**
  * Free blocks inside the file: a list linked through the blocks' `next` pointers, its head in block 0.
  *
- * Taking and giving back are parts of the log record of the structure change that wants them, so that both happen
- * or neither. Usage: `plan` (reads, may fail) before the record is begun, `log*` while it is built, then the
- * matching `apply*` with nothing in between that can fail.
+ * Taking and giving back are parts of the log record of the step that wants them (`txn/step.ts`), so that both happen or
+ * neither. The step calls `plan` (reads, may fail) before it begins its record, `log…` while it builds it, and `endRecord`,
+ * which appends what the list has become to the record and makes it so. Who calls `log…` has kept the earlier state of the
+ * blocks (P4), and marks them as changed.
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
@@ -12,13 +13,14 @@ import { LogOp } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { AT_KIND, AT_NEXT, BlockKind, kindName } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Block, Lsn, Place } from '../pager/place.ts'
 
 const MAX_BLOCKS = 0xfffffff0
 
 /** Who wants to hear of every change of the list. */
 export interface FreeListener {
   /** Blocks that were taken from the head of the list, and those that were put into it. */
-  changed(taken: readonly number[], given: readonly number[]): void
+  changed(taken: readonly Block[], given: readonly Block[]): void
   /** A chain has become free whose blocks nobody has named. */
   spliced(): void
 }
@@ -33,12 +35,12 @@ export class FreeBlocks {
   readonly path: string
   /** Is told of every change. */
   listener: FreeListener | undefined
-  private taken: readonly number[] = []
-  private given: number[] = []
+  private taken: readonly Block[] = []
+  private given: Block[] = []
   private isSplice = false
-  private freeHead = 0
+  private freeHead: Block = 0
   private freeBlocks = 0
-  private blocks = 0
+  private blocks: Block = 0
 
   constructor(pool: BufferPool, log: LogWriter, metadata: Metadata, path: string) {
     this.pool = pool
@@ -48,12 +50,12 @@ export class FreeBlocks {
   }
 
   /** Chooses `count` blocks: free ones first, then new ones at the end of the file. */
-  plan(count: number): number[] {
+  plan(count: number): Block[] {
     const { metadata } = this
     this.freeHead = metadata.freeHead
     this.freeBlocks = metadata.freeBlocks
     this.blocks = metadata.blocks
-    const taken: number[] = []
+    const taken: Block[] = []
     this.taken = taken
     this.given = []
     this.isSplice = false
@@ -71,14 +73,14 @@ export class FreeBlocks {
     return taken
   }
 
-  private nextFree(block: number): number {
+  private nextFree(block: Block): Block {
     const next = this.nextOf(block)
     if ((next === 0) !== (this.freeBlocks === 1)) throw this.broken(block, next)
     return next
   }
 
   /** The free block behind a free block; 0 behind the last one. */
-  nextOf(block: number): number {
+  nextOf(block: Block): Block {
     const base = this.pool.get(block)
     const kind = this.pool.arena.u8[base + AT_KIND]!
     if (kind !== BlockKind.free && kind !== BlockKind.large)
@@ -92,14 +94,13 @@ export class FreeBlocks {
     return next
   }
 
-  private broken(block: number, next: number): CorruptionError {
+  private broken(block: Block, next: Block): CorruptionError {
     return new CorruptionError(this.path, `the free-block list breaks off or leads to block ${next}`, block)
   }
 
-  /** Inside a record: adds to the plan that `block`, whose frame lies at `base`, becomes free. */
-  logFree(block: number, base: number): void {
+  /** Inside a record: adds to the plan that a block becomes free. */
+  logFree({ block, base }: Place): void {
     const { arena } = this.pool
-    this.pool.preserve(base)
     arena.clear(base, base + this.pool.blockSize)
     arena.u32[(base + AT_NEXT) >>> 2] = this.freeHead
     this.log.part(block)
@@ -112,7 +113,7 @@ export class FreeBlocks {
   }
 
   /** The last block of the list; for whoever puts blocks behind it. */
-  last(): number {
+  last(): Block {
     let last = this.metadata.freeHead
     this.freeBlocks = this.metadata.freeBlocks
     for (; this.freeBlocks > 1; this.freeBlocks--) last = this.nextFree(last)
@@ -120,78 +121,72 @@ export class FreeBlocks {
   }
 
   /** True if a block still is the last one of the list. */
-  isLast(block: number): boolean {
+  isLast(block: Block): boolean {
     if (block === 0) return false
     const { arena } = this.pool
     const base = this.pool.get(block)
     return arena.u8[base + AT_KIND] === BlockKind.free && arena.u32[(base + AT_NEXT) >>> 2] === 0
   }
 
-  /** Inside a record, after `plan`: `block`, whose frame lies at `base`, goes to the end of the list, behind `last`. */
-  logAppend(block: number, base: number, last: number, lastBase: number): void {
+  /** Inside a record: adds to the plan that a block goes to the end of the list, behind the `last` one, if there is one. */
+  logAppend({ block, base }: Place, last: Place | undefined): void {
     const { arena, blockSize } = this.pool
-    this.pool.preserve(base)
     arena.clear(base, base + blockSize)
     this.log.part(block)
     this.log.format(BlockKind.free, 0)
     this.log.endPart()
     this.given.push(block)
-    if (this.freeBlocks === 0) this.freeHead = block
+    if (last === undefined) this.freeHead = block
     else {
-      this.pool.preserve(lastBase)
-      arena.u32[(lastBase + AT_NEXT) >>> 2] = block
-      this.log.part(last)
+      arena.u32[(last.base + AT_NEXT) >>> 2] = block
+      this.log.part(last.block)
       this.log.setWord(AT_NEXT, block)
       this.log.endPart()
     }
     this.freeBlocks++
   }
 
-  /** Inside a record, after `plan`: the list is `blocks`, which lie at `bases`, and the file ends before `end`. */
-  logCut(blocks: readonly number[], bases: readonly number[], end: number): void {
+  /** Inside a record: adds to the plan that the list is these blocks, and that the file ends before `end`. */
+  logCut(places: readonly Place[], end: Block): void {
     const { arena } = this.pool
-    blocks.forEach((block, i) => {
-      const next = blocks[i + 1] ?? 0
-      this.pool.preserve(bases[i]!)
-      arena.u32[(bases[i]! + AT_NEXT) >>> 2] = next
+    places.forEach(({ block, base }, i) => {
+      const next = places[i + 1]?.block ?? 0
+      arena.u32[(base + AT_NEXT) >>> 2] = next
       this.log.part(block)
       this.log.setWord(AT_NEXT, next)
       this.log.endPart()
     })
-    this.freeHead = blocks[0] ?? 0
-    this.freeBlocks = blocks.length
+    this.freeHead = places[0]?.block ?? 0
+    this.freeBlocks = places.length
     this.blocks = end
   }
 
-  /** Inside a record: adds to the plan that a chain of `count` linked blocks becomes free; its tail lies at `tailBase`. */
-  logSplice(head: number, tail: number, tailBase: number, count: number): void {
-    this.logFree(tail, tailBase)
+  /** Inside a record: adds to the plan that a chain of `count` linked blocks with this tail becomes free. */
+  logSplice(head: Block, tail: Place, count: number): void {
+    this.logFree(tail)
     this.freeHead = head
     this.freeBlocks += count - 1
     this.splices++
     this.isSplice = true
   }
 
-  /** Inside a part of block 0: the outcome of the plan. */
-  logPlan(): void {
+  /** Ends a record with the outcome of the plan, and with a change of the number of records; returns its LSN. */
+  endRecord(records: number): Lsn {
     const { metadata, log } = this
+    log.part(0)
+    if (records !== 0) log.operation(LogOp.records, records)
     if (this.freeHead !== metadata.freeHead) log.operation(LogOp.freeHead, this.freeHead)
     if (this.freeBlocks !== metadata.freeBlocks) log.operation(LogOp.freeBlocks, this.freeBlocks)
     if (this.blocks !== metadata.blocks) log.operation(LogOp.blocks, this.blocks)
-  }
-
-  /** Ends a record with the outcome of the plan; returns its LSN. */
-  endRecord(): number {
-    this.log.part(0)
-    this.logPlan()
-    this.log.endPart()
-    const lsn = this.log.end()
+    log.endPart()
+    const lsn = log.end()
+    metadata.addRecords(records)
     this.apply(lsn)
     return lsn
   }
 
   /** The record of the plan has been appended at `lsn`. */
-  apply(lsn: number): void {
+  private apply(lsn: Lsn): void {
     const { metadata } = this
     this.reused += Math.max(0, metadata.freeBlocks - this.freeBlocks)
     metadata.freeHead = this.freeHead

@@ -4,6 +4,7 @@
  */
 import { CorruptionError } from '../errors.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Block } from '../pager/place.ts'
 import type { FreeBlocks, FreeListener } from './blocks.ts'
 
 export class KnownFree implements FreeListener {
@@ -14,13 +15,13 @@ export class KnownFree implements FreeListener {
   /** The end of the list was reached: every free block is known. */
   isWhole = false
   /** The block that was looked at last: in the end, the last one of the list. */
-  at = 0
+  at: Block = 0
   private readonly free: FreeBlocks
   private readonly metadata: Metadata
   /** The block to be looked at next; -1: the head of the list. */
-  private next = -1
+  private next: Block = -1
   private steps = 0
-  private lowest = 0
+  private lowest: Block = 0
 
   constructor(free: FreeBlocks, metadata: Metadata) {
     this.free = free
@@ -52,7 +53,7 @@ export class KnownFree implements FreeListener {
     this.add(block)
   }
 
-  changed(taken: readonly number[], given: readonly number[]): void {
+  changed(taken: readonly Block[], given: readonly Block[]): void {
     for (const block of taken) {
       if (block < this.isFree.length) this.isFree[block] = 0
       // All before it were taken as well.
@@ -68,7 +69,7 @@ export class KnownFree implements FreeListener {
   }
 
   /** True if a free block is known that lies before this one. */
-  hasBefore(block: number): boolean {
+  hasBefore(block: Block): boolean {
     const { isFree } = this
     if (isFree[this.lowest] !== 1) {
       const found = isFree.indexOf(1, this.lowest)
@@ -78,17 +79,17 @@ export class KnownFree implements FreeListener {
   }
 
   /** The first block of the file's end where all blocks are free, and the free ones before it. */
-  split(): { end: number; before: number[] } {
+  split(): { end: Block; before: Block[] } {
     const { isFree, metadata } = this
     let end = metadata.blocks
     while (end > 1 && isFree[end - 1] === 1) end--
-    const before: number[] = []
+    const before: Block[] = []
     for (let block = isFree.indexOf(1); block >= 0 && block < end; block = isFree.indexOf(1, block + 1))
       before.push(block)
     return { end, before }
   }
 
-  private add(block: number): void {
+  private add(block: Block): void {
     this.isFree[block] = 1
     if (block < this.lowest) this.lowest = block
   }

@@ -3,17 +3,18 @@
  * finds those of one bucket without looking at all of them.
  */
 import { INDEX_BLOCKS } from '../pager/layout.ts'
+import type { Block } from '../pager/place.ts'
 import { type ChangedKeys, fromLatin1 } from '../txn/changed-keys.ts'
 import type { KeyHash } from './key-hash.ts'
 
-interface Place {
+interface KeyPlace {
   readonly position: number
   readonly name: string
 }
 
 interface Places {
   /** By index block; those of the blocks in `sorted` ascend by position. */
-  readonly byRoot: Place[][]
+  readonly byRoot: KeyPlace[][]
   readonly sorted: Set<number>
   /** Keys taken in so far. */
   taken: number
@@ -28,7 +29,7 @@ export class ChangedPlaces {
   }
 
   /** The keys of an interval of hash positions below an index block. */
-  within(changed: ChangedKeys, root: number, from: number, to: number): string[] {
+  within(changed: ChangedKeys, root: Block, from: number, to: number): string[] {
     const { byRoot, sorted } = this.placesOf(changed)
     const places = byRoot[root]!
     if (!sorted.has(root)) {
@@ -60,7 +61,7 @@ export class ChangedPlaces {
 }
 
 /** Index of the first place at or behind a position. */
-const firstFrom = (places: readonly Place[], position: number): number => {
+const firstFrom = (places: readonly KeyPlace[], position: number): number => {
   let low = 0
   let high = places.length
   while (low < high) {

@@ -1,7 +1,8 @@
 /** The key of the operation at hand: its bytes in the arena's key scratch, and its hash. */
 import { InvalidArgumentError } from '../errors.ts'
+import type { Position } from '../pager/place.ts'
 import { type Arena, describe, isBytes, isWellFormed } from '../runtime/bytes.ts'
-import type { LeafPlace } from '../tree/key-tree.ts'
+import type { LeafPlace } from '../tree/search.ts'
 import type { Key } from '../types.ts'
 import { keyTooLarge, MAX_KEY_BYTES } from '../values/limits.ts'
 import type { KeyHash } from './key-hash.ts'
@@ -9,22 +10,22 @@ import type { KeyHash } from './key-hash.ts'
 /** What somebody has found out about keys ahead of their turn (`keys-ahead.ts`). */
 export interface Ahead {
   /** If `key` is the next one: puts its hash into `hash` and returns its position in the arena, else -1. */
-  take(key: string, hash: KeyHash): number
+  take(key: string, hash: KeyHash): Position
   /** Where the key at a position that `take` has returned would go in the ordered index. */
-  placeOf(position: number): LeafPlace | undefined
+  placeOf(position: Position): LeafPlace | undefined
 }
 
 /** The key scratch: the bytes lie at `at` of the arena. */
 export class KeyBuffer {
   /** Where the key lies: at home in the key scratch, among the keys ahead, or wherever `use` found it. */
-  at: number
+  at: Position
   length = 0
   readonly hash: KeyHash
   private readonly arena: Arena
-  private readonly home: number
+  private readonly home: Position
   private readonly ahead: Ahead
 
-  constructor(arena: Arena, at: number, hash: KeyHash, ahead: Ahead) {
+  constructor(arena: Arena, at: Position, hash: KeyHash, ahead: Ahead) {
     this.arena = arena
     this.home = at
     this.at = at
@@ -78,7 +79,7 @@ export class KeyBuffer {
   }
 
   /** A key whose bytes lie in an arena already. */
-  copy(source: Arena, position: number, length: number): void {
+  copy(source: Arena, position: Position, length: number): void {
     this.at = this.home
     if (source === this.arena) this.arena.u8.copyWithin(this.at, position, position + length)
     else this.arena.u8.set(source.u8.subarray(position, position + length), this.at)
@@ -87,7 +88,7 @@ export class KeyBuffer {
   }
 
   /** A key that stays where it lies in the arena, until another one is set. For reading only. */
-  use(position: number, length: number): void {
+  use(position: Position, length: number): void {
     this.at = position
     this.length = length
     this.hash.of(this.arena.u8, position, length)

@@ -4,7 +4,8 @@
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import { type KeyTree, LeafPlace } from '../tree/key-tree.ts'
+import type { Position } from '../pager/place.ts'
+import { LeafPlace, type TreeSearch } from '../tree/search.ts'
 import type { Ahead } from './key.ts'
 import { KeyHash } from './key-hash.ts'
 import { LINE_BYTES, StagedSearch } from './staged-search.ts'
@@ -31,15 +32,15 @@ export class KeysAhead implements Ahead {
   private readonly lengths: Int32Array = new Int32Array(KEYS_AHEAD)
   private readonly pool: BufferPool
   private readonly metadata: Metadata
-  private readonly ordered: KeyTree
+  private readonly ordered: TreeSearch
   private readonly hash: KeyHash
   private readonly search: StagedSearch
-  private readonly at: number
+  private readonly at: Position
 
   /** `at`: KEYS_AHEAD_BYTES of the arena. */
   constructor(
-    parts: { pool: BufferPool; metadata: Metadata; ordered: KeyTree; hashKey: [number, number] },
-    at: number,
+    parts: { pool: BufferPool; metadata: Metadata; ordered: TreeSearch; hashKey: [number, number] },
+    at: Position,
   ) {
     this.pool = parts.pool
     this.metadata = parts.metadata
@@ -85,12 +86,12 @@ export class KeysAhead implements Ahead {
     this.texts.length = 0
   }
 
-  placeOf(position: number): LeafPlace | undefined {
+  placeOf(position: Position): LeafPlace | undefined {
     const i = (position - this.at) / KEY_ROOM
     return i >= 0 && i < KEYS_AHEAD ? this.places[i] : undefined
   }
 
-  take(key: string, hash: KeyHash): number {
+  take(key: string, hash: KeyHash): Position {
     const { next } = this
     if (next >= this.count || this.texts[next] !== key) return -1
     this.next = next + 1

@@ -4,15 +4,16 @@
  * manager links chains through it that a commit will free.
  */
 
-import { Pins } from '../buffer/pins.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
-import { RecordType, UndoKind } from '../log/format.ts'
+import { UndoKind } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { AT_GARBAGE, AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES, kindName } from '../pager/layout.ts'
+import type { Block, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import type { TransactionManager } from '../txn/manager.ts'
+import { Step } from '../txn/step.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import { MAX_VALUE_BYTES } from '../values/limits.ts'
 
@@ -20,21 +21,20 @@ import { MAX_VALUE_BYTES } from '../values/limits.ts'
 const ALLOCATE_AT_ONCE = 8
 
 export interface LargePointer {
-  head: number
-  tail: number
+  head: Block
+  tail: Block
   blocks: number
   bytes: number
 }
 
 export class LargeValues {
   private readonly pool: BufferPool
-  private readonly pins: Pins
   private readonly log: LogWriter
-  private readonly free: FreeBlocks
+  private readonly step: Step
   private readonly transactions: TransactionManager
   private readonly path: string
   /** Spare bytes for a list of block numbers. */
-  private readonly scratch: number
+  private readonly scratch: Position
 
   constructor(
     pool: BufferPool,
@@ -45,9 +45,8 @@ export class LargeValues {
     scratch: number,
   ) {
     this.pool = pool
-    this.pins = new Pins(pool)
     this.log = log
-    this.free = free
+    this.step = new Step({ pool, log, free })
     this.transactions = transactions
     this.path = path
     this.scratch = scratch
@@ -61,7 +60,7 @@ export class LargeValues {
   write(state: TransactionState, value: Uint8Array): LargePointer {
     const perBlock = this.bytesPerBlock
     const count = Math.ceil(value.length / perBlock)
-    const blocks: number[] = []
+    const blocks: Block[] = []
     while (blocks.length < count)
       blocks.push(...this.allocate(state, Math.min(ALLOCATE_AT_ONCE, count - blocks.length)))
     for (let i = 0; i < count; i++)
@@ -69,65 +68,50 @@ export class LargeValues {
     return { head: blocks[0]!, tail: blocks[count - 1]!, blocks: count, bytes: value.length }
   }
 
-  private allocate(state: TransactionState, count: number): number[] {
-    const { log, pool, free } = this
-    const blocks = free.plan(count)
-    log.reserve(1024)
-    for (let i = 0; i < count; i++) pool.arena.u32[(this.scratch >>> 2) + i] = blocks[i]!
-    log.begin(RecordType.update, 0, state.id, state.lastLsn)
-    log.undo(UndoKind.allocate, 0, this.scratch, 0, this.scratch, 4 * count)
-    log.part(0)
-    free.logPlan()
-    log.endPart()
-    const lsn = log.end()
-    free.apply(lsn)
-    this.transactions.changed(state, lsn, 0)
-    return blocks
+  private allocate(state: TransactionState, count: number): Block[] {
+    const { log, pool, step } = this
+    return step.run(() => {
+      const blocks = step.take(count)
+      step.beginOf(state, 1024)
+      for (let i = 0; i < count; i++) pool.arena.u32[(this.scratch >>> 2) + i] = blocks[i]!
+      log.undo(UndoKind.allocate, 0, this.scratch, 0, this.scratch, 4 * count)
+      this.transactions.changed(state, step.end(), 0)
+      return blocks
+    })
   }
 
-  private writePart(block: number, next: number, bytes: Uint8Array): void {
-    const { log, pool } = this
+  private writePart(block: Block, next: Block, bytes: Uint8Array): void {
+    const { log, pool, step } = this
     const { u8, u16, u32 } = pool.arena
-    const base = pool.fresh(block)
-    log.reserve(pool.blockSize + 128)
-    u8.fill(0, base, base + HEADER_BYTES)
-    u8[base + AT_KIND] = BlockKind.large
-    u16[(base + AT_GARBAGE) >>> 1] = bytes.length
-    u32[(base + AT_NEXT) >>> 2] = next
-    u8.set(bytes, base + HEADER_BYTES)
-    u8.fill(0, base + HEADER_BYTES + bytes.length, base + pool.blockSize)
-    log.begin(RecordType.system, 0, 0, 0)
-    log.part(block)
-    log.format(BlockKind.large, 0)
-    log.set(AT_GARBAGE, AT_NEXT + 4 - AT_GARBAGE, base + AT_GARBAGE)
-    log.set(HEADER_BYTES, bytes.length, base + HEADER_BYTES)
-    log.endPart()
-    pool.formatted(base, log.end())
+    step.run(() => {
+      const part = step.fresh(block)
+      const { base } = part
+      step.begin(pool.blockSize + 128)
+      u8.fill(0, base, base + HEADER_BYTES)
+      u8[base + AT_KIND] = BlockKind.large
+      u16[(base + AT_GARBAGE) >>> 1] = bytes.length
+      u32[(base + AT_NEXT) >>> 2] = next
+      u8.set(bytes, base + HEADER_BYTES)
+      u8.fill(0, base + HEADER_BYTES + bytes.length, base + pool.blockSize)
+      step.format(part, BlockKind.large, 0)
+      log.set(AT_GARBAGE, AT_NEXT + 4 - AT_GARBAGE, base + AT_GARBAGE)
+      log.set(HEADER_BYTES, bytes.length, base + HEADER_BYTES)
+      step.endPart()
+      step.end()
+    })
   }
 
   /** Undo of an allocation: the blocks listed in the field become free, in one compensation record. */
-  undoAllocate(state: TransactionState, log: Arena, field: number, fieldLength: number): void {
-    const blocks: number[] = []
+  undoAllocate(state: TransactionState, log: Arena, field: Position, fieldLength: number): void {
+    const { step } = this
+    const blocks: Block[] = []
     for (let at = 0; at < fieldLength; at += 4) blocks.push(log.u32[(field + at) >>> 2]!)
-    const { pool, free } = this
-    free.plan(0)
-    try {
-      const bases = blocks.map(block => this.pins.fresh(block))
-      this.log.reserve(128 + 32 * blocks.length)
-      this.log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
-      blocks.forEach((block, i) => {
-        free.logFree(block, bases[i]!)
-      })
-      this.log.part(0)
-      free.logPlan()
-      this.log.endPart()
-      const lsn = this.log.end()
-      free.apply(lsn)
-      for (const base of bases) pool.formatted(base, lsn)
-      this.transactions.changed(state, lsn, 0)
-    } finally {
-      this.pins.release()
-    }
+    step.run(() => {
+      const parts = blocks.map(block => step.fresh(block))
+      step.beginOf(state, 128 + 32 * blocks.length)
+      for (const part of parts) step.free(part)
+      this.transactions.changed(state, step.end(), 0)
+    })
   }
 
   /** Reads a chain into bytes of its own. */
@@ -166,7 +150,7 @@ export class LargeValues {
   }
 
   /** The blocks of a chain. */
-  blocksOf({ head, blocks }: LargePointer): number[] {
+  blocksOf({ head, blocks }: LargePointer): Block[] {
     const { pool } = this
     const chain = [head]
     while (chain.length < blocks)
@@ -175,7 +159,7 @@ export class LargeValues {
   }
 
   /** Decodes the value field of a large record at `position`. */
-  static pointer(a: Arena, position: number): LargePointer {
+  static pointer(a: Arena, position: Position): LargePointer {
     const { u8 } = a
     const word = (at: number): number =>
       (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0
@@ -188,7 +172,7 @@ export class LargeValues {
   }
 
   /** Encodes a pointer at a 4-byte aligned position. */
-  static encode(a: Arena, position: number, pointer: LargePointer): void {
+  static encode(a: Arena, position: Position, pointer: LargePointer): void {
     const w = position >>> 2
     a.u32[w] = pointer.head
     a.u32[w + 1] = pointer.tail

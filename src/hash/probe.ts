@@ -7,9 +7,10 @@ import type { BufferPool } from '../buffer/pool.ts'
 import { bucketNext, findSlot } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_KIND, BlockKind } from '../pager/layout.ts'
+import type { Block } from '../pager/place.ts'
 import type { KeyBuffer } from './key.ts'
 
-export const probeWay = (pool: BufferPool, key: KeyBuffer, willChange: (block: number) => boolean): void => {
+export const probeWay = (pool: BufferPool, key: KeyBuffer, willChange: (block: Block) => boolean): void => {
   const { arena } = pool
   const { root, position, tag } = key.hash
   const capacity = directoryCapacity(pool.blockSize)

@@ -9,6 +9,7 @@ import { CorruptionError } from '../errors.ts'
 import { bucketNext, RECORD_HEADER_BYTES, recordKeyLength, slotInUse } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, entryCount, findEntry, separatorOf } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, BlockKind, HEADER_BYTES, INDEX_BLOCKS } from '../pager/layout.ts'
+import type { Block, Position } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
 import type { ChangedKeys } from '../txn/changed-keys.ts'
 import type { ChangedPlaces } from './changed-places.ts'
@@ -19,11 +20,11 @@ const POSITIONS = 4294967296
 export class BucketScan {
   /** Copies of the blocks of the bucket at hand, and the places of its records in them. */
   copy: Arena
-  readonly records: number[] = []
+  readonly records: Position[] = []
   /** Head block of the bucket at hand. */
-  bucket = 0
+  bucket: Block = 0
   /** Index block and interval of hash positions that the bucket at hand was read for. */
-  root = 0
+  root: Block = 0
   from = 0
   to = 0
   private nextRoot = 1
@@ -118,7 +119,7 @@ export class BucketScan {
     }
   }
 
-  private listRecords(base: number, from: number): void {
+  private listRecords(base: Position, from: number): void {
     const { copy, hash } = this
     const count = copy.u16[(base + AT_COUNT) >>> 1]!
     for (let slot = 0; slot < count; slot++) {

@@ -13,6 +13,7 @@
  */
 
 import { CorruptionError, isFull } from '../errors.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import { Arena, writeU64 } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -40,10 +41,10 @@ const PADDING_BYTES: number = SECTOR + RECORD_HEADER_BYTES
 
 export class LogWriter {
   /** LSN behind the last record. */
-  endLsn: number
+  endLsn: Lsn
   /** LSN up to which the log was written, and synced. */
-  writtenLsn: number
-  syncedLsn: number
+  writtenLsn: Lsn
+  syncedLsn: Lsn
   records = 0
   groups = 0
   bytes = 0
@@ -57,7 +58,7 @@ export class LogWriter {
   private readonly start: number
   private position: number
   /** LSN of the group that is being filled: a record's place for recovery to begin reading. */
-  groupLsn: number
+  groupLsn: Lsn
   /** What was reserved of the buffer ends here. */
   private reserved = 0
   private recordStart = 0
@@ -96,7 +97,7 @@ export class LogWriter {
     segments: LogSegments,
     storage: Storage,
     health: Health,
-    endLsn: number,
+    endLsn: Lsn,
     preallocate: boolean,
   ) {
     this.arena = arena
@@ -126,7 +127,7 @@ export class LogWriter {
     this.reserved = this.position + bytes
   }
 
-  begin(type: number, flags: number, transaction: number, previous: number): void {
+  begin(type: number, flags: number, transaction: number, previous: Lsn): void {
     const { u32 } = this.arena
     const at = this.position
     const w = at >>> 2
@@ -139,7 +140,7 @@ export class LogWriter {
     this.position = at + RECORD_HEADER_BYTES
   }
 
-  part(block: number): void {
+  part(block: Block): void {
     this.arena.u32[this.position >>> 2] = block
     this.partStart = this.position
     this.position += 8
@@ -147,7 +148,7 @@ export class LogWriter {
   }
 
   /** The bytes [from, from + length) of the arena now stand at `offset` of the block. */
-  set(offset: number, length: number, from: number): void {
+  set(offset: number, length: number, from: Position): void {
     const at = this.position
     this.arena.u32[at >>> 2] = length | (offset << 16)
     this.arena.u8.copyWithin(at + 4, from, from + length)
@@ -179,7 +180,7 @@ export class LogWriter {
   }
 
   /** An entry goes into a tree node; its suffix lies at `suffix` of the arena. */
-  insertEntry(index: number, child: number, suffix: number, length: number): void {
+  insertEntry(index: number, child: Block, suffix: Position, length: number): void {
     this.operation(LogOp.insertEntry, index | (length << 16))
     const at = this.position
     this.arena.u32[at >>> 2] = child
@@ -202,9 +203,9 @@ export class LogWriter {
   undo(
     kind: number,
     flags: number,
-    key: number,
+    key: Position,
     keyLength: number,
-    field: number,
+    field: Position,
     fieldLength: number,
   ): void {
     const { u8, u32 } = this.arena
@@ -236,7 +237,7 @@ export class LogWriter {
   }
 
   /** Completes the record and returns its LSN. */
-  end(): number {
+  end(): Lsn {
     const at = this.recordStart
     const length = this.position - at
     if (this.position > this.reserved) broken('L1', `a record of ${length} bytes is longer than was reserved`)
@@ -246,6 +247,11 @@ export class LogWriter {
     const lsn = this.groupLsn + (at - this.start)
     this.endLsn = lsn + length
     return lsn
+  }
+
+  /** A record that was begun will not be completed: the buffer holds half of it. Returns the error to throw. */
+  failRecord(error: unknown): unknown {
+    return this.health.fail(error)
   }
 
   /** Hands what is in the buffer to the operating system. */
@@ -307,7 +313,7 @@ export class LogWriter {
   }
 
   /** Bytes of a record that fills the sector in which the log would end at an LSN. */
-  private paddingAt(lsn: number): number {
+  private paddingAt(lsn: Lsn): number {
     const bytes = this.sectorAfter(lsn) - lsn
     return bytes > 0 && bytes < RECORD_HEADER_BYTES ? bytes + SECTOR : bytes
   }
@@ -398,7 +404,7 @@ export class LogWriter {
   }
 
   /** Where a record that was appended earlier lies, for undo: in the buffer, or read back from its segment. */
-  locate(lsn: number): { arena: Arena; position: number } {
+  locate(lsn: Lsn): { arena: Arena; position: Position } {
     if (this.position > this.start && lsn >= this.groupLsn)
       return { arena: this.arena, position: this.start + lsn - this.groupLsn }
     const length = lsn + 4 <= this.windowEnd && lsn >= this.windowLsn ? this.windowLength(lsn) : 0
@@ -411,12 +417,12 @@ export class LogWriter {
     return this.readBack
   }
 
-  private windowLength(lsn: number): number {
+  private windowLength(lsn: Lsn): number {
     return this.window.u32[(lsn - this.windowLsn) >>> 2]!
   }
 
   /** Reads a stretch of the written log that ends behind the record at `lsn`, since undo walks backwards. */
-  private readWindow(lsn: number): void {
+  private readWindow(lsn: Lsn): void {
     const index = this.segments.active.findLastIndex(candidate => candidate.startLsn <= lsn)
     const segment = this.segments.active[index]
     if (!segment) throw new CorruptionError(this.segments.directory, `no segment holds LSN ${lsn}`)
@@ -482,7 +488,7 @@ export class LogWriter {
   }
 
   /** Where the sector begins in which nothing stands if the log ends at this LSN. */
-  private sectorAfter(lsn: number): number {
+  private sectorAfter(lsn: Lsn): Lsn {
     const segmentStart = this.segments.current?.startLsn ?? lsn
     return segmentStart + Math.ceil((lsn - segmentStart) / SECTOR) * SECTOR
   }

@@ -7,39 +7,16 @@
  * something else leads to by then stays where it is.
  */
 
-import { Pins } from '../buffer/pins.ts'
 import type { Engine } from '../engine/engine.ts'
 import { LockConflictError } from '../errors.ts'
 import { KnownFree } from '../freelist/known.ts'
-import { pointerAt } from '../hash/hash.ts'
-import { LargeValues } from '../hash/large.ts'
-import { RecordType } from '../log/format.ts'
-import {
-  bucketNext,
-  RECORD_HEADER_BYTES,
-  RecordFlag,
-  recordFlags,
-  recordKeyLength,
-  slotInUse,
-} from '../pager/bucket.ts'
-import { childOf, childOffset, directoryCapacity, entryCount } from '../pager/directory.ts'
-import {
-  AT_COUNT,
-  AT_KIND,
-  AT_LEVEL,
-  AT_LSN,
-  AT_NEXT,
-  BlockKind,
-  EXPIRY_ROOT,
-  FIRST_OVERFLOW_BLOCK,
-  HEADER_BYTES,
-  INDEX_BLOCKS,
-  ORDERED_ROOT,
-} from '../pager/layout.ts'
-import { nodeChild, nodeChildOffset, nodeCount, nodeLevel } from '../pager/node.ts'
+import { AT_COUNT, AT_KIND, AT_LEVEL, AT_LSN, AT_NEXT, HEADER_BYTES, INDEX_BLOCKS } from '../pager/layout.ts'
+import type { Block } from '../pager/place.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
+import { Step } from '../txn/step.ts'
 import type { CompactReport, ProgressOptions } from '../types.ts'
+import { BlockLinks, type Link } from './links.ts'
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 4
@@ -53,8 +30,6 @@ const ROUNDS = 4
 const PATIENCE_MS = 30000
 /** Free blocks that stay inside the file are linked anew in one record; with more of them the file is not cut. */
 const MOST_RELINKED = 8192
-
-type LargePointer = ReturnType<typeof LargeValues.pointer>
 
 /** The compaction under way of each engine: the next one begins when it has ended. */
 const running: WeakMap<Engine, Promise<unknown>> = new WeakMap()
@@ -72,25 +47,20 @@ export const compact = async (engine: Engine, options: ProgressOptions): Promise
 /** @internal One compaction. */
 export class Compactor {
   private readonly engine: Engine
-  /** What the step under way works on. */
-  private readonly pins: Pins
+  private readonly step: Step
   private readonly onProgress: ProgressOptions['onProgress']
-  private readonly capacity: number
-  /** By block: what leads to it. Of the tail of a large value also the bucket with its pointer. */
-  private parents: Uint32Array = new Uint32Array(0)
-  private owners: Map<number, number> = new Map()
-  /** `free.splices` when the walk began: parts of a value that was freed since still lead to each other. */
-  private splices = 0
+  /** What leads to each block. */
+  private readonly links: BlockLinks
   private sliceStart = 0
   private known: KnownFree
-  private last = 0
+  private last: Block = 0
   private done = 0
 
   constructor(engine: Engine, options: ProgressOptions) {
     this.engine = engine
-    this.pins = new Pins(engine.pool)
+    this.step = new Step(engine)
     this.onProgress = options.onProgress
-    this.capacity = directoryCapacity(engine.pool.blockSize)
+    this.links = new BlockLinks(engine)
     this.known = new KnownFree(engine.free, engine.metadata)
   }
 
@@ -105,12 +75,15 @@ export class Compactor {
     try {
       for (let round = 0; round < ROUNDS && metadata.freeBlocks > 0; round++) {
         const blocks = metadata.blocks
-        await this.findParents()
+        await this.links.find(
+          () => this.turn(),
+          share => this.report(3, share / 2),
+        )
         await this.knowFree()
         await this.moveDown()
         await this.prepareCut()
         this.cut()
-        if (metadata.blocks === blocks && this.splices === this.engine.free.splices) break
+        if (metadata.blocks === blocks && !this.links.areStale) break
       }
     } finally {
       this.engine.free.listener = undefined
@@ -190,94 +163,6 @@ export class Compactor {
     this.report(2, 1)
   }
 
-  /** Walks everything that leads to blocks. */
-  private async findParents(): Promise<void> {
-    const { engine } = this
-    this.parents = new Uint32Array(engine.metadata.blocks)
-    this.owners = new Map()
-    this.splices = engine.free.splices
-    for (let root = 1; root <= INDEX_BLOCKS; root++) {
-      await this.walk(root)
-      this.report(3, root / (2 * INDEX_BLOCKS))
-    }
-    await this.walk(EXPIRY_ROOT)
-    await this.walk(ORDERED_ROOT)
-  }
-
-  private async walk(root: number): Promise<void> {
-    const due = [root]
-    while (due.length > 0) {
-      const block = due.pop()!
-      const { children, values } = this.childrenOf(block)
-      for (const child of children) {
-        // Each block once: what others have changed meanwhile must not lead in a circle.
-        if (child < FIRST_OVERFLOW_BLOCK || child >= this.parents.length || this.parents[child] !== 0)
-          continue
-        this.parents[child] = block
-        due.push(child)
-      }
-      for (const pointer of values) await this.followValue(block, pointer)
-      await this.turn()
-    }
-  }
-
-  /** The blocks that a block leads to, and the large values. */
-  private childrenOf(block: number): { children: number[]; values: readonly LargePointer[] } {
-    const { pool } = this.engine
-    const { arena } = pool
-    const base = pool.get(block)
-    const kind = arena.u8[base + AT_KIND]!
-    if (kind === BlockKind.directory)
-      return {
-        children: Array.from({ length: entryCount(arena, base) }, (_, i) =>
-          childOf(arena, base, this.capacity, i),
-        ),
-        values: [],
-      }
-    if (kind === BlockKind.inner)
-      return {
-        children: Array.from({ length: nodeCount(arena, base) }, (_, i) => nodeChild(arena, base, i)),
-        values: [],
-      }
-    if (kind !== BlockKind.bucket) return { children: [], values: [] }
-    const next = bucketNext(arena, base)
-    const values = this.largeValues(base).map(({ pointer }) => pointer)
-    return { children: next === 0 ? [] : [next], values }
-  }
-
-  private largeValues(base: number): { at: number; pointer: LargePointer }[] {
-    const { arena } = this.engine
-    const count = arena.u16[(base + AT_COUNT) >>> 1]!
-    const values: { at: number; pointer: LargePointer }[] = []
-    for (let slot = 0; slot < count; slot++) {
-      const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
-      if (!slotInUse(word)) continue
-      const record = base + (word & 0xffff)
-      const flags = recordFlags(arena, record)
-      if ((flags & RecordFlag.large) === 0) continue
-      const at = pointerAt(record + RECORD_HEADER_BYTES + recordKeyLength(arena, record), flags)
-      values.push({ at, pointer: LargeValues.pointer(arena, at) })
-    }
-    return values
-  }
-
-  /** The parts of a large value lead to each other. */
-  private async followValue(bucket: number, { head, tail, blocks }: LargePointer): Promise<void> {
-    const { pool } = this.engine
-    let from = bucket
-    let block = head
-    for (let i = 0; i < blocks; i++) {
-      if (block < FIRST_OVERFLOW_BLOCK || block >= this.parents.length || this.parents[block] !== 0) return
-      this.parents[block] = from
-      from = block
-      const base = pool.get(block)
-      if (pool.arena.u8[base + AT_KIND] !== BlockKind.large) return
-      block = pool.arena.u32[(base + AT_NEXT) >>> 2]!
-      await this.turn()
-    }
-    if (from === tail) this.owners.set(tail, bucket)
-  }
-
   /** Finds all free blocks, and the last one of their list. */
   private async knowFree(): Promise<void> {
     const { free, metadata } = this.engine
@@ -296,10 +181,10 @@ export class Compactor {
   /** Moves used blocks from the end of the file into the free ones before them. */
   private async moveDown(): Promise<void> {
     const { metadata } = this.engine
-    const from = Math.min(this.parents.length, metadata.blocks) - 1
+    const from = Math.min(this.links.blocks, metadata.blocks) - 1
     const goal = metadata.blocks - metadata.freeBlocks
     for (let block = from; block >= goal && metadata.freeBlocks > 0; block--) {
-      if (this.parents[block] !== 0 && this.linksTo(block) !== undefined) {
+      if (this.links.to(block) !== undefined) {
         if (!(await this.bringBefore(block))) return
         this.move(block)
       }
@@ -309,7 +194,7 @@ export class Compactor {
   }
 
   /** Turns the list of free blocks until one is at its head that lies before `block`; false if there is none. */
-  private async bringBefore(block: number): Promise<boolean> {
+  private async bringBefore(block: Block): Promise<boolean> {
     const { metadata } = this.engine
     for (let tries = metadata.freeBlocks; metadata.freeHead >= block; tries--) {
       if (tries <= 0 || (!this.known.isStale && !this.known.hasBefore(block))) return false
@@ -320,10 +205,10 @@ export class Compactor {
   }
 
   /** Moves a block to the first free one, unless something else has happened to either meanwhile. */
-  private move(block: number): void {
+  private move(block: Block): void {
     const { metadata, free } = this.engine
     if (block >= metadata.blocks || metadata.freeHead === 0 || metadata.freeHead >= block) return
-    const links = this.linksTo(block)
+    const links = this.links.to(block)
     if (links === undefined) return
     if (!free.isLast(this.last)) this.last = free.last()
     this.copy(block, links)
@@ -331,156 +216,56 @@ export class Compactor {
 
   /** The first free block goes to the end of the list. */
   private rotate(): void {
-    const { pins } = this
-    const { pool, log, free, metadata } = this.engine
+    const { step } = this
+    const { free, metadata } = this.engine
     if (!free.isLast(this.last)) this.last = free.last()
     if (metadata.freeHead === this.last) return
-    const [block] = free.plan(1)
-    try {
-      const lastBase = pins.get(this.last)
-      const base = pins.fresh(block!)
-      log.reserve(512)
-      log.begin(RecordType.system, 0, 0, 0)
-      free.logAppend(block!, base, this.last, lastBase)
-      const lsn = free.endRecord()
-      pool.formatted(base, lsn)
-      pool.changed(lastBase, lsn)
-      this.last = block!
-    } finally {
-      pins.release()
-    }
-  }
-
-  /**
-   * Where the number of a block stands: block and offset of each word. Undefined if nothing leads to it, or not what
-   * the walk has seen.
-   */
-  private linksTo(block: number): { block: number; offset: number }[] | undefined {
-    const { pool, transactions, metadata } = this.engine
-    const { arena } = pool
-    const parent = this.parents[block]!
-    if (parent === 0 || parent >= metadata.blocks) return undefined
-    if (!transactions.locks.isFreeFor(block, 0)) return undefined
-    const kind = arena.u8[pool.get(block) + AT_KIND]!
-    const base = pool.get(parent)
-    const parentKind = arena.u8[base + AT_KIND]!
-    if (parentKind === BlockKind.directory && (kind === BlockKind.bucket || kind === BlockKind.directory)) {
-      for (let entry = 0; entry < entryCount(arena, base); entry++)
-        if (childOf(arena, base, this.capacity, entry) === block)
-          return [{ block: parent, offset: childOffset(this.capacity, entry) }]
-      return undefined
-    }
-    if (parentKind === BlockKind.inner && (kind === BlockKind.leaf || kind === BlockKind.inner)) {
-      for (let entry = 0; entry < nodeCount(arena, base); entry++)
-        if (nodeChild(arena, base, entry) === block)
-          return [{ block: parent, offset: nodeChildOffset(arena, base, entry) }]
-      return undefined
-    }
-    if (parentKind === BlockKind.bucket && kind === BlockKind.bucket)
-      return bucketNext(arena, base) === block ? [{ block: parent, offset: AT_NEXT }] : undefined
-    return kind === BlockKind.large ? this.linksToPart(block, parent, base, parentKind) : undefined
-  }
-
-  /** A part of a large value: the record's pointer names its head and its tail, each part the next one. */
-  private linksToPart(
-    block: number,
-    parent: number,
-    base: number,
-    parentKind: number,
-  ): { block: number; offset: number }[] | undefined {
-    const { pool, free } = this.engine
-    if (free.splices !== this.splices) return undefined
-    const links: { block: number; offset: number }[] = []
-    if (parentKind === BlockKind.large) {
-      if (pool.arena.u32[(base + AT_NEXT) >>> 2] !== block) return undefined
-      links.push({ block: parent, offset: AT_NEXT })
-    } else if (parentKind === BlockKind.bucket) {
-      const value = this.largeValues(base).find(({ pointer }) => pointer.head === block)
-      if (value === undefined) return undefined
-      links.push({ block: parent, offset: value.at - base })
-    } else return undefined
-    const owner = this.owners.get(block)
-    if (owner === undefined) return links
-    const ownerBase = pool.get(owner)
-    if (pool.arena.u8[ownerBase + AT_KIND] !== BlockKind.bucket) return undefined
-    const value = this.largeValues(ownerBase).find(({ pointer }) => pointer.tail === block)
-    if (value === undefined) return undefined
-    links.push({ block: owner, offset: value.at - ownerBase + 4 })
-    return links
-  }
-
-  /** One record: the block's bytes at their new place, what leads to it, and the old place free. */
-  private copy(block: number, links: readonly { block: number; offset: number }[]): void {
-    const { pins } = this
-    const { pool, log, free, metadata } = this.engine
-    const { arena, blockSize } = pool
-    const [target] = free.plan(1)
-    const isAlone = metadata.freeBlocks === 1
-    const lastBlock = isAlone ? 0 : this.last
-    try {
-      const base = pins.get(block)
-      const lastBase = lastBlock === 0 ? 0 : pins.get(lastBlock)
-      const linkBases = links.map(link => pins.get(link.block))
-      const targetBase = pins.fresh(target!)
-      arena.u8.copyWithin(targetBase, base, base + blockSize)
-      arena.u32.fill(0, (targetBase + AT_LSN) >>> 2, (targetBase + AT_LSN + 8) >>> 2)
-      log.reserve(blockSize + 1024)
-      log.begin(RecordType.system, 0, 0, 0)
-      log.part(target!)
-      log.format(arena.u8[base + AT_KIND]!, arena.u8[base + AT_LEVEL]!)
-      log.set(AT_COUNT, AT_NEXT + 4 - AT_COUNT, targetBase + AT_COUNT)
-      log.set(HEADER_BYTES, blockSize - HEADER_BYTES, targetBase + HEADER_BYTES)
-      log.endPart()
-      links.forEach((link, i) => {
-        const at = linkBases[i]! + link.offset
-        pool.preserve(linkBases[i]!)
-        for (let byte = 0; byte < 4; byte++) arena.u8[at + byte] = target! >>> (8 * byte)
-        // Head and tail of a value of one part stand in the same block, which has one part of the record.
-        if (link.block !== links[i - 1]?.block) log.part(link.block)
-        log.set(link.offset, 4, at)
-        if (link.block !== links[i + 1]?.block) log.endPart()
-      })
-      free.logAppend(block, base, lastBlock, lastBase)
-      const lsn = free.endRecord()
-      pool.formatted(targetBase, lsn)
-      pool.formatted(base, lsn)
-      if (lastBlock !== 0) pool.changed(lastBase, lsn)
-      for (const linkBase of linkBases) pool.changed(linkBase, lsn)
+    step.run(() => {
+      const block = step.takeOne()
+      const last = step.pin(this.last)
+      const first = step.fresh(block)
+      step.begin(512, [last])
+      step.append(first, last)
+      step.end()
       this.last = block
-    } finally {
-      pins.release()
-    }
-    this.moved(block, target!)
+    })
   }
 
-  /** What the block led to is led to from another place now. */
-  private moved(block: number, target: number): void {
-    const { parents, owners } = this
-    parents[target] = parents[block]!
-    parents[block] = 0
-    const owner = owners.get(block)
-    if (owner !== undefined) {
-      owners.delete(block)
-      owners.set(target, owner)
-    }
-    const { pool } = this.engine
-    const { arena } = pool
-    const base = pool.get(target)
-    const kind = arena.u8[base + AT_KIND]!
-    const follow = (child: number): void => {
-      if (child < parents.length && parents[child] === block) parents[child] = target
-    }
-    if (kind === BlockKind.large) follow(arena.u32[(base + AT_NEXT) >>> 2]!)
-    else if (kind === BlockKind.bucket) {
-      follow(bucketNext(arena, base))
-      for (const { pointer } of this.largeValues(base)) {
-        follow(pointer.head)
-        if (owners.get(pointer.tail) === block) owners.set(pointer.tail, target)
-      }
-    } else if (kind === BlockKind.inner && nodeLevel(arena, base) > 0)
-      for (let i = 0; i < nodeCount(arena, base); i++) follow(nodeChild(arena, base, i))
-    else if (kind === BlockKind.directory)
-      for (let i = 0; i < entryCount(arena, base); i++) follow(childOf(arena, base, this.capacity, i))
+  /** One step: the block's bytes to their new place, what leads to it, and the old place free. */
+  private copy(block: Block, links: readonly Link[]): void {
+    const { step } = this
+    const target = step.run(() => this.copyPinned(block, links))
+    this.last = block
+    this.links.moved(block, target)
+  }
+
+  private copyPinned(block: Block, links: readonly Link[]): Block {
+    const { step } = this
+    const { pool, log, metadata } = this.engine
+    const { arena, blockSize } = pool
+    const target = step.takeOne()
+    const from = step.pin(block)
+    const last = metadata.freeBlocks === 1 ? undefined : step.pin(this.last)
+    const owners = links.map(link => step.pin(link.block))
+    const to = step.fresh(target)
+    arena.u8.copyWithin(to.base, from.base, from.base + blockSize)
+    arena.u32.fill(0, (to.base + AT_LSN) >>> 2, (to.base + AT_LSN + 8) >>> 2)
+    step.begin(blockSize + 1024, last === undefined ? [from, ...owners] : [from, last, ...owners])
+    step.format(to, arena.u8[from.base + AT_KIND]!, arena.u8[from.base + AT_LEVEL]!)
+    log.set(AT_COUNT, AT_NEXT + 4 - AT_COUNT, to.base + AT_COUNT)
+    log.set(HEADER_BYTES, blockSize - HEADER_BYTES, to.base + HEADER_BYTES)
+    step.endPart()
+    links.forEach((link, i) => {
+      const at = owners[i]!.base + link.offset
+      for (let byte = 0; byte < 4; byte++) arena.u8[at + byte] = target >>> (8 * byte)
+      // Head and tail of a value of one part stand in the same block, which has one part of the record.
+      if (link.block !== links[i - 1]?.block) step.part(owners[i]!)
+      log.set(link.offset, 4, at)
+      if (link.block !== links[i + 1]?.block) step.endPart()
+    })
+    step.append(from, last)
+    step.end()
+    return target
   }
 
   /** Brings into memory what `cut` will look at, and keeps what snapshots need of the end of the file. */
@@ -507,29 +292,24 @@ export class Compactor {
 
   /** Ends the file before the free blocks at its end. */
   private cut(): void {
-    const { pins } = this
-    const { pool, log, free, metadata } = this.engine
+    const { step } = this
+    const { free, metadata } = this.engine
     // Large values are deleted again and again: their blocks are found at once, then.
     if (this.known.isStale) this.known = new KnownFree(free, metadata).listen()
     while (!this.known.isWhole) this.known.step()
     const { end, before: kept } = this.known.split()
     if (end === metadata.blocks || kept.length > this.mostRelinked) return
     this.keepForSnapshots(end)
-    try {
-      const bases = kept.map(block => pins.get(block))
-      free.plan(0)
-      log.reserve(256 + 20 * kept.length)
-      log.begin(RecordType.system, 0, 0, 0)
-      free.logCut(kept, bases, end)
-      const lsn = free.endRecord()
-      for (const base of bases) pool.changed(base, lsn)
-    } finally {
-      pins.release()
-    }
+    step.run(() => {
+      const places = kept.map(block => step.pin(block))
+      step.begin(256 + 20 * kept.length, places)
+      step.cut(places, end)
+      step.end()
+    })
   }
 
   /** A free block still holds its part of a large value that was deleted since a snapshot began. */
-  private keepForSnapshots(end: number): void {
+  private keepForSnapshots(end: Block): void {
     const { pool, metadata } = this.engine
     const { versions } = pool
     for (let block = end; block < metadata.blocks && versions.newest !== 0; block++)

@@ -5,10 +5,11 @@
 
 import type { Engine } from '../engine/engine.ts'
 import { BucketScan } from '../hash/scan.ts'
-import { LogOp, RecordType } from '../log/format.ts'
+import { LogOp } from '../log/format.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
+import { Step } from '../txn/step.ts'
 import type { ProgressOptions } from '../types.ts'
 
 /** Bytes of keys that are inserted in one run, and that are sorted without a turn of the event loop. */
@@ -36,12 +37,14 @@ export const convertIndex = async (
 
 const setOrdered = (engine: Engine, ordered: boolean): void => {
   const { log, metadata } = engine
-  log.reserve(64)
-  log.begin(RecordType.system, 0, 0, 0)
-  log.part(0)
-  log.operation(LogOp.ordered, ordered ? 1 : 0)
-  log.endPart()
-  metadata.lsn = log.end()
+  const step = new Step(engine)
+  step.run(() => {
+    step.begin(64)
+    log.part(0)
+    log.operation(LogOp.ordered, ordered ? 1 : 0)
+    log.endPart()
+    metadata.lsn = step.end()
+  })
   metadata.ordered = ordered
   log.sync()
 }

@@ -70,9 +70,9 @@ export const collectStats = (
     expired: engine.expired,
     checkpoints: checkpointer.count,
     index: {
-      splits: structure.splits,
-      redistributions: structure.redistributions,
-      merges: structure.merges,
+      splits: structure.counts.splits,
+      redistributions: structure.counts.redistributions,
+      merges: structure.counts.merges,
       compactions: index.compactions,
       slotsReused: index.slotsReused,
       blocksReused: free.reused,

@@ -5,8 +5,9 @@
 import type { BufferPool } from '../buffer/pool.ts'
 import { AT_KIND, BlockKind } from '../pager/layout.ts'
 import { nodeChild, nodeCount, nodeKey, nodeLevel } from '../pager/node.ts'
+import type { Block, Position } from '../pager/place.ts'
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
-import type { KeyTree } from './key-tree.ts'
+import type { TreeSearch } from './search.ts'
 
 const LOWEST = -2147483648
 const HIGHEST = 2147483647
@@ -14,7 +15,7 @@ const NOTHING = new Uint8Array(0)
 
 export class LeafMap {
   /** The blocks of the leaves, in order. */
-  readonly leaves: number[] = []
+  readonly leaves: Block[] = []
   /** Where leaf n begins: nothing for the first one of the tree. */
   private readonly begins: Uint8Array[] = []
   private readonly most: number
@@ -32,8 +33,8 @@ export class LeafMap {
    */
   static of(
     pool: BufferPool,
-    tree: KeyTree,
-    scratch: number,
+    tree: TreeSearch,
+    scratch: Position,
     most: number,
     lower: Uint8Array | undefined,
     upper: Uint8Array | undefined,
@@ -65,7 +66,7 @@ export class LeafMap {
   }
 
   /** The leaf that holds the key at `at`, or would. Mostly four bytes tell it, and it is the one that is guessed. */
-  find(u8: Uint8Array, at: number, length: number, guess: number): number {
+  find(u8: Uint8Array, at: Position, length: number, guess: number): number {
     const { heads, shared, begins } = this
     if (shared > 0) {
       const begin = begins[1]!
@@ -85,7 +86,7 @@ export class LeafMap {
     return this.search(u8, at, length)
   }
 
-  private search(u8: Uint8Array, at: number, length: number): number {
+  private search(u8: Uint8Array, at: Position, length: number): number {
     const { begins } = this
     let leaf = 0
     for (let high = begins.length; high - leaf > 1; ) {
@@ -96,16 +97,16 @@ export class LeafMap {
     return leaf
   }
 
-  private add(leaf: number, begin: Uint8Array): void {
+  private add(leaf: Block, begin: Uint8Array): void {
     this.leaves.push(leaf)
     this.begins.push(begin)
   }
 
   private walk(
     pool: BufferPool,
-    tree: KeyTree,
-    scratch: number,
-    block: number,
+    tree: TreeSearch,
+    scratch: Position,
+    block: Block,
     begin: Uint8Array,
     levelAbove: number,
     lower: Uint8Array | undefined,
@@ -117,7 +118,7 @@ export class LeafMap {
     if (level >= levelAbove || arena.u8[base + AT_KIND] !== BlockKind.inner) throw tree.misplaced(block)
     const count = nodeCount(arena, base)
     // Reading another node may move this one.
-    const children: number[] = []
+    const children: Block[] = []
     const begins: Uint8Array[] = []
     for (let entry = 0; entry < count; entry++) {
       let from = begin
@@ -137,7 +138,7 @@ export class LeafMap {
 }
 
 /** Four bytes at `at`, zeros behind the `end`, as a signed number of the same order. */
-const headAt = (u8: Uint8Array, at: number, end: number): number => {
+const headAt = (u8: Uint8Array, at: Position, end: number): number => {
   if (at + 4 <= end)
     return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) ^ LOWEST
   let head = 0
@@ -146,7 +147,7 @@ const headAt = (u8: Uint8Array, at: number, end: number): number => {
 }
 
 /** Whether `begin` lies behind the key. */
-const isBehind = (begin: Uint8Array, u8: Uint8Array, at: number, length: number): boolean => {
+const isBehind = (begin: Uint8Array, u8: Uint8Array, at: Position, length: number): boolean => {
   const shared = begin.length < length ? begin.length : length
   for (let i = 0; i < shared; i++) {
     const difference = begin[i]! - u8[at + i]!

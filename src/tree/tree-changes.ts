@@ -8,12 +8,14 @@ import { CorruptionError } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { EXPIRY_BYTES, RecordFlag } from '../pager/bucket.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import type { KeyTree, LeafPlace } from './key-tree.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
+import type { KeyTree } from './key-tree.ts'
+import type { LeafPlace } from './search.ts'
 
 /** The key of the record that changes, as the trees see it. */
 export interface ChangedKey {
   /** Where its bytes lie in the arena. */
-  readonly at: number
+  readonly at: Position
   readonly length: number
   /** Where it would go in the ordered index, if somebody has looked ahead. */
   readonly place: LeafPlace | undefined
@@ -21,8 +23,8 @@ export interface ChangedKey {
 
 /** One leaf to be changed. */
 class LeafChange {
-  block = 0
-  base = 0
+  block: Block = 0
+  base: Position = 0
   length = 0
   readonly tree: KeyTree
   readonly isInsert: boolean
@@ -42,8 +44,8 @@ export class TreeChanges {
   private readonly metadata: Metadata
   private readonly key: ChangedKey
   /** Places in the arena of the new and of the old key in the tree over times of expiry. */
-  private readonly newExpiry: number
-  private readonly oldExpiry: number
+  private readonly newExpiry: Position
+  private readonly oldExpiry: Position
   private readonly insertKey: LeafChange
   private readonly removeKey: LeafChange
   private readonly insertExpiry: LeafChange
@@ -61,8 +63,8 @@ export class TreeChanges {
       ordered: KeyTree
       expiry: KeyTree
     },
-    newExpiry: number,
-    oldExpiry: number,
+    newExpiry: Position,
+    oldExpiry: Position,
   ) {
     this.pool = parts.pool
     this.writer = parts.log
@@ -80,7 +82,7 @@ export class TreeChanges {
    * For the key in the key buffer. `oldFlags`, `oldField`: of its record, -1 if there is none; `flags`, `field`: of the
    * record that takes its place, -1 if none does. The bucket at `base` of the pool stays where it is.
    */
-  prepare(base: number, oldFlags: number, oldField: number, flags: number, field: number): void {
+  prepare(base: Position, oldFlags: number, oldField: Position, flags: number, field: Position): void {
     this.giveUp()
     const isNew = oldFlags < 0
     const goes = flags < 0
@@ -110,29 +112,30 @@ export class TreeChanges {
     }
   }
 
-  private plan(change: LeafChange, at: number, length: number): void {
+  private plan(change: LeafChange, at: Position, length: number): void {
     const { tree } = change
     const place = change === this.insertKey ? this.key.place : undefined
     if (!change.isInsert) tree.prepareRemove(at, length)
     else if (place === undefined || !tree.prepareInsertAt(place, at, length)) tree.prepareInsert(at, length)
     change.block = tree.block
     change.base = tree.base
+    this.pool.pin(change.base)
     change.length = length
     this.planned.push(change)
   }
 
-  private placeOf(change: LeafChange): number {
+  private placeOf(change: LeafChange): Position {
     if (change === this.insertExpiry) return this.newExpiry
     return change === this.removeExpiry ? this.oldExpiry : this.key.at
   }
 
-  private sameTime(one: number, other: number): boolean {
+  private sameTime(one: Position, other: Position): boolean {
     const { u8 } = this.pool.arena
     for (let i = 0; i < EXPIRY_BYTES; i++) if (u8[one + i] !== u8[other + i]) return false
     return true
   }
 
-  private putTime(at: number, field: number): void {
+  private putTime(at: Position, field: Position): void {
     const { u8 } = this.pool.arena
     u8.copyWithin(at, field, field + EXPIRY_BYTES)
     u8.copyWithin(at + EXPIRY_BYTES, this.key.at, this.key.at + this.key.length)
@@ -149,6 +152,7 @@ export class TreeChanges {
     const { planned, writer } = this
     for (let i = 0; i < planned.length; i++) {
       const change = planned[i]!
+      this.pool.preserve(change.base)
       writer.part(change.block)
       this.logChange(change)
       const next = planned[i + 1]
@@ -167,7 +171,7 @@ export class TreeChanges {
   }
 
   /** The record was appended at `lsn`. */
-  finish(lsn: number): void {
+  finish(lsn: Lsn): void {
     this.unpin()
     for (const change of this.planned) this.pool.changed(change.base, lsn)
   }
@@ -176,9 +180,11 @@ export class TreeChanges {
   shrink(): void {
     const { planned } = this
     if (planned.length === 0) return
-    const sparse = planned.filter(
-      change => !change.isInsert && change.tree.isSparse(change.block, change.base),
-    )
+    if (!planned.some(isSparse)) {
+      planned.length = 0
+      return
+    }
+    const sparse = planned.filter(isSparse)
     planned.length = 0
     for (const change of sparse) {
       try {
@@ -202,3 +208,6 @@ export class TreeChanges {
     this.isPinned = false
   }
 }
+
+const isSparse = ({ tree, isInsert, block, base }: LeafChange): boolean =>
+  !isInsert && tree.isSparse(block, base)

@@ -5,8 +5,9 @@
 
 import type { BufferPool } from '../buffer/pool.ts'
 import { copyLeafKeys, type KeyRoom, nodeChild, nodeCount, nodeKey, searchNode } from '../pager/node.ts'
+import type { Position } from '../pager/place.ts'
 import { type Bound, type Bounds, compareBytes, copyBytes } from '../runtime/bytes.ts'
-import type { KeyTree } from './key-tree.ts'
+import type { TreeSearch } from './search.ts'
 
 /** Most keys of one step. */
 export const SCAN_KEYS = 512
@@ -15,14 +16,14 @@ const BOUND_BYTES = 1088
 
 /** Where a step puts what it reads: one room for all scans of a database, each of which is done with it before another steps. */
 export class ScanRoom implements KeyRoom {
-  readonly boundAt: number
+  readonly boundAt: Position
   readonly start: number
   readonly end: number
   readonly at: Int32Array = new Int32Array(SCAN_KEYS)
   readonly length: Int32Array = new Int32Array(SCAN_KEYS)
 
   /** `scratch`: `bytes` of the arena. */
-  constructor(scratch: number, bytes: number) {
+  constructor(scratch: Position, bytes: number) {
     this.boundAt = scratch
     this.start = scratch + BOUND_BYTES
     this.end = scratch + bytes
@@ -36,14 +37,14 @@ export class TreeScan {
   readonly length: Int32Array
   done = false
   private readonly pool: BufferPool
-  private readonly tree: KeyTree
+  private readonly tree: TreeSearch
   private readonly room: ScanRoom
   private readonly reverse: boolean
   /** Where to go on, and where to end; in a reverse scan, from the upper to the lower bound. */
   private from: Bound | undefined
   private readonly to: Bound | undefined
 
-  constructor(pool: BufferPool, tree: KeyTree, room: ScanRoom, bounds: Bounds, reverse: boolean) {
+  constructor(pool: BufferPool, tree: TreeSearch, room: ScanRoom, bounds: Bounds, reverse: boolean) {
     this.pool = pool
     this.tree = tree
     this.room = room
@@ -157,7 +158,13 @@ export class TreeScan {
  * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where an
  * inclusive bound itself counts as before (`isUpper`) or as behind.
  */
-const indexInLeaf = (pool: BufferPool, tree: KeyTree, at: number, bound: Bound, isUpper: boolean): number => {
+const indexInLeaf = (
+  pool: BufferPool,
+  tree: TreeSearch,
+  at: Position,
+  bound: Bound,
+  isUpper: boolean,
+): number => {
   const found = searchNode(pool.arena, tree.base, pool.blockSize, at, bound.key.length)
   return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
 }
@@ -168,8 +175,8 @@ const indexInLeaf = (pool: BufferPool, tree: KeyTree, at: number, bound: Bound, 
  */
 export const countBetween = (
   pool: BufferPool,
-  tree: KeyTree,
-  scratch: number,
+  tree: TreeSearch,
+  scratch: Position,
   bounds: Bounds,
   enough: number = Number.POSITIVE_INFINITY,
 ): number => {
@@ -204,8 +211,8 @@ export const countBetween = (
  */
 const neighboursBetween = (
   pool: BufferPool,
-  tree: KeyTree,
-  at: number,
+  tree: TreeSearch,
+  at: Position,
   upper: Bound | undefined,
 ): { leaves: number[]; end: Uint8Array } | undefined => {
   if (tree.depth === 0) return undefined

@@ -26,11 +26,13 @@ import {
 import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
+import type { Block, Lsn } from '../pager/place.ts'
 import type { Arena, Bounds } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import { CommittedView } from './committed-view.ts'
 import { LockTable } from './locks.ts'
 import { RangeLocks } from './range-locks.ts'
+import { Step } from './step.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
 import { type Conflict, Waits } from './waits.ts'
 
@@ -61,7 +63,7 @@ export class TransactionManager {
   private readonly pool: BufferPool
   private readonly log: LogWriter
   private readonly metadata: Metadata
-  private readonly free: FreeBlocks
+  private readonly step: Step
   private undoAction: UndoAction = () => {}
   private nextId = 1
 
@@ -69,7 +71,7 @@ export class TransactionManager {
     this.pool = pool
     this.log = log
     this.metadata = metadata
-    this.free = free
+    this.step = new Step({ pool, log, free })
     this.view = new CommittedView(log)
   }
 
@@ -88,7 +90,7 @@ export class TransactionManager {
   }
 
   /** A transaction that recovery found without an end. */
-  adopt(id: number, lastLsn: number): TransactionState {
+  adopt(id: number, lastLsn: Lsn): TransactionState {
     const state = new TransactionState(id, false, false)
     state.lastLsn = lastLsn
     state.firstLsn = lastLsn
@@ -96,7 +98,7 @@ export class TransactionManager {
   }
 
   /** Before the first change of a bucket (its head block): locks it for the transaction, or throws. */
-  beforeChange(state: TransactionState, block: number): void {
+  beforeChange(state: TransactionState, block: Block): void {
     if (state.locking) {
       if (state.waits) this.requireTurn(state, block, true)
       if (this.locks.lockExclusive(block, state.id)) state.lockedBlocks.push(block)
@@ -104,7 +106,7 @@ export class TransactionManager {
   }
 
   /** Whoever can wait does not overtake those who wait already. */
-  private requireTurn(state: TransactionState, block: number, exclusive: boolean): void {
+  private requireTurn(state: TransactionState, block: Block, exclusive: boolean): void {
     if (this.waits.waiting === 0 || state.undoNext >= 0 || this.locks.isHeldBy(block, state.id)) return
     if (!this.waits.isQueued(block, state, exclusive)) return
     throw new LockConflictError(`others wait for block ${block}`, {
@@ -117,7 +119,7 @@ export class TransactionManager {
     })
   }
 
-  beforeRead(state: TransactionState, block: number): void {
+  beforeRead(state: TransactionState, block: Block): void {
     if (!state.locking || !state.locksReads) return
     if (state.readsToWrite) {
       this.beforeChange(state, block)
@@ -131,7 +133,7 @@ export class TransactionManager {
    * Before it is found that there is nothing to change: what another open transaction has done there may be taken back.
    * At the levels that lock no reads, it is only waited for.
    */
-  beforeNoChange(state: TransactionState, block: number): void {
+  beforeNoChange(state: TransactionState, block: Block): void {
     if (state.locking && state.locksReads) this.beforeRead(state, block)
     else this.locks.requireReadable(block, state.id)
   }
@@ -180,20 +182,20 @@ export class TransactionManager {
   }
 
   /** True when a structure change on behalf of `state` may move the records of a bucket. */
-  mayRestructure(state: TransactionState, block: number): boolean {
+  mayRestructure(state: TransactionState, block: Block): boolean {
     if (this.open.size === 0) return true
     return this.locks.isFreeFor(block, state.id) && !this.waits.isQueued(block, state, true)
   }
 
   /** A block freshly taken for a transaction's records belongs to it like the bucket they came from. */
-  adoptFresh(state: TransactionState, block: number): void {
+  adoptFresh(state: TransactionState, block: Block): void {
     if (this.open.size === 0) return
     this.locks.assign(block, state.locking ? state.id : 0)
     if (state.locking) state.lockedBlocks.push(block)
   }
 
   /** Book-keeping after the log record of a change. */
-  changed(state: TransactionState, lsn: number, records: number): void {
+  changed(state: TransactionState, lsn: Lsn, records: number): void {
     if (state.isAutocommit) {
       if (records !== 0) {
         this.metadata.addRecords(records)
@@ -208,21 +210,24 @@ export class TransactionManager {
   }
 
   /** Remembers a replaced chain of large blocks; it is freed by the commit. */
-  freeAtCommit(state: TransactionState, head: number, tail: number, blocks: number): void {
+  freeAtCommit(state: TransactionState, head: Block, tail: Block, blocks: number): void {
     if (state.undoNext >= 0) return
-    if (state.pendingHead !== 0) {
-      const base = this.pool.get(tail)
-      this.log.reserve(64)
-      this.pool.preserve(base)
-      this.pool.arena.u32[(base + AT_NEXT) >>> 2] = state.pendingHead
-      this.log.begin(RecordType.system, 0, 0, 0)
-      this.log.part(tail)
-      this.log.setWord(AT_NEXT, state.pendingHead)
-      this.log.endPart()
-      this.pool.changed(base, this.log.end())
-    } else state.pendingTail = tail
+    if (state.pendingHead === 0) state.pendingTail = tail
+    else this.step.run(() => this.link(tail, state.pendingHead))
     state.pendingHead = head
     state.pendingBlocks += blocks
+  }
+
+  /** Links the chain with this tail to another one. */
+  private link(tail: Block, head: Block): void {
+    const { step, log } = this
+    const place = step.pin(tail)
+    step.begin(64, [place])
+    this.pool.arena.u32[(place.base + AT_NEXT) >>> 2] = head
+    step.part(place)
+    log.setWord(AT_NEXT, head)
+    step.endPart()
+    step.end()
   }
 
   /** Appends the commit record and releases the locks. Making it durable is the caller's next step. */
@@ -236,37 +241,42 @@ export class TransactionManager {
   }
 
   private logCommit(state: TransactionState): void {
-    const { log, pool, metadata, free, locks } = this
+    const { log, locks } = this
     for (const block of state.lockedBlocks)
       if (!locks.isHeldBy(block, state.id))
         broken('T1', `transaction ${state.id} has lost its lock of block ${block}`)
-    const splice = state.pendingHead !== 0
-    const tailBase = splice ? pool.fresh(state.pendingTail) : 0
-    log.reserve(256)
-    if (splice) free.plan(0)
     const { records } = log
-    log.begin(RecordType.commit, 0, state.id, state.lastLsn)
-    if (splice) free.logSplice(state.pendingHead, state.pendingTail, tailBase, state.pendingBlocks)
-    if (splice || state.records !== 0) {
+    if (state.pendingHead === 0) this.logCommitOfRecords(state)
+    else this.step.run(() => this.logCommitOfChains(state))
+    if (log.records !== records + 1) broken('T2', 'a commit took more than one record')
+  }
+
+  private logCommitOfRecords({ id, lastLsn, records }: TransactionState): void {
+    const { log, metadata } = this
+    log.reserve(256)
+    log.begin(RecordType.commit, 0, id, lastLsn)
+    if (records !== 0) {
       log.part(0)
-      if (state.records !== 0) log.operation(LogOp.records, state.records)
-      if (splice) free.logPlan()
+      log.operation(LogOp.records, records)
       log.endPart()
     }
     const lsn = log.end()
-    if (log.records !== records + 1) broken('T2', 'a commit took more than one record')
-    if (splice) {
-      pool.formatted(tailBase, lsn)
-      free.apply(lsn)
-    }
-    if (splice || state.records !== 0) {
-      metadata.addRecords(state.records)
-      metadata.lsn = lsn
-    }
+    if (records === 0) return
+    metadata.addRecords(records)
+    metadata.lsn = lsn
+  }
+
+  /** A commit that frees replaced large values. */
+  private logCommitOfChains(state: TransactionState): void {
+    const { step } = this
+    const tail = step.fresh(state.pendingTail)
+    step.beginOf(state, 256, [], RecordType.commit)
+    step.freeChain(state.pendingHead, tail, state.pendingBlocks)
+    step.end(state.records)
   }
 
   /** The log is needed from this LSN on to undo what is under way, or Infinity. */
-  oldestLsn(): number {
+  oldestLsn(): Lsn {
     let oldest = Number.POSITIVE_INFINITY
     for (const state of this.active)
       if (state.lastLsn !== 0 && state.firstLsn < oldest) oldest = state.firstLsn
@@ -298,7 +308,7 @@ export class TransactionManager {
   }
 
   /** Undoes the transaction's changes whose LSN is above `stop`, from the last to the first. */
-  private undoBackTo(state: TransactionState, stop: number): void {
+  private undoBackTo(state: TransactionState, stop: Lsn): void {
     let lsn = state.lastLsn
     try {
       while (lsn > stop) {

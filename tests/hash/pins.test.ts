@@ -6,8 +6,11 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { BufferPool } from '../../src/buffer/pool.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { FreeBlocks } from '../../src/freelist/blocks.ts'
+import { DirectoryChanges } from '../../src/hash/directory-changes.ts'
 import { HashIndex } from '../../src/hash/hash.ts'
 import { LargeValues } from '../../src/hash/large.ts'
+import { BucketMerge } from '../../src/hash/merge.ts'
+import { BucketRoom } from '../../src/hash/room.ts'
 import { Structure } from '../../src/hash/structure.ts'
 import {
   CorruptionError,
@@ -18,9 +21,13 @@ import {
   type Storage,
 } from '../../src/index.ts'
 import { Compactor } from '../../src/maintenance/compact.ts'
+import { BlockLinks } from '../../src/maintenance/links.ts'
 import { KeyTree } from '../../src/tree/key-tree.ts'
+import { TreeMerge } from '../../src/tree/merge.ts'
+import { TreeRoom } from '../../src/tree/room.ts'
 import { TreeChanges } from '../../src/tree/tree-changes.ts'
 import { TransactionManager } from '../../src/txn/manager.ts'
+import { Step } from '../../src/txn/step.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { expectEqual } from '../support/model.ts'
 import { Random, runs, runTimeout, seeded } from '../support/random.ts'
@@ -32,52 +39,45 @@ const TRIES = 8
 
 /** The steps in the midst of which a read is spoilt. */
 const STEPS: readonly [string, object, readonly string[]][] = [
+  ['Structure', Structure.prototype, ['makeRoom', 'shrink', 'pack']],
   [
-    'Structure',
-    Structure.prototype,
-    [
-      ...['makeRoom', 'relieve', 'split', 'share', 'spread', 'logSpread', 'appendOverflow'],
-      ...['splitDirectory', 'deepen', 'halve', 'shrink', 'merge', 'unlinkEmpty', 'shrinkDirectory'],
-      ...['mergeDirectories', 'flatten', 'packFrom'],
-    ],
+    'BucketRoom',
+    BucketRoom.prototype,
+    ['make', 'relieve', 'split', 'share', 'spread', 'spreadOver', 'appendOverflow'],
   ],
+  ['BucketMerge', BucketMerge.prototype, ['shrink', 'merge', 'unlinkEmpty', 'fill']],
   [
-    'KeyTree',
-    KeyTree.prototype,
-    [
-      'prepareInsert',
-      'prepareRemove',
-      'splitNode',
-      'deepen',
-      'shrink',
-      'merge',
-      'collapse',
-      'pack',
-      'packInner',
-    ],
+    'DirectoryChanges',
+    DirectoryChanges.prototype,
+    ['split', 'deepen', 'halve', 'shrink', 'merge', 'flatten'],
   ],
+  ['KeyTree', KeyTree.prototype, ['prepareInsert', 'prepareRemove', 'shrink', 'pack']],
+  ['TreeRoom', TreeRoom.prototype, ['make', 'split', 'halve', 'deepen']],
+  ['TreeMerge', TreeMerge.prototype, ['mergePinned', 'moveIntoRoot', 'fill', 'packInner', 'mergeAlong']],
   ['TreeChanges', TreeChanges.prototype, ['prepare', 'shrink']],
   ['HashIndex', HashIndex.prototype, ['put', 'remove', 'moveAlongChain', 'replaceLarge']],
   ['FreeBlocks', FreeBlocks.prototype, ['plan', 'last', 'nextOf']],
   ['LargeValues', LargeValues.prototype, ['write', 'undoAllocate', 'read']],
-  ['Compactor', Compactor.prototype, ['childrenOf', 'move', 'rotate', 'copy', 'moved', 'cut']],
+  ['Compactor', Compactor.prototype, ['move', 'rotate', 'copy', 'cut']],
+  ['BlockLinks', BlockLinks.prototype, ['childrenOf', 'to', 'moved']],
   ['TransactionManager', TransactionManager.prototype, ['freeAtCommit', 'commit', 'undoBackTo']],
 ]
 
 /** Steps that are seldom met by chance. */
 const RARE = [
-  'Structure.flatten',
-  'Structure.spread',
-  'Structure.logSpread',
-  'Structure.merge',
-  'Structure.mergeDirectories',
+  'DirectoryChanges.flatten',
+  'BucketRoom.spread',
+  'BucketRoom.spreadOver',
+  'BucketMerge.merge',
+  'DirectoryChanges.merge',
   'HashIndex.replaceLarge',
   'TransactionManager.freeAtCommit',
 ]
 const OF_COMPACTION = [
-  ...['childrenOf', 'move', 'rotate', 'copy', 'moved', 'cut'].map(name => `Compactor.${name}`),
-  ...['Structure.packFrom', 'Structure.shrinkDirectory', 'Structure.mergeDirectories'],
-  ...['KeyTree.pack', 'KeyTree.packInner'],
+  ...['move', 'rotate', 'copy', 'cut'].map(name => `Compactor.${name}`),
+  ...['childrenOf', 'to', 'moved'].map(name => `BlockLinks.${name}`),
+  ...['BucketMerge.fill', 'DirectoryChanges.shrink', 'DirectoryChanges.merge'],
+  ...['TreeMerge.fill', 'TreeMerge.packInner'],
 ]
 
 /** While it is lit, one in some of the steps meets a read that is spoilt. */
@@ -132,6 +132,52 @@ class Fuse {
     this.hasBurnt = true
     this.burnt.add(this.step)
     return true
+  }
+
+  restore(): void {
+    for (const undo of this.undo) undo()
+  }
+}
+
+/** Makes the first looks of each step fail: when it takes blocks, pins one, or gets a frame for one to be formatted. */
+class Stumbling {
+  /** Each place where a step has failed, and how often. */
+  readonly failed = new Map<string, number>()
+  private readonly undo: (() => void)[] = []
+
+  constructor() {
+    const methods = Step.prototype as unknown as Record<string, (...given: unknown[]) => unknown>
+    for (const name of ['take', 'pin', 'fresh']) {
+      const method = methods[name]!
+      const stumbling = this
+      methods[name] = function (this: unknown, ...given): unknown {
+        stumbling.mayFail(name)
+        return method.apply(this, given)
+      }
+      this.undo.push(() => {
+        methods[name] = method
+      })
+    }
+  }
+
+  private mayFail(name: string): void {
+    if (!fuse.isLit) return
+    const { stack = '' } = new Error()
+    const frames = stack.split('\n').map(line => /at (\w+\.\w+) .*:(\d+):\d+\)/.exec(line))
+    const own = frames.find(
+      frame => frame !== null && !/^(Step|Stumbling|Object|Array|Proxy)\./.test(frame[1]!),
+    )
+    const site = `${own?.[1]} ${name} ${own?.[2]}`
+    const times = this.failed.get(site) ?? 0
+    if (times >= runs) return
+    this.failed.set(site, times + 1)
+    fuse.isLit = false
+    fuse.hasBurnt = true
+    throw new CorruptionError('data', `${site} meets damage, says the test`, 1)
+  }
+
+  get methods(): Set<string> {
+    return new Set([...this.failed.keys()].map(site => site.split(' ')[0]!))
   }
 
   restore(): void {
@@ -307,7 +353,7 @@ describe('damage in the middle of a change leaves nothing pinned and nothing hal
         const keys = keysOfRoot(hashOf(subject), ROOT, 1800 * runs, random, lengths(random))
         await life(subject.db, keys, random)
       })
-      expectBurnt('Structure.split Structure.share Structure.merge FreeBlocks.plan')
+      expectBurnt('BucketRoom.split BucketRoom.share BucketMerge.merge FreeBlocks.plan')
     }))
 
   test('while an index block turns into a directory and back', () =>
@@ -323,7 +369,62 @@ describe('damage in the middle of a change leaves nothing pinned and nothing hal
           expect(db.count()).toBe(0)
         }
       })
-      expectBurnt('Structure.makeRoom Structure.merge Structure.split')
+      expectBurnt('Structure.makeRoom BucketMerge.merge BucketRoom.split')
+    }))
+
+  test('at every look of every kind of step', () =>
+    seeded(async random => {
+      fuse = new Fuse(new Random(1))
+      // The fuse tells whether something may fail; what fails is a look of a step.
+      fuse.burns = () => false
+      const stumbling = new Stumbling()
+      try {
+        await withMemoryDatabase({ durability: 'none', cacheBytes: 2 ** 20 }, async subject => {
+          const keys = keysOfRoot(hashOf(subject), ROOT, 1800 * runs, random, lengths(random))
+          await life(subject.db, keys, random)
+        })
+        await withMemoryDatabase({ durability: 'none', cacheBytes: 1 }, async subject => {
+          const { db } = subject
+          const keys = keysOfRoot(hashOf(subject), ROOT, 12, random)
+          for (let cycle = 0; cycle < 20; cycle++) {
+            for (const key of keys) await insist(db, () => db.put(key, 'v'.repeat(1200)))
+            for (const key of random.shuffle([...keys])) await insist(db, () => db.delete(key))
+          }
+        })
+        await withBentHash(
+          ROOT,
+          () => 3,
+          async () => {
+            await withMemoryDatabase({ durability: 'none' }, async ({ db }) => {
+              const keys = Array.from({ length: 60 }, (_, i) => `${i}`.padEnd(200, '.'))
+              for (const key of keys) await insist(db, () => db.put(key, 'v'))
+              for (const key of keys) await insist(db, () => db.delete(key))
+            })
+          },
+        )
+        await withMemoryDatabase({ durability: 'none' }, async ({ db }) => {
+          // Free blocks inside the file, which are linked anew, and at its end, which is cut off.
+          for (const key of ['a', 'b', 'c']) db.put(key, 'L'.repeat(20_000))
+          db.delete('a')
+          db.delete('c')
+          const { metadata } = engineOf(db)
+          const { blocks } = metadata
+          const compactor = new Compactor(engineOf(db), {}) as unknown as { cut(): void }
+          await insist(db, () => compactor.cut())
+          expect(metadata.blocks).toBeLessThan(blocks)
+        })
+        const few = { durability: 'none', ordered: false } as const
+        await withMemoryDatabase(few, async subject => {
+          const { db } = subject
+          for (let i = 0; i < 300; i++) db.put(`key ${i}`, 'x')
+          await insist(db, () => db.convert(true, {}))
+          await insist(db, () => db.convert(false, {}))
+          expect(db.count()).toBe(300)
+        })
+      } finally {
+        stumbling.restore()
+      }
+      expect(KINDS.filter(kind => !stumbling.methods.has(kind))).toEqual([])
     }))
 
   test('in a chain of equal positions', () =>
@@ -342,6 +443,21 @@ describe('damage in the middle of a change leaves nothing pinned and nothing hal
       ),
     ))
 })
+
+/** The methods in which a step looks at blocks. */
+const KINDS = [
+  ...['appendOverflow', 'relieve', 'split', 'share', 'spread', 'spreadOver'].map(
+    name => `BucketRoom.${name}`,
+  ),
+  ...['merge', 'unlinkEmpty', 'fill'].map(name => `BucketMerge.${name}`),
+  ...['flatten'].map(name => `DirectoryChanges.${name}`),
+  ...['split', 'halve', 'deepen'].map(name => `TreeRoom.${name}`),
+  ...['mergePinned', 'moveIntoRoot', 'fill', 'dropLast'].map(name => `TreeMerge.${name}`),
+  ...['allocate', 'writePart', 'undoAllocate'].map(name => `LargeValues.${name}`),
+  ...['rotate', 'copyPinned', 'cut'].map(name => `Compactor.${name}`),
+  ...['link', 'logCommitOfChains'].map(name => `TransactionManager.${name}`),
+  'KeyTree.add',
+]
 
 const expectBurnt = (steps: string): void =>
   expect(steps.split(' ').filter(step => !fuse.burnt.has(step))).toEqual([])
