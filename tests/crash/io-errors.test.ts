@@ -6,10 +6,10 @@
 import { expect, test } from 'vitest'
 import type { Transaction } from '../../src/database/transaction.ts'
 import { type Database, XenonError, type XenonErrorCode } from '../../src/index.ts'
-import { nodeStorage } from '../../src/storage/node.ts'
 import { FaultDisk, type FaultEffect, type OperationKind, operationKinds } from '../../src/testing/fault.ts'
 import { Random } from '../../src/testing/random.ts'
 import { failureOf, thrownBy } from '../support/errors.ts'
+import { crc32 } from './campaign/checksum.ts'
 import { openOnDisk, requireEqual, requireSound, scan } from './campaign/examine.ts'
 import type { Change, DatabaseOptions, State } from './campaign/session.ts'
 import { text } from './campaign/workloads.ts'
@@ -64,9 +64,7 @@ class Run {
     this.random = new Random(seed)
     this.injection = injection
     this.disk =
-      base === undefined
-        ? new FaultDisk({ seed, crc32: nodeStorage.crc32 })
-        : base.disk.kill(new Random(seed ^ 0x5eed))
+      base === undefined ? new FaultDisk({ seed, crc32 }) : base.disk.kill(new Random(seed ^ 0x5eed))
     this.states = [base?.state ?? new Map()]
     this.disk.inject({
       kinds: [injection.kind],
@@ -468,7 +466,7 @@ const someChanges = (random: Random, count: number, keys: number, most: number):
 
 /** A database with some small records and a large one: closed, or killed at work with a transaction under way. */
 const filled = async (random: Random, killed: boolean): Promise<Base> => {
-  const disk = new FaultDisk({ seed: random.next(), crc32: nodeStorage.crc32 })
+  const disk = new FaultDisk({ seed: random.next(), crc32 })
   const db = openOnDisk(disk, options)
   const changes: Change[] = Array.from({ length: 40 }, (_, i) => [`key ${i}`, text(random, 900)])
   changes.push(['large 0', text(random, 20_000, 9000)])
