@@ -29,7 +29,7 @@ const MOST_BYTES = 16777216
 const LEAST_GROWN = 65536
 /** What a clean close leaves of each file. */
 const CLOSED_BYTES = 65536
-const PAGE = 65536
+const PAGE = 8192
 
 interface Half {
   file: File | undefined
@@ -147,7 +147,7 @@ export class BlockImages {
    * block is then written in place under its guard.
    */
   guards(block: Block, basisLsn: Lsn): boolean {
-    const generation = this.made[block >>> 16]?.[block & 0xffff] ?? 0
+    const generation = this.made[block >>> 13]?.[block & 0x1fff] ?? 0
     if (generation === 0) return false
     for (const half of this.halves)
       if (half.generation === generation && half.beginLsn >= basisLsn) {
@@ -305,14 +305,14 @@ export class BlockImages {
   }
 
   private note(block: Block, generation: number): void {
-    const index = block >>> 16
+    const index = block >>> 13
     let page = this.made[index]
     if (page === undefined) {
       while (this.made.length < index) this.made.push(undefined)
       page = new Uint32Array(PAGE)
       this.made[index] = page
     }
-    page[block & 0xffff] = generation
+    page[block & 0x1fff] = generation
   }
 }
 

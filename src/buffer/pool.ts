@@ -25,7 +25,7 @@ import type { BlockVersions } from './versions.ts'
 import { WriteBack } from './write-back.ts'
 
 /** Blocks that one page of the page table covers. */
-const TABLE_PAGE = 65536
+const TABLE_PAGE = 8192
 const EVICTION_BATCH = 256
 /** Frames kept for the operation that finds the pool full before it may grow. */
 const GROWTH_RESERVE = 256
@@ -147,9 +147,9 @@ export class BufferPool {
         return this.visitor
       }
     }
-    const page = this.table[block >>> 16]
+    const page = this.table[block >>> 13]
     if (page !== undefined) {
-      const frame = page[block & 0xffff]!
+      const frame = page[block & 0x1fff]!
       if (frame !== 0) {
         if (this.stamp[frame] !== this.epoch) this.touch(frame)
         return this.origin + frame * this.blockSize
@@ -392,7 +392,7 @@ export class BufferPool {
 
   /** @internal Frame of a block, 0 if it is not in the pool. */
   frameOf(block: Block): number {
-    return this.table[block >>> 16]?.[block & 0xffff] ?? 0
+    return this.table[block >>> 13]?.[block & 0x1fff] ?? 0
   }
 
   private frameAt(base: Position): number {
@@ -450,21 +450,21 @@ export class BufferPool {
     this.stamp[frame] = this.epoch
     this.firstChange[frame] = 0
     this.basis[frame] = 0
-    const index = block >>> 16
+    const index = block >>> 13
     let page = this.table[index]
     if (page === undefined) {
       while (this.table.length < index) this.table.push(undefined)
       page = new Int32Array(TABLE_PAGE)
       this.table[index] = page
     }
-    page[block & 0xffff] = frame
+    page[block & 0x1fff] = frame
     this.lru?.set(frame, frame)
     return frame
   }
 
   private release(frame: number): void {
     const block = this.blockOf[frame]!
-    this.table[block >>> 16]![block & 0xffff] = 0
+    this.table[block >>> 13]![block & 0x1fff] = 0
     this.dirty[frame] = 0
     this.pins[frame] = 0
     this.freeFrames.push(frame)
