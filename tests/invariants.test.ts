@@ -93,7 +93,7 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
     versions.begin(10, 100)
     versions.keep(1, 5, 10, new Uint8Array(8))
     versions.begin(20, 100)
-    versions.keep(1, 7, 20, new Uint8Array(8))
+    versions.keep(1, 7, 9, new Uint8Array(8))
   },
   I1: ({ pool: { images } }) =>
     images.noteAll([1], { half: images.halves[0], generation: images.halves[0].generation, end: 1 }),

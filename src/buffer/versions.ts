@@ -118,14 +118,13 @@ export class BlockVersions {
   /** Keeps the bytes of a block whose last change is `from`, before a change behind `to`. */
   keep(block: Block, from: Lsn, to: Lsn, bytes: Uint8Array): void {
     if (this.isKept(block)) return
-    const version = { from, to, bytes: new Uint8Array(bytes) }
     const list = this.versions.get(block)
+    const last = list?.[list.length - 1]?.to ?? 0
+    if (to <= last) broken('V1', `block ${block} was kept through ${last}, then through ${to}`)
+    // It may be older than what was kept last: it was not changed after that, or is a free block, as the file has it.
+    const version = { from: Math.max(from, last), to, bytes: new Uint8Array(bytes) }
     if (list === undefined) this.versions.set(block, [version])
-    else {
-      const last = list[list.length - 1]!.to
-      if (from < last) broken('V1', `block ${block} of LSN ${from} was kept through ${last}`)
-      list.push(version)
-    }
+    else list.push(version)
     this.count++
     this.copies++
     this.bytes += bytes.length
