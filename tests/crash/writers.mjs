@@ -69,16 +69,16 @@ async function writeAsync(writer) {
 /** `applied` resolves when the change is made, though perhaps not durable yet; `promise` when it is. */
 function start(kind, changes) {
   const [key, value] = changes[0]
-  const { waits } = db.engine.transactions
-  const before = waits.count
+  const { open } = db.engine.transactions
+  const before = open.size
   const promise =
     kind === 'put'
       ? db.async.put(key, value)
       : kind === 'delete'
         ? db.async.delete(key)
         : db.async.batch(changes.map(operation))
-  // One that has met a lock is made later: who waits for it has been counted at once.
-  return { promise, applied: waits.count > before ? promise : undefined }
+  // One that has met a lock is made later, by a transaction that has begun at once.
+  return { promise, applied: open.size > before ? promise : undefined }
 }
 
 async function end(tx, kind) {
