@@ -167,6 +167,17 @@ export class BufferPool {
     return this.position(frame)
   }
 
+  /** Runs `work` with the blocks as a snapshot of this LSN sees them; 0: as they are now. */
+  readAsOf<T>(lsn: number, work: () => T): T {
+    const { asOf } = this
+    this.asOf = lsn
+    try {
+      return work()
+    } finally {
+      this.asOf = asOf
+    }
+  }
+
   /** How many blocks there are, or were for the snapshot that is read: compaction may have cut the file since. */
   get blocks(): Block {
     const blocks = this.limit()

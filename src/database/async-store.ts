@@ -116,7 +116,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
         waiting = checked
         if (checked.ttl !== undefined) ttl = changes.ttlOf({ ttl: checked.ttl })
       }
-      changes.store.put(key, value, ttl)
+      changes.store.writer.put(key, value, changes.store.writer.timeAfter(ttl))
     } catch (error) {
       return this.behind(error, waiting, () => {
         const [mine, put] = [owned(key), owned(value)]
@@ -130,7 +130,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     return this.change(
       options,
       () => {
-        const { removed, found } = this.changes.store.delete(key)
+        const { removed, found } = this.changes.store.writer.delete(key)
         return { result: found, changed: removed }
       },
       () => {

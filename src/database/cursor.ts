@@ -11,7 +11,6 @@ import { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import type { Store } from '../records/store.ts'
 import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
-import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { Entry } from '../types.ts'
 
 export class Cursor<V, K = string> {
@@ -61,7 +60,7 @@ export class Cursor<V, K = string> {
       } else if (scan.advance()) {
         this.at = 0
         this.version = store.engine.index.version
-        this.hidden = this.hiddenKeys()
+        this.hidden = store.committed.hiddenKeys(scan)
       } else {
         this.leave()
         return false
@@ -81,11 +80,11 @@ export class Cursor<V, K = string> {
       ? copyBytes(keyBytes, this.keyStart, this.keyEnd)
       : keyBytes.utf8Slice(this.keyStart, this.keyEnd)
     try {
-      return { key: key as K, value: this.store.decode(valueBytes, this.valueStart, this.valueEnd) }
+      return { key: key as K, value: this.store.values.decode(valueBytes, this.valueStart, this.valueEnd) }
     } catch (error) {
       // It names the key that was looked for last, which is not this one.
       if (!(error instanceof DecodeError)) throw error
-      throw this.store.cannotDecode(error.cause, copyBytes(keyBytes, this.keyStart, this.keyEnd))
+      throw this.store.values.cannotDecode(error.cause, copyBytes(keyBytes, this.keyStart, this.keyEnd))
     }
   }
 
@@ -119,21 +118,20 @@ export class Cursor<V, K = string> {
   /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */
   private take(record: number): boolean {
     const { copy, bucket } = this.scan
-    const { index, transactions } = this.store.engine
+    const { engine, committed, found, values } = this.store
     const keyStart = record + RECORD_HEADER_BYTES
     const keyEnd = keyStart + recordKeyLength(copy, record)
-    const changed =
-      index.version !== this.version ||
-      (transactions.locks.exclusive !== 0 && transactions.locks.exclusiveOwner(bucket) !== 0)
-    if (changed) return this.lookUp(copy.u8, keyStart, keyEnd)
+    if (engine.index.version !== this.version || committed.holderOf(bucket) !== undefined)
+      return this.lookUp(copy.u8, keyStart, keyEnd)
     const flags = recordFlags(copy, record)
     const length = recordFieldLength(copy, record)
     if (flags === 0) this.setValue(copy.u8, keyEnd, keyEnd + length)
     else {
-      index.key.set(copy.u8.subarray(keyStart, keyEnd))
-      const value = this.store.bytesOf(copy, flags, keyEnd, length)
-      if (value === undefined) return false
-      this.setOwnValue(value)
+      engine.index.key.set(copy.u8.subarray(keyStart, keyEnd))
+      const field = copy.u8.subarray(keyEnd, keyEnd + length)
+      const flagged = found.inCopy({ flags, field }, 0)
+      if (flagged === undefined) return false
+      this.setOwnValue(values.bytesOf(flagged))
     }
     this.setKey(copy.u8, keyStart, keyEnd)
     return true
@@ -141,10 +139,11 @@ export class Cursor<V, K = string> {
 
   /** The same by a search for the key, since the copy may be out of date. */
   private lookUp(bytes: TextBytes, start: number, end: number): boolean {
-    const found = this.store.committedField(bytes.subarray(start, end))
+    const { committed, values } = this.store
+    const found = committed.find(bytes.subarray(start, end))
     if (found === undefined) return false
     this.setKey(bytes, start, end)
-    this.setOwnValue(found)
+    this.setOwnValue(values.bytesOf(found))
     return true
   }
 
@@ -162,23 +161,5 @@ export class Cursor<V, K = string> {
 
   private setOwnValue(bytes: Uint8Array): void {
     this.setValue(asText(bytes), 0, bytes.length)
-  }
-
-  /** Keys of the bucket that the open transaction that holds it has deleted. */
-  private hiddenKeys(): Uint8Array[] {
-    const { transactions, view, changedPlaces } = this.store.engine
-    if (transactions.locks.exclusive === 0) return []
-    const owner = transactions.locks.exclusiveOwner(this.scan.bucket)
-    const state = owner === 0 ? undefined : transactions.open.get(owner)
-    if (state === undefined) return []
-    const { copy, records } = this.scan
-    const present = new Set(
-      records.map(record => latin1(copy.u8, record + RECORD_HEADER_BYTES, recordKeyLength(copy, record))),
-    )
-    const keys: Uint8Array[] = []
-    const changed = view.of(state)
-    for (const name of this.scan.changedBy(changed, changedPlaces))
-      if (changed.get(name) !== undefined && !present.has(name)) keys.push(fromLatin1(name))
-    return keys
   }
 }

@@ -11,7 +11,7 @@ import { verifyDatabase } from '../maintenance/verify/verify.ts'
 import { Records } from '../records/bulk.ts'
 import { RangeCursor, type RangeIterator } from '../records/range-iterator.ts'
 import { Ranges } from '../records/ranges.ts'
-import { requireList, Store } from '../records/store.ts'
+import { Store } from '../records/store.ts'
 import { Sweeper } from '../records/sweeper.ts'
 import { requireDone, requireProgress, requireSyncFunction } from '../runtime/callbacks.ts'
 import { setTimeout } from '../runtime/timers.ts'
@@ -34,7 +34,7 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
-import { refuseOptions, requireIsolation, requireObject } from '../values/checks.ts'
+import { refuseOptions, requireIsolation, requireList, requireObject } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { boundBytes } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
@@ -114,19 +114,19 @@ export class Database<V = string> {
   /** The value of a key, or `undefined`. */
   get(key: Key): V | undefined {
     this.check()
-    return this.store.get(key)
+    return this.store.values.of(this.store.committed.find(key))
   }
 
   /** The values of several keys, in their order. */
   getMany(keys: readonly Key[]): (V | undefined)[] {
     this.check()
-    const { store, engine } = this
+    const { values, committed, engine } = this.store
     const { keysAhead } = engine
     const looksAhead = requireList(keys).length >= LOOK_AHEAD_FROM
     try {
       return keys.map((key, i) => {
         if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, false)
-        return store.get(key)
+        return values.of(committed.find(key))
       })
     } finally {
       keysAhead.clear()
@@ -135,20 +135,21 @@ export class Database<V = string> {
 
   has(key: Key): boolean {
     this.check()
-    return this.store.has(key)
+    return this.store.committed.find(key) !== undefined
   }
 
   /** Stores a record; durable when it returns, as `durability` says. */
   put(key: Key, value: V, options?: PutOptions): void {
     this.checkWritable()
-    this.store.put(key, value, options === undefined ? 0 : this.ttlOf(options))
+    const { writer } = this.store
+    writer.put(key, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
     this.makeDurable()
   }
 
   /** Removes a record; true if it was there. */
   delete(key: Key): boolean {
     this.checkWritable()
-    const { removed, found } = this.store.delete(key)
+    const { removed, found } = this.store.writer.delete(key)
     if (removed) this.makeDurable()
     return found
   }
@@ -156,7 +157,7 @@ export class Database<V = string> {
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
   ttl(key: Key): number | undefined {
     this.check()
-    return this.store.ttl(key)
+    return this.store.committed.find(key)?.ttl
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
@@ -177,9 +178,10 @@ export class Database<V = string> {
   }
 
   private changeExpiry(key: Key, ttl: number): boolean {
+    const { writer } = this.store
     let changed = false
-    this.store.implicitly(state => {
-      changed = this.store.changeExpiry(state, key, ttl)
+    this.engine.implicitly(state => {
+      changed = writer.changeExpiry(state, key, writer.timeAfter(ttl))
     })
     return changed
   }
@@ -308,10 +310,10 @@ export class Database<V = string> {
   }
 
   private clearNow(range: Range | Key | undefined): void {
-    this.store.implicitly(state => {
+    this.engine.implicitly(state => {
       if (range !== undefined || this.engine.metadata.ordered)
         this.ranges.clear(state, this.ranges.resolve(range))
-      else this.clearRecords(key => this.store.deleteIn(state, key))
+      else this.clearRecords(key => this.store.writer.deleteIn(state, key))
     })
   }
 
@@ -436,7 +438,7 @@ export class Database<V = string> {
 
   private apply(changes: readonly BatchChange<V>[]): void {
     const keys = changes.map(change => change.key)
-    const { store, engine } = this
+    const { writer, engine } = this.store
     const { keysAhead } = engine
     const looksAhead = keys.length >= LOOK_AHEAD_FROM
     const work = (state: TransactionState): void => {
@@ -444,12 +446,12 @@ export class Database<V = string> {
         const { isPut, key, value, ttl } = changes[i]!
         if (engine.health.attention) engine.attend()
         if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, true)
-        if (isPut) store.putIn(state, key, value as V, ttl)
-        else store.deleteIn(state, key)
+        if (isPut) writer.putIn(state, key, value as V, writer.timeAfter(ttl))
+        else writer.deleteIn(state, key)
       }
     }
     try {
-      store.implicitly(work)
+      engine.implicitly(work)
     } finally {
       keysAhead.clear()
     }

@@ -1,12 +1,13 @@
 /** A consistent, read-only view of the database as it was when the snapshot was made. */
 
 import { XenonError } from '../errors.ts'
+import type { AsOf } from '../records/as-of.ts'
 import { countPast } from '../records/counts.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Ranges } from '../records/ranges.ts'
-import { requireList, type Store, type View } from '../records/store.ts'
+import type { Store } from '../records/store.ts'
 import type { Key, Range } from '../types.ts'
-import { resolveRange } from '../values/range.ts'
+import { requireList } from '../values/checks.ts'
 
 /** Snapshots that were dropped without `close`. */
 const forgotten = new FinalizationRegistry<() => void>(end => end())
@@ -17,7 +18,7 @@ const forgotten = new FinalizationRegistry<() => void>(end => end())
  */
 export class Snapshot<V = string> {
   private readonly store: Store<V>
-  private readonly view: View
+  private readonly view: AsOf
   private readonly ranges: Ranges<V>
   /** Records that were committed at its moment, those that expire later included. */
   private readonly records: number
@@ -28,14 +29,14 @@ export class Snapshot<V = string> {
     this.store = store
     this.ranges = ranges
     this.records = store.engine.metadata.records
-    const view = store.beginView()
+    const view = store.asOfNow()
     this.view = view
-    forgotten.register(this, () => store.endView(view), this)
+    forgotten.register(this, () => view.end(), this)
   }
 
   get(key: Key): V | undefined {
     this.check()
-    return this.store.getAt(this.view, key)
+    return this.store.values.of(this.view.find(key))
   }
 
   getMany(keys: readonly Key[]): (V | undefined)[] {
@@ -44,7 +45,7 @@ export class Snapshot<V = string> {
 
   has(key: Key): boolean {
     this.check()
-    return this.store.hasAt(this.view, key)
+    return this.view.find(key) !== undefined
   }
 
   keys(range?: Range | Key): RangeIterator<string, V, string> {
@@ -70,8 +71,8 @@ export class Snapshot<V = string> {
   count(range?: Range | Key): number {
     this.check()
     return range === undefined
-      ? this.records - countPast(this.store, this.view)
-      : this.ranges.count(this.view, resolveRange(range))
+      ? this.records - countPast(this.store.engine, this.view)
+      : this.ranges.count(this.view, range)
   }
 
   /** Lets go of what the snapshot keeps in memory. Closing twice is fine. */
@@ -79,7 +80,7 @@ export class Snapshot<V = string> {
     if (this.ended) return
     this.ended = true
     forgotten.unregister(this)
-    this.store.endView(this.view)
+    this.view.end()
   }
 
   get closed(): boolean {

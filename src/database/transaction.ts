@@ -5,9 +5,10 @@ import { Access } from '../records/access.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind, Ranges } from '../records/ranges.ts'
-import { requireList, type Store } from '../records/store.ts'
+import type { Store } from '../records/store.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
 import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
+import { requireList } from '../values/checks.ts'
 import { checkedTtl } from '../values/ttl.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
@@ -85,7 +86,7 @@ export class Transaction<V = string> {
    */
   get(key: Key): V | undefined {
     this.check()
-    return this.access.get(key)
+    return this.store.values.of(this.access.find(key))
   }
 
   getMany(keys: readonly Key[]): (V | undefined)[] {
@@ -94,7 +95,7 @@ export class Transaction<V = string> {
 
   has(key: Key): boolean {
     this.check()
-    return this.access.has(key)
+    return this.access.find(key) !== undefined
   }
 
   /**
@@ -103,20 +104,20 @@ export class Transaction<V = string> {
    */
   put(key: Key, value: V, options?: PutOptions): void {
     this.checkWritable()
-    this.access.put(key, value, options === undefined ? 0 : this.ttlOf(options))
+    const { writer } = this.store
+    this.access.put(key, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
   ttl(key: Key): number | undefined {
-    const time = this.timeOf(key)
-    if (time === undefined || time === 0) return time === 0 ? Number.POSITIVE_INFINITY : undefined
-    return Math.max(1, time - this.store.engine.now())
+    this.check()
+    return this.access.find(key)?.ttl
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
   expire(key: Key, ttl: number): boolean {
     this.checkWritable()
-    return this.access.changeExpiry(key, this.ttlOf({ ttl: checkedTtl(ttl) }))
+    return this.access.changeExpiry(key, this.store.writer.timeAfter(this.ttlOf({ ttl: checkedTtl(ttl) })))
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
@@ -128,19 +129,19 @@ export class Transaction<V = string> {
   /** @internal When the record expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */
   timeOf(key: Key): number | undefined {
     this.check()
-    return this.access.timeOf(key)
+    return this.access.find(key)?.expiresAt
   }
 
   /** @internal Stores a record with its exact time of expiry, 0 = never. */
   putUntil(key: Key, value: V, expiresAt: number): void {
     this.checkWritable()
-    this.access.putUntil(key, value, expiresAt)
+    this.access.put(key, value, expiresAt)
   }
 
   /** @internal Gives the record another time of expiry, 0 = never; false if nothing changes. */
   changeExpiryTime(key: Key, expiresAt: number): boolean {
     this.checkWritable()
-    return this.access.changeExpiryTime(key, expiresAt)
+    return this.access.changeExpiry(key, expiresAt)
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
+import { recordNow } from '../records/found.ts'
 import type { Store } from '../records/store.ts'
 import { asText } from '../runtime/bytes.ts'
 import { type CommittedRecord, fromLatin1, latin1 } from '../txn/changed-keys.ts'
@@ -78,7 +79,7 @@ export class Watching<V> {
 
   private note(name: string, wasAbsent: boolean = false): void {
     const bytes = fromLatin1(name)
-    const record = this.store.recordNow(name)
+    const record = recordNow(this.engine, name)
     if (record === undefined && wasAbsent) return
     const key = (this.binaryKeys ? bytes : asText(bytes).utf8Slice(0, bytes.length)) as string
     const commit = this.engine.log.endLsn
@@ -99,13 +100,13 @@ export class Watching<V> {
 
   /** The caller's code must not come back into a database that is about to end a commit. */
   private decode(record: CommittedRecord): V | undefined {
-    const { store } = this
-    if (store.decodesAlone) return store.decodeCommitted(record)
+    const { found, values } = this.store
+    if (values.decodesAlone) return values.of(found.inCopy(record, 0))
     const { health } = this.engine
     health.busy = true
     health.attention = true
     try {
-      return store.decodeCommitted(record)
+      return values.of(found.inCopy(record, 0))
     } finally {
       health.busy = false
     }

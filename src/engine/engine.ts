@@ -252,6 +252,18 @@ export class Engine {
     if (this.health.attention) this.attend()
   }
 
+  /** Runs `work` in a transaction that nobody else can see into, and commits it; takes it back if that fails. */
+  implicitly(work: (state: TransactionState) => void): void {
+    const state = this.transactions.begin(false)
+    try {
+      work(state)
+      this.transactions.commit(state)
+    } catch (error) {
+      this.takeBack(state)
+      throw error
+    }
+  }
+
   /** Rolls back; if that fails too, changes are left that nobody can take back any more: recovery has to. */
   takeBack(state: TransactionState): void {
     const { transactions, health } = this

@@ -159,8 +159,7 @@ export class LargeValues {
   }
 
   /** Decodes the value field of a large record at `position`. */
-  static pointer(a: Arena, position: Position): LargePointer {
-    const { u8 } = a
+  static pointer({ u8 }: { readonly u8: Uint8Array }, position: Position): LargePointer {
     const word = (at: number): number =>
       (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0
     return {

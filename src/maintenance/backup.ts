@@ -10,7 +10,8 @@ import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { LogSegments } from '../log/segments.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { Metadata } from '../pager/metadata.ts'
-import type { Store, View } from '../records/store.ts'
+import type { AsOf } from '../records/as-of.ts'
+import type { Store } from '../records/store.ts'
 import { Arena, alignUp } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
 import { requireInPlace } from '../storage/home.ts'
@@ -46,8 +47,8 @@ export const backup = async <V>(
     )
   if (liesInside(storage, directory, source))
     throw new InvalidArgumentError('a backup cannot lie inside the database itself; choose another directory')
-  const view = store.beginView()
-  const files = new Copy(store, storage, directory, view)
+  const view = store.asOfNow()
+  const files = new Copy(store.engine, storage, directory, view)
   try {
     await files.write(options)
     return await files.finish(options.logSegmentBytes)
@@ -56,16 +57,15 @@ export const backup = async <V>(
     throw error
   } finally {
     files.close()
-    store.endView(view)
+    view.end()
   }
 }
 
-class Copy<V> {
-  private readonly store: Store<V>
+class Copy {
   private readonly engine: Engine
   private readonly storage: Storage
   private readonly directory: string
-  private readonly view: View
+  private readonly view: AsOf
   private readonly metadata: Metadata
   private readonly logDirectory: string
   private readonly created: string[] = []
@@ -76,9 +76,8 @@ class Copy<V> {
   /** Blocks that large values of open transactions had taken then. */
   private readonly allocated: number[] = []
 
-  constructor(store: Store<V>, storage: Storage, directory: string, view: View) {
-    this.store = store
-    this.engine = store.engine
+  constructor(engine: Engine, storage: Storage, directory: string, view: AsOf) {
+    this.engine = engine
     this.storage = storage
     this.directory = directory
     this.view = view
@@ -122,7 +121,7 @@ class Copy<V> {
   }
 
   private async copyBlocks(data: DataFile, { onProgress }: ProgressOptions): Promise<void> {
-    const { engine, store, view, metadata } = this
+    const { engine, view, metadata } = this
     const { blockSize } = engine.pool
     const perSlice = Math.max(1, Math.floor(SLICE_BYTES / blockSize))
     const arena = new Arena(perSlice * blockSize)
@@ -131,7 +130,7 @@ class Copy<V> {
     for (let first = 1; first < total; first += perSlice) {
       const count = Math.min(perSlice, total - first)
       const bases: number[] = []
-      store.asOf(view, () => {
+      view.read(() => {
         for (let i = 0; i < count; i++) {
           bases.push(i * blockSize)
           engine.pool.copyTo(first + i, arena, i * blockSize)

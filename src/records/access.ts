@@ -17,98 +17,83 @@ import { latin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { IsolationLevel, Key } from '../types.ts'
 import type { ResolvedRange } from '../values/range.ts'
-import type { Store, View } from './store.ts'
+import type { AsOf } from './as-of.ts'
+import type { Committed } from './committed.ts'
+import type { Found, Reading } from './found.ts'
+import type { Inside } from './inside.ts'
+import type { Store } from './store.ts'
 
-export class Access<V> {
+/** Where a range is read, until `end` is called or the transaction ends. */
+export interface RangeReading {
+  readonly from: AsOf | Inside
+  end(): void
+}
+
+export class Access<V> implements Reading {
   readonly state: TransactionState
   readonly isolation: IsolationLevel
   private readonly store: Store<V>
+  private readonly inside: Inside
+  /** What it reads of records that it has not changed itself, unless they are read inside, too. */
+  private readonly others: Committed | AsOf | undefined
   /** What a snapshot transaction, or one that only reads, sees of others. */
-  private readonly view: View | undefined
+  private readonly view: AsOf | undefined
   /** What iterators see that read what is committed, each at its beginning. */
-  private readonly rangeViews: Set<View> = new Set()
+  private readonly rangeViews: Set<AsOf> = new Set()
 
   constructor(store: Store<V>, state: TransactionState, isolation: IsolationLevel, readOnly: boolean) {
     this.store = store
     this.state = state
     this.isolation = isolation
     const onView = isolation === 'snapshot' || (readOnly && isolation !== 'read-uncommitted')
-    this.view = onView ? store.beginView() : undefined
+    this.inside = store.inside(state)
+    this.view = onView ? store.asOfNow() : undefined
+    this.others = this.view ?? (isolation === 'read-committed' ? store.committed : undefined)
     state.locksReads = !onView && (isolation === 'repeatable-read' || isolation === 'serializable')
     state.locksRanges = !onView && isolation === 'serializable'
   }
 
   /** Lets go of the snapshot, and of those of iterators that were dropped half-way. */
   end(): void {
-    if (this.view !== undefined) this.store.endView(this.view)
+    this.view?.end()
     for (const view of this.rangeViews) this.endRange(view)
   }
 
-  private endRange(view: View): void {
-    if (this.rangeViews.delete(view)) this.store.endView(view)
+  private endRange(view: AsOf): void {
+    if (this.rangeViews.delete(view)) view.end()
   }
 
-  get(key: Key): V | undefined {
-    const { store, state, view } = this
-    if (view !== undefined && !this.isOwn(key)) return store.getAt(view, key)
-    if (this.isolation === 'read-committed' && !this.isOwn(key)) return store.get(key)
-    return store.getIn(state, key)
+  find(key: Key): Found | undefined {
+    const { others } = this
+    return others === undefined || this.isOwn(key) ? this.inside.find(key) : others.find(key)
   }
 
-  has(key: Key): boolean {
-    const { store, state, view } = this
-    if (view !== undefined && !this.isOwn(key)) return store.hasAt(view, key)
-    if (this.isolation === 'read-committed' && !this.isOwn(key)) return store.has(key)
-    return store.hasIn(state, key)
-  }
-
-  /** When the record expires: 0 if it does not, undefined if there is none. */
-  timeOf(key: Key): number | undefined {
-    const { store, state, view } = this
-    if (view !== undefined && !this.isOwn(key)) return store.timeAt(view, key)
-    if (this.isolation === 'read-committed' && !this.isOwn(key)) return store.timeOf(key)
-    return store.timeIn(state, key)
-  }
-
-  put(key: Key, value: V, ttl: number): void {
+  put(key: Key, value: V, expiresAt: number): void {
     this.requireUnchanged(key)
-    this.store.putIn(this.state, key, value, ttl)
-  }
-
-  putUntil(key: Key, value: V, expiresAt: number): void {
-    this.requireUnchanged(key)
-    this.store.putUntilIn(this.state, key, value, expiresAt)
+    this.store.writer.putIn(this.state, key, value, expiresAt)
   }
 
   delete(key: Key): boolean {
     this.requireUnchanged(key)
-    return this.store.deleteIn(this.state, key)
+    return this.store.writer.deleteIn(this.state, key)
   }
 
-  changeExpiry(key: Key, ttl: number): boolean {
+  changeExpiry(key: Key, expiresAt: number): boolean {
     this.requireUnchanged(key)
-    return this.store.changeExpiry(this.state, key, ttl)
+    return this.store.writer.changeExpiry(this.state, key, expiresAt)
   }
 
-  changeExpiryTime(key: Key, expiresAt: number): boolean {
-    this.requireUnchanged(key)
-    return this.store.changeExpiryTime(this.state, key, expiresAt)
-  }
-
-  /**
-   * How a range is to be read: from a view, until `end` is called or the transaction ends, or live under this
-   * transaction's locks.
-   */
-  rangeView(range: ResolvedRange): { view: View; end: () => void } | undefined {
-    const { store, state, view } = this
-    if (view !== undefined) return { view: this.withOwn(view), end: () => {} }
+  /** From a snapshot, or live under this transaction's locks, which it takes here if the level locks ranges. */
+  rangeReading(range: ResolvedRange): RangeReading {
+    const { store, state, view, inside } = this
+    if (view !== undefined) return { from: view.withOwn(state), end: () => {} }
     if (this.isolation === 'read-committed') {
-      const fresh = store.beginView(state)
-      this.rangeViews.add(fresh)
-      return { view: fresh, end: () => this.endRange(fresh) }
+      const from = store.asOfNow(state)
+      this.rangeViews.add(from)
+      return { from, end: () => this.endRange(from) }
     }
     store.engine.transactions.beforeRangeRead(state, range)
-    return undefined
+    return { from: inside, end: () => {} }
   }
 
   /** True if this transaction has changed the key itself. */
@@ -120,24 +105,18 @@ export class Access<V> {
     return view.of(this.state).has(latin1(arena.u8, index.key.at, index.key.length))
   }
 
-  /** The snapshot with this transaction's own changes in it. */
-  private withOwn(view: View): View {
-    const { store, state } = this
-    if (state.lastLsn === 0) return view
-    const changed = store.engine.view.of(state)
-    const before = view.before.withOwn(changed, name => store.asNow(() => store.recordNow(name)))
-    return { handle: view.handle, before }
-  }
-
   /**
    * First committer wins: locks the key, and refuses if somebody has changed it since the snapshot began.
    * @throws WriteConflictError
    */
   private requireUnchanged(key: Key): void {
-    const { view, store } = this
+    const { view, store, state } = this
     if (view === undefined || this.isOwn(key)) return
-    store.lockForChange(this.state, key)
-    if (!store.isAsIn(view, key))
+    const { index, transactions } = store.engine
+    index.key.set(key)
+    index.find()
+    transactions.beforeChange(state, index.bucket)
+    if (!view.isAsNow(key))
       throw new WriteConflictError(
         'another transaction has changed the key and committed since this one began; roll it back and run it again',
       )

@@ -6,9 +6,8 @@
 
 import { InvalidArgumentError } from '../errors.ts'
 import { BucketScan } from '../hash/scan.ts'
-import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
+import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
-import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
 import { resolveRange } from '../values/range.ts'
@@ -56,7 +55,7 @@ export class Records<V> {
 
   /** Keys and values are given out as bytes. */
   get isBinary(): boolean {
-    return this.owner.binaryKeys && this.store.decodesAlone && !this.store.asTexts
+    return this.owner.binaryKeys && this.store.values.decodesAlone && !this.store.values.asTexts
   }
 
   get ordered(): boolean {
@@ -66,62 +65,53 @@ export class Records<V> {
   /** Looks for the key that lies at [start, end) of `source`: length of its value, or -1; `bytes` and `at` say where. */
   find(source: Uint8Array, start: number, end: number): number {
     this.owner.check()
-    const { store } = this
-    const { index, transactions, arena } = store.engine
-    index.key.setPart(source, start, end)
-    const record = index.find()
-    let value: Uint8Array | undefined
-    const before = transactions.locks.exclusive === 0 ? null : store.committedBefore()
-    if (before === null) {
-      if (record === 0) return -1
-      const flags = recordFlags(arena, record)
-      const field = index.fieldOf(record)
-      const length = recordFieldLength(arena, record)
-      if (flags === 0) {
-        this.bytes = arena.u8
-        this.at = field
-        return length
-      }
-      value = store.bytesOf(arena, flags, field, length)
-    } else if (before !== undefined) value = store.committedBytes(before)
-    if (value === undefined) return -1
-    this.bytes = value
+    const { committed, values, engine } = this.store
+    engine.index.key.setPart(source, start, end)
+    const found = committed.findAtHand()
+    if (found === undefined) return -1
+    if (found.flags === 0) {
+      this.bytes = found.u8
+      this.at = found.field
+      return found.length
+    }
+    this.bytes = values.bytesOf(found)
     this.at = 0
-    return value.length
+    return this.bytes.length
   }
 
   get(key: Key): V | undefined {
     this.owner.check()
-    return this.store.get(key)
+    return this.store.values.of(this.store.committed.find(key))
   }
 
   has(key: Key): boolean {
     this.owner.check()
-    return this.store.has(key)
+    return this.store.committed.find(key) !== undefined
   }
 
   /** When the record expires; undefined if there is none. */
   timeOf(key: Key): number | undefined {
     this.owner.check()
-    return this.store.timeOf(key)
+    return this.store.committed.find(key)?.expiresAt
   }
 
   put(key: Key, value: V, expiresAt: number): void {
     this.owner.checkWritable()
     const time = this.timeFor(expiresAt)
-    if (this.state === undefined) this.store.putUntil(key, value, time)
-    else this.store.putUntilIn(this.state, key, value, time)
+    if (this.state === undefined) this.store.writer.put(key, value, time)
+    else this.store.writer.putIn(this.state, key, value, time)
   }
 
   delete(key: Key): boolean {
     this.owner.checkWritable()
-    return this.state === undefined ? this.store.delete(key).found : this.store.deleteIn(this.state, key)
+    const { writer } = this.store
+    return this.state === undefined ? writer.delete(key).found : writer.deleteIn(this.state, key)
   }
 
   changeExpiry(key: Key, expiresAt: number): boolean {
     this.owner.checkWritable()
     const time = this.timeFor(expiresAt)
-    return this.together(state => this.store.changeExpiryTime(state, key, time))
+    return this.together(state => this.store.writer.changeExpiry(state, key, time))
   }
 
   private timeFor(expiresAt: number): number {
@@ -136,7 +126,7 @@ export class Records<V> {
     let result: T | undefined
     this.owner.check()
     try {
-      this.store.implicitly(state => {
+      this.store.engine.implicitly(state => {
         this.state = state
         result = work(state)
       })
@@ -161,11 +151,11 @@ export class Records<V> {
   count(): number {
     this.owner.check()
     const { store, state } = this
-    const view = store.beginView(state)
+    const view = store.asOfNow(state)
     try {
-      return store.engine.metadata.records + (state?.records ?? 0) - countPast(store, view)
+      return store.engine.metadata.records + (state?.records ?? 0) - countPast(store.engine, view)
     } finally {
-      store.endView(view)
+      view.end()
     }
   }
 
@@ -179,7 +169,7 @@ export class Records<V> {
       }
       for (let place = 0; ; ) {
         const { keys, next } = this.scan(place, 1)
-        for (const key of keys) this.store.deleteIn(state, key)
+        for (const key of keys) this.store.writer.deleteIn(state, key)
         if (next === 0) return
         place = next
       }
@@ -203,23 +193,14 @@ export class Records<V> {
   }
 
   private keysOf(scan: BucketScan): Uint8Array[] {
-    const { store } = this
-    const { transactions, view, changedPlaces } = store.engine
+    const { committed } = this.store
     const { copy } = scan
     const keys = scan.records.map(record => {
       const start = record + RECORD_HEADER_BYTES
       return copyBytes(copy.u8, start, start + recordKeyLength(copy, record))
     })
-    // What an open transaction has deleted is still there for others.
-    const owner = transactions.locks.exclusive === 0 ? 0 : transactions.locks.exclusiveOwner(scan.bucket)
-    const state = owner === 0 ? undefined : transactions.open.get(owner)
-    if (state !== undefined) {
-      const present = new Set(keys.map(key => latin1(key, 0, key.length)))
-      const changed = view.of(state)
-      for (const name of scan.changedBy(changed, changedPlaces))
-        if (changed.get(name) !== undefined && !present.has(name)) keys.push(fromLatin1(name))
-    }
-    return keys.filter(key => store.has(key))
+    keys.push(...committed.hiddenKeys(scan))
+    return keys.filter(key => committed.find(key) !== undefined)
   }
 
   /** Some key, or undefined if there is none. */
@@ -237,7 +218,7 @@ export class Records<V> {
    * Makes everything that was committed as durable as the database's `durability` says: undefined if it is when this
    * returns, else a promise, while others go on.
    */
-  settle(): Promise<void> | undefined {
+  makeDurable(): Promise<void> | undefined {
     return this.owner.makeDurable()
   }
 }

@@ -2,45 +2,45 @@
  * Counts records of a snapshot by the trees over keys and over times of expiry, which are counted leaf by leaf: what has
  * expired but is not removed yet is taken off, and what open transactions had changed is set right key by key.
  */
+import type { Engine } from '../engine/engine.ts'
 import type { Bounds } from '../runtime/bytes.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
-import { fromLatin1 } from '../txn/changed-keys.ts'
+import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
 import type { ResolvedRange } from '../values/range.ts'
-import { countPassed, passedWithin } from './expiry.ts'
-import type { Store, View } from './store.ts'
+import type { AsOf } from './as-of.ts'
+import { countPassed, hasExpired, hasPassed, passedWithin } from './expiry.ts'
 
 /** Reading so many expired keys from the tree over times takes as long as looking for one record. */
 const EXPIRED_PER_RECORD = 8
 
 /** Of the records that were committed at the moment of a snapshot, those that have expired by now. */
-export const countPast = <V>(store: Store<V>, view: View): number => {
-  const { engine } = store
+export const countPast = (engine: Engine, view: AsOf): number => {
   const { before } = view
-  const inBlocks = store.asOf(view, () => {
+  const inBlocks = view.read(() => {
     const passed = countPassed(engine)
     if (passed === 0 || before.isEmpty) return passed
     if (passed < before.size) return passed - passedWithin(engine, EVERYTHING, name => before.has(name))
     let changed = 0
-    for (const [name] of before) if (stands(store, name) === 'past') changed++
+    for (const [name] of before) if (stands(engine, name) === 'past') changed++
     return passed - changed
   })
   if (before.isEmpty) return inBlocks
   let past = inBlocks
-  for (const [, record] of before) if (record !== undefined && store.isPast(record)) past++
+  for (const [, record] of before) if (record !== undefined && isPast(engine, record)) past++
   return past
 }
 
 /** Number of records of a range, as a snapshot sees it; without one, as the blocks are. */
-export const countRange = <V>(store: Store<V>, view: View | undefined, range: ResolvedRange): number => {
+export const countRange = (engine: Engine, view: AsOf | undefined, range: ResolvedRange): number => {
   if (range.isEmpty) return 0
-  if (view === undefined) return Math.min(range.limit, countInBlocks(store, range, range.limit))
-  const found = store.asOf(view, () => {
+  if (view === undefined) return Math.min(range.limit, countInBlocks(engine, range, range.limit))
+  const found = view.read(() => {
     const changed = [...namesWithin(view, range)]
-    let count = countInBlocks(store, range, range.limit + changed.length)
+    let count = countInBlocks(engine, range, range.limit + changed.length)
     for (const name of changed) {
-      if (stands(store, name) === 'there') count--
+      if (stands(engine, name) === 'there') count--
       const record = view.before.get(name)
-      if (record !== undefined && !store.isPast(record)) count++
+      if (record !== undefined && !isPast(engine, record)) count++
     }
     return count
   })
@@ -48,19 +48,18 @@ export const countRange = <V>(store: Store<V>, view: View | undefined, range: Re
 }
 
 /** From `enough` on it may be more than are counted. */
-const countInBlocks = <V>(store: Store<V>, range: ResolvedRange, enough: number): number => {
-  const { engine } = store
+const countInBlocks = (engine: Engine, range: ResolvedRange, enough: number): number => {
   const { pool, ordered, scanRoom } = engine
   const passed = countPassed(engine)
   const all = countBetween(pool, ordered, scanRoom.boundAt, range, enough + passed)
   // Even if all that have expired lay in the range, enough would be left.
   if (passed === 0 || all >= enough + passed) return all - passed
   if (all * EXPIRED_PER_RECORD >= passed) return all - passedWithin(engine, range)
-  return all - pastWithin(store, range)
+  return all - pastWithin(engine, range)
 }
 
-const pastWithin = <V>(store: Store<V>, range: Bounds): number => {
-  const { pool, ordered, scanRoom, index } = store.engine
+const pastWithin = (engine: Engine, range: Bounds): number => {
+  const { pool, ordered, scanRoom, index } = engine
   const scan = new TreeScan(pool, ordered, scanRoom, range, false)
   let past = 0
   while (!scan.done) {
@@ -68,23 +67,26 @@ const pastWithin = <V>(store: Store<V>, range: Bounds): number => {
     for (let i = 0; i < scan.count; i++) {
       index.key.use(scan.at[i]!, scan.length[i]!)
       const record = index.find()
-      if (record !== 0 && store.hasExpired(record)) past++
+      if (record !== 0 && hasExpired(engine, record)) past++
     }
   }
   return past
 }
 
-const namesWithin = function* (view: View, range: Bounds): Generator<string, undefined> {
+const namesWithin = function* (view: AsOf, range: Bounds): Generator<string, undefined> {
   for (const names = view.before.within(range, false); names.name !== undefined; names.advance())
     yield names.name
 }
 
 /** What the blocks that are read at the moment say of a key. */
-const stands = <V>(store: Store<V>, name: string): 'absent' | 'there' | 'past' => {
-  const { index } = store.engine
+const stands = (engine: Engine, name: string): 'absent' | 'there' | 'past' => {
+  const { index } = engine
   index.key.set(fromLatin1(name))
   const record = index.find()
-  return record === 0 ? 'absent' : store.hasExpired(record) ? 'past' : 'there'
+  return record === 0 ? 'absent' : hasExpired(engine, record) ? 'past' : 'there'
 }
+
+const isPast = (engine: Engine, { flags, field }: CommittedRecord): boolean =>
+  hasPassed(engine, flags, field, 0)
 
 const EVERYTHING: Bounds = { lower: undefined, upper: undefined }

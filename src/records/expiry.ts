@@ -4,11 +4,21 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
-import { EXPIRY_BYTES, readTime, writeTime } from '../pager/bucket.ts'
+import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags, writeTime } from '../pager/bucket.ts'
 import type { Bound, Bounds } from '../runtime/bytes.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import { latin1 } from '../txn/changed-keys.ts'
 import { MAX_TIME } from '../values/ttl.ts'
+
+/** Whether a value field begins with a time that has passed. */
+export const hasPassed = (engine: Engine, flags: number, u8: Uint8Array, field: number): boolean =>
+  (flags & RecordFlag.expires) !== 0 && readTime(u8, field) <= engine.now()
+
+/** Whether the record at `record` of the pool has expired: the tree over times alone is not believed. */
+export const hasExpired = (engine: Engine, record: number): boolean => {
+  const { arena, index } = engine
+  return hasPassed(engine, recordFlags(arena, record), arena.u8, index.fieldOf(record))
+}
 
 /** The end of the times that have passed, as a bound of the tree. */
 export const passed = (now: number): Bound => {

@@ -3,17 +3,18 @@
  * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
  */
 
-import { CorruptionError, DecodeError, LockConflictError, XenonError } from '../errors.ts'
+import { CorruptionError, DecodeError, LockConflictError } from '../errors.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
-import type { TransactionState } from '../txn/transaction-state.ts'
 import type { ResolvedRange } from '../values/range.ts'
+import { AsOf } from './as-of.ts'
 import { BeforeKeys } from './before.ts'
 import { ExpiredKeys } from './expired-keys.ts'
-import { nextExpiry } from './expiry.ts'
-import type { Store, View } from './store.ts'
+import { hasExpired, nextExpiry } from './expiry.ts'
+import type { Inside } from './inside.ts'
+import type { Store } from './store.ts'
 
 /** Records read ahead at first, and at most. */
 const FIRST_CHUNK = 16
@@ -40,8 +41,9 @@ export class RangeReader<V, K> {
   private readonly store: Store<V>
   private readonly range: ResolvedRange
   private readonly wanted: Wanted
-  private readonly view: View | undefined
-  private readonly state: TransactionState | undefined
+  /** Where the range is read: the one or the other. */
+  private readonly view: AsOf | undefined
+  private readonly inside: Inside | undefined
   private readonly scan: TreeScan
   /** Keys of `view.before` in the range that were not passed yet, in scan order. */
   private before: BeforeKeys
@@ -56,19 +58,12 @@ export class RangeReader<V, K> {
   /** Keys whose records were looked at for their time. */
   private lookedAt = 0
 
-  /** With a `view`, reads that snapshot; with a `state`, what that transaction sees. */
-  constructor(
-    store: Store<V>,
-    range: ResolvedRange,
-    wanted: Wanted,
-    view: View | undefined,
-    state: TransactionState | undefined,
-  ) {
+  constructor(store: Store<V>, range: ResolvedRange, wanted: Wanted, from: AsOf | Inside) {
     this.store = store
     this.range = range
     this.wanted = wanted
-    this.view = view
-    this.state = state
+    this.view = from instanceof AsOf ? from : undefined
+    this.inside = from instanceof AsOf ? undefined : from
     this.left = range.isEmpty ? 0 : range.limit
     this.chunk = firstChunk(range)
     const { pool, ordered, scanRoom } = store.engine
@@ -144,7 +139,7 @@ export class RangeReader<V, K> {
     health.attention = true
     try {
       if (view === undefined) this.readLive(count)
-      else store.asOf(view, () => this.read(count))
+      else view.read(() => this.read(count))
     } finally {
       health.busy = false
     }
@@ -153,8 +148,8 @@ export class RangeReader<V, K> {
 
   /** A range that is not locked as a whole may have changed since the last step. */
   private readLive(count: number): void {
-    const { store, state, range } = this
-    if (state?.locksRanges === false) store.engine.transactions.beforeRangeRead(state, range)
+    const { store, inside, range } = this
+    if (inside?.state.locksRanges === false) store.engine.transactions.beforeRangeRead(inside.state, range)
     this.read(count)
   }
 
@@ -182,9 +177,9 @@ export class RangeReader<V, K> {
   }
 
   private readOn(most: number): void {
-    const { scan, wanted, before, state } = this
+    const { scan, wanted, before, inside } = this
     // Records that are read show it themselves, unless there are too many in the way.
-    const isAsked = state === undefined && (!wanted.values || this.skipped >= IN_VAIN)
+    const isAsked = inside === undefined && (!wanted.values || this.skipped >= IN_VAIN)
     const mayExpire = isAsked && this.mayExpire
     const expired = mayExpire ? this.expiredKeys() : undefined
     expired?.skip(this.store.engine, scan, this.range.reverse)
@@ -193,11 +188,11 @@ export class RangeReader<V, K> {
     if (expired?.tooMany === false) count = this.dropExpired(count, expired)
     else if (mayExpire && !wanted.values) count = this.dropByRecord(count)
     if (!wanted.values && this.readKeys(count)) return
-    const inStages = wanted.values && state === undefined && before.name === undefined
-    if (inStages && this.store.decodesAlone && this.readMany(count)) return
+    const inStages = wanted.values && inside === undefined && before.name === undefined
+    if (inStages && this.store.values.decodesAlone && this.readMany(count)) return
     for (let i = 0; i < count && this.left > 0; i++) {
       if (before.name !== undefined && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
-      if (state === undefined) this.take(scan.at[i]!, scan.length[i]!)
+      if (inside === undefined) this.take(scan.at[i]!, scan.length[i]!)
       else this.takeOrStay(scan.at[i]!, scan.length[i]!)
     }
     if (scan.done) while (before.name !== undefined && this.left > 0) this.takeBefore()
@@ -241,13 +236,13 @@ export class RangeReader<V, K> {
     // Looking for one alone may move the blocks of the others.
     for (let i = 0; i < count; i++) {
       const record = inStages ? findMany.records[i]! : 0
-      isPast[i] = record === 0 ? UNKNOWN : Number(store.hasExpired(record))
+      isPast[i] = record === 0 ? UNKNOWN : Number(hasExpired(store.engine, record))
     }
     let kept = 0
     for (let i = 0; i < count; i++) {
       if (isPast[i] === UNKNOWN) {
         index.key.use(at[i]!, length[i]!)
-        isPast[i] = Number(store.hasExpired(this.recordFound(index.find())))
+        isPast[i] = Number(hasExpired(store.engine, this.recordFound(index.find())))
       }
       if (isPast[i] === 1) continue
       at[kept] = at[i]!
@@ -258,7 +253,7 @@ export class RangeReader<V, K> {
 
   /** Keys alone, when none of them can be another transaction's. */
   private readKeys(count: number): boolean {
-    if (this.state !== undefined || this.before.name !== undefined) return false
+    if (this.inside !== undefined || this.before.name !== undefined) return false
     if (this.wanted.binaryKeys) return false
     const { at, length } = this.scan
     const most = Math.min(count, this.left)
@@ -299,9 +294,9 @@ export class RangeReader<V, K> {
       at[i] = record + RECORD_HEADER_BYTES + length[i]!
       length[i] = recordFieldLength(arena, record)
     }
-    if (!store.asTexts)
-      for (let i = 0; i < count; i++) this.values.push(store.decode(u8, at[i]!, at[i]! + length[i]!))
-    else if (store.fromJson) {
+    if (!store.values.asTexts)
+      for (let i = 0; i < count; i++) this.values.push(store.values.decode(u8, at[i]!, at[i]! + length[i]!))
+    else if (store.values.fromJson) {
       const values = texts.decode(count, at, length)
       for (let i = 0; i < count; i++) this.values.push(this.fromJson(values[i]!, records[i]!))
     } else this.values = append(this.values, texts.decode(count, at, length) as V[])
@@ -315,7 +310,7 @@ export class RangeReader<V, K> {
       const { store } = this
       const { arena } = store.engine
       const key = record + RECORD_HEADER_BYTES
-      throw store.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record)))
+      throw store.values.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record)))
     }
   }
 
@@ -332,20 +327,16 @@ export class RangeReader<V, K> {
 
   /** The record of a key in the arena. */
   private take(at: number, length: number): void {
-    const { store, wanted, state } = this
-    if (state === undefined && !wanted.values) {
+    const { store, wanted, inside } = this
+    if (inside === undefined && !wanted.values) {
       this.give(at, length, undefined)
       return
     }
-    const { index, transactions } = store.engine
+    const { index, pool } = store.engine
     index.key.use(at, length)
-    const found = index.find()
-    if (state !== undefined) transactions.beforeRead(state, index.bucket)
-    const record = this.recordFound(found)
-    if (wanted.values) {
-      const value = store.valueOf(record)
-      if (value !== undefined || !store.hasExpired(record)) this.give(at, length, value)
-    } else if (!store.hasExpired(record)) this.give(at, length, undefined)
+    const record = this.recordFound(inside === undefined ? index.find() : inside.lookUp())
+    const found = store.found.inPool(record, pool.asOf)
+    if (found !== undefined) this.give(at, length, wanted.values ? store.values.of(found) : undefined)
   }
 
   private recordFound(record: number): number {
@@ -388,17 +379,16 @@ export class RangeReader<V, K> {
   private takeBefore(): void {
     const name = this.before.name!
     this.before.advance()
-    const record = this.view!.before.get(name)
-    if (record === undefined || this.store.isPast(record)) return
+    const { store, wanted } = this
+    const { before } = this.view!
+    // What the reader has changed itself lies in the blocks of now.
+    const found = store.found.inCopy(before.get(name), before.isOwn(name) ? 0 : store.engine.pool.asOf)
+    if (found === undefined) return
     const key = fromLatin1(name)
-    const { wanted } = this
     if (wanted.values) {
-      const { store } = this
       // What an error of the decoder names.
       store.engine.index.key.set(key)
-      const isOwn = this.view!.before.isOwn(name)
-      const value = isOwn ? store.asNow(() => store.decodeCommitted(record)) : store.decodeCommitted(record)
-      this.values.push(value as V)
+      this.values.push(store.values.of(found) as V)
     }
     if (wanted.keys) this.keys.push((wanted.binaryKeys ? key : decoder.decode(key)) as K)
     this.left--
@@ -418,12 +408,3 @@ const append = <T>(list: T[], more: T[]): T[] => (list.length === 0 ? more : lis
 
 const NO_KEYS = new BeforeKeys([], false)
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-
-/** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
-export const requireOrdered = (isOrdered: boolean, directory: string): void => {
-  if (!isOrdered)
-    throw new XenonError(
-      'XENON_NOT_SUPPORTED',
-      `the database was created with ordered: false, so it has no ranges; 'xenondb convert ${directory} --ordered' adds the index, reset() and next() go through all records`,
-    )
-}

@@ -1,14 +1,17 @@
 /** Reading ranges of a database: iterators and counts, over a snapshot or inside a transaction. */
 
 import type { Engine } from '../engine/engine.ts'
+import { XenonError } from '../errors.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key, Range } from '../types.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import type { Access } from './access.ts'
+import { AsOf } from './as-of.ts'
 import { countRange } from './counts.ts'
+import type { Inside } from './inside.ts'
 import { RangeIterator, type ReaderOwner } from './range-iterator.ts'
-import { RangeReader, requireOrdered } from './range-reader.ts'
-import type { Store, View } from './store.ts'
+import { RangeReader } from './range-reader.ts'
+import type { Store } from './store.ts'
 
 export type IteratorKind = 'keys' | 'values' | 'entries'
 
@@ -33,13 +36,12 @@ export class Ranges<V> {
 
   /** An iterator over a snapshot that somebody else holds. */
   at<T>(
-    view: View,
+    view: AsOf,
     range: Range | Key | undefined,
     kind: IteratorKind,
     check: () => void,
   ): RangeIterator<T, V, string> {
-    const reader = this.readerOf(this.resolve(range), kind, view, undefined)
-    return new RangeIterator(reader, { check, end: () => {} }, kind)
+    return new RangeIterator(this.readerOf(this.resolve(range), kind, view), { check, end: () => {} }, kind)
   }
 
   /** An iterator over what a transaction sees. */
@@ -59,58 +61,55 @@ export class Ranges<V> {
     kind: IteratorKind,
   ): { reader: RangeReader<V, string>; end: () => void } {
     const resolved = this.resolve(range)
-    const found = access.rangeView(resolved)
-    if (found === undefined)
-      return { reader: this.readerOf(resolved, kind, undefined, access.state), end: () => {} }
-    return { reader: this.readerOf(resolved, kind, found.view, undefined), end: found.end }
+    const { from, end } = access.rangeReading(resolved)
+    return { reader: this.readerOf(resolved, kind, from), end }
   }
 
+  /** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
   resolve(range: Range | Key | undefined): ResolvedRange {
-    requireOrdered(this.engine.metadata.ordered, this.directory)
+    if (!this.engine.metadata.ordered)
+      throw new XenonError(
+        'XENON_NOT_SUPPORTED',
+        `the database was created with ordered: false, so it has no ranges; 'xenondb convert ${this.directory} --ordered' adds the index, reset() and next() go through all records`,
+      )
     return resolveRange(range)
   }
 
   /** A reader over a snapshot of now, with the owner that lets go of it. */
   reader(range: ResolvedRange, kind: IteratorKind): { reader: RangeReader<V, string>; owner: ReaderOwner } {
     const { store, engine } = this
-    const view = store.beginView()
+    const view = store.asOfNow()
     return {
-      reader: this.readerOf(range, kind, view, undefined),
+      reader: this.readerOf(range, kind, view),
       owner: {
         check: () => {
           if (engine.health.attention) engine.attend()
         },
-        end: () => store.endView(view),
+        end: () => view.end(),
       },
     }
   }
 
-  private readerOf(
-    range: ResolvedRange,
-    kind: IteratorKind,
-    view: View | undefined,
-    state: TransactionState | undefined,
-  ): RangeReader<V, string> {
+  private readerOf(range: ResolvedRange, kind: IteratorKind, from: AsOf | Inside): RangeReader<V, string> {
     const wanted = { keys: kind !== 'values', values: kind !== 'keys', binaryKeys: this.binaryKeys }
-    return new RangeReader(this.store, range, wanted, view, state)
+    return new RangeReader(this.store, range, wanted, from)
   }
 
   /** Number of records of a snapshot in a range. */
-  count(view: View, range: ResolvedRange): number {
-    requireOrdered(this.engine.metadata.ordered, this.directory)
-    return countRange(this.store, view, range)
+  count(view: AsOf, range: Range | Key): number {
+    return countRange(this.engine, view, this.resolve(range))
   }
 
   countInside(access: Access<V>, range: Range | Key | undefined): number {
     const resolved = this.resolve(range)
-    const found = access.rangeView(resolved)
+    const { from, end } = access.rangeReading(resolved)
     try {
-      if (found !== undefined) return countRange(this.store, found.view, resolved)
+      if (from instanceof AsOf) return countRange(this.engine, from, resolved)
       // What is locked is read record by record.
-      if (!access.state.locksReads) return countRange(this.store, undefined, resolved)
-      return this.countByReading(this.readerOf(resolved, 'keys', undefined, access.state))
+      if (!access.state.locksReads) return countRange(this.engine, undefined, resolved)
+      return this.countByReading(this.readerOf(resolved, 'keys', from))
     } finally {
-      found?.end()
+      end()
     }
   }
 
@@ -125,11 +124,11 @@ export class Ranges<V> {
     const { engine, store } = this
     const wanted = { keys: true, values: false, binaryKeys: true }
     engine.transactions.beforeRangeRead(state, range)
-    const reader = new RangeReader<V, Uint8Array>(store, range, wanted, undefined, state)
+    const reader = new RangeReader<V, Uint8Array>(store, range, wanted, store.inside(state))
     while (reader.load()) {
       for (const key of reader.keys) {
         if (engine.health.attention) engine.attend()
-        store.deleteIn(state, key)
+        store.writer.deleteIn(state, key)
       }
     }
   }

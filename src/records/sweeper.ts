@@ -6,12 +6,12 @@
 
 import type { Engine } from '../engine/engine.ts'
 import { CorruptionError, LockConflictError } from '../errors.ts'
-import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags } from '../pager/bucket.ts'
+import { EXPIRY_BYTES } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
 import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import { nextExpiry, passed } from './expiry.ts'
+import { hasExpired, nextExpiry, passed } from './expiry.ts'
 
 /** From the first time that passes to the sweep, and between two looks at a far time. */
 const SOON_MS = 20
@@ -127,21 +127,15 @@ export class Sweeper {
     for (;;) {
       const found = this.next()
       if (found.length === 0) return false
-      const { transactions } = engine
-      const state = transactions.begin(false)
       let removed = 0
-      try {
+      engine.implicitly(state => {
         for (const key of found) {
           if (this.remove(state, key.subarray(EXPIRY_BYTES))) removed++
           else this.hasPassed = true
           this.from = key
           if (isOver()) break
         }
-        transactions.commit(state)
-      } catch (error) {
-        engine.takeBack(state)
-        throw error
-      }
+      })
       engine.expired += removed
       if (isOver()) return true
     }
@@ -169,7 +163,7 @@ export class Sweeper {
     try {
       index.key.set(key)
       const record = index.find()
-      if (record === 0 || !this.hasExpired(record)) return false
+      if (record === 0 || !hasExpired(this.engine, record)) return false
       if (!transactions.locks.isFreeFor(index.bucket, state.id)) return false
       if (transactions.ranges.holdersOf(key, state.id).length > 0) return false
       index.remove(state)
@@ -179,13 +173,6 @@ export class Sweeper {
       transactions.rollbackTo(state, before)
       return false
     }
-  }
-
-  /** The tree alone is not believed. */
-  private hasExpired(record: number): boolean {
-    const { arena, index } = this.engine
-    if ((recordFlags(arena, record) & RecordFlag.expires) === 0) return false
-    return readTime(arena.u8, index.fieldOf(record)) <= this.engine.now()
   }
 }
 

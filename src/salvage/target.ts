@@ -11,7 +11,7 @@ import { Engine } from '../engine/engine.ts'
 import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '../errors.ts'
 import { isVacant, liesInside } from '../maintenance/new-directory.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
-import { Store } from '../records/store.ts'
+import { RecordWriter } from '../records/record-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import { Compression } from '../values/compression.ts'
@@ -36,7 +36,7 @@ export class Target {
   private readonly storage: Storage
   private readonly directory: string
   private readonly engine: Engine
-  private readonly store: Store<Uint8Array>
+  private readonly writer: RecordWriter<Uint8Array>
   private batch: TransactionState | undefined
   private batchRecords = 0
   private batchBytes = 0
@@ -56,17 +56,17 @@ export class Target {
       this.clear()
       throw error
     }
-    this.store = new Store(this.engine, 'binary', new Compression('none', undefined), false)
+    this.writer = new RecordWriter(this.engine, 'binary', new Compression('none', undefined), false)
   }
 
   /** Adds a record unless there is one of this key already; true if it was added. */
   add(key: Uint8Array, flags: number, value: Uint8Array, expiresAt: number): boolean {
-    const { engine, store } = this
+    const { engine, writer } = this
     if (engine.health.attention) engine.attend()
     engine.index.key.set(key)
     if (engine.index.find() !== 0) return false
     this.batch ??= engine.transactions.begin(false)
-    store.putRecord(this.batch, key, flags, value, expiresAt)
+    writer.putRecord(this.batch, key, flags, value, expiresAt)
     this.records++
     this.bytes += key.length + value.length
     if (expiresAt !== 0 && expiresAt <= engine.now()) this.expired++

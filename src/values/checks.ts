@@ -48,6 +48,12 @@ export const requireObject = <T extends object>(options: T): T => {
   return options
 }
 
+/** @throws InvalidArgumentError */
+export const requireList = <T>(keys: readonly T[]): readonly T[] => {
+  if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
+  return keys
+}
+
 /** Unknown options are refused, never ignored. */
 export const refuseOptions = (options: object): void => {
   for (const [name, value] of Object.entries(options)) {

@@ -64,7 +64,7 @@ export class Turns {
     const { owner } = this
     const { db } = owner
     const isOver = owner.failure !== undefined || db.closed
-    const durable = isOver ? undefined : owner.keys.records.settle()
+    const durable = isOver ? undefined : owner.keys.records.makeDurable()
     if (durable === undefined) this.sendThrough(turn)
     else
       durable.then(

@@ -1,0 +1,111 @@
+/**
+ * Reads what was committed when a snapshot began: the blocks as the log had left them then and, for keys that open
+ * transactions had changed and not committed, the records beneath (`Before`).
+ */
+
+import { BlockVersions, type SnapshotHandle } from '../buffer/versions.ts'
+import type { Engine } from '../engine/engine.ts'
+import { pointerAt } from '../hash/hash.ts'
+import { LargeValues } from '../hash/large.ts'
+import { RecordFlag } from '../pager/bucket.ts'
+import { compareBytes } from '../runtime/bytes.ts'
+import { type ChangedKeys, type CommittedRecord, latin1 } from '../txn/changed-keys.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type { Key } from '../types.ts'
+import { Before } from './before.ts'
+import { copyRecord, type Found, type Reading, recordNow } from './found.ts'
+
+export class AsOf implements Reading {
+  readonly handle: SnapshotHandle
+  readonly before: Before
+  private readonly engine: Engine
+  private readonly found: Found
+
+  private constructor(engine: Engine, found: Found, handle: SnapshotHandle, before: Before) {
+    this.engine = engine
+    this.found = found
+    this.handle = handle
+    this.before = before
+  }
+
+  /** Begins a snapshot of what is committed now, and of what `own` has changed. */
+  static now(engine: Engine, found: Found, own: TransactionState | undefined): AsOf {
+    const { transactions, view, pool, log, metadata } = engine
+    const changed: ChangedKeys[] = []
+    for (const state of transactions.open.values())
+      if (state.lastLsn !== 0 && state !== own) changed.push(view.of(state))
+    return new AsOf(engine, found, pool.versions.begin(log.endLsn, metadata.blocks), Before.of(changed))
+  }
+
+  /** @throws XenonError `XENON_SNAPSHOT_LOST` if the snapshot had to be given up. */
+  find(key: Key): Found | undefined {
+    const { index, pool } = this.engine
+    index.key.set(key)
+    const { lsn } = this
+    if (!this.before.isEmpty) {
+      const { name } = this
+      if (this.before.has(name)) return this.found.inCopy(this.before.get(name), lsn)
+    }
+    pool.asOf = lsn
+    try {
+      const record = index.find()
+      return record === 0 ? undefined : this.found.inPool(record, lsn)
+    } finally {
+      pool.asOf = 0
+    }
+  }
+
+  /** Runs `work` with the blocks as the snapshot sees them. */
+  read<T>(work: () => T): T {
+    return this.engine.pool.readAsOf(this.lsn, work)
+  }
+
+  /** What the blocks are read as; 0 while none has changed. */
+  private get lsn(): number {
+    BlockVersions.requireKept(this.handle)
+    return this.engine.pool.versions.isEmpty ? 0 : this.handle.lsn
+  }
+
+  /** The key in the key buffer. */
+  private get name(): string {
+    const { index, arena } = this.engine
+    return latin1(arena.u8, index.key.at, index.key.length)
+  }
+
+  /** The same snapshot with a transaction's own changes over it, as they stand whenever they are read. */
+  withOwn(state: TransactionState): AsOf {
+    const { engine } = this
+    if (state.lastLsn === 0) return this
+    const before = this.before.withOwn(engine.view.of(state), name => recordNow(engine, name))
+    return new AsOf(engine, this.found, this.handle, before)
+  }
+
+  /** Whether the record of a key is now what the snapshot sees, byte for byte. */
+  isAsNow(key: Key): boolean {
+    const { engine, before } = this
+    engine.index.key.set(key)
+    const { name } = this
+    const now = copyRecord(engine)
+    const then = before.has(name) ? before.get(name) : this.read(() => copyRecord(engine))
+    if (now === undefined || then === undefined) return now === then
+    if (now.flags !== then.flags || compareBytes(now.field, then.field) !== 0) return false
+    if ((now.flags & RecordFlag.large) === 0) return true
+    // The blocks of a large value may have been freed meanwhile, and taken again for another one.
+    const largeNow = this.largeOf(now)
+    return (
+      compareBytes(
+        largeNow,
+        this.read(() => this.largeOf(then)),
+      ) === 0
+    )
+  }
+
+  private largeOf({ flags, field }: CommittedRecord): Uint8Array {
+    return this.engine.large.read(LargeValues.pointer({ u8: field }, pointerAt(0, flags)))
+  }
+
+  /** Lets go of the earlier states of blocks. */
+  end(): void {
+    this.engine.pool.versions.end(this.handle)
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * What a way of reading has found of a key.
+ *
+ * There are three of them, and `find(key)` is all that a caller has to know of each: `Committed` (what is committed now),
+ * `Inside` (what stands in the blocks, under a transaction's locks) and `AsOf` (what a snapshot sees). What they find is
+ * read in the same way: the value by `RecordValues.of`, the time of expiry here. A record that has expired is not found.
+ */
+
+import type { Engine } from '../engine/engine.ts'
+import { RecordFlag, readTime, recordFieldLength, recordFlags } from '../pager/bucket.ts'
+import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
+import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
+import type { Key } from '../types.ts'
+import { hasPassed } from './expiry.ts'
+
+/** One way to read. */
+export interface Reading {
+  /** The record of a key, until the next operation of the database; undefined if there is none, or none any more. */
+  find(key: Key): Found | undefined
+}
+
+/** One object for all that a database finds, so that a get allocates nothing but its value. */
+export class Found {
+  flags = 0
+  /** Where the value field lies in `u8`, and its length. */
+  field = 0
+  length = 0
+  /** The blocks of a large value are read as a snapshot of this LSN sees them; 0: as they are now. */
+  asOf = 0
+  /** The value field of a record that lies outside the arena. */
+  private copy: TextBytes | undefined
+  private readonly engine: Engine
+
+  constructor(engine: Engine) {
+    this.engine = engine
+  }
+
+  get u8(): TextBytes {
+    return this.copy ?? this.engine.arena.u8
+  }
+
+  /** The record at `record` of the pool; undefined if it has expired. */
+  inPool(record: number, asOf: number): Found | undefined {
+    const { arena, index } = this.engine
+    const flags = recordFlags(arena, record)
+    this.copy = undefined
+    this.flags = flags
+    this.field = index.fieldOf(record)
+    this.length = recordFieldLength(arena, record)
+    this.asOf = asOf
+    return flags === 0 ? this : this.unexpired()
+  }
+
+  /** The same for a record whose field lies elsewhere. */
+  inCopy(record: CommittedRecord | undefined, asOf: number): Found | undefined {
+    if (record === undefined) return undefined
+    this.copy = asText(record.field)
+    this.flags = record.flags
+    this.field = 0
+    this.length = record.field.length
+    this.asOf = asOf
+    return this.unexpired()
+  }
+
+  /** Milliseconds since 1970, 0 = never. */
+  get expiresAt(): number {
+    return (this.flags & RecordFlag.expires) === 0 ? 0 : readTime(this.u8, this.field)
+  }
+
+  /** Milliseconds until it expires, `Infinity` if it never does. */
+  get ttl(): number {
+    const { expiresAt } = this
+    return expiresAt === 0 ? Number.POSITIVE_INFINITY : Math.max(1, expiresAt - this.engine.now())
+  }
+
+  private unexpired(): Found | undefined {
+    return hasPassed(this.engine, this.flags, this.u8, this.field) ? undefined : this
+  }
+}
+
+/** A copy of the record of the key in the key buffer, in the blocks as they are read at the moment. */
+export const copyRecord = ({ index, arena }: Engine): CommittedRecord | undefined => {
+  const record = index.find()
+  if (record === 0) return undefined
+  const field = index.fieldOf(record)
+  return {
+    flags: recordFlags(arena, record),
+    field: copyBytes(arena.u8, field, field + recordFieldLength(arena, record)),
+  }
+}
+
+/** A copy of the record of a key (as Latin-1 text of its bytes) as it stands, even while a snapshot is read. */
+export const recordNow = (engine: Engine, name: string): CommittedRecord | undefined =>
+  engine.pool.readAsOf(0, () => {
+    engine.index.key.set(fromLatin1(name))
+    return copyRecord(engine)
+  })

@@ -1,0 +1,36 @@
+/**
+ * Reads what stands in the blocks, as a transaction that locks what it reads sees it: its own changes, and what others
+ * have committed. Where the level locks no reads (`read-uncommitted`), also what others have not committed.
+ */
+
+import type { Engine } from '../engine/engine.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type { Key } from '../types.ts'
+import type { Found, Reading } from './found.ts'
+
+export class Inside implements Reading {
+  readonly state: TransactionState
+  private readonly engine: Engine
+  private readonly found: Found
+
+  constructor(engine: Engine, found: Found, state: TransactionState) {
+    this.engine = engine
+    this.found = found
+    this.state = state
+  }
+
+  /** @throws LockConflictError if another open transaction has changed the key's bucket. */
+  find(key: Key): Found | undefined {
+    this.engine.index.key.set(key)
+    const record = this.lookUp()
+    return record === 0 ? undefined : this.found.inPool(record, 0)
+  }
+
+  /** Position of the record of the key in the key buffer, or 0; its bucket is locked. */
+  lookUp(): number {
+    const { index, transactions } = this.engine
+    const record = index.find()
+    transactions.beforeRead(this.state, index.bucket)
+    return record
+  }
+}

@@ -1,0 +1,269 @@
+/** Changes of records: put, delete, another time of expiry. Nothing here makes a commit durable. */
+
+import type { Engine } from '../engine/engine.ts'
+import { EncodeError, XenonError } from '../errors.ts'
+import { Outcome, pointerAt } from '../hash/hash.ts'
+import { LargeValues } from '../hash/large.ts'
+import {
+  EXPIRY_BYTES,
+  LARGE_POINTER_BYTES,
+  RecordFlag,
+  recordBytes,
+  recordFieldLength,
+  recordFlags,
+  writeTime,
+} from '../pager/bucket.ts'
+import { maxInlineRecord } from '../pager/layout.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type { Key, ValueEncoding } from '../types.ts'
+import type { Compression } from '../values/compression.ts'
+import { ValueEncoder } from '../values/encoding.ts'
+import { keyText, requireUtf8Key } from '../values/key.ts'
+import { expiryTime } from '../values/ttl.ts'
+import { hasExpired } from './expiry.ts'
+import { COMPRESSED, encodingName } from './record-values.ts'
+
+/** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
+const VALUE_OFFSET = 8
+
+/** Times of expiry are exact: milliseconds since 1970, 0 = never. */
+export class RecordWriter<V> {
+  private readonly engine: Engine
+  private readonly encodingName: string
+  private readonly encoder: ValueEncoder<V>
+  private readonly compression: Compression
+  private readonly inlineLimit: number
+  private readonly valueAt: number
+  private readonly callsBack: boolean
+  private readonly textKeys: boolean
+  /** Of the value that was encoded last: flags of its record, when it expires, its bytes. */
+  private flags = 0
+  private expiresAt = 0
+  private length = 0
+
+  /** `textKeys`: keys are given back as text. */
+  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, textKeys: boolean) {
+    this.engine = engine
+    this.textKeys = textKeys
+    this.compression = compression
+    this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
+    this.valueAt = engine.fieldAt + VALUE_OFFSET
+    this.encoder = new ValueEncoder(encoding, engine.arena, this.valueAt, this.inlineLimit)
+    this.encodingName = encodingName(encoding)
+    this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.kind !== 'none'
+  }
+
+  /** One put as a transaction of its own, committed but not made durable. */
+  put(key: Key, value: V, expiresAt: number): void {
+    try {
+      this.putAlone(key, value, expiresAt)
+    } finally {
+      this.encoder.letGo()
+    }
+  }
+
+  private putAlone(key: Key, value: V, expiresAt: number): void {
+    const { transactions, index, room } = this.engine
+    if (room.tight) room.admit(true)
+    this.encode(key, value, expiresAt)
+    index.key.set(key)
+    if (typeof key !== 'string') this.requireText()
+    if (this.isInline) {
+      const start = this.fieldStart()
+      const outcome = index.put(
+        transactions.autocommit,
+        this.flags,
+        start,
+        this.valueAt + this.length - start,
+      )
+      if (outcome !== Outcome.needsTransaction) {
+        if (transactions.observer !== undefined) transactions.observer.record()
+        return
+      }
+    }
+    this.engine.implicitly(state => this.store(state))
+  }
+
+  putIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
+    const { index, room } = this.engine
+    if (room.tight) room.admit(true)
+    try {
+      this.encode(key, value, expiresAt)
+      index.key.set(key)
+      if (typeof key !== 'string') this.requireText()
+      this.store(state)
+    } finally {
+      this.encoder.letGo()
+    }
+  }
+
+  /** The time of expiry of what is put now with a time to live, 0 = none. */
+  timeAfter(ttl: number): number {
+    return ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+  }
+
+  /** For the key in the key buffer, which nobody else can change any more. */
+  private requireText(): void {
+    const { arena, index } = this.engine
+    if (this.textKeys) requireUtf8Key(arena.u8, index.key.at, index.key.at + index.key.length)
+  }
+
+  /**
+   * Stores a record as another database holds it: `bytes` of its value, compressed as `flags` say, and its time of
+   * expiry, even one that has passed.
+   */
+  putRecord(
+    state: TransactionState,
+    key: Uint8Array,
+    flags: number,
+    bytes: Uint8Array,
+    expiresAt: number,
+  ): void {
+    const { room } = this.engine
+    if (room.tight) room.admit(true)
+    this.flags = (flags & COMPRESSED) | (expiresAt === 0 ? 0 : RecordFlag.expires)
+    this.expiresAt = expiresAt
+    this.length = this.encoder.replace(bytes)
+    try {
+      this.engine.index.key.set(key)
+      this.store(state)
+    } finally {
+      this.encoder.letGo()
+    }
+  }
+
+  /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */
+  private encode(key: Key, value: V, expiresAt: number): void {
+    this.flags = expiresAt === 0 ? 0 : RecordFlag.expires
+    this.expiresAt = expiresAt
+    if (!this.callsBack) {
+      this.length = this.encoder.encode(value)
+      return
+    }
+    const { health } = this.engine
+    health.busy = true
+    health.attention = true
+    try {
+      let encoding = this.encodingName
+      try {
+        this.length = this.encoder.encode(value)
+        encoding = this.compression.name
+        if (this.compression.kind !== 'none') this.compress()
+      } catch (error) {
+        if (error instanceof XenonError) throw error
+        throw new EncodeError(typeof key === 'string' ? key : keyText(key), encoding, error)
+      }
+    } finally {
+      health.busy = false
+    }
+  }
+
+  private compress(): void {
+    const smaller = this.compression.compress(this.encoder.spill(this.length))
+    if (smaller === undefined) return
+    this.length = this.encoder.replace(smaller)
+    this.flags |= this.compression.kind === 'codec' ? RecordFlag.encoded : RecordFlag.deflated
+  }
+
+  private get isInline(): boolean {
+    const { index } = this.engine
+    const time = this.expiresAt === 0 ? 0 : EXPIRY_BYTES
+    return recordBytes(index.key.length, this.length + time) <= this.inlineLimit
+  }
+
+  /** Where the field begins that ends with the encoded value, after putting the time of expiry before that. */
+  private fieldStart(): number {
+    if (this.expiresAt === 0) return this.valueAt
+    const start = this.valueAt - EXPIRY_BYTES
+    writeTime(this.engine.arena.u8, start, this.expiresAt)
+    return start
+  }
+
+  /** Stores the encoded value under the key in the key buffer. */
+  private store(state: TransactionState): void {
+    const { arena, index, large, transactions, health } = this.engine
+    const start = this.fieldStart()
+    if (this.isInline) {
+      index.put(state, this.flags, start, this.valueAt + this.length - start)
+      return
+    }
+    this.engine.room.admitValue(this.length)
+    const before = transactions.savepoint(state)
+    try {
+      const pointer = large.write(state, this.encoder.spill(this.length))
+      LargeValues.encode(arena, this.valueAt, pointer)
+      index.put(state, this.flags | RecordFlag.large, start, this.valueAt + LARGE_POINTER_BYTES - start)
+    } catch (error) {
+      if (health.failure === undefined) {
+        try {
+          transactions.rollbackTo(state, before)
+        } catch (second) {
+          health.fail(second)
+        }
+      }
+      throw error
+    }
+  }
+
+  /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
+  delete(key: Key): { removed: boolean; found: boolean } {
+    const { transactions, index, room } = this.engine
+    if (room.tight) room.admit(false)
+    index.key.set(key)
+    let outcome = index.remove(transactions.autocommit)
+    if (outcome === Outcome.needsTransaction) {
+      this.engine.implicitly(state => index.remove(state))
+      outcome = Outcome.removed
+    } else if (outcome === Outcome.removed && transactions.observer !== undefined) {
+      const { removedTime } = index
+      transactions.observer.record()
+      index.removedTime = removedTime
+    }
+    return outcome === Outcome.removed ? { removed: true, found: this.removedWasThere } : ABSENT
+  }
+
+  deleteIn(state: TransactionState, key: Key): boolean {
+    const { index, room } = this.engine
+    if (room.tight) room.admit(false)
+    index.key.set(key)
+    return index.remove(state) === Outcome.removed && this.removedWasThere
+  }
+
+  private get removedWasThere(): boolean {
+    const { engine } = this
+    const { removedTime } = engine.index
+    return removedTime === 0 || removedTime > engine.now()
+  }
+
+  /**
+   * Gives a record another time of expiry. False if there is no such record, or (to take the time away) none that
+   * expires.
+   */
+  changeExpiry(state: TransactionState, key: Key, expiresAt: number): boolean {
+    const { arena, index, transactions, room } = this.engine
+    if (room.tight) room.admit(true)
+    index.key.set(key)
+    const record = index.find()
+    if (record === 0 || hasExpired(this.engine, record)) {
+      transactions.beforeNoChange(state, index.bucket)
+      return false
+    }
+    const old = recordFlags(arena, record)
+    if (expiresAt === 0 && (old & RecordFlag.expires) === 0) {
+      transactions.beforeNoChange(state, index.bucket)
+      return false
+    }
+    const field = index.fieldOf(record)
+    const from = pointerAt(field, old)
+    const length = field + recordFieldLength(arena, record) - from
+    arena.u8.copyWithin(this.valueAt, from, from + length)
+    this.expiresAt = expiresAt
+    this.length = length
+    const start = this.fieldStart()
+    const flags = expiresAt === 0 ? old & ~RecordFlag.expires : old | RecordFlag.expires
+    index.put(state, flags, start, this.valueAt + length - start)
+    return true
+  }
+}
+
+const ABSENT = { removed: false, found: false }
