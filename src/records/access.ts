@@ -2,11 +2,11 @@
  * What a transaction sees and locks at its isolation level.
  *
  *   level               reads of a record                       ranges                       writes
- *   read-uncommitted    as it stands                            as they stand                exclusive locks
- *   read-committed      committed, or its own                   committed now, or its own    exclusive locks
- *   repeatable-read     shared locks to the end                 the records found, locked    exclusive locks
- *   serializable        shared locks to the end                 the whole range, locked      exclusive locks
- *   snapshot            as of its beginning, or its own         as of its beginning, or own  exclusive locks, and the
+ *   read-uncommitted    Inside, no locks: as it stands          as they stand                exclusive locks
+ *   read-committed      Committed; Inside for its own           committed now, or its own    exclusive locks
+ *   repeatable-read     Inside, shared locks to the end         the records found, locked    exclusive locks
+ *   serializable        Inside, shared locks to the end         the whole range, locked      exclusive locks
+ *   snapshot            AsOf its beginning; Inside for its own  as of its beginning, or own  exclusive locks, and the
  *                                                                                            record unchanged since
  *
  * All hold their locks to the end (strict two-phase locking). A transaction that only reads takes no locks at all: it
