@@ -7,6 +7,7 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
+import { CorruptionError } from '../errors.ts'
 import { RecordFlag, readTime, recordFieldLength, recordFlags } from '../pager/bucket.ts'
 import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
 import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
@@ -76,6 +77,12 @@ export class Found {
   private unexpired(): Found | undefined {
     return hasPassed(this.engine, this.flags, this.u8, this.field) ? undefined : this
   }
+}
+
+/** The record of a key of the ordered index, in which only those stand that have one. */
+export const requireRecord = ({ file, ordered }: Engine, record: number): number => {
+  if (record !== 0) return record
+  throw new CorruptionError(file.file.path, 'the ordered index holds a key that has no record', ordered.block)
 }
 
 /** A copy of the record of the key in the key buffer, in the blocks as they are read at the moment. */

@@ -3,30 +3,22 @@
  * buckets. As a snapshot, or live inside a transaction, which locks what it reads.
  */
 
-import { CorruptionError, DecodeError, LockConflictError } from '../errors.ts'
+import { DecodeError, LockConflictError } from '../errors.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
-import { SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
+import { TreeScan } from '../tree/tree-scan.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { AsOf } from './as-of.ts'
 import { BeforeKeys } from './before.ts'
-import { ExpiredKeys } from './expired-keys.ts'
-import { hasExpired, nextExpiry } from './expiry.ts'
+import { ExpiryFilter, IN_VAIN } from './expiry-filter.ts'
+import { requireRecord } from './found.ts'
 import type { Inside } from './inside.ts'
 import type { Store } from './store.ts'
 
 /** Records read ahead at first, and at most. */
 const FIRST_CHUNK = 16
 const LARGEST_CHUNK = 512
-/** So many records are looked at for their time before all keys that have expired are read from the tree over times. */
-const LOOKED_AT = 128
-/** Fewer, if nothing was found in their place: more of that kind is likely to come. */
-const IN_VAIN = 7
-
-/** Of the keys of a step: 0 it has not expired, 1 it has. */
-const isPast = new Uint8Array(SCAN_KEYS)
-const UNKNOWN = 2
 
 export interface Wanted {
   readonly keys: boolean
@@ -53,10 +45,7 @@ export class RangeReader<V, K> {
   private failure: DecodeError | undefined
   /** Keys that were read in vain since one was given. */
   private skipped = 0
-  /** The first time of expiry in the state that is read. */
-  private firstExpiry: number | undefined
-  /** Keys whose records were looked at for their time. */
-  private lookedAt = 0
+  private filter: ExpiryFilter | undefined
 
   constructor(store: Store<V>, range: ResolvedRange, wanted: Wanted, from: AsOf | Inside) {
     this.store = store
@@ -178,15 +167,7 @@ export class RangeReader<V, K> {
 
   private readOn(most: number): void {
     const { scan, wanted, before, inside } = this
-    // Records that are read show it themselves, unless there are too many in the way.
-    const isAsked = inside === undefined && (!wanted.values || this.skipped >= IN_VAIN)
-    const mayExpire = isAsked && this.mayExpire
-    const expired = mayExpire ? this.expiredKeys() : undefined
-    expired?.skip(this.store.engine, scan, this.range.reverse)
-    scan.step(most)
-    let { count } = scan
-    if (expired?.tooMany === false) count = this.dropExpired(count, expired)
-    else if (mayExpire && !wanted.values) count = this.dropByRecord(count)
+    const count = this.step(most)
     if (!wanted.values && this.readKeys(count)) return
     const inStages = wanted.values && inside === undefined && before.name === undefined
     if (inStages && this.store.values.decodesAlone && this.readMany(count)) return
@@ -198,57 +179,16 @@ export class RangeReader<V, K> {
     if (scan.done) while (before.name !== undefined && this.left > 0) this.takeBefore()
   }
 
-  /** Something has expired in the state that is read, and is not removed yet. */
-  private get mayExpire(): boolean {
-    const { engine } = this.store
-    this.firstExpiry ??= nextExpiry(engine)
-    return this.firstExpiry <= engine.now()
-  }
-
-  /**
-   * What has expired, once so many records were looked at that it is worth while; undefined as long as the records
-   * themselves are to be looked at.
-   */
-  private expiredKeys(): ExpiredKeys | undefined {
-    if (this.lookedAt < LOOKED_AT && this.skipped < IN_VAIN) return undefined
-    this.lookedAt = LOOKED_AT
-    return ExpiredKeys.of(this.store.engine, this.view!.handle.lsn)
-  }
-
-  private dropExpired(count: number, expired: ExpiredKeys): number {
-    const { at, length } = this.scan
-    const { u8 } = this.store.engine.arena
-    let kept = 0
-    for (let i = 0; i < count; i++) {
-      if (expired.has(u8, at[i]!, length[i]!)) continue
-      at[kept] = at[i]!
-      length[kept++] = length[i]!
+  /** A step of the scan; how many keys of it are to be looked at, without some that are known to have expired. */
+  private step(most: number): number {
+    const { scan, view, wanted, skipped } = this
+    // Records that are read show it themselves, unless there are too many in the way.
+    if (view !== undefined && (!wanted.values || skipped >= IN_VAIN)) {
+      this.filter ??= new ExpiryFilter(this.store.engine, scan, this.range.reverse, view.handle.lsn)
+      return this.filter.step(most, skipped, wanted.values)
     }
-    return kept
-  }
-
-  private dropByRecord(count: number): number {
-    const { store, scan } = this
-    const { findMany, index } = store.engine
-    const { at, length } = scan
-    this.lookedAt += count
-    const inStages = findMany.find(count, at, length)
-    // Looking for one alone may move the blocks of the others.
-    for (let i = 0; i < count; i++) {
-      const record = inStages ? findMany.records[i]! : 0
-      isPast[i] = record === 0 ? UNKNOWN : Number(hasExpired(store.engine, record))
-    }
-    let kept = 0
-    for (let i = 0; i < count; i++) {
-      if (isPast[i] === UNKNOWN) {
-        index.key.use(at[i]!, length[i]!)
-        isPast[i] = Number(hasExpired(store.engine, this.recordFound(index.find())))
-      }
-      if (isPast[i] === 1) continue
-      at[kept] = at[i]!
-      length[kept++] = length[i]!
-    }
-    return kept
+    scan.step(most)
+    return scan.count
   }
 
   /** Keys alone, when none of them can be another transaction's. */
@@ -334,19 +274,9 @@ export class RangeReader<V, K> {
     }
     const { index, pool } = store.engine
     index.key.use(at, length)
-    const record = this.recordFound(inside === undefined ? index.find() : inside.lookUp())
+    const record = requireRecord(store.engine, inside === undefined ? index.find() : inside.lookUp())
     const found = store.found.inPool(record, pool.asOf)
     if (found !== undefined) this.give(at, length, wanted.values ? store.values.of(found) : undefined)
-  }
-
-  private recordFound(record: number): number {
-    if (record !== 0) return record
-    const { file, ordered } = this.store.engine
-    throw new CorruptionError(
-      file.file.path,
-      'the ordered index holds a key that has no record',
-      ordered.block,
-    )
   }
 
   private give(at: number, length: number, value: V | undefined): void {
