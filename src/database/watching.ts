@@ -7,7 +7,7 @@ import type { Engine } from '../engine/engine.ts'
 import { recordNow } from '../records/found.ts'
 import type { Store } from '../records/store.ts'
 import { asText } from '../runtime/bytes.ts'
-import { type CommittedRecord, fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
 import { isWithin } from '../txn/range-locks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Change } from '../types.ts'
@@ -66,8 +66,7 @@ export class Watching<V> {
 
   /** An autocommit has changed the key in the key buffer. */
   private noteRecord(): void {
-    const { index, arena } = this.engine
-    this.note(latin1(arena.u8, index.key.at, index.key.length))
+    this.note(this.engine.index.key.name)
   }
 
   /** The changes of one transaction come in the order of their keys. */

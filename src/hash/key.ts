@@ -3,6 +3,7 @@ import { InvalidArgumentError } from '../errors.ts'
 import type { Position } from '../pager/place.ts'
 import { type Arena, describe, isBytes, isWellFormed } from '../runtime/bytes.ts'
 import type { LeafPlace } from '../tree/search.ts'
+import { latin1 } from '../txn/changed-keys.ts'
 import type { Key } from '../types.ts'
 import { keyTooLarge, MAX_KEY_BYTES } from '../values/limits.ts'
 import type { KeyHash } from './key-hash.ts'
@@ -36,6 +37,11 @@ export class KeyBuffer {
   /** Where the key would go in the ordered index, if somebody has looked ahead. */
   get place(): LeafPlace | undefined {
     return this.ahead.placeOf(this.at)
+  }
+
+  /** Its bytes as Latin-1 text, by which `ChangedKeys` knows it. */
+  get name(): string {
+    return latin1(this.arena.u8, this.at, this.length)
   }
 
   set(key: Key): void {

@@ -13,7 +13,6 @@
  * sees a snapshot, which is serializable, whatever level it asks for above read-uncommitted.
  */
 import { WriteConflictError } from '../errors.ts'
-import { latin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { IsolationLevel, Key } from '../types.ts'
 import type { ResolvedRange } from '../values/range.ts'
@@ -100,9 +99,9 @@ export class Access<V> implements Reading {
   private isOwn(key: Key): boolean {
     const { engine } = this.store
     if (this.state.lastLsn === 0) return false
-    const { index, arena, view } = engine
+    const { index, view } = engine
     index.key.set(key)
-    return view.of(this.state).has(latin1(arena.u8, index.key.at, index.key.length))
+    return view.of(this.state).has(index.key.name)
   }
 
   /**

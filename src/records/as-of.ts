@@ -9,7 +9,7 @@ import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
 import { RecordFlag } from '../pager/bucket.ts'
 import { compareBytes } from '../runtime/bytes.ts'
-import { type ChangedKeys, type CommittedRecord, latin1 } from '../txn/changed-keys.ts'
+import type { ChangedKeys, CommittedRecord } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
 import { Before } from './before.ts'
@@ -43,7 +43,7 @@ export class AsOf implements Reading {
     index.key.set(key)
     const { lsn } = this
     if (!this.before.isEmpty) {
-      const { name } = this
+      const { name } = index.key
       if (this.before.has(name)) return this.found.inCopy(this.before.get(name), lsn)
     }
     pool.asOf = lsn
@@ -66,12 +66,6 @@ export class AsOf implements Reading {
     return this.engine.pool.versions.isEmpty ? 0 : this.handle.lsn
   }
 
-  /** The key in the key buffer. */
-  private get name(): string {
-    const { index, arena } = this.engine
-    return latin1(arena.u8, index.key.at, index.key.length)
-  }
-
   /** The same snapshot with a transaction's own changes over it, as they stand whenever they are read. */
   withOwn(state: TransactionState): AsOf {
     const { engine } = this
@@ -84,7 +78,7 @@ export class AsOf implements Reading {
   isAsNow(key: Key): boolean {
     const { engine, before } = this
     engine.index.key.set(key)
-    const { name } = this
+    const { name } = engine.index.key
     const now = copyRecord(engine)
     const then = before.has(name) ? before.get(name) : this.read(() => copyRecord(engine))
     if (now === undefined || then === undefined) return now === then

@@ -33,8 +33,7 @@ export class Committed implements Reading {
     const record = this.index.find()
     const holder = this.holderOf(this.index.bucket)
     if (holder !== undefined) {
-      const { key } = this.index
-      const name = latin1(this.engine.arena.u8, key.at, key.length)
+      const { name } = this.index.key
       const changed = this.transactions.view.of(holder)
       if (changed.has(name)) return this.found.inCopy(changed.get(name), 0)
     }
