@@ -16,7 +16,7 @@ import { hasPassed } from './expiry.ts'
 
 /** One way to read. */
 export interface Reading {
-  /** The record of a key, until the next operation of the database; undefined if there is none, or none any more. */
+  /** The record of a key; undefined if there is none, or none any more. It holds until the next access to the pool. */
   find(key: Key): Found | undefined
 }
 
