@@ -70,7 +70,7 @@ export class Records<V> {
     const found = committed.findAtHand()
     if (found === undefined) return -1
     if (found.flags === 0) {
-      this.bytes = found.u8
+      this.bytes = engine.arena.u8
       this.at = found.field
       return found.length
     }

@@ -60,20 +60,19 @@ export class RecordValues<V> {
   /** The value of what was found, if anything was. */
   of(found: Found | undefined): V | undefined {
     if (found === undefined) return undefined
-    if (found.flags === 0) return this.decode(found.u8, found.field, found.field + found.length)
+    if (found.flags === 0) return this.decode(this.engine.arena.u8, found.field, found.field + found.length)
     const bytes = this.bytesOf(found)
     return this.decode(asText(bytes), 0, bytes.length)
   }
 
   /** The bytes of the value, decompressed, as an array of their own. */
-  bytesOf(found: Found): Uint8Array {
-    const { flags, field, length, asOf } = found
-    const { pool, large } = this.engine
+  bytesOf({ flags, field, length, asOf }: Found): Uint8Array {
+    const { arena, pool, large } = this.engine
     const start = pointerAt(field, flags)
     const bytes =
       (flags & RecordFlag.large) === 0
-        ? copyBytes(found.u8, start, field + length)
-        : pool.readAsOf(asOf, () => large.read(LargeValues.pointer(found, start)))
+        ? copyBytes(arena.u8, start, field + length)
+        : pool.readAsOf(asOf, () => large.read(LargeValues.pointer(arena, start)))
     return (flags & COMPRESSED) === 0 ? bytes : this.decompress(flags, bytes)
   }
 
