@@ -86,12 +86,8 @@ export class AsOf implements Reading {
     if ((now.flags & RecordFlag.large) === 0) return true
     // The blocks of a large value may have been freed meanwhile, and taken again for another one.
     const largeNow = this.largeOf(now)
-    return (
-      compareBytes(
-        largeNow,
-        this.read(() => this.largeOf(then)),
-      ) === 0
-    )
+    const largeThen = this.read(() => this.largeOf(then))
+    return compareBytes(largeNow, largeThen) === 0
   }
 
   private largeOf({ flags, field }: CommittedRecord): Uint8Array {

@@ -107,16 +107,13 @@ export class Ranges<V> {
       if (from instanceof AsOf) return countRange(this.engine, from, resolved)
       // What is locked is read record by record.
       if (!access.state.locksReads) return countRange(this.engine, undefined, resolved)
-      return this.countByReading(this.readerOf(resolved, 'keys', from))
+      const reader = this.readerOf(resolved, 'keys', from)
+      let count = 0
+      while (reader.load()) count += reader.size
+      return count
     } finally {
       end()
     }
-  }
-
-  private countByReading(reader: RangeReader<V, string>): number {
-    let count = 0
-    while (reader.load()) count += reader.size
-    return count
   }
 
   /** Removes the records of a range, in an implicit transaction that nobody else can see into. */
@@ -125,27 +122,25 @@ export class Ranges<V> {
     const wanted = { keys: true, values: false, binaryKeys: true }
     engine.transactions.beforeRangeRead(state, range)
     const reader = new RangeReader<V, Uint8Array>(store, range, wanted, store.inside(state))
-    while (reader.load()) {
-      for (const key of reader.keys) {
-        if (engine.health.attention) engine.attend()
-        store.writer.deleteIn(state, key)
-      }
-    }
+    this.removeAll(reader, key => store.writer.deleteIn(state, key))
   }
 
   /** Removes the records of a range that a transaction sees. */
   clearInside(access: Access<V>, range: Range | Key | undefined): void {
-    const { engine } = this
     const { reader, end } = this.readerInside(access, range, 'keys')
     try {
-      while (reader.load()) {
-        for (const key of reader.keys) {
-          if (engine.health.attention) engine.attend()
-          access.delete(key)
-        }
-      }
+      this.removeAll(reader, key => access.delete(key))
     } finally {
       end()
     }
+  }
+
+  private removeAll<K>(reader: RangeReader<V, K>, remove: (key: K) => void): void {
+    const { engine } = this
+    while (reader.load())
+      for (const key of reader.keys) {
+        if (engine.health.attention) engine.attend()
+        remove(key)
+      }
   }
 }

@@ -244,12 +244,9 @@ export class RecordWriter<V> {
     if (room.tight) room.admit(true)
     index.key.set(key)
     const record = index.find()
-    if (record === 0 || hasExpired(this.engine, record)) {
-      transactions.beforeNoChange(state, index.bucket)
-      return false
-    }
-    const old = recordFlags(arena, record)
-    if (expiresAt === 0 && (old & RecordFlag.expires) === 0) {
+    const old = record === 0 ? 0 : recordFlags(arena, record)
+    const isThere = record !== 0 && !hasExpired(this.engine, record)
+    if (!isThere || (expiresAt === 0 && (old & RecordFlag.expires) === 0)) {
       transactions.beforeNoChange(state, index.bucket)
       return false
     }
