@@ -5,7 +5,7 @@
 import type { Engine } from '../engine/engine.ts'
 import type { Bounds } from '../runtime/bytes.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
-import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
+import { fromLatin1 } from '../txn/changed-keys.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import type { AsOf } from './as-of.ts'
 import { countPassed, hasExpired, hasPassed, passedWithin } from './expiry.ts'
@@ -26,7 +26,8 @@ export const countPast = (engine: Engine, view: AsOf): number => {
   })
   if (before.isEmpty) return inBlocks
   let past = inBlocks
-  for (const [, record] of before) if (record !== undefined && isPast(engine, record)) past++
+  for (const [, record] of before)
+    if (record !== undefined && hasPassed(engine, record.flags, record.field, 0)) past++
   return past
 }
 
@@ -40,7 +41,7 @@ export const countRange = (engine: Engine, view: AsOf | undefined, range: Resolv
     for (const name of changed) {
       if (stands(engine, name) === 'there') count--
       const record = view.before.get(name)
-      if (record !== undefined && !isPast(engine, record)) count++
+      if (record !== undefined && !hasPassed(engine, record.flags, record.field, 0)) count++
     }
     return count
   })
@@ -85,8 +86,5 @@ const stands = (engine: Engine, name: string): 'absent' | 'there' | 'past' => {
   const record = index.find()
   return record === 0 ? 'absent' : hasExpired(engine, record) ? 'past' : 'there'
 }
-
-const isPast = (engine: Engine, { flags, field }: CommittedRecord): boolean =>
-  hasPassed(engine, flags, field, 0)
 
 const EVERYTHING: Bounds = { lower: undefined, upper: undefined }

@@ -9,6 +9,12 @@ export interface ReaderOwner {
   end(): void
 }
 
+/** A reader that has begun, and whose it is. */
+export interface OpenReader<V, K> {
+  readonly reader: RangeReader<V, K>
+  readonly owner: ReaderOwner
+}
+
 /** Snapshots of iterators that were dropped half-way. */
 const forgotten = new FinalizationRegistry<() => void>(end => end())
 
@@ -108,42 +114,38 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
 
 /** A cursor over a range, in key order: a snapshot of the moment of its making, or of the last `reset`. */
 export class RangeCursor<V, K = string> {
-  private readonly begin: () => { reader: RangeReader<V, K>; owner: ReaderOwner }
+  private readonly begin: () => OpenReader<V, K>
   private readonly bytesOf: (key: K | string | Uint8Array) => Uint8Array
-  private reader: RangeReader<V, K>
-  private owner: ReaderOwner
+  private current: OpenReader<V, K>
   private at = -1
   private closed = false
 
   /** @internal */
-  constructor(
-    begin: () => { reader: RangeReader<V, K>; owner: ReaderOwner },
-    bytesOf: (key: K | string | Uint8Array) => Uint8Array,
-  ) {
+  constructor(begin: () => OpenReader<V, K>, bytesOf: (key: K | string | Uint8Array) => Uint8Array) {
     this.begin = begin
     this.bytesOf = bytesOf
-    const { reader, owner } = begin()
-    this.reader = reader
-    this.owner = owner
-    forgotten.register(this, () => owner.end(), this)
+    this.current = this.open()
+  }
+
+  private open(): OpenReader<V, K> {
+    const opened = this.begin()
+    forgotten.register(this, () => opened.owner.end(), this)
+    return opened
   }
 
   /** Goes back to before the first record, and to the state of now. */
   reset(): void {
     this.check()
     forgotten.unregister(this)
-    this.owner.end()
-    const { reader, owner } = this.begin()
-    this.reader = reader
-    this.owner = owner
-    forgotten.register(this, () => owner.end(), this)
+    this.current.owner.end()
+    this.current = this.open()
     this.at = -1
   }
 
   /** Moves to the next record; false behind the last one. */
   next(): boolean {
     this.check()
-    const { reader } = this
+    const { reader } = this.current
     if (this.at + 1 < reader.size) {
       this.at++
       return true
@@ -157,7 +159,8 @@ export class RangeCursor<V, K = string> {
   /** The record that `next` moved to. */
   readCurrent(): Entry<V, K> {
     this.check()
-    const { reader, at } = this
+    const { at } = this
+    const { reader } = this.current
     if (at < 0 || at >= reader.size)
       throw new InvalidArgumentError(
         'the cursor is not on a record: call next() first, and read only if it says true',
@@ -168,9 +171,9 @@ export class RangeCursor<V, K = string> {
   /** Goes to just before the first record whose key is not before `key`, in the order of the cursor. */
   seek(key: K | string | Uint8Array): void {
     this.check()
-    this.reader.seek(this.bytesOf(key))
-    this.reader.keys = []
-    this.reader.values = []
+    const { reader } = this.current
+    reader.seek(this.bytesOf(key))
+    reader.drop()
     this.at = -1
   }
 
@@ -178,7 +181,7 @@ export class RangeCursor<V, K = string> {
     if (this.closed) return
     this.closed = true
     forgotten.unregister(this)
-    this.owner.end()
+    this.current.owner.end()
   }
 
   [Symbol.dispose](): void {
@@ -188,6 +191,6 @@ export class RangeCursor<V, K = string> {
   private check(): void {
     if (this.closed)
       throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
-    this.owner.check()
+    this.current.owner.check()
   }
 }

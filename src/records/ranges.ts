@@ -9,11 +9,13 @@ import type { Access } from './access.ts'
 import { AsOf } from './as-of.ts'
 import { countRange } from './counts.ts'
 import type { Inside } from './inside.ts'
-import { RangeIterator, type ReaderOwner } from './range-iterator.ts'
+import { type OpenReader, RangeIterator } from './range-iterator.ts'
 import { RangeReader } from './range-reader.ts'
 import type { Store } from './store.ts'
 
 export type IteratorKind = 'keys' | 'values' | 'entries'
+/** As callers give it; undefined: all records. */
+type GivenRange = Range | Key | undefined
 
 export class Ranges<V> {
   private readonly store: Store<V>
@@ -29,25 +31,20 @@ export class Ranges<V> {
   }
 
   /** An iterator over what is committed now. */
-  now<T>(range: Range | Key | undefined, kind: IteratorKind): RangeIterator<T, V, string> {
+  now<T>(range: GivenRange, kind: IteratorKind): RangeIterator<T, V, string> {
     const { reader, owner } = this.reader(this.resolve(range), kind)
     return new RangeIterator(reader, owner, kind)
   }
 
   /** An iterator over a snapshot that somebody else holds. */
-  at<T>(
-    view: AsOf,
-    range: Range | Key | undefined,
-    kind: IteratorKind,
-    check: () => void,
-  ): RangeIterator<T, V, string> {
+  at<T>(view: AsOf, range: GivenRange, kind: IteratorKind, check: () => void): RangeIterator<T, V, string> {
     return new RangeIterator(this.readerOf(this.resolve(range), kind, view), { check, end: () => {} }, kind)
   }
 
   /** An iterator over what a transaction sees. */
   inside<T>(
     access: Access<V>,
-    range: Range | Key | undefined,
+    range: GivenRange,
     kind: IteratorKind,
     check: () => void,
   ): RangeIterator<T, V, string> {
@@ -57,7 +54,7 @@ export class Ranges<V> {
 
   readerInside(
     access: Access<V>,
-    range: Range | Key | undefined,
+    range: GivenRange,
     kind: IteratorKind,
   ): { reader: RangeReader<V, string>; end: () => void } {
     const resolved = this.resolve(range)
@@ -66,7 +63,7 @@ export class Ranges<V> {
   }
 
   /** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
-  resolve(range: Range | Key | undefined): ResolvedRange {
+  resolve(range: GivenRange): ResolvedRange {
     if (!this.engine.metadata.ordered)
       throw new XenonError(
         'XENON_NOT_SUPPORTED',
@@ -76,7 +73,7 @@ export class Ranges<V> {
   }
 
   /** A reader over a snapshot of now, with the owner that lets go of it. */
-  reader(range: ResolvedRange, kind: IteratorKind): { reader: RangeReader<V, string>; owner: ReaderOwner } {
+  reader(range: ResolvedRange, kind: IteratorKind): OpenReader<V, string> {
     const { store, engine } = this
     const view = store.asOfNow()
     return {
@@ -100,7 +97,7 @@ export class Ranges<V> {
     return countRange(this.engine, view, this.resolve(range))
   }
 
-  countInside(access: Access<V>, range: Range | Key | undefined): number {
+  countInside(access: Access<V>, range: GivenRange): number {
     const resolved = this.resolve(range)
     const { from, end } = access.rangeReading(resolved)
     try {
@@ -126,7 +123,7 @@ export class Ranges<V> {
   }
 
   /** Removes the records of a range that a transaction sees. */
-  clearInside(access: Access<V>, range: Range | Key | undefined): void {
+  clearInside(access: Access<V>, range: GivenRange): void {
     const { reader, end } = this.readerInside(access, range, 'keys')
     try {
       this.removeAll(reader, key => access.delete(key))
