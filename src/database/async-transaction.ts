@@ -237,7 +237,7 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
     kind: IteratorKind,
     item: (reader: RangeReader<V, string>, at: number) => T,
   ): AsyncGenerator<T, undefined> {
-    const { reader, end } = await this.run(() => this.tx.reader(range, kind))
+    const { reader, owner } = await this.run(() => this.tx.reader(range, kind))
     try {
       for (;;) {
         const more = await this.run(() => {
@@ -249,7 +249,7 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
         reader.drop()
       }
     } finally {
-      end()
+      owner.end()
     }
   }
 

@@ -2,8 +2,7 @@
 
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { Access } from '../records/access.ts'
-import type { RangeIterator } from '../records/range-iterator.ts'
-import type { RangeReader } from '../records/range-reader.ts'
+import { type OpenReader, RangeIterator } from '../records/range-iterator.ts'
 import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
@@ -150,29 +149,23 @@ export class Transaction<V = string> {
    * @throws LockConflictError if another open transaction has changed a key of the range.
    */
   keys(range?: Range | Key): RangeIterator<string, V, string> {
-    this.check()
-    return this.ranges.inside(this.access, range, 'keys', () => this.check())
+    return new RangeIterator(this.reader(range, 'keys'), 'keys')
   }
 
   /** The values of a range, as `keys` says. */
   values(range?: Range | Key): RangeIterator<V, V, string> {
-    this.check()
-    return this.ranges.inside(this.access, range, 'values', () => this.check())
+    return new RangeIterator(this.reader(range, 'values'), 'values')
   }
 
   /** The records of a range, as `keys` says. */
   entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
-    this.check()
-    return this.ranges.inside(this.access, range, 'entries', () => this.check())
+    return new RangeIterator(this.reader(range, 'entries'), 'entries')
   }
 
-  /** @internal For an asynchronous transaction, which reads on after a wait. */
-  reader(
-    range: Range | Key | undefined,
-    kind: IteratorKind,
-  ): { reader: RangeReader<V, string>; end: () => void } {
+  /** @internal An asynchronous transaction reads on after a wait. */
+  reader(range: Range | Key | undefined, kind: IteratorKind): OpenReader<V, string> {
     this.check()
-    return this.ranges.readerInside(this.access, range, kind)
+    return this.ranges.inside(this.access, range, kind, () => this.check())
   }
 
   /** Number of records in a range, which is locked as for `keys`. */

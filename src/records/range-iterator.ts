@@ -30,7 +30,7 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   private size = 0
   private ended = false
 
-  constructor(reader: RangeReader<V, K>, owner: ReaderOwner, kind: 'keys' | 'values' | 'entries') {
+  constructor({ reader, owner }: OpenReader<V, K>, kind: 'keys' | 'values' | 'entries') {
     this.reader = reader
     this.owner = owner
     this.kind = kind

@@ -32,34 +32,20 @@ export class Ranges<V> {
 
   /** An iterator over what is committed now. */
   now<T>(range: GivenRange, kind: IteratorKind): RangeIterator<T, V, string> {
-    const { reader, owner } = this.reader(this.resolve(range), kind)
-    return new RangeIterator(reader, owner, kind)
+    return new RangeIterator(this.reader(this.resolve(range), kind), kind)
   }
 
   /** An iterator over a snapshot that somebody else holds. */
   at<T>(view: AsOf, range: GivenRange, kind: IteratorKind, check: () => void): RangeIterator<T, V, string> {
-    return new RangeIterator(this.readerOf(this.resolve(range), kind, view), { check, end: () => {} }, kind)
+    const reader = this.readerOf(this.resolve(range), kind, view)
+    return new RangeIterator({ reader, owner: { check, end: () => {} } }, kind)
   }
 
-  /** An iterator over what a transaction sees. */
-  inside<T>(
-    access: Access<V>,
-    range: GivenRange,
-    kind: IteratorKind,
-    check: () => void,
-  ): RangeIterator<T, V, string> {
-    const { reader, end } = this.readerInside(access, range, kind)
-    return new RangeIterator(reader, { check, end }, kind)
-  }
-
-  readerInside(
-    access: Access<V>,
-    range: GivenRange,
-    kind: IteratorKind,
-  ): { reader: RangeReader<V, string>; end: () => void } {
+  /** A reader over what a transaction sees; `check` says whether that still stands. */
+  inside(access: Access<V>, range: GivenRange, kind: IteratorKind, check: () => void): OpenReader<V, string> {
     const resolved = this.resolve(range)
     const { from, end } = access.rangeReading(resolved)
-    return { reader: this.readerOf(resolved, kind, from), end }
+    return { reader: this.readerOf(resolved, kind, from), owner: { check, end } }
   }
 
   /** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
@@ -124,9 +110,10 @@ export class Ranges<V> {
 
   /** Removes the records of a range that a transaction sees. */
   clearInside(access: Access<V>, range: GivenRange): void {
-    const { reader, end } = this.readerInside(access, range, 'keys')
+    const resolved = this.resolve(range)
+    const { from, end } = access.rangeReading(resolved)
     try {
-      this.removeAll(reader, key => access.delete(key))
+      this.removeAll(this.readerOf(resolved, 'keys', from), key => access.delete(key))
     } finally {
       end()
     }
