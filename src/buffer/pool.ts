@@ -168,7 +168,7 @@ export class BufferPool {
   }
 
   /** Runs `work` with the blocks as a snapshot of this LSN sees them; 0: as they are now. */
-  readAsOf<T>(lsn: number, work: () => T): T {
+  readAsOf<T>(lsn: Lsn, work: () => T): T {
     const { asOf } = this
     this.asOf = lsn
     try {

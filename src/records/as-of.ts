@@ -8,6 +8,7 @@ import type { Engine } from '../engine/engine.ts'
 import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
 import { RecordFlag } from '../pager/bucket.ts'
+import type { Lsn } from '../pager/place.ts'
 import { compareBytes } from '../runtime/bytes.ts'
 import type { ChangedKeys, CommittedRecord } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -61,7 +62,7 @@ export class AsOf implements Reading {
   }
 
   /** What the blocks are read as; 0 while none has changed. */
-  private get lsn(): number {
+  private get lsn(): Lsn {
     BlockVersions.requireKept(this.handle)
     return this.engine.pool.versions.isEmpty ? 0 : this.handle.lsn
   }

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { HashIndex } from '../hash/hash.ts'
 import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
+import type { Block } from '../pager/place.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -44,7 +45,7 @@ export class Committed implements Reading {
    * The open transaction that may have changed records of a bucket, since it has locked it. What it has changed lies in
    * the blocks; what was committed before is in its undo sections (`CommittedView`).
    */
-  holderOf(bucket: number): TransactionState | undefined {
+  holderOf(bucket: Block): TransactionState | undefined {
     const { locks, open } = this.transactions
     if (locks.exclusive === 0) return undefined
     const owner = locks.exclusiveOwner(bucket)

@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
+import type { Position } from '../pager/place.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
 import type { Found, Reading } from './found.ts'
@@ -27,7 +28,7 @@ export class Inside implements Reading {
   }
 
   /** Position of the record of the key in the key buffer, or 0; its bucket is locked. */
-  lookUp(): number {
+  lookUp(): Position {
     const { index, transactions } = this.engine
     const record = index.find()
     transactions.beforeRead(this.state, index.bucket)
