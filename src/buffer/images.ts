@@ -207,7 +207,8 @@ export class BlockImages {
     half.beginLsn = Math.min(half.beginLsn, syncedLsn)
     const header = encodeBatchHeader(data.storage, uuid, data.blockSize, blocks, syncedLsn)
     const end = position + header.length + blocks.length * data.blockSize
-    if (end > Math.min(this.capacity, half.limit)) broken('I4', `a file of images would grow to ${end} bytes`)
+    if (end > Math.min(this.capacity, half.limit))
+      broken('I4', `a file of images would grow to ${end} bytes`, this.health)
     file.writeMany([header, ...bases.map(base => arena.window(base, data.blockSize))], position)
     this.position = end
     this.count += blocks.length
@@ -258,7 +259,8 @@ export class BlockImages {
     const next = 1 - this.current
     const half = this.halves[next]!
     if (half.usedAt > data.syncedWrites) this.synced(() => data.sync())
-    if (half.usedAt > data.syncedWrites) broken('I2', 'blocks that rely on the file are not synced')
+    if (half.usedAt > data.syncedWrites)
+      broken('I2', 'blocks that rely on the file are not synced', this.health)
     this.current = next
     this.position = 0
     this.isBegun = true
@@ -300,7 +302,8 @@ export class BlockImages {
   }
 
   private noteAll(blocks: readonly number[], { half, generation, end }: Appended): void {
-    if (half.generation === generation && half.syncedTo < end) broken('I1', 'images are not synced')
+    if (half.generation === generation && half.syncedTo < end)
+      broken('I1', 'images are not synced', this.health)
     for (const block of blocks) this.note(block, generation)
   }
 

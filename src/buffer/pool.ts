@@ -313,11 +313,7 @@ export class BufferPool {
     const before = blockLsn(this.arena, base)
     const block = this.blockOf[this.frameAt(base)]!
     if (before >= versions.newest || block >= versions.blocks || versions.isKept(block)) return
-    try {
-      broken('P4', `block ${block} was changed and its earlier state not kept`)
-    } catch (error) {
-      throw this.health.fail(error)
-    }
+    broken('P4', `block ${block} was changed and its earlier state not kept`, this.health)
   }
 
   /** For recovery: the block is to be written, whether its bytes were changed or not; the log is needed from `lsn` on. */
@@ -498,7 +494,8 @@ export class BufferPool {
       if (victims.length === 0) throw error
     }
     for (const frame of victims) {
-      if (this.pins[frame] !== 0) broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`)
+      if (this.pins[frame] !== 0)
+        broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`, this.health)
       this.lru.delete(frame)
       this.release(frame)
     }

@@ -118,7 +118,7 @@ export class WriteBack {
     const madeAt = frames.isRepeating ? frames.basisLsn : this.log.syncedLsn
     if (exposed.length > 0 && !images.write(exposed, exposedBases, arena, madeAt)) return 0
     if (madeAt < frames.basisLsn)
-      broken('P2', `images of LSN ${madeAt}, recovery would begin at ${frames.basisLsn}`)
+      broken('P2', `images of LSN ${madeAt}, recovery would begin at ${frames.basisLsn}`, this.health)
     try {
       this.writeRuns(part, bases, arena)
     } finally {
@@ -131,7 +131,7 @@ export class WriteBack {
   /** Of a block that is about to be written. */
   private requireSynced(block: Block, lsn: Lsn): void {
     const { syncedLsn } = this.log
-    if (lsn > syncedLsn) broken('P1', `block ${block} of LSN ${lsn}, log synced to ${syncedLsn}`)
+    if (lsn > syncedLsn) broken('P1', `block ${block} of LSN ${lsn}, log synced to ${syncedLsn}`, this.health)
   }
 
   private isBasis(lsn: Lsn): boolean {
@@ -165,7 +165,7 @@ export class WriteBack {
       }
       await log.syncAside()
       if (copies.lsn > log.syncedLsn)
-        broken('I3', `copies of LSN ${copies.lsn}, log synced to ${log.syncedLsn}`)
+        broken('I3', `copies of LSN ${copies.lsn}, log synced to ${log.syncedLsn}`, this.health)
       for (let from = 0; from < due.length && isCurrent(); )
         from += await this.writeCopies(copies, from, isCurrent)
     } catch (error) {

@@ -54,7 +54,7 @@ export class LogWriter {
   readonly capacity: number
   private readonly arena: Arena
   private readonly storage: Storage
-  private readonly health: Health
+  readonly health: Health
   private readonly start: number
   private position: number
   /** LSN of the group that is being filled: a record's place for recovery to begin reading. */
@@ -240,7 +240,8 @@ export class LogWriter {
   end(): Lsn {
     const at = this.recordStart
     const length = this.position - at
-    if (this.position > this.reserved) broken('L1', `a record of ${length} bytes is longer than was reserved`)
+    if (this.position > this.reserved)
+      broken('L1', `a record of ${length} bytes is longer than was reserved`, this.health)
     this.arena.u32[at >>> 2] = length
     this.arena.u16[(at + 6) >>> 1] = this.parts
     this.records++
@@ -300,7 +301,7 @@ export class LogWriter {
       afterSegmentStart()
     } else if (!segments.hasRoom(this.groupLsn, length + padding)) segments.startSegment(this.groupLsn)
     if (this.groupLsn <= this.syncedLsn && this.sectorAfter(this.groupLsn) !== this.groupLsn)
-      broken('L2', `a group at ${this.groupLsn} shares a sector with what is synced`)
+      broken('L2', `a group at ${this.groupLsn} shares a sector with what is synced`, this.health)
     if (padded) length += this.pad(this.paddingAt(this.groupLsn + length))
     arena.u32[w] = GROUP_MAGIC
     arena.u32[w + 2] = length
@@ -397,7 +398,8 @@ export class LogWriter {
   /** The log survives power loss up to an LSN; a sync in line may have gone further, and the files be closed since. */
   private synced(through: number): void {
     if (through <= this.syncedLsn) return
-    if (this.health.failure !== undefined) broken('L3', 'a sync counts after another one has failed')
+    if (this.health.failure !== undefined)
+      broken('L3', 'a sync counts after another one has failed', this.health)
     this.syncedLsn = through
     const { current } = this.segments
     if (current !== this.notedSegment && this.isSynced && this.onSegmentSynced()) this.notedSegment = current

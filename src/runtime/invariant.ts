@@ -8,13 +8,19 @@ import { XenonError } from '../errors.ts'
 export const invariants: { areChecked: boolean } = { areChecked: true }
 
 /**
- * An invariant does not hold: a defect of xenondb, whatever the caller did. Stops before what is wrong reaches the files.
+ * An invariant does not hold: a defect of xenondb, whatever the caller did. Stops before what is wrong reaches the files;
+ * `health`, where there is one at hand, stops the handle for good, since memory and log may have parted.
  * @throws XenonError `XENON_FAILED`
  */
-export const broken = (invariant: string, found: string): void => {
+export const broken = (
+  invariant: string,
+  found: string,
+  health?: { fail(error: unknown): unknown },
+): void => {
   if (!invariants.areChecked) return
-  throw new XenonError(
+  const error = new XenonError(
     'XENON_FAILED',
     `xenondb stopped before it wrote something wrong (${invariant}: ${found}); this is a defect of xenondb, please report it; what was committed is safe: close the handle and open the database again`,
   )
+  throw health === undefined ? error : health.fail(error)
 }

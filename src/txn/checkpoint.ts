@@ -396,8 +396,10 @@ export class Checkpointer {
   private writeDone(redoLsn: Lsn, fileBlocks: number, state: Metadata): void {
     const { log, file, metadata, pool } = this
     const oldest = Math.min(pool.oldestChange(), this.transactions.oldestLsn())
-    if (redoLsn > oldest) broken('C1', `redo would begin at ${redoLsn}, a change of ${oldest} is not written`)
-    if (state.lsn > log.syncedLsn) broken('C4', `block 0 of LSN ${state.lsn}, log synced to ${log.syncedLsn}`)
+    if (redoLsn > oldest)
+      broken('C1', `redo would begin at ${redoLsn}, a change of ${oldest} is not written`, this.health)
+    if (state.lsn > log.syncedLsn)
+      broken('C4', `block 0 of LSN ${state.lsn}, log synced to ${log.syncedLsn}`, this.health)
     for (const said of new Set([state, metadata])) {
       said.redoLsn = redoLsn
       said.logLsn = log.syncedLsn
@@ -407,7 +409,8 @@ export class Checkpointer {
   }
 
   private giveUpLog(redoLsn: Lsn): void {
-    if (!this.file.isStateSynced) broken('C2', 'the block 0 that needs the log no more is not synced')
+    if (!this.file.isStateSynced)
+      broken('C2', 'the block 0 that needs the log no more is not synced', this.health)
     const { segments } = this.log
     segments.release(redoLsn, MOST_LOG * this.checkpointBytes)
     this.count++

@@ -244,11 +244,11 @@ export class TransactionManager {
     const { log, locks } = this
     for (const block of state.lockedBlocks)
       if (!locks.isHeldBy(block, state.id))
-        broken('T1', `transaction ${state.id} has lost its lock of block ${block}`)
+        broken('T1', `transaction ${state.id} has lost its lock of block ${block}`, log.health)
     const { records } = log
     if (state.pendingHead === 0) this.logCommitOfRecords(state)
     else this.step.run(() => this.logCommitOfChains(state))
-    if (log.records !== records + 1) broken('T2', 'a commit took more than one record')
+    if (log.records !== records + 1) broken('T2', 'a commit took more than one record', log.health)
   }
 
   private logCommitOfRecords({ id, lastLsn, records }: TransactionState): void {

@@ -110,7 +110,8 @@ export class Step {
   }
 
   private requireNotBegun(): void {
-    if (this.hasBegun) broken('E1', 'a step looks at another block behind the begin of its record')
+    if (this.hasBegun)
+      broken('E1', 'a step looks at another block behind the begin of its record', this.log.health)
   }
 
   /** Begins the step's record, a system record of up to `bytes` that changes the `changing` blocks (E3). */
@@ -186,7 +187,8 @@ export class Step {
   }
 
   private mark(place: Pinned, fate: number): void {
-    if (!place.isKept) broken('E3', `block ${place.block} changes, and the step has not said so`)
+    if (!place.isKept)
+      broken('E3', `block ${place.block} changes, and the step has not said so`, this.log.health)
     place.fate = fate
   }
 
