@@ -24,8 +24,7 @@ export class BucketMerge {
     this.directories = directories
   }
 
-  /** True if a bucket with this block at `base` may have less than it should. */
-  isSparse(base: Position): boolean {
+  private isSparse(base: Position): boolean {
     const { pool, usable } = this.shape
     return liveBytes(pool.arena, base) < MERGE_BELOW * usable
   }

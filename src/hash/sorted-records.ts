@@ -7,6 +7,7 @@ import { freeSlot } from '../freelist/slots.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength, recordSize, SLOT_BYTES, slotInUse } from '../pager/bucket.ts'
 import { AT_COUNT, AT_LIVE, AT_RECORD_BYTES, HEADER_BYTES } from '../pager/layout.ts'
 import type { Position } from '../pager/place.ts'
+import type { Arena } from '../runtime/bytes.ts'
 import type { KeyHash } from './key-hash.ts'
 
 const SLOT_BITS = 16384
@@ -20,24 +21,29 @@ export class SortedRecords {
   private base: Position = 0
   private readonly pool: BufferPool
   private readonly hash: KeyHash
-  /** position * SLOT_BITS + slot of each record, ascending. */
+  /** position * SLOT_BITS + slot of each record, ascending; then its slot, and its bytes with the slot. */
   private readonly order: Float64Array
+  private readonly slots: Uint16Array
+  private readonly sizes: Uint16Array
 
   /** `hash`: one of its own, since the key at hand is needed again behind the change. */
   constructor(pool: BufferPool, hash: KeyHash) {
     this.pool = pool
     this.hash = hash
-    this.order = new Float64Array(Math.ceil(pool.blockSize / (SLOT_BYTES + RECORD_HEADER_BYTES)))
+    const most = Math.ceil(pool.blockSize / (SLOT_BYTES + RECORD_HEADER_BYTES))
+    this.order = new Float64Array(most)
+    this.slots = new Uint16Array(most)
+    this.sizes = new Uint16Array(most)
   }
 
   /** Sorts the records of the block at `base`, which stays there as long as anything else is asked. */
   read(base: Position): this {
     const { arena } = this.pool
-    const { order, hash } = this
-    const slots = arena.u16[(base + AT_COUNT) >>> 1]!
+    const { order, slots, sizes, hash } = this
+    const end = arena.u16[(base + AT_COUNT) >>> 1]!
     const first = (base + HEADER_BYTES) >>> 2
     let count = 0
-    for (let slot = 0; slot < slots; slot++) {
+    for (let slot = 0; slot < end; slot++) {
       const word = arena.u32[first + slot]!
       if (!slotInUse(word)) continue
       const record = base + (word & 0xffff)
@@ -53,6 +59,12 @@ export class SortedRecords {
       order[at] = item
     }
     if (count > FEW) order.subarray(0, count).sort()
+    for (let i = 0; i < count; i++) {
+      const item = order[i]!
+      const slot = item - Math.floor(item / SLOT_BITS) * SLOT_BITS
+      slots[i] = slot
+      sizes[i] = SLOT_BYTES + recordSize(arena, base + (arena.u32[first + slot]! & 0xffff))
+    }
     this.base = base
     this.count = count
     return this
@@ -60,18 +72,6 @@ export class SortedRecords {
 
   positionAt(index: number): number {
     return Math.floor(this.order[index]! / SLOT_BITS)
-  }
-
-  private slotAt(index: number): number {
-    return this.order[index]! % SLOT_BITS
-  }
-
-  private wordAt(index: number): number {
-    return this.pool.arena.u32[((this.base + HEADER_BYTES) >>> 2) + this.slotAt(index)]!
-  }
-
-  private sizeAt(index: number): number {
-    return SLOT_BYTES + recordSize(this.pool.arena, this.base + (this.wordAt(index) & 0xffff))
   }
 
   /** No directory can part them. */
@@ -82,18 +82,18 @@ export class SortedRecords {
   /** Bytes of the records [from, to), slots included. */
   bytesOf(from: number, to: number): number {
     let bytes = 0
-    for (let i = from; i < to; i++) bytes += this.sizeAt(i)
+    for (let i = from; i < to; i++) bytes += this.sizes[i]!
     return bytes
   }
 
   /** The index nearest to `bytes` of records from the low end where the position changes; 0 if it never does. */
   cut(bytes: number): number {
-    const { count } = this
+    const { count, sizes } = this
     let sum = 0
     let best = 0
     let bestDistance = Number.POSITIVE_INFINITY
     for (let i = 1; i < count; i++) {
-      sum += this.sizeAt(i - 1)
+      sum += sizes[i - 1]!
       const distance = Math.abs(sum - bytes)
       if (distance >= bestDistance) break
       if (this.positionAt(i) !== this.positionAt(i - 1)) {
@@ -111,10 +111,11 @@ export class SortedRecords {
 
   /** The last index where the position changes with at most `bytes` of records before it; 0 if there is none. */
   cutWithin(bytes: number): number {
+    const { count, sizes } = this
     let sum = 0
     let last = 0
-    for (let i = 1; i < this.count; i++) {
-      sum += this.sizeAt(i - 1)
+    for (let i = 1; i < count; i++) {
+      sum += sizes[i - 1]!
       if (sum > bytes) break
       if (this.positionAt(i) !== this.positionAt(i - 1)) last = i
     }
@@ -123,22 +124,33 @@ export class SortedRecords {
 
   /** Appends the records [from, to) to a bucket with room in one piece, and frees their slots. */
   moveTo(target: Position, from: number, to: number): void {
-    const { arena } = this.pool
+    const { slots, sizes, base } = this
+    const { arena, blockSize } = this.pool
+    const { u8, u16, u32 } = arena
+    const sourceSlots = (base + HEADER_BYTES) >>> 2
+    const targetSlots = (target + HEADER_BYTES) >>> 2
+    let count = u16[(target + AT_COUNT) >>> 1]!
+    let bytes = u16[(target + AT_RECORD_BYTES) >>> 1]!
     for (let i = from; i < to; i++) {
-      const word = this.wordAt(i)
-      const record = this.base + (word & 0xffff)
-      appendRecord(this.pool, target, word, record, recordSize(arena, record))
-      freeSlot(arena, this.base, this.slotAt(i))
+      const slot = slots[i]!
+      const word = u32[sourceSlots + slot]!
+      const record = base + (word & 0xffff)
+      const size = sizes[i]! - SLOT_BYTES
+      bytes += size
+      u8.copyWithin(target + blockSize - bytes, record, record + size)
+      u32[targetSlots + count++] = ((word & 0xffff0000) | (blockSize - bytes)) >>> 0
+      freeSlot(arena, base, slot)
     }
+    noteAppended(arena, target, count, to - from, bytes)
   }
 
   /** The records, each with its place in the arena. */
   placed(): PlacedRecord[] {
-    const { arena } = this.pool
+    const { slots, sizes, base } = this
+    const first = (base + HEADER_BYTES) >>> 2
     return Array.from({ length: this.count }, (_, i) => {
-      const word = this.wordAt(i)
-      const at = this.base + (word & 0xffff)
-      return { position: this.positionAt(i), word, at, bytes: SLOT_BYTES + recordSize(arena, at) }
+      const word = this.pool.arena.u32[first + slots[i]!]!
+      return { position: this.positionAt(i), word, at: base + (word & 0xffff), bytes: sizes[i]! }
     })
   }
 }
@@ -172,22 +184,28 @@ export const group = (records: readonly PlacedRecord[], target: number): PlacedR
 
 /** Appends records that lie anywhere in the arena to a bucket with room in one piece. */
 export const appendRecords = (pool: BufferPool, target: Position, records: readonly PlacedRecord[]): void => {
-  for (const { word, at, bytes } of records) appendRecord(pool, target, word, at, bytes - SLOT_BYTES)
+  const { arena, blockSize } = pool
+  const { u8, u16, u32 } = arena
+  const slots = (target + HEADER_BYTES) >>> 2
+  let count = u16[(target + AT_COUNT) >>> 1]!
+  let bytes = u16[(target + AT_RECORD_BYTES) >>> 1]!
+  for (const record of records) {
+    const size = record.bytes - SLOT_BYTES
+    bytes += size
+    u8.copyWithin(target + blockSize - bytes, record.at, record.at + size)
+    u32[slots + count++] = ((record.word & 0xffff0000) | (blockSize - bytes)) >>> 0
+  }
+  noteAppended(arena, target, count, records.length, bytes)
 }
 
-const appendRecord = (
-  { arena, blockSize }: BufferPool,
-  target: Position,
-  word: number,
-  record: Position,
-  size: number,
+const noteAppended = (
+  { u16 }: Arena,
+  bucket: Position,
+  slots: number,
+  added: number,
+  bytes: number,
 ): void => {
-  const { u8, u16, u32 } = arena
-  const count = u16[(target + AT_COUNT) >>> 1]!
-  const bytes = u16[(target + AT_RECORD_BYTES) >>> 1]! + size
-  u8.copyWithin(target + blockSize - bytes, record, record + size)
-  u32[((target + HEADER_BYTES) >>> 2) + count] = ((word & 0xffff0000) | (blockSize - bytes)) >>> 0
-  u16[(target + AT_COUNT) >>> 1] = count + 1
-  u16[(target + AT_LIVE) >>> 1] = u16[(target + AT_LIVE) >>> 1]! + 1
-  u16[(target + AT_RECORD_BYTES) >>> 1] = bytes
+  u16[(bucket + AT_COUNT) >>> 1] = slots
+  u16[(bucket + AT_LIVE) >>> 1] = u16[(bucket + AT_LIVE) >>> 1]! + added
+  u16[(bucket + AT_RECORD_BYTES) >>> 1] = bytes
 }

@@ -13,7 +13,7 @@
 import type { BufferPool } from '../buffer/pool.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import type { LogWriter } from '../log/writer.ts'
-import { bucketNext } from '../pager/bucket.ts'
+import { bucketNext, liveBytes } from '../pager/bucket.ts'
 import { directoryCapacity } from '../pager/directory.ts'
 import { HEADER_BYTES } from '../pager/layout.ts'
 import type { Block, Position } from '../pager/place.ts'
@@ -26,7 +26,7 @@ import type { KeyBuffer } from './key.ts'
 import { KeyHash } from './key-hash.ts'
 import { BucketMerge } from './merge.ts'
 import { BucketRoom } from './room.ts'
-import { type Shape, Way } from './shape.ts'
+import { MERGE_BELOW, type Shape, Way } from './shape.ts'
 import { SortedRecords } from './sorted-records.ts'
 
 export class Structure {
@@ -34,6 +34,8 @@ export class Structure {
   readonly counts: Shape['counts'] = { splits: 0, redistributions: 0, merges: 0 }
   private readonly pool: BufferPool
   private readonly step: Step
+  /** A bucket of fewer bytes looks for a neighbour to merge with. */
+  private readonly sparse: number
   private readonly room: BucketRoom
   private readonly merging: BucketMerge
 
@@ -63,6 +65,7 @@ export class Structure {
       usable: pool.blockSize - HEADER_BYTES,
       counts: this.counts,
     }
+    this.sparse = MERGE_BELOW * shape.usable
     const buckets = new BucketChanges(shape, scratch)
     const directories = new DirectoryChanges(shape, buckets)
     this.room = new BucketRoom(shape, buckets, directories)
@@ -76,7 +79,11 @@ export class Structure {
 
   /** True when `shrink` may have something to do for the bucket with a block at `base`. */
   isSparse(base: Position, bucket: Block, block: Block): boolean {
-    return this.merging.isSparse(base) || block !== bucket || bucketNext(this.pool.arena, base) !== 0
+    return (
+      liveBytes(this.pool.arena, base) < this.sparse ||
+      block !== bucket ||
+      bucketNext(this.pool.arena, base) !== 0
+    )
   }
 
   /** After a removal: gives back what the key's bucket, and the directories that lead to it, do not need any more. */
