@@ -61,44 +61,44 @@ export class LargeValues {
     const perBlock = this.bytesPerBlock
     const count = Math.ceil(value.length / perBlock)
     const blocks: Block[] = []
-    while (blocks.length < count)
-      blocks.push(...this.allocate(state, Math.min(ALLOCATE_AT_ONCE, count - blocks.length)))
-    for (let i = 0; i < count; i++)
-      this.writePart(blocks[i]!, blocks[i + 1] ?? 0, value.subarray(i * perBlock, (i + 1) * perBlock))
+    while (blocks.length < count) {
+      const more = Math.min(ALLOCATE_AT_ONCE, count - blocks.length)
+      blocks.push(...this.step.run(() => this.allocate(state, more)))
+    }
+    for (let i = 0; i < count; i++) {
+      const bytes = value.subarray(i * perBlock, (i + 1) * perBlock)
+      this.step.run(() => this.writePart(blocks[i]!, blocks[i + 1] ?? 0, bytes))
+    }
     return { head: blocks[0]!, tail: blocks[count - 1]!, blocks: count, bytes: value.length }
   }
 
   private allocate(state: TransactionState, count: number): Block[] {
     const { log, pool, step } = this
-    return step.run(() => {
-      const blocks = step.take(count)
-      step.beginOf(state, 1024)
-      for (let i = 0; i < count; i++) pool.arena.u32[(this.scratch >>> 2) + i] = blocks[i]!
-      log.undo(UndoKind.allocate, 0, this.scratch, 0, this.scratch, 4 * count)
-      this.transactions.changed(state, step.end(), 0)
-      return blocks
-    })
+    const blocks = step.take(count)
+    step.beginOf(state, 1024)
+    for (let i = 0; i < count; i++) pool.arena.u32[(this.scratch >>> 2) + i] = blocks[i]!
+    log.undo(UndoKind.allocate, 0, this.scratch, 0, this.scratch, 4 * count)
+    this.transactions.changed(state, step.end(), 0)
+    return blocks
   }
 
   private writePart(block: Block, next: Block, bytes: Uint8Array): void {
     const { log, pool, step } = this
     const { u8, u16, u32 } = pool.arena
-    step.run(() => {
-      const part = step.fresh(block)
-      const { base } = part
-      step.begin(pool.blockSize + 128)
-      u8.fill(0, base, base + HEADER_BYTES)
-      u8[base + AT_KIND] = BlockKind.large
-      u16[(base + AT_GARBAGE) >>> 1] = bytes.length
-      u32[(base + AT_NEXT) >>> 2] = next
-      u8.set(bytes, base + HEADER_BYTES)
-      u8.fill(0, base + HEADER_BYTES + bytes.length, base + pool.blockSize)
-      step.format(part, BlockKind.large, 0)
-      log.set(AT_GARBAGE, AT_NEXT + 4 - AT_GARBAGE, base + AT_GARBAGE)
-      log.set(HEADER_BYTES, bytes.length, base + HEADER_BYTES)
-      step.endPart()
-      step.end()
-    })
+    const part = step.fresh(block)
+    const { base } = part
+    step.begin(pool.blockSize + 128)
+    u8.fill(0, base, base + HEADER_BYTES)
+    u8[base + AT_KIND] = BlockKind.large
+    u16[(base + AT_GARBAGE) >>> 1] = bytes.length
+    u32[(base + AT_NEXT) >>> 2] = next
+    u8.set(bytes, base + HEADER_BYTES)
+    u8.fill(0, base + HEADER_BYTES + bytes.length, base + pool.blockSize)
+    step.format(part, BlockKind.large, 0)
+    log.set(AT_GARBAGE, AT_NEXT + 4 - AT_GARBAGE, base + AT_GARBAGE)
+    log.set(HEADER_BYTES, bytes.length, base + HEADER_BYTES)
+    step.endPart()
+    step.end()
   }
 
   /** Undo of an allocation: the blocks listed in the field become free, in one compensation record. */

@@ -218,6 +218,6 @@ export class Step {
     // What was to be formatted, and was not, may hold anything: whoever reads it takes it from the file.
     if (!this.hasEnded)
       for (const { block, isFresh } of pinned) if (isFresh && !pool.isDirty(block)) pool.discard(block)
-    pinned.length = 0
+    while (pinned.length > 0) pinned.pop()
   }
 }
