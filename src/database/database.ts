@@ -135,7 +135,7 @@ export class Database<V = string> {
 
   has(key: Key): boolean {
     this.check()
-    return this.store.committed.find(key) !== undefined
+    return this.store.committed.has(key)
   }
 
   /** Stores a record; durable when it returns, as `durability` says. */

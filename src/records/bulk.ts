@@ -86,7 +86,7 @@ export class Records<V> {
 
   has(key: Key): boolean {
     this.owner.check()
-    return this.store.committed.find(key) !== undefined
+    return this.store.committed.has(key)
   }
 
   /** When the record expires; undefined if there is none. */
@@ -200,7 +200,7 @@ export class Records<V> {
       return copyBytes(copy.u8, start, start + recordKeyLength(copy, record))
     })
     keys.push(...committed.hiddenKeys(scan))
-    return keys.filter(key => committed.find(key) !== undefined)
+    return keys.filter(key => committed.has(key))
   }
 
   /** Some key, or undefined if there is none. */

@@ -9,6 +9,7 @@ import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
+import { hasExpired } from './expiry.ts'
 import type { Found, Reading } from './found.ts'
 
 export class Committed implements Reading {
@@ -29,7 +30,15 @@ export class Committed implements Reading {
     return this.findAtHand()
   }
 
-  /** The same for the key in the key buffer. */
+  /** Whether `find` finds anything. As long as nobody has changed anything, the record's time alone is looked at. */
+  has(key: Key): boolean {
+    if (this.transactions.locks.exclusive !== 0) return this.find(key) !== undefined
+    this.index.key.set(key)
+    const record = this.index.find()
+    return record !== 0 && !hasExpired(this.engine, record)
+  }
+
+  /** `find` for the key in the key buffer. */
   findAtHand(): Found | undefined {
     const record = this.index.find()
     const holder = this.holderOf(this.index.bucket)

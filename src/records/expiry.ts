@@ -17,7 +17,8 @@ export const hasPassed = (engine: Engine, flags: number, u8: Uint8Array, field: 
 /** Whether the record at `record` of the pool has expired: the tree over times alone is not believed. */
 export const hasExpired = (engine: Engine, record: number): boolean => {
   const { arena, index } = engine
-  return hasPassed(engine, recordFlags(arena, record), arena.u8, index.fieldOf(record))
+  const flags = recordFlags(arena, record)
+  return flags !== 0 && hasPassed(engine, flags, arena.u8, index.fieldOf(record))
 }
 
 /** The end of the times that have passed, as a bound of the tree. */

@@ -14,6 +14,7 @@ import { RangeReader } from '../../src/records/range-reader.ts'
 import type { Store } from '../../src/records/store.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { resolveRange } from '../../src/values/range.ts'
+import { hashOf, keysApart } from '../hash/keys.ts'
 import { withMemoryDatabase } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
 
@@ -245,6 +246,7 @@ describe('a record is', () => {
       const asOfAfter = store.asOfNow()
       try {
         expect(seen(stage, store.committed, asOfAfter)).toBe(committed)
+        expect(store.committed.has(KEY)).toBe(committed !== '-')
         const inside = store.inside(tx.state)
         if (own !== '.') expect(seen(stage, inside, inside)).toBe(own)
         const other = db.begin({ isolation: 'read-uncommitted' })
@@ -332,23 +334,26 @@ describe('a transaction at', () => {
   ]
 
   test.each(levels)('$level sees of others: $open, later $later; and its own', ({ level, open, later }) =>
-    withMemoryDatabase({}, ({ db }) => {
-      db.put('shared', 'first')
-      db.put('own', 'first')
+    withMemoryDatabase({}, subject => {
+      const { db } = subject
+      // In one bucket, they would share a lock.
+      const [shared, own] = keysApart(hashOf(subject), 2, 'key', []) as [string, string]
+      db.put(shared, 'first')
+      db.put(own, 'first')
       const tx = db.begin({ isolation: level })
-      tx.put('own', 'mine')
+      tx.put(own, 'mine')
       const other = db.begin()
-      other.put('shared', 'changed')
-      if (open === conflict) expectCode(() => tx.get('shared'), conflict)
-      else expect(tx.get('shared')).toBe(open)
+      other.put(shared, 'changed')
+      if (open === conflict) expectCode(() => tx.get(shared), conflict)
+      else expect(tx.get(shared)).toBe(open)
       other.rollback()
-      db.put('shared', 'later')
-      expect(tx.get('shared')).toBe(later)
-      expect(tx.get('own')).toBe('mine')
-      expect(tx.has('own')).toBe(true)
-      tx.delete('own')
-      expect(tx.get('own')).toBeUndefined()
-      expect(db.get('own')).toBe('first')
+      db.put(shared, 'later')
+      expect(tx.get(shared)).toBe(later)
+      expect(tx.get(own)).toBe('mine')
+      expect(tx.has(own)).toBe(true)
+      tx.delete(own)
+      expect(tx.get(own)).toBeUndefined()
+      expect(db.get(own)).toBe('first')
       tx.rollback()
     }),
   )
