@@ -70,12 +70,8 @@ export class RecordWriter<V> {
     if (typeof key !== 'string') this.requireText()
     if (this.isInline) {
       const start = this.fieldStart()
-      const outcome = index.put(
-        transactions.autocommit,
-        this.flags,
-        start,
-        this.valueAt + this.length - start,
-      )
+      const length = this.valueAt + this.length - start
+      const outcome = index.put(transactions.autocommit, this.flags, start, length)
       if (outcome !== Outcome.needsTransaction) {
         if (transactions.observer !== undefined) transactions.observer.record()
         return
