@@ -112,7 +112,8 @@ test('of six threads that race for the lock of one that ended, one gets it and f
   const code = `
     const { parentPort, workerData } = require('node:worker_threads')
     import(workerData.module).then(({ open }) => {
-      parentPort.once('message', () => {
+      // Not once: without a listener the thread would end, and its lock with it, while others still try.
+      parentPort.on('message', () => {
         try { open(workerData.directory, { durability: 'process' }); parentPort.postMessage('open') }
         catch (error) { parentPort.postMessage(error.code) }
       })
