@@ -119,9 +119,7 @@ function report(small: readonly number[], large: readonly Round[], records: numb
   console.log(
     `\nblocks after adding ${SMALL} records ${first}, after deleting them ${deleted}, after ${SMALL} others ${again}`,
   )
-  console.log(
-    `${same ? 'PASS' : 'FAIL'}: ${same ? 'the same number of blocks' : 'the number of blocks changed'}\n`,
-  )
+  console.log(`${same ? 'PASS' : 'FAIL'}: ${same ? 'the same number of blocks' : 'the number of blocks changed'}\n`)
   printTable(
     ['round', 'blocks', 'free after delete', 'file', 'on disk', 'of live', 'adds/s', 'deletes/s'],
     large.map(row),

@@ -145,10 +145,7 @@ function report(rows: readonly Row[]): void {
     head,
     rows.map(row => [
       count(row.records),
-      ...MODES.flatMap(mode => [
-        microseconds(row[mode].secondsPerOperation),
-        row[mode].readsPerOperation.toFixed(3),
-      ]),
+      ...MODES.flatMap(mode => [microseconds(row[mode].secondsPerOperation), row[mode].readsPerOperation.toFixed(3)]),
       `${(row['16 frames'].secondsPerOperation / row.cached.secondsPerOperation).toFixed(1)} ×`,
     ]),
   )

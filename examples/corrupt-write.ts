@@ -194,11 +194,7 @@ function show(states: readonly BlockState[]): void {
 }
 
 /** Says what came out; true if every claim holds. */
-function tell(
-  outcome: Outcome,
-  moral: readonly string[],
-  claims: readonly [claim: string, holds: boolean][],
-): boolean {
+function tell(outcome: Outcome, moral: readonly string[], claims: readonly [claim: string, holds: boolean][]): boolean {
   const { updated, old, missing, unreadable, refused } = outcome
   say(`Of ${RECORDS} records: ${updated} updated, ${old} old, ${unreadable} unreadable, ${missing} missing.`)
   const complaint = complaintOf(outcome) ?? refused[0]

@@ -18,9 +18,7 @@ const main = async (directory: string): Promise<void> => {
       const worker = new Worker(fileURLToPath(import.meta.url))
       const end = servePort(db, worker)
       await new Promise<void>((resolve, reject) => {
-        worker.once('exit', code =>
-          code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`)),
-        )
+        worker.once('exit', code => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))))
         worker.once('error', reject)
       })
       end()

@@ -191,8 +191,7 @@ export class StorageError extends XenonError {
 const SHOWN = 64
 
 const quoted = (key: string | Uint8Array): string => {
-  if (typeof key === 'string')
-    return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
+  if (typeof key === 'string') return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
   const hex = Array.from(key.subarray(0, SHOWN / 2), byte => byte.toString(16).padStart(2, '0')).join('')
   return `the key 0x${hex}${key.length > SHOWN / 2 ? '…' : ''}`
 }

@@ -31,9 +31,7 @@ export interface PutOptions {
   ttl?: number
 }
 
-export type BatchOperation<V> =
-  | ({ type: 'put'; key: Key; value: V } & PutOptions)
-  | { type: 'delete'; key: Key }
+export type BatchOperation<V> = ({ type: 'put'; key: Key; value: V } & PutOptions) | { type: 'delete'; key: Key }
 
 /** Which keys, in bytewise order. `keys('user:')` is short for `keys({ prefix: 'user:' })`. */
 export interface Range {
@@ -55,12 +53,7 @@ export interface Entry<V, K = string> {
   value: V
 }
 
-export type IsolationLevel =
-  | 'read-uncommitted'
-  | 'read-committed'
-  | 'repeatable-read'
-  | 'snapshot'
-  | 'serializable'
+export type IsolationLevel = 'read-uncommitted' | 'read-committed' | 'repeatable-read' | 'snapshot' | 'serializable'
 
 export interface TransactionOptions {
   /** Default `'serializable'`. */

@@ -46,9 +46,7 @@ interface Import {
   typeOnly: boolean
 }
 
-const files: string[] = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name =>
-  name.endsWith('.ts'),
-)
+const files: string[] = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
 const imports: Import[] = files.flatMap(importsOf)
 
 test('three files lie beside the rooms, and src/README.md lists all of them in this order', () => {
@@ -127,8 +125,7 @@ describe('imports', () => {
   test('of the Node storage stand only where a database is opened, or found open', () => {
     const offenders = imports.filter(
       ({ from, to }) =>
-        /^storage\/(node|lock)\.ts$/.test(to) &&
-        !/^(index|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from),
+        /^storage\/(node|lock)\.ts$/.test(to) && !/^(index|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from),
     )
     expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
@@ -144,9 +141,7 @@ describe('imports', () => {
 
   test('of packages are those of package.json', () => {
     const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'))
-    const packages = new Set(
-      imports.map(({ to }) => to).filter(to => !to.endsWith('.ts') && !to.startsWith('node:')),
-    )
+    const packages = new Set(imports.map(({ to }) => to).filter(to => !to.endsWith('.ts') && !to.startsWith('node:')))
     const known = [...Object.keys(dependencies), ...Object.keys(peerDependencies)]
     for (const name of packages) expect(known).toContain(name)
   })

@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { withDirectory } from './support/directory.ts'
 
-const built = (name: string): string =>
-  fileURLToPath(new URL(`../build/examples/${name}.js`, import.meta.url))
+const built = (name: string): string => fileURLToPath(new URL(`../build/examples/${name}.js`, import.meta.url))
 
 function run(name: string, args: readonly string[], temporary: string) {
   const env = { ...process.env, TMPDIR: temporary, NO_COLOR: '1' }
@@ -61,9 +60,7 @@ test('a torn checkpoint corrupts the file without the log, and does no harm with
     const { status, stdout, stderr } = run('corrupt-write', [], directory)
     expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/XENON_CORRUPT: db\/data, block \d+: /)
-    expect(stdout).toMatch(
-      /Log off: corrupted, [1-9]\d* of 60 committed updates lost\. Log on: unharmed, 0 lost\./,
-    )
+    expect(stdout).toMatch(/Log off: corrupted, [1-9]\d* of 60 committed updates lost\. Log on: unharmed, 0 lost\./)
     expect(stdout).not.toContain('✗')
     expect(readdirSync(directory)).toEqual([])
   }))

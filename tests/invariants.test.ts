@@ -32,9 +32,7 @@ const definitions = sources.flatMap(([name, text]) =>
 )
 /** Those that the engine watches over while it runs. */
 const watched = [
-  ...new Set(
-    sources.flatMap(([, text]) => [...text.matchAll(/broken\('([A-Z]\d)'/g)].map(match => match[1]!)),
-  ),
+  ...new Set(sources.flatMap(([, text]) => [...text.matchAll(/broken\('([A-Z]\d)'/g)].map(match => match[1]!))),
 ]
 
 describe('the invariants', () => {
@@ -47,10 +45,7 @@ describe('the invariants', () => {
 
   test.each(definitions)('$rule of $name is guarded in src/, and cited by a test', ({ rule, name }) => {
     const code = sources.map(([, text]) => text.replace(DEFINITION, '')).join('\n')
-    const guard = new RegExp(
-      `broken\\('${rule}'|^\\s*// (?:[A-Z]\\d, )*${rule}\\b|^\\s*/\\*\\* .*\\(${rule}\\)`,
-      'm',
-    )
+    const guard = new RegExp(`broken\\('${rule}'|^\\s*// (?:[A-Z]\\d, )*${rule}\\b|^\\s*/\\*\\* .*\\(${rule}\\)`, 'm')
     expect(guard.test(code), `nothing in src/ guards ${rule} of ${name}`).toBe(true)
     const cited = tests.some(([, text]) => new RegExp(`\\b${rule}\\b`).test(text) || rangesIn(text).has(rule))
     expect(cited || watched.includes(rule), `no test cites ${rule} of ${name}`).toBe(true)

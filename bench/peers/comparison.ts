@@ -1,12 +1,6 @@
 /** Runs a plan: every step, every store, every size; prints and writes the comparison. */
 import { describeMachine, machineLine } from '../support/machine.ts'
-import {
-  type Options,
-  outputDirectory,
-  positiveInteger,
-  positiveIntegers,
-  selection,
-} from '../support/options.ts'
+import { type Options, outputDirectory, positiveInteger, positiveIntegers, selection } from '../support/options.ts'
 import { writeResults } from '../support/results.ts'
 import { installPeers } from './install.ts'
 import { type Plan, type Step, stepsFor } from './plan.ts'
@@ -48,10 +42,7 @@ export async function runComparison(plan: Plan, options: Options): Promise<numbe
   }
 
   async function measureSize(records: number): Promise<void> {
-    const { samples, failures } = await runRepeats(
-      { stores, steps: chosen, records, seconds },
-      repeatsAt(records),
-    )
+    const { samples, failures } = await runRepeats({ stores, steps: chosen, records, seconds }, repeatsAt(records))
     collected.samples.push(...samples)
     collected.failures.push(...failures)
   }

@@ -25,12 +25,7 @@ export interface Figure {
   reachedAim: boolean
 }
 
-export function figureOf(
-  row: Row,
-  records: number,
-  samples: readonly Sample[],
-  stores: readonly StoreName[],
-): Figure {
+export function figureOf(row: Row, records: number, samples: readonly Sample[], stores: readonly StoreName[]): Figure {
   const medians: Figure['medians'] = {}
   const spreads: Figure['spreads'] = {}
   for (const store of stores) {
@@ -73,11 +68,7 @@ function best(row: Row, medians: Figure['medians']): StoreName | undefined {
   return peers.sort((a, b) => direction * (medians[a]! - medians[b]!))[0]
 }
 
-function judge(
-  row: Row,
-  judged: number | undefined,
-  goal: Goal | undefined,
-): Pick<Figure, 'mark' | 'reachedAim'> {
+function judge(row: Row, judged: number | undefined, goal: Goal | undefined): Pick<Figure, 'mark' | 'reachedAim'> {
   if (judged === undefined || goal === undefined) return { mark: '', reachedAim: false }
   const reaches = (limit: number) => (row.better === 'higher' ? judged >= limit : judged <= limit)
   return { mark: reaches(goal.bound) ? 'PASS' : 'SHORT', reachedAim: reaches(goal.aim) }

@@ -46,9 +46,7 @@ export function printLatencies(points: readonly LatencyPoint[], records: number)
   for (const durability of unique(points.map(point => point.durability))) {
     console.log(`\ncommits '${durability}': updates of ${count(records)} records of 15 + 100 bytes; medians`)
     const here = points.filter(point => point.durability === durability)
-    const sorted = unique(here.map(point => point.store)).flatMap(store =>
-      here.filter(point => point.store === store),
-    )
+    const sorted = unique(here.map(point => point.store)).flatMap(store => here.filter(point => point.store === store))
     printTable(['', 'in flight', 'commits/s', 'p50', 'p99', 'p99.9'], sorted.map(cells))
   }
 }

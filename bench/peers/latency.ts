@@ -23,10 +23,7 @@ export async function run(options: Options): Promise<number> {
   installPeers()
   console.log(machineLine(describeMachine()))
 
-  const { samples, failures } = await runRepeats(
-    { stores, steps: [load, ...measured], records, seconds },
-    repeats,
-  )
+  const { samples, failures } = await runRepeats({ stores, steps: [load, ...measured], records, seconds }, repeats)
   const points = pointsOf(measured, stores, samples)
   printLatencies(points, records)
   printFailures(failures)

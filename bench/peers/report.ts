@@ -21,9 +21,7 @@ export function compare(
 ): Comparison {
   const small = stores.filter(store => store === 'xenondb' || store === 'lmdb')
   const figures = (list: readonly Row[], of: readonly StoreName[]) =>
-    list
-      .map(row => figureOf(row, records, samples, of))
-      .filter(figure => Object.keys(figure.medians).length > 0)
+    list.map(row => figureOf(row, records, samples, of)).filter(figure => Object.keys(figure.medians).length > 0)
   return {
     records,
     figures: figures(plan.rows, stores),

@@ -96,8 +96,7 @@ function inGroups(records: number, transactions: number): number {
   const Sqlite = requirePeer('better-sqlite3') as new (path: string) => Sqlite
   const db = new Sqlite(`${directory}/sqlite`)
   try {
-    for (const pragma of ['locking_mode = EXCLUSIVE', 'journal_mode = WAL', 'synchronous = FULL'])
-      db.pragma(pragma)
+    for (const pragma of ['locking_mode = EXCLUSIVE', 'journal_mode = WAL', 'synchronous = FULL']) db.pragma(pragma)
     db.exec('CREATE TABLE records (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID')
     const put = db.prepare('INSERT OR REPLACE INTO records VALUES (?, ?)')
     const putRange = db.transaction((from: number, to: number, version: number) => {
@@ -161,9 +160,7 @@ async function duringCheckpoints(records: number, seconds: number): Promise<Row>
       for (; sent < due; sent += 1) {
         const begun = performance.now()
         const at = (sent * 7919) % records
-        pending.push(
-          db.async.put(keyOf(at), valueAt(at, sent)).then(() => latencies.add(performance.now() - begun)),
-        )
+        pending.push(db.async.put(keyOf(at), valueAt(at, sent)).then(() => latencies.add(performance.now() - begun)))
       }
       await new Promise(resolve => setImmediate(resolve))
     }

@@ -16,10 +16,7 @@ const NAMES: Readonly<Record<string, string>> = {
 }
 
 export function run(options: Options): Promise<number> {
-  const [durability = 'process'] = selection<Durability>('durability', options.durability, [
-    'process',
-    'power',
-  ])
+  const [durability = 'process'] = selection<Durability>('durability', options.durability, ['process', 'power'])
   const plan = {
     benchmark: durability === 'process' ? 'ycsb' : `ycsb-${durability}`,
     recordsAre: `10 fields of 100 bytes, durability '${durability}'`,

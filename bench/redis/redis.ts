@@ -96,13 +96,7 @@ async function fill(server: Server, keys: number): Promise<void> {
 }
 
 /** A short run shows how many requests fill the time; it warms up too. */
-async function sample(
-  server: Server,
-  row: Row,
-  keys: number,
-  repeat: number,
-  seconds: number,
-): Promise<Sample> {
+async function sample(server: Server, row: Row, keys: number, repeat: number, seconds: number): Promise<Sample> {
   const load = loadOf(row.command, row.pipeline, keys)
   const warm = await runLoad(server.port, { ...load, requests: 5_000 * row.pipeline })
   const requests = Math.max(1000, Math.ceil(warm.perSecond * seconds))

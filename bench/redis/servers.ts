@@ -15,14 +15,7 @@ export interface Server {
 }
 
 /** Every answered write survives power loss: Redis syncs its log before it answers, as xenondb does. */
-export const REDIS_OPTIONS: readonly string[] = [
-  '--save',
-  '',
-  '--appendonly',
-  'yes',
-  '--appendfsync',
-  'always',
-]
+export const REDIS_OPTIONS: readonly string[] = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
 
 export function redisVersion(): string | undefined {
   const { status, stdout } = spawnSync('redis-server', ['--version'], { encoding: 'utf8' })

@@ -143,8 +143,7 @@ function putting(db: Database, records: number, rate: number): { stop(): Promise
   }
 }
 
-const pause = (milliseconds: number): Promise<void> =>
-  new Promise(resolve => setTimeout(resolve, milliseconds))
+const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
 
 async function underPuts(build: Build, path: string, records: number, seconds: number): Promise<Row[]> {
   const rows: Row[] = []
@@ -267,12 +266,7 @@ async function commits(
   }
 }
 
-async function commitsPerSecond(
-  build: Build,
-  path: string,
-  milliseconds: number,
-  seconds: number,
-): Promise<number> {
+async function commitsPerSecond(build: Build, path: string, milliseconds: number, seconds: number): Promise<number> {
   const disk = new SlowDisk(build.nodeStorage, milliseconds)
   const db = build.open(path, { storage: disk.storage })
   const timer = setInterval(() => {}, 1)

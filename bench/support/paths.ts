@@ -13,7 +13,6 @@ function findRoot(from: string): string {
   const manifest = join(from, 'package.json')
   if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'xenondb') return from
   const parent = dirname(from)
-  if (parent === from)
-    throw new Error('bench: the package.json of xenondb was not found above the benchmarks')
+  if (parent === from) throw new Error('bench: the package.json of xenondb was not found above the benchmarks')
   return findRoot(parent)
 }

@@ -12,11 +12,7 @@ const CHILD = fileURLToPath(new URL('../crash-child.js', import.meta.url))
 /** A child that gets nowhere is not waited for. */
 const DEADLINE_MS = 60_000
 
-export async function killAndRecover(
-  directory: string,
-  cities: readonly City[],
-  acks: number,
-): Promise<void> {
+export async function killAndRecover(directory: string, cities: readonly City[], acks: number): Promise<void> {
   chapter('A process is killed while it writes')
   say('A second process writes into the cities, one durable transaction of six records after the other,')
   say('and reports each number when its commit has returned. Then it gets SIGKILL.\n')

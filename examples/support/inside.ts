@@ -20,10 +20,7 @@ export async function lookInside(directory: string, cities: readonly City[]): Pr
 }
 
 function checkReport(report: VerifyReport): void {
-  check(
-    `verify: every block, chain, count and freelist is sound (${number(report.records)} records)`,
-    report.ok,
-  )
+  check(`verify: every block, chain, count and freelist is sound (${number(report.records)} records)`, report.ok)
   for (const problem of report.problems) say(`  ${problem}`)
 }
 
@@ -31,9 +28,7 @@ function draw({ blocks, fill, fillHistogram: histogram, maxDepth }: VerifyReport
   say('')
   for (const line of blockMap(blocks)) say(line)
   say('')
-  say(
-    `Blocks with records are ${(fill * 100).toFixed(0)} % full on average; a lookup touches at most ${maxDepth}:\n`,
-  )
+  say(`Blocks with records are ${(fill * 100).toFixed(0)} % full on average; a lookup touches at most ${maxDepth}:\n`)
   for (const line of fillHistogram(histogram)) say(line)
 }
 

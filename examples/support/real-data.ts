@@ -7,9 +7,7 @@ const BATCH = 1000
 
 export function loadRealData(directory: string, cities: readonly City[]): void {
   chapter(`The cities of the world: ${number(cities.length)} records`)
-  say(
-    `Values are JSON, keys look like ${cityKey(cities[0]!)}. Each batch of ${number(BATCH)} is one transaction,`,
-  )
+  say(`Values are JSON, keys look like ${cityKey(cities[0]!)}. Each batch of ${number(BATCH)} is one transaction,`)
   say("durable when batch() returns (durability: 'power', the default).\n")
   const db = openCities(directory)
   const load = timed(() => {
@@ -73,8 +71,6 @@ function lookUp(db: Database<City>, cities: readonly City[]): void {
   const random = timed(() => keys.filter(key => db.get(key) === undefined).length)
   const blocks = (db.stats().cache.accesses - before) / keys.length
   check(`${number(keys.length)} lookups all over the file find their record`, random.answer === 0)
-  say(
-    `  ${number((keys.length / random.ms) * 1000)} per second, JSON included; ${blocks.toFixed(2)} blocks per lookup`,
-  )
+  say(`  ${number((keys.length / random.ms) * 1000)} per second, JSON included; ${blocks.toFixed(2)} blocks per lookup`)
   keepTime(`${number(keys.length)} lookups`, random.ms, keys.length)
 }

@@ -86,9 +86,7 @@ export class StoredImages {
   copy(block: Block, arena: Arena, base: Position): boolean {
     const places = this.places.get(block)
     return (
-      places?.some(
-        ({ file, position }) => this.data.readAt(file, position, block, arena, base) === undefined,
-      ) ?? false
+      places?.some(({ file, position }) => this.data.readAt(file, position, block, arena, base) === undefined) ?? false
     )
   }
 

@@ -75,14 +75,7 @@ export class BlockImages {
   private readonly made: (Uint32Array | undefined)[] = []
 
   /** The files lie in `directory`, below `home`; both together may take so many `bytes`. */
-  constructor(
-    home: Home,
-    directory: string,
-    data: DataFile,
-    uuid: Uint8Array,
-    health: Health,
-    bytes: number,
-  ) {
+  constructor(home: Home, directory: string, data: DataFile, uuid: Uint8Array, health: Health, bytes: number) {
     this.home = home
     this.directory = directory
     this.data = data
@@ -179,12 +172,7 @@ export class BlockImages {
   }
 
   /** The same while others go on. The blocks are as they were when the log ended at `syncedLsn`. */
-  async writeAside(
-    blocks: readonly number[],
-    bases: readonly number[],
-    arena: Arena,
-    syncedLsn: Lsn,
-  ): Promise<void> {
+  async writeAside(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: Lsn): Promise<void> {
     const appended = this.append(blocks, bases, arena, syncedLsn)
     const { half, file, generation, end } = appended
     await file.syncAsync().catch(error => this.unsynced(error))
@@ -194,12 +182,7 @@ export class BlockImages {
     this.noteAll(blocks, appended)
   }
 
-  private append(
-    blocks: readonly number[],
-    bases: readonly number[],
-    arena: Arena,
-    syncedLsn: Lsn,
-  ): Appended {
+  private append(blocks: readonly number[], bases: readonly number[], arena: Arena, syncedLsn: Lsn): Appended {
     const { data, uuid, position } = this
     const half = this.halves[this.current]!
     const file = this.fileOf(half)
@@ -227,8 +210,7 @@ export class BlockImages {
   shrink(keeps: boolean = false): void {
     const bytes = keeps ? this.leastBytes : 0
     for (const half of this.halves) {
-      if (half.file !== undefined && half.file.size() > Math.max(CLOSED_BYTES, bytes))
-        half.file.truncate(bytes)
+      if (half.file !== undefined && half.file.size() > Math.max(CLOSED_BYTES, bytes)) half.file.truncate(bytes)
       half.generation = 0
     }
     this.isBegun = false
@@ -259,8 +241,7 @@ export class BlockImages {
     const next = 1 - this.current
     const half = this.halves[next]!
     if (half.usedAt > data.syncedWrites) this.synced(() => data.sync())
-    if (half.usedAt > data.syncedWrites)
-      broken('I2', 'blocks that rely on the file are not synced', this.health)
+    if (half.usedAt > data.syncedWrites) broken('I2', 'blocks that rely on the file are not synced', this.health)
     this.current = next
     this.position = 0
     this.isBegun = true
@@ -302,8 +283,7 @@ export class BlockImages {
   }
 
   private noteAll(blocks: readonly number[], { half, generation, end }: Appended): void {
-    if (half.generation === generation && half.syncedTo < end)
-      broken('I1', 'images are not synced', this.health)
+    if (half.generation === generation && half.syncedTo < end) broken('I1', 'images are not synced', this.health)
     for (const block of blocks) this.note(block, generation)
   }
 

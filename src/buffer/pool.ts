@@ -482,10 +482,7 @@ export class BufferPool {
     this.lru ??= this.buildLru()
     let victims = this.coldest(this.lru, () => true)
     if (victims.length === 0)
-      throw new XenonError(
-        'XENON_INVALID_ARGUMENT',
-        'every frame of the buffer pool is pinned; raise cacheBytes',
-      )
+      throw new XenonError('XENON_INVALID_ARGUMENT', 'every frame of the buffer pool is pinned; raise cacheBytes')
     try {
       this.writeBackFrames(victims)
     } catch (error) {
@@ -494,8 +491,7 @@ export class BufferPool {
       if (victims.length === 0) throw error
     }
     for (const frame of victims) {
-      if (this.pins[frame] !== 0)
-        broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`, this.health)
+      if (this.pins[frame] !== 0) broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`, this.health)
       this.lru.delete(frame)
       this.release(frame)
     }

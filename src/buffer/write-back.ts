@@ -166,8 +166,7 @@ export class WriteBack {
       await log.syncAside()
       if (copies.lsn > log.syncedLsn)
         broken('I3', `copies of LSN ${copies.lsn}, log synced to ${log.syncedLsn}`, this.health)
-      for (let from = 0; from < due.length && isCurrent(); )
-        from += await this.writeCopies(copies, from, isCurrent)
+      for (let from = 0; from < due.length && isCurrent(); ) from += await this.writeCopies(copies, from, isCurrent)
     } catch (error) {
       if (!isFull(error) || health.failure !== undefined) throw health.fail(error)
       // What has not been written stays dirty; nothing more is done aside while there is so little room.
@@ -207,9 +206,7 @@ export class WriteBack {
     if (!isCurrent()) return 0
     // A block that has left its frame since needs nothing; one whose image was given up is written as others are.
     const there = part.filter(({ block, frame }) => frames.frameOf(block) === frame && frames.isDirty(block))
-    const guarded = there.filter(
-      ({ block, basis }) => this.isBasis(basis) || images.guards(block, frames.basisLsn),
-    )
+    const guarded = there.filter(({ block, basis }) => this.isBasis(basis) || images.guards(block, frames.basisLsn))
     try {
       this.writeRuns(
         guarded.map(({ block }) => block),

@@ -64,11 +64,7 @@ export function textOption(options: Options, name: string): string | undefined {
   return argument(String(value))
 }
 
-export function choiceOption<T extends string>(
-  options: Options,
-  name: string,
-  choices: readonly T[],
-): T | undefined {
+export function choiceOption<T extends string>(options: Options, name: string, choices: readonly T[]): T | undefined {
   const value = textOption(options, name)
   if (value === undefined) return undefined
   const choice = choices.find(each => each === value)

@@ -46,8 +46,7 @@ export function readConnection(options: Options): ConnectOptions<Uint8Array> {
 /** `HOST:PORT`, `[::1]:PORT`, or one of the two alone. */
 export function readPlace(text: string): { host?: string; port?: number } {
   const [, host, port] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(text) ?? []
-  if (host === undefined || (host === '' && port === undefined))
-    throw new UsageError('--connect takes HOST:PORT')
+  if (host === undefined || (host === '' && port === undefined)) throw new UsageError('--connect takes HOST:PORT')
   return {
     ...(host === '' ? {} : { host: host.replace(/^\[|\]$/g, '') }),
     ...(port === undefined ? {} : { port: portNumber(port) }),
@@ -56,8 +55,7 @@ export function readPlace(text: string): { host?: string; port?: number } {
 
 export function portNumber(text: string): number {
   const port = Number(text)
-  if (!/^\d+$/.test(text) || port < 1 || port > 65535)
-    throw new UsageError('a port is a number from 1 to 65535')
+  if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new UsageError('a port is a number from 1 to 65535')
   return port
 }
 

@@ -38,11 +38,7 @@ export async function withDatabase<R>(
 const LOCK_BYTES = 65536
 
 /** Where nothing can be written (a full disk, a read-only one), a database can still be read, whether it was closed or not. */
-function openBytes(
-  directory: string,
-  { createIfMissing, onlyReads = false }: Access,
-  takeover: boolean,
-): ByteDatabase {
+function openBytes(directory: string, { createIfMissing, onlyReads = false }: Access, takeover: boolean): ByteDatabase {
   const options = {
     valueEncoding: 'binary',
     keyEncoding: 'binary',

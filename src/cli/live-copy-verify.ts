@@ -3,14 +3,7 @@
  * file before it is called damage: a block may have been under way.
  */
 
-import {
-  CorruptionError,
-  DatabaseLockedError,
-  nodeStorage,
-  open,
-  type VerifyReport,
-  XenonError,
-} from '../index.ts'
+import { CorruptionError, DatabaseLockedError, nodeStorage, open, type VerifyReport, XenonError } from '../index.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { METADATA_BYTES, Metadata } from '../pager/metadata.ts'
 import { Arena } from '../runtime/bytes.ts'
@@ -59,13 +52,11 @@ export async function verifyLive(directory: string, place: string, steps: Steps)
   const { lsn } = await copyLive(nodeStorage, directory, place, { onPiece: steps.onCopy })
   const outcome = await verifyCopy(directory, place, lsn, steps)
   if (outcome instanceof XenonError) {
-    if (outcome.block === undefined || !(await staysBad(directory, [outcome.block])))
-      throw new InDoubt(outcome)
+    if (outcome.block === undefined || !(await staysBad(directory, [outcome.block]))) throw new InDoubt(outcome)
     throw outcome
   }
   const { ok, damagedBlocks } = outcome.report
-  if (!ok && (damagedBlocks.length === 0 || !(await staysBad(directory, damagedBlocks))))
-    throw new InDoubt(outcome)
+  if (!ok && (damagedBlocks.length === 0 || !(await staysBad(directory, damagedBlocks)))) throw new InDoubt(outcome)
   return outcome
 }
 
@@ -111,11 +102,7 @@ async function staysBad(directory: string, blocks: readonly number[]): Promise<b
   try {
     const head = new Uint8Array(METADATA_BYTES)
     const got = file.read(head, 0, head.length, 0)
-    const data = new DataFile(
-      file,
-      Metadata.decode(head.subarray(0, got), file.path, nodeStorage),
-      nodeStorage,
-    )
+    const data = new DataFile(file, Metadata.decode(head.subarray(0, got), file.path, nodeStorage), nodeStorage)
     for (const block of blocks) if (block > 0 && !(await blockStaysBad(data, block))) return false
     return true
   } finally {

@@ -18,8 +18,6 @@ export function registerOpening(cli: CAC): void {
 
 export function chooseOpening(options: Options): void {
   const lockWait =
-    textOption(options, 'lockWait') === 'Infinity'
-      ? Number.POSITIVE_INFINITY
-      : (countOption(options, 'lockWait') ?? 0)
+    textOption(options, 'lockWait') === 'Infinity' ? Number.POSITIVE_INFINITY : (countOption(options, 'lockWait') ?? 0)
   chosen = { lockWait, takeover: flagOption(options, 'takeover') }
 }

@@ -100,9 +100,7 @@ export async function print(text: string): Promise<void> {
 /** Writes bytes to stdout as they are. */
 export async function printBytes(bytes: Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    process.stdout.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EPIPE' ? resolve() : reject(error),
-    )
+    process.stdout.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? resolve() : reject(error)))
     process.stdout.write(bytes, error => {
       if (!error) resolve()
     })

@@ -23,11 +23,7 @@ import { CommandError, EXIT_INTERRUPTED } from './errors.ts'
 import { Output } from './output.ts'
 
 /** Runs `write` with an output that becomes `file`. A pipe or a device is written to as it stands. */
-export async function writeTarget<T>(
-  file: string,
-  force: boolean,
-  write: (output: Output) => Promise<T>,
-): Promise<T> {
+export async function writeTarget<T>(file: string, force: boolean, write: (output: Output) => Promise<T>): Promise<T> {
   const existing = lstatSync(file, { throwIfNoEntry: false })
   if (existing !== undefined && !existing.isFile()) return writeTo(openSpecial(file, existing), write)
   if (existing !== undefined && !force) throw exists(file)
@@ -103,8 +99,7 @@ const codeOf = (error: unknown): unknown => (error as { code?: unknown }).code
 
 /** Appends a line to a file of our own (mode 0600 when created); a link, a pipe or a device is left alone. */
 export function appendOwnLine(file: string, line: string): void {
-  const flags =
-    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | NOFOLLOW | (constants.O_NONBLOCK ?? 0)
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | NOFOLLOW | (constants.O_NONBLOCK ?? 0)
   const descriptor = openSync(file, flags, 0o600)
   try {
     if (fstatSync(descriptor).isFile()) writeSync(descriptor, `${line}\n`)

@@ -148,10 +148,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
    * Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. Runs it again, after a
    * short random pause, when it was picked to end a deadlock or met a write conflict.
    */
-  async transact<T>(
-    work: (tx: ClientTransaction<V>) => Promise<T> | T,
-    options: TransactOptions = {},
-  ): Promise<T> {
+  async transact<T>(work: (tx: ClientTransaction<V>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
     const { retries, others } = checkedRuns(options)
     return await runTransaction({ begin: () => this.begin(others) }, work, retries)
   }
@@ -200,10 +197,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
   }
 
   /** A range that is longer than a page is read from a snapshot, on a connection of its own. */
-  protected override async *pages(
-    range: ResolvedRange,
-    keysOnly: boolean,
-  ): AsyncGenerator<Reply[], undefined> {
+  protected override async *pages(range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[], undefined> {
     if (range.isEmpty) return undefined
     const first = await pageOf(command => this.ask(command, true), range, keysOnly)
     if (first.rest === undefined) {

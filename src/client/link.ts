@@ -14,14 +14,7 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectSecure } from 'node:tls'
 import type { XenonError } from '../errors.ts'
-import {
-  clearInterval,
-  clearTimeout,
-  nextTurn,
-  performance,
-  setInterval,
-  setTimeout,
-} from '../runtime/timers.ts'
+import { clearInterval, clearTimeout, nextTurn, performance, setInterval, setTimeout } from '../runtime/timers.ts'
 import { type Argument, CommandEncoder } from './encoder.ts'
 import { ConnectionError, closedError, ProtocolError, ServerError, TimeoutError } from './errors.ts'
 import { type Reply, ReplyReader } from './reader.ts'
@@ -217,10 +210,7 @@ export class Link {
     let socket: Socket
     try {
       const secure = tls === true ? {} : tls
-      socket =
-        secure === false
-          ? connectPlain(place)
-          : connectSecure({ servername: nameOf(host), ...secure, ...place })
+      socket = secure === false ? connectPlain(place) : connectSecure({ servername: nameOf(host), ...secure, ...place })
     } catch (error) {
       this.end(error as Error)
       return
@@ -232,9 +222,7 @@ export class Link {
     )
     const timer = setTimeout(
       () =>
-        socket.destroy(
-          new TimeoutError(`no greeting of ${this.place} in ${this.options.connectTimeout} ms`, false),
-        ),
+        socket.destroy(new TimeoutError(`no greeting of ${this.place} in ${this.options.connectTimeout} ms`, false)),
       this.options.connectTimeout,
     )
     socket.setNoDelay(true)
@@ -373,9 +361,7 @@ export class Link {
   private lost(cause: Error | undefined): void {
     this.socket = undefined
     this.ready = false
-    const unanswered = [...this.later.values(), ...this.sent.slice(this.answered)].filter(
-      request => !request.settled,
-    )
+    const unanswered = [...this.later.values(), ...this.sent.slice(this.answered)].filter(request => !request.settled)
     this.later.clear()
     this.sent = []
     this.answered = 0
@@ -470,8 +456,7 @@ export class Link {
       this.reject(request, late(true))
     }
     for (const request of this.later.values()) if (request.deadline <= now) this.reject(request, late(true))
-    while (this.queue.length > 0 && this.queue[0]!.deadline <= now)
-      this.reject(this.queue.shift()!, late(false))
+    while (this.queue.length > 0 && this.queue[0]!.deadline <= now) this.reject(this.queue.shift()!, late(false))
     if (dead) this.socket?.destroy(late(true))
   }
 }

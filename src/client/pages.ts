@@ -36,11 +36,7 @@ export const pageOf = async (
   return { items, rest: range.reverse ? { ...rest, upper: last } : { ...rest, lower: last } }
 }
 
-export async function* pagesOf(
-  ask: Ask,
-  range: ResolvedRange,
-  keysOnly: boolean,
-): AsyncGenerator<Reply[], undefined> {
+export async function* pagesOf(ask: Ask, range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[], undefined> {
   let page = range.isEmpty ? undefined : await pageOf(ask, range, keysOnly)
   while (page !== undefined) {
     yield page.items

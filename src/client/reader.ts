@@ -17,16 +17,7 @@
  */
 import { ProtocolError, ServerError } from './errors.ts'
 
-export type Reply =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | ServerError
-  | Reply[]
-  | Map<Reply, Reply>
+export type Reply = null | boolean | number | bigint | string | Uint8Array | ServerError | Reply[] | Map<Reply, Reply>
 
 /** What is being filled: `left` items are missing. */
 interface Frame {

@@ -25,10 +25,7 @@ export class ClientSavepoint {
   }
 }
 
-export class ClientTransaction<V = string>
-  extends Operations<V>
-  implements AsyncStoreTransaction<V>, Attempt
-{
+export class ClientTransaction<V = string> extends Operations<V> implements AsyncStoreTransaction<V>, Attempt {
   readonly isolation: IsolationLevel
   /** Why the server has rolled it back. */
   private conflict: XenonError | undefined
@@ -121,9 +118,7 @@ export class ClientTransaction<V = string>
 
   protected async change(command: readonly Argument[], waiting: Waiting | undefined): Promise<Reply> {
     if (waiting?.signal !== undefined || waiting?.lockTimeout !== undefined)
-      throw new InvalidArgumentError(
-        'signal and lockTimeout are options of the transaction, not of its operations',
-      )
+      throw new InvalidArgumentError('signal and lockTimeout are options of the transaction, not of its operations')
     return await this.ask(command, false)
   }
 
@@ -145,10 +140,7 @@ export class ClientTransaction<V = string>
   private requireOpen(): void {
     if (this.aborted) this.signal?.throwIfAborted()
     if (this.over)
-      throw new XenonError(
-        'XENON_TRANSACTION_ENDED',
-        'the transaction was committed or rolled back; begin another one',
-      )
+      throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
   }
 
   /** The server rolls back the transaction of a client that is gone, and gives up what that one waits for. */

@@ -43,9 +43,7 @@ export class Values<V> {
     const bytes = encoding === 'binary' ? value : encoding.encode(value)
     if (!isBytes(bytes)) {
       letGo(bytes)
-      throw new InvalidArgumentError(
-        `a value must be a Uint8Array with this encoding, not ${describe(bytes)}`,
-      )
+      throw new InvalidArgumentError(`a value must be a Uint8Array with this encoding, not ${describe(bytes)}`)
     }
     // It is sent later; whoever owns the bytes may change them meanwhile.
     return encoding === 'binary' ? Uint8Array.prototype.slice.call(bytes) : bytes
@@ -113,9 +111,7 @@ function text(what: string, value: unknown): string {
 
 function wellFormed(what: string, value: string): string {
   if ((value as unknown as { isWellFormed(): boolean }).isWellFormed()) return value
-  throw new InvalidArgumentError(
-    `${what} must be well-formed Unicode: this one has a lone surrogate; use bytes`,
-  )
+  throw new InvalidArgumentError(`${what} must be well-formed Unicode: this one has a lone surrogate; use bytes`)
 }
 
 function byteLength(value: string | Uint8Array): number {

@@ -27,13 +27,7 @@ import type { AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
-import {
-  checkedBeginning,
-  checkedPut,
-  checkedRuns,
-  checkedWaiting,
-  type Waiting,
-} from '../values/wait-options.ts'
+import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import type { Watcher } from '../values/watcher.ts'
 import { AsyncTransaction } from './async-transaction.ts'
 import type { Transaction } from './transaction.ts'
@@ -224,10 +218,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     return this.transaction(waiting, { isolation, readOnly })
   }
 
-  async transact<T>(
-    work: (tx: AsyncTransaction<V>) => Promise<T> | T,
-    options: TransactOptions = {},
-  ): Promise<T> {
+  async transact<T>(work: (tx: AsyncTransaction<V>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
     const { retries, others } = checkedRuns(options)
     const { admission } = this
     const next = this.attempts(() => this.beginNow(others))

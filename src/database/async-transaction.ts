@@ -186,8 +186,7 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
       try {
         return Promise.resolve(operation())
       } catch (error) {
-        if (!(error instanceof LockConflictError) || error.conflict === undefined)
-          return Promise.reject(error)
+        if (!(error instanceof LockConflictError) || error.conflict === undefined) return Promise.reject(error)
         return this.runAfter(error.conflict, operation)
       }
     }
@@ -196,10 +195,7 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
   }
 
   /** Waits, and tries again as often as it takes. */
-  private async runAfter<T>(
-    conflict: NonNullable<LockConflictError['conflict']>,
-    operation: () => T,
-  ): Promise<T> {
+  private async runAfter<T>(conflict: NonNullable<LockConflictError['conflict']>, operation: () => T): Promise<T> {
     for (let met = conflict; ; ) {
       await this.wait(met)
       // Another operation of this transaction may have been picked meanwhile.

@@ -73,9 +73,7 @@ export class Cursor<V, K = string> {
     this.check()
     const { keyBytes, valueBytes } = this
     if (keyBytes === undefined || valueBytes === undefined)
-      throw new InvalidArgumentError(
-        'the cursor is not on a record: call next() first, and read only if it says true',
-      )
+      throw new InvalidArgumentError('the cursor is not on a record: call next() first, and read only if it says true')
     const key = this.binaryKeys
       ? copyBytes(keyBytes, this.keyStart, this.keyEnd)
       : keyBytes.utf8Slice(this.keyStart, this.keyEnd)
@@ -111,8 +109,7 @@ export class Cursor<V, K = string> {
   private check(): void {
     const { engine } = this.store
     if (engine.health.attention) engine.attend()
-    if (this.closed)
-      throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
+    if (this.closed) throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
   }
 
   /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */

@@ -311,8 +311,7 @@ export class Database<V = string> {
 
   private clearNow(range: Range | Key | undefined): void {
     this.engine.implicitly(state => {
-      if (range !== undefined || this.engine.metadata.ordered)
-        this.ranges.clear(state, this.ranges.resolve(range))
+      if (range !== undefined || this.engine.metadata.ordered) this.ranges.clear(state, this.ranges.resolve(range))
       else this.clearRecords(key => this.store.writer.deleteIn(state, key))
     })
   }
@@ -568,9 +567,6 @@ export class Database<V = string> {
   private checkWritable(): void {
     this.check()
     if (this.readOnly)
-      throw new XenonError(
-        'XENON_READ_ONLY',
-        'the database was opened with readOnly; open it without it to write',
-      )
+      throw new XenonError('XENON_READ_ONLY', 'the database was opened with readOnly; open it without it to write')
   }
 }

@@ -19,11 +19,7 @@ export const waitForLock = <T>(milliseconds: number, take: () => T): T => {
 }
 
 /** The same without blocking the thread; a signal ends it. */
-export const waitForLockAside = async <T>(
-  milliseconds: number,
-  take: () => T,
-  signal?: AbortSignal,
-): Promise<T> => {
+export const waitForLockAside = async <T>(milliseconds: number, take: () => T, signal?: AbortSignal): Promise<T> => {
   const wait = new Wait(milliseconds)
   for (;;) {
     try {
@@ -56,8 +52,7 @@ class Wait {
         true,
       )
     const waited = performance.now() - this.start
-    if (waited >= this.most)
-      throw new DatabaseLockedError(`${message} (waited ${Math.round(waited)} ms for it)`, pid)
+    if (waited >= this.most) throw new DatabaseLockedError(`${message} (waited ${Math.round(waited)} ms for it)`, pid)
     this.longest = Math.min(LONGEST_PAUSE_MS, 2 * this.longest)
     // By chance, so that those who wait do not come all at once.
     return Math.min(this.most - waited, this.longest * (0.5 + Math.random() / 2))

@@ -35,11 +35,7 @@ export interface ConvertOptions extends ProgressOptions {
 }
 
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
-export const convertOn = async (
-  directory: string,
-  options: ConvertOptions,
-  defaultStorage: Storage,
-): Promise<void> => {
+export const convertOn = async (directory: string, options: ConvertOptions, defaultStorage: Storage): Promise<void> => {
   if (typeof options?.ordered !== 'boolean')
     throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
   const { ordered, onProgress, lockWait, ...others } = options
@@ -55,11 +51,7 @@ export const convertOn = async (
 }
 
 /** Opens a database on a given storage; `index.ts` adds the default one. */
-export const openOn = <V = string>(
-  directory: string,
-  given: OpenOptions<V>,
-  defaultStorage: Storage,
-): Database<V> => {
+export const openOn = <V = string>(directory: string, given: OpenOptions<V>, defaultStorage: Storage): Database<V> => {
   if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
     throw new InvalidArgumentError('open() takes the path of a directory')
   const options = resolveOptions(given, defaultStorage)
@@ -141,8 +133,7 @@ const prepareDirectory = <V>(storage: Storage, directory: string, options: Resol
   if (exists) return
   if (!options.createIfMissing || options.readOnly) throw missing(directory)
   const created: string[] = []
-  for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
-    created.push(path)
+  for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..')) created.push(path)
   storage.makeDirectory(directory)
   for (const path of created) storage.syncDirectory(storage.join(path, '..'))
   if (created.length === 0) syncParent(storage, directory)
@@ -191,7 +182,4 @@ const missing = (directory: string): XenonError =>
   )
 
 const existing = (directory: string): XenonError =>
-  new XenonError(
-    'XENON_EXISTS',
-    `there is a database in ${directory} already, and errorIfExists was asked for`,
-  )
+  new XenonError('XENON_EXISTS', `there is a database in ${directory} already, and errorIfExists was asked for`)

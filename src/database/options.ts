@@ -151,11 +151,7 @@ const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | Com
     return 'deflate'
   }
   const codec = given as CompressionCodec | null
-  if (
-    typeof codec !== 'object' ||
-    typeof codec?.compress !== 'function' ||
-    typeof codec.decompress !== 'function'
-  )
+  if (typeof codec !== 'object' || typeof codec?.compress !== 'function' || typeof codec.decompress !== 'function')
     throw invalid("compression must be 'none', 'deflate' or { name, compress(bytes), decompress(bytes) }")
   requireCodec('compression', codec, 'compress', 'decompress')
   return codec

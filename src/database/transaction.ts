@@ -207,9 +207,7 @@ export class Transaction<V = string> {
       throw new InvalidArgumentError('this savepoint does not belong to this transaction')
     const index = this.savepoints.indexOf(savepoint.number)
     if (index < 0)
-      throw new InvalidArgumentError(
-        'this savepoint is gone: an earlier one was rolled back to after it was made',
-      )
+      throw new InvalidArgumentError('this savepoint is gone: an earlier one was rolled back to after it was made')
     this.savepoints.length = index + 1
     this.store.engine.transactions.rollbackTo(this.state, savepoint.state)
   }
@@ -256,19 +254,13 @@ export class Transaction<V = string> {
   private check(): void {
     const { engine } = this.store
     if (this.state.ended)
-      throw new XenonError(
-        'XENON_TRANSACTION_ENDED',
-        'the transaction was committed or rolled back; begin another one',
-      )
+      throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
     if (engine.health.attention) engine.attend()
   }
 
   private checkWritable(): void {
     this.check()
     if (this.readOnly)
-      throw new XenonError(
-        'XENON_READ_ONLY',
-        'the transaction was begun with readOnly; begin one without it to write',
-      )
+      throw new XenonError('XENON_READ_ONLY', 'the transaction was begun with readOnly; begin one without it to write')
   }
 }

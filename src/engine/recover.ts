@@ -133,13 +133,8 @@ class Recovery {
     const { log, pool, metadata, file, readOnly, recovery, transactions } = this.parts
     const { chain, lsn } = analysis.end
     const total = lsn - metadata.redoLsn
-    const redo = new Redo(
-      { pool, log, metadata },
-      analysis,
-      stored,
-      file.file.path,
-      this.scratch,
-      (done, all) => report({ phase: 'redo', done, total: all }),
+    const redo = new Redo({ pool, log, metadata }, analysis, stored, file.file.path, this.scratch, (done, all) =>
+      report({ phase: 'redo', done, total: all }),
     )
     report({ phase: 'redo', done: 0, total })
     // The whole pool, at once: with less of it, blocks would be written and read again and again.

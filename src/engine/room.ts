@@ -322,9 +322,7 @@ export class Room {
     const { free } = this
     const what = adds ? 'nothing can be added' : 'there is no room for the log of a delete'
     const more =
-      free === undefined
-        ? ''
-        : `: ${kib(free)} are free, ${kib(Math.max(0, free - (this.left() ?? 0)))} are needed`
+      free === undefined ? '' : `: ${kib(free)} are free, ${kib(Math.max(0, free - (this.left() ?? 0)))} are needed`
     const advice = adds
       ? 'reads and deletes go on; free some space on it, or delete records and compact'
       : 'reads go on; free some space on it'

@@ -84,11 +84,7 @@ export class FreeBlocks {
     const base = this.pool.get(block)
     const kind = this.pool.arena.u8[base + AT_KIND]!
     if (kind !== BlockKind.free && kind !== BlockKind.large)
-      throw new CorruptionError(
-        this.path,
-        `it is on the free-block list, but holds a ${kindName(kind)}`,
-        block,
-      )
+      throw new CorruptionError(this.path, `it is on the free-block list, but holds a ${kindName(kind)}`, block)
     const next = this.pool.arena.u32[(base + AT_NEXT) >>> 2]!
     if (next >= this.metadata.blocks) throw this.broken(block, next)
     return next

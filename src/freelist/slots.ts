@@ -4,14 +4,7 @@
  */
 
 import { contiguousBytes, recordSize, SLOT_BYTES, slotWord } from '../pager/bucket.ts'
-import {
-  AT_COUNT,
-  AT_FREE_SLOT,
-  AT_GARBAGE,
-  AT_LIVE,
-  AT_RECORD_BYTES,
-  HEADER_BYTES,
-} from '../pager/layout.ts'
+import { AT_COUNT, AT_FREE_SLOT, AT_GARBAGE, AT_LIVE, AT_RECORD_BYTES, HEADER_BYTES } from '../pager/layout.ts'
 import type { Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 

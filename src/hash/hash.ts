@@ -132,8 +132,7 @@ export class HashIndex extends HashSearch {
     const { arena, transactions, key, flags, fieldLength } = this
     const size = recordBytes(key.length, fieldLength)
     for (let round = 0; ; round++) {
-      if (round > MAX_ROUNDS)
-        throw new CorruptionError(this.path, 'no room can be made in its bucket', this.bucket)
+      if (round > MAX_ROUNDS) throw new CorruptionError(this.path, 'no room can be made in its bucket', this.bucket)
       const record = this.find()
       transactions.beforeChange(state, this.bucket)
       if (record !== 0) {
@@ -145,12 +144,7 @@ export class HashIndex extends HashSearch {
         }
         if (HEADER_BYTES + liveBytes(arena, this.base) - recordSize(arena, record) + size <= this.blockSize) {
           this.prepareReplacement(state, record)
-          this.change(
-            state,
-            this.from.set(this.block, this.base),
-            this.to.set(this.block, this.base),
-            this.slot,
-          )
+          this.change(state, this.from.set(this.block, this.base), this.to.set(this.block, this.base), this.slot)
           this.trees.shrink()
           return Outcome.replaced
         }
@@ -231,10 +225,7 @@ export class HashIndex extends HashSearch {
     const { arena } = this
     if ((recordFlags(arena, record) & RecordFlag.large) === 0) return
     const old = LargeValues.pointer(arena, pointerAt(this.fieldOf(record), recordFlags(arena, record)))
-    if (
-      (flags & RecordFlag.large) !== 0 &&
-      LargeValues.pointer(arena, pointerAt(field, flags)).head === old.head
-    )
+    if ((flags & RecordFlag.large) !== 0 && LargeValues.pointer(arena, pointerAt(field, flags)).head === old.head)
       return
     this.pool.holding(this.base, () => {
       this.transactions.freeAtCommit(state, old.head, old.tail, old.blocks)
@@ -256,8 +247,7 @@ export class HashIndex extends HashSearch {
     this.pool.preserve(base)
     log.reserve(128 + 2 * fieldLength + key.length + trees.logBytes)
     log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
-    if (state.wantsUndo)
-      log.undo(UndoKind.restore, recordFlags(arena, record), key.at, key.length, target, fieldLength)
+    if (state.wantsUndo) log.undo(UndoKind.restore, recordFlags(arena, record), key.at, key.length, target, fieldLength)
     arena.u8.copyWithin(target, field, field + fieldLength)
     log.part(this.block)
     if (fieldLength > 0) log.set(target - base, fieldLength, target)
@@ -272,12 +262,7 @@ export class HashIndex extends HashSearch {
   }
 
   /** One log record that takes the record of `slot` out of one block and puts the key's record into another, or the same. */
-  private change(
-    state: TransactionState,
-    from: Place | undefined,
-    to: Place | undefined,
-    slot: number,
-  ): void {
+  private change(state: TransactionState, from: Place | undefined, to: Place | undefined, slot: number): void {
     const { arena, log, key, pool, trees } = this
     const source = from === undefined ? 0 : from.base
     const target = to === undefined ? 0 : to.base

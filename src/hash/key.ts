@@ -102,9 +102,7 @@ export class KeyBuffer {
 
   private setUnicode(key: string): void {
     if (!isWellFormed(key))
-      throw new InvalidArgumentError(
-        'a key must be well-formed Unicode: this one has a lone surrogate; use bytes',
-      )
+      throw new InvalidArgumentError('a key must be well-formed Unicode: this one has a lone surrogate; use bytes')
     // The scratch has room for three bytes per code unit.
     const length = this.arena.u8.utf8Write(key, this.at)
     if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
@@ -112,8 +110,7 @@ export class KeyBuffer {
   }
 
   private setBytes(key: Uint8Array): void {
-    if (!isBytes(key))
-      throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
+    if (!isBytes(key)) throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
     const length = key.length
     if (length === 0) throw new InvalidArgumentError('a key must not be empty (or its buffer was detached)')
     if (length > MAX_KEY_BYTES) throw keyTooLarge(length)

@@ -153,8 +153,7 @@ export class LargeValues {
   blocksOf({ head, blocks }: LargePointer): Block[] {
     const { pool } = this
     const chain = [head]
-    while (chain.length < blocks)
-      chain.push(pool.arena.u32[(pool.get(chain[chain.length - 1]!) + AT_NEXT) >>> 2]!)
+    while (chain.length < blocks) chain.push(pool.arena.u32[(pool.get(chain[chain.length - 1]!) + AT_NEXT) >>> 2]!)
     return chain
   }
 

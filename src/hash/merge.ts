@@ -127,13 +127,7 @@ export class BucketMerge {
   }
 
   /** Moves what fits from a bucket to the one before it; true if that is all of it, and the bucket is gone. */
-  private packInto(
-    state: TransactionState,
-    left: Pinned,
-    right: Pinned,
-    parent: Pinned,
-    entry: number,
-  ): boolean {
+  private packInto(state: TransactionState, left: Pinned, right: Pinned, parent: Pinned, entry: number): boolean {
     const { pool, transactions, records, usable } = this.shape
     const { arena } = pool
     if (bucketNext(arena, left.base) !== 0 || bucketNext(arena, right.base) !== 0) return false

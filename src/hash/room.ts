@@ -134,9 +134,7 @@ export class BucketRoom {
   private spread(state: TransactionState, chain: readonly Block[]): boolean {
     const { step, records, usable } = this.shape
     const places = chain.map(block => step.pin(block))
-    const sorted = places
-      .flatMap(({ base }) => records.read(base).placed())
-      .sort((a, b) => a.position - b.position)
+    const sorted = places.flatMap(({ base }) => records.read(base).placed()).sort((a, b) => a.position - b.position)
     const total = sumBytes(sorted)
     const least = Math.max(2, Math.ceil(total / (SPREAD_FILL * usable)))
     for (let parts = least; parts <= least + 2; parts++) {

@@ -88,8 +88,7 @@ export class BucketScan {
     let low = 0
     let high = POSITIONS
     for (let depth = 0; arena.u8[base + AT_KIND] === BlockKind.directory; depth++) {
-      if (depth > 12)
-        throw new CorruptionError(this.path, 'the directories are nested too deeply, or cyclic', block)
+      if (depth > 12) throw new CorruptionError(this.path, 'the directories are nested too deeply, or cyclic', block)
       const entry = findEntry(arena, base, position)
       low = separatorOf(arena, base, entry)
       if (entry + 1 < entryCount(arena, base)) high = separatorOf(arena, base, entry + 1)
@@ -107,8 +106,7 @@ export class BucketScan {
     this.records.length = 0
     let blocks = 0
     for (let block = this.bucket; block !== 0; blocks++) {
-      if (blocks > pool.limit())
-        throw new CorruptionError(this.path, 'its overflow chain is cyclic', this.bucket)
+      if (blocks > pool.limit()) throw new CorruptionError(this.path, 'its overflow chain is cyclic', this.bucket)
       const base = pool.get(block)
       if (pool.arena.u8[base + AT_KIND] !== BlockKind.bucket)
         throw new CorruptionError(this.path, 'expected a bucket', block)

@@ -72,8 +72,7 @@ export class HashSearch {
   }
 
   private chained(block: Block, hops: number): Position {
-    if (hops > this.pool.limit())
-      throw new CorruptionError(this.path, 'its overflow chain is cyclic', this.bucket)
+    if (hops > this.pool.limit()) throw new CorruptionError(this.path, 'its overflow chain is cyclic', this.bucket)
     const base = this.pool.get(block)
     if (this.arena.u8[base + AT_KIND] !== BlockKind.bucket) throw this.wrongKind(block, base)
     this.block = block
@@ -97,8 +96,7 @@ export class HashSearch {
   /** Finds a block of the key's bucket with room for a new record. */
   protected findRoom(size: number): boolean {
     const { arena, blockSize } = this
-    if (this.block === this.bucket && bucketNext(arena, this.base) === 0)
-      return fits(arena, this.base, blockSize, size)
+    if (this.block === this.bucket && bucketNext(arena, this.base) === 0) return fits(arena, this.base, blockSize, size)
     let base = this.descend()
     for (let hops = 0; ; hops++) {
       if (fits(arena, base, blockSize, size)) {

@@ -198,13 +198,7 @@ export const appendRecords = (pool: BufferPool, target: Position, records: reado
   noteAppended(arena, target, count, records.length, bytes)
 }
 
-const noteAppended = (
-  { u16 }: Arena,
-  bucket: Position,
-  slots: number,
-  added: number,
-  bytes: number,
-): void => {
+const noteAppended = ({ u16 }: Arena, bucket: Position, slots: number, added: number, bytes: number): void => {
   u16[(bucket + AT_COUNT) >>> 1] = slots
   u16[(bucket + AT_LIVE) >>> 1] = u16[(bucket + AT_LIVE) >>> 1]! + added
   u16[(bucket + AT_RECORD_BYTES) >>> 1] = bytes

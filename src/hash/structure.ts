@@ -79,11 +79,7 @@ export class Structure {
 
   /** True when `shrink` may have something to do for the bucket with a block at `base`. */
   isSparse(base: Position, bucket: Block, block: Block): boolean {
-    return (
-      liveBytes(this.pool.arena, base) < this.sparse ||
-      block !== bucket ||
-      bucketNext(this.pool.arena, base) !== 0
-    )
+    return liveBytes(this.pool.arena, base) < this.sparse || block !== bucket || bucketNext(this.pool.arena, base) !== 0
   }
 
   /** After a removal: gives back what the key's bucket, and the directories that lead to it, do not need any more. */

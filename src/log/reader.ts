@@ -125,8 +125,7 @@ export class LogReader {
     const rest = bytes - GROUP_HEADER_BYTES
     if (bytes > arena.buffer.byteLength && bytes > segment.file.size() - at) return undefined
     if (bytes > arena.buffer.byteLength) arena.grow(Math.max(bytes, 65536))
-    if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest)
-      return undefined
+    if (segment.file.read(arena.u8, GROUP_HEADER_BYTES, rest, at + GROUP_HEADER_BYTES) < rest) return undefined
     if (!this.isWhole(bytes)) return undefined
     return { end: lsn + bytes, bytes, lsn, synced: readU64(arena.u32, 6) }
   }
@@ -187,8 +186,7 @@ export class LogReader {
       if (known && u32[word + 3] !== segment.salt) continue
       const bytes = u32[word + 2]!
       const lsn = readU64(u32, word + 4)
-      if (lsn < end || (isLast && lsn !== segment.startLsn + start + word * 4 - SEGMENT_HEADER_BYTES))
-        continue
+      if (lsn < end || (isLast && lsn !== segment.startLsn + start + word * 4 - SEGMENT_HEADER_BYTES)) continue
       const whole = word * 4 + bytes <= rest.length && bytes >= GROUP_HEADER_BYTES && bytes % 4 === 0
       if (whole && u32[word + 1] === this.storage.crc32(rest.subarray(word * 4 + 8, word * 4 + bytes), 0)) {
         const synced = readU64(u32, word + 6)

@@ -41,8 +41,7 @@ const BYTES_PER_WHOLE_BLOCK = 32
 export const recordProblem = (a: Arena, position: number, end: number): string | undefined => {
   if (position + RECORD_HEADER_BYTES > end) return 'the header of a record ends behind its group'
   const length = recordLength(a, position)
-  if (length < RECORD_HEADER_BYTES || length % 4 !== 0 || position + length > end)
-    return `a record of ${length} bytes`
+  if (length < RECORD_HEADER_BYTES || length % 4 !== 0 || position + length > end) return `a record of ${length} bytes`
   const last = position + length
   let at = position + RECORD_HEADER_BYTES
   if ((recordFlags(a, position) & RecordFlag.undo) !== 0) {
@@ -65,8 +64,7 @@ const endOfUndo = (a: Arena, position: number, at: number, length: number): numb
   if (at + UNDO_HEADER_BYTES > position + length) return Number.POSITIVE_INFINITY
   const keyLength = a.u16[(at + 2) >>> 1]!
   const word = a.u32[(at + 4) >>> 2]!
-  if (a.u8[at] === UndoKind.insert)
-    return word + keyLength > length ? Number.POSITIVE_INFINITY : at + UNDO_HEADER_BYTES
+  if (a.u8[at] === UndoKind.insert) return word + keyLength > length ? Number.POSITIVE_INFINITY : at + UNDO_HEADER_BYTES
   if (word > length) return Number.POSITIVE_INFINITY
   return at + UNDO_HEADER_BYTES + pad4(keyLength) + pad4(word)
 }

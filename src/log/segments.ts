@@ -81,8 +81,7 @@ export class LogSegments {
   /** Bytes of segments that the log can be written to without taking anything from the disk. */
   bytesAhead(lsn: Lsn): number {
     const { current } = this
-    const inCurrent =
-      current === undefined ? 0 : current.allocated - SEGMENT_HEADER_BYTES - (lsn - current.startLsn)
+    const inCurrent = current === undefined ? 0 : current.allocated - SEGMENT_HEADER_BYTES - (lsn - current.startLsn)
     return this.spare.reduce((sum, segment) => sum + segment.allocated, Math.max(0, inCurrent))
   }
 
@@ -218,8 +217,7 @@ export class LogSegments {
 
   /** After analysis: only the chain is the log; what else there is waits to be used again, or deleted. */
   setAside(chain: readonly Segment[]): void {
-    for (const segment of this.active.splice(0))
-      (chain.includes(segment) ? this.active : this.spare).push(segment)
+    for (const segment of this.active.splice(0)) (chain.includes(segment) ? this.active : this.spare).push(segment)
   }
 
   /** Deletes every segment that is not part of the chain, so that no later log can run into it. */
@@ -352,11 +350,7 @@ export interface SegmentHeader {
 }
 
 /** The header of a segment; undefined when it was torn or never written. A header of another database is an error. */
-export const readSegmentHeader = (
-  file: File,
-  storage: Storage,
-  uuid: Uint8Array,
-): SegmentHeader | undefined => {
+export const readSegmentHeader = (file: File, storage: Storage, uuid: Uint8Array): SegmentHeader | undefined => {
   const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
   if (file.read(bytes, 0, bytes.length, 0) < bytes.length) return undefined
   let header: SegmentHeader | undefined

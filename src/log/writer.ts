@@ -200,14 +200,7 @@ export class LogWriter {
     this.arena.u32[(this.partStart + 4) >>> 2] = this.position - this.partStart - 8
   }
 
-  undo(
-    kind: number,
-    flags: number,
-    key: Position,
-    keyLength: number,
-    field: Position,
-    fieldLength: number,
-  ): void {
+  undo(kind: number, flags: number, key: Position, keyLength: number, field: Position, fieldLength: number): void {
     const { u8, u32 } = this.arena
     const at = this.position
     u32[at >>> 2] = kind | (flags << 8) | (keyLength << 16)
@@ -398,8 +391,7 @@ export class LogWriter {
   /** The log survives power loss up to an LSN; a sync in line may have gone further, and the files be closed since. */
   private synced(through: number): void {
     if (through <= this.syncedLsn) return
-    if (this.health.failure !== undefined)
-      broken('L3', 'a sync counts after another one has failed', this.health)
+    if (this.health.failure !== undefined) broken('L3', 'a sync counts after another one has failed', this.health)
     this.syncedLsn = through
     const { current } = this.segments
     if (current !== this.notedSegment && this.isSynced && this.onSegmentSynced()) this.notedSegment = current
@@ -434,12 +426,7 @@ export class LogWriter {
     const size = this.window.buffer.byteLength
     this.windowLsn = Math.max(segment.startLsn, end - size)
     this.windowEnd = end
-    segment.file.read(
-      this.window.u8,
-      0,
-      end - this.windowLsn,
-      SEGMENT_HEADER_BYTES + this.windowLsn - segment.startLsn,
-    )
+    segment.file.read(this.window.u8, 0, end - this.windowLsn, SEGMENT_HEADER_BYTES + this.windowLsn - segment.startLsn)
   }
 
   /**

@@ -85,14 +85,12 @@ class Copy {
     this.committed = this.engine.metadata.records
     this.metadata = stateNow(this.engine)
     const { transactions } = this.engine
-    for (const state of transactions.open.values())
-      this.allocated.push(...transactions.view.allocatedBy(state))
+    for (const state of transactions.open.values()) this.allocated.push(...transactions.view.allocatedBy(state))
   }
 
   async write(options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>): Promise<void> {
     const { storage, directory, metadata } = this
-    for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..'))
-      this.created.push(path)
+    for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..')) this.created.push(path)
     storage.makeDirectory(this.logDirectory)
     for (const path of this.created) storage.syncDirectory(storage.join(path, '..'))
     this.startLog(options.logSegmentBytes)

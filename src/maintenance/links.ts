@@ -85,8 +85,7 @@ export class BlockLinks {
       const { children, values } = this.childrenOf(block)
       for (const child of children) {
         // Each block once: what others have changed meanwhile must not lead in a circle.
-        if (child < FIRST_OVERFLOW_BLOCK || child >= this.parents.length || this.parents[child] !== 0)
-          continue
+        if (child < FIRST_OVERFLOW_BLOCK || child >= this.parents.length || this.parents[child] !== 0) continue
         this.parents[child] = block
         due.push(child)
       }
@@ -103,9 +102,7 @@ export class BlockLinks {
     const kind = arena.u8[base + AT_KIND]!
     if (kind === BlockKind.directory)
       return {
-        children: Array.from({ length: entryCount(arena, base) }, (_, i) =>
-          childOf(arena, base, this.capacity, i),
-        ),
+        children: Array.from({ length: entryCount(arena, base) }, (_, i) => childOf(arena, base, this.capacity, i)),
         values: [],
       }
     if (kind === BlockKind.inner)

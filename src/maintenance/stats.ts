@@ -5,12 +5,7 @@ import { toHex } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Durability, Stats } from '../types.ts'
 
-export const collectStats = (
-  engine: Engine,
-  storage: Storage,
-  directory: string,
-  durability: Durability,
-): Stats => {
+export const collectStats = (engine: Engine, storage: Storage, directory: string, durability: Durability): Stats => {
   const { room } = engine
   const { metadata, file, pool, log, transactions, checkpointer, structure, index, free } = engine
   return {

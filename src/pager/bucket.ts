@@ -57,10 +57,8 @@ export const recordBytes = (keyLength: number, fieldLength: number): number =>
   RECORD_HEADER_BYTES + keyLength + fieldLength
 
 export const recordFlags = (a: Arena, record: Position): number => a.u8[record]! & FLAG_MASK
-export const recordKeyLength = (a: Arena, record: Position): number =>
-  ((a.u8[record]! >>> 5) << 8) | a.u8[record + 1]!
-export const recordFieldLength = (a: Arena, record: Position): number =>
-  a.u8[record + 2]! | (a.u8[record + 3]! << 8)
+export const recordKeyLength = (a: Arena, record: Position): number => ((a.u8[record]! >>> 5) << 8) | a.u8[record + 1]!
+export const recordFieldLength = (a: Arena, record: Position): number => a.u8[record + 2]! | (a.u8[record + 3]! << 8)
 export const recordSize = (a: Arena, record: Position): number =>
   RECORD_HEADER_BYTES + recordKeyLength(a, record) + recordFieldLength(a, record)
 
@@ -103,8 +101,7 @@ const keyEquals = (a: Arena, record: Position, key: Position, keyLength: number)
   return true
 }
 
-export const slotWord = (a: Arena, base: Position, slot: number): number =>
-  a.u32[((base + HEADER_BYTES) >>> 2) + slot]!
+export const slotWord = (a: Arena, base: Position, slot: number): number => a.u32[((base + HEADER_BYTES) >>> 2) + slot]!
 
 /** Position of the record that a used slot points to. */
 export const recordAt = (a: Arena, base: Position, slot: number): Position =>
@@ -112,10 +109,7 @@ export const recordAt = (a: Arena, base: Position, slot: number): Position =>
 
 /** Bytes between the slots and the record area. */
 export const contiguousBytes = (a: Arena, base: Position, blockSize: number): number =>
-  blockSize -
-  HEADER_BYTES -
-  SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]! -
-  a.u16[(base + AT_RECORD_BYTES) >>> 1]!
+  blockSize - HEADER_BYTES - SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]! - a.u16[(base + AT_RECORD_BYTES) >>> 1]!
 
 /** Bytes of live records and their slots. */
 export const liveBytes = (a: Arena, base: Position): number =>
@@ -182,8 +176,7 @@ export const bucketProblem = (a: Arena, base: Position, blockSize: number): stri
     if (offset < start || offset + RECORD_HEADER_BYTES > blockSize)
       return `slot ${slot} points to ${offset}, outside the record area ${start} to ${blockSize}`
     const size = recordSize(a, base + offset)
-    if (offset + size > blockSize)
-      return `the record of slot ${slot} ends at ${offset + size}, behind the block`
+    if (offset + size > blockSize) return `the record of slot ${slot} ends at ${offset + size}, behind the block`
     live++
     bytes += size
   }

@@ -164,11 +164,7 @@ export class Metadata {
     const metadata = new Metadata(decodeIdentity(bytes, file, storage))
     metadata.soundCopies = metadata.readStates(bytes, storage)
     if (metadata.soundCopies === 0)
-      throw new CorruptionError(
-        file,
-        'both copies of the database state have a wrong checksum; restore a backup',
-        0,
-      )
+      throw new CorruptionError(file, 'both copies of the database state have a wrong checksum; restore a backup', 0)
     return metadata
   }
 
@@ -210,11 +206,7 @@ export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const version = view.getUint32(8, true)
   if (view.getUint32(508, true) !== storage.crc32(bytes.subarray(0, 508), 0))
-    throw new CorruptionError(
-      file,
-      `the identity in block 0 has a wrong checksum (format version ${version})`,
-      0,
-    )
+    throw new CorruptionError(file, `the identity in block 0 has a wrong checksum (format version ${version})`, 0)
   if (version !== FORMAT_VERSION) throw new FormatVersionError(file, version, FORMAT_VERSION)
   const blockSize = view.getUint32(12, true)
   if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || (blockSize & (blockSize - 1)) !== 0)
@@ -236,12 +228,7 @@ const isSoundIdentity = (bytes: Uint8Array, storage: Storage): boolean => {
   }
 }
 
-const stateCopy = (
-  bytes: Uint8Array,
-  copy: number,
-  storage: Storage,
-  uuid: Uint8Array,
-): Uint32Array | undefined => {
+const stateCopy = (bytes: Uint8Array, copy: number, storage: Storage, uuid: Uint8Array): Uint32Array | undefined => {
   const sector = bytes.slice(SECTOR * copy, SECTOR * (copy + 1))
   const u32 = new Uint32Array(sector.buffer)
   return u32[0] === storage.crc32(sector.subarray(4), uuidSeed(storage, uuid)) ? u32 : undefined

@@ -28,8 +28,7 @@ export const nodeProblem = (a: Arena, base: Position, blockSize: number): string
   const used = u16[(base + AT_RECORD_BYTES) >>> 1]!
   const prefix = prefixLength(a, base)
   const isInner = u8[base + AT_KIND] === BlockKind.inner
-  if (isInner !== nodeLevel(a, base) > 0)
-    return `a ${isInner ? 'inner node' : 'leaf'} of level ${nodeLevel(a, base)}`
+  if (isInner !== nodeLevel(a, base) > 0) return `a ${isInner ? 'inner node' : 'leaf'} of level ${nodeLevel(a, base)}`
   // N3
   if (HEADER_BYTES + NODE_SLOT_BYTES * count + used > blockSize)
     return `${count} entries and ${used} bytes of them do not fit in ${blockSize} bytes`
@@ -52,8 +51,7 @@ export const nodeProblem = (a: Arena, base: Position, blockSize: number): string
     if (u8[lengthByte] === LONG && offset + least > end) return `entry ${i} ends behind the block`
     const length = lengthOf(a, lengthByte)
     const size = entryBytes(length, isInner)
-    if (length + prefix > MAX_TREE_KEY_BYTES || offset + size > end)
-      return `entry ${i} is ${length} bytes long`
+    if (length + prefix > MAX_TREE_KEY_BYTES || offset + size > end) return `entry ${i} is ${length} bytes long`
     bytes += size
     // N1
     if (i > 0 && !ascends(a, base, i)) return `entries ${i - 1} and ${i} do not ascend`
@@ -101,8 +99,7 @@ const soundEntryBytes = (
       if (head < headBefore) return -1
       let k = 2
       while (k < length && k < lengthBefore && u8[atBefore + k - 1] === u8[at + k - 1]) k++
-      const isLess =
-        k < length && k < lengthBefore ? u8[atBefore + k - 1]! < u8[at + k - 1]! : lengthBefore < length
+      const isLess = k < length && k < lengthBefore ? u8[atBefore + k - 1]! < u8[at + k - 1]! : lengthBefore < length
       if (!isLess) return -1
     }
     headBefore = head

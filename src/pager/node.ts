@@ -16,15 +16,7 @@
  *  N3  header + 4 * count + record bytes <= block size.
  */
 import type { Arena } from '../runtime/bytes.ts'
-import {
-  AT_COUNT,
-  AT_GARBAGE,
-  AT_KIND,
-  AT_LEVEL,
-  AT_RECORD_BYTES,
-  BlockKind,
-  HEADER_BYTES,
-} from './layout.ts'
+import { AT_COUNT, AT_GARBAGE, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from './layout.ts'
 import type { Block, Position } from './place.ts'
 
 export const NODE_SLOT_BYTES = 4
@@ -57,15 +49,11 @@ export const nodeFits = (a: Arena, base: Position, blockSize: number, size: numb
 
 /** Bytes between the slots and the entries. */
 export const nodeGap = (a: Arena, base: Position, blockSize: number): number =>
-  blockSize -
-  HEADER_BYTES -
-  NODE_SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]! -
-  a.u16[(base + AT_RECORD_BYTES) >>> 1]!
+  blockSize - HEADER_BYTES - NODE_SLOT_BYTES * a.u16[(base + AT_COUNT) >>> 1]! - a.u16[(base + AT_RECORD_BYTES) >>> 1]!
 
 export const slotsOf = (base: Position): number => (base + HEADER_BYTES) >>> 2
 
-const entryAt = (a: Arena, base: Position, index: number): number =>
-  base + (a.u32[slotsOf(base) + index]! & 0xffff)
+const entryAt = (a: Arena, base: Position, index: number): number => base + (a.u32[slotsOf(base) + index]! & 0xffff)
 
 /** Position behind the child of an entry: its length. */
 export const lengthAt = (a: Arena, base: Position, index: number): number =>
@@ -76,8 +64,7 @@ export const lengthOf = (a: Arena, at: number): number => {
   return length < LONG ? length : a.u8[at + 1]! | (a.u8[at + 2]! << 8)
 }
 
-export const suffixLengthAt = (a: Arena, base: Position, index: number): number =>
-  lengthOf(a, lengthAt(a, base, index))
+export const suffixLengthAt = (a: Arena, base: Position, index: number): number => lengthOf(a, lengthAt(a, base, index))
 
 /** Child of an entry of an inner node. */
 export const nodeChild = (a: Arena, base: Position, index: number): Block => {
@@ -184,13 +171,7 @@ export const copyLeafKeys = (
 /**
  * Looks for a key: the index of the first entry that is not below it, times two, plus one if that entry is the key.
  */
-export const searchNode = (
-  a: Arena,
-  base: Position,
-  blockSize: number,
-  key: Position,
-  keyLength: number,
-): number => {
+export const searchNode = (a: Arena, base: Position, blockSize: number, key: Position, keyLength: number): number => {
   const { u8, u32 } = a
   const count = nodeCount(a, base)
   const prefix = prefixLength(a, base)
@@ -238,13 +219,7 @@ export const compareRest = (u8: Uint8Array, at: number, suffix: number, length: 
 }
 
 /** Number of leading bytes of the key that equal the node's prefix. */
-export const prefixShared = (
-  a: Arena,
-  base: Position,
-  blockSize: number,
-  key: Position,
-  keyLength: number,
-): number => {
+export const prefixShared = (a: Arena, base: Position, blockSize: number, key: Position, keyLength: number): number => {
   const prefix = prefixLength(a, base)
   const prefixAt = base + blockSize - prefix
   let i = 0

@@ -26,8 +26,7 @@ export const countPast = (engine: Engine, view: AsOf): number => {
   })
   if (before.isEmpty) return inBlocks
   let past = inBlocks
-  for (const [, record] of before)
-    if (record !== undefined && hasPassed(engine, record.flags, record.field, 0)) past++
+  for (const [, record] of before) if (record !== undefined && hasPassed(engine, record.flags, record.field, 0)) past++
   return past
 }
 
@@ -75,8 +74,7 @@ const pastWithin = (engine: Engine, range: Bounds): number => {
 }
 
 const namesWithin = function* (view: AsOf, range: Bounds): Generator<string, undefined> {
-  for (const names = view.before.within(range, false); names.name !== undefined; names.advance())
-    yield names.name
+  for (const names = view.before.within(range, false); names.name !== undefined; names.advance()) yield names.name
 }
 
 /** What the blocks that are read at the moment say of a key. */

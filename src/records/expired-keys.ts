@@ -161,12 +161,7 @@ export class ExpiredKeys {
   }
 
   /** Adds the keys of leaves of the tree over times that lie between two bounds. */
-  private add(
-    engine: Engine,
-    leaves: readonly number[],
-    lower: Uint8Array | undefined,
-    upper: Uint8Array,
-  ): void {
+  private add(engine: Engine, leaves: readonly number[], lower: Uint8Array | undefined, upper: Uint8Array): void {
     const { map, expired, sizes } = this
     const last = leaves.length - 1
     const stretches = leaves.map((block, i) =>
@@ -174,8 +169,7 @@ export class ExpiredKeys {
     )
     if (map !== undefined)
       for (let leaf = 0; leaf < expired.length; leaf++)
-        if (expired[leaf]! >= MANY_IN_LEAF && sizes[leaf] === 0)
-          sizes[leaf] = engine.pool.keysIn(map.leaves[leaf]!)
+        if (expired[leaf]! >= MANY_IN_LEAF && sizes[leaf] === 0) sizes[leaf] = engine.pool.keysIn(map.leaves[leaf]!)
     for (const stretch of stretches) {
       if (this.tooMany) return
       if (!this.areGone(stretch)) this.keepLeaf(engine, stretch)
@@ -239,8 +233,7 @@ export class ExpiredKeys {
   }
 
   private areGone({ first, last }: Stretch): boolean {
-    for (let leaf = first; leaf <= last; leaf++)
-      if (this.expired[leaf] !== 0 && !this.isGone(leaf)) return false
+    for (let leaf = first; leaf <= last; leaf++) if (this.expired[leaf] !== 0 && !this.isGone(leaf)) return false
     return true
   }
 

@@ -50,8 +50,7 @@ export const passedWithin = (engine: Engine, range: Bounds, isMeant?: (name: str
     for (let i = 0; i < scan.count; i++) {
       const at = scan.at[i]! + EXPIRY_BYTES
       const length = scan.length[i]! - EXPIRY_BYTES
-      if (liesWithin(u8, at, length, range) && (isMeant === undefined || isMeant(latin1(u8, at, length))))
-        count++
+      if (liesWithin(u8, at, length, range) && (isMeant === undefined || isMeant(latin1(u8, at, length)))) count++
     }
   }
   return count

@@ -162,9 +162,7 @@ export class RangeCursor<V, K = string> {
     const { at } = this
     const { reader } = this.current
     if (at < 0 || at >= reader.size)
-      throw new InvalidArgumentError(
-        'the cursor is not on a record: call next() first, and read only if it says true',
-      )
+      throw new InvalidArgumentError('the cursor is not on a record: call next() first, and read only if it says true')
     return { key: reader.keys[at]!, value: reader.values[at]! }
   }
 
@@ -189,8 +187,7 @@ export class RangeCursor<V, K = string> {
   }
 
   private check(): void {
-    if (this.closed)
-      throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
+    if (this.closed) throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
     this.current.owner.check()
   }
 }

@@ -225,8 +225,7 @@ export class RangeReader<V, K> {
     const { u8 } = arena
     const { records } = findMany
     const { at, length } = scan
-    if (wanted.keys && !wanted.binaryKeys)
-      this.keys = append(this.keys, texts.decode(count, at, length) as K[])
+    if (wanted.keys && !wanted.binaryKeys) this.keys = append(this.keys, texts.decode(count, at, length) as K[])
     else if (wanted.keys)
       for (let i = 0; i < count; i++) this.keys.push(copyBytes(u8, at[i]!, at[i]! + length[i]!) as K)
     for (let i = 0; i < count; i++) {
@@ -282,9 +281,7 @@ export class RangeReader<V, K> {
   private give(at: number, length: number, value: V | undefined): void {
     const { u8 } = this.store.engine.arena
     if (this.wanted.keys)
-      this.keys.push(
-        (this.wanted.binaryKeys ? copyBytes(u8, at, at + length) : u8.utf8Slice(at, at + length)) as K,
-      )
+      this.keys.push((this.wanted.binaryKeys ? copyBytes(u8, at, at + length) : u8.utf8Slice(at, at + length)) as K)
     if (this.wanted.values) this.values.push(value as V)
     this.left--
   }
@@ -331,8 +328,7 @@ export class RangeReader<V, K> {
 }
 
 /** A limit says how much will be wanted. */
-const firstChunk = ({ limit }: ResolvedRange): number =>
-  limit <= LARGEST_CHUNK ? Math.max(1, limit) : FIRST_CHUNK
+const firstChunk = ({ limit }: ResolvedRange): number => (limit <= LARGEST_CHUNK ? Math.max(1, limit) : FIRST_CHUNK)
 
 const append = <T>(list: T[], more: T[]): T[] => (list.length === 0 ? more : list.concat(more))
 

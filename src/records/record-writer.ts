@@ -108,13 +108,7 @@ export class RecordWriter<V> {
    * Stores a record as another database holds it: `bytes` of its value, compressed as `flags` say, and its time of
    * expiry, even one that has passed.
    */
-  putRecord(
-    state: TransactionState,
-    key: Uint8Array,
-    flags: number,
-    bytes: Uint8Array,
-    expiresAt: number,
-  ): void {
+  putRecord(state: TransactionState, key: Uint8Array, flags: number, bytes: Uint8Array, expiresAt: number): void {
     const { room } = this.engine
     if (room.tight) room.admit(true)
     this.flags = (flags & COMPRESSED) | (expiresAt === 0 ? 0 : RecordFlag.expires)

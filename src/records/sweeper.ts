@@ -150,8 +150,7 @@ export class Sweeper {
     const keys: Uint8Array[] = []
     while (!scan.done && keys.length < SLICE_RECORDS) {
       scan.step(Math.min(SCAN_KEYS, SLICE_RECORDS - keys.length))
-      for (let i = 0; i < scan.count; i++)
-        keys.push(copyBytes(arena.u8, scan.at[i]!, scan.at[i]! + scan.length[i]!))
+      for (let i = 0; i < scan.count; i++) keys.push(copyBytes(arena.u8, scan.at[i]!, scan.at[i]! + scan.length[i]!))
     }
     return keys
   }

@@ -15,10 +15,8 @@ export interface TextBytes extends Uint8Array<ArrayBuffer> {
 }
 
 /** The name of a typed array's kind, undefined for everything else: it asks the object itself, not its prototypes. */
-const kindOf = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)!.get as (this: unknown) => string | undefined
+const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!
+  .get as (this: unknown) => string | undefined
 
 /** A Uint8Array (a Buffer too), of whichever realm: of a `vm` context, say, whose Uint8Array is another class. */
 export const isBytes = (value: unknown): value is Uint8Array =>
@@ -64,8 +62,7 @@ export const textBytes = (
   const view = new Uint8Array(buffer, offset, length)
   return Object.assign(view, {
     utf8Slice: (start: number, end: number): string => decoder.decode(view.subarray(start, end)),
-    utf8Write: (text: string, start: number): number =>
-      encoder.encodeInto(text, view.subarray(start)).written,
+    utf8Write: (text: string, start: number): number => encoder.encodeInto(text, view.subarray(start)).written,
   }) as TextBytes
 }
 
@@ -123,8 +120,7 @@ export const writeU64 = (u32: Uint32Array, word: number, value: number): void =>
 
 export const alignUp = (value: number, alignment: number): number => Math.ceil(value / alignment) * alignment
 
-export const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('')
+export const toHex = (bytes: Uint8Array): string => Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('')
 
 /** An end of a range. */
 export interface Bound {
@@ -157,5 +153,4 @@ export const copyBytes = (bytes: Uint8Array, start: number, end: number): Uint8A
 }
 
 /** Whether text has no half of a surrogate pair alone, which UTF-8 cannot tell. */
-export const isWellFormed = (text: string): boolean =>
-  (text as unknown as { isWellFormed(): boolean }).isWellFormed()
+export const isWellFormed = (text: string): boolean => (text as unknown as { isWellFormed(): boolean }).isWellFormed()

@@ -51,8 +51,7 @@ export const requireDone = (name: string, result: unknown): void => {
 
 /** The functions of a codec answer at once. */
 export const requireCodec = (name: string, codec: object, ...functions: string[]): void => {
-  for (const key of functions)
-    requireSyncFunction(`${key}() of ${name}`, (codec as Record<string, unknown>)[key])
+  for (const key of functions) requireSyncFunction(`${key}() of ${name}`, (codec as Record<string, unknown>)[key])
 }
 
 /** A callback for progress, which may be missing. */

@@ -12,11 +12,7 @@ export const invariants: { areChecked: boolean } = { areChecked: true }
  * `health`, where there is one at hand, stops the handle for good, since memory and log may have parted.
  * @throws XenonError `XENON_FAILED`
  */
-export const broken = (
-  invariant: string,
-  found: string,
-  health?: { fail(error: unknown): unknown },
-): void => {
+export const broken = (invariant: string, found: string, health?: { fail(error: unknown): unknown }): void => {
   if (!invariants.areChecked) return
   const error = new XenonError(
     'XENON_FAILED',

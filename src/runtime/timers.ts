@@ -22,10 +22,8 @@ export const timers: {
   clearTimeout: real.clearTimeout?.bind(globalThis) as typeof globalThis.clearTimeout,
 }
 
-export const setTimeout = (
-  work: () => void,
-  milliseconds?: number,
-): ReturnType<typeof globalThis.setTimeout> => timers.setTimeout(work, milliseconds)
+export const setTimeout = (work: () => void, milliseconds?: number): ReturnType<typeof globalThis.setTimeout> =>
+  timers.setTimeout(work, milliseconds)
 
 export const clearTimeout = (timer: ReturnType<typeof globalThis.setTimeout> | undefined): void =>
   timers.clearTimeout(timer)

@@ -2,14 +2,7 @@
 
 import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
-import {
-  AT_KIND,
-  AT_NEXT,
-  BlockKind,
-  EXPIRY_ROOT,
-  FIRST_OVERFLOW_BLOCK,
-  ORDERED_ROOT,
-} from '../pager/layout.ts'
+import { AT_KIND, AT_NEXT, BlockKind, EXPIRY_ROOT, FIRST_OVERFLOW_BLOCK, ORDERED_ROOT } from '../pager/layout.ts'
 import { nodeChild, nodeCount } from '../pager/node.ts'
 import { Arena } from '../runtime/bytes.ts'
 import type { SalvageBlock } from '../types.ts'
@@ -57,8 +50,7 @@ export class Blocks {
       this.maxLsn = Math.max(this.maxLsn, blockLsn(arena, 0))
     } else if (!ignore) {
       this.damaged++
-      if (this.damagedBlocks.size < KEPT)
-        this.damagedBlocks.set(block, { block, use: 'unknown', reason: problem })
+      if (this.damagedBlocks.size < KEPT) this.damagedBlocks.set(block, { block, use: 'unknown', reason: problem })
     }
   }
 

@@ -20,14 +20,7 @@ import {
   slotInUse,
   slotWord,
 } from '../pager/bucket.ts'
-import {
-  childOf,
-  directoryCapacity,
-  directoryLevel,
-  entryCount,
-  findEntry,
-  separatorOf,
-} from '../pager/directory.ts'
+import { childOf, directoryCapacity, directoryLevel, entryCount, findEntry, separatorOf } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LIVE, BlockKind, INDEX_BLOCKS, kindName } from '../pager/layout.ts'
 import { Arena, copyBytes } from '../runtime/bytes.ts'
 import type { SalvageBlock, SalvageGap } from '../types.ts'

@@ -61,9 +61,7 @@ export class LargeReader {
     let block = head
     for (let at = 0; at < bytes; ) {
       const problem =
-        this.useProblem(block) ??
-        this.blocks.read(block, arena) ??
-        this.partProblem(Math.min(perBlock, bytes - at))
+        this.useProblem(block) ?? this.blocks.read(block, arena) ?? this.partProblem(Math.min(perBlock, bytes - at))
       if (problem !== undefined) {
         this.blocks.noteUse(block, 'large value')
         return { block, reason: problem }
@@ -72,8 +70,7 @@ export class LargeReader {
       const held = arena.u16[AT_GARBAGE >>> 1]!
       value.set(arena.u8.subarray(HEADER_BYTES, HEADER_BYTES + held), at)
       at += held
-      if (at === bytes && block !== tail)
-        return { block, reason: `the value ends here instead of in block ${tail}` }
+      if (at === bytes && block !== tail) return { block, reason: `the value ends here instead of in block ${tail}` }
       block = arena.u32[AT_NEXT >>> 2]!
     }
     return value ?? new Uint8Array(0)

@@ -40,12 +40,7 @@ export class SalvageLog {
   private malformedThrough = 0
 
   /** `redoLsn`: undefined if block 0 does not tell. `mayBeOld`: block 0 may tell of an earlier checkpoint. */
-  constructor(
-    storage: Storage,
-    segments: readonly SalvageSegment[],
-    redoLsn: number | undefined,
-    mayBeOld: boolean,
-  ) {
+  constructor(storage: Storage, segments: readonly SalvageSegment[], redoLsn: number | undefined, mayBeOld: boolean) {
     this.storage = storage
     this.segments = segments
     const links = new Links(segments)
@@ -60,8 +55,7 @@ export class SalvageLog {
     const lastSegment = this.chain[this.chain.length - 1]?.segment
     // Another segment may hold remains of a tail that an earlier recovery has dropped.
     this.groupsInDoubt = links.groups.filter(
-      ({ lsn, synced, segment }) =>
-        lsn >= end && synced <= end && (segment === lastSegment || segment.startLsn >= end),
+      ({ lsn, synced, segment }) => lsn >= end && synced <= end && (segment === lastSegment || segment.startLsn >= end),
     ).length
     this.groupsBehind = links.groups.filter(group => group.lsn >= end && group.synced > end).length
   }
@@ -79,10 +73,7 @@ export class SalvageLog {
   visit(visitor: RecordVisitor): void {
     for (const group of this.chain) {
       if (!this.read(group, this.arena))
-        throw new CorruptionError(
-          group.segment.file.path,
-          `the log changed while it was read, at LSN ${group.lsn}`,
-        )
+        throw new CorruptionError(group.segment.file.path, `the log changed while it was read, at LSN ${group.lsn}`)
       const bytes = group.end - group.lsn
       for (let at = GROUP_HEADER_BYTES; at + RECORD_HEADER_BYTES <= bytes; ) {
         const problem = recordProblem(this.arena, at, bytes)

@@ -51,8 +51,7 @@ export const redo = (source: Source): RedoOutcome => {
     const id = recordTransaction(a, position)
     if (type === RecordType.image) eachPart(a, position, block => images.set(block, lsn))
     else if (type === RecordType.commit || type === RecordType.end) losers.delete(id)
-    else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0)
-      losers.set(id, lsn)
+    else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0) losers.set(id, lsn)
   })
   const blocks = new BlockCache(source, images)
   log.visit((a, position, lsn) => {
@@ -229,8 +228,7 @@ class BlockCache {
   private noteRebuilt(block: number, base: number): void {
     const { soundStates, metadata } = this.source
     const wasWritten = soundStates > 0 && block < metadata.fileBlocks
-    if (wasWritten || this.arena.window(base, this.blockSize).some(byte => byte !== 0))
-      this.rebuilt.add(block)
+    if (wasWritten || this.arena.window(base, this.blockSize).some(byte => byte !== 0)) this.rebuilt.add(block)
   }
 
   private writeBack(frame: number): void {

@@ -59,8 +59,7 @@ export const buildReport = (parts: Parts): SalvageReport => {
     ),
   }
   return {
-    complete:
-      nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === target.records,
+    complete: nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === target.records,
     records: target.records,
     bytes: target.bytes,
     expired: target.expired,

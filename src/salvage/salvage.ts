@@ -59,10 +59,7 @@ export const salvageOn = async (
     if (typeof path !== 'string' || path.length === 0 || path.includes('\0'))
       throw new InvalidArgumentError('salvage() takes the paths of two directories')
   const storage = checkOptions(options, defaultStorage)
-  const [directory, newDirectory] = [given, newGiven].map(path => storage.resolve?.(path) ?? path) as [
-    string,
-    string,
-  ]
+  const [directory, newDirectory] = [given, newGiven].map(path => storage.resolve?.(path) ?? path) as [string, string]
   requireApart(storage, directory, newDirectory)
   if (storage.kind(directory) !== 'directory')
     throw new XenonError('XENON_NOT_FOUND', `there is no database in ${directory}; check the path`)
@@ -84,8 +81,7 @@ export const salvageOn = async (
 }
 
 const checkOptions = (options: SalvageOptions, defaultStorage: Storage): Storage => {
-  if (options === null || typeof options !== 'object')
-    throw new InvalidArgumentError('the options must be an object')
+  if (options === null || typeof options !== 'object') throw new InvalidArgumentError('the options must be an object')
   for (const name of Object.keys(options))
     if (!KNOWN.has(name))
       throw new InvalidArgumentError(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
@@ -184,11 +180,7 @@ const take = (record: FoundRecord, target: Target, large: LargeReader, findings:
     value = read
   }
   if (!target.add(key, flags, value, expires ? readTime(field, 0) : 0))
-    findings.duplicate(
-      key,
-      block,
-      isStray ? 'the index does not lead to this one' : 'a second record in its bucket',
-    )
+    findings.duplicate(key, block, isStray ? 'the index does not lead to this one' : 'a second record in its bucket')
 }
 
 /** The end of the blocks that matter. */

@@ -169,12 +169,7 @@ const findGroups = (storage: Storage, segment: SalvageSegment): boolean => {
 }
 
 /** Reads the group at a position of the file into the arena; undefined if there is none that is whole. */
-export const readGroup = (
-  storage: Storage,
-  segment: SalvageSegment,
-  at: number,
-  arena: Arena,
-): Group | undefined => {
+export const readGroup = (storage: Storage, segment: SalvageSegment, at: number, arena: Arena): Group | undefined => {
   const { file, size } = segment
   if (file.read(arena.u8, 0, GROUP_HEADER_BYTES, at) < GROUP_HEADER_BYTES) return undefined
   const bytes = arena.u32[2]!

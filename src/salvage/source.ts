@@ -54,13 +54,7 @@ export const openSource = (storage: Storage, directory: string, warn: (sentence:
     const redoLsn = soundStates === 0 ? undefined : metadata.redoLsn
     const log = new SalvageLog(storage, segments, redoLsn, soundStates === 1)
     const from = Math.max(log.from, redoLsn ?? 0)
-    const images = new StoredImages(
-      logPath,
-      new DataFile(file, metadata, storage),
-      identity.uuid,
-      from,
-      log.end,
-    )
+    const images = new StoredImages(logPath, new DataFile(file, metadata, storage), identity.uuid, from, log.end)
     return {
       data,
       log,
@@ -93,8 +87,7 @@ const identify = (
     const problem = (error as Error).message
     for (const uuid of logUuids(storage, logPath)) {
       const blockSize = blockSizeOf(file, storage, uuid)
-      if (blockSize !== undefined)
-        return { identity: { blockSize, uuid, hashKey: [0, 0], createdAt: 0 }, problem }
+      if (blockSize !== undefined) return { identity: { blockSize, uuid, hashKey: [0, 0], createdAt: 0 }, problem }
     }
     throw new CorruptionError(
       file.path,
@@ -113,8 +106,7 @@ const blockSizeOf = (file: File, storage: Storage, uuid: Uint8Array): number | u
     const blocks = Math.floor(file.size() / blockSize)
     const stride = Math.max(1, Math.floor((blocks - FIRST_OVERFLOW_BLOCK) / SAMPLE_BLOCKS))
     for (let block = 1; block < blocks; block += block < FIRST_OVERFLOW_BLOCK ? 1 : stride)
-      if (data.read(block, arena, 0) === undefined && blockProblem(arena, 0, blockSize) === undefined)
-        return blockSize
+      if (data.read(block, arena, 0) === undefined && blockProblem(arena, 0, blockSize) === undefined) return blockSize
   }
   return undefined
 }

@@ -120,8 +120,7 @@ export class Target {
     const { storage, directory } = this
     const log = storage.join(directory, 'log')
     try {
-      for (const name of storage.list(directory))
-        if (name !== 'log') storage.remove(storage.join(directory, name))
+      for (const name of storage.list(directory)) if (name !== 'log') storage.remove(storage.join(directory, name))
       const names = storage.list(log).filter(name => name !== NOTE)
       for (const name of [...names, NOTE]) storage.remove(storage.join(log, name))
     } catch {

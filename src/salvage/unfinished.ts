@@ -50,9 +50,7 @@ export class Unfinished {
         const key = latin1(arena.u8, undo.key, undo.keyLength)
         if (undo.kind === UndoKind.insert) this.before.set(key, ABSENT)
         else if (undo.kind === UndoKind.restore) this.before.set(key, lsn)
-        else
-          for (let at = 0; at < undo.fieldLength; at += 4)
-            this.blocks.add(arena.u32[(undo.field + at) >>> 2]!)
+        else for (let at = 0; at < undo.fieldLength; at += 4) this.blocks.add(arena.u32[(undo.field + at) >>> 2]!)
       }
       const previous = recordPrevious(arena, position)
       if (previous < lsn) pending.push(previous)

@@ -84,8 +84,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     })
     this.done.catch(() => {})
     const { tls } = settings
-    if (tls === undefined)
-      this.sockets = createPlainServer({ allowHalfOpen: true }, socket => this.accept(socket))
+    if (tls === undefined) this.sockets = createPlainServer({ allowHalfOpen: true }, socket => this.accept(socket))
     else {
       const { key, cert, ca } = tls
       const asked = ca === undefined ? {} : { ca: ca as Buffer, requestCert: true, rejectUnauthorized: true }
@@ -250,12 +249,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.turns.time = now
     const { authTimeout, requestTimeout, idleTimeout } = this.settings
     for (const session of [...this.sessions.values()]) {
-      if (!session.authenticated && now - session.created > authTimeout)
-        session.destroy('not authenticated in time')
+      if (!session.authenticated && now - session.created > authTimeout) session.destroy('not authenticated in time')
       else if (session.partialSince !== undefined && now - session.partialSince > requestTimeout)
         session.destroy('request not sent in time')
-      else if (idleTimeout > 0 && !session.busy && now - session.lastActive > idleTimeout)
-        session.destroy('idle')
+      else if (idleTimeout > 0 && !session.busy && now - session.lastActive > idleTimeout) session.destroy('idle')
     }
   }
 }

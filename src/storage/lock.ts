@@ -35,15 +35,7 @@
  * while the note of a live process stands beside it.
  */
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  ftruncateSync,
-  linkSync,
-  readdirSync,
-  renameSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CorruptionError, DatabaseLockedError, isError } from '../errors.ts'
 import { type Claim, createClaim, type Owner, readClaim } from './claim.ts'
@@ -263,9 +255,7 @@ function successorOf(nonce: string): string {
 function refuseIfAlive(directory: string, claim: Claim, takeover: boolean): void {
   const { owner, nonce } = claim
   if (owner === undefined) {
-    const writer = writersIn(directory).find(
-      writer => writer !== process.pid && processState(writer) !== 'gone',
-    )
+    const writer = writersIn(directory).find(writer => writer !== process.pid && processState(writer) !== 'gone')
     if (writer === undefined) return
     throw new DatabaseLockedError(`${directory} is being opened by process ${writer}`, writer)
   }
@@ -285,11 +275,7 @@ function refuseIfAlive(directory: string, claim: Claim, takeover: boolean): void
       found.here,
     )
   if (isHeldHere || isOwnThread(owner))
-    throw new DatabaseLockedError(
-      `${directory} is already open in this process (${pid}); close it first`,
-      pid,
-      true,
-    )
+    throw new DatabaseLockedError(`${directory} is already open in this process (${pid}); close it first`, pid, true)
   throw new DatabaseLockedError(
     pid === process.pid
       ? `${directory} is open in another thread of this process (${pid}); close it there first (${lock})`

@@ -92,9 +92,7 @@ export const nodeStorage: Storage = {
   syncDirectory(path: string): void {
     // Windows cannot open a directory; NTFS journals its entries.
     if (process.platform === 'win32') return
-    const fd = attempt('open directory', path, () =>
-      openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
-    )
+    const fd = attempt('open directory', path, () => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY))
     try {
       fsyncSync(fd)
     } catch (cause) {
@@ -108,9 +106,7 @@ export const nodeStorage: Storage = {
 
   async syncDirectoryAside(path: string): Promise<void> {
     if (process.platform === 'win32') return
-    const fd = attempt('open directory', path, () =>
-      openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
-    )
+    const fd = attempt('open directory', path, () => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY))
     const failure = await new Promise<unknown>(resolve => fsync(fd, cause => resolve(cause ?? undefined)))
     closeQuietly(fd)
     if (failure !== undefined && !keepsNoEntries(failure)) throw storageError('sync directory', path, failure)
@@ -158,8 +154,7 @@ export const nodeStorage: Storage = {
 }
 
 /** File systems that keep no directory entries of their own (some network and FUSE ones) say so at a sync. */
-const keepsNoEntries = (cause: unknown): boolean =>
-  ['EINVAL', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(cause))
+const keepsNoEntries = (cause: unknown): boolean => ['EINVAL', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(cause))
 
 /** Node's own recursive mkdir reports a read-only file system as ENOENT. */
 function makeDirectories(path: string, tries: number = 3): void {
@@ -212,13 +207,7 @@ class NodeFile implements File {
     try {
       let done = readSync(this.#fd, target, targetOffset, Math.min(length, maxBytes), position)
       while (done < length) {
-        const got = readSync(
-          this.#fd,
-          target,
-          targetOffset + done,
-          Math.min(length - done, maxBytes),
-          position + done,
-        )
+        const got = readSync(this.#fd, target, targetOffset + done, Math.min(length - done, maxBytes), position + done)
         if (got === 0) break
         done += got
       }
@@ -235,13 +224,7 @@ class NodeFile implements File {
       let done = writeSync(this.#fd, source, sourceOffset, Math.min(length, maxBytes), position)
       while (done < length) {
         done += progress(
-          writeSync(
-            this.#fd,
-            source,
-            sourceOffset + done,
-            Math.min(length - done, maxBytes),
-            position + done,
-          ),
+          writeSync(this.#fd, source, sourceOffset + done, Math.min(length - done, maxBytes), position + done),
         )
       }
     } catch (cause) {
@@ -330,8 +313,7 @@ class NodeFile implements File {
   }
 
   #failure(operation: string, cause: unknown): XenonError | StorageError {
-    if (this.#fd < 0)
-      return new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
+    if (this.#fd < 0) return new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
     return storageError(operation, this.path, cause)
   }
 }

@@ -246,8 +246,7 @@ class OverlayFile implements File {
   }
 
   #check(operation: string, buffer?: Uint8Array, offset = 0, length = 0, position = 0): void {
-    if (this.#closed)
-      throw new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
+    if (this.#closed) throw new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
     if (this.#readOnly && (operation === 'write' || operation === 'truncate'))
       throw failure(operation, this.path, 'EBADF')
     if (buffer === undefined || (isCount(offset) && isCount(length) && isCount(position))) {

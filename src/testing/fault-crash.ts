@@ -3,14 +3,7 @@
  * order and in part; the policies are corners and samples of that space. The smallest unit is the 512-byte sector:
  * a write changes nothing outside the sectors it touches, but may leave one that it touches half old and half new.
  */
-import {
-  applyChange,
-  applyName,
-  DirectoryNode,
-  type DiskNode,
-  FileNode,
-  type PendingChange,
-} from './fault-nodes.ts'
+import { applyChange, applyName, DirectoryNode, type DiskNode, FileNode, type PendingChange } from './fault-nodes.ts'
 import type { PagedBytes } from './paged-bytes.ts'
 import type { Random } from './random.ts'
 
@@ -31,15 +24,7 @@ const SECTOR = 512
  */
 export type CrashPolicy = 'none' | 'all' | 'prefix' | 'sectors' | 'last' | 'holes' | 'garbage'
 
-export const crashPolicies: readonly CrashPolicy[] = [
-  'none',
-  'all',
-  'prefix',
-  'sectors',
-  'last',
-  'holes',
-  'garbage',
-]
+export const crashPolicies: readonly CrashPolicy[] = ['none', 'all', 'prefix', 'sectors', 'last', 'holes', 'garbage']
 
 /** The nodes that the next start of the system finds. */
 export const crashNodes = (

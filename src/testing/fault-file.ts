@@ -118,8 +118,7 @@ export class FaultFile implements File {
   }
 
   private check(operation: string): void {
-    if (this.closed)
-      throw new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
+    if (this.closed) throw new XenonError('XENON_CLOSED', `cannot ${operation} ${this.path}: the file is closed`)
   }
 
   private checkWritable(operation: string): void {

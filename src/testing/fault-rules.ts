@@ -65,9 +65,10 @@ export class SimulatedCrash extends Error {
 
 export class FaultRules {
   /** Operations so far by kind, failed ones included. */
-  readonly counts: Record<OperationKind, number> = Object.fromEntries(
-    operationKinds.map(kind => [kind, 0]),
-  ) as Record<OperationKind, number>
+  readonly counts: Record<OperationKind, number> = Object.fromEntries(operationKinds.map(kind => [kind, 0])) as Record<
+    OperationKind,
+    number
+  >
   /** How many operations were struck. */
   struck = 0
   private rules: { fault: Fault; seen: number }[] = []

@@ -206,11 +206,7 @@ export class FaultDisk {
   }
 
   /** Lets a fault strike; throws the errors, returns the effects that need more. */
-  private strike(
-    kind: OperationKind,
-    path: string,
-    possible: readonly FaultEffect[] = [],
-  ): FaultEffect | undefined {
+  private strike(kind: OperationKind, path: string, possible: readonly FaultEffect[] = []): FaultEffect | undefined {
     const effect = this.rules.next(kind, path)
     if (effect === undefined || possible.includes(effect)) return effect
     throw failure(kind, path, effect === 'ENOSPC' || effect === 'short' ? 'ENOSPC' : 'EIO')
@@ -234,14 +230,7 @@ export class FaultDisk {
   }
 
   /** @internal For the files of this disk. */
-  readFile(
-    node: FileNode,
-    path: string,
-    target: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): number {
+  readFile(node: FileNode, path: string, target: Uint8Array, offset: number, length: number, position: number): number {
     const effect = this.strike('read', path, ['flip'])
     const got = node.live.read(target, offset, length, position)
     if (effect === 'flip' && got > 0) {
@@ -266,8 +255,7 @@ export class FaultDisk {
     }
     const room = this.room(node, at, bytes.length)
     const isShort = effect === 'short' || room < bytes.length
-    if (isShort)
-      bytes = bytes.slice(0, Math.min(room, effect === 'short' ? this.random.below(bytes.length) : room))
+    if (isShort) bytes = bytes.slice(0, Math.min(room, effect === 'short' ? this.random.below(bytes.length) : room))
     if (bytes.length > 0) this.apply({ kind: 'write', node: number, position: at, bytes })
     if (isShort) throw failure('write', path, 'ENOSPC')
   }
@@ -434,11 +422,7 @@ export class FaultDisk {
         this.directoryNumber('lock', path)
         const name = split(path).join('/')
         if (this.locks.has(name))
-          throw new DatabaseLockedError(
-            `${path} is already open; close the other handle first`,
-            undefined,
-            true,
-          )
+          throw new DatabaseLockedError(`${path} is already open; close the other handle first`, undefined, true)
         this.locks.add(name)
         let held = true
         return {

@@ -175,11 +175,7 @@ const mutants: Record<MutantName, () => () => void> = {
       StoredImages,
       'copy',
       original =>
-        function (
-          this: { places: Map<number, { lsn: number }[]> },
-          block: never,
-          ...given: never[]
-        ): unknown {
+        function (this: { places: Map<number, { lsn: number }[]> }, block: never, ...given: never[]): unknown {
           this.places.get(block)?.sort((a, b) => a.lsn - b.lsn)
           return (original as (...given: never[]) => unknown).call(this, block, ...given)
         } as Method,
@@ -285,11 +281,7 @@ const mutants: Record<MutantName, () => () => void> = {
           atOnce: never,
         ): unknown {
           const always = (): boolean => this.health.failure === undefined
-          return (original as (work: unknown, atOnce: never) => unknown).call(
-            this,
-            () => work(always),
-            atOnce,
-          )
+          return (original as (work: unknown, atOnce: never) => unknown).call(this, () => work(always), atOnce)
         } as Method,
     ),
   /** It says what it says when it is written, not what it said before the log was synced aside. */

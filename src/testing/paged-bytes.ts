@@ -65,8 +65,7 @@ export class PagedBytes {
       const pages = Math.ceil(size / PAGE)
       this.#pages.length = Math.min(this.#pages.length, pages)
       this.#own.length = Math.min(this.#own.length, pages)
-      if (size % PAGE !== 0 && this.#pages[pages - 1] !== undefined)
-        this.#writable(pages - 1).fill(0, size % PAGE)
+      if (size % PAGE !== 0 && this.#pages[pages - 1] !== undefined) this.#writable(pages - 1).fill(0, size % PAGE)
     }
     this.#size = size
   }

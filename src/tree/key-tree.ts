@@ -58,8 +58,7 @@ export class KeyTree extends TreeSearch {
         this.insertPrefix = prefix
         return
       }
-      if (round > MAX_ROUNDS)
-        throw new CorruptionError(this.path, 'no room can be made in the tree leaf', this.block)
+      if (round > MAX_ROUNDS) throw new CorruptionError(this.path, 'no room can be made in the tree leaf', this.block)
       this.room.make(key, length)
     }
   }
@@ -83,8 +82,7 @@ export class KeyTree extends TreeSearch {
 
   /** Goes to the leaf of a key that must be there; `logRemove` takes the key out. */
   prepareRemove(key: Position, length: number): void {
-    if (!this.find(key, length))
-      throw new CorruptionError(this.path, 'the tree lacks the key of a record', this.block)
+    if (!this.find(key, length)) throw new CorruptionError(this.path, 'the tree lacks the key of a record', this.block)
   }
 
   /** Inside the leaf's part of a record: a key goes to the leaf that was prepared for it. */

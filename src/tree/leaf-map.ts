@@ -51,11 +51,9 @@ export class LeafMap {
     const { begins } = this
     const last = begins.length - 1
     if (last > 0)
-      while (begins[1]![this.shared] === begins[last]![this.shared] && this.shared < begins[1]!.length)
-        this.shared++
+      while (begins[1]![this.shared] === begins[last]![this.shared] && this.shared < begins[1]!.length) this.shared++
     this.heads = new Int32Array(begins.length + 1)
-    for (let leaf = 1; leaf <= last; leaf++)
-      this.heads[leaf] = headAt(begins[leaf]!, this.shared, begins[leaf]!.length)
+    for (let leaf = 1; leaf <= last; leaf++) this.heads[leaf] = headAt(begins[leaf]!, this.shared, begins[leaf]!.length)
     this.heads[0] = LOWEST
     this.heads[last + 1] = HIGHEST
   }
@@ -70,8 +68,7 @@ export class LeafMap {
     const { heads, shared, begins } = this
     if (shared > 0) {
       const begin = begins[1]!
-      for (let i = 0; i < shared; i++)
-        if (i === length || u8[at + i] !== begin[i]) return this.search(u8, at, length)
+      for (let i = 0; i < shared; i++) if (i === length || u8[at + i] !== begin[i]) return this.search(u8, at, length)
     }
     const head = headAt(u8, at + shared, at + length)
     if (heads[guess]! < head && head < heads[guess + 1]!) return guess
@@ -139,8 +136,7 @@ export class LeafMap {
 
 /** Four bytes at `at`, zeros behind the `end`, as a signed number of the same order. */
 const headAt = (u8: Uint8Array, at: Position, end: number): number => {
-  if (at + 4 <= end)
-    return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) ^ LOWEST
+  if (at + 4 <= end) return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) ^ LOWEST
   let head = 0
   for (let i = at; i < at + 4; i++) head = (head << 8) | (i < end ? u8[i]! : 0)
   return head ^ LOWEST

@@ -81,8 +81,7 @@ export class TreeMerge {
       if (side < 0 || side >= count) continue
       const other = step.pin(nodeChild(arena, parent.base, side))
       const [left, right] = side > entry ? [node, other] : [other, node]
-      if (this.bytesTogether(left, right) > upTo * usable && !this.isEmpty(node) && !this.isEmpty(other))
-        continue
+      if (this.bytesTogether(left, right) > upTo * usable && !this.isEmpty(node) && !this.isEmpty(other)) continue
       this.join(left, right, parent, Math.max(side, entry))
       return true
     }

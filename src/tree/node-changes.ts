@@ -45,11 +45,7 @@ export class NodeChanges {
   readonly scratch: Position
   readonly separator: Position
 
-  constructor(
-    parts: { pool: BufferPool; log: LogWriter; free: FreeBlocks },
-    scratch: Position,
-    separator: Position,
-  ) {
+  constructor(parts: { pool: BufferPool; log: LogWriter; free: FreeBlocks }, scratch: Position, separator: Position) {
     this.pool = parts.pool
     this.log = parts.log
     this.step = new Step(parts)

@@ -125,8 +125,7 @@ export class TreeSearch {
     for (let depth = this.depth - 1; depth >= 0; depth--) {
       const entry = this.wayEntry[depth]! + (ahead ? 1 : 0)
       const base = pool.get(this.wayBlock[depth]!)
-      if (entry > 0 && entry < nodeCount(arena, base))
-        return nodeKey(arena, base, this.blockSize, entry, arena.u8, to)
+      if (entry > 0 && entry < nodeCount(arena, base)) return nodeKey(arena, base, this.blockSize, entry, arena.u8, to)
     }
     return -1
   }

@@ -209,5 +209,4 @@ export class TreeChanges {
   }
 }
 
-const isSparse = ({ tree, isInsert, block, base }: LeafChange): boolean =>
-  !isInsert && tree.isSparse(block, base)
+const isSparse = ({ tree, isInsert, block, base }: LeafChange): boolean => !isInsert && tree.isSparse(block, base)

@@ -158,13 +158,7 @@ export class TreeScan {
  * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where an
  * inclusive bound itself counts as before (`isUpper`) or as behind.
  */
-const indexInLeaf = (
-  pool: BufferPool,
-  tree: TreeSearch,
-  at: Position,
-  bound: Bound,
-  isUpper: boolean,
-): number => {
+const indexInLeaf = (pool: BufferPool, tree: TreeSearch, at: Position, bound: Bound, isUpper: boolean): number => {
   const found = searchNode(pool.arena, tree.base, pool.blockSize, at, bound.key.length)
   return (found >>> 1) + ((found & 1) === 1 && bound.inclusive === isUpper ? 1 : 0)
 }

@@ -107,9 +107,7 @@ export class Checkpointer {
     this.health = parts.health
     this.checkpointBytes = checkpointBytes
     this.largeStepBlocks = Math.max(1, Math.floor(LARGE_STEP_BYTES / parts.pool.blockSize))
-    this.stepBlocks = largeSteps
-      ? this.largeStepBlocks
-      : Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
+    this.stepBlocks = largeSteps ? this.largeStepBlocks : Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
     this.sliceBlocks = Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
     this.background = parts.file.storage.syncsAside === true
     this.beginLsn = parts.log.endLsn
@@ -190,8 +188,7 @@ export class Checkpointer {
       // Nobody waits for the steps, and what is unsynced may be much.
       else if (this.background && this.pending !== undefined && !this.isWritten && !this.isTight())
         await this.stepAside()
-      else if (this.aside !== undefined && (this.pending === undefined || this.isWritten))
-        await this.goingAside
+      else if (this.aside !== undefined && (this.pending === undefined || this.isWritten)) await this.goingAside
       else this.stepOrPutOff(Math.min(this.stepBlocks, this.sliceBlocks), this.background)
       await turn()
       health.check()
@@ -409,8 +406,7 @@ export class Checkpointer {
   }
 
   private giveUpLog(redoLsn: Lsn): void {
-    if (!this.file.isStateSynced)
-      broken('C2', 'the block 0 that needs the log no more is not synced', this.health)
+    if (!this.file.isStateSynced) broken('C2', 'the block 0 that needs the log no more is not synced', this.health)
     const { segments } = this.log
     segments.release(redoLsn, MOST_LOG * this.checkpointBytes)
     this.count++

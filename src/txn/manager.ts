@@ -110,10 +110,7 @@ export class TransactionManager {
     if (this.waits.waiting === 0 || state.undoNext >= 0 || this.locks.isHeldBy(block, state.id)) return
     if (!this.waits.isQueued(block, state, exclusive)) return
     throw new LockConflictError(`others wait for block ${block}`, {
-      holders: [
-        ...this.locks.holders(block, state.id, exclusive),
-        ...this.waits.waitersFor(block, state, exclusive),
-      ],
+      holders: [...this.locks.holders(block, state.id, exclusive), ...this.waits.waitersFor(block, state, exclusive)],
       block,
       exclusive,
     })
@@ -278,8 +275,7 @@ export class TransactionManager {
   /** The log is needed from this LSN on to undo what is under way, or Infinity. */
   oldestLsn(): Lsn {
     let oldest = Number.POSITIVE_INFINITY
-    for (const state of this.active)
-      if (state.lastLsn !== 0 && state.firstLsn < oldest) oldest = state.firstLsn
+    for (const state of this.active) if (state.lastLsn !== 0 && state.firstLsn < oldest) oldest = state.firstLsn
     return oldest
   }
 

@@ -78,8 +78,7 @@ export const analyse = (reader: LogReader, metadata: Metadata, logPath: string):
       else if (!formatted && formatsBlock(a, from)) changed.set(block, true)
     })
     if (type === RecordType.commit || type === RecordType.end) losers.delete(id)
-    else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0)
-      losers.set(id, lsn)
+    else if (type === RecordType.update && (recordFlags(a, position) & RecordFlag.commits) === 0) losers.set(id, lsn)
   })
   if (end.lsn < metadata.logLsn)
     throw new CorruptionError(
@@ -275,11 +274,7 @@ export class Redo {
 }
 
 /** Shows `visit` what undo will take back, in its order; it throws if that cannot be done. */
-export const checkUndo = (
-  log: LogWriter,
-  analysis: Analysis,
-  visit: (log: Arena, undo: UndoSection) => void,
-): void => {
+export const checkUndo = (log: LogWriter, analysis: Analysis, visit: (log: Arena, undo: UndoSection) => void): void => {
   let steps = 0
   for (const [id, last] of analysis.losers)
     for (let lsn = last; lsn > 0; ) {

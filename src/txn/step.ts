@@ -63,8 +63,7 @@ export class Step {
 
   /** Runs a step. However it ends, nothing of it stays pinned. */
   run<T>(work: () => T): T {
-    if (this.pinned.length > 0)
-      throw new XenonError('XENON_FAILED', 'a step was begun in the midst of another one')
+    if (this.pinned.length > 0) throw new XenonError('XENON_FAILED', 'a step was begun in the midst of another one')
     this.hasPlan = false
     this.hasBegun = false
     this.hasEnded = false
@@ -110,8 +109,7 @@ export class Step {
   }
 
   private requireNotBegun(): void {
-    if (this.hasBegun)
-      broken('E1', 'a step looks at another block behind the begin of its record', this.log.health)
+    if (this.hasBegun) broken('E1', 'a step looks at another block behind the begin of its record', this.log.health)
   }
 
   /** Begins the step's record, a system record of up to `bytes` that changes the `changing` blocks (E3). */
@@ -187,8 +185,7 @@ export class Step {
   }
 
   private mark(place: Pinned, fate: number): void {
-    if (!place.isKept)
-      broken('E3', `block ${place.block} changes, and the step has not said so`, this.log.health)
+    if (!place.isKept) broken('E3', `block ${place.block} changes, and the step has not said so`, this.log.health)
     place.fate = fate
   }
 

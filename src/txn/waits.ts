@@ -87,12 +87,7 @@ export class Waits {
    * @throws DeadlockError if the transaction is picked to end a deadlock, LockConflictError after `timeout` ms,
    *   the signal's reason when it is aborted.
    */
-  wait(
-    state: TransactionState,
-    conflict: Conflict,
-    timeout: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  wait(state: TransactionState, conflict: Conflict, timeout: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     this.count++
     return new Promise((resolve, reject) => {
@@ -176,8 +171,7 @@ export class Waits {
       this.settle(conflict.block)
       return
     }
-    for (const waiter of [...(this.queues.get(0) ?? [])])
-      if (waiter.holders.includes(state.id)) waiter.resolve()
+    for (const waiter of [...(this.queues.get(0) ?? [])]) if (waiter.holders.includes(state.id)) waiter.resolve()
   }
 
   /** Gives a block to those in its queue that can have it now. */
@@ -187,8 +181,7 @@ export class Waits {
       const waiter = queue[at]!
       const { state, conflict } = waiter
       const holders = this.locks.holders(block, state.id, conflict.exclusive)
-      if (!this.locks.isHeldBy(block, state.id))
-        holders.push(...this.ahead(queue, at, state, conflict.exclusive))
+      if (!this.locks.isHeldBy(block, state.id)) holders.push(...this.ahead(queue, at, state, conflict.exclusive))
       if (holders.length > 0) {
         waiter.holders = holders
         at++

@@ -24,8 +24,7 @@ export const readBatch = <V>(
 ): BatchChange<V>[] => {
   if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
   const changes: BatchChange<V>[] = []
-  for (const operation of operations as readonly BatchOperation<V>[])
-    changes.push(readOperation(operation, ttlOf))
+  for (const operation of operations as readonly BatchOperation<V>[]) changes.push(readOperation(operation, ttlOf))
   return changes
 }
 

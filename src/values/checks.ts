@@ -5,9 +5,7 @@ import type { IsolationLevel } from '../types.ts'
 /** 0 to Infinity. */
 export const milliseconds = (name: string, value: unknown): number => {
   if (typeof value !== 'number' || !(value >= 0))
-    throw new InvalidArgumentError(
-      `${name} must be a number of milliseconds, or Infinity, not ${shown(value)}`,
-    )
+    throw new InvalidArgumentError(`${name} must be a number of milliseconds, or Infinity, not ${shown(value)}`)
   return value
 }
 

@@ -25,8 +25,7 @@ export class Compression {
   /** The compressed bytes, or undefined if they are not worth it. */
   compress(bytes: Uint8Array): Uint8Array | undefined {
     if (bytes.length < LEAST_BYTES) return undefined
-    const compressed: unknown =
-      this.codec === undefined ? this.deflate!.compress(bytes) : this.codec.compress(bytes)
+    const compressed: unknown = this.codec === undefined ? this.deflate!.compress(bytes) : this.codec.compress(bytes)
     if (!isBytes(compressed)) {
       letGo(compressed)
       throw new InvalidArgumentError(

@@ -1,15 +1,7 @@
 /** Values between JavaScript and bytes, by the database's value encoding. */
 
 import { InvalidArgumentError, reasonOf } from '../errors.ts'
-import {
-  type Arena,
-  copyBytes,
-  describe,
-  isBytes,
-  isDetached,
-  isWellFormed,
-  type TextBytes,
-} from '../runtime/bytes.ts'
+import { type Arena, copyBytes, describe, isBytes, isDetached, isWellFormed, type TextBytes } from '../runtime/bytes.ts'
 import { letGo } from '../runtime/callbacks.ts'
 import type { ValueCodec, ValueEncoding } from '../types.ts'
 import { MAX_VALUE_BYTES, valueTooLarge } from './limits.ts'
@@ -134,7 +126,5 @@ const encodeText = (value: string): Uint8Array => {
 
 const requireWellFormed = (value: string): void => {
   if (!isWellFormed(value))
-    throw new InvalidArgumentError(
-      'a value must be well-formed Unicode: this one has a lone surrogate; use bytes',
-    )
+    throw new InvalidArgumentError('a value must be well-formed Unicode: this one has a lone surrogate; use bytes')
 }

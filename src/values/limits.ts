@@ -8,7 +8,4 @@ export const keyTooLarge = (length: number): XenonError =>
   new XenonError('XENON_KEY_TOO_LARGE', `a key of ${length} bytes; the longest allowed has ${MAX_KEY_BYTES}`)
 
 export const valueTooLarge = (length: number): XenonError =>
-  new XenonError(
-    'XENON_VALUE_TOO_LARGE',
-    `a value of ${length} bytes; the largest allowed has ${MAX_VALUE_BYTES}`,
-  )
+  new XenonError('XENON_VALUE_TOO_LARGE', `a value of ${length} bytes; the largest allowed has ${MAX_VALUE_BYTES}`)

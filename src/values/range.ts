@@ -1,15 +1,7 @@
 /** The options of a range: checked, and turned into two bounds. */
 
 import { InvalidArgumentError, shown } from '../errors.ts'
-import {
-  type Bound,
-  type Bounds,
-  compareBytes,
-  describe,
-  isBytes,
-  isDetached,
-  isWellFormed,
-} from '../runtime/bytes.ts'
+import { type Bound, type Bounds, compareBytes, describe, isBytes, isDetached, isWellFormed } from '../runtime/bytes.ts'
 import type { Key, Range } from '../types.ts'
 import { keyBytes } from './key.ts'
 import { MAX_KEY_BYTES } from './limits.ts'
@@ -91,8 +83,6 @@ export const boundBytes = (name: string, key: Key): Uint8Array => {
     throw new InvalidArgumentError(`${name} lies in a buffer that was detached`)
   const bytes = typeof key === 'string' ? keyBytes(key) : new Uint8Array(key)
   if (bytes.length > MAX_KEY_BYTES)
-    throw new InvalidArgumentError(
-      `${name} is ${bytes.length} bytes long; the longest key has ${MAX_KEY_BYTES}`,
-    )
+    throw new InvalidArgumentError(`${name} is ${bytes.length} bytes long; the longest key has ${MAX_KEY_BYTES}`)
   return bytes
 }

@@ -24,8 +24,7 @@ export interface Attempts<T extends Attempt> {
 /** The transaction was rolled back, or can only be, for what others have done: another run may succeed. */
 const AGAIN: ReadonlySet<XenonErrorCode> = new Set(['XENON_DEADLOCK', 'XENON_WRITE_CONFLICT'])
 
-export const isRetryable = (error: unknown): error is XenonError =>
-  error instanceof XenonError && AGAIN.has(error.code)
+export const isRetryable = (error: unknown): error is XenonError => error instanceof XenonError && AGAIN.has(error.code)
 
 const DEFAULT_RETRIES = 20
 

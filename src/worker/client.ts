@@ -147,10 +147,7 @@ export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> 
   }
 
   /** Runs `work` in a transaction, commits it, and runs it again after a deadlock or a write conflict. */
-  async transact<T>(
-    work: (tx: PortTransaction<V>) => Promise<T> | T,
-    options: TransactOptions = {},
-  ): Promise<T> {
+  async transact<T>(work: (tx: PortTransaction<V>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
     const { retries, others } = checkedRuns(options)
     return await runTransaction({ begin: () => this.begin(others) }, work, retries)
   }

@@ -113,8 +113,7 @@ class Served {
 
   private perform(request: Request): unknown {
     const { id, method, args, tx } = request
-    if (this.isOver)
-      throw new XenonError('XENON_CLOSED', 'the owner of the database serves this port no more')
+    if (this.isOver) throw new XenonError('XENON_CLOSED', 'the owner of the database serves this port no more')
     switch (method) {
       case 'begin':
         return this.begin(request)

@@ -36,12 +36,7 @@ function subject(bytes: number) {
 }
 
 /** Writes images of blocks as the pool does, and the blocks in place. */
-function guard(
-  { images, data, arena, fill }: ReturnType<typeof subject>,
-  blocks: number[],
-  byte: number,
-  lsn: number,
-) {
+function guard({ images, data, arena, fill }: ReturnType<typeof subject>, blocks: number[], byte: number, lsn: number) {
   for (let from = 0; from < blocks.length; ) {
     const part = blocks.slice(from, from + images.room(blocks.length - from))
     const bases = part.map(block => fill(block, byte))
@@ -65,8 +60,7 @@ describe('stored images', () => {
     guard(it, [5, 6, 7], 1, 1000)
     guard(it, [6, 9], 2, 2000)
     guard(it, [7], 3, 3000)
-    const between = (from: number, to: number): StoredImages =>
-      new StoredImages('log', it.data, it.uuid, from, to)
+    const between = (from: number, to: number): StoredImages => new StoredImages('log', it.data, it.uuid, from, to)
     expect([5, 6, 7, 9, 10].map(block => firstByte(between(0, 9999), block))).toEqual([1, 2, 3, 2, undefined])
     expect([5, 6, 7, 9].map(block => firstByte(between(1500, 9999), block))).toEqual([undefined, 2, 3, 2])
     expect([5, 6, 7, 9].map(block => firstByte(between(0, 2000), block))).toEqual([1, 2, 1, 2])

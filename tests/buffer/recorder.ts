@@ -183,9 +183,7 @@ export class Recorder {
       return
     }
     if (image === undefined || image.lsn < this.#redoLsn)
-      this.#problem(
-        `P2: block ${block} was written with its image at ${image?.lsn}, redo begins at ${this.#redoLsn}`,
-      )
+      this.#problem(`P2: block ${block} was written with its image at ${image?.lsn}, redo begins at ${this.#redoLsn}`)
     else if (!image.synced) this.#problem(`I1: block ${block} was written before its image was synced`)
     else this.#relied.set(block, image)
     this.images++

@@ -22,8 +22,7 @@ test('what looks like a number stays text in an option', () =>
   withDirectory(async parent => {
     const db = `${parent}/db`
     for (const key of ['007', '7', '0070', '-5']) await run('put', db, '--', key, 'x')
-    const shown = async (...options: string[]) =>
-      (await run('keys', db, ...options)).stdout.split('\n').sort()
+    const shown = async (...options: string[]) => (await run('keys', db, ...options)).stdout.split('\n').sort()
     expect(await shown('--prefix', '007')).toEqual(['', '007', '0070'])
     expect(await shown('--prefix=7')).toEqual(['', '7'])
     expect(await shown('--prefix', '-')).toEqual(['', '-5'])

@@ -12,11 +12,7 @@ const JSON_LINES: [what: string, line: string, message: RegExp][] = [
   ['no key', '{"value":"v"}', /"key" is missing/],
   ['no value', '{"key":"k"}', /"value" is missing/],
   ['a number for a key', '{"key":1,"value":"v"}', /"key" is not a string/],
-  [
-    'a number for a value',
-    '{"key":"k","value":1}',
-    /"value" is not a string; import it with --encoding json/,
-  ],
+  ['a number for a value', '{"key":"k","value":1}', /"value" is not a string; import it with --encoding json/],
   ['an unknown member', '{"key":"k","value":"v","colour":"red"}', /unknown member "colour"/],
   ['an empty key', '{"key":"","value":"v"}', /XENON_INVALID_ARGUMENT/],
   ['a key that is too long', `{"key":"${'k'.repeat(70_000)}","value":"v"}`, /./],
@@ -52,9 +48,7 @@ test.each(CSV)('CSV: %s is named by the line where the row begins', (_, rows, li
     const outcome = await runWith(`${head}\n${rows}`, 'import', `${parent}/db`, '-', '--format', 'csv')
     expect(outcome.stderr).toContain(`xenondb: stdin, line ${line}: `)
     expect(outcome.stderr).toMatch(message)
-    expect(outcome.stderr).toContain(
-      `; ${line - 5} records were imported before it [XENON_INVALID_ARGUMENT]\n`,
-    )
+    expect(outcome.stderr).toContain(`; ${line - 5} records were imported before it [XENON_INVALID_ARGUMENT]\n`)
     expect(outcome.status).toBe(1)
   }),
 )

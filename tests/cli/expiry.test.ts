@@ -129,9 +129,7 @@ test('stats says how many records have expired, and works beside a damaged tree'
     // Before the sweep comes round.
     db.close()
     await pause(5)
-    expect((await run('stats', `${parent}/db`, '--quick')).stdout).toMatch(
-      /records +11, of which 10 have expired/,
-    )
+    expect((await run('stats', `${parent}/db`, '--quick')).stdout).toMatch(/records +11, of which 10 have expired/)
     const bytes = readFileSync(`${parent}/db/data`)
     bytes[102 * 4096 + 200]! ^= 1
     writeFileSync(`${parent}/db/data`, bytes)

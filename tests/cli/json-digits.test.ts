@@ -41,9 +41,7 @@ test('get and range print what put was given', () =>
       (await run('range', db, '--encoding', 'json', ...options)).stdout.trimEnd().split('\n').sort()
     expect(await range()).toEqual(TEXTS.map(([, kept], i) => `k${i}\t${kept}`).sort())
     expect(await range('--values')).toEqual(TEXTS.map(([, kept]) => kept).sort())
-    expect(await range('--json')).toEqual(
-      TEXTS.map(([, kept], i) => `{"key":"k${i}","value":${kept}}`).sort(),
-    )
+    expect(await range('--json')).toEqual(TEXTS.map(([, kept], i) => `{"key":"k${i}","value":${kept}}`).sort())
     // What the engine's own encoding reads is the same value.
     const own = open<unknown>(db, { valueEncoding: 'json' })
     for (const [i, [given]] of TEXTS.entries()) expect(own.get(`k${i}`)).toEqual(JSON.parse(given))
@@ -78,14 +76,10 @@ test('import and export keep it in both formats, wherever the value stands in it
 describe('json text', () => {
   test('without its white space is the same JSON', () => {
     fc.assert(
-      fc.property(
-        fc.json({ stringUnit: 'grapheme' }),
-        fc.constantFrom(undefined, 1, '\t', ' \n '),
-        (json, space) => {
-          const spaced = JSON.stringify(JSON.parse(json), null, space)
-          expect(compactJson(spaced)).toBe(JSON.stringify(JSON.parse(json)))
-        },
-      ),
+      fc.property(fc.json({ stringUnit: 'grapheme' }), fc.constantFrom(undefined, 1, '\t', ' \n '), (json, space) => {
+        const spaced = JSON.stringify(JSON.parse(json), null, space)
+        expect(compactJson(spaced)).toBe(JSON.stringify(JSON.parse(json)))
+      }),
     )
     const long = JSON.stringify('\\"'.repeat(1_000_000))
     expect(compactJson(` ${long} `)).toBe(long)
@@ -93,17 +87,12 @@ describe('json text', () => {
 
   test('gives the text of a member', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.string(), fc.json())),
-        fc.json(),
-        fc.string(),
-        (members, json, name) => {
-          const all = [...members, [name, json] as const]
-          const text = `{ ${all.map(([name, value]) => `${JSON.stringify(name)} : ${value}`).join(' , ')} }`
-          expect(memberText(text, name)?.trim()).toBe(json)
-          expect(memberText('{}', name)).toBeUndefined()
-        },
-      ),
+      fc.property(fc.array(fc.tuple(fc.string(), fc.json())), fc.json(), fc.string(), (members, json, name) => {
+        const all = [...members, [name, json] as const]
+        const text = `{ ${all.map(([name, value]) => `${JSON.stringify(name)} : ${value}`).join(' , ')} }`
+        expect(memberText(text, name)?.trim()).toBe(json)
+        expect(memberText('{}', name)).toBeUndefined()
+      }),
     )
   })
 })

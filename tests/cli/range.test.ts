@@ -63,9 +63,7 @@ test('range prints keys and values, values alone, or JSON', () =>
     expect((await run(...b, '--keys', '--values')).stdout).toBe('b\tv b\nba\tv ba\n')
     expect((await run(...b, '--values')).stdout).toBe('v b\nv ba\n')
     expect((await run(...b, '--encoding', 'binary')).stdout).toBe('b\tdiBi\nba\tdiBiYQ==\n')
-    expect((await run(...b, '--json')).stdout).toBe(
-      '{"key":"b","value":"v b"}\n{"key":"ba","value":"v ba"}\n',
-    )
+    expect((await run(...b, '--json')).stdout).toBe('{"key":"b","value":"v b"}\n{"key":"ba","value":"v ba"}\n')
     expect((await run(...b, '--json', '--keys')).stdout).toBe('"b"\n"ba"\n')
     expect((await run(...b, '--json', '--values')).stdout).toBe('"v b"\n"v ba"\n')
   }))
@@ -91,9 +89,7 @@ test('without the ordered index a range is refused, and the way out named', () =
     ]) {
       const { status, stdout, stderr } = await run(...command)
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
-      expect(stderr).toMatch(
-        /^xenondb: a range.* needs the ordered index.* xenondb convert .*--ordered adds it\n$/,
-      )
+      expect(stderr).toMatch(/^xenondb: a range.* needs the ordered index.* xenondb convert .*--ordered adds it\n$/)
     }
     expect(lines((await run('keys', db)).stdout).sort()).toEqual(KEYS.toSorted())
     expect(lines((await run('keys', db, '--prefix', 'b')).stdout).sort()).toEqual(['b', 'ba'])

@@ -24,10 +24,7 @@ const TEXTS = [
   "=cmd|' /C calc'!A0",
 ]
 
-const texts: Bytes[] = TEXTS.map((text, i) => [
-  Buffer.from(text),
-  Buffer.from(TEXTS[(i + 1) % TEXTS.length]!),
-])
+const texts: Bytes[] = TEXTS.map((text, i) => [Buffer.from(text), Buffer.from(TEXTS[(i + 1) % TEXTS.length]!)])
 const bytes: Bytes[] = [
   ...texts,
   [Buffer.from('empty'), new Uint8Array(0)],

@@ -98,9 +98,7 @@ test('salvage without a target, or with a block size that cannot be, is wrong us
     fill(`${parent}/db`)
     expect((await run('salvage', `${parent}/db`)).status).toBe(2)
     for (const blockSize of ['5', '5000', 'large', '131072'])
-      expect((await run('salvage', `${parent}/db`, `${parent}/new`, '--block-size', blockSize)).status).toBe(
-        2,
-      )
+      expect((await run('salvage', `${parent}/db`, `${parent}/new`, '--block-size', blockSize)).status).toBe(2)
     expect((await run('salvage', `${parent}/db`, `${parent}/new`, '--guess')).status).toBe(2)
     expect(existsSync(`${parent}/new`)).toBe(false)
   }))

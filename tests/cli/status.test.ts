@@ -21,20 +21,13 @@ test('put, get and delete end with 0, an absent key with 1', () =>
     expectFailure(await run('delete', db, 'ada'), 1, /no such key: "ada"/)
   }))
 
-test.each([
-  ['get', 'k'],
-  ['delete', 'k'],
-  ['ttl', 'k'],
-  ['keys'],
-  ['range'],
-  ['export'],
-  ['stats'],
-  ['verify'],
-])('%s does not create a database', (command, ...rest) =>
-  withDirectory(async parent => {
-    expectFailure(await run(command, `${parent}/none`, ...rest), 1, /\[XENON_NOT_FOUND\]/)
-    expect(existsSync(`${parent}/none`)).toBe(false)
-  }),
+test.each([['get', 'k'], ['delete', 'k'], ['ttl', 'k'], ['keys'], ['range'], ['export'], ['stats'], ['verify']])(
+  '%s does not create a database',
+  (command, ...rest) =>
+    withDirectory(async parent => {
+      expectFailure(await run(command, `${parent}/none`, ...rest), 1, /\[XENON_NOT_FOUND\]/)
+      expect(existsSync(`${parent}/none`)).toBe(false)
+    }),
 )
 
 test('wrong usage ends with 2', async () => {

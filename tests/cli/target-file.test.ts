@@ -54,9 +54,7 @@ test('a link or a file that appears meanwhile is neither followed nor replaced',
     expect(await messageOf(() => write(file, 'new', false, plant))).toContain('--force replaces it')
     expect(readlinkSync(file)).toBe(`${parent}/precious`)
     const other = `${parent}/other`
-    expect(await messageOf(() => write(other, 'new', false, () => writeFileSync(other, 'theirs')))).toContain(
-      'exists',
-    )
+    expect(await messageOf(() => write(other, 'new', false, () => writeFileSync(other, 'theirs')))).toContain('exists')
     expect(readFileSync(other, 'utf8')).toBe('theirs')
     // With force the name is taken, and the link's target left alone.
     const forced = `${parent}/forced`
@@ -80,20 +78,10 @@ test("somebody else's .partial stays, as a file and as a link", () =>
       expect(readFileSync(`${parent}/${name}`, 'utf8')).toBe(name)
       await write(`${parent}/${name}`, `${name}2`, true)
     }
-    expect(
-      await failureOf(() => write(`${parent}/d`, 'd', false, () => expect.fail('in the midst'))),
-    ).toBeDefined()
+    expect(await failureOf(() => write(`${parent}/d`, 'd', false, () => expect.fail('in the midst')))).toBeDefined()
     expect(readFileSync(`${parent}/a.partial`, 'utf8')).toBe('theirs')
     expect(readFileSync(`${parent}/precious`, 'utf8')).toBe('precious')
-    expect(readdirSync(parent).sort()).toEqual([
-      'a',
-      'a.partial',
-      'b',
-      'b.partial',
-      'c',
-      'c.partial',
-      'precious',
-    ])
+    expect(readdirSync(parent).sort()).toEqual(['a', 'a.partial', 'b', 'b.partial', 'c', 'c.partial', 'precious'])
   }))
 
 test('pipes, devices and the links of the system are written to', () =>

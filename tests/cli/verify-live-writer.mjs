@@ -31,8 +31,7 @@ for (let i = 0; !stopped; i++) {
     if (i % 97 === 0) await db.checkpoint()
     commits = i
   }
-  if (i % 20 === 0 || mode === 'idle')
-    await new Promise(resolve => setTimeout(resolve, mode === 'idle' ? 20 : 1))
+  if (i % 20 === 0 || mode === 'idle') await new Promise(resolve => setTimeout(resolve, mode === 'idle' ? 20 : 1))
 }
 let wrong = 0
 for (const [key, value] of expected) if (db.get(key) !== value) wrong++

@@ -122,9 +122,7 @@ test('a temporary directory that is none, or has no room, is an error in one lin
     if (process.platform !== 'linux') return
     const full = await run('verify', directory, '--temporary', '/proc')
     expect(full.status).toBe(1)
-    expect(full.stderr).toMatch(
-      /^xenondb: [^\n]* needs [\d.]+ MiB, but \/proc has 0 B free[^\n]*--temporary\n$/,
-    )
+    expect(full.stderr).toMatch(/^xenondb: [^\n]* needs [\d.]+ MiB, but \/proc has 0 B free[^\n]*--temporary\n$/)
   })
 })
 

@@ -43,8 +43,7 @@ test('commands of one turn go out in one write, and each gets its own answer', (
 
 test('an error of the server keeps its text, and does not disturb the next command', () =>
   withFake(
-    ([name, key], socket) =>
-      void socket.write(name === 'GET' ? `$1\r\n${key}\r\n` : '-WRONGTYPE of a key\r\n'),
+    ([name, key], socket) => void socket.write(name === 'GET' ? `$1\r\n${key}\r\n` : '-WRONGTYPE of a key\r\n'),
     async client => {
       const [error, value] = await Promise.all([failureOf(() => client.put('a', 'b')), client.get('x')])
       expect(error).toBeInstanceOf(ServerError)
@@ -74,10 +73,7 @@ test('a command that was sent and not answered is rejected and not repeated; a r
       expect(error).toMatchObject({ code: 'XENON_CONNECTION', sent: true })
       expect(await read).toBe('r')
       await client.put('w', '2')
-      expect(server.commands.filter(([name]) => name === 'SET').map(command => command[2])).toEqual([
-        '1',
-        '2',
-      ])
+      expect(server.commands.filter(([name]) => name === 'SET').map(command => command[2])).toEqual(['1', '2'])
     },
   )
 })
@@ -122,11 +118,7 @@ test('a command without an answer ends with a timeout, and a late answer harms n
   ))
 
 test('where nobody listens, or who listens does not want us, connect fails', async () => {
-  const server = await fakeServer(
-    () => {},
-    0,
-    '-WRONGPASS invalid username-password pair or user is disabled.\r\n',
-  )
+  const server = await fakeServer(() => {}, 0, '-WRONGPASS invalid username-password pair or user is disabled.\r\n')
   const refused = await failureOf(() => connect({ port: server.port, password: 'x' }))
   expect(refused).toMatchObject({ code: 'XENON_SERVER', prefix: 'WRONGPASS' })
   await server.close()

@@ -146,14 +146,8 @@ describe('client', () => {
           .reverse()
           .map(key => [key, `v ${key}`]),
       )
-      expect(await all(client.keys({ gt: 'key 00010', lte: 'key 00012' }))).toEqual([
-        'key 00011',
-        'key 00012',
-      ])
-      expect(await all(client.keys({ gte: 'key 00010', lt: 'key 00012' }))).toEqual([
-        'key 00010',
-        'key 00011',
-      ])
+      expect(await all(client.keys({ gt: 'key 00010', lte: 'key 00012' }))).toEqual(['key 00011', 'key 00012'])
+      expect(await all(client.keys({ gte: 'key 00010', lt: 'key 00012' }))).toEqual(['key 00010', 'key 00011'])
       expect(await all(client.keys('key 0001'))).toEqual(keys.slice(10, 20))
       expect(await all(client.keys('nothing'))).toEqual([])
       expect(await client.count('key 01')).toBe(1000)
@@ -176,9 +170,7 @@ describe('client', () => {
         expect(count).toBe(40)
         const larger = new Uint8Array(15_000_000)
         for (let i = 0; i < 4; i++) await client.put(`huge ${i}`, larger)
-        expect((await all(client.values('huge'))).map(({ length }) => length)).toEqual(
-          Array(4).fill(15_000_000),
-        )
+        expect((await all(client.values('huge'))).map(({ length }) => length)).toEqual(Array(4).fill(15_000_000))
       },
       { valueEncoding: 'binary' },
     ))
@@ -286,10 +278,6 @@ describe('client', () => {
 
   test('the errors of the engine keep their codes', () =>
     withClient(async client => {
-      await expectCodeAsync(
-        () => client.command('SET', 'x'.repeat(2000), '1'),
-        'XENON_KEY_TOO_LARGE',
-        'XENON_SERVER',
-      )
+      await expectCodeAsync(() => client.command('SET', 'x'.repeat(2000), '1'), 'XENON_KEY_TOO_LARGE', 'XENON_SERVER')
     }))
 })

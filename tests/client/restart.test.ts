@@ -55,15 +55,7 @@ test.skipIf(!hasOpenssl)('TLS', () =>
     const [key, cert] = [`${directory}/key.pem`, `${directory}/cert.pem`]
     const certificate = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${cert}`
     execFileSync('openssl', certificate.split(' '), { stdio: 'ignore' })
-    const server = await startXenon(
-      `${directory}/db`,
-      '--tls-key',
-      key,
-      '--tls-cert',
-      cert,
-      '--password',
-      'secret',
-    )
+    const server = await startXenon(`${directory}/db`, '--tls-key', key, '--tls-cert', cert, '--password', 'secret')
     try {
       const { port } = server
       const ca = readFileSync(cert)
@@ -75,11 +67,7 @@ test.skipIf(!hasOpenssl)('TLS', () =>
       }
       await expectCodeAsync(() => connect({ port, tls: true, password: 'secret' }), 'XENON_CONNECTION')
       await expectCodeAsync(() => connect({ port, tls: { ca } }), 'XENON_SERVER')
-      await expectCodeAsync(
-        () => connect({ port, connectTimeout: 2000 }),
-        'XENON_CONNECTION',
-        'XENON_TIMEOUT',
-      )
+      await expectCodeAsync(() => connect({ port, connectTimeout: 2000 }), 'XENON_CONNECTION', 'XENON_TIMEOUT')
     } finally {
       await server.stop()
     }

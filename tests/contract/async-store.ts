@@ -58,9 +58,7 @@ const fill = async (store: AsyncStore, count: number): Promise<[string, string][
 }
 
 /** What writes, under a key that is there, with whatever options. */
-const writes: Readonly<
-  Record<string, (store: AsyncStore, key: string, options?: object) => Promise<unknown>>
-> = {
+const writes: Readonly<Record<string, (store: AsyncStore, key: string, options?: object) => Promise<unknown>>> = {
   put: (store, key, options) => store.put(key, 'mine', options),
   delete: (store, key, options) => store.delete(key, options),
   batch: (store, key, options) => store.batch([{ type: 'put', key, value: 'mine' }], options),
@@ -155,29 +153,25 @@ export const contract = (implementation: Implementation): void => {
       }))
 
     test('keys and values are bytes, large ones too, and stay the caller’s', () =>
-      withStore<Uint8Array>(
-        implementation,
-        { valueEncoding: 'binary', keyEncoding: 'binary' },
-        async store => {
-          const key = new Uint8Array([0, 255, 13, 10])
-          const value = new Uint8Array([255, 0, 13, 10, 36])
-          const put = store.put(key, value)
-          key.fill(9)
-          value.fill(9)
-          await put
-          const [then, was] = [new Uint8Array([0, 255, 13, 10]), new Uint8Array([255, 0, 13, 10, 36])]
-          expect([key.length, value.length]).toEqual([4, 5])
-          expect(new Uint8Array((await store.get(then))!)).toEqual(was)
-          const [entry] = await all(store.entries())
-          expect(new Uint8Array(entry![0] as unknown as Uint8Array)).toEqual(then)
-          expect(new Uint8Array(entry![1])).toEqual(was)
-          const large = Array.from({ length: 8 }, (_, i) => new Uint8Array(700_000 + i).fill(i))
-          await Promise.all(large.map((each, i) => store.put(`large ${i}`, each)))
-          const found = await all(store.values('large'))
-          expect(found.map((each, i) => Buffer.compare(each, large[i]!))).toEqual(large.map(() => 0))
-          expect(large.map(each => each.byteLength)).toEqual(large.map((_, i) => 700_000 + i))
-        },
-      ))
+      withStore<Uint8Array>(implementation, { valueEncoding: 'binary', keyEncoding: 'binary' }, async store => {
+        const key = new Uint8Array([0, 255, 13, 10])
+        const value = new Uint8Array([255, 0, 13, 10, 36])
+        const put = store.put(key, value)
+        key.fill(9)
+        value.fill(9)
+        await put
+        const [then, was] = [new Uint8Array([0, 255, 13, 10]), new Uint8Array([255, 0, 13, 10, 36])]
+        expect([key.length, value.length]).toEqual([4, 5])
+        expect(new Uint8Array((await store.get(then))!)).toEqual(was)
+        const [entry] = await all(store.entries())
+        expect(new Uint8Array(entry![0] as unknown as Uint8Array)).toEqual(then)
+        expect(new Uint8Array(entry![1])).toEqual(was)
+        const large = Array.from({ length: 8 }, (_, i) => new Uint8Array(700_000 + i).fill(i))
+        await Promise.all(large.map((each, i) => store.put(`large ${i}`, each)))
+        const found = await all(store.values('large'))
+        expect(found.map((each, i) => Buffer.compare(each, large[i]!))).toEqual(large.map(() => 0))
+        expect(large.map(each => each.byteLength)).toEqual(large.map((_, i) => 700_000 + i))
+      }))
 
     test('without the ordered index there are no ranges, and everything else', () =>
       run(
@@ -226,10 +220,7 @@ export const contract = (implementation: Implementation): void => {
         'XENON_INVALID_ARGUMENT',
         store => store.batch([wrong({ type: 'put', key: 'a', value: 'b', tll: 1 })]),
       ],
-      'an unknown option of a range': [
-        'XENON_INVALID_ARGUMENT',
-        store => all(store.keys(wrong({ from: 'a' }))),
-      ],
+      'an unknown option of a range': ['XENON_INVALID_ARGUMENT', store => all(store.keys(wrong({ from: 'a' })))],
       'a negative limit': ['XENON_INVALID_ARGUMENT', store => all(store.entries({ limit: -1 }))],
       'a range that is none': ['XENON_INVALID_ARGUMENT', store => store.count(wrong(1))],
       'a bound that is none': ['XENON_INVALID_ARGUMENT', store => store.clear({ gt: wrong(1) })],
@@ -342,35 +333,31 @@ export const contract = (implementation: Implementation): void => {
         for await (const key of store.keys({ limit: 30 }))
           for await (const other of store.keys({ gt: key, limit: 1200 })) if (other > key) pairs++
         expect(pairs).toBe(30 * 1200)
-        const counts = await Promise.all(
-          Array.from({ length: 12 }, async () => (await all(store.keys())).length),
-        )
+        const counts = await Promise.all(Array.from({ length: 12 }, async () => (await all(store.keys())).length))
         expect(counts).toEqual(Array(12).fill(1500))
       }))
   })
 
   describe(`${implementation.name}: locks`, () => {
-    test.each(Object.entries(writes))(
-      '%s waits for a transaction, and is done when that has ended',
-      (name, write) =>
-        run(async store => {
-          await store.put('a', '0')
-          const tx = await store.begin()
-          await tx.put('a', 'theirs', { ttl: 100_000 })
-          const writing = write(store, 'a')
-          expect(await isWaiting(writing)).toBe(true)
-          // What is committed can be read all the while.
-          expect(await store.get('a')).toBe('0')
-          await tx.commit()
-          expect(await writing).toBe(['delete', 'expire', 'persist'].includes(name) ? true : undefined)
-          const value =
-            name === 'put' || name === 'batch'
-              ? 'mine'
-              : name.startsWith('e') || name === 'persist'
-                ? 'theirs'
-                : undefined
-          expect(await store.get('a')).toBe(value)
-        }),
+    test.each(Object.entries(writes))('%s waits for a transaction, and is done when that has ended', (name, write) =>
+      run(async store => {
+        await store.put('a', '0')
+        const tx = await store.begin()
+        await tx.put('a', 'theirs', { ttl: 100_000 })
+        const writing = write(store, 'a')
+        expect(await isWaiting(writing)).toBe(true)
+        // What is committed can be read all the while.
+        expect(await store.get('a')).toBe('0')
+        await tx.commit()
+        expect(await writing).toBe(['delete', 'expire', 'persist'].includes(name) ? true : undefined)
+        const value =
+          name === 'put' || name === 'batch'
+            ? 'mine'
+            : name.startsWith('e') || name === 'persist'
+              ? 'theirs'
+              : undefined
+        expect(await store.get('a')).toBe(value)
+      }),
     )
 
     test('who waits is served in order', () =>
@@ -487,25 +474,23 @@ export const contract = (implementation: Implementation): void => {
       }),
     )
 
-    test.each(Object.entries(writes))(
-      '%s that waits for a lock is ended by one, and not done later',
-      (_, write) =>
-        run(async store => {
-          await store.put('a', '0', { ttl: 100_000 })
-          const tx = await store.begin()
-          await tx.put('a', 'theirs', { ttl: 100_000 })
-          const controller = new AbortController()
-          const writing = failureOf(() => write(store, 'a', { signal: controller.signal }))
-          expect(await isWaiting(writing)).toBe(true)
-          const reason = new Error('mine')
-          controller.abort(reason)
-          expect(await writing).toBe(reason)
-          await pause(A_MOMENT)
-          await tx.commit()
-          expect(await store.get('a')).toBe('theirs')
-          expect(await store.ttl('a')).toBeLessThan(100_001)
-          await store.put('a', 'free', { signal: new AbortController().signal })
-        }),
+    test.each(Object.entries(writes))('%s that waits for a lock is ended by one, and not done later', (_, write) =>
+      run(async store => {
+        await store.put('a', '0', { ttl: 100_000 })
+        const tx = await store.begin()
+        await tx.put('a', 'theirs', { ttl: 100_000 })
+        const controller = new AbortController()
+        const writing = failureOf(() => write(store, 'a', { signal: controller.signal }))
+        expect(await isWaiting(writing)).toBe(true)
+        const reason = new Error('mine')
+        controller.abort(reason)
+        expect(await writing).toBe(reason)
+        await pause(A_MOMENT)
+        await tx.commit()
+        expect(await store.get('a')).toBe('theirs')
+        expect(await store.ttl('a')).toBeLessThan(100_001)
+        await store.put('a', 'free', { signal: new AbortController().signal })
+      }),
     )
 
     test('a transaction is rolled back by one, whether it waits or not', () =>
@@ -794,9 +779,7 @@ export const contract = (implementation: Implementation): void => {
         const add = async (tx: AsyncStoreTransaction): Promise<void> => {
           await tx.put('counter', String(Number(await tx.get('counter')) + 1))
         }
-        await Promise.all(
-          Array.from({ length: 200 }, () => store.transact(add, { retries: Number.POSITIVE_INFINITY })),
-        )
+        await Promise.all(Array.from({ length: 200 }, () => store.transact(add, { retries: Number.POSITIVE_INFINITY })))
         expect(await store.get('counter')).toBe('200')
       }))
   })

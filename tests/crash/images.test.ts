@@ -351,30 +351,16 @@ const tearBlocks = (image: Image, random: Random, unsynced: Unsynced): number =>
 }
 
 /** Commits changes; returns the number of the last commit. */
-const commits = (
-  db: Database,
-  records: Records,
-  history: History<string>,
-  random: Random,
-  count: number,
-): number => {
+const commits = (db: Database, records: Records, history: History<string>, random: Random, count: number): number => {
   let last = 0
   for (let i = 0; i < count; i++) {
-    const changes = Array.from(
-      { length: random.chance(0.8) ? 1 : random.between(2, 20) },
-      (): Change<string> => {
-        const key = `key ${random.below(200)}`
-        return [
-          key,
-          random.chance(0.3) ? undefined : 'v'.repeat(random.below(random.chance(0.05) ? 9000 : 200)),
-        ]
-      },
-    )
+    const changes = Array.from({ length: random.chance(0.8) ? 1 : random.between(2, 20) }, (): Change<string> => {
+      const key = `key ${random.below(200)}`
+      return [key, random.chance(0.3) ? undefined : 'v'.repeat(random.below(random.chance(0.05) ? 9000 : 200))]
+    })
     const effective = changes.length > 1 || changes[0]![1] !== undefined || records.has(changes[0]![0])
     db.batch(
-      changes.map(([key, value]) =>
-        value === undefined ? { type: 'delete', key } : { type: 'put', key, value },
-      ),
+      changes.map(([key, value]) => (value === undefined ? { type: 'delete', key } : { type: 'put', key, value })),
     )
     apply(records, changes)
     if (effective) last = history.commit(changes)

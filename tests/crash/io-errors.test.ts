@@ -63,8 +63,7 @@ class Run {
   constructor(base: Base | undefined, seed: number, injection: Injection) {
     this.random = new Random(seed)
     this.injection = injection
-    this.disk =
-      base === undefined ? new FaultDisk({ seed, crc32 }) : base.disk.kill(new Random(seed ^ 0x5eed))
+    this.disk = base === undefined ? new FaultDisk({ seed, crc32 }) : base.disk.kill(new Random(seed ^ 0x5eed))
     this.states = [base?.state ?? new Map()]
     this.disk.inject({
       kinds: [injection.kind],
@@ -531,10 +530,7 @@ const workloads: readonly Workload[] = [
       await run.transaction(someChanges(random, 26, 120, 900), 'commit')
       await run.transaction(someChanges(random, 20, 120, 900), 'work')
       await run.batch([...someChanges(random, 20, 120, 900), ['large 0', text(random, 15_000, 9000)]])
-      await run.transaction(
-        [...someChanges(random, 20, 120, 900), ['large 0', text(random, 15_000, 9000)]],
-        'rollback',
-      )
+      await run.transaction([...someChanges(random, 20, 120, 900), ['large 0', text(random, 15_000, 9000)]], 'rollback')
       await run.get('large 0')
       run.reopen()
       await run.get('key 3')
@@ -548,10 +544,7 @@ const workloads: readonly Workload[] = [
       run.open()
       await run.get('key 1')
       await run.put('key 1', text(random, 300))
-      await run.transaction(
-        [['large 0', text(random, 15_000, 9000)], ...someChanges(random, 4, 50, 400)],
-        'commit',
-      )
+      await run.transaction([['large 0', text(random, 15_000, 9000)], ...someChanges(random, 4, 50, 400)], 'commit')
       await run.flush()
       run.close()
     },
@@ -624,11 +617,7 @@ const sweep = async (workload: Workload, seed: number, tally: Tally): Promise<vo
   for (const kind of operationKinds) {
     for (const effect of effectsOf(kind)) {
       for (const times of [1, Number.POSITIVE_INFINITY]) {
-        for (
-          let after = 0, struck = 1;
-          struck > 0;
-          after += kind === 'read' ? READ_STRIDE * stride : stride
-        ) {
+        for (let after = 0, struck = 1; struck > 0; after += kind === 'read' ? READ_STRIDE * stride : stride) {
           const run = new Run(base, seed, { kind, effect, times, after })
           try {
             const error = await failureOf(() => workload.run(run))

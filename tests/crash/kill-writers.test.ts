@@ -140,10 +140,7 @@ class Campaign {
 
   #expectInvariants(found: Records<string>): void {
     expect(found.has('never'), 'a record that was always rolled back').toBe(false)
-    expect(new Set(groupKeys.map(key => found.get(key))), 'generations of the group').toHaveProperty(
-      'size',
-      1,
-    )
+    expect(new Set(groupKeys.map(key => found.get(key))), 'generations of the group').toHaveProperty('size', 1)
     const sum = accounts.reduce((total, account) => total + Number(found.get(account)), 0)
     expect(sum, 'the sum of the accounts').toBe(accounts.length * OPENING_BALANCE)
   }

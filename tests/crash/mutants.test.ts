@@ -44,8 +44,7 @@ const CONTROL_STRIDE = 22
 
 test('the campaign finds nothing in the engine as it is, so that a mutant dies of its own', async () => {
   const tally = new Tally()
-  for (const { name } of workloads)
-    await crashEverywhere(await record(name, 1), 1, tally, { stride: CONTROL_STRIDE })
+  for (const { name } of workloads) await crashEverywhere(await record(name, 1), 1, tally, { stride: CONTROL_STRIDE })
   expect(tally.images).toBeGreaterThan(1000)
   console.log(`without a mutant: ${tally.images} images survived`)
 })
@@ -107,8 +106,7 @@ const flips = async (count: number): Promise<{ detected: number; wrong: number }
       const found = scan(
         openOn('db', { storage: copy.storage, cacheBytes: 65536, logSegmentBytes: 131072 }, copy.storage),
       )
-      const same =
-        found.size === records.size && [...records].every(([key, value]) => found.get(key) === value)
+      const same = found.size === records.size && [...records].every(([key, value]) => found.get(key) === value)
       if (!same) wrong++
     } catch {
       detected++

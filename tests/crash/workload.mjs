@@ -10,10 +10,7 @@ export const MAX_IN_FLIGHT = 64
 export function commitOf(seed, generation) {
   const random = generatorOf(seed, generation)
   const roll = random(100)
-  const change = most => [
-    `record/${random(400)}`,
-    random(4) === 0 ? undefined : textOf(generation, random, most),
-  ]
+  const change = most => [`record/${random(400)}`, random(4) === 0 ? undefined : textOf(generation, random, most)]
   const changes = count => Array.from({ length: count }, () => change(600))
   if (roll < 30) return { kind: 'put', changes: [[`record/${random(400)}`, textOf(generation, random, 600)]] }
   if (roll < 40) return { kind: 'delete', changes: [[`record/${random(400)}`, undefined]] }

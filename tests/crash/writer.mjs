@@ -11,8 +11,7 @@ const inFlight = []
 
 const acknowledge = generation => writeSync(1, `${generation}\n`)
 const apply = (target, [key, value]) => (value === undefined ? target.delete(key) : target.put(key, value))
-const operation = ([key, value]) =>
-  value === undefined ? { type: 'delete', key } : { type: 'put', key, value }
+const operation = ([key, value]) => (value === undefined ? { type: 'delete', key } : { type: 'put', key, value })
 
 for (let generation = Number(firstText); ; generation++) {
   if (rollsBackBefore(seed, generation)) {

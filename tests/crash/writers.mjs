@@ -35,8 +35,7 @@ function acknowledge(writer, generation) {
 }
 
 const turn = () => new Promise(setImmediate)
-const operation = ([key, value]) =>
-  value === undefined ? { type: 'delete', key } : { type: 'put', key, value }
+const operation = ([key, value]) => (value === undefined ? { type: 'delete', key } : { type: 'put', key, value })
 const apply = (tx, [key, value]) => (value === undefined ? tx.delete(key) : tx.put(key, value))
 
 /** Runs `attempt` again, some turns of the event loop later, as long as it meets a lock of another writer's transaction. */

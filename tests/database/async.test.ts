@@ -73,25 +73,22 @@ describe('put, delete and batch of the asynchronous face', () => {
     }))
 
   test('thousands in flight, larger than a log segment, arrive in order', () =>
-    withDatabase(
-      { durability: 'power', logSegmentBytes: 128 * 1024, checkpointBytes: 256 * 1024 },
-      async subject => {
-        const { db } = subject
-        const order: number[] = []
-        const promises: Promise<unknown>[] = []
-        for (let i = 0; i < 5000; i++) {
-          promises.push(db.async.put(`key ${i % 700}`, `${i} `.repeat(30)).then(() => order.push(i)))
-        }
-        await Promise.all(promises)
-        expect(order).toEqual(Array.from({ length: 5000 }, (_, i) => i))
-        const expected = scan(db)
-        for (let i = 0; i < 700; i++) {
-          const last = i + 700 * Math.floor((4999 - i) / 700)
-          expect(expected.get(`key ${i}`)).toBe(`${last} `.repeat(30))
-        }
-        expectEqual(subject.reopen(), expected)
-      },
-    ))
+    withDatabase({ durability: 'power', logSegmentBytes: 128 * 1024, checkpointBytes: 256 * 1024 }, async subject => {
+      const { db } = subject
+      const order: number[] = []
+      const promises: Promise<unknown>[] = []
+      for (let i = 0; i < 5000; i++) {
+        promises.push(db.async.put(`key ${i % 700}`, `${i} `.repeat(30)).then(() => order.push(i)))
+      }
+      await Promise.all(promises)
+      expect(order).toEqual(Array.from({ length: 5000 }, (_, i) => i))
+      const expected = scan(db)
+      for (let i = 0; i < 700; i++) {
+        const last = i + 700 * Math.floor((4999 - i) / 700)
+        expect(expected.get(`key ${i}`)).toBe(`${last} `.repeat(30))
+      }
+      expectEqual(subject.reopen(), expected)
+    }))
 
   test('close waits for none of them: each has survived, or says that the database is closed', () =>
     withDatabase({ durability: 'power' }, async ({ db, reopen }) => {

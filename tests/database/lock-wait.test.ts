@@ -35,10 +35,7 @@ const start = (): {
 }
 
 /** Runs `body` while another process has the database open, for so long. */
-const whileHeld = (
-  milliseconds: number,
-  body: (directory: string, kill: () => void) => unknown,
-): Promise<void> =>
+const whileHeld = (milliseconds: number, body: (directory: string, kill: () => void) => unknown): Promise<void> =>
   withDirectory(async parent => {
     const directory = `${parent}/db`
     const db = open(directory)
@@ -85,10 +82,7 @@ test('a database that this same thread has open is refused at once, however long
       const waiting = { ...options, lockWait: Number.POSITIVE_INFINITY }
       const error = expectCode(() => open(`${parent}/db`, waiting), 'XENON_LOCKED')
       expect(error.message).toContain('not waited for')
-      const other = await expectCodeAsync(
-        () => convert(`${parent}/db`, { ...waiting, ordered: false }),
-        'XENON_LOCKED',
-      )
+      const other = await expectCodeAsync(() => convert(`${parent}/db`, { ...waiting, ordered: false }), 'XENON_LOCKED')
       expect(other.message).toContain('not waited for')
       db.close()
     }

@@ -87,8 +87,7 @@ const things: readonly (() => unknown)[] = [
   () => ({ retries: Object.create(null) }),
   () => ({ buffer: Symbol('buffer') }),
   () => ({ unknown: 1 }),
-  () =>
-    new Proxy({}, { get: own, ownKeys: own, has: own, getPrototypeOf: own, getOwnPropertyDescriptor: own }),
+  () => new Proxy({}, { get: own, ownKeys: own, has: own, getPrototypeOf: own, getOwnPropertyDescriptor: own }),
   () => new Proxy([], { get: own }),
   () => new Proxy(() => 1, { apply: own }),
   () => own,
@@ -143,8 +142,7 @@ const calls: Readonly<Record<string, Call>> = {
       tx.put(a, b, c)
       tx.rollbackTo(a)
     }),
-  'reading in a transaction': (db, a) =>
-    db.transaction((tx: Any) => [[...tx.keys(a)], tx.count(a), tx.get(a)]),
+  'reading in a transaction': (db, a) => db.transaction((tx: Any) => [[...tx.keys(a)], tx.count(a), tx.get(a)]),
   keys: (db, a) => [...db.keys(a)],
   values: (db, a) => [...db.values(a)],
   entries: (db, a) => db.entries(a).take(2),
@@ -253,9 +251,7 @@ const tryCall = async (
     await call(db, a, things[second]!(), things[third]!())
   } catch (error) {
     if (!isRight(error))
-      tried.push(
-        `${name}(${[first, second, third].map(i => things[i]!.toString()).join(', ')}): ${String(error)}`,
-      )
+      tried.push(`${name}(${[first, second, third].map(i => things[i]!.toString()).join(', ')}): ${String(error)}`)
   }
 }
 
@@ -263,8 +259,7 @@ describe('a value that does not decode', () => {
   const storage = memoryStorage()
   const written = (): void => {
     const db = open('db', { storage })
-    for (let i = 0; i < 100; i++)
-      db.put(`k${String(i).padStart(3, '0')}`, i === 50 ? '{broken' : `{"n":${i}}`)
+    for (let i = 0; i < 100; i++) db.put(`k${String(i).padStart(3, '0')}`, i === 50 ? '{broken' : `{"n":${i}}`)
     db.close()
   }
 

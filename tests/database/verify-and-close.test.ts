@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as xenon from '../../src/index.ts'
-import {
-  CorruptionError,
-  DatabaseLockedError,
-  InvalidArgumentError,
-  LockConflictError,
-} from '../../src/index.ts'
+import { CorruptionError, DatabaseLockedError, InvalidArgumentError, LockConflictError } from '../../src/index.ts'
 import { withDatabase, withMemoryDatabase } from '../support/database.ts'
 import { expectCode, failureOf } from '../support/errors.ts'
 import { expectEqual, scan } from '../support/model.ts'
@@ -86,14 +81,8 @@ describe('close', () => {
         () => db.checkpoint(),
         () => db.verify(),
       ]
-      for (const action of asyncActions)
-        expect(await failureOf(action)).toMatchObject({ code: 'XENON_CLOSED' })
-      for (const action of [
-        () => tx.get('b'),
-        () => tx.put('c', '1'),
-        () => tx.commit(),
-        () => tx.savepoint(),
-      ]) {
+      for (const action of asyncActions) expect(await failureOf(action)).toMatchObject({ code: 'XENON_CLOSED' })
+      for (const action of [() => tx.get('b'), () => tx.put('c', '1'), () => tx.commit(), () => tx.savepoint()]) {
         expectCode(action, 'XENON_CLOSED', 'XENON_TRANSACTION_ENDED')
       }
       tx[Symbol.dispose]()

@@ -48,9 +48,7 @@ export const withChecks = (block: CodeBlock, checks: string): string => {
   const checked = lines.map((text, i) => {
     const [, indent, statement, expected] = /^(\s*)(.*?)\s*\/\/ => (.+)$/.exec(text) ?? []
     if (statement === undefined || expected === undefined) return text
-    const [opening, code] = statement.startsWith(OPENING)
-      ? [OPENING, statement.slice(OPENING.length)]
-      : ['', statement]
+    const [opening, code] = statement.startsWith(OPENING) ? [OPENING, statement.slice(OPENING.length)] : ['', statement]
     const [, thrown] = /^throws (\w+)$/.exec(expected) ?? []
     if (thrown !== undefined)
       return `${indent}${opening}await $throws(async () => { ${awaited(code)} }, '${thrown}', ${line + i})`

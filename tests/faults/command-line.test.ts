@@ -64,10 +64,7 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('on a disk', () => {
         })
         disk.leave(4096)
         const before = statSync(`${disk.directory}/export.jsonl`).size
-        expectOneLine(
-          await run('export', `${parent}/db`, `${disk.directory}/export.jsonl`, '--force'),
-          'ENOSPC',
-        )
+        expectOneLine(await run('export', `${parent}/db`, `${disk.directory}/export.jsonl`, '--force'), 'ENOSPC')
         expect(statSync(`${disk.directory}/export.jsonl`).size, 'the export before it stays').toBe(before)
         expect(existsSync(`${disk.directory}/export.jsonl.partial`)).toBe(false)
         await expectVerifiedAt(`${parent}/db`, RECORDS)
@@ -83,9 +80,7 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('on a disk', () => {
         const directory = `${disk.directory}/db`
         const outcome = await run('import', directory, `${parent}/lines.jsonl`)
         expectOneLine(outcome, 'XENON_FULL')
-        const imported = Number(
-          /; ([\d,]+) records were imported/.exec(outcome.stderr)?.[1]?.replaceAll(',', ''),
-        )
+        const imported = Number(/; ([\d,]+) records were imported/.exec(outcome.stderr)?.[1]?.replaceAll(',', ''))
         expect(imported).toBeGreaterThan(1000)
         disk.free()
         const db = open(directory)

@@ -399,12 +399,7 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
 }
 
 /** Writes commits of every kind until one is refused; returns what that was refused with. */
-async function write(
-  db: Database,
-  random: Random,
-  bytes: number,
-  history: History<string>,
-): Promise<unknown> {
+async function write(db: Database, random: Random, bytes: number, history: History<string>): Promise<unknown> {
   const certain = db.durability !== 'none'
   for (let i = 0; i < 20_000; i++) {
     const changes = someChanges(random, bytes)
@@ -451,10 +446,7 @@ function commit(db: Database, history: History<string>, changes: readonly Change
   history.certain(history.commit(changes))
 }
 
-function apply(
-  target: Pick<Database, 'put'> & { delete(key: string): unknown },
-  [key, value]: Change<string>,
-): void {
+function apply(target: Pick<Database, 'put'> & { delete(key: string): unknown }, [key, value]: Change<string>): void {
   if (value === undefined) target.delete(key)
   else target.put(key, value)
 }
@@ -464,11 +456,7 @@ function operation([key, value]: Change<string>) {
 }
 
 /** With room again: the database opens with one of the states it may have, is sound, and takes writes. */
-async function expectHistory(
-  directory: string,
-  options: OpenOptions,
-  history: History<string>,
-): Promise<void> {
+async function expectHistory(directory: string, options: OpenOptions, history: History<string>): Promise<void> {
   const db = open(directory, options)
   try {
     const found: Records<string> = scan(db)

@@ -15,8 +15,7 @@ const options: OpenOptions = {
   checkpointBytes: 512 * 1024,
   logSegmentBytes: 256 * 1024,
 }
-if (process.getuid?.() !== 0)
-  console.warn('SKIPPED: tests that act as another user, because this is not root')
+if (process.getuid?.() !== 0) console.warn('SKIPPED: tests that act as another user, because this is not root')
 const isRoot = process.getuid?.() === 0
 
 interface Failure {
@@ -77,9 +76,7 @@ test('a limit that does not let a database be created is a typed error, and it c
   withDirectory(async parent => {
     for (const limit of [0, 8, 64, 300]) {
       const events = await limited(`ulimit -f ${limit}`, 'write', `${parent}/db`, options, '10')
-      expect(events).toMatchObject([
-        { event: 'not opened', typed: true, code: 'XENON_FULL', cause: 'XENON_IO' },
-      ])
+      expect(events).toMatchObject([{ event: 'not opened', typed: true, code: 'XENON_FULL', cause: 'XENON_IO' }])
     }
     await expectVerifiedAt(`${parent}/db`, 0)
   }))
@@ -107,8 +104,7 @@ test('with too few file descriptors a creation is a typed error, leaves none ope
     const events = await limited('ulimit -n 128', 'create', parent, options)
     expect(events).toHaveLength(12)
     for (const { failure, files, spare } of events) {
-      if (failure !== undefined)
-        expect(failure).toMatchObject({ typed: true, code: 'XENON_IO', cause: 'EMFILE' })
+      if (failure !== undefined) expect(failure).toMatchObject({ typed: true, code: 'XENON_IO', cause: 'EMFILE' })
       expect(files, 'files left open').toBe(0)
       await expectVerifiedAt(`${parent}/${spare}`, 0)
     }
@@ -151,32 +147,30 @@ test.each(['data', 'log', 'lock'])('a device in place of a file (%s) is refused'
   }),
 )
 
-test.skipIf(!existsSync('/dev/full'))(
-  'a device in place of a file that is about to be written is refused',
-  () =>
-    withDirectory(async parent => {
-      const directory = `${parent}/db`
-      mkdirSync(directory)
-      execFileSync('ln', ['-s', '/dev/full', `${directory}/data.new`])
-      // What an earlier creation left under that name is nobody's: it is replaced.
-      open(directory, options).close()
-      expect(readdirSync(directory).sort()).toEqual(['data', 'log'])
-      const db = open(directory, options)
-      const next = `${directory}/log/${`${Number.parseInt(firstSegment(directory).slice(4), 10) + 1}`.padStart(8, '0')}.log`
-      execFileSync('ln', ['-s', '/dev/full', next])
-      const failure = thrownBy(() => {
-        for (let i = 0; ; i++) db.put(`record/${i}`, 'value'.repeat(100))
-      })
-      expect(failure).toMatchObject({ code: 'XENON_CORRUPT', file: next })
-      expect(thrownBy(() => db.put('key', 'value'))).toMatchObject({ code: 'XENON_FAILED' })
-      closeQuietly(db)
-      expect(thrownBy(() => open(directory, options))).toMatchObject({ code: 'XENON_CORRUPT', file: next })
-      rmSync(next)
-      const again = open(directory, options)
-      await expectVerified(again)
-      expect(again.stats().records).toBeGreaterThan(100)
-      again.close()
-    }),
+test.skipIf(!existsSync('/dev/full'))('a device in place of a file that is about to be written is refused', () =>
+  withDirectory(async parent => {
+    const directory = `${parent}/db`
+    mkdirSync(directory)
+    execFileSync('ln', ['-s', '/dev/full', `${directory}/data.new`])
+    // What an earlier creation left under that name is nobody's: it is replaced.
+    open(directory, options).close()
+    expect(readdirSync(directory).sort()).toEqual(['data', 'log'])
+    const db = open(directory, options)
+    const next = `${directory}/log/${`${Number.parseInt(firstSegment(directory).slice(4), 10) + 1}`.padStart(8, '0')}.log`
+    execFileSync('ln', ['-s', '/dev/full', next])
+    const failure = thrownBy(() => {
+      for (let i = 0; ; i++) db.put(`record/${i}`, 'value'.repeat(100))
+    })
+    expect(failure).toMatchObject({ code: 'XENON_CORRUPT', file: next })
+    expect(thrownBy(() => db.put('key', 'value'))).toMatchObject({ code: 'XENON_FAILED' })
+    closeQuietly(db)
+    expect(thrownBy(() => open(directory, options))).toMatchObject({ code: 'XENON_CORRUPT', file: next })
+    rmSync(next)
+    const again = open(directory, options)
+    await expectVerified(again)
+    expect(again.stats().records).toBeGreaterThan(100)
+    again.close()
+  }),
 )
 
 describe.skipIf(!existsSync('/dev/full'))('the command line, with a full disk behind stdout', () => {
@@ -252,34 +246,32 @@ test.skipIf(noTmpfs)('on a read-only file system a database that needs recovery 
   }),
 )
 
-test.skipIf(noExt4)(
-  'a file system that breaks down under an open database stops it, and nothing is lost',
-  () =>
-    withSmallDisk('ext4', async disk => {
-      const directory = `${disk.directory}/db`
-      const db = open(directory, options)
-      const expected = new Map<string, string>()
-      for (let i = 0; i < 300; i++) {
-        db.put(`record/${i}`, 'value'.repeat(i % 100))
-        expected.set(`record/${i}`, 'value'.repeat(i % 100))
-      }
-      disk.breakDown()
-      const failure = thrownBy(() => {
-        for (let i = 0; i < 2000; i++) db.put('in doubt', `${i}`.padEnd(2000))
-      })
-      expect(failure).toBeInstanceOf(XenonError)
-      expect(failure).toMatchObject({ code: 'XENON_IO' })
-      expect(thrownBy(() => db.get('record/1'))).toMatchObject({ code: 'XENON_FAILED' })
-      const closing = thrownBy(() => db.close())
-      if (closing !== undefined) expect(closing).toBeInstanceOf(XenonError)
-      disk.repair()
-      const again = open(directory, options)
-      const found = scan(again)
-      found.delete('in doubt')
-      expect(found).toEqual(expected)
-      await expectVerified(again)
-      again.close()
-    }),
+test.skipIf(noExt4)('a file system that breaks down under an open database stops it, and nothing is lost', () =>
+  withSmallDisk('ext4', async disk => {
+    const directory = `${disk.directory}/db`
+    const db = open(directory, options)
+    const expected = new Map<string, string>()
+    for (let i = 0; i < 300; i++) {
+      db.put(`record/${i}`, 'value'.repeat(i % 100))
+      expected.set(`record/${i}`, 'value'.repeat(i % 100))
+    }
+    disk.breakDown()
+    const failure = thrownBy(() => {
+      for (let i = 0; i < 2000; i++) db.put('in doubt', `${i}`.padEnd(2000))
+    })
+    expect(failure).toBeInstanceOf(XenonError)
+    expect(failure).toMatchObject({ code: 'XENON_IO' })
+    expect(thrownBy(() => db.get('record/1'))).toMatchObject({ code: 'XENON_FAILED' })
+    const closing = thrownBy(() => db.close())
+    if (closing !== undefined) expect(closing).toBeInstanceOf(XenonError)
+    disk.repair()
+    const again = open(directory, options)
+    const found = scan(again)
+    found.delete('in doubt')
+    expect(found).toEqual(expected)
+    await expectVerified(again)
+    again.close()
+  }),
 )
 
 test.skipIf(!isRoot)('a user who may only read can read, and is told why he cannot write', () =>

@@ -218,9 +218,7 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('a tmpfs of 24 MiB', () => {
         expect(await client.until(received => received.endsWith('\r\n'))).toMatch(/^-DISKFULL /)
         client.received = ''
         client.write('INFO persistence\r\n')
-        expect(await client.until(received => received.includes('database_reopened'))).toContain(
-          'disk_full:1',
-        )
+        expect(await client.until(received => received.includes('database_reopened'))).toContain('disk_full:1')
         client.close()
         disk.free()
         client = await reconnected(server.port)

@@ -4,29 +4,12 @@
  */
 import { describe, expect, test, vi } from 'vitest'
 import { type Database, open } from '../../src/index.ts'
-import {
-  AT_KIND,
-  AT_LEVEL,
-  AT_LSN,
-  AT_NEXT,
-  BlockKind,
-  HEADER_BYTES,
-  INDEX_BLOCKS,
-} from '../../src/pager/layout.ts'
+import { AT_KIND, AT_LEVEL, AT_LSN, AT_NEXT, BlockKind, HEADER_BYTES, INDEX_BLOCKS } from '../../src/pager/layout.ts'
 import { closeQuietly } from '../support/database.ts'
 import { copyImage, differences, type Image, readImage } from '../support/image.ts'
 import { runs, runTimeout, seeded } from '../support/random.ts'
 import { expectReported } from './damage.ts'
-import {
-  BLOCK,
-  blockOfEachKind,
-  fastStorage,
-  type Small,
-  scanned,
-  seal,
-  smallOptions,
-  smallSample,
-} from './small.ts'
+import { BLOCK, blockOfEachKind, fastStorage, type Small, scanned, seal, smallOptions, smallSample } from './small.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
 
@@ -114,14 +97,10 @@ const set32 = (image: Image, block: number, at: number, value: number): void => 
 }
 
 describe('under a right checksum', () => {
-  forged(
-    'an overflow chain that leads to its own head',
-    /data, block \d+: .*(cyclic|reached twice)/,
-    image => {
-      const head = chainHead(image)
-      set32(image, view(image).getUint32(head * BLOCK + AT_NEXT, true), AT_NEXT, head)
-    },
-  )
+  forged('an overflow chain that leads to its own head', /data, block \d+: .*(cyclic|reached twice)/, image => {
+    const head = chainHead(image)
+    set32(image, view(image).getUint32(head * BLOCK + AT_NEXT, true), AT_NEXT, head)
+  })
   forged('a bucket that leads to itself', /data, block \d+: .*(cyclic|reached twice)/, image => {
     const head = blockLike(image, 'an index block with records')
     set32(image, head, AT_NEXT, head)
@@ -159,23 +138,15 @@ describe('under a right checksum', () => {
     view(image).setUint16(directory * BLOCK + 6, 0, true)
     seal(image, directory)
   })
-  forged(
-    'an LSN behind the end of the log',
-    /data, block \d+: .*LSN \d+ lies behind the end of the log/,
-    image => {
-      const block = blockLike(image, 'an index block with records')
-      view(image).setBigUint64(block * BLOCK + AT_LSN, 0xffff_ffffn, true)
-      seal(image, block)
-    },
-  )
-  forged(
-    'a large value part that leads to itself',
-    /data, block \d+: .*(reached twice|large value part)/,
-    image => {
-      const part = blockLike(image, 'a large value part')
-      set32(image, part, AT_NEXT, part)
-    },
-  )
+  forged('an LSN behind the end of the log', /data, block \d+: .*LSN \d+ lies behind the end of the log/, image => {
+    const block = blockLike(image, 'an index block with records')
+    view(image).setBigUint64(block * BLOCK + AT_LSN, 0xffff_ffffn, true)
+    seal(image, block)
+  })
+  forged('a large value part that leads to itself', /data, block \d+: .*(reached twice|large value part)/, image => {
+    const part = blockLike(image, 'a large value part')
+    set32(image, part, AT_NEXT, part)
+  })
   forged('an unknown kind', /unknown kind 77/, image => {
     const block = blockLike(image, 'an overflow block')
     image.get('data')![block * BLOCK + AT_KIND] = 77
@@ -230,25 +201,16 @@ describe('under a right checksum', () => {
 
 describe('an identity under a right checksum', () => {
   const identities: Record<string, [RegExp, (head: DataView) => void]> = {
-    'of format version 1': [
-      /has format version 1; this release reads version 2/,
-      head => head.setUint32(8, 1, true),
-    ],
+    'of format version 1': [/has format version 1; this release reads version 2/, head => head.setUint32(8, 1, true)],
     'of format version 4294967295': [
       /has format version 4294967295; this release reads version 2: it was written by a newer release/,
       head => head.setUint32(8, 0xffffffff, true),
     ],
     'with block size 0': [/impossible block size 0/, head => head.setUint32(12, 0, true)],
     'with block size 5000': [/impossible block size 5000/, head => head.setUint32(12, 5000, true)],
-    'with a block size of 2 GiB': [
-      /impossible block size 2147483648/,
-      head => head.setUint32(12, 0x80000000, true),
-    ],
+    'with a block size of 2 GiB': [/impossible block size 2147483648/, head => head.setUint32(12, 0x80000000, true)],
     'with twice the block size': [/was cut off|block \d+/, head => head.setUint32(12, 8192, true)],
-    'with another UUID': [
-      /copies of the database state|another database/,
-      head => head.setUint32(16, 1, true),
-    ],
+    'with another UUID': [/copies of the database state|another database/, head => head.setUint32(16, 1, true)],
   }
   for (const [name, [message, change]] of Object.entries(identities))
     for (const state of ['closed', 'live'] as const)

@@ -9,8 +9,7 @@ vi.setConfig({ testTimeout: runTimeout })
 
 const TRIALS = 150 * runs
 
-const blockOf = (image: Image, n: number): Uint8Array =>
-  image.get('data')!.subarray(n * BLOCK, (n + 1) * BLOCK)
+const blockOf = (image: Image, n: number): Uint8Array => image.get('data')!.subarray(n * BLOCK, (n + 1) * BLOCK)
 const blocksOf = (image: Image): number => image.get('data')!.length / BLOCK
 
 describe('in the data file', () => {
@@ -68,23 +67,7 @@ describe('in the data file', () => {
     seeded(async random => {
       const { closed, records } = sample(random)
       const size = closed.get('data')!.length
-      const sizes = new Set([
-        0,
-        1,
-        7,
-        16,
-        64,
-        100,
-        511,
-        512,
-        513,
-        4095,
-        4096,
-        4097,
-        8192,
-        102 * BLOCK,
-        102 * BLOCK - 1,
-      ])
+      const sizes = new Set([0, 1, 7, 16, 64, 100, 511, 512, 513, 4095, 4096, 4097, 8192, 102 * BLOCK, 102 * BLOCK - 1])
       for (let i = 1; i <= 8; i++) sizes.add(size - i * 512)
       for (let i = 0; i < 40; i++) sizes.add(512 * random.below(size / 512))
       for (const cut of sizes) {
@@ -125,11 +108,7 @@ describe('in the log of a crashed database', () => {
 
   crashCampaign('a huge length, wherever one may stand', (bytes, random) => {
     const at = 4 * random.below(bytes.length / 4)
-    new DataView(bytes.buffer, bytes.byteOffset).setUint32(
-      at,
-      random.pick([0xffffffff, 0x7fffffff, 0x80000000]),
-      true,
-    )
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(at, random.pick([0xffffffff, 0x7fffffff, 0x80000000]), true)
   })
 })
 

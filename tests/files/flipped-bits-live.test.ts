@@ -39,8 +39,7 @@ describe('in a database that was not closed', () => {
       for (let bit = 0; bit < 512 * 8; bit++) await identity.flip('data', bit >> 3, bit & 7, { records })
       expect(identity.counts).toEqual({ rejected: 4096, reported: 0, harmless: 0, lostTail: 0 })
       const states = new Flips(live)
-      for (let bit = 512 * 8; bit < 1536 * 8; bit += 9)
-        await states.flip('data', bit >> 3, bit & 7, { records })
+      for (let bit = 512 * 8; bit < 1536 * 8; bit += 9) await states.flip('data', bit >> 3, bit & 7, { records })
       expect(states.counts.lostTail).toBe(0)
       console.info('block 0 of a live database:', identity.total, states.counts)
     }))
@@ -65,8 +64,7 @@ describe('in a database that was not closed', () => {
       const flips = new Flips(live)
       for (const name of segments(live))
         for (const copy of [0, 256])
-          for (let bit = 0; bit < 64 * 8; bit++)
-            await flips.flip(name, copy + (bit >> 3), bit & 7, { records })
+          for (let bit = 0; bit < 64 * 8; bit++) await flips.flip(name, copy + (bit >> 3), bit & 7, { records })
       expect(flips.counts).toMatchObject({ rejected: 0, lostTail: 0 })
       console.info('segment headers of a live database:', flips.counts)
     }))
@@ -91,12 +89,7 @@ describe('in a database that was not closed', () => {
         lostTail: 0,
       })
       expect(tail.counts).toEqual({ rejected: 0, reported: 0, harmless: 0, lostTail: 256 })
-      console.info(
-        `headers of ${groups.length} groups of a live log:`,
-        witnessed.counts,
-        'the last:',
-        tail.counts,
-      )
+      console.info(`headers of ${groups.length} groups of a live log:`, witnessed.counts, 'the last:', tail.counts)
     }))
 
   test(`${RANDOM_FLIPS} random bits of the log are detected or harmless, but for the last commit`, () =>
@@ -112,12 +105,7 @@ describe('in a database that was not closed', () => {
           const group = groups.find(({ segment, from, to }) => segment === name && from <= byte && byte < to)
           const isLast = group !== undefined && last.has(group)
           const flips = isLast ? tail : group ? needed : elsewhere
-          await flips.flip(
-            name,
-            byte,
-            random.below(8),
-            isLast ? { records, earlier: [beforeLast] } : { records },
-          )
+          await flips.flip(name, byte, random.below(8), isLast ? { records, earlier: [beforeLast] } : { records })
           continue
         }
         const group = random.pick(groups)
@@ -130,14 +118,7 @@ describe('in a database that was not closed', () => {
       expect(elsewhere.counts.lostTail).toBe(0)
       expect(tail.counts).toEqual({ rejected: 0, reported: 0, harmless: 0, lostTail: tail.total })
       expect(needed.total + tail.total + elsewhere.total).toBe(RANDOM_FLIPS)
-      console.info(
-        'random bits of a live log: needed',
-        needed.counts,
-        'not',
-        elsewhere.counts,
-        'last',
-        tail.counts,
-      )
+      console.info('random bits of a live log: needed', needed.counts, 'not', elsewhere.counts, 'last', tail.counts)
     }))
 
   test(`${RANDOM_FLIPS} random bits of the data file are detected or harmless`, () =>

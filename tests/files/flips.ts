@@ -44,8 +44,7 @@ export class Flips {
       return fate
     } catch (error) {
       const where = file === 'data' ? `, block ${Math.floor(byte / 4096)}, offset ${byte % 4096}` : ''
-      if (error instanceof Error)
-        error.message = `bit ${bit} of byte ${byte} of ${file}${where}: ${error.message}`
+      if (error instanceof Error) error.message = `bit ${bit} of byte ${byte} of ${file}${where}: ${error.message}`
       throw error
     } finally {
       bytes[byte]! ^= 1 << bit
@@ -67,8 +66,7 @@ export class Flips {
     try {
       const fate = await judge(db, expected)
       closeQuietly(db)
-      if (differences(this.#image, readImage('db', storage)).length === 0)
-        this.#keep(storage, file, byte, bit)
+      if (differences(this.#image, readImage('db', storage)).length === 0) this.#keep(storage, file, byte, bit)
       return fate
     } finally {
       closeQuietly(db)
@@ -121,8 +119,7 @@ export async function judge(db: Database, { records, earlier = [] }: Expected): 
   }
   const { ok, problems, problemCount } = await db.verify()
   expect(problemCount === 0).toBe(ok)
-  for (const problem of problems)
-    if (!/^db\//.test(problem)) expect.fail(`a problem without its file: ${problem}`)
+  for (const problem of problems) if (!/^db\//.test(problem)) expect.fail(`a problem without its file: ${problem}`)
   if (unreadable > 0 && ok) expect.fail('a record cannot be read, but verify finds nothing')
   if (!ok) return 'reported'
   return state === records ? 'harmless' : 'lostTail'

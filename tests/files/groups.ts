@@ -29,9 +29,7 @@ export function groupsOf(image: Image, redoLsn: number): Group[] {
     for (let at = SEGMENT_HEADER; at + GROUP_HEADER <= bytes.length; ) {
       const lsn = start + at - SEGMENT_HEADER
       const whole =
-        view.getUint32(at, true) === GROUP_MAGIC &&
-        view.getUint32(at + 12, true) === salt &&
-        u64(at + 16) === lsn
+        view.getUint32(at, true) === GROUP_MAGIC && view.getUint32(at + 12, true) === salt && u64(at + 16) === lsn
       if (!whole) {
         if (at % SECTOR === 0) break
         at += SECTOR - (at % SECTOR)

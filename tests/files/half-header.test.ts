@@ -20,10 +20,7 @@ const damages: Readonly<Record<string, (header: Uint8Array) => void>> = {
     header.set(header.slice(0, 64), 256)
     header[256 + 32]! ^= 0x40
     const { crc32 } = fastStorage(new Map())
-    header.set(
-      new Uint8Array(new Uint32Array([crc32(header.subarray(256 + 12, 256 + 64), 0)]).buffer),
-      256 + 8,
-    )
+    header.set(new Uint8Array(new Uint32Array([crc32(header.subarray(256 + 12, 256 + 64), 0)]).buffer), 256 + 8)
   },
 }
 
@@ -39,8 +36,7 @@ for (const [name, damage] of Object.entries(damages)) {
           const image = copyImage(whole)
           damage(image.get(segment)!.subarray(0, 512))
           const storage = fastStorage(image)
-          if (whole === closed)
-            expect((await reported(storage)).join()).toMatch(/copy of the segment's header/)
+          if (whole === closed) expect((await reported(storage)).join()).toMatch(/copy of the segment's header/)
           for (const needed of [whole === live, false]) {
             const db = open('db', { ...smallOptions, storage })
             // Nothing but the header is wrong: no record has to be redone.

@@ -6,14 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { connect } from '../../src/client/index.ts'
-import {
-  type Database,
-  MovedError,
-  memoryStorage,
-  type OpenOptions,
-  open,
-  type XenonError,
-} from '../../src/index.ts'
+import { type Database, MovedError, memoryStorage, type OpenOptions, open, type XenonError } from '../../src/index.ts'
 import { createServer } from '../../src/server/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -148,8 +141,7 @@ const withLoss = async (
 
 for (const [what, loss] of Object.entries(losses))
   describe(`a database that is ${what}`, () => {
-    for (const [where, notice] of Object.entries(notices))
-      test(`is noticed at ${where}`, () => withLoss(loss, notice))
+    for (const [where, notice] of Object.entries(notices)) test(`is noticed at ${where}`, () => withLoss(loss, notice))
   })
 
 test('what stands in the place of a database goes on working while the lost handle is closed', () =>

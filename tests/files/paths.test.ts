@@ -1,15 +1,6 @@
 /** A path means the same for as long as the handle is open: whatever becomes of the working directory and of links. */
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { KeyvXenon } from '../../src/adapters/keyv/index.ts'
@@ -200,8 +191,7 @@ test('a backup, or a rescue, into the database itself is refused whatever the pa
     expect(readdirSync(`${parent}/db`).sort()).toEqual(['data', 'lock', 'log'])
     await db.backup(`${parent}/far/away/down/../../../../far/copy`).catch(() => {})
     db.close()
-    for (const target of targets)
-      await expectCodeAsync(() => salvage(`${parent}/db`, target), 'XENON_INVALID_ARGUMENT')
+    for (const target of targets) await expectCodeAsync(() => salvage(`${parent}/db`, target), 'XENON_INVALID_ARGUMENT')
     await expectRecords(`${parent}/db`, 1)
   }))
 
@@ -247,8 +237,7 @@ test('commands take relative paths and links', () =>
   withTwo(async parent => {
     symlinkSync('db', `${parent}/here/link`)
     const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-    const run = (...args: string[]): string =>
-      execFileSync(process.execPath, [main, ...args], { encoding: 'utf8' })
+    const run = (...args: string[]): string => execFileSync(process.execPath, [main, ...args], { encoding: 'utf8' })
     run('put', 'link', 'a', '1')
     expect(run('get', 'db', 'a')).toBe('1\n')
     expect(() => execFileSync(process.execPath, [main, 'backup', 'db', 'link/x'], { stdio: 'pipe' })).toThrow(

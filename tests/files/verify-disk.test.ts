@@ -63,9 +63,7 @@ test("damaged copies of a segment's header, and a segment that is gone, are name
       `db/${segment}: the second copy of the segment's header is damaged; the other one stands in for it`,
     )
     flip(segment, 8)
-    expect(await problemOf(db)).toMatch(
-      /both copies of the segment's header are damaged; expected one of LSN 4096$/,
-    )
+    expect(await problemOf(db)).toMatch(/both copies of the segment's header are damaged; expected one of LSN 4096$/)
     for (let i = 0; db.stats().logSegments < 2; i++) db.put(`key ${i}`, 'x'.repeat(3000))
     storage.remove(storage.join('db', ...segment.split('/')))
     expect(await problemOf(db)).toMatch(/^db\/log: the segment \d+\.log from LSN 4096 on is missing$/)
@@ -101,9 +99,7 @@ test('a damaged block is named once, and its number given', () =>
   withOpen(async ({ db, flip }) => {
     await db.checkpoint()
     flip('data', 50 * 4096 + 100)
-    expect(await problemOf(db)).toMatch(
-      /^db\/data, block 50: wrong checksum 0x[0-9a-f]{8}, expected 0x[0-9a-f]{8}/,
-    )
+    expect(await problemOf(db)).toMatch(/^db\/data, block 50: wrong checksum 0x[0-9a-f]{8}, expected 0x[0-9a-f]{8}/)
     expect((await db.verify()).damagedBlocks).toEqual([50])
   }))
 

@@ -58,9 +58,7 @@ class Writer {
     for (let i = 0; i < count; i += 3) this.delete(`key ${i}`)
     await this.db.checkpoint()
     for (let i = 1; i < count; i += 6) this.put(`key ${i}`, text(`second value ${i}`, length(i + 7)))
-    this.db.batch(
-      Array.from({ length: 20 }, (_, i) => ({ type: 'put', key: `batch ${i}`, value: `${i * i}` })),
-    )
+    this.db.batch(Array.from({ length: 20 }, (_, i) => ({ type: 'put', key: `batch ${i}`, value: `${i * i}` })))
     for (let i = 0; i < 20; i++) this.records.set(`batch ${i}`, { value: `${i * i}` })
   }
 }
@@ -199,8 +197,7 @@ const whereFree = action => {
   }
 }
 
-const packed = value =>
-  value instanceof Uint8Array ? { bytes: Buffer.from(value).toString('latin1') } : value
+const packed = value => (value instanceof Uint8Array ? { bytes: Buffer.from(value).toString('latin1') } : value)
 
 const packedRecords = records =>
   [...records].map(([key, { value, expiresAt }]) => [
@@ -210,8 +207,7 @@ const packedRecords = records =>
   ])
 
 /** Of the reserve only the size: its bytes mean nothing, and cannot be packed. */
-const packedFile = (path, bytes) =>
-  path === 'log/reserve' ? bytes.length : Buffer.from(bytes).toString('latin1')
+const packedFile = (path, bytes) => (path === 'log/reserve' ? bytes.length : Buffer.from(bytes).toString('latin1'))
 
 /** The files of a database by their path in its directory, but for the lock. */
 const filesOf = directory => {

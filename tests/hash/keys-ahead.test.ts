@@ -29,31 +29,28 @@ for (const ordered of [true, false])
   ] as const)
     test(`batches and getMany agree with a Map, blocks of ${blockSize}, ${frames} frames, ordered: ${ordered}`, () =>
       seeded(random =>
-        withMemoryDatabase(
-          { blockSize, cacheBytes: frames * blockSize, ordered, durability: 'process' },
-          ({ db }) => {
-            const model = new Map<string, string>()
-            let poolBytes = 0
-            for (let round = 0; round < 120 * runs; round++) {
-              const operations: Operation[] = Array.from({ length: random.below(400) }, (_, i) => {
-                const key = anyKey(random, 30_000)
-                return random.chance(0.1)
-                  ? { type: 'delete', key }
-                  : { type: 'put', key, value: `${round} ${i} `.repeat(random.below(60)) }
-              })
-              for (const operation of operations) {
-                if (operation.type === 'put') model.set(nameOf(operation.key), operation.value)
-                else model.delete(nameOf(operation.key))
-              }
-              db.batch(operations)
-              const keys = Array.from({ length: random.below(100) }, () => anyKey(random, 30_000))
-              expect(db.getMany(keys)).toEqual(keys.map(key => model.get(nameOf(key))))
-              poolBytes = Math.max(poolBytes, db.stats().cache.bytes)
+        withMemoryDatabase({ blockSize, cacheBytes: frames * blockSize, ordered, durability: 'process' }, ({ db }) => {
+          const model = new Map<string, string>()
+          let poolBytes = 0
+          for (let round = 0; round < 120 * runs; round++) {
+            const operations: Operation[] = Array.from({ length: random.below(400) }, (_, i) => {
+              const key = anyKey(random, 30_000)
+              return random.chance(0.1)
+                ? { type: 'delete', key }
+                : { type: 'put', key, value: `${round} ${i} `.repeat(random.below(60)) }
+            })
+            for (const operation of operations) {
+              if (operation.type === 'put') model.set(nameOf(operation.key), operation.value)
+              else model.delete(nameOf(operation.key))
             }
-            expect(poolBytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
-            expectEqual(db, model)
-          },
-        ),
+            db.batch(operations)
+            const keys = Array.from({ length: random.below(100) }, () => anyKey(random, 30_000))
+            expect(db.getMany(keys)).toEqual(keys.map(key => model.get(nameOf(key))))
+            poolBytes = Math.max(poolBytes, db.stats().cache.bytes)
+          }
+          expect(poolBytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
+          expectEqual(db, model)
+        }),
       ))
 
 test('keys side by side, put, deleted and put again in one batch, go where they belong while leaves split and merge', () =>
@@ -69,9 +66,7 @@ test('keys side by side, put, deleted and put again in one batch, go where they 
       }
       const keyOf = (group: number, n: number): string => `group ${group} ${String(n).padStart(5, '0')}`
       const filler = 'x'.repeat(200)
-      change(
-        Array.from({ length: 20_000 }, (_, i) => ({ type: 'put', key: keyOf(i % 20, i * 4), value: filler })),
-      )
+      change(Array.from({ length: 20_000 }, (_, i) => ({ type: 'put', key: keyOf(i % 20, i * 4), value: filler })))
       expect(db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
       for (let round = 0; round < 60 * runs; round++) {
         const group = random.below(20)
@@ -123,32 +118,29 @@ test('a record that a decode stores while getMany looks ahead goes where it belo
       return new TextDecoder().decode(bytes)
     },
   }
-  return withMemoryDatabase<string>(
-    { cacheBytes: 64 << 20, durability: 'process', valueEncoding },
-    ({ db }) => {
-      const present = Array.from({ length: 20_000 }, (_, i) => `before ${((i * 7919) % 20_011) * 3}`)
-      db.batch(present.map(key => ({ type: 'put', key, value: 'x'.repeat(200) })))
-      expect(db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
-      for (let round = 0; round < 30; round++) {
-        // The first operation has taken the first place when the second fails; the others stay behind.
-        const operations: Operation[] = Array.from({ length: 31 }, (_, i) => ({
-          type: 'put',
-          key: `before ${i * 600 + round}!`,
-          value: '',
-        }))
-        operations.splice(1, 0, { type: 'put', key: 'x'.repeat(2000), value: '' })
-        expectCode(() => db.batch(operations), 'XENON_KEY_TOO_LARGE')
-        const missing = `before x${round}`
-        hook = () => {
-          hook = undefined
-          db.put(missing, 'from a decode')
-        }
-        const absent = Array.from({ length: 20 }, (_, i) => `none ${i}`)
-        expect(db.getMany([...absent, present[0]!, missing]).at(-1)).toBe('from a decode')
-        expect(hook).toBeUndefined()
+  return withMemoryDatabase<string>({ cacheBytes: 64 << 20, durability: 'process', valueEncoding }, ({ db }) => {
+    const present = Array.from({ length: 20_000 }, (_, i) => `before ${((i * 7919) % 20_011) * 3}`)
+    db.batch(present.map(key => ({ type: 'put', key, value: 'x'.repeat(200) })))
+    expect(db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
+    for (let round = 0; round < 30; round++) {
+      // The first operation has taken the first place when the second fails; the others stay behind.
+      const operations: Operation[] = Array.from({ length: 31 }, (_, i) => ({
+        type: 'put',
+        key: `before ${i * 600 + round}!`,
+        value: '',
+      }))
+      operations.splice(1, 0, { type: 'put', key: 'x'.repeat(2000), value: '' })
+      expectCode(() => db.batch(operations), 'XENON_KEY_TOO_LARGE')
+      const missing = `before x${round}`
+      hook = () => {
+        hook = undefined
+        db.put(missing, 'from a decode')
       }
-    },
-  )
+      const absent = Array.from({ length: 20 }, (_, i) => `none ${i}`)
+      expect(db.getMany([...absent, present[0]!, missing]).at(-1)).toBe('from a decode')
+      expect(hook).toBeUndefined()
+    }
+  })
 })
 
 describe('a batch', () => {

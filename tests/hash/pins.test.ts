@@ -40,17 +40,9 @@ const TRIES = 8
 /** The steps in the midst of which a read is spoilt. */
 const STEPS: readonly [string, object, readonly string[]][] = [
   ['Structure', Structure.prototype, ['makeRoom', 'shrink', 'pack']],
-  [
-    'BucketRoom',
-    BucketRoom.prototype,
-    ['make', 'relieve', 'split', 'share', 'spread', 'spreadOver', 'appendOverflow'],
-  ],
+  ['BucketRoom', BucketRoom.prototype, ['make', 'relieve', 'split', 'share', 'spread', 'spreadOver', 'appendOverflow']],
   ['BucketMerge', BucketMerge.prototype, ['shrink', 'merge', 'unlinkEmpty', 'fill']],
-  [
-    'DirectoryChanges',
-    DirectoryChanges.prototype,
-    ['split', 'deepen', 'halve', 'shrink', 'merge', 'flatten'],
-  ],
+  ['DirectoryChanges', DirectoryChanges.prototype, ['split', 'deepen', 'halve', 'shrink', 'merge', 'flatten']],
   ['KeyTree', KeyTree.prototype, ['prepareInsert', 'prepareRemove', 'shrink', 'pack']],
   ['TreeRoom', TreeRoom.prototype, ['make', 'split', 'halve', 'deepen']],
   ['TreeMerge', TreeMerge.prototype, ['mergePinned', 'moveIntoRoot', 'fill', 'packInner', 'mergeAlong']],
@@ -164,9 +156,7 @@ class Stumbling {
     if (!fuse.isLit) return
     const { stack = '' } = new Error()
     const frames = stack.split('\n').map(line => /at (\w+\.\w+) .*:(\d+):\d+\)/.exec(line))
-    const own = frames.find(
-      frame => frame !== null && !/^(Step|Stumbling|Object|Array|Proxy)\./.test(frame[1]!),
-    )
+    const own = frames.find(frame => frame !== null && !/^(Step|Stumbling|Object|Array|Proxy)\./.test(frame[1]!))
     const site = `${own?.[1]} ${name} ${own?.[2]}`
     const times = this.failed.get(site) ?? 0
     if (times >= runs) return
@@ -257,12 +247,7 @@ const insist = async (
 }
 
 /** Grows an index block and shrinks it again, with large values, times and compaction on the way. */
-const life = async (
-  db: Database,
-  keys: string[],
-  random: Random,
-  before: () => unknown = () => {},
-): Promise<void> => {
+const life = async (db: Database, keys: string[], random: Random, before: () => unknown = () => {}): Promise<void> => {
   const records = new Map<string, string>()
   const put = async (key: string, value: string): Promise<void> => {
     const options = random.chance(0.1) ? { ttl: 1e9 } : {}
@@ -446,9 +431,7 @@ describe('damage in the middle of a change leaves nothing pinned and nothing hal
 
 /** The methods in which a step looks at blocks. */
 const KINDS = [
-  ...['appendOverflow', 'relieve', 'split', 'share', 'spread', 'spreadOver'].map(
-    name => `BucketRoom.${name}`,
-  ),
+  ...['appendOverflow', 'relieve', 'split', 'share', 'spread', 'spreadOver'].map(name => `BucketRoom.${name}`),
   ...['merge', 'unlinkEmpty', 'fill'].map(name => `BucketMerge.${name}`),
   ...['flatten'].map(name => `DirectoryChanges.${name}`),
   ...['split', 'halve', 'deepen'].map(name => `TreeRoom.${name}`),
@@ -459,8 +442,7 @@ const KINDS = [
   'KeyTree.add',
 ]
 
-const expectBurnt = (steps: string): void =>
-  expect(steps.split(' ').filter(step => !fuse.burnt.has(step))).toEqual([])
+const expectBurnt = (steps: string): void => expect(steps.split(' ').filter(step => !fuse.burnt.has(step))).toEqual([])
 
 /** Mostly short keys, and long ones that make the tree deep. */
 const lengths = (random: Random) => (): number =>

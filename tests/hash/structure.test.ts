@@ -107,8 +107,7 @@ describe('keys of equal hash positions', () => {
             const chain = (await expectVerified(subject.db, 300)).maxDepth
             expect(chain).toBeGreaterThan(3)
             // Each grows to ten times its size, so that its block has no room for it.
-            for (const key of random.shuffle(keys))
-              put(subject, records, key, 'b'.repeat(random.between(600, 1200)))
+            for (const key of random.shuffle(keys)) put(subject, records, key, 'b'.repeat(random.between(600, 1200)))
             expectEqual(subject.db, records)
             expect((await expectVerified(subject.db, 300)).maxDepth).toBeGreaterThan(3 * chain)
             await expectRecovered(subject, records)
@@ -170,24 +169,21 @@ describe('keys of equal hash positions', () => {
           ROOT,
           position => (position & mask) >>> 0,
           () =>
-            withMemoryDatabase(
-              { durability: 'process', cacheBytes: 1, checkpointBytes: 2 ** 19 },
-              async subject => {
-                const keys = Array.from({ length: 150 }, (_, i) => `${i}`.padEnd(random.between(3, 40), '.'))
-                const records = new Map<string, string>()
-                for (let step = 0; step < 1200 * runs; step++) {
-                  if (random.chance(0.03)) rolledBack(subject, random, keys)
-                  else change(subject, records, random, random.pick(keys), step % 600 < 400 ? 0.25 : 0.8)
-                  if (step % 300 !== 299) continue
-                  expectEqual(subject.db, records)
-                  await expectVerified(subject.db, records.size)
-                  await expectRecovered(subject, records)
-                  if (random.chance(0.5)) subject.reopen()
-                }
-                for (const key of random.shuffle([...records.keys()])) subject.db.delete(key)
-                await expectNearlyEmpty(subject)
-              },
-            ),
+            withMemoryDatabase({ durability: 'process', cacheBytes: 1, checkpointBytes: 2 ** 19 }, async subject => {
+              const keys = Array.from({ length: 150 }, (_, i) => `${i}`.padEnd(random.between(3, 40), '.'))
+              const records = new Map<string, string>()
+              for (let step = 0; step < 1200 * runs; step++) {
+                if (random.chance(0.03)) rolledBack(subject, random, keys)
+                else change(subject, records, random, random.pick(keys), step % 600 < 400 ? 0.25 : 0.8)
+                if (step % 300 !== 299) continue
+                expectEqual(subject.db, records)
+                await expectVerified(subject.db, records.size)
+                await expectRecovered(subject, records)
+                if (random.chance(0.5)) subject.reopen()
+              }
+              for (const key of random.shuffle([...records.keys()])) subject.db.delete(key)
+              await expectNearlyEmpty(subject)
+            }),
         ),
       ))
   }
@@ -200,13 +196,7 @@ const put = (subject: Subject<string>, records: Records, key: string, value: str
   records.set(key, value)
 }
 
-const change = (
-  subject: Subject<string>,
-  records: Records,
-  random: Random,
-  key: string,
-  deletions: number,
-): void => {
+const change = (subject: Subject<string>, records: Records, random: Random, key: string, deletions: number): void => {
   if (random.chance(deletions)) {
     expect(subject.db.delete(key)).toBe(records.delete(key))
     return

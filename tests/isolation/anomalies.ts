@@ -61,9 +61,7 @@ export const anomalies: readonly Anomaly[] = [
       await t1.commit()
       await t2.put(y, '22')
       await finish(t2)
-      return (
-        both(t1, t2) && `${db.get(x)} ${db.get(y)}` !== '11 21' && `${db.get(x)} ${db.get(y)}` !== '12 22'
-      )
+      return both(t1, t2) && `${db.get(x)} ${db.get(y)}` !== '11 21' && `${db.get(x)} ${db.get(y)}` !== '12 22'
     },
   },
   {

@@ -50,8 +50,7 @@ export function check(
         note('lost append', `${step.number} of transaction ${record.id} is not in ${step.list}`)
   }
   const places = new Map<number, number>()
-  for (const order of orders.values())
-    for (const [place, number] of order.entries()) places.set(number, place)
+  for (const order of orders.values()) for (const [place, number] of order.entries()) places.set(number, place)
 
   const edges = new Map<number, Map<number, Set<Edge>>>()
   const edge = (from: Record | undefined, to: Record | undefined, kind: Edge): void => {

@@ -22,16 +22,7 @@ const prevented: Record<IsolationLevel, readonly string[]> = {
   'read-uncommitted': ['G0'],
   'read-committed': G1,
   'repeatable-read': [...G1, 'P4', 'P4, write', 'G-single', 'G-single, predicate', 'G2-item'],
-  snapshot: [
-    ...G1,
-    'PMP',
-    'PMP, write',
-    'P4',
-    'P4, write',
-    'G-single',
-    'G-single, predicate',
-    'G-single, write',
-  ],
+  snapshot: [...G1, 'PMP', 'PMP, write', 'P4', 'P4, write', 'G-single', 'G-single, predicate', 'G-single, write'],
   serializable: anomalies.map(anomaly => anomaly.name),
 }
 
@@ -69,8 +60,7 @@ async function play(anomaly: Anomaly, level: IsolationLevel, same: boolean): Pro
       expect(actor.tx.ended, 'a schedule ends all its transactions').toBe(true)
     }
     const failures = actors.map(actor => actor.failure)
-    for (const failure of failures)
-      expect([undefined, 'XENON_DEADLOCK', 'XENON_WRITE_CONFLICT']).toContain(failure)
+    for (const failure of failures) expect([undefined, 'XENON_DEADLOCK', 'XENON_WRITE_CONFLICT']).toContain(failure)
     if (seen) result = 'seen'
     else if (failures.includes('XENON_DEADLOCK')) result = 'deadlock'
     else if (failures.includes('XENON_WRITE_CONFLICT')) result = 'conflict'
@@ -105,11 +95,9 @@ const table = (): string => {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
   const render = (line: string[]): string =>
     `| ${line.map((text, column) => text.padEnd(widths[column]!)).join(' | ')} |`
-  return [
-    render(lines[0]!),
-    `| ${widths.map(width => '-'.repeat(width)).join(' | ')} |`,
-    ...rows.map(render),
-  ].join('\n')
+  return [render(lines[0]!), `| ${widths.map(width => '-'.repeat(width)).join(' | ')} |`, ...rows.map(render)].join(
+    '\n',
+  )
 }
 
 const show = (result: Result): string => (result === 'seen' ? '**seen**' : result)

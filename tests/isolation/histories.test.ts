@@ -183,27 +183,11 @@ describe('the checker notices', () => {
     ],
     ['G1a', [a(1, false, append('x', 1)), a(2, true, read('x', 1))], {}],
     ['G1b', [a(1, true, append('x', 1), append('x', 2)), a(2, true, read('x', 1))], { x: [1, 2] }],
-    [
-      'G1c',
-      [a(1, true, append('x', 1), read('y', 2)), a(2, true, append('y', 2), read('x', 1))],
-      { x: [1], y: [2] },
-    ],
-    [
-      'G-single',
-      [a(1, true, read('x'), read('y', 2)), a(2, true, append('x', 1), append('y', 2))],
-      { x: [1], y: [2] },
-    ],
-    [
-      'G2',
-      [a(1, true, read('x'), append('y', 1)), a(2, true, read('y'), append('x', 2))],
-      { x: [2], y: [1] },
-    ],
+    ['G1c', [a(1, true, append('x', 1), read('y', 2)), a(2, true, append('y', 2), read('x', 1))], { x: [1], y: [2] }],
+    ['G-single', [a(1, true, read('x'), read('y', 2)), a(2, true, append('x', 1), append('y', 2))], { x: [1], y: [2] }],
+    ['G2', [a(1, true, read('x'), append('y', 1)), a(2, true, read('y'), append('x', 2))], { x: [2], y: [1] }],
     ['lost append', [a(1, true, append('x', 1)), a(2, true, append('x', 2))], { x: [2] }],
-    [
-      'forked list',
-      [a(1, true, append('x', 1)), a(2, true, append('x', 2)), a(3, true, read('x', 2))],
-      { x: [1, 2] },
-    ],
+    ['forked list', [a(1, true, append('x', 1)), a(2, true, append('x', 2)), a(3, true, read('x', 2))], { x: [1, 2] }],
   ]
   test.each(cases)('%s', (phenomenon, history, last) => {
     const found = [...check(history, new Map(Object.entries(last))).keys()]

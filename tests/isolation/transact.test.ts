@@ -112,9 +112,7 @@ describe('transact', () => {
         codeOf(
           db.async.transact(
             async () =>
-              new Promise<void>((_, reject) =>
-                never.signal.addEventListener('abort', () => reject({ code: 'me' })),
-              ),
+              new Promise<void>((_, reject) => never.signal.addEventListener('abort', () => reject({ code: 'me' }))),
           ),
         ),
       )
@@ -474,9 +472,7 @@ describe('waiting', () => {
       // Each waits for one that was begun before it, and for one that was begun after it.
       const txs = await Promise.all(Array.from({ length: 6 }, () => db.async.begin()))
       await txs[5]!.put('key', 'held')
-      const waits = [0, 3, 1, 4, 2].map(i =>
-        codeOf(i % 2 === 0 ? txs[i]!.put('key', 'x') : txs[i]!.get('key')),
-      )
+      const waits = [0, 3, 1, 4, 2].map(i => codeOf(i % 2 === 0 ? txs[i]!.put('key', 'x') : txs[i]!.get('key')))
       const range = codeOf(all(txs[0]!.keys('k')))
       await settle()
       db.close()
@@ -587,9 +583,7 @@ test.each(['read-committed', 'snapshot', 'serializable'] as const)(
         await dropped.next()
         const another = tx.entries()
         await another.next()
-        expect(db.stats().snapshots.open).toBe(
-          isolation === 'serializable' ? 0 : isolation === 'snapshot' ? 1 : 2,
-        )
+        expect(db.stats().snapshots.open).toBe(isolation === 'serializable' ? 0 : isolation === 'snapshot' ? 1 : 2)
         await tx[end]()
         expect(db.stats().snapshots.open).toBe(0)
         await another.return(undefined)
@@ -975,9 +969,7 @@ describe('beside asynchronous transactions', () => {
         const controller = new AbortController()
         const holder = await db.async.begin()
         await holder.put(k[0]!, 'held')
-        const aborted = db.async
-          .transact(async tx => tx.get(k[0]!), { signal: controller.signal })
-          .catch(() => {})
+        const aborted = db.async.transact(async tx => tx.get(k[0]!), { signal: controller.signal }).catch(() => {})
         await settle()
         controller.abort()
         await aborted

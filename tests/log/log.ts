@@ -42,16 +42,7 @@ export class TestLog {
     if (isNew) this.segments.startSegment(endLsn)
     else this.segments.load(false)
     this.segments.sync()
-    this.writer = new LogWriter(
-      this.arena,
-      BUFFER_AT,
-      BUFFER_BYTES,
-      this.segments,
-      storage,
-      this.health,
-      endLsn,
-      ahead,
-    )
+    this.writer = new LogWriter(this.arena, BUFFER_AT, BUFFER_BYTES, this.segments, storage, this.health, endLsn, ahead)
   }
 
   /** Appends a record whose one part sets `payload` (of one byte per character) at offset 32 of block 5. */

@@ -16,8 +16,7 @@ const gated = (): { gate: Gate; log: TestLog } => {
 }
 
 /** The records that recovery would read, but for the padding. */
-const recordsOf = (log: TestLog): LogRecord[] =>
-  log.read().records.filter(({ transaction }) => transaction !== 0)
+const recordsOf = (log: TestLog): LogRecord[] => log.read().records.filter(({ transaction }) => transaction !== 0)
 
 /** `syncedThrough` in the header of the group with this record. */
 const claimOf = (log: TestLog, recordLsn: number): number => {

@@ -13,13 +13,7 @@ describe('stats', () => {
       expect(stats.directory).toContain(directory)
       expect(stats.uuid).toMatch(/^[0-9a-f-]{32,36}$/)
       expect(typeof stats.ordered).toBe('boolean')
-      const numbers: (keyof Stats)[] = [
-        'dataBytes',
-        'dataBytesAllocated',
-        'logBytes',
-        'logBytesInUse',
-        'logSegments',
-      ]
+      const numbers: (keyof Stats)[] = ['dataBytes', 'dataBytesAllocated', 'logBytes', 'logBytesInUse', 'logSegments']
       for (const name of [...numbers, 'fsyncs', 'checkpoints'] as const) expectCount(stats[name], name)
       const groups: Record<string, string[]> = {
         blocks: ['total', 'free'],

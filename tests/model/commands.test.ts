@@ -79,10 +79,7 @@ const commands: fc.Arbitrary<Command>[] = [
     }),
   ),
   fc
-    .tuple(
-      fc.array(part, { maxLength: 12 }),
-      fc.constantFrom('commit', 'rollback', 'dispose', 'throw' as const),
-    )
+    .tuple(fc.array(part, { maxLength: 12 }), fc.constantFrom('commit', 'rollback', 'dispose', 'throw' as const))
     .map(([parts, ending]) =>
       command(`transaction(${parts.map(showPart)}; ${ending})`, (model, real) => {
         const view = ending === 'throw' ? throwing(model, real, parts) : explicit(model, real, parts, ending)
@@ -93,8 +90,7 @@ const commands: fc.Arbitrary<Command>[] = [
     ),
   edit.map(e =>
     command(`async ${showEdit(e)}`, async (model, { db }) => {
-      const promise: Promise<unknown> =
-        e.value === undefined ? db.async.delete(e.key) : db.async.put(e.key, e.value)
+      const promise: Promise<unknown> = e.value === undefined ? db.async.delete(e.key) : db.async.put(e.key, e.value)
       const existed = model.has(e.key)
       applyAll(model, [e])
       expectSame(db.get(e.key), e.value)
@@ -177,12 +173,7 @@ function throwing(model: Model, real: Real, parts: readonly Part[]): Model {
 }
 
 /** Makes the changes in `tx`; returns what it should see then. */
-function playParts(
-  model: Model,
-  real: Real,
-  tx: ReturnType<Real['db']['begin']>,
-  parts: readonly Part[],
-): Model {
+function playParts(model: Model, real: Real, tx: ReturnType<Real['db']['begin']>, parts: readonly Part[]): Model {
   let view = new Map(model)
   const savepoints: { savepoint: ReturnType<typeof tx.savepoint>; view: Model }[] = []
   for (const part of parts) {

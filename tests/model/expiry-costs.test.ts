@@ -57,9 +57,7 @@ describe('beside expired records that nobody has removed', () => {
           keys: cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz'])),
           count: cost(db, () => expect(db.count()).toBe(1)),
         })
-        expect(cost(db, () => expect(db.keys({ gte: 'z', limit: 1 }).take(1)).toEqual(['zz']))).toBeLessThan(
-          20,
-        )
+        expect(cost(db, () => expect(db.keys({ gte: 'z', limit: 1 }).take(1)).toEqual(['zz']))).toBeLessThan(20)
         expect([...db.keys()]).toEqual(['zz'])
         expect(db.count({ gte: 's1', lt: 's3' })).toBe(0)
         expect(db.records().count()).toBe(1)
@@ -108,9 +106,7 @@ describe('beside expired records that nobody has removed', () => {
       const first = cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz']))
       expect(first).toBeLessThan(600)
       expect(cost(db, () => expect(db.keys({ limit: 1 }).take(1)).toEqual(['zz']))).toBeLessThan(150)
-      expect(cost(db, () => expect(db.entries({ limit: 1 }).take(1)).toEqual([['zz', '1']]))).toBeLessThan(
-        150,
-      )
+      expect(cost(db, () => expect(db.entries({ limit: 1 }).take(1)).toEqual([['zz', '1']]))).toBeLessThan(150)
       expect(cost(db, () => expect(db.values({ gt: 's1' }).take(1)).toEqual(['1']))).toBeLessThan(150)
       const backward = { reverse: true, lt: 'zz', limit: 1 }
       expect(cost(db, () => expect(db.keys(backward).take(1)).toEqual([]))).toBeLessThan(150)

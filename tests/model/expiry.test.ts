@@ -41,11 +41,7 @@ const same = (found: unknown, expected: unknown, what: string): void => {
   if (found !== expected) throw new Error(`${what}: ${show(found)}, expected ${show(expected)}`)
 }
 
-const sameAll = (
-  found: ReadonlyMap<string, string>,
-  expected: ReadonlyMap<string, string>,
-  what: string,
-): void => {
+const sameAll = (found: ReadonlyMap<string, string>, expected: ReadonlyMap<string, string>, what: string): void => {
   for (const [key, value] of expected) same(found.get(key), value, `${what}, ${key}`)
   for (const key of found.keys()) if (!expected.has(key)) throw new Error(`${what}: ${key} should be gone`)
 }
@@ -135,10 +131,7 @@ class Run {
   #value(): string {
     const roll = this.#random.below(20)
     const length = roll < 14 ? 30 : roll < 18 ? this.#random.between(900, 1100) : 30_000
-    return `${this.#number++} `.padEnd(
-      length,
-      this.#random.chance(0.5) ? 'repeats ' : `${this.#random.next()}`,
-    )
+    return `${this.#number++} `.padEnd(length, this.#random.chance(0.5) ? 'repeats ' : `${this.#random.next()}`)
   }
 
   #held(key: string): Held | undefined {

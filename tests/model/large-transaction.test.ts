@@ -125,10 +125,7 @@ function changeAll(
   put('large', 'L'.repeat(200_000))
 }
 
-function expectEqualInside(
-  tx: { get(key: string): string | undefined },
-  view: ReadonlyMap<string, string>,
-): void {
+function expectEqualInside(tx: { get(key: string): string | undefined }, view: ReadonlyMap<string, string>): void {
   for (const [key, value] of view) if (tx.get(key) !== value) expect(tx.get(key), key).toBe(value)
   for (let i = 0; i < RECORDS; i++) {
     const key = `record ${i}`
@@ -137,10 +134,7 @@ function expectEqualInside(
 }
 
 /** A copy of the files as SIGKILL would leave them now recovers to `expected`. */
-async function expectCrashGives(
-  subject: Subject<string>,
-  expected: ReadonlyMap<string, string>,
-): Promise<void> {
+async function expectCrashGives(subject: Subject<string>, expected: ReadonlyMap<string, string>): Promise<void> {
   const copy = open('db', { ...subject.options, storage: storageOf(subject.image()) })
   try {
     expectEqual(copy, expected)

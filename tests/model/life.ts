@@ -120,8 +120,7 @@ export class Life {
   #value(): string {
     const { random, number } = { random: this.#random, number: this.#number++ }
     const roll = random.below(100)
-    const length =
-      roll < 80 ? random.below(60) : roll < 97 ? random.below(1500) : random.between(5000, 70_000)
+    const length = roll < 80 ? random.below(60) : roll < 97 ? random.below(1500) : random.between(5000, 70_000)
     return `${number}`.padEnd(length, '.')
   }
 
@@ -450,11 +449,7 @@ const apply = (records: Map<string, string>, changes: readonly Change[]): void =
 const operationOf = ([name, value]: Change): BatchOperation<string> =>
   value === undefined ? { type: 'delete', key: bytesOf(name) } : { type: 'put', key: bytesOf(name), value }
 
-const requirePairs = (
-  found: readonly (readonly [string, string])[],
-  expected: readonly Pair[],
-  what: string,
-): void => {
+const requirePairs = (found: readonly (readonly [string, string])[], expected: readonly Pair[], what: string): void => {
   requireSame(
     found.map(([key]) => nameOf(key)),
     expected.map(first),

@@ -297,7 +297,5 @@ export class RandomRun<V> {
 }
 
 function operationsOf<V>(changes: readonly Change<V>[]): BatchOperation<V>[] {
-  return changes.map(([key, value]) =>
-    value === undefined ? { type: 'delete', key } : { type: 'put', key, value },
-  )
+  return changes.map(([key, value]) => (value === undefined ? { type: 'delete', key } : { type: 'put', key, value }))
 }

@@ -76,8 +76,7 @@ for (const blockSize of sizes) {
               `values of entries, ${what}`,
             )
             const count = from.count(asked)
-            if (count !== expected.length)
-              throw new Error(`count, ${what}: ${count}, expected ${expected.length}`)
+            if (count !== expected.length) throw new Error(`count, ${what}: ${count}, expected ${expected.length}`)
           }
           for (let i = 0; i < 40 * runs; i++) {
             const range = i === 0 ? {} : randomRange(random, names, isText)

@@ -21,14 +21,8 @@ describe('findEntry agrees with a linear search', () => {
   const shapes: readonly (readonly [string, (random: Random, count: number) => number[]])[] = [
     ['even', (_random, count) => Array.from({ length: count }, (_, i) => Math.floor((i / count) * MOST))],
     ['random', (random, count) => Array.from({ length: count }, () => random.next())],
-    [
-      'of a narrow interval',
-      (random, count) => Array.from({ length: count }, () => 0x8000_0000 + random.below(5000)),
-    ],
-    [
-      'dense at the low end',
-      (random, count) => Array.from({ length: count }, (_, i) => (i < 5 ? random.next() : i)),
-    ],
+    ['of a narrow interval', (random, count) => Array.from({ length: count }, () => 0x8000_0000 + random.below(5000))],
+    ['dense at the low end', (random, count) => Array.from({ length: count }, (_, i) => (i < 5 ? random.next() : i))],
     [
       'dense at the high end',
       (random, count) => Array.from({ length: count }, (_, i) => (i < 5 ? random.next() : MOST - i)),
@@ -50,22 +44,14 @@ describe('findEntry agrees with a linear search', () => {
           for (const count of [1, 2, 3, 17, 100, capacity]) {
             for (let run = 0; run < 3 * runs; run++) {
               const low = random.chance(0.5) ? [0] : []
-              const separators = [...new Set([...low, ...make(random, count)])]
-                .sort((a, b) => a - b)
-                .slice(0, capacity)
+              const separators = [...new Set([...low, ...make(random, count)])].sort((a, b) => a - b).slice(0, capacity)
               const arena = directory(blockSize, separators)
               expect(directoryProblem(arena, 0, blockSize)).toBeUndefined()
-              const near = Array.from({ length: 40 }, () => random.pick(separators)).flatMap(s => [
-                s - 1,
-                s,
-                s + 1,
-              ])
+              const near = Array.from({ length: 40 }, () => random.pick(separators)).flatMap(s => [s - 1, s, s + 1])
               for (const position of [...near, separators[0]!, MOST, random.next(), random.next()]) {
                 if (position < separators[0]! || position > MOST) continue
                 const expected = separators.findLastIndex(separator => separator <= position)
-                expect(findEntry(arena, 0, position), `${position} in ${separators.length} entries`).toBe(
-                  expected,
-                )
+                expect(findEntry(arena, 0, position), `${position} in ${separators.length} entries`).toBe(expected)
               }
             }
           }

@@ -74,9 +74,7 @@ describe('block 0', () => {
 
   test('with an impossible block size is refused', () => {
     for (const blockSize of [0, 1, 512, 2048, 4095, 5000, 131072, 0x80000000])
-      expect(expectCode(() => decode(withIdentity(12, blockSize)), 'XENON_CORRUPT').message).toMatch(
-        /block size/,
-      )
+      expect(expectCode(() => decode(withIdentity(12, blockSize)), 'XENON_CORRUPT').message).toMatch(/block size/)
     for (const blockSize of [4096, 8192, 65536])
       expect(decode(withIdentity(12, blockSize)).identity.blockSize).toBe(blockSize)
   })

@@ -1,13 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AT_COUNT, AT_GARBAGE, HEADER_BYTES } from '../../src/pager/layout.ts'
-import {
-  copyLeafKeys,
-  formatNode,
-  insertNodeEntry,
-  nodeCount,
-  nodeFits,
-  nodeKey,
-} from '../../src/pager/node.ts'
+import { copyLeafKeys, formatNode, insertNodeEntry, nodeCount, nodeFits, nodeKey } from '../../src/pager/node.ts'
 import { nodeProblem } from '../../src/pager/node-check.ts'
 import { Arena } from '../../src/runtime/bytes.ts'
 import { type Random, seeded } from '../support/random.ts'
@@ -23,9 +16,7 @@ const leafOf = (arena: Arena, random: Random, prefix: number, longest: number): 
   const suffixes = new Set<string>()
   while (suffixes.size < 300)
     suffixes.add(
-      Buffer.from(Array.from({ length: random.below(longest + 1) }, () => random.below(256))).toString(
-        'latin1',
-      ),
+      Buffer.from(Array.from({ length: random.below(longest + 1) }, () => random.below(256))).toString('latin1'),
     )
   const keys: Buffer[] = []
   for (const suffix of [...suffixes].sort()) {
@@ -123,9 +114,7 @@ describe('copyLeafKeys', () => {
         arena.u8.fill(0xee, room.end, room.end + 64)
         const count = copyLeafKeys(arena, 0, BLOCK, 0, 1, keys.length, room)
         expect(count).toBeLessThan(keys.length)
-        expect(Buffer.from(arena.u8.subarray(room.end, room.end + 64)).every(byte => byte === 0xee)).toBe(
-          true,
-        )
+        expect(Buffer.from(arena.u8.subarray(room.end, room.end + 64)).every(byte => byte === 0xee)).toBe(true)
       }
     }))
 })

@@ -48,18 +48,15 @@ describe('get, put and delete', () => {
         const lengths = new Set<number>()
         for (const center of [16, 128, 255, blockSize / 4, blockSize / 2, blockSize, 2 * blockSize, 65_536]) {
           const reach = center < 4096 || blockSize === 4096 ? 80 : 40
-          for (let length = center - reach; length <= center + reach; length++)
-            if (length >= 0) lengths.add(length)
+          for (let length = center - reach; length <= center + reach; length++) if (length >= 0) lengths.add(length)
         }
-        const recordValue = (length: number): Uint8Array =>
-          Uint8Array.from({ length }, (_, i) => i * 7 + length)
+        const recordValue = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i * 7 + length)
         for (const length of lengths) db.put('one key', recordValue(length))
         for (const length of lengths) {
           const key = `key ${length}`
           const value = recordValue(length)
           db.put(key, value)
-          if (Buffer.compare(db.get(key)!, value) !== 0)
-            expect.fail(`a value of ${length} bytes came back changed`)
+          if (Buffer.compare(db.get(key)!, value) !== 0) expect.fail(`a value of ${length} bytes came back changed`)
         }
         const again = reopen()
         for (const length of lengths) {
@@ -95,16 +92,13 @@ describe('get, put and delete', () => {
     }))
 
   test('a value of 64 MiB', () =>
-    withDatabase<Uint8Array>(
-      { valueEncoding: 'binary', durability: 'process', cacheBytes: 4 << 20 },
-      subject => {
-        const value = new Uint8Array(64 << 20)
-        for (let i = 0; i < value.length; i += 509) value[i] = i
-        subject.db.put('huge', value)
-        expect(Buffer.compare(subject.db.get('huge')!, value)).toBe(0)
-        expect(Buffer.compare(subject.reopen().get('huge')!, value)).toBe(0)
-      },
-    ))
+    withDatabase<Uint8Array>({ valueEncoding: 'binary', durability: 'process', cacheBytes: 4 << 20 }, subject => {
+      const value = new Uint8Array(64 << 20)
+      for (let i = 0; i < value.length; i += 509) value[i] = i
+      subject.db.put('huge', value)
+      expect(Buffer.compare(subject.db.get('huge')!, value)).toBe(0)
+      expect(Buffer.compare(subject.reopen().get('huge')!, value)).toBe(0)
+    }))
 })
 
 describe('getMany', () => {
@@ -112,12 +106,7 @@ describe('getMany', () => {
     withMemoryDatabase({}, ({ db }) => {
       for (let i = 0; i < 1000; i++) db.put(`${i}`, `value ${i}`)
       expect(db.getMany([])).toEqual([])
-      expect(db.getMany(['5', 'x', '5', Buffer.from('7')])).toEqual([
-        'value 5',
-        undefined,
-        'value 5',
-        'value 7',
-      ])
+      expect(db.getMany(['5', 'x', '5', Buffer.from('7')])).toEqual(['value 5', undefined, 'value 5', 'value 7'])
       const keys = Array.from({ length: 1000 }, (_, i) => `${999 - i}`)
       expect(db.getMany(keys)).toEqual(keys.map(key => `value ${key}`))
     }))
@@ -172,9 +161,7 @@ describe('batch', () => {
           db.put('kept', 'old')
           const before = scan(db)
           const good: BatchOperation<string>[] = Array.from({ length: 200 }, (_, i) =>
-            i === 100
-              ? { type: 'delete', key: 'kept' }
-              : { type: 'put', key: `key ${i}`, value: 'x'.repeat(100) },
+            i === 100 ? { type: 'delete', key: 'kept' } : { type: 'put', key: `key ${i}`, value: 'x'.repeat(100) },
           )
           const at = place === 'first' ? 0 : place === 'last' ? good.length : 120
           const operations = [...good.slice(0, at), wrong(operation), ...good.slice(at)]

@@ -207,9 +207,7 @@ const states: readonly State[] = [
 ]
 
 const rows = kinds.flatMap(kind =>
-  states
-    .filter(({ expires }) => expires === undefined || kind.ttl !== undefined)
-    .map(state => ({ ...state, ...kind })),
+  states.filter(({ expires }) => expires === undefined || kind.ttl !== undefined).map(state => ({ ...state, ...kind })),
 )
 
 /** What a way of reading finds of the record: by its key, and by the one range that holds nothing else. */

@@ -102,9 +102,7 @@ describe.each(servers)('%s', (_, there, start) => {
       })
       client.on('error', () => {})
       try {
-        await expect(client.connect().then(() => client.get('a'))).rejects.toThrow(
-          /WRONGPASS|Connection is closed/,
-        )
+        await expect(client.connect().then(() => client.get('a'))).rejects.toThrow(/WRONGPASS|Connection is closed/)
       } finally {
         client.disconnect()
       }
@@ -170,33 +168,14 @@ describe.each(servers)('%s', (_, there, start) => {
   })
 
   test.skipIf(!tools)('redis-benchmark', async () => {
-    const args = [
-      '-n',
-      '2000',
-      '-c',
-      '20',
-      '-r',
-      '1000',
-      '-d',
-      '100',
-      '--csv',
-      '-t',
-      'set,get,incr,mset,ping',
-    ]
+    const args = ['-n', '2000', '-c', '20', '-r', '1000', '-d', '100', '--csv', '-t', 'set,get,incr,mset,ping']
     const { stdout, stderr } = await execute('redis-benchmark', [...at(), ...args])
     expect(stderr.replace(/^WARN.*\n/gm, '')).toBe('')
     const lines = stdout.trim().split('\n').slice(1)
     expect(lines.map(line => line.split(',')[0])).toEqual(
       ['PING_INLINE', 'PING_MBULK', 'SET', 'GET', 'INCR', 'MSET (10 keys)'].map(name => `"${name}"`),
     )
-    const piped = await execute('redis-benchmark', [
-      ...at(),
-      ...args.slice(0, -2),
-      '-P',
-      '16',
-      '-t',
-      'set,get',
-    ])
+    const piped = await execute('redis-benchmark', [...at(), ...args.slice(0, -2), '-P', '16', '-t', 'set,get'])
     expect(piped.stdout).toContain('"GET"')
   })
 })

@@ -68,9 +68,7 @@ const position: (random: Random) => string = random =>
   random.chance(0.85) ? String(random.between(-12, 12)) : pick(random, [...WHOLE.slice(0, 7), ...NO_NUMBER])
 
 /** Never so soon that a slow run meets it. */
-const seconds: Make = random => [
-  random.chance(0.8) ? String(random.between(10_000, 1_000_000)) : pick(random, TIMES),
-]
+const seconds: Make = random => [random.chance(0.8) ? String(random.between(10_000, 1_000_000)) : pick(random, TIMES)]
 const millis: Make = random => [
   random.chance(0.8) ? String(random.between(10_000_000, 1_000_000_000)) : pick(random, TIMES),
 ]
@@ -108,8 +106,7 @@ const expiry: Make = random =>
     r => ['EXAT', ...at(r)],
     r => ['PXAT', ...atMillis(r)],
   ])(random)
-const condition: Make = random =>
-  random.chance(0.5) ? [] : [pick(random, ['NX', 'XX', 'GT', 'LT', 'nx', 'Xx'])]
+const condition: Make = random => (random.chance(0.5) ? [] : [pick(random, ['NX', 'XX', 'GT', 'LT', 'nx', 'Xx'])])
 const several = (random: Random, make: Make, most: number): string[] =>
   Array.from({ length: random.between(1, most) }, () => make(random)).flat()
 const setOptions: Make = random => {
@@ -118,8 +115,7 @@ const setOptions: Make = random => {
   if (random.chance(0.2)) options.push('GET')
   if (random.chance(0.25)) options.push(...aheadOnly(random))
   else if (random.chance(0.2)) options.push('KEEPTTL')
-  if (random.chance(0.03))
-    options.push(pick(random, ['NX', 'XX', 'GET', 'KEEPTTL', 'EX', 'bogus', 'PERSIST']))
+  if (random.chance(0.03)) options.push(pick(random, ['NX', 'XX', 'GET', 'KEEPTTL', 'EX', 'bogus', 'PERSIST']))
   return options
 }
 
@@ -165,14 +161,7 @@ const COMMANDS: readonly (readonly [weight: number, make: Make])[] = [
   [3, r => ['EXISTS', ...several(r, x => [key(x)], 3)]],
   [2, r => ['TYPE', key(r)]],
   [2, r => ['KEYS', pick(r, PATTERNS)]],
-  [
-    3,
-    r => [
-      'SCAN',
-      r.chance(0.9) ? '0' : pick(r, ['abc', '', '1.5', '99999999999999999999']),
-      ...scanOptions(r),
-    ],
-  ],
+  [3, r => ['SCAN', r.chance(0.9) ? '0' : pick(r, ['abc', '', '1.5', '99999999999999999999']), ...scanOptions(r)]],
   [1, () => ['RANDOMKEY']],
   [2, r => ['RENAME', key(r), key(r)]],
   [2, r => ['RENAMENX', key(r), key(r)]],
@@ -182,16 +171,7 @@ const COMMANDS: readonly (readonly [weight: number, make: Make])[] = [
       'COPY',
       key(r),
       key(r),
-      ...pick(r, [
-        [],
-        [],
-        ['REPLACE'],
-        ['DB', '0'],
-        ['DB', '1'],
-        ['DB', 'x'],
-        ['DB', '0', 'REPLACE'],
-        ['BOGUS'],
-      ]),
+      ...pick(r, [[], [], ['REPLACE'], ['DB', '0'], ['DB', '1'], ['DB', 'x'], ['DB', '0', 'REPLACE'], ['BOGUS']]),
     ],
   ],
   [2, r => ['TOUCH', ...several(r, x => [key(x)], 3)]],

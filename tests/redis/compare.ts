@@ -84,9 +84,7 @@ export class Pair {
     return pair
   }
 
-  async send(
-    commands: readonly Command[],
-  ): Promise<(Omit<Difference, 'before'> & { index: number }) | undefined> {
+  async send(commands: readonly Command[]): Promise<(Omit<Difference, 'before'> & { index: number }) | undefined> {
     const [expected, tested] = await Promise.all([
       this.expected.send(commands),
       this.tested.send(commands).catch((error: Error) => [{ kind: '?', text: error.message }] as Wire[]),
@@ -94,8 +92,7 @@ export class Pair {
     for (const [index, command] of commands.entries()) {
       const a = expected[index]!
       const b = tested[index] ?? { kind: '?', text: 'no reply' }
-      if (!this.same(command, a, b))
-        return { index, command: show(command), expected: showWire(a), found: showWire(b) }
+      if (!this.same(command, a, b)) return { index, command: show(command), expected: showWire(a), found: showWire(b) }
     }
     return undefined
   }
@@ -125,8 +122,7 @@ function sameReply(command: Command, a: Wire, b: Wire): boolean {
   const both = `${name} ${String(command[1] ?? '').toUpperCase()}`.trimEnd()
   if (a.kind !== b.kind) return OF_THE_SERVER.has(name) && a.kind !== '-' && b.kind !== '-'
   if (a.kind === '-') return a.text === b.text
-  if (OF_THE_SERVER.has(name) || OF_THE_SERVER.has(both) || both === 'COMMAND' || both === 'HELLO')
-    return true
+  if (OF_THE_SERVER.has(name) || OF_THE_SERVER.has(both) || both === 'COMMAND' || both === 'HELLO') return true
   const tolerance = TOLERANCE[name]
   if (tolerance !== undefined && a.kind === ':') {
     const [x, y] = [Number(a.text), Number(b.text)]

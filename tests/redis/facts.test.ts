@@ -7,9 +7,7 @@ import { withDirectory } from '../support/directory.ts'
 import { startRedis } from './servers.ts'
 
 /** Later ones tell other things of some commands. */
-const isRedis70: boolean = spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout?.includes(
-  'v=7.0.',
-)
+const isRedis70: boolean = spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout?.includes('v=7.0.')
 
 /** What Redis lacks, or has only since a later version. */
 const OWN: readonly string[] = [...commands.values()]
@@ -22,17 +20,7 @@ test.runIf(isRedis70)('all commands but our own are described as by Redis', () =
     const redis = new Redis(server.port)
     try {
       const unknown: string[] = []
-      for (const {
-        name,
-        arity,
-        flags,
-        keys,
-        categories,
-        summary,
-        since,
-        group,
-        complexity,
-      } of commands.values()) {
+      for (const { name, arity, flags, keys, categories, summary, since, group, complexity } of commands.values()) {
         const [info] = (await redis.call('COMMAND', 'INFO', name)) as [unknown[] | null]
         if (info === null) {
           unknown.push(name)

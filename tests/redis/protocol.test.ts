@@ -21,9 +21,7 @@ function say(port: number, bytes: string | Buffer, silence: number = 250): Promi
       resolve({ bytes: heard.toString('latin1'), closed })
     }
     let timer = setTimeout(() => finish(false), silence * 4)
-    socket.once('connect', () =>
-      socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
-    )
+    socket.once('connect', () => socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes))
     socket.on('data', chunk => {
       heard = Buffer.concat([heard, chunk])
       clearTimeout(timer)
@@ -77,11 +75,9 @@ const OPEN: Readonly<Record<string, string>> = {
   'RESP3 nulls': `${array('HELLO', '9')}GET nobody\r\nMGET nobody nobody\r\nSCAN 0 MATCH nothing COUNT 1000\r\n`,
   SELECT: 'SELECT 0\r\nSELECT 1\r\nSELECT x\r\nSELECT\r\n',
   'AUTH without a password': 'AUTH x\r\nAUTH default x\r\nAUTH who x\r\n',
-  'SHUTDOWN that makes no sense':
-    'SHUTDOWN bogus\r\nSHUTDOWN NOSAVE SAVE\r\nSHUTDOWN ABORT NOW\r\nSHUTDOWN ABORT\r\n',
+  'SHUTDOWN that makes no sense': 'SHUTDOWN bogus\r\nSHUTDOWN NOSAVE SAVE\r\nSHUTDOWN ABORT NOW\r\nSHUTDOWN ABORT\r\n',
   'COMMAND INFO of nothing': `${array('COMMAND', 'INFO', 'nosuch', 'more')}`,
-  'MEMORY USAGE of nothing':
-    'MEMORY USAGE nobody\r\nMEMORY USAGE\r\nMEMORY USAGE nobody SAMPLES x\r\nMEMORY BOGUS\r\n',
+  'MEMORY USAGE of nothing': 'MEMORY USAGE nobody\r\nMEMORY USAGE\r\nMEMORY USAGE nobody SAMPLES x\r\nMEMORY BOGUS\r\n',
   'CLIENT, wrongly':
     'CLIENT\r\nCLIENT KILL\r\nCLIENT KILL 1.2.3.4:5\r\nCLIENT KILL ID 99999\r\nCLIENT KILL ID x\r\nCLIENT KILL TYPE bogus\r\nCLIENT LIST TYPE bogus\r\nCLIENT LIST ID x\r\nCLIENT LIST bogus\r\nCLIENT NO-EVICT maybe\r\n',
   'CONFIG, wrongly': 'CONFIG\r\nCONFIG GET\r\nCONFIG SET a\r\nCONFIG SET nosuch 1\r\nCONFIG BOGUS\r\n',
@@ -94,12 +90,9 @@ const OPEN: Readonly<Record<string, string>> = {
 const WITH_PASSWORD: Readonly<Record<string, string>> = {
   'commands before AUTH': 'GET a\r\nNOSUCH\r\nSET\r\nPING\r\nECHO x\r\nMULTI\r\nRESET\r\nQUIT\r\n',
   'HELLO before AUTH': 'HELLO\r\nHELLO 3\r\n',
-  'a wrong password':
-    'AUTH wrong\r\nAUTH default wrong\r\nAUTH who secret\r\nAUTH\r\nAUTH a b c\r\nGET a\r\n',
-  'a wrong password in HELLO':
-    'HELLO 3 AUTH default wrong\r\nHELLO 3 AUTH\r\nHELLO 3 BOGUS\r\nHELLO 3 SETNAME\r\n',
-  'the right password':
-    'AUTH secret\r\nSET a 1\r\nGET a\r\nRESET\r\nGET a\r\nAUTH default secret\r\nGET a\r\n',
+  'a wrong password': 'AUTH wrong\r\nAUTH default wrong\r\nAUTH who secret\r\nAUTH\r\nAUTH a b c\r\nGET a\r\n',
+  'a wrong password in HELLO': 'HELLO 3 AUTH default wrong\r\nHELLO 3 AUTH\r\nHELLO 3 BOGUS\r\nHELLO 3 SETNAME\r\n',
+  'the right password': 'AUTH secret\r\nSET a 1\r\nGET a\r\nRESET\r\nGET a\r\nAUTH default secret\r\nGET a\r\n',
   'an array of 11 before AUTH': '*11\r\n$3\r\nGET\r\n',
   'a bulk of 16385 before AUTH': '*2\r\n$3\r\nGET\r\n$16385\r\n',
   'an array of 10 before AUTH': array('MGET', ...'abcdefghi'),

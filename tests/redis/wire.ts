@@ -50,9 +50,7 @@ export class WireConnection {
       const timer = setTimeout(() => {
         this.waiting = undefined
         reject(
-          new Error(
-            `no reply to ${show(commands[0]!)} … ${show(commands[commands.length - 1]!)} in ${timeout} ms`,
-          ),
+          new Error(`no reply to ${show(commands[0]!)} … ${show(commands[commands.length - 1]!)} in ${timeout} ms`),
         )
       }, timeout)
       const clear =
@@ -140,8 +138,6 @@ export function showWire(wire: Wire): string {
 export function show(command: Command): string {
   return command
     .map(arg => (typeof arg === 'string' ? arg : arg.toString('latin1')))
-    .map(text =>
-      /^[\w:.-]+$/.test(text) ? text : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text),
-    )
+    .map(text => (/^[\w:.-]+$/.test(text) ? text : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)))
     .join(' ')
 }

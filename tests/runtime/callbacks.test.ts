@@ -60,14 +60,10 @@ describe('transaction', () => {
         ran = true
         throw new Error('too late')
       }
-      expect(expectCode(() => db.transaction(failing), 'XENON_INVALID_ARGUMENT').message).toContain(
-        'is async',
-      )
+      expect(expectCode(() => db.transaction(failing), 'XENON_INVALID_ARGUMENT').message).toContain('is async')
       expect(ran).toBe(false)
       const hidden = (): Promise<void> => failing()
-      expect(expectCode(() => db.transaction(hidden), 'XENON_INVALID_ARGUMENT').message).toContain(
-        'a promise',
-      )
+      expect(expectCode(() => db.transaction(hidden), 'XENON_INVALID_ARGUMENT').message).toContain('a promise')
       expectCode(
         () =>
           db.transaction(tx =>
@@ -147,9 +143,7 @@ test('a codec must answer at once; a promise it gives is refused, and its failur
       ...options,
       compression: { name: 'late', compress: late, decompress: bytes },
     })
-    expect(expectCode(() => packed.put('a', 'v'.repeat(100)), 'XENON_INVALID_ARGUMENT').message).toContain(
-      'a promise',
-    )
+    expect(expectCode(() => packed.put('a', 'v'.repeat(100)), 'XENON_INVALID_ARGUMENT').message).toContain('a promise')
     packed.close()
   }))
 
@@ -165,9 +159,7 @@ test('onProgress must be a function that runs when it is called', () =>
         () => salvage('db', 'other', { ...broken, storage: options.storage! }),
         () => convert('db', { ...broken, ordered: false, storage: options.storage! }),
       ])
-        expect((await expectCodeAsync(action, 'XENON_INVALID_ARGUMENT')).message).toContain(
-          'onProgress takes',
-        )
+        expect((await expectCodeAsync(action, 'XENON_INVALID_ARGUMENT')).message).toContain('onProgress takes')
     }
     let calls = 0
     await db.verify({

@@ -146,8 +146,7 @@ describe('the trees', () => {
       const block = pending.pop()!
       found.push(block)
       if (arena.u8[block * BLOCK + AT_KIND] !== BlockKind.inner) continue
-      for (let i = 0; i < nodeCount(arena, block * BLOCK); i++)
-        pending.push(nodeChild(arena, block * BLOCK, i))
+      for (let i = 0; i < nodeCount(arena, block * BLOCK); i++) pending.push(nodeChild(arena, block * BLOCK, i))
     }
     return found
   }

@@ -81,12 +81,7 @@ class Run {
 }
 
 /** Every record that is missing is hidden by damage that the report names. */
-function expectAccounted(
-  image: Image,
-  report: SalvageReport,
-  found: Records<string>,
-  records: Records<string>,
-): void {
+function expectAccounted(image: Image, report: SalvageReport, found: Records<string>, records: Records<string>): void {
   const { identity } = Metadata.decode(image.get('data')!.slice(0, 4096), 'data', memoryStorage())
   const hash = new KeyHash(identity.hashKey)
   if (report.gaps.count > 100 || report.lostKeys.count > 100) return
@@ -117,8 +112,7 @@ test('damaged blocks cost at most what they hold; those that the log can rebuild
         const damaged = image()
         const whole = copyImage(damaged)
         const share = random.pick([0.01, 0.05, 0.3])
-        for (let block = 1; block < blocksOf(damaged); block++)
-          if (random.chance(share)) smash(damaged, block, random)
+        for (let block = 1; block < blocksOf(damaged); block++) if (random.chance(share)) smash(damaged, block, random)
         const { report, records } = await salvaged(damaged)
         expectSubset(records, run.records)
         expectAccounted(whole, report, records, run.records)
@@ -147,9 +141,7 @@ describe('damage in the log', () => {
         for (let i = 0; i < 150; i++) {
           const key = `key ${random.below(60)}`
           const records = new Map(states.at(-1))
-          const value = random.chance(0.75)
-            ? `${i} `.repeat(random.below(random.chance(0.1) ? 3000 : 60))
-            : undefined
+          const value = random.chance(0.75) ? `${i} `.repeat(random.below(random.chance(0.1) ? 3000 : 60)) : undefined
           if (value === undefined && !records.has(key)) continue
           if (value === undefined) {
             db.delete(key)
@@ -173,9 +165,7 @@ describe('damage in the log', () => {
             else damaged.get(name)!.set(random.bytes(SECTOR), at)
             const { report, records: found } = await salvaged(damaged)
             const commit = states.findLastIndex(state => firstDifference(found, state) === undefined)
-            expect(commit, `${name}, sector ${at / SECTOR}: no state of the history`).toBeGreaterThanOrEqual(
-              0,
-            )
+            expect(commit, `${name}, sector ${at / SECTOR}: no state of the history`).toBeGreaterThanOrEqual(0)
             if (commit === states.length - 1) {
               expect(firstDifference(found, records)).toBeUndefined()
             } else if (report.log.state === 'damaged' || report.log.state === 'missing') {
@@ -318,8 +308,7 @@ function killedRecovery(image: Image, writes: number): Image {
 
 function expectSubset(found: Records<string>, records: Records<string>): void {
   for (const [key, value] of found)
-    if (records.get(key) !== value)
-      expect.fail(`${show(key)} is ${show(value)}, but was ${show(records.get(key))}`)
+    if (records.get(key) !== value) expect.fail(`${show(key)} is ${show(value)}, but was ${show(records.get(key))}`)
 }
 
 /** Damage to the very end of the log looks like a torn tail, and then recovery takes it for one as well. */

@@ -23,8 +23,7 @@ import type { Random } from '../support/random.ts'
 
 export const BLOCK = 4096
 
-export const blocksOf = (image: Image, blockSize: number = BLOCK): number =>
-  image.get('data')!.length / blockSize
+export const blocksOf = (image: Image, blockSize: number = BLOCK): number => image.get('data')!.length / blockSize
 
 export interface Rich {
   /** After a clean close, and as SIGKILL leaves the same records. */
@@ -41,10 +40,7 @@ export function rich(random: Random, options: OpenOptions = {}, crowded = false)
   const values: [string, string][] = []
   for (let i = 0; i < 4000; i++) values.push([`key ${i}`, `${i} `.repeat(random.between(1, 60))])
   for (let i = 0; i < 40; i++)
-    values.push([
-      `large ${i}`,
-      String.fromCharCode(97 + random.below(26)).repeat(random.between(2000, 30_000)),
-    ])
+    values.push([`large ${i}`, String.fromCharCode(97 + random.below(26)).repeat(random.between(2000, 30_000))])
   db.batch(random.shuffle(values).map(([key, value]) => ({ type: 'put', key, value })))
   for (const [key, value] of values) records.set(key, value)
   if (crowded) crowd(storage, db, records)
@@ -160,10 +156,8 @@ export function expectOutcome(
 ): void {
   for (const [key, value] of found) {
     if (!records.has(key)) expect.fail(`${show(key)} was invented`)
-    if (records.get(key) !== value)
-      expect.fail(`${show(key)} is ${show(value)}, expected ${show(records.get(key))}`)
+    if (records.get(key) !== value) expect.fail(`${show(key)} is ${show(value)}, expected ${show(records.get(key))}`)
     if (lost.has(key) && rebuilt === 0) expect.fail(`${show(key)} lay in a damaged block`)
   }
-  for (const key of records.keys())
-    if (!found.has(key) && !lost.has(key)) expect.fail(`${show(key)} is missing`)
+  for (const key of records.keys()) if (!found.has(key) && !lost.has(key)) expect.fail(`${show(key)} is missing`)
 }

@@ -54,8 +54,7 @@ describe('one damaged block', () => {
         const { report, records: found } = await salvaged(damaged)
         expect(firstDifference(found, records)).toBeUndefined()
         expectComplete(report)
-        if (report.blocks.rebuilt === 0)
-          expect(report.damagedBlocks).toMatchObject({ count: 1, first: [{ block }] })
+        if (report.blocks.rebuilt === 0) expect(report.damagedBlocks).toMatchObject({ count: 1, first: [{ block }] })
       }
     }))
 })

@@ -241,8 +241,7 @@ test('wrong arguments are refused', async () => {
 function failingAt(writes: number, storage: Storage, forGood = false): Storage {
   let left = writes
   const step = (): void => {
-    if (left-- === 0 || (forGood && left < 0))
-      throw new StorageError('cannot write: ENOSPC', new Error('ENOSPC'))
+    if (left-- === 0 || (forGood && left < 0)) throw new StorageError('cannot write: ENOSPC', new Error('ENOSPC'))
   }
   return {
     ...storage,

@@ -28,14 +28,7 @@ const killed = (): Image => {
 }
 
 /** A record of these words behind its header. */
-const record = (
-  words: readonly number[],
-  type: number,
-  flags = 0,
-  parts = 1,
-  transaction = 0,
-  previous = 0,
-) => [
+const record = (words: readonly number[], type: number, flags = 0, parts = 1, transaction = 0, previous = 0) => [
   20 + 4 * words.length,
   (type | (flags << 8) | (parts << 16)) >>> 0,
   transaction,
@@ -77,18 +70,15 @@ const MANY = 20_000
 
 const forged: Readonly<Record<string, (lsn: number) => readonly number[]>> = {
   'a part count of 65,535': () => record([3, 4, op(LogOp.compact)], RecordType.system, 0, 65_535),
-  'many part counts of 65,535': () =>
-    many(MANY, () => record([3, 4, op(LogOp.compact)], RecordType.system, 0, 65_535)),
+  'many part counts of 65,535': () => many(MANY, () => record([3, 4, op(LogOp.compact)], RecordType.system, 0, 65_535)),
   'parts that are longer than the record': () => record([3, 0xfffffffc, 1, 2], RecordType.system, 0, 2),
-  'parts that lead back by overflow': () =>
-    record([3, 0xfffffff0, 3, 0xfffffff0], RecordType.system, 0, 60_000),
+  'parts that lead back by overflow': () => record([3, 0xfffffff0, 3, 0xfffffff0], RecordType.system, 0, 60_000),
   'an image of block four billion': () => record([0xfffffff0, 8, 4, 7], RecordType.image),
   'many images of high blocks': () => many(MANY, i => record([0xfffffff0 - i, 8, 4, 7], RecordType.image)),
   'a format of block four billion': () => record(formats(0xfffffff0), RecordType.system),
   'many formats of blocks that are not there': () =>
     many(MANY, i => record(formats(0x1000000 + 5000 * i), RecordType.system)),
-  'many formats of blocks behind the end': () =>
-    many(MANY, i => record(formats(1000 + i), RecordType.system)),
+  'many formats of blocks behind the end': () => many(MANY, i => record(formats(1000 + i), RecordType.system)),
   'a database of four billion blocks': () =>
     record([0, 16, op(LogOp.blocks), 0xffffffff, op(LogOp.freeHead), 0xfffffff0], RecordType.system),
   'an unknown operation': () => record([3, 8, op(99), 0], RecordType.system),
@@ -98,8 +88,7 @@ const forged: Readonly<Record<string, (lsn: number) => readonly number[]>> = {
       [3, 20, (0xfff0 << 16) | 16, 1, 2, 3, 4].map(word => word >>> 0),
       RecordType.system,
     ),
-  'a move out of the block': () =>
-    record([3, 12, op(LogOp.move), 0xfff0_0000, 0xffffffff], RecordType.system),
+  'a move out of the block': () => record([3, 12, op(LogOp.move), 0xfff0_0000, 0xffffffff], RecordType.system),
   'whole blocks made anew without an end': () =>
     record([3, 4 * 30_000, ...many(30_000, () => [op(LogOp.compact)])], RecordType.system),
   'entries that a tree node has not': () =>
@@ -155,8 +144,7 @@ describe('a forged group with a right checksum', () => {
       const image = withGroup(sound, make)
       const started = process.cpuUsage()
       const { records } = await salvaged(image)
-      for (let i = 0; i < RECORDS; i++)
-        if (records.has(`key ${i}`)) expect(records.get(`key ${i}`)).toBe(`value ${i}`)
+      for (let i = 0; i < RECORDS; i++) if (records.has(`key ${i}`)) expect(records.get(`key ${i}`)).toBe(`value ${i}`)
       expect(records.has('under way')).toBe(false)
       // Whatever the forger has done to its own block, the others are there.
       expect(records.size).toBeGreaterThan(RECORDS / 2)
@@ -204,14 +192,7 @@ describe('forged files', () => {
     const start = last.lsn - last.from
     for (let at = last.to; at + 32 <= larger.length; at += 32)
       u32.set(
-        [
-          GROUP_MAGIC,
-          1,
-          larger.length - at,
-          u32[3]!,
-          (start + at) % 2 ** 32,
-          Math.floor((start + at) / 2 ** 32),
-        ],
+        [GROUP_MAGIC, 1, larger.length - at, u32[3]!, (start + at) % 2 ** 32, Math.floor((start + at) / 2 ** 32)],
         at >>> 2,
       )
     const started = performance.now()

@@ -18,8 +18,7 @@ import { salvaged } from './salvaging.ts'
 const blockOf = (image: Image, block: number): Uint8Array =>
   image.get('data')!.subarray(block * BLOCK, (block + 1) * BLOCK)
 
-const copyBlock = (from: Image, to: Image, block: number): void =>
-  blockOf(to, block).set(blockOf(from, block))
+const copyBlock = (from: Image, to: Image, block: number): void => blockOf(to, block).set(blockOf(from, block))
 
 /** Two images of one database, both right after a checkpoint, with `between` in between. */
 async function twoTimes(
@@ -44,9 +43,7 @@ async function twoTimes(
 const withoutLog = (image: Image): Image => new Map([['data', image.get('data')!.slice()]])
 
 const blocksWith = (image: Image, key: string, kind: Use['kind']): number[] =>
-  [...layoutOf(image).uses]
-    .filter(([, use]) => use.kind === kind && use.keys.has(key))
-    .map(([block]) => block)
+  [...layoutOf(image).uses].filter(([, use]) => use.kind === kind && use.keys.has(key)).map(([block]) => block)
 
 describe('a large value', () => {
   const size = 3 * (BLOCK - 32)

@@ -30,8 +30,7 @@ export async function salvaged(image: Image, options: SalvageOptions = {}): Prom
 export function expectNothingInvented(found: Records<string>, records: Records<string>): void {
   for (const [key, value] of found) {
     if (!records.has(key)) expect.fail(`${show(key)} was invented`)
-    if (records.get(key) !== value)
-      expect.fail(`${show(key)} is ${show(value)}, but was ${show(records.get(key))}`)
+    if (records.get(key) !== value) expect.fail(`${show(key)} is ${show(value)}, but was ${show(records.get(key))}`)
   }
 }
 

@@ -71,8 +71,7 @@ describe('an image of a live database', () => {
           const { db } = subject
           const records = new Map<string, string>()
           const key = (): string => `key ${random.below(2000)}`
-          const value = (): string =>
-            'v'.repeat(random.chance(0.05) ? random.below(20_000) : random.below(200))
+          const value = (): string => 'v'.repeat(random.chance(0.05) ? random.below(20_000) : random.below(200))
           for (let round = 0; round < 10 * runs; round++) {
             for (let i = random.below(800); i > 0; i--) {
               const name = key()
@@ -124,18 +123,19 @@ describe('on the disk', () => {
           },
         })
         expectComplete(report)
-        expect(report.bytes).toBe(
-          [...records].reduce((sum, [key, value]) => sum + key.length + value.length, 0),
-        )
+        expect(report.bytes).toBe([...records].reduce((sum, [key, value]) => sum + key.length + value.length, 0))
         expect(progress.at(-1)).toBe('verify')
         expect(differences(before, readImage(subject.directory))).toEqual([])
         const db = open(`${parent}/a/new`, { createIfMissing: false })
         expectEqual(db, records)
         expect(scan(db).size).toBe(records.size)
         db.close()
-        expect(
-          [...readImage(`${parent}/a/new`).keys()].filter(name => !/^log\/\d+\.log$/.test(name)),
-        ).toEqual(['data', 'log/images-0', 'log/images-1', 'log/reserve'])
+        expect([...readImage(`${parent}/a/new`).keys()].filter(name => !/^log\/\d+\.log$/.test(name))).toEqual([
+          'data',
+          'log/images-0',
+          'log/images-1',
+          'log/reserve',
+        ])
       })
     }))
 })

@@ -109,8 +109,7 @@ test('SHUTDOWN closes the server', () =>
 test('1,000 clients read and write at once, and none is lost', () =>
   withServer({}, async ({ client, server }) => {
     const clients: Wire[] = []
-    for (let i = 0; i < 1000; i += 50)
-      clients.push(...(await Promise.all(Array.from({ length: 50 }, () => client()))))
+    for (let i = 0; i < 1000; i += 50) clients.push(...(await Promise.all(Array.from({ length: 50 }, () => client()))))
     const end = Date.now() + Number(process.env.XENON_SECONDS ?? 3) * 1000
     let rounds = 0
     await Promise.all(

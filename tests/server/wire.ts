@@ -100,8 +100,7 @@ export class Wire {
     const deadline = Date.now() + milliseconds
     while (!done(this.received)) {
       if (this.closed) throw new Error(`closed after ${JSON.stringify(this.received.slice(0, 500))}`)
-      if (Date.now() > deadline)
-        throw new Error(`nothing more after ${JSON.stringify(this.received.slice(0, 500))}`)
+      if (Date.now() > deadline) throw new Error(`nothing more after ${JSON.stringify(this.received.slice(0, 500))}`)
       await this.change(deadline)
     }
     return this.received

@@ -15,8 +15,7 @@ const top = freshDirectory()
 const script = fileURLToPath(new URL('opener.mjs', import.meta.url))
 const module = new URL('../../dist/index.js', import.meta.url).href
 const canUnshare =
-  process.platform === 'linux' &&
-  spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0
+  process.platform === 'linux' && spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0
 const isInitial = process.platform === 'linux' && readlinkSync('/proc/self/ns/pid') === 'pid:[4026531836]'
 const children = new Set<ChildProcess>()
 afterAll(() => {
@@ -50,9 +49,7 @@ interface Opener {
 /** Opens a database in a process of its own; `container`: in a pid namespace of its own. */
 const startOpener = async (directory: string, options: object, container: boolean): Promise<Opener> => {
   const node = [process.execPath, script, directory, JSON.stringify(options)]
-  const [command, ...rest] = container
-    ? ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', ...node]
-    : node
+  const [command, ...rest] = container ? ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', ...node] : node
   const child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   children.add(child)
   const line = await new Promise<string>(resolve => child.stdout!.once('data', data => resolve(String(data))))
@@ -84,9 +81,7 @@ test('the lock of a worker thread that was terminated is taken over at once, by 
   ] as const) {
     const directory = join(top, name)
     const worker = await startWorker(directory)
-    expect(expectCode(() => open(directory), 'XENON_LOCKED').message).toContain(
-      'another thread of this process',
-    )
+    expect(expectCode(() => open(directory), 'XENON_LOCKED').message).toContain('another thread of this process')
     expectCode(() => open(directory, { takeover: true }), 'XENON_LOCKED')
     const other = await startOpener(directory, {}, false)
     expect(other.answer).toMatchObject({ code: 'XENON_LOCKED', pid: process.pid })

@@ -16,9 +16,7 @@ let giveBack = () => {}
 
 const now = () => Number(process.hrtime.bigint() / 1000n)
 const outcome = error =>
-  error.code === 'XENON_LOCKED'
-    ? `refused ${error.pid}`
-    : `failed ${error.code} ${error.stack.replaceAll('\n', ' ')}`
+  error.code === 'XENON_LOCKED' ? `refused ${error.pid}` : `failed ${error.code} ${error.stack.replaceAll('\n', ' ')}`
 
 function race(moment, take) {
   while (now() < moment);

@@ -14,14 +14,7 @@ import { Worker } from 'node:worker_threads'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { CorruptionError, DatabaseLockedError, StorageError } from '../../src/errors.ts'
 import { lockDirectory } from '../../src/storage/lock.ts'
-import {
-  expectDescriptor,
-  forge,
-  noSuchPid,
-  type OtherProcess,
-  ownClaim,
-  startProcess,
-} from './lock-owner.ts'
+import { expectDescriptor, forge, noSuchPid, type OtherProcess, ownClaim, startProcess } from './lock-owner.ts'
 import { freshDirectory, thrown } from './places.ts'
 
 const top = freshDirectory()

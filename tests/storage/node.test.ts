@@ -52,9 +52,7 @@ test('a socket and a device in place of a file are named', async () => {
   await new Promise(resolve => server.once('listening', resolve))
   expect(thrown(() => nodeStorage.open(path)).message).toBe(`${path}: is a socket, not a regular file`)
   server.close()
-  expect(thrown(() => nodeStorage.open('/dev/full')).message).toBe(
-    '/dev/full: is a device, not a regular file',
-  )
+  expect(thrown(() => nodeStorage.open('/dev/full')).message).toBe('/dev/full: is a device, not a regular file')
 })
 
 test('refused files leave no descriptor open', () => {

@@ -74,10 +74,7 @@ test('a write that makes no progress is an error, not a loop', () => {
 test('an error of the system names operation and path, and is the cause', () => {
   const file = nodeStorage.open(join(top, 'full'), { create: true })
   disk.full = true
-  for (const write of [
-    () => file.write(bytes('x'), 0, 1, 0),
-    () => file.writeMany([bytes('x'), bytes('y')], 0),
-  ]) {
+  for (const write of [() => file.write(bytes('x'), 0, 1, 0), () => file.writeMany([bytes('x'), bytes('y')], 0)]) {
     const error = thrown(write)
     expect(error).toBeInstanceOf(StorageError)
     expect(error).toMatchObject({ code: 'XENON_IO', cause: { code: 'ENOSPC' } })

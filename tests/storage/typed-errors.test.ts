@@ -147,9 +147,7 @@ const withFault = async (
     await vi.waitFor(() => expect(descriptors(), `descriptors after ${where}`).toBeLessThanOrEqual(before))
     for (const error of outcome.errors) {
       const text =
-        error instanceof Error
-          ? `${error.stack}\n${(error.cause as Error | undefined)?.stack}`
-          : String(error)
+        error instanceof Error ? `${error.stack}\n${(error.cause as Error | undefined)?.stack}` : String(error)
       expect(error instanceof XenonError, `${where}: ${text}`).toBe(true)
     }
     const db = open(join(top, 'deep/db'), { lockWait: 1000 })

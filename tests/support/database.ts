@@ -95,8 +95,7 @@ export async function expectVerified<V>(db: Database<V>, records?: number): Prom
     records === undefined
       ? report.records >= Math.min(before, after) && report.records <= Math.max(before, after)
       : report.records === records
-  if (!isRight)
-    throw new Error(`verify counted ${report.records} records where there are ${records ?? after}`)
+  if (!isRight) throw new Error(`verify counted ${report.records} records where there are ${records ?? after}`)
   return report
 }
 

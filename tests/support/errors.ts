@@ -27,10 +27,7 @@ export function expectCode(action: () => unknown, ...codes: XenonErrorCode[]): X
 }
 
 /** The same for an action that may throw at once or return a promise that rejects. */
-export async function expectCodeAsync(
-  action: () => unknown,
-  ...codes: XenonErrorCode[]
-): Promise<XenonError> {
+export async function expectCodeAsync(action: () => unknown, ...codes: XenonErrorCode[]): Promise<XenonError> {
   return checkCode(await failureOf(action), codes)
 }
 
@@ -46,9 +43,7 @@ export function wrong(value: unknown): never {
 
 function checkCode(error: unknown, codes: readonly XenonErrorCode[]): XenonError {
   if (!(error instanceof XenonError)) {
-    expect.fail(
-      `expected an error ${codes.join(' or ')}, got ${error instanceof Error ? error.stack : error}`,
-    )
+    expect.fail(`expected an error ${codes.join(' or ')}, got ${error instanceof Error ? error.stack : error}`)
   }
   if (codes.length > 0) expect(codes, error.message).toContain(error.code)
   expect(error.message).not.toBe('')

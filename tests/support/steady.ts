@@ -15,9 +15,7 @@ export async function withSteadyTime(random: Random, body: () => unknown): Promi
       vi
         .spyOn(owner, 'setTimeout')
         .mockImplementation(((run: () => void) => setImmediate(run)) as unknown as typeof setTimeout),
-      vi
-        .spyOn(owner, 'clearTimeout')
-        .mockImplementation(timer => clearImmediate(timer as unknown as NodeJS.Immediate)),
+      vi.spyOn(owner, 'clearTimeout').mockImplementation(timer => clearImmediate(timer as unknown as NodeJS.Immediate)),
     ]),
   ]
   try {

@@ -60,9 +60,7 @@ const loads: Record<string, Load> = {
   },
   'deletes and puts by turns': (db, random, look) => {
     for (let i = 0; i < 30; i++) {
-      db.batch(
-        Array.from({ length: 1000 }, () => ({ type: 'put', key: key(random), value: 'v'.repeat(100) })),
-      )
+      db.batch(Array.from({ length: 1000 }, () => ({ type: 'put', key: key(random), value: 'v'.repeat(100) })))
       look()
       db.batch(Array.from({ length: 1000 }, () => ({ type: 'delete', key: key(random) })))
       look()

@@ -31,9 +31,7 @@ test.each([1, 6, 10])('writes all that was dirty when it was called, seed %i', a
   const afterwards = (): void => {
     void (it.stepping ?? it.goingAside)?.then(() => {
       if (isAside()) afterwards()
-      else
-        for (let i = 0; i < 4000 && it.stepping === undefined; i++)
-          db.put(`k${(i * 13) % 1500}`, 'z'.repeat(90))
+      else for (let i = 0; i < 4000 && it.stepping === undefined; i++) db.put(`k${(i * 13) % 1500}`, 'z'.repeat(90))
     })
   }
   afterwards()

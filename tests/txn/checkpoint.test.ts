@@ -126,8 +126,7 @@ function storageThatCountsStates(random: Random): { storage: Storage; most: () =
         },
         async syncAsync() {
           const before = unsynced
-          for (let turns = random.below(4); turns > 0; turns--)
-            await new Promise(resolve => setImmediate(resolve))
+          for (let turns = random.below(4); turns > 0; turns--) await new Promise(resolve => setImmediate(resolve))
           unsynced = Math.max(0, unsynced - before)
         },
         close: () => file.close(),
@@ -151,8 +150,7 @@ test.each(['power', 'process', 'none'] as const)(
       }
       for (let i = 0; i < 6000; i++) {
         try {
-          if (random.chance(0.3))
-            db.async.put(`record ${random.below(3000)}`, `${i}`.repeat(50)).catch(unlessLocked)
+          if (random.chance(0.3)) db.async.put(`record ${random.below(3000)}`, `${i}`.repeat(50)).catch(unlessLocked)
           else db.put(`record ${random.below(3000)}`, `${i}`.repeat(random.below(100)))
           if (random.chance(0.02)) tx.put('open', `${i}`)
         } catch (error) {

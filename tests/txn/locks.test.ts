@@ -75,8 +75,7 @@ describe('the lock table agrees with a model', () => {
           const transaction = random.pick(transactions)
           const roll = random.below(100)
           if (roll < 30) same(() => locks.lockShared(block, transaction), model.shared(block, transaction))
-          else if (roll < 55)
-            same(() => locks.lockExclusive(block, transaction), model.exclusive(block, transaction))
+          else if (roll < 55) same(() => locks.lockExclusive(block, transaction), model.exclusive(block, transaction))
           else if (roll < 85) same(() => locks.release(block, transaction), model.release(block, transaction))
           else if (roll < 95) same(() => locks.requireFree(block), model.requireFree(block))
           else {

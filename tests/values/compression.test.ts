@@ -37,9 +37,7 @@ for (const compression of ['deflate', runLength] as const) {
           const length = random.pick([0, 1, 63, 64, 65, 500, 4000, 4096, 9000, 100_000])
           const value = random.chance(0.6)
             ? random.pick(['a', 'b', 'c']).repeat(length)
-            : Array.from({ length: Math.min(length, 3000) }, () =>
-                String.fromCharCode(32 + random.below(90)),
-              ).join('')
+            : Array.from({ length: Math.min(length, 3000) }, () => String.fromCharCode(32 + random.below(90))).join('')
           db.put(`key ${i % 250}`, value)
           records.set(`key ${i % 250}`, value)
         }

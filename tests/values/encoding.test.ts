@@ -297,17 +297,7 @@ describe('custom values', () => {
 describe('keys', () => {
   test('a string and its UTF-8 bytes are the same key', () =>
     withMemoryDatabase({}, ({ db }) => {
-      for (const key of [
-        'a',
-        'é',
-        '語',
-        '😀',
-        '\0',
-        'a\0',
-        'mixed é語😀',
-        'é'.repeat(512),
-        'x'.repeat(1024),
-      ]) {
+      for (const key of ['a', 'é', '語', '😀', '\0', 'a\0', 'mixed é語😀', 'é'.repeat(512), 'x'.repeat(1024)]) {
         db.put(key, 'by text')
         expect(db.get(utf8(key))).toBe('by text')
         expect(db.has(Buffer.from(key))).toBe(true)
@@ -359,15 +349,7 @@ describe('keys', () => {
 
   test('__proto__, constructor and the like are keys as others are', () =>
     withMemoryDatabase({}, ({ db }) => {
-      const keys = [
-        '__proto__',
-        'constructor',
-        'prototype',
-        'toString',
-        'hasOwnProperty',
-        'undefined',
-        'null',
-      ]
+      const keys = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'undefined', 'null']
       for (const key of keys) {
         expect(db.get(key)).toBeUndefined()
         expect(db.has(key)).toBe(false)
@@ -380,14 +362,7 @@ describe('keys', () => {
   test('that are empty, of the wrong type, or contain a lone surrogate are refused everywhere', () =>
     withMemoryDatabase({}, async ({ db }) => {
       db.put('\ufffd', 'the character that a lone surrogate is often replaced by')
-      const keys: unknown[] = [
-        '',
-        new Uint8Array(),
-        '\ud800',
-        'a\udfffb',
-        '\udc00\ud800',
-        `${'x'.repeat(100)}\ud800`,
-      ]
+      const keys: unknown[] = ['', new Uint8Array(), '\ud800', 'a\udfffb', '\udc00\ud800', `${'x'.repeat(100)}\ud800`]
       keys.push(undefined, null, 5, true, {}, [], ['a'], Symbol('x'), 5n, () => 'x', new ArrayBuffer(3))
       const tx = db.begin()
       for (const bad of keys) {
@@ -514,11 +489,7 @@ describe('keys', () => {
         expect(db.get(key)).toBe(key)
       }
       for (const length of [1025, 4096, 65_536, 1_000_000, 20_000_000]) {
-        for (const key of [
-          'x'.repeat(length),
-          'é'.repeat(Math.ceil(length / 2)),
-          new Uint8Array(length).fill(0x79),
-        ]) {
+        for (const key of ['x'.repeat(length), 'é'.repeat(Math.ceil(length / 2)), new Uint8Array(length).fill(0x79)]) {
           const error = thrownBy(() => db.put(key, 'value'))
           if (error === undefined) {
             expect(db.get(key)).toBe('value')

@@ -22,9 +22,8 @@ const load = async (specifier, from) => {
   const require = createRequire(from)
   const id = isBuiltin(specifier)
     ? specifier
-    : pathToFileURL(
-        specifier.startsWith('.') ? fileURLToPath(new URL(specifier, from)) : require.resolve(specifier),
-      ).href
+    : pathToFileURL(specifier.startsWith('.') ? fileURLToPath(new URL(specifier, from)) : require.resolve(specifier))
+        .href
   const known = modules.get(id)
   if (known !== undefined) return known
   let module
@@ -46,8 +45,7 @@ const load = async (specifier, from) => {
       },
       importModuleDynamically: async name => {
         const imported = await load(name, id)
-        if (imported.status === 'unlinked')
-          await imported.link((next, parent) => load(next, parent.identifier))
+        if (imported.status === 'unlinked') await imported.link((next, parent) => load(next, parent.identifier))
         await imported.evaluate()
         return imported
       },

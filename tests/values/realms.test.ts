@@ -15,9 +15,7 @@ import { expectCode, wrong } from '../support/errors.ts'
 
 const elsewhere = <T>(code: string): T => vm.runInNewContext(code) as T
 const bytes = (text: string): Uint8Array => {
-  const made = elsewhere<(codes: number[]) => Uint8Array>('codes => new Uint8Array(codes)')([
-    ...Buffer.from(text),
-  ])
+  const made = elsewhere<(codes: number[]) => Uint8Array>('codes => new Uint8Array(codes)')([...Buffer.from(text)])
   expect(made instanceof Uint8Array).toBe(false)
   return made
 }
@@ -37,9 +35,7 @@ describe('bytes of another realm', () => {
         expect(textOf(tx.get(bytes('a')))).toBe('1')
         tx.put(bytes('d'), bytes('4'))
       })
-      expect(
-        db.getMany(elsewhere<(key: unknown) => never[]>('key => [key]')(bytes('b'))).map(textOf),
-      ).toEqual(['2'])
+      expect(db.getMany(elsewhere<(key: unknown) => never[]>('key => [key]')(bytes('b'))).map(textOf)).toEqual(['2'])
       expect(textOf(db.get(bytes('large')))).toBe('L'.repeat(20_000))
       expect([...db.keys(bytes('l'))]).toEqual(['large'])
       expect([...db.keys({ gt: bytes('a'), lte: bytes('c') })]).toEqual(['b', 'c'])
@@ -141,13 +137,9 @@ test('what is nearly bytes is refused, with the way to make bytes of it, and sha
 test('the whole package runs in another realm, where errors of Node are none of its own', () =>
   withDirectory(async directory => {
     const script = fileURLToPath(new URL('./in-context.mjs', import.meta.url))
-    const child = spawnSync(
-      process.execPath,
-      ['--no-warnings', '--experimental-vm-modules', script, directory],
-      {
-        encoding: 'utf8',
-      },
-    )
+    const child = spawnSync(process.execPath, ['--no-warnings', '--experimental-vm-modules', script, directory], {
+      encoding: 'utf8',
+    })
     expect(child.stderr).toBe('')
     expect(JSON.parse(child.stdout)).toEqual({
       realm: false,

@@ -7,8 +7,7 @@ const db = new PortDatabase(port)
 
 const tasks = {
   async add() {
-    for (let i = 0; i < 50; i++)
-      await db.transact(async tx => tx.put('counter', ((await tx.get('counter')) ?? 0) + 1))
+    for (let i = 0; i < 50; i++) await db.transact(async tx => tx.put('counter', ((await tx.get('counter')) ?? 0) + 1))
     await db.close()
   },
   // Holds a lock, waits for another one, reads, and watches, until it is terminated.

@@ -95,8 +95,7 @@ describe('threads', () => {
     ]
     await pause(20)
     await worker.terminate()
-    for (const failure of await Promise.all(waiting))
-      expect(failure).toMatchObject({ code: 'XENON_CONNECTION' })
+    for (const failure of await Promise.all(waiting)) expect(failure).toMatchObject({ code: 'XENON_CONNECTION' })
     for (const use of [
       () => far.get('a'),
       () => tx.commit(),
@@ -135,15 +134,7 @@ describe('ports', () => {
     withMemoryDatabase({}, async ({ db }) => {
       const { port1, port2 } = new MessageChannel()
       servePort(db, port1)
-      for (const method of [
-        'backup',
-        'beginNow',
-        'constructor',
-        'toString',
-        '__proto__',
-        'hasOwnProperty',
-        '',
-      ]) {
+      for (const method of ['backup', 'beginNow', 'constructor', 'toString', '__proto__', 'hasOwnProperty', '']) {
         port2.postMessage({ id: 1, method, args: ['elsewhere'] })
         const [answer] = await once(port2, 'message')
         expect(answer, method).toMatchObject({ id: 1, error: { code: 'XENON_INVALID_ARGUMENT' } })
@@ -210,11 +201,7 @@ describe('what crosses a port', () => {
   test('bytes: the caller keeps his, and gets some of his own', () =>
     withMemoryDatabase<Uint8Array>({ valueEncoding: 'binary' }, async ({ db }) => {
       const { far } = portTo(db)
-      for (const value of [
-        new Uint8Array(3).fill(1),
-        Buffer.from('text'),
-        new Uint8Array(1_000_000).fill(2),
-      ]) {
+      for (const value of [new Uint8Array(3).fill(1), Buffer.from('text'), new Uint8Array(1_000_000).fill(2)]) {
         const before = Buffer.from(value)
         const put = far.put('a', value)
         value.fill(0)
@@ -250,8 +237,7 @@ describe('what crosses a port', () => {
       expect([arrived.name, arrived.code, arrived.message]).toEqual([error.name, error.code, error.message])
       for (const field of ['key', 'encoding', 'pid', 'file', 'block', 'path'])
         expect(arrived[field as never], field).toEqual(error[field as never])
-      if (error.cause !== undefined)
-        expect(arrived.cause).toMatchObject({ name: 'HotError', message: 'disk on fire' })
+      if (error.cause !== undefined) expect(arrived.cause).toMatchObject({ name: 'HotError', message: 'disk on fire' })
     }
     for (const thrown of ['text', undefined, null, { toString: () => 'an object' }])
       expect(revived(structuredClone(portable(thrown)))).toBeInstanceOf(Error)

@@ -121,8 +121,7 @@ async function openLevel({ directory, durability }: StoreOptions, write: Write):
       'put, always 256': (keys, values) => keepInFlight(keys, values, IN_FLIGHT, put),
     },
     grouped: {
-      'one batch per 256': (keys, values) =>
-        inGroups(keys, IN_FLIGHT, (from, to) => putRange(keys, values, from, to)),
+      'one batch per 256': (keys, values) => inGroups(keys, IN_FLIGHT, (from, to) => putRange(keys, values, from, to)),
     },
     close: () => db.close(),
   }

@@ -65,8 +65,7 @@ export function openStore({ directory, durability }: StoreOptions): Store {
     },
     entries(from, limit) {
       let characters = 0
-      for (const { key, value } of db.getRange({ start: from, limit }))
-        characters += key.length + value.length
+      for (const { key, value } of db.getRange({ start: from, limit })) characters += key.length + value.length
       return characters
     },
     keys(from, limit) {
@@ -86,8 +85,7 @@ export function openStore({ directory, durability }: StoreOptions): Store {
           for (let at = from; at < to; at += 1) pending.push(db.put(keys[at]!, values[at]!))
           return Promise.all(pending)
         }),
-      'put, always 256': (keys, values) =>
-        keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.put(key, value)),
+      'put, always 256': (keys, values) => keepInFlight(keys, values, IN_FLIGHT, (key, value) => db.put(key, value)),
     },
     grouped: {
       'one transaction per 256': (keys, values) =>

@@ -8,9 +8,7 @@ import type { Durability } from '../job.ts'
 export type MaybePromise = void | Promise<void>
 
 /** By a name for the results. */
-export type Ways = Readonly<
-  Record<string, (keys: readonly string[], values: readonly string[]) => Promise<void>>
->
+export type Ways = Readonly<Record<string, (keys: readonly string[], values: readonly string[]) => Promise<void>>>
 
 export interface Store {
   get(key: string): string | undefined

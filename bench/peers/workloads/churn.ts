@@ -19,8 +19,7 @@ export async function churn(job: Job, openStore: OpenStore): Promise<Metrics> {
   const store = await openJob(job, openStore)
   const stopwatch = new Stopwatch()
   let operations = 0
-  for (let round = 1; round <= ROUNDS; round += 1)
-    operations += await replaceHalf(store, job.records, round, stopwatch)
+  for (let round = 1; round <= ROUNDS; round += 1) operations += await replaceHalf(store, job.records, round, stopwatch)
   await store.close()
   const after = allocatedBytes(job.directory) / live
   return {
@@ -32,12 +31,7 @@ export async function churn(job: Job, openStore: OpenStore): Promise<Metrics> {
 }
 
 /** Deletes first, all of them, so that the reinserted records find gaps everywhere. Returns the operations. */
-async function replaceHalf(
-  store: Store,
-  records: number,
-  round: number,
-  stopwatch: Stopwatch,
-): Promise<number> {
+async function replaceHalf(store: Store, records: number, round: number, stopwatch: Stopwatch): Promise<number> {
   let operations = 0
   for (const numbers of halves(records, round)) {
     const { keys } = piece(numbers, 0)

@@ -21,8 +21,7 @@ export async function ranges(job: Job, openStore: OpenStore): Promise<Metrics> {
     for (const key of keys) {
       const seen = store.entries(key, RANGE)
       // The last ranges are short; the record of the start is in each.
-      if ((typeof seen === 'number' ? seen : await seen) < RECORD_BYTES)
-        throw new Error(`nothing from ${key} on`)
+      if ((typeof seen === 'number' ? seen : await seen) < RECORD_BYTES) throw new Error(`nothing from ${key} on`)
     }
   })
   await store.close()

@@ -12,8 +12,7 @@ export async function getHit(job: Job, openStore: OpenStore): Promise<Metrics> {
   return gets(job, openStore, 0, (store, keys) => {
     for (let at = 0; at < keys.length; at += 1) {
       // Looking at the value keeps a store from handing out something that it has not read yet.
-      if (store.get(keys[at]!)?.length !== VALUE_BYTES)
-        throw new Error(`record ${keys[at]} is missing or damaged`)
+      if (store.get(keys[at]!)?.length !== VALUE_BYTES) throw new Error(`record ${keys[at]} is missing or damaged`)
     }
   })
 }

@@ -25,21 +25,13 @@ export function randomUpdates(random: Random, records: number, length: number): 
   return { keys: numbers.map(keyOf), values: numbers.map((number, at) => valueAt(number, start + at)) }
 }
 
-export function openJob(
-  job: Job,
-  openStore: OpenStore,
-  directory: string = job.directory,
-): Store | Promise<Store> {
+export function openJob(job: Job, openStore: OpenStore, directory: string = job.directory): Store | Promise<Store> {
   const { durability, cacheBytes, ordered } = job
   return openStore({ directory, durability, cacheBytes, ordered })
 }
 
 /** Puts records 0 to `records` - 1 in batches; only the puts are timed. */
-export async function fill(
-  store: Store,
-  records: number,
-  stopwatch: Stopwatch = new Stopwatch(),
-): Promise<Stopwatch> {
+export async function fill(store: Store, records: number, stopwatch: Stopwatch = new Stopwatch()): Promise<Stopwatch> {
   for (let from = 0; from < records; from += BATCH) {
     const { keys, values } = piece(range(from, Math.min(from + BATCH, records)), 0)
     await stopwatch.measure(() => store.putBatch(keys, values))

@@ -18,14 +18,7 @@ export function line(x1: number, y1: number, x2: number, y2: number, style: stri
 }
 
 /** A rectangle that names its value when pointed at. */
-export function bar(
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-  style: string,
-  title: string,
-): string {
+export function bar(x: number, y: number, width: number, height: number, style: string, title: string): string {
   const box = `x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}"`
   return `<rect ${box} class="${style}"><title>${escapeText(title)}</title></rect>`
 }
@@ -44,8 +37,7 @@ export function wrap(content: string, width: number): string[] {
   const lines: string[] = []
   for (const word of content.split(' ')) {
     const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width)
-      lines[lines.length - 1] = `${last} ${word}`
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
     else lines.push(word)
   }
   return lines

@@ -51,8 +51,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
    */
   constructor(source: string | Database<string>, options: KeyvXenonOptions = {}) {
     this.isOwn = typeof source === 'string'
-    this.database =
-      typeof source === 'string' ? open(source, { durability: 'process', ...options }) : checked(source)
+    this.database = typeof source === 'string' ? open(source, { durability: 'process', ...options }) : checked(source)
     this.opts = { ...options, url: `xenondb://${this.database.directory}`, dialect: 'sqlite' }
   }
 
@@ -145,9 +144,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
     return Object.assign(iterate, { bind: () => ofKeyv })
   }
 
-  private async *iterate<Value>(
-    namespace?: string,
-  ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
+  private async *iterate<Value>(namespace?: string): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
     const items = this.read(() =>
       namespace === undefined ? this.database.entries() : this.database.entries(`${namespace}:`),
     )

@@ -36,8 +36,7 @@ export class LevelError extends Error {
 export const levelError = (error: unknown): unknown => {
   if (!(error instanceof XenonError)) return error
   // Level databases say so, and users look for it.
-  const words =
-    error.code === 'XENON_NOT_FOUND' ? 'does not exist' : error.code === 'XENON_EXISTS' ? 'exists' : ''
+  const words = error.code === 'XENON_NOT_FOUND' ? 'does not exist' : error.code === 'XENON_EXISTS' ? 'exists' : ''
   const message = words === '' ? error.message : `the database ${words}: ${error.message}`
   return new LevelError(CODES[error.code] ?? error.code, message, error)
 }

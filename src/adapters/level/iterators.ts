@@ -6,14 +6,7 @@ import {
   AbstractValueIterator,
 } from 'abstract-level'
 import type { Data } from './keys.ts'
-import {
-  type IteratorOptions,
-  type IteratorView,
-  type LevelEntry,
-  walkEntries,
-  walkKeys,
-  walkValues,
-} from './walk.ts'
+import { type IteratorOptions, type IteratorView, type LevelEntry, walkEntries, walkKeys, walkValues } from './walk.ts'
 
 /** What an iterator needs of a walk, whatever the engine gives it. */
 interface Steps<R> {

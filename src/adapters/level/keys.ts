@@ -23,8 +23,7 @@ export const toStored = (key: Data): Data => {
   return isZeros(bytes) ? new Uint8Array(bytes.length + 1) : bytes
 }
 
-export const fromStored = (key: Uint8Array): Uint8Array =>
-  key[0] === 0 && isZeros(key) ? key.subarray(1) : key
+export const fromStored = (key: Uint8Array): Uint8Array => (key[0] === 0 && isZeros(key) ? key.subarray(1) : key)
 
 /** An end of a range: the bytes, and how much of them a key can have. A longer end is cut, and lies behind what is left. */
 export const toStoredBytes = (key: Data): { key: Uint8Array; cut: boolean } => {
@@ -59,8 +58,7 @@ const isZeros = (key: Data): boolean => {
   return true
 }
 
-const isWellFormed = (text: string): boolean =>
-  (text as unknown as { isWellFormed(): boolean }).isWellFormed()
+const isWellFormed = (text: string): boolean => (text as unknown as { isWellFormed(): boolean }).isWellFormed()
 
 const reject = (what: 'key' | 'value'): never => {
   throw new LevelError(

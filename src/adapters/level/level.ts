@@ -54,10 +54,7 @@ const MANIFEST: object = {
 /** Options of abstract-level and of xenondb's `open`. Others are ignored, as Level databases do. */
 export interface XenonLevelOptions<K, V>
   extends AbstractDatabaseOptions<K, V>,
-    Pick<
-      OpenOptions<Uint8Array>,
-      Exclude<(typeof ENGINE_OPTIONS)[number], 'createIfMissing' | 'errorIfExists'>
-    > {
+    Pick<OpenOptions<Uint8Array>, Exclude<(typeof ENGINE_OPTIONS)[number], 'createIfMissing' | 'errorIfExists'>> {
   /** Default `'process'`, which is what LevelDB does without `sync`: a write survives the process, not loss of power. */
   durability?: Durability
 }
@@ -77,9 +74,7 @@ interface ReadOptions {
 }
 
 /** An operation as abstract-level hands it over: encoded, with whatever options the caller gave it. */
-type EncodedOperation =
-  | { type: 'put'; key: Data; value: Data; ttl?: number | undefined }
-  | { type: 'del'; key: Data }
+type EncodedOperation = { type: 'put'; key: Data; value: Data; ttl?: number | undefined } | { type: 'del'; key: Data }
 
 export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V> {
   readonly location: string
@@ -229,10 +224,7 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
       : { snapshot, isOwn: false }
   }
 
-  private async write(
-    { sync }: SyncOption,
-    work: (database: Database<Uint8Array>) => Promise<unknown>,
-  ): Promise<void> {
+  private async write({ sync }: SyncOption, work: (database: Database<Uint8Array>) => Promise<unknown>): Promise<void> {
     try {
       const { database } = this
       await work(database)

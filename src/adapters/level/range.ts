@@ -27,10 +27,8 @@ export class LevelRange {
   }
 
   static of({ gt, gte, lt, lte, reverse, limit }: RangeOptions): LevelRange {
-    const lower =
-      gte !== undefined ? lowerBound(gte, true) : gt !== undefined ? lowerBound(gt, false) : undefined
-    const upper =
-      lte !== undefined ? upperBound(lte, true) : lt !== undefined ? upperBound(lt, false) : undefined
+    const lower = gte !== undefined ? lowerBound(gte, true) : gt !== undefined ? lowerBound(gt, false) : undefined
+    const upper = lte !== undefined ? upperBound(lte, true) : lt !== undefined ? upperBound(lt, false) : undefined
     return new LevelRange(lower, upper, reverse, limit)
   }
 

@@ -32,10 +32,7 @@ export class Walk<T, R> {
   private readonly view: IteratorView
   private readonly range: LevelRange
   private readonly signal: AbortSignal | undefined
-  private readonly begin: (
-    snapshot: Snapshot<Uint8Array>,
-    range: Range,
-  ) => RangeIterator<T, Uint8Array, string>
+  private readonly begin: (snapshot: Snapshot<Uint8Array>, range: Range) => RangeIterator<T, Uint8Array, string>
   private readonly finish: (item: T) => R
   /** The part that is read, undefined if a target outside of the range was sought; and its records, once it has begun. */
   private part: LevelRange | undefined

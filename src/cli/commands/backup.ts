@@ -21,9 +21,7 @@ export function registerBackup(cli: CAC): void {
         withDatabase(argument(directory), { createIfMissing: false, onlyReads: true, signal }, async db => {
           const report = await backup(db, target, signal)
           await print(
-            json
-              ? `${JSON.stringify(report, null, 2)}\n`
-              : `${count(report.records)} records, ${size(report.bytes)}\n`,
+            json ? `${JSON.stringify(report, null, 2)}\n` : `${count(report.records)} records, ${size(report.bytes)}\n`,
           )
           return EXIT_DONE
         }),

@@ -2,14 +2,7 @@
 import type { CAC } from 'cac'
 import { type Reply, ServerError } from '../../client/index.ts'
 import { argument, type Options, textOption } from '../arguments.ts'
-import {
-  commandOf,
-  connectionOptions,
-  nameOf,
-  portNumber,
-  readConnection,
-  withClient,
-} from '../connection.ts'
+import { commandOf, connectionOptions, nameOf, portNumber, readConnection, withClient } from '../connection.ts'
 import { EXIT_DONE, EXIT_FAILED, UsageError } from '../errors.ts'
 import { printBytes } from '../output.ts'
 import { prettyReply, rawReply } from '../reply.ts'
@@ -20,10 +13,7 @@ const COUNTS_WHAT_WAS_THERE: ReadonlySet<string> = new Set(['DEL', 'UNLINK'])
 export function registerClient(cli: CAC): void {
   connectionOptions(
     cli
-      .command(
-        'client [...command]',
-        'Send a command to a running server: PUT, GET, DELETE, or any of its own',
-      )
+      .command('client [...command]', 'Send a command to a running server: PUT, GET, DELETE, or any of its own')
       .option('--host <host>', 'Default: 127.0.0.1')
       .option('--port <port>', 'Default: 6399'),
   )
@@ -33,8 +23,7 @@ export function registerClient(cli: CAC): void {
 }
 
 async function client(words: readonly string[], options: Options): Promise<number> {
-  if (words.length === 0)
-    throw new UsageError('no command for the server; for example: xenondb client GET key')
+  if (words.length === 0) throw new UsageError('no command for the server; for example: xenondb client GET key')
   const host = textOption(options, 'host')
   const port = textOption(options, 'port')
   const place = { ...(host && { host }), ...(port !== undefined && { port: portNumber(port) }) }

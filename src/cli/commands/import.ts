@@ -53,18 +53,11 @@ async function run(db: ByteDatabase, input: Input, reader: RecordReader): Promis
   }
   const gone = importer.expired > 0 ? `, of which ${count(importer.expired)} had expired` : ''
   const records = `${count(importer.imported)} records${gone}`
-  process.stderr.write(
-    interrupted.signal.aborted ? `interrupted; imported ${records}\n` : `imported ${records}\n`,
-  )
+  process.stderr.write(interrupted.signal.aborted ? `interrupted; imported ${records}\n` : `imported ${records}\n`)
   return interrupted.signal.aborted ? EXIT_INTERRUPTED : EXIT_DONE
 }
 
-async function feed(
-  importer: Importer,
-  input: Input,
-  reader: RecordReader,
-  signal: AbortSignal,
-): Promise<void> {
+async function feed(importer: Importer, input: Input, reader: RecordReader, signal: AbortSignal): Promise<void> {
   const progress = startProgress('import', input.size, 'bytes')
   const stop = () => input.stream.destroy()
   signal.addEventListener('abort', stop)

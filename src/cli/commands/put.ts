@@ -31,9 +31,7 @@ async function put(
   ttl: number | undefined,
 ): Promise<number> {
   const value = decode(text, encoding)
-  await withDatabase(directory, { createIfMissing: true }, db =>
-    db.put(key, value, ttl === undefined ? {} : { ttl }),
-  )
+  await withDatabase(directory, { createIfMissing: true }, db => db.put(key, value, ttl === undefined ? {} : { ttl }))
   return EXIT_DONE
 }
 

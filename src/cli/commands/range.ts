@@ -17,9 +17,7 @@ interface Shape {
 }
 
 export function registerRange(cli: CAC): void {
-  rangeOptions(
-    cli.command('range <directory>', 'Print records in bytewise order of their keys: key, tab, value'),
-  )
+  rangeOptions(cli.command('range <directory>', 'Print records in bytewise order of their keys: key, tab, value'))
     .option('--keys', 'Only the keys')
     .option('--values', 'Only the values')
     .option('--json', 'JSON Lines, as export writes them; JSON strings with --keys or --values')
@@ -59,8 +57,7 @@ async function write(lines: Iterable<string>): Promise<void> {
 
 function* lines(db: ByteDatabase, range: Range, shape: Shape): Generator<string> {
   if (!shape.values) for (const key of db.keys(range)) yield keyLine(asBytes(key), shape)
-  else if (!shape.keys)
-    for (const [key, value] of db.entries(range)) yield valueLine(asBytes(key), value, shape)
+  else if (!shape.keys) for (const [key, value] of db.entries(range)) yield valueLine(asBytes(key), value, shape)
   else yield* recordLines(db, range, shape)
 }
 

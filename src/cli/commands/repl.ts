@@ -44,8 +44,7 @@ async function repl(directory: string | undefined, options: Options): Promise<nu
   const place = textOption(options, 'connect')
   const connection = readConnection(options)
   if (directory !== undefined) {
-    if (place !== undefined || connection.path !== undefined)
-      throw new UsageError('a directory or --connect, not both')
+    if (place !== undefined || connection.path !== undefined) throw new UsageError('a directory or --connect, not both')
     return await withLocalServer(directory, local => withClient({ ...connection, ...local }, converse))
   }
   if (place === undefined && connection.path === undefined)
@@ -157,9 +156,7 @@ function complete(line: string, names: readonly string[]): [string[], string] {
 
 async function commandNames(client: ByteClient): Promise<string[]> {
   const reply = await client.commandBytes('COMMAND')
-  const names = Array.isArray(reply)
-    ? reply.map(item => nameOf([Array.isArray(item) ? String(item[0]) : '']))
-    : []
+  const names = Array.isArray(reply) ? reply.map(item => nameOf([Array.isArray(item) ? String(item[0]) : ''])) : []
   return [...new Set([...names, ...OWN_NAMES])].filter(name => name !== '').sort()
 }
 

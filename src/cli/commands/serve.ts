@@ -5,14 +5,7 @@ import { waitForLockAside } from '../../database/lock-wait.ts'
 import { type Database, DiskFullError, type Durability, open } from '../../index.ts'
 import type { Server, ServerOptions } from '../../server/index.ts'
 import { resolveServerOptions } from '../../server/service/options.ts'
-import {
-  argument,
-  choiceOption,
-  countOption,
-  millisecondsOption,
-  type Options,
-  textOption,
-} from '../arguments.ts'
+import { argument, choiceOption, countOption, millisecondsOption, type Options, textOption } from '../arguments.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
@@ -24,10 +17,7 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export function registerServe(cli: CAC): void {
   cli
     .command('serve <directory>', 'Serve the database to Redis clients; created if it is missing')
-    .option(
-      '--host <address>',
-      'Address to listen on (default 127.0.0.1); others than loopback need a password',
-    )
+    .option('--host <address>', 'Address to listen on (default 127.0.0.1); others than loopback need a password')
     .option('--port <port>', 'Port (default 6399); 0: any free one')
     .option('--socket <path>', 'Unix socket to listen on, in place of host and port')
     .option('--password <password>', 'Clients must authenticate with it (or XENONDB_PASSWORD)')
@@ -82,9 +72,7 @@ async function serve(directory: string, options: Options): Promise<number> {
 }
 
 /** On a disk so full that it cannot be opened for writing, it is served for reading until there is room. */
-function openForServing(
-  reopen: (options: { readOnly: boolean }) => Database<Uint8Array>,
-): Database<Uint8Array> {
+function openForServing(reopen: (options: { readOnly: boolean }) => Database<Uint8Array>): Database<Uint8Array> {
   try {
     return reopen({ readOnly: false })
   } catch (error) {
@@ -105,27 +93,21 @@ function serverOptions(options: Options): ServerOptions {
   const key = file('tlsKey')
   const cert = file('tlsCert')
   const ca = file('tlsCa')
-  if ((key === undefined) !== (cert === undefined))
-    throw new UsageError('--tls-key and --tls-cert belong together')
+  if ((key === undefined) !== (cert === undefined)) throw new UsageError('--tls-key and --tls-cert belong together')
   if (ca !== undefined && key === undefined) throw new UsageError('--tls-ca needs --tls-key and --tls-cert')
   const found = {
     host: textOption(options, 'host'),
     port: countOption(options, 'port'),
     socket: textOption(options, 'socket'),
     password: textOption(options, 'password') ?? process.env.XENONDB_PASSWORD,
-    tls:
-      key === undefined || cert === undefined
-        ? undefined
-        : { key, cert, ...(ca === undefined ? {} : { ca }) },
+    tls: key === undefined || cert === undefined ? undefined : { key, cert, ...(ca === undefined ? {} : { ca }) },
     maxClients: countOption(options, 'maxClients'),
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
     backupDirectory: textOption(options, 'backupDirectory'),
     metricsPort: countOption(options, 'metricsPort'),
     logLevel: choiceOption(options, 'logLevel', LOG_LEVELS) ?? 'info',
   }
-  const given = Object.fromEntries(
-    Object.entries(found).filter(([, value]) => value !== undefined),
-  ) as ServerOptions
+  const given = Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as ServerOptions
   try {
     resolveServerOptions(given)
   } catch (error) {

@@ -70,14 +70,10 @@ function databaseRows(stats: Stats, report: VerifyReport | undefined, expired: n
     ['block size', size(stats.blockSize)],
     ['ordered', stats.ordered ? 'yes' : 'no'],
     ['data file', `${size(stats.dataBytes)}, ${size(stats.dataBytesAllocated)} on the disk`],
-    [
-      'log',
-      `${size(stats.logBytes)} in ${count(stats.logSegments)} segments, ${size(stats.logBytesInUse)} in use`,
-    ],
+    ['log', `${size(stats.logBytes)} in ${count(stats.logSegments)} segments, ${size(stats.logBytesInUse)} in use`],
   ]
   if (report) rows.push(['fill', `${percent(report.fill)}, ${count(report.freeSlots)} free slots`])
-  if (report && !report.ok)
-    rows.push(['damage', `${count(report.problemCount)} problems; xenondb verify names them`])
+  if (report && !report.ok) rows.push(['damage', `${count(report.problemCount)} problems; xenondb verify names them`])
   return rows
 }
 

@@ -23,12 +23,7 @@ export function registerTtl(cli: CAC): void {
     })
 }
 
-async function ttl(
-  directory: string,
-  key: string,
-  set: number | undefined,
-  persist: boolean,
-): Promise<number> {
+async function ttl(directory: string, key: string, set: number | undefined, persist: boolean): Promise<number> {
   const changes = set !== undefined || persist
   const left = await withDatabase(directory, { createIfMissing: false, onlyReads: !changes }, db => {
     const before = db.ttl(key)

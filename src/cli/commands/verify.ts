@@ -41,23 +41,15 @@ interface Finding {
 }
 
 /** Checks the database itself, or a copy of it while another process has it open. */
-async function verify(
-  directory: string,
-  temporary: string | undefined,
-  signal: AbortSignal,
-): Promise<Finding> {
+async function verify(directory: string, temporary: string | undefined, signal: AbortSignal): Promise<Finding> {
   let doubts = 0
   for (let copies = 1; ; copies++) {
     const owner = liveOwner(directory)
     try {
       if (owner === undefined)
-        return await withDatabase(
-          directory,
-          { createIfMissing: false, onlyReads: true, signal },
-          async db => ({
-            report: await verifyWithProgress(db, signal),
-          }),
-        )
+        return await withDatabase(directory, { createIfMissing: false, onlyReads: true, signal }, async db => ({
+          report: await verifyWithProgress(db, signal),
+        }))
       return await verifyInUse(directory, temporary, owner.pid, signal)
     } catch (error) {
       // It was opened just now, or it changed too fast.
@@ -110,8 +102,7 @@ async function verifyInUse(
   })
 }
 
-const pause = (milliseconds: number): Promise<void> =>
-  new Promise(resolve => setTimeout(resolve, milliseconds))
+const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
 
 /** Runs `db.verify` with a progress bar on a terminal. */
 export async function verifyWithProgress(db: ByteDatabase, signal?: AbortSignal): Promise<VerifyReport> {
@@ -155,11 +146,7 @@ function inUse({ pid, lsn }: { pid: number | undefined; lsn: number }): string {
 
 function histogramRows(histogram: readonly number[]): string[][] {
   const most = Math.max(1, ...histogram)
-  return histogram.map((blocks, i) => [
-    `${i * 10} to ${i * 10 + 10} %`,
-    count(blocks),
-    bar(blocks / most, 40),
-  ])
+  return histogram.map((blocks, i) => [`${i * 10} to ${i * 10 + 10} %`, count(blocks), bar(blocks / most, 40)])
 }
 
 function verdict({ ok, problems, problemCount }: VerifyReport): string {

@@ -88,8 +88,7 @@ export class CsvParser {
       return true
     }
     if (byte === QUOTE) {
-      if (this.#state !== 'field start')
-        throw this.#error('a quote inside a field that does not begin with one')
+      if (this.#state !== 'field start') throw this.#error('a quote inside a field that does not begin with one')
       this.#state = 'quoted'
       return false
     }

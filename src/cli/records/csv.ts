@@ -56,10 +56,7 @@ export class CsvReader implements RecordReader {
       return
     }
     if (row.fields.length !== this.#columns.length) {
-      throw new RecordError(
-        row.line,
-        `${row.fields.length} fields where the header has ${this.#columns.length}`,
-      )
+      throw new RecordError(row.line, `${row.fields.length} fields where the header has ${this.#columns.length}`)
     }
     const cell = (column: Column) => row.fields[this.#columns!.indexOf(column)] ?? new Uint8Array(0)
     try {
@@ -85,8 +82,7 @@ function columnsOf(row: CsvRow): Column[] {
 /** UTF-8 cells are stored byte for byte. */
 function cellBytes(cell: Uint8Array, mark: Uint8Array, encoding: Encoding): Uint8Array {
   const marked = asBuffer(mark).toString('utf8')
-  if (marked !== '' && marked !== 'base64')
-    throw new TextError('an encoding column can only hold base64 or nothing')
+  if (marked !== '' && marked !== 'base64') throw new TextError('an encoding column can only hold base64 or nothing')
   const text = bytesToText(cell)
   if (text === undefined) throw new TextError('not UTF-8')
   if (marked === 'base64') return base64ToBytes(text)

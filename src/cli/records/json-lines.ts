@@ -82,16 +82,11 @@ function parseObject(text: string): Record<string, unknown> {
 }
 
 function keyBytes({ key, keyEncoding }: Record<string, unknown>): Uint8Array {
-  if (typeof key !== 'string')
-    throw new TextError(key === undefined ? '"key" is missing' : '"key" is not a string')
+  if (typeof key !== 'string') throw new TextError(key === undefined ? '"key" is missing' : '"key" is not a string')
   return within('key', () => (isBase64('keyEncoding', keyEncoding) ? base64ToBytes(key) : textToBytes(key)))
 }
 
-function valueBytes(
-  line: string,
-  { value, valueEncoding }: Record<string, unknown>,
-  encoding: Encoding,
-): Uint8Array {
+function valueBytes(line: string, { value, valueEncoding }: Record<string, unknown>, encoding: Encoding): Uint8Array {
   const base64 = isBase64('valueEncoding', valueEncoding) || encoding === 'binary'
   if (encoding === 'json' && !base64) return textToBytes(compactJson(memberText(line, 'value')!))
   if (typeof value !== 'string') {

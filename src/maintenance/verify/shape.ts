@@ -274,14 +274,7 @@ export class ShapeCheck {
     this.maxDepth = Math.max(this.maxDepth, chainDepth - 1)
   }
 
-  private *checkBucket(
-    root: number,
-    block: Block,
-    from: number,
-    low: number,
-    high: number,
-    keys: Set<string>,
-  ): Walk {
+  private *checkBucket(root: number, block: Block, from: number, low: number, high: number, keys: Set<string>): Walk {
     const { pool } = this.engine
     const { blockSize } = pool
     // Copied, since reading large values may evict this block, and others may change it between two steps.
@@ -327,8 +320,7 @@ export class ShapeCheck {
     const shown = (): string => JSON.stringify(arena.u8.utf8Slice(keyAt, keyAt + Math.min(keyLength, 40)))
     if (hash.root !== root || hash.position < low || hash.position >= high)
       this.problem(block, `holds the key ${shown()}, whose hash belongs elsewhere`)
-    if (hash.tag !== tag)
-      this.problem(block, `the slot of the key ${shown()} has the tag ${tag}, expected ${hash.tag}`)
+    if (hash.tag !== tag) this.problem(block, `the slot of the key ${shown()} has the tag ${tag}, expected ${hash.tag}`)
     const key = latin1(arena.u8, keyAt, keyLength)
     if (keys.has(key)) this.problem(block, `holds the key ${shown()} a second time`)
     keys.add(key)

@@ -103,17 +103,13 @@ export class TreeCheck {
     try {
       index.key.set(own)
       const record = index.find()
-      if (record === 0)
-        this.walk.problem(block, `the ${this.name} holds the key ${shown(own)}, which has no record`)
+      if (record === 0) this.walk.problem(block, `the ${this.name} holds the key ${shown(own)}, which has no record`)
       else if (
         this.isExpiry &&
         ((recordFlags(arena, record) & RecordFlag.expires) === 0 ||
           readTime(arena.u8, index.fieldOf(record)) !== readTime(key, 0))
       )
-        this.walk.problem(
-          block,
-          `the ${this.name} holds another time for the key ${shown(own)} than its record`,
-        )
+        this.walk.problem(block, `the ${this.name} holds another time for the key ${shown(own)} than its record`)
     } catch (error) {
       // The bucket is damaged, which is reported where it is met.
       if (!(error instanceof XenonError)) throw error

@@ -73,11 +73,7 @@ const checkShape = async (
 }
 
 /** Walks the shape as it is now while others go on; false if the snapshot was given up. */
-const walkShape = async (
-  engine: Engine,
-  shape: ShapeCheck,
-  progress: (done: number) => void,
-): Promise<boolean> => {
+const walkShape = async (engine: Engine, shape: ShapeCheck, progress: (done: number) => void): Promise<boolean> => {
   const { pool, log, metadata } = engine
   const handle = pool.versions.begin(log.endLsn, metadata.blocks)
   const walk = shape.run()

@@ -28,8 +28,7 @@ const checkpoint = async ({ server }: Caller): Promise<void> => {
 }
 
 const bgsave: Handler = (caller, request) => {
-  if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'schedule')))
-    throw new CommandError(SYNTAX)
+  if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'schedule'))) throw new CommandError(SYNTAX)
   nextTurn(() => {
     checkpoint(caller).catch(error => caller.server.log.error('checkpoint failed', { error: String(error) }))
   })
@@ -39,8 +38,7 @@ const bgsave: Handler = (caller, request) => {
 const SHUTDOWN_WORDS = ['save', 'nosave', 'now', 'force']
 
 const shutdown: Handler = (caller, request) => {
-  if (request.count === 2 && isWord(request, 1, 'abort'))
-    throw new CommandError('ERR No shutdown in progress.')
+  if (request.count === 2 && isWord(request, 1, 'abort')) throw new CommandError('ERR No shutdown in progress.')
   for (let i = 1; i < request.count; i++)
     if (!SHUTDOWN_WORDS.some(word => isWord(request, i, word))) throw new CommandError(SYNTAX)
   const given = (word: string): boolean =>

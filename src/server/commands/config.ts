@@ -48,8 +48,7 @@ const parameters: Readonly<Record<string, Parameter>> = {
     get: ({ log }) => Object.keys(LEVELS).find(name => LEVELS[name] === log.level) ?? 'warning',
     set: (value, { log }) => {
       const level = LEVELS[value.toLowerCase()]
-      if (level === undefined)
-        throw `argument(s) must be one of the following: ${Object.keys(LEVELS).join(', ')}`
+      if (level === undefined) throw `argument(s) must be one of the following: ${Object.keys(LEVELS).join(', ')}`
       return () => {
         log.level = level
       }
@@ -97,9 +96,7 @@ const set = ({ out, server }: Caller, request: Arguments): void => {
   for (let i = 2; i < request.count; i += 2) {
     const name = textAt(request, i).toLowerCase()
     if (!Object.hasOwn(parameters, name))
-      throw new CommandError(
-        `ERR Unknown option or number of arguments for CONFIG SET - '${textAt(request, i)}'`,
-      )
+      throw new CommandError(`ERR Unknown option or number of arguments for CONFIG SET - '${textAt(request, i)}'`)
     const failed = (reason: string): CommandError =>
       new CommandError(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
     const { set: change } = parameters[name]!

@@ -17,11 +17,9 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
 export const NOT_A_FLOAT = 'ERR value is not a valid float'
 export const NO_SUCH_KEY = 'ERR no such key'
 
-export const wrongArity = (command: string): string =>
-  `ERR wrong number of arguments for '${command}' command`
+export const wrongArity = (command: string): string => `ERR wrong number of arguments for '${command}' command`
 
-export const invalidExpireTime = (command: string): string =>
-  `ERR invalid expire time in '${command}' command`
+export const invalidExpireTime = (command: string): string => `ERR invalid expire time in '${command}' command`
 
 /** The reply to a failure. Errors of the engine keep their code, in brackets. */
 export const replyFor = (error: unknown): string => {

@@ -34,9 +34,7 @@ const families: readonly Family[] = [
   maintenance,
 ]
 
-export const commands: ReadonlyMap<string, Command> = new Map(
-  families.flat().map(command => [command.name, command]),
-)
+export const commands: ReadonlyMap<string, Command> = new Map(families.flat().map(command => [command.name, command]))
 
 /** Sums over the small letters of the names, so that a lookup makes no string. */
 const bySum: Map<number, Command[]> = new Map()

@@ -9,8 +9,7 @@ export const VERSION = '7.0.15'
 
 let version: string | undefined
 const ownVersion = (): string => {
-  version ??= JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
-    .version as string
+  version ??= JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version as string
   return version
 }
 

@@ -60,8 +60,7 @@ export const interactive: Family = family(
       afterBegin: 'refused',
       run(caller, request) {
         const options = optionsOf(request)
-        if (caller.watched.size > 0)
-          throw new CommandError('ERR WATCH and BEGIN do not go together; UNWATCH first')
+        if (caller.watched.size > 0) throw new CommandError('ERR WATCH and BEGIN do not go together; UNWATCH first')
         caller.begin(options)
         caller.out.ok()
       },

@@ -70,9 +70,7 @@ export const introspection = (all: () => ReadonlyMap<string, Command>): Family =
             -2,
             (caller, request) => {
               const found =
-                request.count === 2
-                  ? [...all().values()]
-                  : asked(request).filter(command => command !== undefined)
+                request.count === 2 ? [...all().values()] : asked(request).filter(command => command !== undefined)
               caller.out.map(found.length)
               for (const command of found) document(caller, command)
             },

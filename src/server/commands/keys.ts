@@ -46,14 +46,10 @@ const move = (caller: Caller, request: Arguments): void => {
   })
 }
 
-const sameKeys = (request: Arguments): boolean =>
-  keyName(bytesAt(request, 1)) === keyName(bytesAt(request, 2))
+const sameKeys = (request: Arguments): boolean => keyName(bytesAt(request, 1)) === keyName(bytesAt(request, 2))
 
 const flush: Handler = ({ keys, out }, request) => {
-  if (
-    request.count > 2 ||
-    (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync'))
-  )
+  if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync')))
     throw new CommandError(SYNTAX)
   keys.clear()
   out.ok()
@@ -81,8 +77,7 @@ export const keys: Family = family(
       since: '4.0.0',
       complexity:
         'O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.',
-      summary:
-        'Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.',
+      summary: 'Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.',
       run: remove,
     },
     exists: {
@@ -175,8 +170,7 @@ export const keys: Family = family(
       flags: 'write denyoom',
       categories: '@keyspace @write @slow',
       since: '6.2.0',
-      complexity:
-        'O(N) worst case for collections, where N is the number of nested items. O(1) for string values.',
+      complexity: 'O(N) worst case for collections, where N is the number of nested items. O(1) for string values.',
       summary: 'Copy a key',
       run(caller, request) {
         let replace = false

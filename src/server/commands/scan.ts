@@ -35,8 +35,7 @@ export const listKeys: Handler = ({ keys, out }, request) => {
 
 export const scan: Handler = ({ keys, out }, request) => {
   const cursor = textAt(request, 1)
-  if (!/^[0-9]{0,20}$/.test(cursor) || BigInt(cursor) >= 2n ** 64n)
-    throw new CommandError('ERR invalid cursor')
+  if (!/^[0-9]{0,20}$/.test(cursor) || BigInt(cursor) >= 2n ** 64n) throw new CommandError('ERR invalid cursor')
   let pattern: Uint8Array | undefined
   let least = 10
   let strings = true

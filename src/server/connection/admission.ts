@@ -12,8 +12,7 @@ export const problemOf = ({ name, arity, subcommands }: Command, request: Argume
 }
 
 /** A browser was led here by a page of somebody else: nothing of what it sends must be executed. */
-export const isFromBrowser = (request: Arguments): boolean =>
-  isWord(request, 0, 'post') || isWord(request, 0, 'host:')
+export const isFromBrowser = (request: Arguments): boolean => isWord(request, 0, 'post') || isWord(request, 0, 'host:')
 
 export const unknownCommand = (request: Arguments): string => {
   let args = ''

@@ -90,8 +90,7 @@ export class Interactive {
   }
 
   private requireStanding(): void {
-    if (this.problem !== undefined)
-      throw new CommandError(`ABORTED the transaction was rolled back (${this.problem})`)
+    if (this.problem !== undefined) throw new CommandError(`ABORTED the transaction was rolled back (${this.problem})`)
   }
 
   commit(caller: LateCaller): void {

@@ -42,8 +42,7 @@ interface Waiter extends Waiting {
 }
 
 /** A transaction holds the lock that a command needs; it may be tried again. */
-export const meetsLock = (error: unknown): boolean =>
-  error instanceof LockConflictError && error.conflict !== undefined
+export const meetsLock = (error: unknown): boolean => error instanceof LockConflictError && error.conflict !== undefined
 
 /** Transactions of the program that has opened the server end without a word to it. */
 const RETRY_MS = 10
@@ -70,12 +69,7 @@ export class LockWaits {
   }
 
   /** True if a change must not come before one of the same caller that waits. */
-  isBehind(
-    caller: LateCaller,
-    command: Command,
-    request: Arguments,
-    queue: QueuedCalls | undefined,
-  ): boolean {
+  isBehind(caller: LateCaller, command: Command, request: Arguments, queue: QueuedCalls | undefined): boolean {
     return isBehind(this.waiters, { caller, command, request, queue })
   }
 

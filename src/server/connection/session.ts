@@ -55,9 +55,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   /** Something of it belongs to the database that is open. */
   get hasState(): boolean {
-    return (
-      this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy || this.lockWaits > 0
-    )
+    return this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy || this.lockWaits > 0
   }
 
   authenticate(): void {
@@ -81,8 +79,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     const problem = problemOf(command, request)
     if (problem !== undefined) this.rejectCall(command, problem)
     else if (!this.authenticated && !command.strangers) this.reject('NOAUTH Authentication required.')
-    else if (this.queue !== undefined && command.afterMulti !== 'runs')
-      this.enqueue(this.queue, command, request)
+    else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
     else if (this.subscription !== undefined && !this.resp3 && !command.afterWatchRange)
       this.out.error(
         `ERR Can't execute '${command.name}': only PING / QUIT / RESET are allowed after WATCHRANGE in RESP2`,
@@ -95,8 +92,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   private executeInside(interactive: Interactive, command: Command, request: Arguments): void {
     const { problem } = interactive
     if (command.afterBegin === 'ends') this.call(command, request)
-    else if (problem !== undefined)
-      this.out.error(`ABORTED the transaction was rolled back (${problem}); say ROLLBACK`)
+    else if (problem !== undefined) this.out.error(`ABORTED the transaction was rolled back (${problem}); say ROLLBACK`)
     else if (command.afterBegin === 'refused')
       this.out.error(`ERR ${command.name.toUpperCase()} is not allowed between BEGIN and COMMIT`)
     else interactive.run(this, command, keep(request))

@@ -116,9 +116,7 @@ export class RequestParser implements Arguments {
     const length = this.end - this.base
     if (this.isOwn && this.end + bytes <= this.input.length) return
     const enough = this.isOwn && length + bytes <= this.input.length
-    const target = enough
-      ? this.input
-      : Buffer.allocUnsafeSlow(Math.max(SMALLEST_BUFFER, 2 * length, length + bytes))
+    const target = enough ? this.input : Buffer.allocUnsafeSlow(Math.max(SMALLEST_BUFFER, 2 * length, length + bytes))
     // Copies within one buffer too.
     target.set(this.input.subarray(this.base, this.end), 0)
     for (let i = 0; i < this.found; i++) {
@@ -173,8 +171,7 @@ export class RequestParser implements Arguments {
     if (count === INCOMPLETE)
       return this.end - this.position > LINE_BYTES ? this.fail('too big mbulk count string') : this.more()
     if (count === INVALID || count > this.limits.arguments) return this.fail('invalid multibulk length')
-    if (!this.trusted && count > this.strangers.arguments)
-      return this.fail('unauthenticated multibulk length')
+    if (!this.trusted && count > this.strangers.arguments) return this.fail('unauthenticated multibulk length')
     this.position = this.lineEnd
     if (count <= 0) this.base = this.position
     else this.missing = count
@@ -190,8 +187,7 @@ export class RequestParser implements Arguments {
       if (length === INCOMPLETE)
         return this.end - this.position > LINE_BYTES ? this.fail('too big bulk count string') : this.more()
       if (length < 0 || length > this.limits.argumentBytes) return this.fail('invalid bulk length')
-      if (!this.trusted && length > this.strangers.argumentBytes)
-        return this.fail('unauthenticated bulk length')
+      if (!this.trusted && length > this.strangers.argumentBytes) return this.fail('unauthenticated bulk length')
       this.position = this.lineEnd
       this.bulk = length
     }
@@ -250,8 +246,7 @@ export class RequestParser implements Arguments {
     if (words === undefined) return this.fail('unbalanced quotes in request')
     this.base = this.position
     if (words.length === 0) return undefined
-    if (!this.trusted && words.length > this.strangers.arguments)
-      return this.fail('unauthenticated multibulk length')
+    if (!this.trusted && words.length > this.strangers.arguments) return this.fail('unauthenticated multibulk length')
     this.source = Buffer.concat(words)
     let at = 0
     words.forEach((word, i) => {

@@ -44,5 +44,4 @@ export const keep = (request: Arguments): Arguments => {
   }
 }
 
-export const argumentBytes = (request: Arguments): number =>
-  request.ends[request.count - 1]! - request.starts[0]!
+export const argumentBytes = (request: Arguments): number => request.ends[request.count - 1]! - request.starts[0]!

@@ -55,9 +55,7 @@ export interface ServerOptions {
 }
 
 export interface Settings
-  extends Required<
-    Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort' | 'reopen'>
-  > {
+  extends Required<Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort' | 'reopen'>> {
   reopen: Reopen | undefined
   socket: string | undefined
   password: string | undefined
@@ -95,8 +93,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     logLevel: 'silent' as LogLevel,
     log: (line: string): void => void process.stderr.write(`${line}\n`),
   }
-  for (const name of Object.keys(given))
-    if (!(name in defaults)) throw invalid(`there is no server option '${name}'`)
+  for (const name of Object.keys(given)) if (!(name in defaults)) throw invalid(`there is no server option '${name}'`)
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   const settings: Settings = { ...defaults, ...known }
   const whole = (name: keyof Settings, least: number, most: number): void => {
@@ -113,8 +110,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout'] as const) whole(name, 1, 2 ** 31 - 1)
   whole('idleTimeout', 0, 2 ** 31 - 1)
   if (settings.metricsPort !== undefined) whole('metricsPort', 0, 65535)
-  if (!LOG_LEVELS.includes(settings.logLevel))
-    throw invalid(`logLevel must be one of ${LOG_LEVELS.join(', ')}`)
+  if (!LOG_LEVELS.includes(settings.logLevel)) throw invalid(`logLevel must be one of ${LOG_LEVELS.join(', ')}`)
   if (settings.reopen !== undefined && typeof settings.reopen !== 'function')
     throw invalid('reopen must be a function that opens the database')
   if (typeof settings.host !== 'string' || settings.host === '') throw invalid('host must be an address')
@@ -122,12 +118,9 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     throw invalid('password must be a string that is not empty')
   const open = settings.socket === undefined && !isLoopback(settings.host)
   if (open && settings.password === undefined)
-    throw invalid(
-      `${settings.host} can be reached from other machines, so it needs a password; or listen on 127.0.0.1`,
-    )
+    throw invalid(`${settings.host} can be reached from other machines, so it needs a password; or listen on 127.0.0.1`)
   // They mean the same after a chdir: the socket is removed by its name when the server closes.
-  if (typeof settings.backupDirectory === 'string')
-    settings.backupDirectory = resolve(settings.backupDirectory)
+  if (typeof settings.backupDirectory === 'string') settings.backupDirectory = resolve(settings.backupDirectory)
   if (typeof settings.socket === 'string') settings.socket = absoluteSocket(settings.socket)
   return settings
 }
@@ -135,9 +128,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
 /** The system takes only so many bytes of a socket's path: one that is short enough only as it is given stays so. */
 const absoluteSocket = (path: string): string => {
   const absolute = resolve(path)
-  return path.startsWith('\0') || new TextEncoder().encode(absolute).length > MOST_SOCKET_BYTES
-    ? path
-    : absolute
+  return path.startsWith('\0') || new TextEncoder().encode(absolute).length > MOST_SOCKET_BYTES ? path : absolute
 }
 
 export const isLoopback = (host: string): boolean =>

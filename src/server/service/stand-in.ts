@@ -101,9 +101,7 @@ export class StandIn {
 }
 
 export const refusal = (): DiskFullError =>
-  new DiskFullError(
-    'the disk is full: reads go on, and writes do as soon as there is room; free some space on it',
-  )
+  new DiskFullError('the disk is full: reads go on, and writes do as soon as there is room; free some space on it')
 
 const freeBytes = (directory: string): number => {
   try {

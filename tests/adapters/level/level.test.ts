@@ -118,11 +118,7 @@ describe('errors', () => {
   test('a directory that is open already is locked', async () => {
     await withLevel({}, async db => {
       const second = new XenonLevel(db.location)
-      expect(await codesOf(() => second.open())).toEqual([
-        'LEVEL_DATABASE_NOT_OPEN',
-        'LEVEL_LOCKED',
-        'XENON_LOCKED',
-      ])
+      expect(await codesOf(() => second.open())).toEqual(['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_LOCKED', 'XENON_LOCKED'])
     })
   })
 
@@ -147,10 +143,7 @@ describe('errors', () => {
 
   test('keys and values that the engine cannot hold are refused', async () => {
     await withLevel({}, async db => {
-      expect(await codesOf(() => db.put('x'.repeat(1025), '1'))).toEqual([
-        'LEVEL_INVALID_KEY',
-        'XENON_KEY_TOO_LARGE',
-      ])
+      expect(await codesOf(() => db.put('x'.repeat(1025), '1'))).toEqual(['LEVEL_INVALID_KEY', 'XENON_KEY_TOO_LARGE'])
       expect(await codesOf(() => db.put('\ud800', '1'))).toEqual(['LEVEL_INVALID_KEY'])
       expect(await codesOf(() => db.put('a', '\ud800'))).toEqual(['LEVEL_INVALID_VALUE'])
       expect((await codesOf(() => db.put('a', '1', { ttl: -1 })))[0]).toBe('LEVEL_INVALID_ARGUMENT')
@@ -225,10 +218,7 @@ describe('snapshots', () => {
       await db.put('a', '1')
       const snapshot = db.snapshot()
       await db.put('a', '2')
-      expect(await codesOf(() => db.get('a', { snapshot }))).toEqual([
-        'LEVEL_SNAPSHOT_NOT_OPEN',
-        'XENON_SNAPSHOT_LOST',
-      ])
+      expect(await codesOf(() => db.get('a', { snapshot }))).toEqual(['LEVEL_SNAPSHOT_NOT_OPEN', 'XENON_SNAPSHOT_LOST'])
       await snapshot.close()
     })
   })
@@ -268,9 +258,7 @@ describe('keys', () => {
       expect(Buffer.isBuffer(buffer)).toBe(true)
       const wide = new Uint16Array([0x4241, 0x4443])
       await db.put(wide as never, wide as never)
-      expect(await db.get<string, string>('ABCD', { keyEncoding: 'utf8', valueEncoding: 'utf8' })).toBe(
-        'ABCD',
-      )
+      expect(await db.get<string, string>('ABCD', { keyEncoding: 'utf8', valueEncoding: 'utf8' })).toBe('ABCD')
     })
   })
 

@@ -83,23 +83,15 @@ class Assertions {
   }
 
   same(actual: unknown, expected: unknown, message: string = ''): void {
-    this.check(
-      isDeepStrictEqual(actual, expected),
-      `${message}: ${show(actual)} is not like ${show(expected)}`,
-    )
+    this.check(isDeepStrictEqual(actual, expected), `${message}: ${show(actual)} is not like ${show(expected)}`)
   }
 
-  throws(
-    action: () => unknown,
-    expected?: RegExp | ((error: unknown) => boolean),
-    message: string = '',
-  ): void {
+  throws(action: () => unknown, expected?: RegExp | ((error: unknown) => boolean), message: string = ''): void {
     try {
       action()
     } catch (error) {
       const fits =
-        expected === undefined ||
-        (expected instanceof RegExp ? expected.test(String(error)) : expected(error) === true)
+        expected === undefined || (expected instanceof RegExp ? expected.test(String(error)) : expected(error) === true)
       this.check(fits, `${message}: threw ${String(error)}`)
       return
     }

@@ -101,14 +101,7 @@ export const crashEverywhere = async (
     if (points.has(index)) {
       tally.points++
       now = timeAt(recording, index)
-      await crashAt(
-        disk,
-        { ...recording, states: statesAt(recording, index) },
-        index,
-        seed,
-        tally,
-        onlyPolicy,
-      )
+      await crashAt(disk, { ...recording, states: statesAt(recording, index) }, index, seed, tally, onlyPolicy)
     }
     if (index < journal.length) disk.apply(journal[index]!)
   }
@@ -119,11 +112,7 @@ export const crashEverywhere = async (
  * aside is under way, where whoever waited for it goes on, and behind a new state in block 0 or a new header of a segment;
  * or behind images of blocks.
  */
-const crashPoints = (
-  { journal, from, points, nearImages }: Recording,
-  seed: number,
-  stride: number,
-): Set<number> => {
+const crashPoints = ({ journal, from, points, nearImages }: Recording, seed: number, stride: number): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)
   const count = journal.length + 1 - from
   const wanted = Math.ceil(points / stride)
@@ -147,8 +136,7 @@ const crashPoints = (
     chosen.add(Math.min(journal.length, at))
   }
   const spread = wanted - chosen.size
-  for (let i = 0; i < spread; i++)
-    chosen.add(from + Math.floor(((i + random.below(1000) / 1000) * count) / spread))
+  for (let i = 0; i < spread; i++) chosen.add(from + Math.floor(((i + random.below(1000) / 1000) * count) / spread))
   return chosen
 }
 
@@ -172,9 +160,7 @@ const crashAt = async (
     if (onlyPolicy !== undefined && policy !== onlyPolicy) continue
     for (let attempt = 0; attempt < TRIES[policy]; attempt++) {
       // Each image has random numbers of its own, so that one can be replayed without the others.
-      const random = new Random(
-        seed ^ Math.imul(index + 1, 0x9e3779b1) ^ (policies.indexOf(policy) << 8) ^ attempt,
-      )
+      const random = new Random(seed ^ Math.imul(index + 1, 0x9e3779b1) ^ (policies.indexOf(policy) << 8) ^ attempt)
       try {
         if (policy === 'kill') await killImage(disk, recording, index, random, tally)
         else {
@@ -192,12 +178,7 @@ const crashAt = async (
   }
 }
 
-const powerImage = async (
-  image: FaultDisk,
-  expectation: Expectation,
-  random: Random,
-  tally: Tally,
-): Promise<void> => {
+const powerImage = async (image: FaultDisk, expectation: Expectation, random: Random, tally: Tally): Promise<void> => {
   const before = random.chance(NESTED) ? image.kill(random) : undefined
   const { commit, operations } = await recover(image, expectation)
   const { states, options } = expectation

@@ -44,13 +44,7 @@ export const interleaved = async (
 
   const begin = (): Actor => ({
     tx: session.db.async.beginNow({
-      isolation: random.pick([
-        'serializable',
-        'serializable',
-        'repeatable-read',
-        'read-committed',
-        'snapshot',
-      ]),
+      isolation: random.pick(['serializable', 'serializable', 'repeatable-read', 'read-committed', 'snapshot']),
       lockTimeout: Number.POSITIVE_INFINITY,
     }),
     changes: new Map(),
@@ -101,8 +95,7 @@ export const interleaved = async (
     const roll = random.below(100)
     if (roll < 48) run(actor, () => write(actor))
     else if (roll < 53) run(actor, async () => void (await actor.tx.get(random.pick(keys))))
-    else if (roll < 56)
-      run(actor, async () => void (await actor.tx.count({ gte: random.pick(keys), limit: 3 })))
+    else if (roll < 56) run(actor, async () => void (await actor.tx.count({ gte: random.pick(keys), limit: 3 })))
     else if (roll < 64)
       actor.savepoints.push({ savepoint: await actor.tx.savepoint(), changes: new Map(actor.changes) })
     else if (roll < 71) {

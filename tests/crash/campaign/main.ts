@@ -25,17 +25,12 @@ cli
   .option('--seeds <n>', 'Seeds for each workload', { default: 8 })
   .option('--seed <s>', "First seed, or 'random': by the clock", { default: 1 })
   .option('--nightly', 'Seeds that were never tried before: --seed random')
-  .option(
-    '--replay <id>',
-    'One crash again: SEED:INDEX:POLICY for every workload, or WORKLOAD/SEED:INDEX:POLICY',
-  )
+  .option('--replay <id>', 'One crash again: SEED:INDEX:POLICY for every workload, or WORKLOAD/SEED:INDEX:POLICY')
   .option('--points <n>', 'Fail below this number of crash points', { default: 0 })
   .option('--images <n>', 'Fail below this number of crash images', { default: 0 })
   .option('--aside <n>', 'Fail below this number of checkpoints that ended aside', { default: 0 })
   .action(async (options: Options) => {
-    process.exitCode = await (options.replay === undefined
-      ? campaign(options)
-      : replay(String(options.replay)))
+    process.exitCode = await (options.replay === undefined ? campaign(options) : replay(String(options.replay)))
   })
 cli.help()
 cli.parse()
@@ -60,8 +55,7 @@ async function campaign({ seeds, points, images, aside, ...options }: Options): 
   const total = new Tally()
   for (const tally of byName.values()) total.add(tally)
   print(byName, total, (performance.now() - started) / 1000)
-  if (failures.length > 0)
-    console.error(`${failures.length} failed, as told above; all of it again: ${rerun}`)
+  if (failures.length > 0) console.error(`${failures.length} failed, as told above; all of it again: ${rerun}`)
   if (total.points < points || total.images < images || total.endedAside < aside) {
     console.error(
       `FAILED: asked for at least ${points} crash points, ${images} images, ${aside} checkpoints that ended aside`,

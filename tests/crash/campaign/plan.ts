@@ -15,11 +15,7 @@ export const record = async (name: string, seed: number): Promise<Recording> => 
   const workload = workloads.find(candidate => candidate.name === name)
   if (workload === undefined) throw new RangeError(`there is no workload '${name}'`)
   const random = new Random(seed ^ Math.imul(workloads.indexOf(workload) + 1, 0x85ebca6b))
-  const session = new Session(
-    { ...usualOptions(random), ...workload.options?.(random) },
-    random,
-    workload.session,
-  )
+  const session = new Session({ ...usualOptions(random), ...workload.options?.(random) }, random, workload.session)
   await workload.run(session)
   const { recording } = session
   for (const [what, least] of Object.entries(workload.least ?? {}))
@@ -34,13 +30,11 @@ export const planJobs = (seed: number, seeds: number): Job[] => {
   const jobs: Job[] = []
   for (let from = 0; from < sequences.length; from += SEQUENCES_PER_JOB)
     jobs.push({ from, to: Math.min(sequences.length, from + SEQUENCES_PER_JOB) })
-  for (let i = 0; i < seeds; i++)
-    for (const { name } of workloads) jobs.push({ workload: name, seed: seed + i })
+  for (let i = 0; i < seeds; i++) for (const { name } of workloads) jobs.push({ workload: name, seed: seed + i })
   return jobs
 }
 
-export const nameOf = (job: Job): string =>
-  'workload' in job ? job.workload : `sequences of up to 3 operations`
+export const nameOf = (job: Job): string => ('workload' in job ? job.workload : `sequences of up to 3 operations`)
 
 /** @throws Error that says what to replay. */
 export const runJob = async (job: Job, tally: Tally, options: CrashOptions = {}): Promise<void> => {
@@ -61,9 +55,8 @@ const explain = async (id: string, run: () => Promise<void>): Promise<void> => {
     await run()
   } catch (error) {
     const { index = 0, policy = 'none' } = error as { index?: number; policy?: string }
-    throw new Error(
-      `${(error as Error).message}\n  replay: npm run crash -- --replay '${id}:${index}:${policy}'`,
-      { cause: error },
-    )
+    throw new Error(`${(error as Error).message}\n  replay: npm run crash -- --replay '${id}:${index}:${policy}'`, {
+      cause: error,
+    })
   }
 }

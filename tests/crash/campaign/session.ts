@@ -108,11 +108,7 @@ export class Session {
   private readonly points: number
   private readonly nearImages: boolean
 
-  constructor(
-    options: DatabaseOptions,
-    random: Random,
-    { points, nearImages = false, ...disk }: SessionOptions = {},
-  ) {
+  constructor(options: DatabaseOptions, random: Random, { points, nearImages = false, ...disk }: SessionOptions = {}) {
     this.disk = new FaultDisk({
       seed: random.next(),
       crc32,
@@ -176,8 +172,7 @@ export class Session {
 
   /** The process ends here, without a word; the system does not. */
   abandon(): void {
-    const { health } = (this.db as unknown as { engine: { health: { fail(error: unknown): unknown } } })
-      .engine
+    const { health } = (this.db as unknown as { engine: { health: { fail(error: unknown): unknown } } }).engine
     health.fail(new Error('the process has ended'))
     this.count()
     this.disk.releaseLocks()
@@ -232,9 +227,7 @@ export class Session {
   batch(changes: readonly Change[]): void {
     this.commit(changes, () =>
       this.db.batch(
-        changes.map(([key, value]) =>
-          value === undefined ? { type: 'delete', key } : { type: 'put', key, value },
-        ),
+        changes.map(([key, value]) => (value === undefined ? { type: 'delete', key } : { type: 'put', key, value })),
       ),
     )
   }
@@ -367,11 +360,7 @@ export class Session {
 }
 
 /** The numbers of the commits after which a crash at a journal index may find the database. */
-export const expected = (
-  recording: Recording,
-  index: number,
-  power: boolean,
-): { low: number; high: number } => {
+export const expected = (recording: Recording, index: number, power: boolean): { low: number; high: number } => {
   let low = 0
   for (const promise of recording.promises)
     if (promise.at <= index && (promise.power || !power) && promise.commit > low) low = promise.commit

@@ -251,10 +251,7 @@ export const workloads: readonly Workload[] = [
       const { random } = session
       // Few keys to a leaf, and few separators to an inner node: the tree grows to three levels, and shrinks.
       const stems = ['', 'a', 'b'].map(stem => `${stem}${text(random, 480, 470)}`)
-      const keys = Array.from(
-        { length: 60 },
-        (_, i) => `${random.pick(stems)}${i % 7}${text(random, 460, 200)}`,
-      )
+      const keys = Array.from({ length: 60 }, (_, i) => `${random.pick(stems)}${i % 7}${text(random, 460, 200)}`)
       session.batch(keys.slice(0, 24).map(key => [key, 'v'] as const))
       session.begin()
       for (let round = 0; round < 14; round++) {
@@ -361,8 +358,7 @@ export const workloads: readonly Workload[] = [
       for (let i = 0; i < 1500; i++) {
         session.batch(changesOf(random, 2, 70, 1300, 800))
         // Now and then so much at once that nobody waits for what is under way; or a checkpoint overtakes it.
-        if (random.chance(0.01))
-          for (let n = 0; n < 9; n++) session.batch(changesOf(random, 4, 70, 1300, 800))
+        if (random.chance(0.01)) for (let n = 0; n < 9; n++) session.batch(changesOf(random, 4, 70, 1300, 800))
         else if (random.chance(0.015)) await session.checkpoint()
         await session.turn(random.between(1, 4))
       }

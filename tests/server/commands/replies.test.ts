@@ -157,10 +157,7 @@ test('RANGE', () =>
     await c.expect('RANGE [b (d\r\n', `*4\r\n${['b', '2', 'c', '3'].map(bulk).join('')}`)
     await c.expect('RANGE - + LIMIT 2 REV KEYS\r\n', `*2\r\n${bulk('d')}${bulk('c')}`)
     await c.expect('RANGE b d\r\n', '-ERR min or max not valid string range item\r\n')
-    await c.expect(
-      'BEGIN\r\nDEL b\r\nRANGE - + KEYS\r\n',
-      `+OK\r\n:1\r\n*3\r\n${['a', 'c', 'd'].map(bulk).join('')}`,
-    )
+    await c.expect('BEGIN\r\nDEL b\r\nRANGE - + KEYS\r\n', `+OK\r\n:1\r\n*3\r\n${['a', 'c', 'd'].map(bulk).join('')}`)
   }))
 
 test('WATCHRANGE pushes what is committed', () =>
@@ -188,10 +185,7 @@ test('INFO, CLIENT LIST, CONFIG SET, SAVE, COMPACT', () =>
     c.received = ''
     await c.expect('CONFIG SET maxclients 10 timeout 5\r\n', '+OK\r\n')
     await c.expect('CONFIG GET timeout\r\n', `*2\r\n${bulk('timeout')}${bulk('5')}`)
-    await c.expect(
-      'CONFIG SET dir /tmp\r\n',
-      "-ERR Unknown option or number of arguments for CONFIG SET - 'dir'\r\n",
-    )
+    await c.expect('CONFIG SET dir /tmp\r\n', "-ERR Unknown option or number of arguments for CONFIG SET - 'dir'\r\n")
     await c.expect('SET a 1\r\nSAVE\r\n', '+OK\r\n+OK\r\n')
     c.write('COMPACT\r\n')
     await c.until(text => text.includes('bytesAfter'))

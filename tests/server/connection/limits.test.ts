@@ -67,8 +67,7 @@ test('one client too many is told so', () =>
 test('1,025 connections: the last one is refused', () =>
   withServer({}, async ({ client }) => {
     const clients: Wire[] = []
-    for (let i = 0; i < 1024; i += 64)
-      clients.push(...(await Promise.all(Array.from({ length: 64 }, () => client()))))
+    for (let i = 0; i < 1024; i += 64) clients.push(...(await Promise.all(Array.from({ length: 64 }, () => client()))))
     await Promise.all(clients.map(c => c.expect('PING\r\n', '+PONG\r\n')))
     expect(await (await client()).untilClosed()).toContain('max number of clients')
   }))

@@ -18,10 +18,7 @@ test('LOCKWAIT PUSH: what meets a lock is answered later, and the connection goe
     const [a, b] = keysApart(2) as [string, string]
     const [holder, c] = [await client(), await pushing(await client())]
     await holder.expect(`BEGIN\r\nSET ${a} theirs\r\n`, '+OK\r\n+OK\r\n')
-    await c.expect(
-      `SET ${a} 1\r\nSET ${b} 1\r\nGET ${a}\r\nGET ${b}\r\n`,
-      '-LOCKWAIT 1\r\n+OK\r\n_\r\n$1\r\n1\r\n',
-    )
+    await c.expect(`SET ${a} 1\r\nSET ${b} 1\r\nGET ${a}\r\nGET ${b}\r\n`, '-LOCKWAIT 1\r\n+OK\r\n_\r\n$1\r\n1\r\n')
     // Behind the first: it must not come before it, whatever becomes of the lock.
     await c.expect(`SET ${a} 2\r\nAPPEND ${a} 3\r\n`, '-LOCKWAIT 2\r\n-LOCKWAIT 3\r\n')
     await holder.expect('COMMIT\r\n', '+OK\r\n')
@@ -56,9 +53,7 @@ test('LOCKWAIT CANCEL gives up, LOCKTIMEOUT limits one command, and a client tha
       `${push(1, '-LOCKTIMEOUT the wait for a lock was cancelled\r\n')}:1\r\n:0\r\n`,
     )
     await c.expect(`LOCKTIMEOUT 30\r\nSET ${a} 1\r\n`, '+OK\r\n-LOCKWAIT 2\r\n')
-    expect(await c.until(text => text.endsWith('\r\n'))).toMatch(
-      /^>3\r\n\$8\r\nlockwait\r\n:2\r\n-LOCKTIMEOUT /,
-    )
+    expect(await c.until(text => text.endsWith('\r\n'))).toMatch(/^>3\r\n\$8\r\nlockwait\r\n:2\r\n-LOCKTIMEOUT /)
     c.received = ''
     plain.write(`LOCKTIMEOUT 30\r\nSET ${a} 1\r\n`)
     expect(await plain.until(text => /-.*\r\n$/.test(text))).toMatch(/^\+OK\r\n-LOCKTIMEOUT /)
@@ -81,10 +76,7 @@ test('BEGIN READONLY, SAVEPOINT, ROLLBACK TO', () =>
     await c.expect('SET a 1\r\n', "-READONLY You can't write against a read only database.\r\n")
     await c.expect('ROLLBACK\r\n', '+OK\r\n')
     await c.expect('BEGIN ISOLATION repeatable read READONLY\r\nROLLBACK\r\n', '+OK\r\n+OK\r\n')
-    await c.expect(
-      'BEGIN\r\nSET a 1\r\nSAVEPOINT\r\nSET a 2\r\nSAVEPOINT\r\n',
-      '+OK\r\n+OK\r\n:1\r\n+OK\r\n:2\r\n',
-    )
+    await c.expect('BEGIN\r\nSET a 1\r\nSAVEPOINT\r\nSET a 2\r\nSAVEPOINT\r\n', '+OK\r\n+OK\r\n:1\r\n+OK\r\n:2\r\n')
     await c.expect('ROLLBACK TO 1\r\nGET a\r\n', '+OK\r\n$1\r\n1\r\n')
     await c.expect('ROLLBACK TO 3\r\n', '-ERR no such savepoint\r\n')
     c.write('ROLLBACK TO 2\r\n')

@@ -45,10 +45,7 @@ export function fuzzParser(seed: number, count: number): FuzzReport {
   const pick = (below: number): number => random.below(below)
   const report = { requests: 0, failed: 0, more: 0 }
   for (let run = 0; run < count; run++) {
-    let bytes = Buffer.from(
-      SEEDS[pick(SEEDS.length)]! + (pick(2) === 0 ? SEEDS[pick(SEEDS.length)]! : ''),
-      'latin1',
-    )
+    let bytes = Buffer.from(SEEDS[pick(SEEDS.length)]! + (pick(2) === 0 ? SEEDS[pick(SEEDS.length)]! : ''), 'latin1')
     for (let changes = pick(5); changes > 0; changes--) bytes = mutate(bytes, pick)
     const parser = new RequestParser(LIMITS, STRANGERS, pick(2) === 0)
     let at = 0
@@ -67,8 +64,7 @@ export function fuzzParser(seed: number, count: number): FuzzReport {
         if (step !== 'more') ended = true
         if (step === 'failed') {
           report.failed++
-          if (!parser.problem.startsWith('Protocol error: '))
-            throw new Error(`no problem named: ${parser.problem}`)
+          if (!parser.problem.startsWith('Protocol error: ')) throw new Error(`no problem named: ${parser.problem}`)
         }
         break
       }
@@ -88,8 +84,7 @@ function check(parser: RequestParser): void {
   for (let i = 0; i < parser.count; i++) {
     const start = parser.starts[i]!
     const end = parser.ends[i]!
-    if (!(start >= 0 && start <= end && end <= parser.source.length))
-      throw new Error(`argument ${i} lies outside`)
+    if (!(start >= 0 && start <= end && end <= parser.source.length)) throw new Error(`argument ${i} lies outside`)
     if (end - start > LIMITS.argumentBytes) throw new Error('an argument above the limit')
   }
 }
@@ -114,10 +109,6 @@ function mutate(bytes: Buffer, pick: (below: number) => number): Buffer<ArrayBuf
     case 3:
       return Buffer.concat([bytes.subarray(0, at)])
     default:
-      return Buffer.concat([
-        bytes.subarray(0, at),
-        bytes.subarray(pick(bytes.length + 1)),
-        bytes.subarray(at),
-      ])
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(pick(bytes.length + 1)), bytes.subarray(at)])
   }
 }

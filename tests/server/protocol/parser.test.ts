@@ -107,11 +107,7 @@ test('nothing is allocated for what a length announces', () => {
 })
 
 test('a large argument in small chunks is copied a few times only', () => {
-  const parser = new RequestParser(
-    { ...LIMITS, argumentBytes: 2 ** 24, queryBytes: 2 ** 25 },
-    STRANGERS,
-    true,
-  )
+  const parser = new RequestParser({ ...LIMITS, argumentBytes: 2 ** 24, queryBytes: 2 ** 25 }, STRANGERS, true)
   const started = performance.now()
   parser.feed(Buffer.from(`*1\r\n$${2 ** 24}\r\n`))
   const chunk = Buffer.alloc(4096, 120)
