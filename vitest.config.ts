@@ -2,8 +2,8 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { SlowFirst } from './tests/slow-first.ts'
 
 /**
- * The inner loop, `npm run test:fast`: each of these files takes some seconds at most and starts no process. They share their
- * workers, so that the modules are loaded once; so none may leave anything behind in its process.
+ * The inner loop, `npm run test:fast`: each of these files takes some seconds at most and starts no process. They share
+ * their workers, so that the modules are loaded once; so none may leave anything behind in its process.
  */
 const fast: string[] = [
   'tests/adapters/c.test.ts',

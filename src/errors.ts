@@ -209,8 +209,8 @@ export const shown = (value: unknown): string => {
 }
 
 /**
- * There is no room on the disk for what was asked. It was refused before it changed anything: reads go on, so do deletes
- * while there is room for their log, and everything does by itself once there is room again.
+ * There is no room on the disk for what was asked. It was refused before it changed anything: reads go on, so do
+ * deletes while there is room for their log, and everything does by itself once there is room again.
  */
 export class DiskFullError extends XenonError {
   constructor(message: string, options?: { cause?: unknown }) {

@@ -26,8 +26,8 @@ export const db_open: typeof open = open
 /**
  * Builds a new database in `newDirectory` from every record of the damaged one in `directory` whose block and checksum
  * are sound, and reports exactly what could not be read. The damaged files are not changed.
- * @throws XenonError `XENON_LOCKED` if the damaged database is open, `XENON_NOT_FOUND` if there is none,
- *   `XENON_EXISTS` unless `newDirectory` is missing or empty, `XENON_FORMAT_VERSION` if another release wrote the files,
+ * @throws XenonError `XENON_LOCKED` if the damaged database is open, `XENON_NOT_FOUND` if there is none, `XENON_EXISTS`
+ *   unless `newDirectory` is missing or empty, `XENON_FORMAT_VERSION` if another release wrote the files,
  *   `XENON_CORRUPT` if nothing tells whose blocks these are.
  */
 export const salvage = (

@@ -299,7 +299,9 @@ export interface SalvageReport {
     problem: string | undefined
   }
   log: {
-    /** `'damaged'`: changes behind `end` are lost. `'missing'`: no part of it could be used. `'unknown'`: no telling. */
+    /**
+     * `'damaged'`: changes behind `end` are lost. `'missing'`: no part of it could be used. `'unknown'`: no telling.
+     */
     state: 'sound' | 'damaged' | 'missing' | 'unknown'
     /** The part that was used, in LSNs. */
     from: number

@@ -1,6 +1,6 @@
 /**
- * The order in which test files begin: the slowest first, so that no long one is left for the end, when the other worker
- * has nothing to do any more. Files that are not named follow, the larger ones first.
+ * The order in which test files begin: the slowest first, so that no long one is left for the end, when the other
+ * worker has nothing to do any more. Files that are not named follow, the larger ones first.
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 

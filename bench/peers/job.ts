@@ -1,6 +1,9 @@
 /** What the benchmark asks of a runner process, and what comes back. */
 export const STORES = ['xenondb', 'xenondb-hash', 'lmdb', 'sqlite', 'level', 'level-array'] as const
-/** `xenondb-hash` is xenondb without the ordered index, where xenondb has it. Those measured when nothing is said; `level-array` is the same store as `level`, used in a slower way. */
+/**
+ * `xenondb-hash` is xenondb without the ordered index, where xenondb has it. Those measured when nothing is said;
+ * `level-array` is the same store as `level`, used in a slower way.
+ */
 export const USUAL_STORES: readonly StoreName[] = ['xenondb', 'lmdb', 'sqlite', 'level']
 export type StoreName = (typeof STORES)[number]
 

@@ -1,4 +1,7 @@
-/** What a comparison with peers measures, in which order, at which durability, on which database, and what of it is shown. */
+/**
+ * What a comparison with peers measures, in which order, at which durability, on which database, and what of it is
+ * shown.
+ */
 import type { Durability, StoreName } from './job.ts'
 
 export interface Step {
@@ -39,7 +42,10 @@ export interface Row {
   goal?: (records: number) => Goal | undefined
 }
 
-/** Of the figure that is judged: what is aimed at, and the bound below (or, when lower is better, above) which it falls short. */
+/**
+ * Of the figure that is judged: what is aimed at, and the bound below (or, when lower is better, above) which it falls
+ * short.
+ */
 export interface Goal {
   aim: number
   bound: number

@@ -1,6 +1,6 @@
 /**
- * A storage whose syncs take a given time and do nothing else: `sync` blocks so long, `syncAsync` takes as long on another
- * thread. The time begins with the call; the way back from that thread is the real one.
+ * A storage whose syncs take a given time and do nothing else: `sync` blocks so long, `syncAsync` takes as long on
+ * another thread. The time begins with the call; the way back from that thread is the real one.
  */
 import { Worker } from 'node:worker_threads'
 import type { File, Storage } from 'xenondb'

@@ -1,6 +1,7 @@
 /**
- * How long the event loop stands still: under asynchronous puts over a disk whose syncs take 0.1 and 10 ms, and while the
- * database does what takes long. Then how many commits a second 64 writers make over such disks, beside another build.
+ * How long the event loop stands still: under asynchronous puts over a disk whose syncs take 0.1 and 10 ms, and while
+ * the database does what takes long. Then how many commits a second 64 writers make over such disks, beside another
+ * build.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -240,7 +241,9 @@ function report(rows: readonly Row[]): void {
   )
 }
 
-/** Commits of 64 writers, each of which awaits one put after the other, beside a timer of 1 ms. The builds take turns. */
+/**
+ * Commits of 64 writers, each of which awaits one put after the other, beside a timer of 1 ms. The builds take turns.
+ */
 async function commits(
   ours: Build,
   theirs: Build | undefined,

@@ -112,7 +112,9 @@ export class BlockImages {
     return this.halves.reduce((sum, { file }) => sum + (file?.size() ?? 0), 0)
   }
 
-  /** Makes room for images, of `wanted` blocks if there can be as much; returns for how many. May sync the data file. */
+  /**
+   * Makes room for images, of `wanted` blocks if there can be as much; returns for how many. May sync the data file.
+   */
   room(wanted: number): number {
     if (this.isUsedUp(wanted)) this.begin()
     // Where there was no room for the other file, this one has to do, once it is free.
@@ -151,8 +153,8 @@ export class BlockImages {
   }
 
   /**
-   * Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. False if the disk was full:
-   * from now on there is room for what the files hold already (I4).
+   * Writes and syncs the images of blocks that lie sealed at `bases`; there is room for them. False if the disk was
+   * full: from now on there is room for what the files hold already (I4).
    */
   write(blocks: readonly Block[], bases: readonly Position[], arena: Arena, syncedLsn: Lsn): boolean {
     let appended: Appended
@@ -206,7 +208,9 @@ export class BlockImages {
     }
   }
 
-  /** Leaves little of the files, once the data file is synced and nothing relies on them; `keeps` what they can do with. */
+  /**
+   * Leaves little of the files, once the data file is synced and nothing relies on them; `keeps` what they can do with.
+   */
   shrink(keeps: boolean = false): void {
     const bytes = keeps ? this.leastBytes : 0
     for (const half of this.halves) {

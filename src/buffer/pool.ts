@@ -43,7 +43,10 @@ export class BufferPool {
   used = 0
   /** Recovery begins at or behind this LSN, now or after the checkpoint under way: what P2 measures against. */
   basisLsn: Lsn = 0
-  /** Recovery repeats history: the log is synced, but blocks do not hold all of it yet, so their images are of no later LSN. */
+  /**
+   * Recovery repeats history: the log is synced, but blocks do not hold all of it yet, so their images are of no later
+   * LSN.
+   */
   isRepeating = false
   /** While it is not 0, `get` gives blocks as a snapshot of this LSN sees them: for reading only. */
   asOf: Lsn = 0
@@ -64,7 +67,9 @@ export class BufferPool {
   private pins: Uint8Array
   private dirty: Uint8Array
   private stamp: Uint32Array
-  /** LSN of the log group with the first change since the frame was clean, and of the record that formatted the block. */
+  /**
+   * LSN of the log group with the first change since the frame was clean, and of the record that formatted the block.
+   */
   private firstChange: Float64Array
   private basis: Float64Array
   private readonly writer: WriteBack
@@ -108,8 +113,8 @@ export class BufferPool {
   }
 
   /**
-   * Takes the full size, if the frames are used up, or will be by `more` blocks. Nobody may hold a position or a view of
-   * the arena. Where there is not so much memory, the pool stays as large as it is, for good.
+   * Takes the full size, if the frames are used up, or will be by `more` blocks. Nobody may hold a position or a view
+   * of the arena. Where there is not so much memory, the pool stays as large as it is, for good.
    */
   grow(more: number = 0): void {
     if (this.used + more < this.frames - GROWTH_RESERVE || this.frames === this.maxFrames) return
@@ -217,8 +222,8 @@ export class BufferPool {
   }
 
   /**
-   * Position of a leaf of a tree until the next access to the pool, for who looks at it once: one that is not in the pool
-   * is not taken into it, and of its contents only the checksum is checked.
+   * Position of a leaf of a tree until the next access to the pool, for who looks at it once: one that is not in the
+   * pool is not taken into it, and of its contents only the checksum is checked.
    */
   beside(leaf: Block): Position {
     const { arena, file, visitor } = this
@@ -277,7 +282,10 @@ export class BufferPool {
     }
   }
 
-  /** The block at `base` stays where it is until it is unpinned: by `holding`, by a step (`txn/step.ts`), or else with care. */
+  /**
+   * The block at `base` stays where it is until it is unpinned: by `holding`, by a step (`txn/step.ts`), or else with
+   * care.
+   */
   pin(base: Position): void {
     const frame = this.frameAt(base)
     this.pins[frame] = this.pins[frame]! + 1
@@ -316,7 +324,9 @@ export class BufferPool {
     broken('P4', `block ${block} was changed and its earlier state not kept`, this.health)
   }
 
-  /** For recovery: the block is to be written, whether its bytes were changed or not; the log is needed from `lsn` on. */
+  /**
+   * For recovery: the block is to be written, whether its bytes were changed or not; the log is needed from `lsn` on.
+   */
   redone(base: Position, lsn: Lsn): void {
     const frame = this.frameAt(base)
     if (this.dirty[frame] === 0) this.dirtyFrames++

@@ -139,8 +139,9 @@ export class WriteBack {
   }
 
   /**
-   * Writes those of the blocks (in file order) that are in the pool and dirty, as they are now, while others go on. What
-   * is changed meanwhile stays dirty, since now. At most a quarter of the frames: they are pinned. Nothing more is written once `isCurrent` says no.
+   * Writes those of the blocks (in file order) that are in the pool and dirty, as they are now, while others go on.
+   * What is changed meanwhile stays dirty, since now. At most a quarter of the frames: they are pinned. Nothing more is
+   * written once `isCurrent` says no.
    */
   async writeAside(blocks: readonly Block[], isCurrent: () => boolean): Promise<void> {
     const { log, health, frames } = this

@@ -37,7 +37,10 @@ export async function withDatabase<R>(
 /** What a lock takes on any file system, and more. */
 const LOCK_BYTES = 65536
 
-/** Where nothing can be written (a full disk, a read-only one), a database can still be read, whether it was closed or not. */
+/**
+ * Where nothing can be written (a full disk, a read-only one), a database can still be read, whether it was closed or
+ * not.
+ */
 function openBytes(directory: string, { createIfMissing, onlyReads = false }: Access, takeover: boolean): ByteDatabase {
   const options = {
     valueEncoding: 'binary',

@@ -21,7 +21,10 @@ export function compactJson(text: string): string {
   return from === 0 ? text : compact + text.slice(from)
 }
 
-/** The text of a member's value in an object, or undefined; of members of the same name, the last one, as `JSON.parse` has it. */
+/**
+ * The text of a member's value in an object, or undefined; of members of the same name, the last one, as `JSON.parse`
+ * has it.
+ */
 export function memberText(object: string, member: string): string | undefined {
   let found: string | undefined
   let at = afterSpace(object, object.indexOf('{') + 1)

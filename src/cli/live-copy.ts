@@ -8,9 +8,9 @@
  *      checkpoint, which needs `checkpointBytes` of further log, so that the copy keeps up.
  *   4. The log once more. By the write-ahead rule (P1) it now covers every block that was copied.
  *
- * The blocks of the copy are of different times. Each is at least as new as the redo LSN and none is newer than the log:
- * what recovery needs after a crash, too. A block that was caught in the middle of its write is read again until it is
- * whole, since the images that guard such blocks (buffer/images.ts) belong to other moments.
+ * The blocks of the copy are of different times. Each is at least as new as the redo LSN and none is newer than the
+ * log: what recovery needs after a crash, too. A block that was caught in the middle of its write is read again until
+ * it is whole, since the images that guard such blocks (buffer/images.ts) belong to other moments.
  */
 
 import type { File, Storage } from '../index.ts'

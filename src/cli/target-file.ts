@@ -1,7 +1,7 @@
 /**
- * A file that a command writes. It is written under a name of its own beside the place and takes its name when it is whole,
- * so that the name never stands for half of it. No symbolic link is followed, and no file that is not ours is touched: in a
- * directory that others can write to, either may have been put there.
+ * A file that a command writes. It is written under a name of its own beside the place and takes its name when it is
+ * whole, so that the name never stands for half of it. No symbolic link is followed, and no file that is not ours is
+ * touched: in a directory that others can write to, either may have been put there.
  */
 import { randomBytes } from 'node:crypto'
 import {

@@ -154,9 +154,8 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
   }
 
   /**
-   * The changes that are committed from now on, in commit order, once they are durable:
-   * `for await (const { type, key, value } of await client.watch('user:'))`. When the connection is lost it ends with an
-   * error.
+   * The changes that are committed from now on, in commit order, once they are durable: `for await (const { type, key,
+   * value } of await client.watch('user:'))`. When the connection is lost it ends with an error.
    */
   watch(range?: Range | Key, options: WatchOptions = {}): Promise<Watcher<V>> {
     if (this.ended) return Promise.reject(closedError())

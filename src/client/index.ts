@@ -4,8 +4,8 @@ import { type ConnectOptions, resolveConnectOptions } from './options.ts'
 
 /**
  * Connects to a server: `const db = await connect({ port: 6399 })`.
- * @throws XenonError `XENON_CONNECTION` if there is none, `XENON_TIMEOUT` if it does not answer, `XENON_SERVER` with the
- *   server's own words if it refuses.
+ * @throws XenonError `XENON_CONNECTION` if there is none, `XENON_TIMEOUT` if it does not answer, `XENON_SERVER` with
+ *   the server's own words if it refuses.
  */
 export const connect = async <V = string>(options: ConnectOptions<V> = {}): Promise<Client<V>> =>
   await new Client<V>(resolveConnectOptions(options)).open()

@@ -7,8 +7,8 @@
  * 2. When the connection breaks, `queue` waits for the next one. Of `sent`, only reads are queued again; of everything
  *    else nobody knows whether it was executed, so it is rejected and never repeated.
  * 3. A request that has timed out keeps its place in `sent` until its reply comes, which is dropped.
- * 4. A server that was told LOCKWAIT PUSH answers what meets a lock with a number, goes on, and pushes the reply later: the
- *    request is in `later` meanwhile. Whoever aborts it has that wait cancelled, and learns what has become of it.
+ * 4. A server that was told LOCKWAIT PUSH answers what meets a lock with a number, goes on, and pushes the reply later:
+ *    the request is in `later` meanwhile. Whoever aborts it has that wait cancelled, and learns what has become of it.
  */
 
 import { connect as connectPlain, type Socket } from 'node:net'

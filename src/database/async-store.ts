@@ -1,7 +1,7 @@
 /**
- * `db.async`: the asynchronous face of a database of this process. Each change is tried at once, as a transaction of its
- * own, which costs no more than the synchronous one. Only if a lock is in the way it becomes an asynchronous transaction,
- * which stands in line for that lock.
+ * `db.async`: the asynchronous face of a database of this process. Each change is tried at once, as a transaction of
+ * its own, which costs no more than the synchronous one. Only if a lock is in the way it becomes an asynchronous
+ * transaction, which stands in line for that lock.
  */
 
 import { LockConflictError } from '../errors.ts'
@@ -49,7 +49,10 @@ export interface Synchronous<V> {
   readonly closed: boolean
 }
 
-/** What it does not show to everybody: changes that are committed when they return, and durable when `durableSoon` resolves. */
+/**
+ * What it does not show to everybody: changes that are committed when they return, and durable when `durableSoon`
+ * resolves.
+ */
 export interface Changes<V> {
   readonly store: Store<V>
   readonly lockTimeout: number

@@ -1,6 +1,6 @@
 /**
- * Group commit: all commits of one turn of the event loop become durable with one write and one fdatasync. Where that is
- * done aside, one is under way at a time, and the commits that arrive meanwhile share the next one.
+ * Group commit: all commits of one turn of the event loop become durable with one write and one fdatasync. Where that
+ * is done aside, one is under way at a time, and the commits that arrive meanwhile share the next one.
  */
 import { nextTurn } from '../runtime/timers.ts'
 

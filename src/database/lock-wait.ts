@@ -3,10 +3,16 @@
 import { DatabaseLockedError } from '../errors.ts'
 import { performance, setTimeout } from '../runtime/timers.ts'
 
-/** Longest pause between two looks, in milliseconds. Short, so that who has waited long is as quick as who has just come. */
+/**
+ * Longest pause between two looks, in milliseconds. Short, so that who has waited long is as quick as who has just
+ * come.
+ */
 const LONGEST_PAUSE_MS = 25
 
-/** Does what throws `DatabaseLockedError` while another has the lock, again and again for `milliseconds`; blocks the thread. */
+/**
+ * Does what throws `DatabaseLockedError` while another has the lock, again and again for `milliseconds`; blocks the
+ * thread.
+ */
 export const waitForLock = <T>(milliseconds: number, take: () => T): T => {
   const wait = new Wait(milliseconds)
   for (;;) {

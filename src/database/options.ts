@@ -38,7 +38,9 @@ const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'rando
 export interface OpenOptions<V = string> {
   /** Default `'power'`. */
   durability?: Durability
-  /** Bytes of the buffer pool. Default: a quarter of the memory, at most 1 GiB, committed as used. At least 16 blocks. */
+  /**
+   * Bytes of the buffer pool. Default: a quarter of the memory, at most 1 GiB, committed as used. At least 16 blocks.
+   */
   cacheBytes?: number
   /** Power of two, 4096 to 65536; fixed at creation. Default 4096. */
   blockSize?: number
@@ -65,8 +67,8 @@ export interface OpenOptions<V = string> {
   /** Milliseconds to wait while another process or thread has the database open; `Infinity` is allowed. Default 0. */
   lockWait?: number
   /**
-   * Takes the lock even if its owner cannot be seen from here: that of a container which was killed. An owner that is seen
-   * alive keeps it. Only if you know that nobody has the database open. Default false.
+   * Takes the lock even if its owner cannot be seen from here: that of a container which was killed. An owner that is
+   * seen alive keeps it. Only if you know that nobody has the database open. Default false.
    */
   takeover?: boolean
   /** Bytes of one log segment file. Default 4 MiB. */

@@ -1,7 +1,7 @@
 /**
- * What lies where in the arena of an open database: scratch for a key, for a value field, for a field to be put back, for
- * a block, for a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan, for texts
- * to be decoded, for the keys ahead; the log's buffer; the frames of the pool.
+ * What lies where in the arena of an open database: scratch for a key, for a value field, for a field to be put back,
+ * for a block, for a list of blocks, for the earlier state of a block, for keys of the trees, for the keys of a scan,
+ * for texts to be decoded, for the keys ahead; the log's buffer; the frames of the pool.
  */
 import { KEY_SCRATCH_BYTES } from '../hash/key.ts'
 import { KEYS_AHEAD_BYTES } from '../hash/keys-ahead.ts'

@@ -48,7 +48,10 @@ const PAGE = 4096
 const IMAGES_SHARE = 0.375
 export interface EngineOptions {
   storage: Storage
-  /** Nothing is to stay of what is written, recovery included: the storage keeps it in memory, over files that it only reads. */
+  /**
+   * Nothing is to stay of what is written, recovery included: the storage keeps it in memory, over files that it only
+   * reads.
+   */
   readOnly: boolean
   cacheBytes: number
   checkpointBytes: number

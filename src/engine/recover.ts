@@ -90,8 +90,8 @@ class Recovery {
     const { analysis } = this
     const { log, metadata, readOnly, recovery, file } = this.parts
     const { chain, tornBytes } = analysis.end
-    // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery, and a segment with a
-    // damaged copy of its header is needed no longer after it.
+    // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery, and a segment with
+    // a damaged copy of its header is needed no longer after it.
     const isHalf = chain.some(segment => segment.isHalf)
     const needed = recovery.needed || tornBytes > 0 || metadata.soundCopies < 2 || isHalf
     if (readOnly && !recovery.needed) return
@@ -121,7 +121,8 @@ class Recovery {
   private keepChain(chain: readonly Segment[]): void {
     const { log, metadata, file } = this.parts
     const isSettled = log.segments.count > chain.length || metadata.isNew
-    // A segment that nothing was written to yet may have been made by a process that was killed before it synced its name.
+    // A segment that nothing was written to yet may have been made by a process that was killed before it synced its
+    // name.
     const isBare = this.analysis.end.lsn <= chain[chain.length - 1]!.startLsn
     if (isSettled) this.makeDurable(chain)
     else if (isBare) file.storage.syncDirectory(log.segments.directory)
@@ -197,8 +198,8 @@ class Recovery {
     file.storage.syncDirectory(home.directory)
     // After an fsync that failed, the system may hold for clean what it has lost: block 0 is written again, because
     // segments are deleted in the belief that no older one will come back. Last, since it makes the database look used.
-    // Before that the data file is synced: whoever was killed may have written the one copy of the state and not have come
-    // to sync it, and a loss of power could tear both.
+    // Before that the data file is synced: whoever was killed may have written the one copy of the state and not have
+    // come to sync it, and a loss of power could tear both.
     file.sync()
     file.writeState(metadata)
     file.sync()

@@ -5,8 +5,8 @@
  *   ample -> tight: a look at the free space, or a write that met a full disk and was done in the room of the reserve.
  *   tight -> ample: there is room again, for the reserve too. Each change that is refused has looked first.
  *
- * While it is tight, what adds is refused before it changes anything (`DiskFullError`). Deletes go on as long as there is
- * room for their log records and for taking them back; reads, commits, rollbacks and `close` always do.
+ * While it is tight, what adds is refused before it changes anything (`DiskFullError`). Deletes go on as long as there
+ * is room for their log records and for taking them back; reads, commits, rollbacks and `close` always do.
  *
  * What has to have room, whatever else is refused:
  *  R1  the blocks that a checkpoint will append to the data file, and what it needs to write others in place,

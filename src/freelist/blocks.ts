@@ -1,10 +1,10 @@
 /**
  * Free blocks inside the file: a list linked through the blocks' `next` pointers, its head in block 0.
  *
- * Taking and giving back are parts of the log record of the step that wants them (`txn/step.ts`), so that both happen or
- * neither. The step calls `plan` (reads, may fail) before it begins its record, `log…` while it builds it, and `endRecord`,
- * which appends what the list has become to the record and makes it so. Who calls `log…` has kept the earlier state of the
- * blocks (P4), and marks them as changed.
+ * Taking and giving back are parts of the log record of the step that wants them (`txn/step.ts`), so that both happen
+ * or neither. The step calls `plan` (reads, may fail) before it begins its record, `log…` while it builds it, and
+ * `endRecord`, which appends what the list has become to the record and makes it so. Who calls `log…` has kept the
+ * earlier state of the blocks (P4), and marks them as changed.
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
@@ -124,7 +124,9 @@ export class FreeBlocks {
     return arena.u8[base + AT_KIND] === BlockKind.free && arena.u32[(base + AT_NEXT) >>> 2] === 0
   }
 
-  /** Inside a record: adds to the plan that a block goes to the end of the list, behind the `last` one, if there is one. */
+  /**
+   * Inside a record: adds to the plan that a block goes to the end of the list, behind the `last` one, if there is one.
+   */
   logAppend({ block, base }: Place, last: Place | undefined): void {
     const { arena, blockSize } = this.pool
     arena.clear(base, base + blockSize)

@@ -1,6 +1,7 @@
 /**
- * Which blocks are free: found by walking the list in steps, while others take blocks from its head and put blocks there.
- * `FreeBlocks` tells of each such change; so what was found stays right, and after the last step it is all there is.
+ * Which blocks are free: found by walking the list in steps, while others take blocks from its head and put blocks
+ * there. `FreeBlocks` tells of each such change; so what was found stays right, and after the last step it is all there
+ * is.
  */
 import { CorruptionError } from '../errors.ts'
 import type { Metadata } from '../pager/metadata.ts'

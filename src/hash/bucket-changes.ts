@@ -27,8 +27,8 @@ export class BucketChanges {
   }
 
   /**
-   * Moves records between neighbours, and the separator between both with them: to the one on the right those from `at` on,
-   * to the one on the left those before it. `records` holds those of `from`; `entry`: of the right one of both.
+   * Moves records between neighbours, and the separator between both with them: to the one on the right those from `at`
+   * on, to the one on the left those before it. `records` holds those of `from`; `entry`: of the right one of both.
    */
   moveToNeighbour(from: Pinned, to: Pinned, parent: Pinned, entry: number, at: number, toRight: boolean): void {
     const { pool, log, step, records } = this.shape

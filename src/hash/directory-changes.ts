@@ -1,6 +1,6 @@
 /**
- * Directories: entries come and go, a full one splits, nearly empty ones merge. The directory of an index block grows by a
- * level when it is full, and goes back into the index block when one entry is left.
+ * Directories: entries come and go, a full one splits, nearly empty ones merge. The directory of an index block grows
+ * by a level when it is full, and goes back into the index block when one entry is left.
  */
 import { bucketNext, formatBucket, liveBytes } from '../pager/bucket.ts'
 import {
@@ -159,8 +159,8 @@ export class DirectoryChanges {
   }
 
   /**
-   * Steps that take away what the directories at and above a depth of the way need no more: one of few entries merges with
-   * its neighbour, and one entry alone goes back into the index block.
+   * Steps that take away what the directories at and above a depth of the way need no more: one of few entries merges
+   * with its neighbour, and one entry alone goes back into the index block.
    */
   shrink(state: TransactionState, depth: number): void {
     const { pool, way, capacity, step } = this.shape

@@ -21,8 +21,8 @@ export class FindMany {
   }
 
   /**
-   * Fills `records` for the keys that lie in the arena, each at a multiple of 4 and with zeros behind it up to the next.
-   * False if the blocks are not as they lie in the pool.
+   * Fills `records` for the keys that lie in the arena, each at a multiple of 4 and with zeros behind it up to the
+   * next. False if the blocks are not as they lie in the pool.
    */
   find(count: number, at: Int32Array, length: Int32Array): boolean {
     const { pool, hash, search } = this

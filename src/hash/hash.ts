@@ -213,7 +213,9 @@ export class HashIndex extends HashSearch {
     return readTime(arena.u8, this.fieldOf(record))
   }
 
-  /** The trees have to follow when the record of the last search is removed (-1), or when it expires at another time. */
+  /**
+   * The trees have to follow when the record of the last search is removed (-1), or when it expires at another time.
+   */
   private prepareTrees(record: Position, flags: number, field: Position): void {
     const old = recordFlags(this.arena, record)
     if (flags < 0 || ((old | flags) & RecordFlag.expires) !== 0)
@@ -261,7 +263,10 @@ export class HashIndex extends HashSearch {
     trees.shrink()
   }
 
-  /** One log record that takes the record of `slot` out of one block and puts the key's record into another, or the same. */
+  /**
+   * One log record that takes the record of `slot` out of one block and puts the key's record into another, or the
+   * same.
+   */
   private change(state: TransactionState, from: Place | undefined, to: Place | undefined, slot: number): void {
     const { arena, log, key, pool, trees } = this
     const source = from === undefined ? 0 : from.base

@@ -1,8 +1,8 @@
 /**
  * HalfSipHash-1-3 (Aumasson and Bernstein; 32-bit operations, keyed with a random key of block 0, so that nobody can
- * prepare colliding keys) over the UTF-8 bytes of a key. Its 32-bit output is the position: position mod 101 chooses the
- * index block, the whole position orders the records inside a directory. The tag in a slot is 15 bits of v0 ^ v2 of the
- * same final state.
+ * prepare colliding keys) over the UTF-8 bytes of a key. Its 32-bit output is the position: position mod 101 chooses
+ * the index block, the whole position orders the records inside a directory. The tag in a slot is 15 bits of v0 ^ v2 of
+ * the same final state.
  */
 import { INDEX_BLOCKS } from '../pager/layout.ts'
 

@@ -1,4 +1,6 @@
-/** Finds the record of a key: from its index block by way of directories to its bucket, and along the bucket's chain. */
+/**
+ * Finds the record of a key: from its index block by way of directories to its bucket, and along the bucket's chain.
+ */
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
 import { bucketNext, findSlot, fits, RECORD_HEADER_BYTES, recordAt } from '../pager/bucket.ts'

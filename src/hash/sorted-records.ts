@@ -1,6 +1,6 @@
 /**
- * The records of a bucket by the position of their keys, and where the bucket may be parted: never between two records of
- * the same position, which no directory can tell apart.
+ * The records of a bucket by the position of their keys, and where the bucket may be parted: never between two records
+ * of the same position, which no directory can tell apart.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { freeSlot } from '../freelist/slots.ts'

@@ -1,6 +1,7 @@
 /**
- * The shape of the hash index. Every change of it is a step (`txn/step.ts`): one system record, never undone. A step changes
- * where records lie, never what they are, so that it needs nothing of the transaction that caused it but its locks.
+ * The shape of the hash index. Every change of it is a step (`txn/step.ts`): one system record, never undone. A step
+ * changes where records lie, never what they are, so that it needs nothing of the transaction that caused it but its
+ * locks.
  *
  *   index block full          -> one overflow block                                        room.ts
  *   that full too             -> the index block becomes a directory over fresh buckets    room.ts

@@ -104,7 +104,9 @@ export class LogReader {
     return this.used(candidates) ?? candidates[0]
   }
 
-  /** A recovery that was cut short may have begun a segment where another one begins: the one that holds a group counts. */
+  /**
+   * A recovery that was cut short may have begun a segment where another one begins: the one that holds a group counts.
+   */
   private used(candidates: readonly Segment[], lsn?: number): Segment | undefined {
     return candidates.find(segment => {
       const at = lsn ?? segment.startLsn

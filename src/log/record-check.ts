@@ -1,7 +1,7 @@
 /**
- * What is wrong with the bytes of a log record, whatever they are. A right checksum says that nobody has changed a group
- * by accident, not that a log writer made it: before anything follows the lengths and counts of a record, they are
- * followed here once, and stay inside it.
+ * What is wrong with the bytes of a log record, whatever they are. A right checksum says that nobody has changed a
+ * group by accident, not that a log writer made it: before anything follows the lengths and counts of a record, they
+ * are followed here once, and stay inside it.
  */
 import type { Arena } from '../runtime/bytes.ts'
 import {

@@ -1,7 +1,7 @@
 /**
  * Room on the disk that is kept for the day when there is none: a file beside the log that holds nothing. When a write
- * finds the disk full the file is cut or removed, and the write is done in the room that this gives. So the commit under
- * way is saved, records can be deleted, and `open` finds room for its lock and its recovery.
+ * finds the disk full the file is cut or removed, and the write is done in the room that this gives. So the commit
+ * under way is saved, records can be deleted, and `open` finds room for its lock and its recovery.
  *
  * | file | |
  * | --- | --- |
@@ -45,8 +45,8 @@ export class Reserve {
   }
 
   /**
-   * Fills it up; false if there is no room: it stays as it was, and takes nothing of what others have freed. Where it cannot
-   * be made for another reason (no descriptor, a limit of the size of files), the database does without.
+   * Fills it up; false if there is no room: it stays as it was, and takes nothing of what others have freed. Where it
+   * cannot be made for another reason (no descriptor, a limit of the size of files), the database does without.
    */
   fill(): boolean {
     if (this.missing <= 0) return true

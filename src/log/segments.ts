@@ -257,7 +257,9 @@ export class LogSegments {
     if (this.current !== undefined) requireInPlace(this.current.file)
   }
 
-  /** Gives up the segments that end at or below `lsn`; keeps some for later use, as long as all take at most `bytes`. */
+  /**
+   * Gives up the segments that end at or below `lsn`; keeps some for later use, as long as all take at most `bytes`.
+   */
   release(lsn: Lsn, bytes: number): void {
     this.requirePlace()
     while (this.active.length > 1 && this.active[1]!.startLsn <= lsn) this.spare.push(this.active.shift()!)

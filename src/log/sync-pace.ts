@@ -2,17 +2,18 @@
  * How long the syncs of the log take, and so whether a commit had better wait for its own in line, which holds up the
  * event loop, or have it done aside, which costs the way to another thread and back.
  *
- * A sync in line tells its time exactly, and a moving average forgets single slow ones. A sync aside tells at most how long
- * it took: its end may have waited for the event loop. So the shortest of the last few counts, and no sync has to be
- * done in line to find out that the disk has become fast.
+ * A sync in line tells its time exactly, and a moving average forgets single slow ones. A sync aside tells at most how
+ * long it took: its end may have waited for the event loop. So the shortest of the last few counts, and no sync has to
+ * be done in line to find out that the disk has become fast.
  */
 
 import { performance } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /**
- * Syncs that take longer go aside, and those that take less come back: between the two it stays as it is. The way there and
- * back takes 0.05 to 0.1 ms: with syncs of 2 ms that is at most 5 % of the commits of 64 writers, with 0.5 ms up to 20 %.
+ * Syncs that take longer go aside, and those that take less come back: between the two it stays as it is. The way there
+ * and back takes 0.05 to 0.1 ms: with syncs of 2 ms that is at most 5 % of the commits of 64 writers, with 0.5 ms up to
+ * 20 %.
  */
 const LONG_MS = 2
 const SHORT_MS = 1

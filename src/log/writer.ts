@@ -6,8 +6,8 @@
  *
  * Invariants
  *  L1  After `reserve(n)` the building of up to n bytes cannot fail, so a block may be changed first.
- *  L2  A group begins on a fresh sector if the bytes before it were synced, or are being synced: the log is filled up to
- *      that sector before a sync aside, whose end a reader could not tell from the header of the next group.
+ *  L2  A group begins on a fresh sector if the bytes before it were synced, or are being synced: the log is filled up
+ *      to that sector before a sync aside, whose end a reader could not tell from the header of the next group.
  *  L3  A failed sync is never retried, nor is a failed write, but for one that found the disk full: that is done once
  *      more if `onFull` has found room for it. Otherwise `health` fails and everything after it is refused.
  */
@@ -340,7 +340,9 @@ export class LogWriter {
     this.synced(this.writtenLsn)
   }
 
-  /** Syncs are short, and there is little to be synced: to wait for it in line is cheaper than to have it done aside. */
+  /**
+   * Syncs are short, and there is little to be synced: to wait for it in line is cheaper than to have it done aside.
+   */
   get isSoonSynced(): boolean {
     return this.pace.isShort && this.endLsn - this.syncedLsn <= SOON_BYTES
   }

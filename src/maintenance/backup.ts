@@ -1,8 +1,8 @@
 /**
  * Copies a database, while it is in use, to a directory where a plain `open` finds it as it was when the copy began.
  *
- * The blocks are copied as a snapshot sees them, with their numbers and checksums. What transactions had changed and not
- * committed at that moment is in those blocks too; it is put back in the copy before that gets its name.
+ * The blocks are copied as a snapshot sees them, with their numbers and checksums. What transactions had changed and
+ * not committed at that moment is in those blocks too; it is put back in the copy before that gets its name.
  */
 
 import { Engine, type EngineOptions } from '../engine/engine.ts'

@@ -1,6 +1,6 @@
 /**
- * Gives the space that deletions have left back to the file system, while the database is in use: fills buckets and tree
- * leaves from left to right, moves blocks from the end of the file into free ones, cuts the file.
+ * Gives the space that deletions have left back to the file system, while the database is in use: fills buckets and
+ * tree leaves from left to right, moves blocks from the end of the file into free ones, cuts the file.
  *
  * Each step is one system record, atomic in itself, so that a crash at any point leaves a sound database. Between two
  * slices others may change anything; so what leads to a block is looked up when the block is moved, and a block that

@@ -1,6 +1,6 @@
 /**
- * Adds the ordered index to a database, or takes it away. The index is built, or freed, while block 0 says that there is
- * none, so that a crash in between leaves a sound database without one; the next conversion clears what is left.
+ * Adds the ordered index to a database, or takes it away. The index is built, or freed, while block 0 says that there
+ * is none, so that a crash in between leaves a sound database without one; the next conversion clears what is left.
  */
 
 import type { Engine } from '../engine/engine.ts'

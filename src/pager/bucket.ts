@@ -156,8 +156,8 @@ export const compact = (a: Arena, base: Position, blockSize: number, scratch: Po
 }
 
 /**
- * What is wrong with a bucket's own bytes (B1 to B3), as a sentence, or undefined. Reads nothing outside the block, whatever
- * the bytes are: run on every block that comes from the disk before anything trusts its offsets.
+ * What is wrong with a bucket's own bytes (B1 to B3), as a sentence, or undefined. Reads nothing outside the block,
+ * whatever the bytes are: run on every block that comes from the disk before anything trusts its offsets.
  */
 export const bucketProblem = (a: Arena, base: Position, blockSize: number): string | undefined => {
   const { u16, u32 } = a

@@ -143,8 +143,8 @@ export class Metadata {
   }
 
   /**
-   * Whether block 0, as it stands on the disk, is the one that was read and written here, and not that of a file that was
-   * copied over it. Damage does not speak against it.
+   * Whether block 0, as it stands on the disk, is the one that was read and written here, and not that of a file that
+   * was copied over it. Damage does not speak against it.
    */
   isOwn(bytes: Uint8Array, storage: Storage): boolean {
     if (bytes.length < METADATA_BYTES) return true

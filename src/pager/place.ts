@@ -1,6 +1,6 @@
 /**
- * Numbers that mean different things, told apart by the compiler alone: a bare number may become any of them, and none of
- * them another one. At run time they are numbers.
+ * Numbers that mean different things, told apart by the compiler alone: a bare number may become any of them, and none
+ * of them another one. At run time they are numbers.
  */
 
 /** Number of a block of the data file. */

@@ -1,6 +1,6 @@
 /**
- * What a snapshot sees in place of what the blocks say: the committed records of keys that open transactions had changed
- * when it began and, for a transaction that reads from a snapshot, its own changes.
+ * What a snapshot sees in place of what the blocks say: the committed records of keys that open transactions had
+ * changed when it began and, for a transaction that reads from a snapshot, its own changes.
  */
 import type { Bounds } from '../runtime/bytes.ts'
 import { type ChangedKeys, type CommittedRecord, partOf, placeOf } from '../txn/changed-keys.ts'

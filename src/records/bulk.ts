@@ -62,7 +62,9 @@ export class Records<V> {
     return this.store.engine.metadata.ordered
   }
 
-  /** Looks for the key that lies at [start, end) of `source`: length of its value, or -1; `bytes` and `at` say where. */
+  /**
+   * Looks for the key that lies at [start, end) of `source`: length of its value, or -1; `bytes` and `at` say where.
+   */
   find(source: Uint8Array, start: number, end: number): number {
     this.owner.check()
     const { committed, values, engine } = this.store

@@ -61,7 +61,9 @@ export class Committed implements Reading {
     return owner === 0 ? undefined : open.get(owner)
   }
 
-  /** Keys of the bucket that a scan has copied which an open transaction has deleted from it: for others they are there. */
+  /**
+   * Keys of the bucket that a scan has copied which an open transaction has deleted from it: for others they are there.
+   */
   hiddenKeys(scan: BucketScan): Uint8Array[] {
     const holder = this.holderOf(scan.bucket)
     if (holder === undefined) return []

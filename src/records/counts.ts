@@ -1,6 +1,6 @@
 /**
- * Counts records of a snapshot by the trees over keys and over times of expiry, which are counted leaf by leaf: what has
- * expired but is not removed yet is taken off, and what open transactions had changed is set right key by key.
+ * Counts records of a snapshot by the trees over keys and over times of expiry, which are counted leaf by leaf: what
+ * has expired but is not removed yet is taken off, and what open transactions had changed is set right key by key.
  */
 import type { Engine } from '../engine/engine.ts'
 import type { Bounds } from '../runtime/bytes.ts'

@@ -25,7 +25,9 @@ const LONGEST_CHAIN = 256
 
 /** Trees with more leaves than this are not gone through leaf by leaf. */
 const MOST_LEAVES = 65536
-/** Of the ordered index, so many for each leaf of expired times: with more of them, hardly one is likely to have gone. */
+/**
+ * Of the ordered index, so many for each leaf of expired times: with more of them, hardly one is likely to have gone.
+ */
 const LEAVES_PER_LEAF = 64
 /** With fewer expired keys in a leaf, finding out how many it holds costs more than it saves. */
 const MANY_IN_LEAF = 64

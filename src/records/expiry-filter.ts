@@ -1,6 +1,6 @@
 /**
- * Goes through keys of the ordered index, as a snapshot sees it, without those whose records have expired, which keys do
- * not show. At first the records are looked at; once too many of them have expired, the tree over times says which.
+ * Goes through keys of the ordered index, as a snapshot sees it, without those whose records have expired, which keys
+ * do not show. At first the records are looked at; once too many of them have expired, the tree over times says which.
  */
 
 import type { Engine } from '../engine/engine.ts'

@@ -1,9 +1,10 @@
 /**
  * What a way of reading has found of a key.
  *
- * There are three of them, and `find(key)` is all that a caller has to know of each: `Committed` (what is committed now),
- * `Inside` (what stands in the blocks, under a transaction's locks) and `AsOf` (what a snapshot sees). What they find is
- * read in the same way: the value by `RecordValues.of`, the time of expiry here. A record that has expired is not found.
+ * There are three of them, and `find(key)` is all that a caller has to know of each: `Committed` (what is committed
+ * now), `Inside` (what stands in the blocks, under a transaction's locks) and `AsOf` (what a snapshot sees). What they
+ * find is read in the same way: the value by `RecordValues.of`, the time of expiry here. A record that has expired is
+ * not found.
  */
 
 import type { Engine } from '../engine/engine.ts'
@@ -43,8 +44,8 @@ export class Found {
   }
 
   /**
-   * The record at `record` of the pool; undefined if it has expired. Its header (`pager/bucket.ts`) is read at one go: by
-   * the functions for its parts a get takes 5 % longer.
+   * The record at `record` of the pool; undefined if it has expired. Its header (`pager/bucket.ts`) is read at one go:
+   * by the functions for its parts a get takes 5 % longer.
    */
   inPool(record: Position, asOf: Lsn): Found | undefined {
     const { u8 } = this.engine.arena

@@ -1,4 +1,7 @@
-/** The values of records: from a value field (its time of expiry, the pointer to a large value, compression) to what callers get. */
+/**
+ * The values of records: from a value field (its time of expiry, the pointer to a large value, compression) to what
+ * callers get.
+ */
 
 import type { Engine } from '../engine/engine.ts'
 import { CorruptionError, DecodeError, reasonOf, shown, XenonError } from '../errors.ts'
@@ -89,7 +92,10 @@ export class RecordValues<V> {
     }
   }
 
-  /** The error for bytes that are no value; one of the database itself, which the caller's code has met, stays what it is. */
+  /**
+   * The error for bytes that are no value; one of the database itself, which the caller's code has met, stays what it
+   * is.
+   */
   cannotDecode(error: unknown, key: Uint8Array, encoding: string = this.encodingName): XenonError {
     return error instanceof XenonError ? error : new DecodeError(keyText(key), encoding, error)
   }

@@ -122,7 +122,9 @@ export class RecordWriter<V> {
     }
   }
 
-  /** JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile. */
+  /**
+   * JSON, custom codecs and compression run the caller's code, which must not come back into the database meanwhile.
+   */
   private encode(key: Key, value: V, expiresAt: number): void {
     this.flags = expiresAt === 0 ? 0 : RecordFlag.expires
     this.expiresAt = expiresAt

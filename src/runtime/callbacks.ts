@@ -7,7 +7,9 @@ const tagOf = (value: unknown): string => Object.prototype.toString.call(value).
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 
-/** For a result that is refused: if it is a promise, nobody else hears of its failure, which must not end the process. */
+/**
+ * For a result that is refused: if it is a promise, nobody else hears of its failure, which must not end the process.
+ */
 export const letGo = (result: unknown): void => {
   if (!isPromise(result)) return
   result.then(

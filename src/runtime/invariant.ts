@@ -4,12 +4,14 @@
  */
 import { XenonError } from '../errors.ts'
 
-/** Tests that break a rule on purpose ask whether the rest of the engine, or a crash, shows it: then nothing stops here. */
+/**
+ * Tests that break a rule on purpose ask whether the rest of the engine, or a crash, shows it: then nothing stops here.
+ */
 export const invariants: { areChecked: boolean } = { areChecked: true }
 
 /**
- * An invariant does not hold: a defect of xenondb, whatever the caller did. Stops before what is wrong reaches the files;
- * `health`, where there is one at hand, stops the handle for good, since memory and log may have parted.
+ * An invariant does not hold: a defect of xenondb, whatever the caller did. Stops before what is wrong reaches the
+ * files; `health`, where there is one at hand, stops the handle for good, since memory and log may have parted.
  * @throws XenonError `XENON_FAILED`
  */
 export const broken = (invariant: string, found: string, health?: { fail(error: unknown): unknown }): void => {

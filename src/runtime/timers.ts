@@ -1,8 +1,8 @@
 /**
- * Timers and the clock for durations, as they were when the package was loaded. Tests put timers and clocks of their own in
- * the place of the global ones (`vi.useFakeTimers`, `jest.useFakeTimers`, `mock.timers.enable`), and nothing that waits for
- * a lock, a disk or the next turn may hang when nobody advances those. What follows the time of day is not here: a time to
- * live, and the sweep of what has expired.
+ * Timers and the clock for durations, as they were when the package was loaded. Tests put timers and clocks of their
+ * own in the place of the global ones (`vi.useFakeTimers`, `jest.useFakeTimers`, `mock.timers.enable`), and nothing
+ * that waits for a lock, a disk or the next turn may hang when nobody advances those. What follows the time of day is
+ * not here: a time to live, and the sweep of what has expired.
  */
 const real = globalThis as unknown as {
   setTimeout?: typeof globalThis.setTimeout

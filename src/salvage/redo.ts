@@ -1,7 +1,7 @@
 /**
  * Brings blocks up to date with the readable log, each on its own: physical redo of history on every block that is
- * sound, or that there is a basis of (its image, or the record in the log that formats it). A block for which neither is
- * true stays as it is. What is changed goes to the overlay, never to the source.
+ * sound, or that there is a basis of (its image, or the record in the log that formats it). A block for which neither
+ * is true stays as it is. What is changed goes to the overlay, never to the source.
  */
 
 import {
@@ -113,8 +113,8 @@ class BlockCache {
   }
 
   /**
-   * A block behind the end of the file counts if the log formats it, and has enough bytes to have filled it and all before
-   * it: whatever numbers the records name, memory and time are bounded by the size of the files.
+   * A block behind the end of the file counts if the log formats it, and has enough bytes to have filled it and all
+   * before it: whatever numbers the records name, memory and time are bounded by the size of the files.
    */
   takes(block: number, log: Arena, from: number): boolean {
     if (block < this.inFile || this.added.has(block)) return true

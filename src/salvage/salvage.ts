@@ -39,7 +39,10 @@ export interface SalvageOptions {
   takeover?: boolean
   /** Where both databases live. Default: Node's file system. */
   storage?: Storage
-  /** Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database checked. */
+  /**
+   * Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database
+   * checked.
+   */
   onProgress?: (progress: { phase: SalvagePhase; done: number; total: number }) => void
 }
 

@@ -32,7 +32,10 @@ export interface Source {
   close(): void
 }
 
-/** @throws XenonError `XENON_NOT_FOUND`, `XENON_FORMAT_VERSION`, or `XENON_CORRUPT` if nothing tells whose blocks these are. */
+/**
+ * @throws XenonError `XENON_NOT_FOUND`, `XENON_FORMAT_VERSION`, or `XENON_CORRUPT` if nothing tells whose blocks these
+ * are.
+ */
 export const openSource = (storage: Storage, directory: string, warn: (sentence: string) => void): Source => {
   const overlay = overlayStorage(storage)
   const path = storage.join(directory, 'data')

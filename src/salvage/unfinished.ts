@@ -28,8 +28,8 @@ export class Unfinished {
 
   /**
    * From the last change to the first: the first one's undo section, which holds what was committed, wins. All
-   * transactions together, by falling LSN, so that each record is read once and each group while it is at hand, whatever
-   * the records name as the one before them. Returns how many transactions lead out of the readable log.
+   * transactions together, by falling LSN, so that each record is read once and each group while it is at hand,
+   * whatever the records name as the one before them. Returns how many transactions lead out of the readable log.
    */
   private collect(lasts: Iterable<number>): number {
     let cutOff = 0

@@ -228,7 +228,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   }
 
   /**
-   * @internal The storage has failed: what was written is not answered any more. The server closes, unless the disk was full
+   * @internal The storage has failed: what was written is not answered any more. The server closes, unless the disk was
+   *   full
    * and the database can be opened again.
    */
   fail(error: unknown): void {

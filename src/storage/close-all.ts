@@ -1,4 +1,7 @@
-/** Closing several files: one that fails leaves none of the others open. The first error is thrown when all have been tried. */
+/**
+ * Closing several files: one that fails leaves none of the others open. The first error is thrown when all have been
+ * tried.
+ */
 export const closeAll = (files: Iterable<{ close(): void } | undefined>): void => {
   const errors: unknown[] = []
   for (const file of files) {

@@ -1,6 +1,6 @@
 /**
- * The end of the thread, for databases that nobody has closed: when nothing is left to do, by `process.exit()`, or by an
- * error that nobody has caught. A signal, `kill -9` or `worker.terminate()` says nothing. One listener serves all.
+ * The end of the thread, for databases that nobody has closed: when nothing is left to do, by `process.exit()`, or by
+ * an error that nobody has caught. A signal, `kill -9` or `worker.terminate()` says nothing. One listener serves all.
  */
 import type { Leaver } from './storage.ts'
 

@@ -1,8 +1,8 @@
 /**
- * Where an open database lives. Files have an identity, not a name: what is open stays the same file wherever it is moved,
- * but a name may lead to the files of another database by now (`mv`, `rm -rf`, a restored backup). So whoever creates,
- * removes or renames by name asks here first, and so does every checkpoint. The evidence are files that the handle keeps
- * open, whose inodes the system gives to nobody else meanwhile.
+ * Where an open database lives. Files have an identity, not a name: what is open stays the same file wherever it is
+ * moved, but a name may lead to the files of another database by now (`mv`, `rm -rf`, a restored backup). So whoever
+ * creates, removes or renames by name asks here first, and so does every checkpoint. The evidence are files that the
+ * handle keeps open, whose inodes the system gives to nobody else meanwhile.
  */
 import { MovedError } from '../errors.ts'
 import type { DirectoryLock, File, Storage } from './storage.ts'

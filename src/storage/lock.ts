@@ -7,12 +7,14 @@
  * | `lock.<pid>.<nonce>` | the same before it is published; lives for the moment of taking the lock |
  * | `lock.after.<nonce>` | who takes over from the dead owner with that nonce; lives for the moment of taking over |
  *
- * 1. A name is published whole and once: written under a name of its own, then `link`ed, which fails if the name exists.
+ * 1. A name is published whole and once: written under a name of its own, then `link`ed, which fails if the name
+ *    exists.
  * 2. A nonce is random and never used again. A live owner's lock is removed by nobody else.
- * 3. A dead owner is judged by its process and its descriptor, never by time (owner.ts): other boot, no such process, a zombie, a
- *    pid that started at another time, or a process that has the file open no more, since its thread has ended. What cannot
- *    be told counts as alive: a process of another container (pid namespace) that cannot be seen from here, unless the
- *    caller vouches for its death (`takeover`), or a reused pid where the system gives no start times (macOS, Windows).
+ * 3. A dead owner is judged by its process and its descriptor, never by time (owner.ts): other boot, no such process, a
+ *    zombie, a pid that started at another time, or a process that has the file open no more, since its thread has
+ *    ended. What cannot be told counts as alive: a process of another container (pid namespace) that cannot be seen
+ *    from here, unless the caller vouches for its death (`takeover`), or a reused pid where the system gives no start
+ *    times (macOS, Windows).
  * 4. A nonce has at most one successor: whoever publishes `lock.after.<nonce>`. If that one dies as well before it has
  *    replaced the lock, its own nonce has a successor, and so on; the last of the chain is the one in charge.
  *    Having published, a taker walks the chain again from `lock`: it is in charge only if it stands at the end. If not,
@@ -21,18 +23,18 @@
  *    chain. Hence a `lock.after.<nonce>` can be published twice only when `lock` no longer leads to it, and rule 4
  *    withdraws the second.
  *
- * 6. The owner has each file that names it open for writing from before it is published until after its name is gone. So the
- *    descriptor that a claim names is there for as long as the claim counts, and its inode is nobody else's: by it an owner knows
- *    its lock again, and a lock that was moved away with its directory, where no name leads to it any more, is emptied
- *    through it instead of removed.
+ * 6. The owner has each file that names it open for writing from before it is published until after its name is gone.
+ *    So the descriptor that a claim names is there for as long as the claim counts, and its inode is nobody else's: by
+ *    it an owner knows its lock again, and a lock that was moved away with its directory, where no name leads to it any
+ *    more, is emptied through it instead of removed.
  *
- * A lock that cannot be read is damage, or what rule 6 emptied: by rule 1 no live owner leaves one, but a power failure may (the name reached
- * the disk, the content did not; syncing it would cost every open an fsync). Its owner went with the power: it is taken
- * over like a dead one's, its nonce standing for "what was unreadable under that name".
+ * A lock that cannot be read is damage, or what rule 6 emptied: by rule 1 no live owner leaves one, but a power failure
+ * may (the name reached the disk, the content did not; syncing it would cost every open an fsync). Its owner went with
+ * the power: it is taken over like a dead one's, its nonce standing for "what was unreadable under that name".
  *
- * File systems without links (FAT, some FUSE): the name is created with O_EXCL and then written, so a reader may catch it
- * half-written. Rule 1 is kept up by a note `lock.<pid>.<nonce>.writing` for as long: an unreadable file counts as held
- * while the note of a live process stands beside it.
+ * File systems without links (FAT, some FUSE): the name is created with O_EXCL and then written, so a reader may catch
+ * it half-written. Rule 1 is kept up by a note `lock.<pid>.<nonce>.writing` for as long: an unreadable file counts as
+ * held while the note of a live process stands beside it.
  */
 import { randomBytes } from 'node:crypto'
 import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'

@@ -8,8 +8,8 @@
  * | descriptor | the process has the lock file open no more: the thread that held it has ended |
  * | descriptors elsewhere | the same of an owner in another container, where all processes of that can be seen from here |
  *
- * Descriptors are Linux's (`/proc/<pid>/fd`). The owner opens the one that its claim names before the claim is published, and
- * closes it after the lock is gone; Node closes those of a worker thread when that ends.
+ * Descriptors are Linux's (`/proc/<pid>/fd`). The owner opens the one that its claim names before the claim is
+ * published, and closes it after the lock is gone; Node closes those of a worker thread when that ends.
  */
 import { constants, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
@@ -86,9 +86,9 @@ export function processState(pid: number): { start: string; isEnding: boolean } 
 }
 
 /**
- * Whether the process has the lock file open as its claim says; undefined if that cannot be told. A file of the same device
- * and another inode is another file. One of another device may be this one by way of another mount (an overlay, its upper
- * directory), and is if it says the same.
+ * Whether the process has the lock file open as its claim says; undefined if that cannot be told. A file of the same
+ * device and another inode is another file. One of another device may be this one by way of another mount (an overlay,
+ * its upper directory), and is if it says the same.
  */
 function holds(pid: number, claim: Claim, owner: Owner): boolean | undefined {
   const { descriptor } = owner
@@ -123,8 +123,8 @@ function isWritable(pid: number, descriptor: number): boolean {
 }
 
 /**
- * An owner of another pid namespace is dead if all processes of that can be seen from here and none has the lock open: where
- * this one is the initial namespace, or one of those processes is seen; and nothing is hidden.
+ * An owner of another pid namespace is dead if all processes of that can be seen from here and none has the lock open:
+ * where this one is the initial namespace, or one of those processes is seen; and nothing is hidden.
  */
 function stateElsewhere(claim: Claim, owner: Owner): OwnerState {
   const outOfSight = { state: 'out of sight' } as const

@@ -104,8 +104,8 @@ export interface Storage {
   /** CRC-32 (polynomial 0xEDB88320) of `bytes` continuing from `seed`, as an unsigned 32-bit number. */
   readonly crc32: (bytes: Uint8Array, seed: number) => number
   /**
-   * Calls `atExit` when the thread ends by itself, unless somebody forgets the leaver before; the function that it returns
-   * takes that back. Left out: nobody can tell.
+   * Calls `atExit` when the thread ends by itself, unless somebody forgets the leaver before; the function that it
+   * returns takes that back. Left out: nobody can tell.
    */
   onExit?(leaver: Leaver): () => void
   /** Raw deflate, where there is one that works at once; `decompress` gives at most `limit` bytes, or throws. */

@@ -305,7 +305,8 @@ export class FaultDisk {
   }
 
   /**
-   * @internal The length of a sync aside: resolves when it is done, with the number of the first change that it does not
+   * @internal The length of a sync aside: resolves when it is done, with the number of the first change that it does
+   *   not
    * cover. Undefined when it is done at once.
    */
   aside(): Promise<number> | undefined {

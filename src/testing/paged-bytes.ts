@@ -45,7 +45,10 @@ export class PagedBytes {
     return count
   }
 
-  /** Writes `source` at `position`, growing the file if needed. Nobody may change `source` afterwards: its whole pages are kept. */
+  /**
+   * Writes `source` at `position`, growing the file if needed. Nobody may change `source` afterwards: its whole pages
+   * are kept.
+   */
   write(source: Uint8Array, position: number): void {
     for (let done = 0; done < source.length; ) {
       const at = position + done

@@ -1,10 +1,10 @@
 /**
- * A B+tree over byte strings: the ordered index over the keys, and the tree over times of expiry. Leaves hold keys alone,
- * the records stay in their buckets.
+ * A B+tree over byte strings: the ordered index over the keys, and the tree over times of expiry. Leaves hold keys
+ * alone, the records stay in their buckets.
  *
- * A change of a record finds its leaf first: `prepareInsert` makes room by steps of their own (`txn/step.ts`), `prepareRemove`
- * needs none. Then it logs the leaf's change as a part of its own log record, so that record and trees change together or not
- * at all. Undo goes through the same functions.
+ * A change of a record finds its leaf first: `prepareInsert` makes room by steps of their own (`txn/step.ts`),
+ * `prepareRemove` needs none. Then it logs the leaf's change as a part of its own log record, so that record and trees
+ * change together or not at all. Undo goes through the same functions.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
@@ -25,7 +25,9 @@ export class KeyTree extends TreeSearch {
   private readonly nodes: NodeChanges
   private readonly room: TreeRoom
   private readonly merging: TreeMerge
-  /** Of the last insertion that was prepared: where the key goes in its leaf, and the prefix that the leaf will have. */
+  /**
+   * Of the last insertion that was prepared: where the key goes in its leaf, and the prefix that the leaf will have.
+   */
   private insertIndex = 0
   private insertPrefix = 0
 
@@ -43,8 +45,8 @@ export class KeyTree extends TreeSearch {
   }
 
   /**
-   * Goes to the leaf with room for a new key, at `block` and `base`; `logInsert` puts the key there, before anything else
-   * changes that leaf.
+   * Goes to the leaf with room for a new key, at `block` and `base`; `logInsert` puts the key there, before anything
+   * else changes that leaf.
    * @throws CorruptionError if the key is there already.
    */
   prepareInsert(key: Position, length: number): void {
@@ -64,8 +66,8 @@ export class KeyTree extends TreeSearch {
   }
 
   /**
-   * The same for a key whose place was found ahead of time. It is still the right one if the leaf has not changed: what a
-   * leaf covers gets less only by a split, which takes keys out of it. False if it has changed, or has no room.
+   * The same for a key whose place was found ahead of time. It is still the right one if the leaf has not changed: what
+   * a leaf covers gets less only by a split, which takes keys out of it. False if it has changed, or has no room.
    */
   prepareInsertAt(place: LeafPlace, key: Position, length: number): boolean {
     const { pool, nodes } = this
@@ -124,8 +126,8 @@ export class KeyTree extends TreeSearch {
   }
 
   /**
-   * Compaction: fills leaves from left to right, from the leaf of the key at `at` of the arena on. Puts the key to go on
-   * from to the same place and returns its length, or -1 behind the last leaf.
+   * Compaction: fills leaves from left to right, from the leaf of the key at `at` of the arena on. Puts the key to go
+   * on from to the same place and returns its length, or -1 behind the last leaf.
    */
   pack(at: Position, length: number): number {
     return this.merging.pack(at, length)

@@ -28,8 +28,8 @@ export class LeafMap {
   }
 
   /**
-   * Of the state that is read at the moment: the leaves that may hold keys from `lower` up to `upper`, undefined if there
-   * are more than `most`. `scratch`: room for a key.
+   * Of the state that is read at the moment: the leaves that may hold keys from `lower` up to `upper`, undefined if
+   * there are more than `most`. `scratch`: room for a key.
    */
   static of(
     pool: BufferPool,

@@ -1,6 +1,7 @@
 /**
- * Gives nodes back when a tree shrinks: a nearly empty node merges with a neighbour under the same parent, and the only child
- * of the root moves into it. Compaction, which wants leaves as full as they can be, fills them from left to right.
+ * Gives nodes back when a tree shrinks: a nearly empty node merges with a neighbour under the same parent, and the only
+ * child of the root moves into it. Compaction, which wants leaves as full as they can be, fills them from left to
+ * right.
  */
 import {
   appendNodeEntries,
@@ -47,8 +48,8 @@ export class TreeMerge {
   }
 
   /**
-   * After a removal: merges a nearly empty leaf with a neighbour, and so on upwards. A node without neighbours gets some
-   * when the one above it merges, so that what is empty goes in the end.
+   * After a removal: merges a nearly empty leaf with a neighbour, and so on upwards. A node without neighbours gets
+   * some when the one above it merges, so that what is empty goes in the end.
    */
   shrink(key: Position, length: number): void {
     const { tree } = this
@@ -177,8 +178,8 @@ export class TreeMerge {
   }
 
   /**
-   * Compaction: fills leaves from left to right, from the leaf of the key at `at` of the arena on. Puts the key to go on
-   * from to the same place and returns its length, or -1 behind the last leaf.
+   * Compaction: fills leaves from left to right, from the leaf of the key at `at` of the arena on. Puts the key to go
+   * on from to the same place and returns its length, or -1 behind the last leaf.
    */
   pack(at: Position, length: number): number {
     const { tree, nodes } = this
@@ -191,7 +192,10 @@ export class TreeMerge {
     return next
   }
 
-  /** Fills a leaf from the one behind it; length of the key to go on from, or undefined if there is none below the parent. */
+  /**
+   * Fills a leaf from the one behind it; length of the key to go on from, or undefined if there is none below the
+   * parent.
+   */
   private fill(at: Position, length: number): number | undefined {
     const { tree, nodes } = this
     const { step, blockSize } = nodes

@@ -1,6 +1,6 @@
 /**
- * What every change of a tree node has in common: whether a key fits, and the parts of nodes in the log record. And what the
- * changes of one tree share.
+ * What every change of a tree node has in common: whether a key fits, and the parts of nodes in the log record. And
+ * what the changes of one tree share.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'

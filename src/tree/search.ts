@@ -1,6 +1,6 @@
 /**
- * Finds the way through a tree: from its root, a fixed block, to the leaf of a key. A leaf has no links to its neighbours;
- * where it ends, the separator in a node above tells (`fence`), from which a scan goes on.
+ * Finds the way through a tree: from its root, a fixed block, to the leaf of a key. A leaf has no links to its
+ * neighbours; where it ends, the separator in a node above tells (`fence`), from which a scan goes on.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
@@ -22,7 +22,9 @@ export class LeafPlace {
 
 export class TreeSearch {
   readonly root: Block
-  /** The leaf of the last search, or of the place last prepared, and its position; of a search, the index of the key. */
+  /**
+   * The leaf of the last search, or of the place last prepared, and its position; of a search, the index of the key.
+   */
   block: Block = 0
   base: Position = 0
   index = 0

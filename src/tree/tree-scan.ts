@@ -14,7 +14,10 @@ export const SCAN_KEYS = 512
 /** Bytes of scratch for a bound, then for the keys. */
 const BOUND_BYTES = 1088
 
-/** Where a step puts what it reads: one room for all scans of a database, each of which is done with it before another steps. */
+/**
+ * Where a step puts what it reads: one room for all scans of a database, each of which is done with it before another
+ * steps.
+ */
 export class ScanRoom implements KeyRoom {
   readonly boundAt: Position
   readonly start: number
@@ -155,8 +158,8 @@ export class TreeScan {
 }
 
 /**
- * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where an
- * inclusive bound itself counts as before (`isUpper`) or as behind.
+ * Index in the leaf at hand where a bound, whose key lies at `at`, parts it: of the first key behind the bound, where
+ * an inclusive bound itself counts as before (`isUpper`) or as behind.
  */
 const indexInLeaf = (pool: BufferPool, tree: TreeSearch, at: Position, bound: Bound, isUpper: boolean): number => {
   const found = searchNode(pool.arena, tree.base, pool.blockSize, at, bound.key.length)

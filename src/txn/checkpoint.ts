@@ -19,9 +19,9 @@
  *
  * Where the storage can sync a file aside, a checkpoint's own syncs of the data file, which may take long, do not hold
  * up the commits: the redo LSN is decided before the first of them begins. Where syncs of the log are long
- * (log/sync-pace.ts), so are those of the steps, and they too are made aside, of copies of the blocks. All of it is done
- * at once when the database closes; and also once the log has grown much meanwhile, because a program that commits again
- * and again without a turn of the event loop never lets a sync aside end.
+ * (log/sync-pace.ts), so are those of the steps, and they too are made aside, of copies of the blocks. All of it is
+ * done at once when the database closes; and also once the log has grown much meanwhile, because a program that commits
+ * again and again without a turn of the event loop never lets a sync aside end.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { DiskFullError } from '../errors.ts'
@@ -412,7 +412,9 @@ export class Checkpointer {
     this.count++
   }
 
-  /** Does work that waits for syncs of the data file, one piece at a time (C3). `atOnce` does the same, or what is left. */
+  /**
+   * Does work that waits for syncs of the data file, one piece at a time (C3). `atOnce` does the same, or what is left.
+   */
   private goAside(work: (isCurrent: () => boolean) => Promise<void>, atOnce: () => void): void {
     const { health, log } = this
     const generation = ++this.generation

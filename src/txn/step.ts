@@ -1,18 +1,19 @@
 /**
- * A step: one log record and the blocks that it changes, which lie still in the pool from the first look at them to the end.
- * Every change of the shape of index, trees and free list is made by one, and is a *system* record: atomic in itself, redone
- * as bytes, never undone. It moves records between blocks and never says what they are, so that whatever a transaction has
- * changed can be taken back by key wherever its records lie by then. A record of a transaction that changes the shape too
- * (the blocks of a large value) names that transaction instead, and carries its undo.
+ * A step: one log record and the blocks that it changes, which lie still in the pool from the first look at them to the
+ * end. Every change of the shape of index, trees and free list is made by one, and is a *system* record: atomic in
+ * itself, redone as bytes, never undone. It moves records between blocks and never says what they are, so that whatever
+ * a transaction has changed can be taken back by key wherever its records lie by then. A record of a transaction that
+ * changes the shape too (the blocks of a large value) names that transaction instead, and carries its undo.
  *
  *   run( take* -> pin* -> fresh* -> begin -> (part … endPart | format … endPart | free)* -> end )
  *
  * Rules
- *  E1  Whatever may fail (reading a block, a lock, a pool without a free frame) comes before `begin`. Between `begin` and
- *      `end` nothing fails, so that record and blocks change together, or neither does: what fails there stops the handle.
+ *  E1  Whatever may fail (reading a block, a lock, a pool without a free frame) comes before `begin`. Between `begin`
+ *      and `end` nothing fails, so that record and blocks change together, or neither does: what fails there stops the
+ *      handle.
  *  E2  A block that the step has looked at is pinned until `run` returns or throws.
- *  E3  `begin` keeps the earlier state of the blocks that it is given (P4): of all that the step will change, but for those
- *      that `fresh` gave.
+ *  E3  `begin` keeps the earlier state of the blocks that it is given (P4): of all that the step will change, but for
+ *      those that `fresh` gave.
  *  E4  A block with a part in the record is marked as changed by it; as formatted if the part begins with `format`.
  */
 import type { BufferPool } from '../buffer/pool.ts'
@@ -195,7 +196,9 @@ export class Step {
     this.blocks.plan(0)
   }
 
-  /** Completes the record, with a change of the number of records in it if it commits one, and marks its blocks (E4). */
+  /**
+   * Completes the record, with a change of the number of records in it if it commits one, and marks its blocks (E4).
+   */
   end(records: number = 0): Lsn {
     const { pool } = this
     const lsn = this.hasPlan ? this.blocks.endRecord(records) : this.log.end()

@@ -197,8 +197,8 @@ export class Waits {
   }
 
   /**
-   * Who stands before the place `at` of a queue and has to be waited for. Those before an exclusive waiter are waited for
-   * by that one, unless it holds a shared lock already, which takes it past them.
+   * Who stands before the place `at` of a queue and has to be waited for. Those before an exclusive waiter are waited
+   * for by that one, unless it holds a shared lock already, which takes it past them.
    */
   private ahead(queue: readonly Waiter[], at: number, state: TransactionState, exclusive: boolean): number[] {
     const ids: number[] = []

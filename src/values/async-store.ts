@@ -64,7 +64,8 @@ export interface AsyncReads<V> {
 
   /**
    * The records of a range as `[key, value]`, as `keys` says.
-   * @example for await (const [key, value] of store.entries({ prefix: 'user:', reverse: true })) console.log(key, value)
+   * @example for await (const [key, value] of store.entries({ prefix: 'user:', reverse: true })) console.log(key,
+   *   value)
    */
   entries(range?: Range | Key): AsyncGenerator<[string, V], undefined>
 
@@ -119,9 +120,9 @@ export interface AsyncStore<V = string> extends AsyncReads<V>, AsyncIterable<[st
   [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined>
 
   /**
-   * Runs `work` in a transaction, commits it and gives its result; rolls back if it throws. Runs it again, after a short
-   * random pause and at most `retries` times (20), when it was picked to end a deadlock or met a write conflict: so
-   * `work` should change nothing but the store.
+   * Runs `work` in a transaction, commits it and gives its result; rolls back if it throws. Runs it again, after a
+   * short random pause and at most `retries` times (20), when it was picked to end a deadlock or met a write conflict:
+   * so `work` should change nothing but the store.
    * @example await store.transact(async tx => tx.put('counter', `${Number(await tx.get('counter')) + 1}`))
    */
   transact<T>(work: (tx: AsyncStoreTransaction<V>) => Promise<T> | T, options?: TransactOptions): Promise<T>
@@ -156,7 +157,10 @@ export interface AsyncStore<V = string> extends AsyncReads<V>, AsyncIterable<[st
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A transaction of an `AsyncStore`: all or nothing, with its own changes in what it reads. Its operations wait for locks. */
+/**
+ * A transaction of an `AsyncStore`: all or nothing, with its own changes in what it reads. Its operations wait for
+ * locks.
+ */
 export interface AsyncStoreTransaction<V = string> extends AsyncReads<V> {
   readonly isolation: IsolationLevel
   /** True once it was committed or rolled back; a deadlock and its signal roll it back, too. */

@@ -14,8 +14,8 @@ export interface BatchChange<V> {
 const PUT_FIELDS = new Set(['type', 'key', 'value', 'ttl'])
 
 /**
- * Reads all of them: their getters may use the database, and must find no work half done. `ttlOf` checks a time to live,
- * and turns one that never ends into 0.
+ * Reads all of them: their getters may use the database, and must find no work half done. `ttlOf` checks a time to
+ * live, and turns one that never ends into 0.
  * @throws InvalidArgumentError
  */
 export const readBatch = <V>(

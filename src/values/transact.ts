@@ -9,7 +9,10 @@ export interface Attempt {
   commit(): Promise<void>
   /** Rolls back if it is still open. Never fails. */
   abandon(): void | Promise<void>
-  /** Throws why it was rolled back, if it was: whoever has caught the error of an operation has not caught what it meant. */
+  /**
+   * Throws why it was rolled back, if it was: whoever has caught the error of an operation has not caught what it
+   * meant.
+   */
   requireStanding(): void
 }
 

@@ -1,6 +1,6 @@
 /**
- * The copy of a live database, with the writer's steps put exactly between, and into, those of the copy: in one process, in
- * memory. What the copy recovers to must be what the database holds when the copy ends.
+ * The copy of a live database, with the writer's steps put exactly between, and into, those of the copy: in one
+ * process, in memory. What the copy recovers to must be what the database holds when the copy ends.
  */
 import { describe, expect, test } from 'vitest'
 import { type CopyOptions, copyLive, Overtaken } from '../../src/cli/live-copy.ts'
@@ -14,7 +14,9 @@ import { type Random, runs, seeded } from '../support/random.ts'
 const OPTIONS = { cacheBytes: 32 * 4096, checkpointBytes: 65536, logSegmentBytes: 131072 } as const
 const BLOCK = 4096
 
-/** A database of some hundred blocks, and a step of its life: commits, an open transaction now and then, a checkpoint. */
+/**
+ * A database of some hundred blocks, and a step of its life: commits, an open transaction now and then, a checkpoint.
+ */
 class Writer {
   readonly storage: Storage = memoryStorage()
   readonly db: Database

@@ -1,4 +1,5 @@
-// A worker thread that owns databases in memory: opens one and serves it on a port, and says at its end what is left of it.
+// A worker thread that owns databases in memory: opens one and serves it on a port, and says at its end what is left of
+// it.
 import { parentPort } from 'node:worker_threads'
 import { memoryStorage, open } from '../../dist/index.js'
 import { servePort } from '../../dist/worker/index.js'

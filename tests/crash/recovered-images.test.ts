@@ -1,6 +1,6 @@
 /**
- * A recovery with a small pool writes blocks, and their images, before it has redone all of their records: such an image
- * is no basis of the blocks for whoever goes on with the same handle.
+ * A recovery with a small pool writes blocks, and their images, before it has redone all of their records: such an
+ * image is no basis of the blocks for whoever goes on with the same handle.
  */
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'

@@ -1,6 +1,6 @@
-// Several writers at once over one database, until the process is killed. Prints `<writer> <generation>` once a commit is
-// acknowledged, and now and then `stats <evictions> <checkpoints> <segments> <conflicts>`.
-// Arguments: directory, options as JSON, seed, first generation of each writer as JSON.
+// Several writers at once over one database, until the process is killed. Prints `<writer> <generation>` once a commit
+// is acknowledged, and now and then `stats <evictions> <checkpoints> <segments> <conflicts>`. Arguments: directory,
+// options as JSON, seed, first generation of each writer as JSON.
 import { writeSync } from 'node:fs'
 import { open } from '../../dist/index.js'
 import {
@@ -38,7 +38,9 @@ const turn = () => new Promise(setImmediate)
 const operation = ([key, value]) => (value === undefined ? { type: 'delete', key } : { type: 'put', key, value })
 const apply = (tx, [key, value]) => (value === undefined ? tx.delete(key) : tx.put(key, value))
 
-/** Runs `attempt` again, some turns of the event loop later, as long as it meets a lock of another writer's transaction. */
+/**
+ * Runs `attempt` again, some turns of the event loop later, as long as it meets a lock of another writer's transaction.
+ */
 async function insist(attempt) {
   for (;;) {
     try {

@@ -1,4 +1,6 @@
-/** Each code block of these pages runs, means what its comments say, passes the type check, and leaves a sound database. */
+/**
+ * Each code block of these pages runs, means what its comments say, passes the type check, and leaves a sound database.
+ */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

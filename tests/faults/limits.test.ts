@@ -60,8 +60,8 @@ describe.each([
       const refused = events.find(({ event }) => event === 'refused')
       const afterwards = events.find(({ event }) => event === 'afterwards')
       expect(refused).toMatchObject({ typed: true })
-      // Where the log meets it the handle stops; where only blocks do, they stay in memory, and what else there is can be
-      // read, if so small a pool has a frame left for it.
+      // Where the log meets it the handle stops; where only blocks do, they stay in memory, and what else there is can
+      // be read, if so small a pool has a frame left for it.
       if (refused?.code === 'XENON_FULL') expect([undefined, 'XENON_FULL']).toContain(afterwards?.code)
       else {
         expect(refused).toMatchObject({ code: 'XENON_IO', cause: 'EFBIG' })

@@ -1,4 +1,7 @@
-/** A disk filled to the brim (R1 to R3 of room.ts): reads go on, deletes do, nothing is lost, and with room again everything goes on by itself. */
+/**
+ * A disk filled to the brim (R1 to R3 of room.ts): reads go on, deletes do, nothing is lost, and with room again
+ * everything goes on by itself.
+ */
 import { existsSync, rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type Database, DiskFullError, type OpenOptions, open } from '../../src/index.ts'

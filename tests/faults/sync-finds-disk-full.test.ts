@@ -1,4 +1,7 @@
-/** A sync may say that the disk is full (a quota, thin provisioning, NFS): what it was to cover may be lost all the same. */
+/**
+ * A sync may say that the disk is full (a quota, thin provisioning, NFS): what it was to cover may be lost all the
+ * same.
+ */
 import { describe, expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { FaultDisk, type OperationKind } from '../../src/testing/fault.ts'

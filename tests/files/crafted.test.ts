@@ -1,6 +1,7 @@
 /**
- * Damage under a right checksum, as a defect or a forger would leave it: pointers that lead nowhere or in circles, counts
- * and LSNs that cannot be, an identity of another version. No hang, no untyped error, no allocation from a forged length.
+ * Damage under a right checksum, as a defect or a forger would leave it: pointers that lead nowhere or in circles,
+ * counts and LSNs that cannot be, an identity of another version. No hang, no untyped error, no allocation from a
+ * forged length.
  */
 import { describe, expect, test, vi } from 'vitest'
 import { type Database, open } from '../../src/index.ts'

@@ -162,7 +162,10 @@ function attempt<T>(action: () => T): T | typeof REPORTED {
   }
 }
 
-/** Damage has one code, a sound file of another format its own; after damage in what it must write, a handle may have stopped. */
+/**
+ * Damage has one code, a sound file of another format its own; after damage in what it must write, a handle may have
+ * stopped.
+ */
 export function expectReported(error: unknown): void {
   const codes: readonly unknown[] = ['XENON_CORRUPT', 'XENON_FORMAT_VERSION', 'XENON_FAILED']
   if (error instanceof XenonError && codes.includes(error.code)) {

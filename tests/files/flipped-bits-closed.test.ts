@@ -1,4 +1,7 @@
-/** Flipped bits in the files of a database that was closed cleanly: every one is detected or harmless, none costs a record. */
+/**
+ * Flipped bits in the files of a database that was closed cleanly: every one is detected or harmless, none costs a
+ * record.
+ */
 import { expect, test, vi } from 'vitest'
 import { METADATA_BYTES } from '../../src/pager/metadata.ts'
 import { segments } from '../support/image.ts'

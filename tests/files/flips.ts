@@ -8,8 +8,8 @@ import { expectReported } from './damage.ts'
 import { fastStorage, scanned, smallOptions } from './small.ts'
 
 /**
- * rejected: `open` throws, and has changed nothing. reported: reading throws or `verify` finds it.
- * harmless: all records are there and `verify` is clean. lostTail: the last commit is gone, as if its write had been torn.
+ * rejected: `open` throws, and has changed nothing. reported: reading throws or `verify` finds it. harmless: all
+ * records are there and `verify` is clean. lostTail: the last commit is gone, as if its write had been torn.
  */
 export type Fate = 'rejected' | 'reported' | 'harmless' | 'lostTail'
 

@@ -1,6 +1,6 @@
 /**
- * A database that is moved, removed or replaced under an open handle: the handle says so where it first uses a name, touches
- * nothing of what stands there now, and nothing that was acknowledged is missing where the files lie.
+ * A database that is moved, removed or replaced under an open handle: the handle says so where it first uses a name,
+ * touches nothing of what stands there now, and nothing that was acknowledged is missing where the files lie.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'

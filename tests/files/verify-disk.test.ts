@@ -1,4 +1,6 @@
-/** `verify` of an open database whose files are damaged under it: it names the file, the place and what was expected. */
+/**
+ * `verify` of an open database whose files are damaged under it: it names the file, the place and what was expected.
+ */
 import { expect, test } from 'vitest'
 import { type Database, memoryStorage, open, type Storage } from '../../src/index.ts'
 import { closeQuietly } from '../support/database.ts'

@@ -1,6 +1,6 @@
 /**
- * Damage met in the middle of a change of the shape: whichever of its blocks cannot be read, nothing stays pinned, nothing
- * has changed, and the same change works when the block can be read again.
+ * Damage met in the middle of a change of the shape: whichever of its blocks cannot be read, nothing stays pinned,
+ * nothing has changed, and the same change works when the block can be read again.
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { BufferPool } from '../../src/buffer/pool.ts'

@@ -21,7 +21,10 @@ export const settle = async (): Promise<void> => {
   for (let i = 0; i < 4; i++) await turn()
 }
 
-/** One transaction of a schedule. Its steps run one after the other; once one has failed it rolls back and skips the rest. */
+/**
+ * One transaction of a schedule. Its steps run one after the other; once one has failed it rolls back and skips the
+ * rest.
+ */
 export class Actor {
   readonly tx: AsyncTransaction
   /** Why it did not commit: the code of the error. */
@@ -92,7 +95,9 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found
 }
 
-/** Keys that begin as asked and lie in an index block of one's choice: in a fresh database, each of these is a bucket. */
+/**
+ * Keys that begin as asked and lie in an index block of one's choice: in a fresh database, each of these is a bucket.
+ */
 export class Keys {
   private readonly hash: KeyHash
   private next = 0

@@ -1,6 +1,6 @@
 /**
- * Checks histories of transactions that append unique numbers to lists, after the manner of Elle: the lists that were read
- * show in which order the numbers were written, and from that follows who must have come before whom.
+ * Checks histories of transactions that append unique numbers to lists, after the manner of Elle: the lists that were
+ * read show in which order the numbers were written, and from that follows who must have come before whom.
  *
  *   ww  wrote a list before the other did          wr  wrote what the other read
  *   rw  read a list before the other wrote to it (an anti-dependency)

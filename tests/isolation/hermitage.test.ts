@@ -26,7 +26,9 @@ const prevented: Record<IsolationLevel, readonly string[]> = {
   serializable: anomalies.map(anomaly => anomaly.name),
 }
 
-/** What is seen, or what prevents it: a wait, a deadlock, a conflict, or nothing of the kind (old versions are read). */
+/**
+ * What is seen, or what prevents it: a wait, a deadlock, a conflict, or nothing of the kind (old versions are read).
+ */
 type Result = 'seen' | 'waits' | 'deadlock' | 'conflict' | 'versions'
 
 const results = new Map<string, Result>()

@@ -121,7 +121,8 @@ describe('beside expired records that nobody has removed', () => {
           db.put(key, 'v', ttl === undefined ? {} : { ttl })
           end.set(key, clock.now + (ttl ?? Number.POSITIVE_INFINITY))
         }
-        // Groups of neighbours that expire together, at random times, in part, or never; some with names of leaves' length.
+        // Groups of neighbours that expire together, at random times, in part, or never; some with names of leaves'
+        // length.
         for (let group = 0; group < 24; group++) {
           const kind = random.below(5)
           const tail = random.below(4) === 0 ? 'x'.repeat(random.below(900)) : ''
@@ -214,7 +215,8 @@ describe('beside changes that are not committed', () => {
       ]
       for (const work of works) work()
       for (const work of works) {
-        // The changes of the transaction are known by now: a thousand rounds would take many seconds if each went through them.
+        // The changes of the transaction are known by now: a thousand rounds would take many seconds if each went
+        // through them.
         expect(
           cpuOf(() => {
             for (let i = 0; i < 100; i++) work()

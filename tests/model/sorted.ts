@@ -50,7 +50,9 @@ export const given = (range: NamedRange, asText: boolean): Range => {
 /** Bytes that lie at the ends, next to each other, and in letters. */
 const BYTES = [0x00, 0x01, 0x61, 0x61, 0x62, 0x7f, 0x80, 0xfe, 0xff]
 
-/** Different keys as bytes: short ones over few bytes, prefixes of each other, long shared prefixes, up to 1024 bytes. */
+/**
+ * Different keys as bytes: short ones over few bytes, prefixes of each other, long shared prefixes, up to 1024 bytes.
+ */
 export const binaryNames = (random: Random, count: number): string[] => {
   const names = new Set<string>(['\0', '\0\0', '\xff', '\xff\xff', 'a', 'a\0', '\xff'.repeat(1024)])
   names.add('\0'.repeat(1024))

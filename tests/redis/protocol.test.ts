@@ -1,4 +1,6 @@
-/** Bytes as they come, right and wrong: both servers answer the same bytes, and both close the connection or neither. */
+/**
+ * Bytes as they come, right and wrong: both servers answer the same bytes, and both close the connection or neither.
+ */
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pause } from '../support/child.ts'

@@ -1,4 +1,6 @@
-/** Functions that could not do what they are given for: generators, and async ones where the work must be done at once. */
+/**
+ * Functions that could not do what they are given for: generators, and async ones where the work must be done at once.
+ */
 import { setImmediate as turn } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

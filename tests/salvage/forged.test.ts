@@ -1,4 +1,6 @@
-/** Records with a right checksum that no log writer has made: they cost what their bytes cost, and ruin nothing else. */
+/**
+ * Records with a right checksum that no log writer has made: they cost what their bytes cost, and ruin nothing else.
+ */
 import { describe, expect, test, vi } from 'vitest'
 import { encodeBatchHeader } from '../../src/buffer/image-format.ts'
 import { memoryStorage, open, XenonError } from '../../src/index.ts'

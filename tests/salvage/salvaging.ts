@@ -1,4 +1,6 @@
-/** Salvage under test: an image goes in, records and a report come out; source and new database are checked on the way. */
+/**
+ * Salvage under test: an image goes in, records and a report come out; source and new database are checked on the way.
+ */
 import { expect } from 'vitest'
 import { open, type SalvageOptions, type SalvageReport, salvage } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'

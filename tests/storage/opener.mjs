@@ -1,4 +1,5 @@
-// Opens a database, says so, and holds it until its input ends. Arguments: directory, options as JSON. Runs from the build.
+// Opens a database, says so, and holds it until its input ends. Arguments: directory, options as JSON. Runs from the
+// build.
 import { writeSync } from 'node:fs'
 import { open } from '../../dist/index.js'
 

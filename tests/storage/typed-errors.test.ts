@@ -1,6 +1,6 @@
 /**
- * Each system call that the Node storage makes fails once, wherever it is made: what comes out is a XenonError, no descriptor
- * is left open, and the database opens again with everything that was acknowledged.
+ * Each system call that the Node storage makes fails once, wherever it is made: what comes out is a XenonError, no
+ * descriptor is left open, and the database opens again with everything that was acknowledged.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,6 @@
-/** The log stays within what `checkpointBytes` promises, whatever the load and the pool; so does what a recovery leaves. */
+/**
+ * The log stays within what `checkpointBytes` promises, whatever the load and the pool; so does what a recovery leaves.
+ */
 import { describe, expect, test } from 'vitest'
 import { type Database, memoryStorage, type OpenOptions, open, type Storage } from '../../src/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
@@ -195,7 +197,9 @@ describe('a recovery', () => {
     }))
 })
 
-/** Opens, and fails at the given write: what was written stays. How many there were until then, or until it was open. */
+/**
+ * Opens, and fails at the given write: what was written stays. How many there were until then, or until it was open.
+ */
 function writesOf(storage: Storage, most: number = Number.POSITIVE_INFINITY): number {
   let writes = 0
   let isOpen = false

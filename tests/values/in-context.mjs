@@ -1,4 +1,5 @@
-// Loads the built package into a `vm` context, whose Uint8Array, Error and Map are classes of its own, and uses it there.
+// Loads the built package into a `vm` context, whose Uint8Array, Error and Map are classes of its own, and uses it
+// there.
 import { readFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'

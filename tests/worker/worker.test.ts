@@ -1,4 +1,6 @@
-/** `xenondb/worker` beyond the contract of `AsyncStore`: threads that start and end, several ports, what crosses them. */
+/**
+ * `xenondb/worker` beyond the contract of `AsyncStore`: threads that start and end, several ports, what crosses them.
+ */
 import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'

@@ -34,7 +34,9 @@ const CHUNK = 100
  * every failure once. All reject as well, with a `XenonError`.
  */
 export class KeyvXenon implements KeyvStoreAdapter {
-  /** Keyv asks for a dialect that it knows before it offers `iterator()`; this one iterates as the SQLite store does. */
+  /**
+   * Keyv asks for a dialect that it knows before it offers `iterator()`; this one iterates as the SQLite store does.
+   */
   readonly opts: { url: string; dialect: 'sqlite' } & Record<string, unknown>
   /** The database under it. */
   readonly database: Database<string>
@@ -135,7 +137,8 @@ export class KeyvXenon implements KeyvStoreAdapter {
 
   /**
    * Keys, with their namespace, and values as they are stored, in the order of the keys; as they were at the start.
-   * `store.iterator(namespace)`; without one, all. A Keyv takes it by `bind` when it is made, and gets its own namespace's.
+   * `store.iterator(namespace)`; without one, all. A Keyv takes it by `bind` when it is made, and gets its own
+   * namespace's.
    */
   get iterator(): KeyvXenonIterator {
     const { latest } = this

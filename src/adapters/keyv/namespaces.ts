@@ -1,6 +1,7 @@
 /**
- * The namespaces of the Keyv instances over one store. A Keyv says who it is only when it is made: it listens for errors, sets
- * its namespace, and takes an iterator. Later it calls `clear()` as every other does, so that with several nobody can tell.
+ * The namespaces of the Keyv instances over one store. A Keyv says who it is only when it is made: it listens for
+ * errors, sets its namespace, and takes an iterator. Later it calls `clear()` as every other does, so that with several
+ * nobody can tell.
  */
 export class Namespaces {
   private readonly names: Set<string | undefined> = new Set()

@@ -1,4 +1,6 @@
-/** The engine's errors as users of abstract-level know them: an error with a `LEVEL_` code, and the engine's as `cause`. */
+/**
+ * The engine's errors as users of abstract-level know them: an error with a `LEVEL_` code, and the engine's as `cause`.
+ */
 import { XenonError, type XenonErrorCode } from '../../errors.ts'
 
 /** The others belong to transactions, which abstract-level does not have; they keep the engine's code. */

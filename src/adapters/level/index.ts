@@ -1,4 +1,6 @@
-/** xenondb as an `abstract-level` database: `new XenonLevel(directory, options)` goes wherever a Level database does. */
+/**
+ * xenondb as an `abstract-level` database: `new XenonLevel(directory, options)` goes wherever a Level database does.
+ */
 export { LevelError } from './errors.ts'
 export { LevelIterator, LevelKeyIterator, LevelValueIterator } from './iterators.ts'
 export {

@@ -1,7 +1,7 @@
 /**
- * Keys of abstract-level as keys of the engine. They are the same bytes, with one exception: the engine has no empty key.
- * So a key of n zero bytes, the empty one included, is stored as n + 1 zero bytes. That keeps the order (every key of
- * zeros alone comes before all others), and no two keys become the same.
+ * Keys of abstract-level as keys of the engine. They are the same bytes, with one exception: the engine has no empty
+ * key. So a key of n zero bytes, the empty one included, is stored as n + 1 zero bytes. That keeps the order (every key
+ * of zeros alone comes before all others), and no two keys become the same.
  */
 
 import { asText, isBytes } from '../../runtime/bytes.ts'
@@ -25,7 +25,9 @@ export const toStored = (key: Data): Data => {
 
 export const fromStored = (key: Uint8Array): Uint8Array => (key[0] === 0 && isZeros(key) ? key.subarray(1) : key)
 
-/** An end of a range: the bytes, and how much of them a key can have. A longer end is cut, and lies behind what is left. */
+/**
+ * An end of a range: the bytes, and how much of them a key can have. A longer end is cut, and lies behind what is left.
+ */
 export const toStoredBytes = (key: Data): { key: Uint8Array; cut: boolean } => {
   const stored = toStored(key)
   const bytes = typeof stored === 'string' ? keyBytes(stored) : new Uint8Array(stored)

@@ -1,4 +1,7 @@
-/** The database. Its underscored methods are what abstract-level calls, with keys and values encoded as the manifest says. */
+/**
+ * The database. Its underscored methods are what abstract-level calls, with keys and values encoded as the manifest
+ * says.
+ */
 import {
   type AbstractBatchOperation,
   type AbstractBatchOptions,
@@ -55,7 +58,9 @@ const MANIFEST: object = {
 export interface XenonLevelOptions<K, V>
   extends AbstractDatabaseOptions<K, V>,
     Pick<OpenOptions<Uint8Array>, Exclude<(typeof ENGINE_OPTIONS)[number], 'createIfMissing' | 'errorIfExists'>> {
-  /** Default `'process'`, which is what LevelDB does without `sync`: a write survives the process, not loss of power. */
+  /**
+   * Default `'process'`, which is what LevelDB does without `sync`: a write survives the process, not loss of power.
+   */
   durability?: Durability
 }
 
@@ -93,8 +98,8 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
   }
 
   /**
-   * The xenondb database under it, with binary keys and values, while this is open: for `stats`, `verify`, `checkpoint`.
-   * Leave closing it to `close()` here.
+   * The xenondb database under it, with binary keys and values, while this is open: for `stats`, `verify`,
+   * `checkpoint`. Leave closing it to `close()` here.
    */
   get database(): Database<Uint8Array> {
     if (this.opened === undefined || this.opened.closed)

@@ -34,7 +34,9 @@ export class Walk<T, R> {
   private readonly signal: AbortSignal | undefined
   private readonly begin: (snapshot: Snapshot<Uint8Array>, range: Range) => RangeIterator<T, Uint8Array, string>
   private readonly finish: (item: T) => R
-  /** The part that is read, undefined if a target outside of the range was sought; and its records, once it has begun. */
+  /**
+   * The part that is read, undefined if a target outside of the range was sought; and its records, once it has begun.
+   */
   private part: LevelRange | undefined
   private items: RangeIterator<T, Uint8Array, string> | undefined
 

@@ -68,7 +68,9 @@ function* timed(db: ByteDatabase, key: Uint8Array, value: Uint8Array): Generator
   if (expiresAt !== 0) yield { key, value, expiresAt }
 }
 
-/** A CSV header stands before the first record, so which of the optional columns some record needs is looked up first. */
+/**
+ * A CSV header stands before the first record, so which of the optional columns some record needs is looked up first.
+ */
 function writerFor(source: Source, format: Format, encoding: Encoding): RecordWriter {
   if (format === 'jsonl') return new JsonLinesWriter(encoding)
   const columns: CsvColumns = { marks: false, times: false }

@@ -1,4 +1,6 @@
-/** `xenondb salvage`: rescues what is readable of a damaged database into a new one; status 1 when something was lost. */
+/**
+ * `xenondb salvage`: rescues what is readable of a damaged database into a new one; status 1 when something was lost.
+ */
 import type { CAC } from 'cac'
 import { type SalvageOptions, type SalvageReport, salvage } from '../../index.ts'
 import type { SalvageList, SalvagePhase } from '../../types.ts'

@@ -1,6 +1,6 @@
 /**
- * Checks a database as it stands: the files as they lie on the disk (block 0, the log, every block's checksum), then the
- * shape of the index as of a snapshot. Works in slices beside readers and writers of the same handle.
+ * Checks a database as it stands: the files as they lie on the disk (block 0, the log, every block's checksum), then
+ * the shape of the index as of a snapshot. Works in slices beside readers and writers of the same handle.
  */
 
 import type { Engine } from '../../engine/engine.ts'

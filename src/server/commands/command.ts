@@ -37,8 +37,9 @@ export interface Command extends Facts {
 type Optional = 'keys' | 'group' | 'afterMulti' | 'afterBegin' | 'afterWatchRange'
 
 /**
- * What the file of a family says about a command. What an entry leaves out: there are no keys, the group is the family's,
- * the command is queued after MULTI, after BEGIN it is what the family's default says, or else part of the transaction.
+ * What the file of a family says about a command. What an entry leaves out: there are no keys, the group is the
+ * family's, the command is queued after MULTI, after BEGIN it is what the family's default says, or else part of the
+ * transaction.
  */
 export type Entry = Omit<Facts, Optional> &
   Partial<Pick<Facts, Optional>> & {

@@ -1,4 +1,7 @@
-/** BEGIN, SAVEPOINT, COMMIT, ROLLBACK, LOCKTIMEOUT, LOCKWAIT: transactions that stay open between the commands of a connection, which Redis lacks. */
+/**
+ * BEGIN, SAVEPOINT, COMMIT, ROLLBACK, LOCKTIMEOUT, LOCKWAIT: transactions that stay open between the commands of a
+ * connection, which Redis lacks.
+ */
 
 import type { AsyncTransactionOptions, IsolationLevel } from '../../types.ts'
 import { type Arguments, isWord, textAt } from '../protocol/request.ts'

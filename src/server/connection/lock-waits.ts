@@ -2,8 +2,8 @@
  * Commands outside of transactions that have met the lock of one: they hold nothing themselves, and are tried again
  * when a transaction has ended, in the order in which they came.
  *
- * A caller waits with its command, or, after LOCKWAIT PUSH, goes on: then the command has a number, under which its reply
- * is pushed. Of such a caller no change overtakes an earlier one of the same keys.
+ * A caller waits with its command, or, after LOCKWAIT PUSH, goes on: then the command has a number, under which its
+ * reply is pushed. Of such a caller no change overtakes an earlier one of the same keys.
  */
 
 import { LockConflictError } from '../../errors.ts'

@@ -6,8 +6,8 @@
  * Invariants
  *  A1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
  *      neither the answer to a write, nor a read that a crash could prove wrong.
- *  A2  After a failure of the storage no reply leaves any more that was written before it: nobody is told what may not be
- *      so. If the disk was full, another handle takes the place of the one that has failed (`stand-in.ts`).
+ *  A2  After a failure of the storage no reply leaves any more that was written before it: nobody is told what may not
+ *      be so. If the disk was full, another handle takes the place of the one that has failed (`stand-in.ts`).
  */
 import type { Database } from '../../database/database.ts'
 import { nextTurn } from '../../runtime/timers.ts'

@@ -44,8 +44,8 @@ export interface ServerOptions {
   /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
   metricsPort?: number
   /**
-   * Opens the database again when its handle has failed because the disk was full, for reading only where `readOnly` says so;
-   * the server closes such a handle itself before it takes another. Without it the server ends.
+   * Opens the database again when its handle has failed because the disk was full, for reading only where `readOnly`
+   * says so; the server closes such a handle itself before it takes another. Without it the server ends.
    */
   reopen?: Reopen
   /** Default 'silent' for createServer, 'info' for `xenondb serve`. */

@@ -1,7 +1,7 @@
 /**
- * What goes on when the handle has stopped for want of room on the disk (somebody else has filled it between two looks):
- * the database is opened again at once, for writing if that is possible, else for reading alone. Reads are answered
- * meanwhile, writes are refused as on any full disk, and once there is room it is opened for writing.
+ * What goes on when the handle has stopped for want of room on the disk (somebody else has filled it between two
+ * looks): the database is opened again at once, for writing if that is possible, else for reading alone. Reads are
+ * answered meanwhile, writes are refused as on any full disk, and once there is room it is opened for writing.
  */
 import { statfsSync } from 'node:fs'
 import type { Database } from '../../database/database.ts'

@@ -272,7 +272,9 @@ describe('keys', () => {
     })
   })
 
-  /** Short keys over few bytes, so that keys of zeros, prefixes and equal keys are frequent; some too long for a key. */
+  /**
+   * Short keys over few bytes, so that keys of zeros, prefixes and equal keys are frequent; some too long for a key.
+   */
   const key = fc.array(fc.constantFrom(0, 0, 1, 255), { maxLength: 4 }).map(bytes => Uint8Array.from(bytes))
   const bound = fc.oneof(
     { weight: 9, arbitrary: key },

@@ -108,9 +108,9 @@ export const crashEverywhere = async (
 }
 
 /**
- * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them while a sync
- * aside is under way, where whoever waited for it goes on, and behind a new state in block 0 or a new header of a segment;
- * or behind images of blocks.
+ * Every n-th place in the journal, or as many as the recording says: half of them spread over it, half of them while a
+ * sync aside is under way, where whoever waited for it goes on, and behind a new state in block 0 or a new header of a
+ * segment; or behind images of blocks.
  */
 const crashPoints = ({ journal, from, points, nearImages }: Recording, seed: number, stride: number): Set<number> => {
   const random = new Random(seed ^ 0x2545f491)

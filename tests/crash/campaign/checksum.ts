@@ -1,6 +1,6 @@
 /**
- * CRC-32 for crash images. Image after image reads the same blocks, most of them unchanged, and comparing a block with the
- * one that was read last under its seed (its number and the database's UUID) takes a sixth of a checksum.
+ * CRC-32 for crash images. Image after image reads the same blocks, most of them unchanged, and comparing a block with
+ * the one that was read last under its seed (its number and the database's UUID) takes a sixth of a checksum.
  */
 import { nodeStorage } from '../../../src/storage/node.ts'
 

@@ -29,7 +29,9 @@ export interface Recovered {
 
 const NEW_KEY = 'a commit after the crash'
 
-/** Opens the database, and keeps its timers from removing what has expired: nothing may happen but what is asked for. */
+/**
+ * Opens the database, and keeps its timers from removing what has expired: nothing may happen but what is asked for.
+ */
 export const openOnDisk = (
   disk: FaultDisk,
   options: DatabaseOptions,

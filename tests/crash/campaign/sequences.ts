@@ -1,6 +1,7 @@
 /**
- * All sequences of up to three operations, from every operation that a database knows, over a small database in which one
- * more record splits a bucket. A sequence is crashed in its last operation; the ones before are sequences of their own.
+ * All sequences of up to three operations, from every operation that a database knows, over a small database in which
+ * one more record splits a bucket. A sequence is crashed in its last operation; the ones before are sequences of their
+ * own.
  */
 import { Random } from '../../../src/testing/random.ts'
 import { type Recording, Session } from './session.ts'

@@ -1,4 +1,7 @@
-/** What the campaigns crash: small workloads, each for a part of the engine. All follow from the session's random numbers. */
+/**
+ * What the campaigns crash: small workloads, each for a part of the engine. All follow from the session's random
+ * numbers.
+ */
 
 import type { Transaction } from '../../../src/database/transaction.ts'
 import { LockConflictError } from '../../../src/errors.ts'
@@ -366,8 +369,8 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'images go round',
-    // Small values all over the file, and a pool of 16 blocks: each change writes blocks back, so that the files of images, of
-    // 16 blocks each, are filled many times between two checkpoints, and ask for the syncs of the data file.
+    // Small values all over the file, and a pool of 16 blocks: each change writes blocks back, so that the files of
+    // images, of 16 blocks each, are filled many times between two checkpoints, and ask for the syncs of the data file.
     options: random => ({
       durability: random.pick(['power', 'process', 'process', 'none']),
       cacheBytes: 16 * 4096,
@@ -387,7 +390,8 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'hot blocks',
-    // What a checkpoint writes was changed a moment ago: the log is not synced yet, and only half of it since the last one.
+    // What a checkpoint writes was changed a moment ago: the log is not synced yet, and only half of it since the last
+    // one.
     options: random => ({ durability: random.pick(['process', 'none']), cacheBytes: 64 * 4096 }),
     session: { syncsAside: false, points: 75, nearImages: true },
     async run(session) {
@@ -405,7 +409,8 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'a log of several segments',
-    // Nothing is synced for long, so that a loss of power leaves holes in one segment, and whole groups in those behind it.
+    // Nothing is synced for long, so that a loss of power leaves holes in one segment, and whole groups in those behind
+    // it.
     options: random => ({
       durability: random.pick(['process', 'none']),
       cacheBytes: 64 * 4096,
@@ -558,7 +563,8 @@ export const workloads: readonly Workload[] = [
   },
   {
     name: 'records come and go aside',
-    // Commits that change the number of records while a checkpoint syncs the log aside: they are not to be in block 0 yet.
+    // Commits that change the number of records while a checkpoint syncs the log aside: they are not to be in block 0
+    // yet.
     options: () => ({ durability: 'power', cacheBytes: 64 * 4096 }),
     session: { syncsAside: true, asideTurns: 4, points: 50 },
     least: { endedAside: 20 },
