@@ -19,7 +19,7 @@ import { TreeRoom } from './room.ts'
 import { type LeafPlace, TreeSearch } from './search.ts'
 
 /** Each round of making room leaves more of it; more rounds than this mean that the tree is not what it should be. */
-const MAX_ROUNDS = 64
+const MAX_ROUNDS = 256
 
 export class KeyTree extends TreeSearch {
   private readonly nodes: NodeChanges

@@ -62,7 +62,8 @@ export class TreeRoom {
       if (index === count && block === lastBlock && lastIndex === count - 1) return count - 1
     } else if (tree.wayEntry[depth]! === count - 1 && lastBlock === tree.block) return count - 1
     let bytes = 0
-    const half = nodeLiveBytes(arena, base) / 2
+    // The prefix stays in both: if it counted, a few short entries behind a long one would part by one at a time.
+    const half = (nodeLiveBytes(arena, base) - prefixLength(arena, base)) / 2
     let at = 0
     while (at < count - 1 && bytes < half) {
       bytes += NODE_SLOT_BYTES + this.sizeOf(base, at)
