@@ -398,6 +398,16 @@ describe('damage in the middle of a change leaves nothing pinned and nothing hal
           await insist(db, () => compactor.cut())
           expect(metadata.blocks).toBeLessThan(blocks)
         })
+        await withMemoryDatabase({ durability: 'none' }, async ({ db }) => {
+          // The chains of large values that a transaction gives up are linked until it commits.
+          for (const key of ['a', 'b', 'c']) db.put(key, 'L'.repeat(20_000))
+          const removeAll = (): void =>
+            db.transaction(tx => {
+              for (const key of ['a', 'b', 'c']) tx.delete(key)
+            })
+          await insist(db, removeAll)
+          expect(db.count()).toBe(0)
+        })
         const few = { durability: 'none', ordered: false } as const
         await withMemoryDatabase(few, async subject => {
           const { db } = subject
