@@ -122,13 +122,12 @@ export class BlockImages {
     return this.rest()
   }
 
-  /** The same while others go on. */
-  async roomAside(wanted: number): Promise<number> {
+  /** While others go on: does what would keep `room` waiting, which has to be asked in the turn that uses the room. */
+  async prepareRoom(wanted: number): Promise<void> {
     const { data } = this
     if (this.isUsedUp(wanted))
       while (this.halves[1 - this.current]!.usedAt > data.syncedWrites)
         await data.syncAside().catch(error => this.unsynced(error))
-    return this.room(wanted)
   }
 
   /** What is left of the current file is not worth a batch of its own. */

@@ -185,8 +185,11 @@ export class WriteBack {
   private async writeCopies(copies: BlockCopies, from: number, isCurrent: () => boolean): Promise<number> {
     const { images, frames } = this
     const { basisLsn } = frames
-    const room = await images.roomAside(copies.blocks.length - from)
+    const wanted = copies.blocks.length - from
+    await images.prepareRoom(wanted)
     if (!isCurrent()) return 0
+    // Not before: whoever has been at work since may have taken of it.
+    const room = images.room(wanted)
     if (room === 0) throw new DiskFullError('for images of blocks that are to be written in place')
     const part: CopiedBlock[] = []
     const exposed: CopiedBlock[] = []
