@@ -77,14 +77,6 @@ export const nodeChild = (a: Arena, base: Position, index: number): Block => {
 export const nodeChildOffset = (a: Arena, base: Position, index: number): number =>
   a.u32[slotsOf(base) + index]! & 0xffff
 
-export const setNodeChild = (a: Arena, base: Position, index: number, child: Block): void => {
-  const at = entryAt(a, base, index)
-  a.u8[at] = child
-  a.u8[at + 1] = child >>> 8
-  a.u8[at + 2] = child >>> 16
-  a.u8[at + 3] = child >>> 24
-}
-
 /** Writes the key of an entry to `out` at `at`; returns its length. */
 export const nodeKey = (
   a: Arena,
