@@ -31,12 +31,15 @@ export const benchmarks: readonly Benchmark[] = [
   },
   {
     name: 'peers',
-    summary: 'xenondb beside lmdb, better-sqlite3 and classic-level',
+    summary: 'xenondb with its default options beside lmdb, SQLite and classic-level, and without its ordered index',
     options: [
       ['--records <list>', 'sizes of the database (default: 100000,1000000)'],
       ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
       ['--only <list>', 'some of the workloads (an unknown name lists them)'],
-      ['--stores <list>', 'of xenondb,lmdb,sqlite,level,level-array (default: all but the last)'],
+      [
+        '--stores <list>',
+        'of xenondb,xenondb-hash,lmdb,sqlite,node-sqlite,level,level-array (default: all but the last)',
+      ],
       ['--no-warm-up', 'leave out the discarded first repeat'],
     ],
     load: () => import('./peers/peers.ts'),
@@ -47,7 +50,7 @@ export const benchmarks: readonly Benchmark[] = [
     options: [
       ['--records <n>', 'size of the database (default: 100000)'],
       ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
-      ['--stores <list>', 'of xenondb,lmdb,sqlite,level (default: all)'],
+      ['--stores <list>', 'of xenondb,lmdb,sqlite,node-sqlite,level (default: all)'],
     ],
     load: () => import('./peers/latency.ts'),
   },
@@ -58,23 +61,11 @@ export const benchmarks: readonly Benchmark[] = [
       ['--records <list>', 'sizes of the database (default: 100000)'],
       ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
       ['--only <list>', 'some of load,a,b,c,d,e,f'],
-      ['--stores <list>', 'of xenondb,lmdb,sqlite,level (default: all)'],
+      ['--stores <list>', 'of xenondb,lmdb,sqlite,node-sqlite,level (default: all)'],
       ['--durability <level>', "'process' or 'power' (default: 'process')"],
       ['--no-warm-up', 'leave out the discarded first repeat'],
     ],
     load: () => import('./peers/ycsb.ts'),
-  },
-  {
-    name: 'ordered',
-    summary: 'ranges and scans beside the peers, and what the ordered index costs',
-    options: [
-      ['--records <list>', 'sizes of the database (default: 100000,1000000)'],
-      ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
-      ['--only <list>', 'some of the workloads (an unknown name lists them)'],
-      ['--stores <list>', 'of xenondb,xenondb-hash,lmdb,sqlite,level (default: all)'],
-      ['--no-warm-up', 'leave out the discarded first repeat'],
-    ],
-    load: () => import('./peers/ordered.ts'),
   },
   {
     name: 'transactions',

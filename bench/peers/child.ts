@@ -2,6 +2,7 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Job, Metrics, Reply } from './job.ts'
+import { nodeFor } from './node.ts'
 
 const runner = fileURLToPath(new URL('./runner.js', import.meta.url))
 const running = new Set<ChildProcess>()
@@ -17,7 +18,7 @@ export class JobSkipped extends Error {}
 /** The figures of a job. Throws `JobError` when it failed or its process died. */
 export async function runJob(job: Job): Promise<Metrics> {
   settleDisk()
-  const child = fork(runner, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(runner, { execPath: nodeFor(job.store), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   running.add(child)
   try {
     const reply = await replyOf(child, job)

@@ -15,11 +15,11 @@ export async function runComparison(plan: Plan, options: Options): Promise<numbe
     options.only,
     plan.steps.map(step => step.name),
   )
-  const stores = selection('stores', options.stores, plan.stores, plan.usualStores)
+  const selected = selection('stores', options.stores, plan.stores, plan.usualStores)
   const seconds = quick ? 0.15 : 0.6
   const repeatsAt = (records: number) => repeatsFor(options, records, quick)
   const chosen = stepsFor(plan.steps, wanted)
-  installPeers()
+  const stores = installPeers(selected)
   console.log(machineLine(describeMachine()))
 
   if (options.warmUp !== false) await warmUp(Math.max(...sizes))

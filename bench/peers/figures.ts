@@ -16,7 +16,7 @@ export interface Figure {
   /** (greatest - least) / median of the samples. */
   spreads: Partial<Record<StoreName, number>>
   bestPeer: StoreName | undefined
-  /** xenondb's median over the best peer's. */
+  /** The median of the row's own store over that of `bestPeer`. */
   ratio: number | undefined
   goal: Goal | undefined
   /** `PASS` when the bound is kept. */
@@ -35,7 +35,7 @@ export function figureOf(row: Row, records: number, samples: readonly Sample[], 
     spreads[store] = spread(values)
   }
   const bestPeer = best(row, medians)
-  const own = medians.xenondb
+  const own = medians[row.of ?? 'xenondb']
   const ratio = own === undefined || bestPeer === undefined ? undefined : own / medians[bestPeer]!
   const goal = row.goal?.(records)
   const judged = row.judged === 'own' ? own : ratio
@@ -53,7 +53,7 @@ export function figureOf(row: Row, records: number, samples: readonly Sample[], 
 }
 
 function valuesOf(row: Row, records: number, samples: readonly Sample[], store: StoreName): number[] {
-  const step = store === 'xenondb' ? row.step : (row.peerStep ?? row.step)
+  const step = store.startsWith('xenondb') ? row.step : (row.peerStep ?? row.step)
   return samples
     .filter(sample => sample.records === records && sample.step === step && sample.store === store)
     .map(sample => sample.metrics[row.metric])

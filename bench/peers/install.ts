@@ -3,8 +3,19 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { peersDirectory } from '../support/paths.ts'
+import type { StoreName } from './job.ts'
+import { findSqlite } from './node.ts'
 
-export function installPeers(): void {
+/** Makes the stores ready; returns those that this machine can run, and says why one is left out. */
+export function installPeers(stores: readonly StoreName[]): StoreName[] {
+  installPackages()
+  const missing = stores.includes('node-sqlite') ? findSqlite() : undefined
+  if (missing === undefined) return [...stores]
+  console.error(`node-sqlite is SKIPPED: ${missing}`)
+  return stores.filter(store => store !== 'node-sqlite')
+}
+
+function installPackages(): void {
   const installed = join(peersDirectory, 'node_modules', '.package-lock.json')
   const wanted = join(peersDirectory, 'package-lock.json')
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return

@@ -1,11 +1,12 @@
 /** What the benchmark asks of a runner process, and what comes back. */
-export const STORES = ['xenondb', 'xenondb-hash', 'lmdb', 'sqlite', 'level', 'level-array'] as const
 /**
- * `xenondb-hash` is xenondb without the ordered index, where xenondb has it. Those measured when nothing is said;
- * `level-array` is the same store as `level`, used in a slower way.
+ * `xenondb` has its default options; `xenondb-hash` leaves out the ordered index; `sqlite` is better-sqlite3,
+ * `node-sqlite` Node's own; `level-array` is the same store as `level`, used in a slower way.
  */
-export const USUAL_STORES: readonly StoreName[] = ['xenondb', 'lmdb', 'sqlite', 'level']
+export const STORES = ['xenondb', 'xenondb-hash', 'lmdb', 'sqlite', 'node-sqlite', 'level', 'level-array'] as const
 export type StoreName = (typeof STORES)[number]
+/** Those that keep their keys in order, each in its fastest way. */
+export const ORDERED_STORES: readonly StoreName[] = ['xenondb', 'lmdb', 'sqlite', 'node-sqlite', 'level']
 
 /** As in xenondb: kept by nobody, by the operating system, by the disk. */
 export type Durability = 'none' | 'process' | 'power'
@@ -24,8 +25,6 @@ export interface Job {
   cacheBytes?: number
   /** Commits in flight, for the workload that asks. */
   inFlight?: number | undefined
-  /** xenondb keeps the ordered index; the peers are always in order. */
-  ordered?: boolean | undefined
   /** How long a measured section should last at least. */
   seconds: number
   /** Another one for each repeat. */

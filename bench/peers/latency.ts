@@ -3,7 +3,7 @@ import { describeMachine, machineLine } from '../support/machine.ts'
 import { type Options, outputDirectory, positiveInteger, selection } from '../support/options.ts'
 import { writeResults } from '../support/results.ts'
 import { installPeers } from './install.ts'
-import { type Durability, type StoreName, USUAL_STORES } from './job.ts'
+import { type Durability, ORDERED_STORES, type StoreName } from './job.ts'
 import { type LatencyStep, latencyCharts, pointsOf, printLatencies } from './latency-report.ts'
 import type { Step } from './plan.ts'
 import { exitStatus, printFailures } from './report.ts'
@@ -16,11 +16,11 @@ export async function run(options: Options): Promise<number> {
   const quick = Boolean(options.quick)
   const records = positiveInteger('records', options.records, quick ? 10_000 : 100_000)
   const repeats = positiveInteger('repeats', options.repeats, quick ? 1 : 3)
-  const stores = selection('stores', options.stores, USUAL_STORES)
+  const chosen = selection('stores', options.stores, ORDERED_STORES)
   const seconds = quick ? 0.15 : 1.5
   const measured = DURABILITIES.flatMap(durability => WIDTHS.map(width => stepOf(durability, width)))
   const load: Step = { name: 'load', workload: 'load', durability: 'process', database: 'made' }
-  installPeers()
+  const stores = installPeers(chosen)
   console.log(machineLine(describeMachine()))
 
   const { samples, failures } = await runRepeats({ stores, steps: [load, ...measured], records, seconds }, repeats)
@@ -48,8 +48,8 @@ function stepOf(durability: Durability, inFlight: number): LatencyStep {
   }
 }
 
-/** No peer has anything like `'none'`; better-sqlite3 has no asynchronous commit. */
+/** No peer has anything like `'none'`; SQLite has no asynchronous commit. */
 function storesFor(durability: Durability, inFlight: number): readonly StoreName[] {
   if (durability === 'none') return ['xenondb']
-  return USUAL_STORES.filter(store => store !== 'sqlite' || inFlight === 1)
+  return ORDERED_STORES.filter(store => !store.endsWith('sqlite') || inFlight === 1)
 }

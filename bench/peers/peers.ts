@@ -1,7 +1,7 @@
 /** xenondb beside the stores that its users would otherwise take; see README.md for what each row means. */
 import type { Options } from '../support/options.ts'
 import { runComparison } from './comparison.ts'
-import { STORES, USUAL_STORES } from './job.ts'
+import { ORDERED_STORES, STORES } from './job.ts'
 import { only, type Step } from './plan.ts'
 import { rows, smallPoolRows } from './rows.ts'
 
@@ -12,13 +12,16 @@ export function run(options: Options): Promise<number> {
     steps,
     rows,
     smallPoolRows,
-    stores: STORES.filter(store => store !== 'xenondb-hash'),
-    usualStores: USUAL_STORES,
+    stores: STORES,
+    usualStores: STORES.filter(store => store !== 'level-array'),
     sizes: [100_000, 1_000_000],
     warmUp: ['load', 'get-hit'],
   }
   return runComparison(plan, options)
 }
+
+/** Without the ordered index there are no ranges. */
+const inOrder = { stores: ORDERED_STORES, durability: 'process', database: 'main' } as const
 
 /** Steps on the main database leave the same keys in it. Not fsynced is `'process'`: kept by the operating system. */
 const steps: readonly Step[] = [
@@ -26,6 +29,9 @@ const steps: readonly Step[] = [
   { name: 'open', workload: 'open', durability: 'process', database: 'main', times: 3 },
   { name: 'get-hit', workload: 'get-hit', durability: 'process', database: 'main' },
   { name: 'get-miss', workload: 'get-miss', durability: 'process', database: 'main' },
+  { ...inOrder, name: 'ranges', workload: 'ranges' },
+  { ...inOrder, name: 'scan-entries', workload: 'scan-entries' },
+  { ...inOrder, name: 'scan-keys', workload: 'scan-keys' },
   only('xenondb', {
     name: 'small-hit',
     workload: 'get-hit',
@@ -34,7 +40,13 @@ const steps: readonly Step[] = [
     smallPool: true,
   }),
   { name: 'update-process', workload: 'update', durability: 'process', database: 'main' },
-  only('xenondb', { name: 'update-none', workload: 'update', durability: 'none', database: 'main' }),
+  {
+    name: 'update-none',
+    workload: 'update',
+    durability: 'none',
+    database: 'main',
+    stores: ['xenondb', 'xenondb-hash'],
+  },
   only('xenondb', {
     name: 'small-update',
     workload: 'update',
@@ -47,6 +59,7 @@ const steps: readonly Step[] = [
   { name: 'durable-flight', workload: 'durable-flight', durability: 'power', database: 'main' },
   { name: 'load-durable', workload: 'load', durability: 'power', database: 'own' },
   { name: 'churn', workload: 'churn', durability: 'process', database: 'own' },
+  only('xenondb', { name: 'compact', workload: 'compact', durability: 'process', database: 'own', once: true }),
   { name: 'memory', workload: 'memory', durability: 'process', database: 'own', once: true },
   only('xenondb', {
     name: 'small-load',

@@ -18,8 +18,6 @@ export interface Step {
   smallPool?: true
   /** Commits in flight, for the workload that asks. */
   inFlight?: number
-  /** xenondb keeps the ordered index. */
-  ordered?: boolean
   /** In the first repeat only: the figure hardly varies. */
   once?: true
   /** More often within a repeat: the figure varies much. */
@@ -35,9 +33,11 @@ export interface Row {
   peerStep?: string
   format: (value: number) => string
   better: 'higher' | 'lower'
-  /** What is compared with the goal: xenondb's figure over the best peer's, or xenondb's own. */
+  /** What is compared with the goal: the figure of `of` over the best peer's, or the figure itself. */
   judged: 'ratio' | 'own'
-  /** The one peer to compare with, when it is not the best. */
+  /** `xenondb` when left out. */
+  of?: StoreName
+  /** The one store to compare with, when it is not the best peer. */
   against?: StoreName
   goal?: (records: number) => Goal | undefined
 }

@@ -8,7 +8,8 @@ const stores: Record<StoreName, () => Promise<{ openStore: OpenStore }>> = {
   xenondb: () => import('./stores/xenondb.ts'),
   'xenondb-hash': async () => ({ openStore: (await import('./stores/xenondb.ts')).openUnordered }),
   lmdb: () => import('./stores/lmdb.ts'),
-  sqlite: () => import('./stores/sqlite.ts'),
+  sqlite: () => import('./stores/better-sqlite3.ts'),
+  'node-sqlite': () => import('./stores/node-sqlite.ts'),
   level: () => import('./stores/level.ts'),
   'level-array': async () => ({ openStore: (await import('./stores/level.ts')).openStoreWithArrays }),
 }

@@ -108,7 +108,7 @@ class Session {
     const directory = step.database === 'own' ? this.#newDirectory('own') : join(this.#root, store)
     mkdirSync(directory, { recursive: true })
     const scratch = this.#newDirectory('scratch')
-    const { workload, durability, inFlight, ordered } = step
+    const { workload, durability, inFlight } = step
     const pool = step.smallPool ? { cacheBytes: tenthOf(this.#dataFileBytes) } : {}
     const seed = 7919 * (this.#repeat + 1) + 104_729 * (time + 1)
     return {
@@ -119,7 +119,6 @@ class Session {
       scratch,
       durability,
       inFlight,
-      ordered,
       seconds,
       seed,
       ...pool,
@@ -140,7 +139,7 @@ class Session {
 
   #say(step: Step, store: StoreName, result: string): void {
     const size = count(this.#settings.records)
-    console.error(`${size} records, ${this.#label}: ${step.name.padEnd(15)} ${store.padEnd(8)} ${result}`)
+    console.error(`${size} records, ${this.#label}: ${step.name.padEnd(15)} ${store.padEnd(12)} ${result}`)
   }
 }
 

@@ -39,7 +39,7 @@ interface Row {
 export async function run(options: Options): Promise<number> {
   const records = positiveInteger('records', options.records, options.quick ? 10_000 : 100_000)
   const repeats = positiveInteger('repeats', options.repeats, options.quick ? 1 : 3)
-  installPeers()
+  installPeers(['sqlite'])
   const rows = [
     await inFlight(records, repeats, options.quick ? 2_000 : 50_000),
     await besideSnapshot(records, repeats),

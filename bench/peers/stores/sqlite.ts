@@ -1,24 +1,17 @@
-import { IN_FLIGHT, inGroups, requirePeer, type Store, type StoreOptions } from './store.ts'
+/** What the two ways to SQLite share: the pragmas, the table, the statements. */
+import { IN_FLIGHT, inGroups, type Store, type StoreOptions } from './store.ts'
 
-interface Statement {
-  run(...parameters: string[]): unknown
-  all(...parameters: (string | number)[]): unknown[]
-  raw(): Statement
-  get(...parameters: string[]): unknown
-  pluck(): Statement
-}
+export type Parameter = string | number
 
-/** The part of better-sqlite3 12 that is used here. */
-type Sqlite = new (
-  path: string,
-) => {
-  pragma(source: string): unknown
+/** SQLite as one of its packages for Node offers it: rows come as arrays, one column alone as its value. */
+export interface Driver {
   exec(source: string): unknown
-  prepare(source: string): Statement
+  run(source: string): (...parameters: Parameter[]) => unknown
+  first(source: string): (...parameters: Parameter[]) => string | undefined
+  rows(source: string): (...parameters: Parameter[]) => [key: string, value: string][]
+  column(source: string): (...parameters: Parameter[]) => string[]
   close(): void
 }
-
-const Database = requirePeer('better-sqlite3') as Sqlite
 
 /**
  * Exclusive locking (without it each read asks the file system for locks), a write-ahead log with a checkpoint
@@ -34,33 +27,32 @@ const PRAGMAS = [
   'temp_store = MEMORY',
 ]
 
-export function openStore({ directory, durability }: StoreOptions): Store {
-  const db = new Database(`${directory}/sqlite.db`)
-  for (const pragma of PRAGMAS) db.pragma(pragma)
-  db.pragma(`synchronous = ${durability === 'power' ? 'FULL' : 'OFF'}`)
+export function openSqlite(openDriver: (path: string) => Driver, { directory, durability }: StoreOptions): Store {
+  const db = openDriver(`${directory}/sqlite.db`)
+  for (const pragma of PRAGMAS) db.exec(`PRAGMA ${pragma}`)
+  db.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'OFF'}`)
   db.exec('CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID')
-  const select = db.prepare('SELECT v FROM kv WHERE k = ?').pluck()
-  const put = db.prepare('REPLACE INTO kv VALUES (?, ?)')
-  const remove = db.prepare('DELETE FROM kv WHERE k = ?')
+  const put = db.run('REPLACE INTO kv VALUES (?, ?)')
+  const remove = db.run('DELETE FROM kv WHERE k = ?')
   const range = (columns: string, comparison: string) =>
-    db.prepare(`SELECT ${columns} FROM kv WHERE k ${comparison} ? ORDER BY k LIMIT ?`)
-  const selectEntries = { from: range('k, v', '>=').raw(), after: range('k, v', '>').raw() }
-  const selectKeys = { from: range('k', '>=').pluck(), after: range('k', '>').pluck() }
-  const begin = db.prepare('BEGIN IMMEDIATE')
-  const commit = db.prepare('COMMIT')
+    `SELECT ${columns} FROM kv WHERE k ${comparison} ? ORDER BY k LIMIT ?`
+  const entries = { from: db.rows(range('k, v', '>=')), after: db.rows(range('k, v', '>')) }
+  const keysOnly = { from: db.column(range('k', '>=')), after: db.column(range('k', '>')) }
+  const begin = db.run('BEGIN IMMEDIATE')
+  const commit = db.run('COMMIT')
   const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) => {
-    begin.run()
-    for (let at = from; at < to; at += 1) put.run(keys[at]!, values[at]!)
-    commit.run()
+    begin()
+    for (let at = from; at < to; at += 1) put(keys[at]!, values[at]!)
+    commit()
   }
 
   return {
-    get: key => select.get(key) as string | undefined,
+    get: db.first('SELECT v FROM kv WHERE k = ?'),
     put(key, value) {
-      put.run(key, value)
+      put(key, value)
     },
     putEach(keys, values) {
-      for (let at = 0; at < keys.length; at += 1) put.run(keys[at]!, values[at]!)
+      for (let at = 0; at < keys.length; at += 1) put(keys[at]!, values[at]!)
     },
     putBatch: (keys, values) => putRange(keys, values, 0, keys.length),
     transactions(keys, values, size) {
@@ -68,7 +60,7 @@ export function openStore({ directory, durability }: StoreOptions): Store {
     },
     entries(from, limit) {
       let characters = 0
-      readPieces<[string, string]>(selectEntries, from, limit, ([key, value]) => {
+      readPieces(entries, from, limit, ([key, value]) => {
         characters += key.length + value.length
         return key
       })
@@ -76,16 +68,16 @@ export function openStore({ directory, durability }: StoreOptions): Store {
     },
     keys(from, limit) {
       let characters = 0
-      readPieces<string>(selectKeys, from, limit, key => {
+      readPieces(keysOnly, from, limit, key => {
         characters += key.length
         return key
       })
       return characters
     },
     deleteBatch(keys) {
-      begin.run()
-      for (const key of keys) remove.run(key)
-      commit.run()
+      begin()
+      for (const key of keys) remove(key)
+      commit()
     },
     inFlight: {},
     grouped: {
@@ -100,22 +92,24 @@ export function openStore({ directory, durability }: StoreOptions): Store {
 
 const PIECE = 1000
 
+type Read<Row> = (from: string, limit: number) => Row[]
+
 /**
  * Up to `limit` rows, handed to `visit`, which returns the key. Arrays of 1,000 are faster than an iterator, and than
  * one array of all rows.
  */
 function readPieces<Row>(
-  select: { from: Statement; after: Statement },
+  read: { from: Read<Row>; after: Read<Row> },
   from: string,
   limit: number,
   visit: (row: Row) => string,
 ): void {
   let last = from
-  let statement = select.from
+  let next = read.from
   for (let rest = limit; rest > 0; rest -= PIECE) {
-    const rows = statement.all(last, Math.min(rest, PIECE)) as Row[]
+    const rows = next(last, Math.min(rest, PIECE))
     for (const row of rows) last = visit(row)
     if (rows.length < PIECE) break
-    statement = select.after
+    next = read.after
   }
 }

@@ -44,7 +44,6 @@ export interface StoreOptions {
   directory: string
   durability: Durability
   cacheBytes?: number | undefined
-  ordered?: boolean | undefined
 }
 
 export type OpenStore = (options: StoreOptions) => Store | Promise<Store>

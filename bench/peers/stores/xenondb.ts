@@ -8,13 +8,16 @@ interface Ranges {
   compact?(): Promise<unknown>
 }
 
-/** Without the ordered index, whatever the workload asks for. */
-export function openUnordered(options: StoreOptions): Store {
-  return openStore({ ...options, ordered: false })
+/** The default options, but for what a workload is about. */
+export function openStore(options: StoreOptions): Store {
+  return openWith(options, true)
 }
 
-/** Hash index only where no store is read in order. */
-export function openStore({ directory, durability, cacheBytes, ordered = false }: StoreOptions): Store {
+export function openUnordered(options: StoreOptions): Store {
+  return openWith(options, false)
+}
+
+function openWith({ directory, durability, cacheBytes }: StoreOptions, ordered: boolean): Store {
   const pool = cacheBytes === undefined ? {} : { cacheBytes }
   const db = open(directory, { durability, ordered, ...pool })
   const ranges = db as unknown as Ranges

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { RECORD_BYTES } from '../../support/records.ts'
+import { Stopwatch } from '../../support/stopwatch.ts'
 import { allocatedBytes } from '../../support/temp.ts'
 import type { Job, Metrics } from '../job.ts'
 import type { OpenStore } from '../stores/store.ts'
@@ -13,11 +14,15 @@ export async function load(job: Job, openStore: OpenStore): Promise<Metrics> {
   await warmUp(job, openStore)
   const store = await openJob(job, openStore)
   const { seconds } = await fill(store, job.records)
-  await store.close()
-  const bytes = allocatedBytes(job.directory)
+  const live = job.records * RECORD_BYTES
+  const openBytesOfLive = allocatedBytes(job.directory) / live
+  const closing = new Stopwatch()
+  await closing.measure(() => store.close())
   return {
     perSecond: job.records / seconds,
-    bytesOfLive: bytes / (job.records * RECORD_BYTES),
+    closeMilliseconds: closing.seconds * 1000,
+    openBytesOfLive,
+    bytesOfLive: allocatedBytes(job.directory) / live,
     ...dataFile(job),
   }
 }
