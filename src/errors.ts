@@ -102,10 +102,10 @@ export class DatabaseLockedError extends XenonError {
 export const isError = (value: unknown): value is Error =>
   value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
 
-/** Another open transaction holds the block that the operation needs; a synchronous call cannot wait for it. */
+/** Another open transaction holds the key that the operation needs; a synchronous call cannot wait for it. */
 export class LockConflictError extends XenonError {
   /** @internal Who is in the way of what; undefined if waiting would not help. */
-  readonly conflict: { holders: readonly number[]; block: number; exclusive: boolean } | undefined
+  readonly conflict: { holders: readonly number[]; lock: number | undefined; exclusive: boolean } | undefined
 
   constructor(message: string, conflict?: LockConflictError['conflict']) {
     super('XENON_LOCK_CONFLICT', message)

@@ -17,7 +17,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['log', 'runtime storage pager'],
   ['buffer', 'runtime storage pager log'],
   ['freelist', 'runtime pager log buffer'],
-  ['txn', 'runtime pager log buffer freelist'],
+  ['txn', 'runtime values pager log buffer freelist'],
   ['tree', 'runtime pager log buffer freelist txn'],
   ['hash', 'runtime values pager log buffer freelist txn tree'],
   ['engine', 'runtime storage pager log buffer freelist txn tree hash'],

@@ -125,7 +125,7 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
     tx.put('key 1', 'changed')
     const [state] = [...transactions.open.values()]
     transactions.locks.isHeldBy = () => false
-    expect(state.lockedBlocks.length).toBeGreaterThan(0)
+    expect(state.locks.length).toBeGreaterThan(0)
     tx.commit()
   },
   T2: ({ log }, db) => {

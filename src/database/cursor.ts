@@ -11,6 +11,7 @@ import { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import type { Store } from '../records/store.ts'
 import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
+import { latin1 } from '../txn/changed-keys.ts'
 import type { Entry } from '../types.ts'
 
 export class Cursor<V, K = string> {
@@ -20,7 +21,9 @@ export class Cursor<V, K = string> {
   /** Index of the next record of the bucket copy, and the index's version when it was copied. */
   private at = 0
   private version = 0
-  /** Committed keys that an open transaction has deleted from the bucket, not seen yet. */
+  /** The keys of the bucket that open transactions had changed when it was copied. */
+  private changed: ReadonlyMap<string, boolean> = new Map()
+  /** Those of them that are committed and deleted from the bucket, not seen yet. */
   private hidden: Uint8Array[] = []
   /** Where the current record's key and value lie. */
   private keyBytes: TextBytes | undefined
@@ -60,7 +63,8 @@ export class Cursor<V, K = string> {
       } else if (scan.advance()) {
         this.at = 0
         this.version = store.engine.index.version
-        this.hidden = store.committed.hiddenKeys(scan)
+        this.changed = store.committed.changedIn(scan)
+        this.hidden = store.committed.hiddenKeys(scan, this.changed)
       } else {
         this.leave()
         return false
@@ -114,11 +118,11 @@ export class Cursor<V, K = string> {
 
   /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */
   private take(record: number): boolean {
-    const { copy, bucket } = this.scan
-    const { engine, committed, found, values } = this.store
+    const { copy } = this.scan
+    const { engine, found, values } = this.store
     const keyStart = record + RECORD_HEADER_BYTES
     const keyEnd = keyStart + recordKeyLength(copy, record)
-    if (engine.index.version !== this.version || committed.holderOf(bucket) !== undefined)
+    if (engine.index.version !== this.version || this.isChanged(keyStart, keyEnd))
       return this.lookUp(copy.u8, keyStart, keyEnd)
     const flags = recordFlags(copy, record)
     const length = recordFieldLength(copy, record)
@@ -132,6 +136,12 @@ export class Cursor<V, K = string> {
     }
     this.setKey(copy.u8, keyStart, keyEnd)
     return true
+  }
+
+  /** An open transaction had changed the record when its bucket was copied. */
+  private isChanged(keyStart: number, keyEnd: number): boolean {
+    const { changed, scan } = this
+    return changed.size > 0 && changed.has(latin1(scan.copy.u8, keyStart, keyEnd - keyStart))
   }
 
   /** The same by a search for the key, since the copy may be out of date. */

@@ -170,7 +170,7 @@ export class Engine {
       this.transactions = new TransactionManager(pool, log, metadata, this.free)
       const { free, transactions } = this
       this.large = new LargeValues(pool, log, free, transactions, dataPath, plan.listAt)
-      this.structure = new Structure({ pool, log, free, transactions, hashKey }, plan.blockAt)
+      this.structure = new Structure({ pool, log, free, hashKey }, plan.blockAt)
       const treeParts = { pool, log, free, path: dataPath }
       this.ordered = new KeyTree(treeParts, ORDERED_ROOT, plan.blockAt, plan.treeKeysAt)
       this.expiry = new KeyTree(treeParts, EXPIRY_ROOT, plan.blockAt, plan.treeKeysAt)

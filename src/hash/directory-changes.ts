@@ -15,7 +15,6 @@ import {
 import { AT_COUNT, AT_KIND, BlockKind } from '../pager/layout.ts'
 import type { Block, Place } from '../pager/place.ts'
 import type { Pinned } from '../txn/step.ts'
-import type { TransactionState } from '../txn/transaction-state.ts'
 import type { BucketChanges } from './bucket-changes.ts'
 import { MERGE_BELOW, MERGE_UP_TO, type Shape, type Turn } from './shape.ts'
 
@@ -162,15 +161,15 @@ export class DirectoryChanges {
    * Steps that take away what the directories at and above a depth of the way need no more: one of few entries merges
    * with its neighbour, and one entry alone goes back into the index block.
    */
-  shrink(state: TransactionState, depth: number): void {
+  shrink(depth: number): void {
     const { pool, way, capacity, step } = this.shape
     const { block } = way.turns[depth]!
     const count = entryCount(pool.arena, pool.get(block))
     if (depth === 0) {
-      if (count === 1) step.run(() => this.flatten(state, block))
+      if (count === 1) step.run(() => this.flatten(block))
     } else if (count < capacity * MERGE_BELOW) {
       step.run(() => this.merge(way.turns[depth - 1]!))
-      this.shrink(state, depth - 1)
+      this.shrink(depth - 1)
     }
   }
 
@@ -199,18 +198,15 @@ export class DirectoryChanges {
   }
 
   /** The only child of an index block moves into it: a directory one level down, or a bucket that leaves room. */
-  private flatten(state: TransactionState, block: Block): void {
-    const { pool, step, transactions, records, capacity, usable, counts } = this.shape
+  private flatten(block: Block): void {
+    const { pool, step, records, capacity, usable, counts } = this.shape
     const { arena } = pool
     const root = step.pin(block)
     const child = step.pin(childOf(arena, root.base, capacity, 0))
     const isBucket = arena.u8[child.base + AT_KIND] === BlockKind.bucket
     if (isBucket) {
       const fits = bucketNext(arena, child.base) === 0 && liveBytes(arena, child.base) <= MERGE_UP_TO * usable
-      // Whoever waited for the index block while it was a bucket may hold it still.
-      if (!fits || !transactions.mayRestructure(state, child.block)) return
-      if (!transactions.mayRestructure(state, block)) return
-      transactions.beforeChange(state, block)
+      if (!fits) return
     }
     step.begin(2 * pool.blockSize, [root, child])
     if (isBucket) {

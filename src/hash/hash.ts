@@ -3,7 +3,7 @@
  * the hash positions once it has outgrown its first overflow block. structure.ts changes the shape, this file uses it.
  *
  * A change finds its place, makes room if there is none, and then is one log record on one bucket (two if the
- * record moves along an overflow chain). The lock of a bucket is the lock of its head block.
+ * record moves along an overflow chain).
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
@@ -131,10 +131,10 @@ export class HashIndex extends HashSearch {
   private putField(state: TransactionState): Outcome {
     const { arena, transactions, key, flags, fieldLength } = this
     const size = recordBytes(key.length, fieldLength)
+    transactions.beforeChange(state, key)
     for (let round = 0; ; round++) {
       if (round > MAX_ROUNDS) throw new CorruptionError(this.path, 'no room can be made in its bucket', this.bucket)
       const record = this.find()
-      transactions.beforeChange(state, this.bucket)
       if (record !== 0) {
         if (this.needsTransaction(state, record)) return Outcome.needsTransaction
         if (recordFieldLength(arena, record) === fieldLength && recordFlags(arena, record) === flags) {
@@ -156,7 +156,7 @@ export class HashIndex extends HashSearch {
         this.trees.shrink()
         return Outcome.added
       }
-      this.structure.makeRoom(state, key)
+      this.structure.makeRoom(key)
     }
   }
 
@@ -178,10 +178,10 @@ export class HashIndex extends HashSearch {
   private removeFound(state: TransactionState): Outcome {
     const record = this.find()
     if (record === 0) {
-      this.transactions.beforeNoChange(state, this.bucket)
+      this.transactions.beforeNoChange(state, this.key)
       return Outcome.absent
     }
-    this.transactions.beforeChange(state, this.bucket)
+    this.transactions.beforeChange(state, this.key)
     if (this.needsTransaction(state, record)) return Outcome.needsTransaction
     this.transactions.beforeKeyChange(state, this.arena.u8, this.key.at, this.key.length)
     this.removedTime = this.timeOf(record)
@@ -190,14 +190,14 @@ export class HashIndex extends HashSearch {
     this.change(state, this.from.set(this.block, this.base), undefined, this.slot)
     const isSparse = this.structure.isSparse(this.base, this.bucket, this.block)
     this.trees.shrink()
-    if (isSparse) this.giveBack(state)
+    if (isSparse) this.giveBack()
     return Outcome.removed
   }
 
   /** The record is gone already: a damaged neighbour must not make its removal, or a rollback, fail. */
-  private giveBack(state: TransactionState): void {
+  private giveBack(): void {
     try {
-      this.structure.shrink(state, this.key)
+      this.structure.shrink(this.key)
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error
     }

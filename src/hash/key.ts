@@ -4,6 +4,7 @@ import type { Position } from '../pager/place.ts'
 import { type Arena, describe, isBytes, isWellFormed } from '../runtime/bytes.ts'
 import type { LeafPlace } from '../tree/search.ts'
 import { latin1 } from '../txn/changed-keys.ts'
+import type { Lock } from '../txn/locks.ts'
 import type { Key } from '../types.ts'
 import { keyTooLarge, MAX_KEY_BYTES } from '../values/limits.ts'
 import type { KeyHash } from './key-hash.ts'
@@ -37,6 +38,11 @@ export class KeyBuffer {
   /** Where the key would go in the ordered index, if somebody has looked ahead. */
   get place(): LeafPlace | undefined {
     return this.ahead.placeOf(this.at)
+  }
+
+  /** What stands for it in the lock table. */
+  get lock(): Lock {
+    return this.hash.position | 0
   }
 
   /** Its bytes as Latin-1 text, by which `ChangedKeys` knows it. */

@@ -7,7 +7,6 @@ import { childOf, entryCount, separatorOf } from '../pager/directory.ts'
 import { AT_LIVE, AT_NEXT } from '../pager/layout.ts'
 import type { Block, Position } from '../pager/place.ts'
 import type { Pinned } from '../txn/step.ts'
-import type { TransactionState } from '../txn/transaction-state.ts'
 import { type BucketChanges, MOVE_BYTES } from './bucket-changes.ts'
 import type { DirectoryChanges } from './directory-changes.ts'
 import type { KeyBuffer } from './key.ts'
@@ -30,24 +29,24 @@ export class BucketMerge {
   }
 
   /** After a removal: steps that give back what the key's bucket does not need any more. */
-  shrink(state: TransactionState, key: KeyBuffer): void {
+  shrink(key: KeyBuffer): void {
     const { pool, step, way } = this.shape
     const bucket = way.descend(key.hash.root, key.hash.position)
     const base = pool.get(bucket)
-    if (bucketNext(pool.arena, base) !== 0) step.run(() => this.unlinkEmpty(state, bucket))
+    if (bucketNext(pool.arena, base) !== 0) step.run(() => this.unlinkEmpty(bucket))
     else if (way.depth >= 0 && this.isSparse(base)) {
-      step.run(() => this.merge(state, bucket))
-      this.directories.shrink(state, way.depth)
+      step.run(() => this.merge(bucket))
+      this.directories.shrink(way.depth)
     }
   }
 
   /** Takes the first empty overflow block out of a bucket's chain. */
-  private unlinkEmpty(state: TransactionState, bucket: Block): void {
-    const { pool, log, step, transactions, counts } = this.shape
+  private unlinkEmpty(bucket: Block): void {
+    const { pool, log, step, counts } = this.shape
     const { arena } = pool
     const chain = chainOf(pool, bucket)
     const at = chain.findIndex((block, i) => i > 0 && arena.u16[(pool.get(block) + AT_LIVE) >>> 1] === 0)
-    if (at < 0 || !transactions.mayRestructure(state, bucket)) return
+    if (at < 0) return
     const before = step.pin(chain[at - 1]!)
     const empty = step.pin(chain[at]!)
     const next = bucketNext(arena, empty.base)
@@ -62,8 +61,8 @@ export class BucketMerge {
   }
 
   /** Merges a bucket with a neighbour, if both fit well in one block. */
-  private merge(state: TransactionState, block: Block): void {
-    const { pool, step, way, transactions, capacity, usable } = this.shape
+  private merge(block: Block): void {
+    const { pool, step, way, capacity, usable } = this.shape
     const { arena } = pool
     const { block: directory, entry } = way.last!
     const parent = step.pin(directory)
@@ -72,11 +71,9 @@ export class BucketMerge {
     for (const side of [entry + 1, entry - 1]) {
       if (side < 0 || side >= count) continue
       const neighbour = childOf(arena, parent.base, capacity, side)
-      if (!transactions.mayRestructure(state, neighbour)) continue
       const other = step.pin(neighbour)
       const together = liveBytes(arena, other.base) + liveBytes(arena, bucket.base)
       if (bucketNext(arena, other.base) !== 0 || together > MERGE_UP_TO * usable) continue
-      transactions.beforeChange(state, neighbour)
       if (side > entry) this.join(bucket, other, parent, side)
       else this.join(other, bucket, parent, entry)
       return
@@ -101,20 +98,20 @@ export class BucketMerge {
    * Compaction: one step that fills the bucket of a position below the index block `root` from the one behind it in the
    * same directory; returns where to go on, or -1 when that was the last one.
    */
-  pack(state: TransactionState, root: Block, position: number): number {
+  pack(root: Block, position: number): number {
     const { step, way } = this.shape
     const bucket = way.descend(root, position)
     if (way.depth < 0) return -1
-    const next = step.run(() => this.fill(state, bucket, position))
+    const next = step.run(() => this.fill(bucket, position))
     if (next !== undefined) return next
     // The last bucket of its directory: on to the next directory, before this one perhaps goes.
     const end = way.end()
-    this.directories.shrink(state, way.depth)
+    this.directories.shrink(way.depth)
     return end
   }
 
   /** Where to go on, or undefined for the last bucket of a directory. */
-  private fill(state: TransactionState, block: Block, position: number): number | undefined {
+  private fill(block: Block, position: number): number | undefined {
     const { pool, step, way, capacity } = this.shape
     const { arena } = pool
     const { block: directory, entry } = way.last!
@@ -122,21 +119,19 @@ export class BucketMerge {
     const left = step.pin(block)
     if (entry + 1 >= entryCount(arena, parent.base)) return undefined
     const right = step.pin(childOf(arena, parent.base, capacity, entry + 1))
-    const isMerged = this.packInto(state, left, right, parent, entry + 1)
+    const isMerged = this.packInto(left, right, parent, entry + 1)
     return isMerged ? position : separatorOf(arena, parent.base, entry + 1)
   }
 
   /** Moves what fits from a bucket to the one before it; true if that is all of it, and the bucket is gone. */
-  private packInto(state: TransactionState, left: Pinned, right: Pinned, parent: Pinned, entry: number): boolean {
-    const { pool, transactions, records, usable } = this.shape
+  private packInto(left: Pinned, right: Pinned, parent: Pinned, entry: number): boolean {
+    const { pool, records, usable } = this.shape
     const { arena } = pool
     if (bucketNext(arena, left.base) !== 0 || bucketNext(arena, right.base) !== 0) return false
     const mine = liveBytes(arena, left.base)
     const isAll = mine + liveBytes(arena, right.base) <= usable
     const at = isAll ? 0 : records.read(right.base).cutWithin(usable - mine)
     if (!isAll && at === 0) return false
-    transactions.beforeChange(state, left.block)
-    transactions.beforeChange(state, right.block)
     if (isAll) this.join(left, right, parent, entry)
     else this.buckets.moveToNeighbour(right, left, parent, entry, at, false)
     return isAll

@@ -4,7 +4,6 @@ import { childOf, entryCount, formatDirectory } from '../pager/directory.ts'
 import { AT_NEXT, BlockKind } from '../pager/layout.ts'
 import type { Block } from '../pager/place.ts'
 import type { Pinned } from '../txn/step.ts'
-import type { TransactionState } from '../txn/transaction-state.ts'
 import { type BucketChanges, MOVE_BYTES } from './bucket-changes.ts'
 import type { DirectoryChanges } from './directory-changes.ts'
 import type { KeyBuffer } from './key.ts'
@@ -30,39 +29,37 @@ export class BucketRoom {
   }
 
   /** One step that gives the key's bucket more room, or the directory above it, which is needed first. */
-  make(state: TransactionState, key: KeyBuffer): void {
+  make(key: KeyBuffer): void {
     const { pool, way } = this.shape
     const bucket = way.descend(key.hash.root, key.hash.position)
     const { last, depth } = way
     const chain = chainOf(pool, bucket)
-    if (chain.length > SPREAD_CHAIN || (last === undefined && chain.length === 1))
-      this.appendOverflow(state, bucket, chain)
-    else if (last !== undefined && chain.length === 1) this.relieve(state, bucket)
+    if (chain.length > SPREAD_CHAIN || (last === undefined && chain.length === 1)) this.appendOverflow(chain)
+    else if (last !== undefined && chain.length === 1) this.relieve(bucket)
     else if (last !== undefined && this.directories.isFull(last.block)) this.directories.split(depth)
-    else if (!this.spread(state, chain)) this.appendOverflow(state, bucket, chain)
+    else if (!this.spread(chain)) this.appendOverflow(chain)
   }
 
   /** A full bucket below a directory: shares, splits, or grows a chain. */
-  private relieve(state: TransactionState, block: Block): void {
+  private relieve(block: Block): void {
     const { step, way, records } = this.shape
     const bucket = step.pin(block)
-    if (records.read(bucket.base).areOfOnePosition) this.appendOverflow(state, block, [block])
-    else if (!this.share(state, bucket)) {
+    if (records.read(bucket.base).areOfOnePosition) this.appendOverflow([block])
+    else if (!this.share(bucket)) {
       if (this.directories.isFull(way.last!.block)) this.directories.split(way.depth)
-      else this.split(state, bucket)
+      else this.split(bucket)
     }
   }
 
   /** Moves the upper half of a bucket's records to a fresh block behind it in the directory. */
-  private split(state: TransactionState, bucket: Pinned): void {
-    const { pool, step, way, records, transactions, counts } = this.shape
+  private split(bucket: Pinned): void {
+    const { pool, step, way, records, counts } = this.shape
     const { arena, blockSize } = pool
     const at = records.cut(liveBytes(arena, bucket.base) / 2)
     const { block, entry } = way.last!
     const fresh = step.takeOne()
     const parent = step.pin(block)
     const upper = step.fresh(fresh)
-    transactions.adoptFresh(state, fresh)
     formatBucket(arena, upper.base, blockSize)
     step.begin(2 * blockSize + MOVE_BYTES, [bucket, parent])
     const separator = records.positionAt(at)
@@ -77,8 +74,8 @@ export class BucketRoom {
   }
 
   /** Evens a full bucket out with the emptier of its neighbours that are in the pool; false if none has room. */
-  private share(state: TransactionState, bucket: Pinned): boolean {
-    const { pool, step, way, records, transactions, capacity, usable, counts } = this.shape
+  private share(bucket: Pinned): boolean {
+    const { pool, step, way, records, capacity, usable, counts } = this.shape
     const { arena } = pool
     const { block, entry } = way.last!
     const directory = pool.get(block)
@@ -87,7 +84,7 @@ export class BucketRoom {
     for (const side of [entry + 1, entry - 1]) {
       if (side < 0 || side >= entryCount(arena, directory)) continue
       const neighbour = childOf(arena, directory, capacity, side)
-      if (!pool.isResident(neighbour) || !transactions.mayRestructure(state, neighbour)) continue
+      if (!pool.isResident(neighbour)) continue
       const base = pool.get(neighbour)
       const bytes = liveBytes(arena, base)
       if (bucketNext(arena, base) !== 0 || bytes > load) continue
@@ -104,18 +101,16 @@ export class BucketRoom {
     if (at === 0 || load + moved > usable || moved >= mine - load) return false
     const neighbour = step.pin(childOf(arena, directory, capacity, best))
     const parent = step.pin(block)
-    transactions.beforeChange(state, neighbour.block)
     this.buckets.moveToNeighbour(bucket, neighbour, parent, toRight ? entry + 1 : entry, at, toRight)
     counts.redistributions++
     return true
   }
 
   /** Appends an empty overflow block to a bucket's chain. */
-  private appendOverflow(state: TransactionState, bucket: Block, chain: readonly Block[]): void {
-    const { pool, log, step, transactions } = this.shape
+  private appendOverflow(chain: readonly Block[]): void {
+    const { pool, log, step } = this.shape
     const fresh = step.takeOne()
     const last = step.pin(chain[chain.length - 1]!)
-    transactions.beforeChange(state, bucket)
     const overflow = step.fresh(fresh)
     formatBucket(pool.arena, overflow.base, pool.blockSize)
     step.begin(256, [last])
@@ -131,7 +126,7 @@ export class BucketRoom {
    * Spreads the records of a short chain over fresh buckets: below a directory these take the chain's place, and an
    * index block becomes a directory over them. False if equal positions stand against it.
    */
-  private spread(state: TransactionState, chain: readonly Block[]): boolean {
+  private spread(chain: readonly Block[]): boolean {
     const { step, records, usable } = this.shape
     const places = chain.map(block => step.pin(block))
     const sorted = places.flatMap(({ base }) => records.read(base).placed()).sort((a, b) => a.position - b.position)
@@ -140,21 +135,20 @@ export class BucketRoom {
     for (let parts = least; parts <= least + 2; parts++) {
       const groups = group(sorted, total / parts)
       if (groups.length < 2 || groups.some(records => sumBytes(records) > usable)) continue
-      this.spreadOver(state, places, groups)
+      this.spreadOver(places, groups)
       return true
     }
     return false
   }
 
   /** The blocks of the chain become free, but for an index block, and the groups get buckets of their own. */
-  private spreadOver(state: TransactionState, chain: readonly Pinned[], groups: PlacedRecord[][]): void {
-    const { pool, step, way, transactions, counts } = this.shape
+  private spreadOver(chain: readonly Pinned[], groups: PlacedRecord[][]): void {
+    const { pool, step, way, counts } = this.shape
     const { arena, blockSize } = pool
     const { last } = way
     const fresh = step.take(groups.length)
     const directory = step.pin(last === undefined ? chain[0]!.block : last.block)
     const buckets = fresh.map(block => step.fresh(block))
-    for (const block of fresh) transactions.adoptFresh(state, block)
     step.begin((groups.length + 2) * blockSize, [...chain, directory])
     groups.forEach((records, i) => {
       const { base } = buckets[i]!

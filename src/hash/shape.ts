@@ -6,14 +6,12 @@ import { bucketNext } from '../pager/bucket.ts'
 import { childOf, entryCount, findEntry, separatorOf } from '../pager/directory.ts'
 import { AT_KIND, BlockKind } from '../pager/layout.ts'
 import type { Block } from '../pager/place.ts'
-import type { TransactionManager } from '../txn/manager.ts'
 import type { Step } from '../txn/step.ts'
 import type { SortedRecords } from './sorted-records.ts'
 
 export interface Shape {
   readonly pool: BufferPool
   readonly log: LogWriter
-  readonly transactions: TransactionManager
   /** Every change is one. */
   readonly step: Step
   readonly way: Way

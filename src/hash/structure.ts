@@ -1,7 +1,7 @@
 /**
  * The shape of the hash index. Every change of it is a step (`txn/step.ts`): one system record, never undone. A step
- * changes where records lie, never what they are, so that it needs nothing of the transaction that caused it but its
- * locks.
+ * changes where records lie, never what they are, so that it needs nothing of the transaction that caused it: locks are
+ * those of keys.
  *
  *   index block full          -> one overflow block                                        room.ts
  *   that full too             -> the index block becomes a directory over fresh buckets    room.ts
@@ -18,9 +18,7 @@ import { bucketNext, liveBytes } from '../pager/bucket.ts'
 import { directoryCapacity } from '../pager/directory.ts'
 import { HEADER_BYTES } from '../pager/layout.ts'
 import type { Block, Position } from '../pager/place.ts'
-import type { TransactionManager } from '../txn/manager.ts'
 import { Step } from '../txn/step.ts'
-import type { TransactionState } from '../txn/transaction-state.ts'
 import { BucketChanges } from './bucket-changes.ts'
 import { DirectoryChanges } from './directory-changes.ts'
 import type { KeyBuffer } from './key.ts'
@@ -46,19 +44,17 @@ export class Structure {
       pool: BufferPool
       log: LogWriter
       free: FreeBlocks
-      transactions: TransactionManager
       hashKey: [number, number]
     },
     scratch: Position,
   ) {
-    const { pool, log, transactions } = parts
+    const { pool, log } = parts
     const capacity = directoryCapacity(pool.blockSize)
     this.pool = pool
     this.step = new Step(parts)
     const shape: Shape = {
       pool,
       log,
-      transactions,
       step: this.step,
       way: new Way(pool, capacity),
       records: new SortedRecords(pool, new KeyHash(parts.hashKey)),
@@ -74,8 +70,8 @@ export class Structure {
   }
 
   /** Changes the shape so that the key's bucket has more room; the caller searches again, and asks again if need be. */
-  makeRoom(state: TransactionState, key: KeyBuffer): void {
-    this.step.run(() => this.room.make(state, key))
+  makeRoom(key: KeyBuffer): void {
+    this.step.run(() => this.room.make(key))
   }
 
   /** True when `shrink` may have something to do for the bucket with a block at `base`. */
@@ -84,15 +80,15 @@ export class Structure {
   }
 
   /** After a removal: gives back what the key's bucket, and the directories that lead to it, do not need any more. */
-  shrink(state: TransactionState, key: KeyBuffer): void {
-    this.merging.shrink(state, key)
+  shrink(key: KeyBuffer): void {
+    this.merging.shrink(key)
   }
 
   /**
    * Compaction: fills the buckets of one directory from left to right, from the one that holds `position` of the index
    * block `root` on; returns where to go on, or -1 when that was the last one.
    */
-  pack(state: TransactionState, root: Block, position: number): number {
-    return this.merging.pack(state, root, position)
+  pack(root: Block, position: number): number {
+    return this.merging.pack(root, position)
   }
 }

@@ -135,10 +135,10 @@ export class Compactor {
   }
 
   private async packBuckets(): Promise<void> {
-    const { structure, transactions } = this.engine
+    const { structure } = this.engine
     for (let root = 1; root <= INDEX_BLOCKS; root++) {
       for (let position = 0; position >= 0; ) {
-        position = structure.pack(transactions.autocommit, root, position)
+        position = structure.pack(root, position)
         await this.turn()
       }
       this.report(1, root / INDEX_BLOCKS)

@@ -154,11 +154,10 @@ export class BlockLinks {
    * the walk has seen.
    */
   to(block: Block): Link[] | undefined {
-    const { pool, transactions, metadata } = this.engine
+    const { pool, metadata } = this.engine
     const { arena } = pool
     const parent = this.parents[block]!
     if (parent === 0 || parent >= metadata.blocks) return undefined
-    if (!transactions.locks.isFreeFor(block, 0)) return undefined
     const kind = arena.u8[pool.get(block) + AT_KIND]!
     const base = pool.get(parent)
     const parentKind = arena.u8[base + AT_KIND]!

@@ -113,8 +113,7 @@ export class Access<V> implements Reading {
     if (view === undefined || this.isOwn(key)) return
     const { index, transactions } = store.engine
     index.key.set(key)
-    index.find()
-    transactions.beforeChange(state, index.bucket)
+    transactions.beforeChange(state, index.key)
     if (!view.isAsNow(key))
       throw new WriteConflictError(
         'another transaction has changed the key and committed since this one began; roll it back and run it again',

@@ -201,7 +201,7 @@ export class Records<V> {
       const start = record + RECORD_HEADER_BYTES
       return copyBytes(copy.u8, start, start + recordKeyLength(copy, record))
     })
-    keys.push(...committed.hiddenKeys(scan))
+    keys.push(...committed.hiddenKeys(scan, committed.changedIn(scan)))
     return keys.filter(key => committed.has(key))
   }
 

@@ -4,8 +4,8 @@ import type { Engine } from '../engine/engine.ts'
 import type { HashIndex } from '../hash/hash.ts'
 import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
-import type { Block } from '../pager/place.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import type { Lock } from '../txn/locks.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
@@ -41,9 +41,10 @@ export class Committed implements Reading {
   /** `find` for the key in the key buffer. */
   findAtHand(): Found | undefined {
     const record = this.index.find()
-    const holder = this.holderOf(this.index.bucket)
+    const { key } = this.index
+    const holder = this.holderOf(key.lock)
     if (holder !== undefined) {
-      const { name } = this.index.key
+      const { name } = key
       const changed = this.transactions.view.of(holder)
       if (changed.has(name)) return this.found.inCopy(changed.get(name), 0)
     }
@@ -51,30 +52,42 @@ export class Committed implements Reading {
   }
 
   /**
-   * The open transaction that may have changed records of a bucket, since it has locked it. What it has changed lies in
-   * the blocks; what was committed before is in its undo sections (`CommittedView`).
+   * The open transaction that may have changed the record of a key, since it has locked that. What it has changed lies
+   * in the blocks; what was committed before is in its undo sections (`CommittedView`).
    */
-  holderOf(bucket: Block): TransactionState | undefined {
+  private holderOf(lock: Lock): TransactionState | undefined {
     const { locks, open } = this.transactions
     if (locks.exclusive === 0) return undefined
-    const owner = locks.exclusiveOwner(bucket)
+    const owner = locks.exclusiveOwner(lock)
     return owner === 0 ? undefined : open.get(owner)
   }
 
   /**
-   * Keys of the bucket that a scan has copied which an open transaction has deleted from it: for others they are there.
+   * The keys, as Latin-1 text, which open transactions have changed in the bucket that a scan has copied, and whether
+   * anything was committed under each before.
    */
-  hiddenKeys(scan: BucketScan): Uint8Array[] {
-    const holder = this.holderOf(scan.bucket)
-    if (holder === undefined) return []
-    const { copy, records } = scan
+  changedIn(scan: BucketScan): ReadonlyMap<string, boolean> {
+    const { locks, open, view } = this.transactions
+    if (locks.exclusive === 0) return UNCHANGED
+    const names = new Map<string, boolean>()
+    for (const state of open.values()) {
+      if (state.lastLsn === 0) continue
+      const changed = view.of(state)
+      for (const name of scan.changedBy(changed, this.engine.changedPlaces))
+        names.set(name, changed.get(name) !== undefined)
+    }
+    return names
+  }
+
+  /** Those of these keys that are missing in the copy: open transactions have deleted them, for others they are there. */
+  hiddenKeys({ copy, records }: BucketScan, changed: ReadonlyMap<string, boolean>): Uint8Array[] {
+    if (changed.size === 0) return []
     const present = new Set(
       records.map(record => latin1(copy.u8, record + RECORD_HEADER_BYTES, recordKeyLength(copy, record))),
     )
-    const changed = this.transactions.view.of(holder)
-    return scan
-      .changedBy(changed, this.engine.changedPlaces)
-      .filter(name => changed.get(name) !== undefined && !present.has(name))
-      .map(fromLatin1)
+    const hidden = [...changed].filter(([name, wasThere]) => wasThere && !present.has(name))
+    return hidden.map(([name]) => fromLatin1(name))
   }
 }
+
+const UNCHANGED: ReadonlyMap<string, boolean> = new Map()

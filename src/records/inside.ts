@@ -20,18 +20,18 @@ export class Inside implements Reading {
     this.state = state
   }
 
-  /** @throws LockConflictError if another open transaction has changed the key's bucket. */
+  /** @throws LockConflictError if another open transaction has changed the key. */
   find(key: Key): Found | undefined {
     this.engine.index.key.set(key)
     const record = this.lookUp()
     return record === 0 ? undefined : this.found.inPool(record, 0)
   }
 
-  /** Position of the record of the key in the key buffer, or 0; its bucket is locked. */
+  /** Position of the record of the key in the key buffer, or 0; the key is locked. */
   lookUp(): Position {
     const { index, transactions } = this.engine
     const record = index.find()
-    transactions.beforeRead(this.state, index.bucket)
+    transactions.beforeRead(this.state, index.key)
     return record
   }
 }

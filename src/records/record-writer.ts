@@ -239,7 +239,7 @@ export class RecordWriter<V> {
     const old = record === 0 ? 0 : recordFlags(arena, record)
     const isThere = record !== 0 && !hasExpired(this.engine, record)
     if (!isThere || (expiresAt === 0 && (old & RecordFlag.expires) === 0)) {
-      transactions.beforeNoChange(state, index.bucket)
+      transactions.beforeNoChange(state, index.key)
       return false
     }
     const field = index.fieldOf(record)

@@ -163,7 +163,7 @@ export class Sweeper {
       index.key.set(key)
       const record = index.find()
       if (record === 0 || !hasExpired(this.engine, record)) return false
-      if (!transactions.locks.isFreeFor(index.bucket, state.id)) return false
+      if (!transactions.locks.isFreeFor(index.key.lock, state.id)) return false
       if (transactions.ranges.holdersOf(key, state.id).length > 0) return false
       index.remove(state)
       return true

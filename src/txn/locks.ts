@@ -1,142 +1,169 @@
 /**
- * The block lock table: shared and exclusive locks of transactions on blocks, held to the transaction's end (strict
- * two-phase locking). Nobody waits here: a conflict is thrown, the asynchronous API will wait above this layer.
+ * The lock table: shared and exclusive locks of transactions on keys, held to the transaction's end (strict two-phase
+ * locking). Nobody waits here: a lock that cannot be had is refused, `waits.ts` stands above this.
  *
- * One word per block: 0 free, +t exclusive by transaction t, -t shared by t alone, SHARED by several (listed aside).
+ * A key is locked by the position of its hash, whether it is there or not, and wherever its record lies: so records may
+ * move between blocks whatever is locked. Two keys of one position share a lock; of a million keys some hundred do.
+ *
+ * Open addressing with linear probing over two arrays: the locks, whose bits are evenly spread already, and one word
+ * for each: 0 free, +t exclusive by transaction t, -t shared by t alone, SHARED by several (listed aside).
  */
-import { LockConflictError } from '../errors.ts'
-import type { Block } from '../pager/place.ts'
 
-const PAGE = 8192
+/** Position of the hash of a key, as a signed number of 32 bits. */
+export type Lock = number
+
+/** What came of asking for a lock. */
+export const Grant = {
+  /** The transaction has it already, in this mode or a stronger one, or has it now in place of a weaker one. */
+  held: 0,
+  /** It is new to the transaction, so that it must be released at its end. */
+  fresh: 1,
+  refused: 2,
+} as const
+export type Grant = (typeof Grant)[keyof typeof Grant]
+
 const SHARED = -0x80000000
+const LEAST_CAPACITY = 64
 
 export class LockTable {
   conflicts = 0
   /** Number of exclusive locks held. */
   exclusive = 0
-  private readonly table: (Int32Array | undefined)[] = []
-  private readonly sharers: Map<number, Set<number>> = new Map()
+  /** Number of locks held in any mode. */
+  size = 0
+  private locks: Int32Array = new Int32Array(LEAST_CAPACITY)
+  private words: Int32Array = new Int32Array(LEAST_CAPACITY)
+  private mask = LEAST_CAPACITY - 1
+  private readonly sharers: Map<Lock, Set<number>> = new Map()
 
-  /** The transaction that holds the block exclusively, or 0. */
-  exclusiveOwner(block: Block): number {
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
-    return Math.max(word, 0)
+  /** The transaction that holds a lock exclusively, or 0. */
+  exclusiveOwner(lock: Lock): number {
+    return Math.max(this.wordOf(lock), 0)
   }
 
-  /** True when nobody but `transaction` holds the block in any mode. */
-  isFreeFor(block: Block, transaction: number): boolean {
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
+  /** True when nobody but `transaction` holds the lock in any mode. */
+  isFreeFor(lock: Lock, transaction: number): boolean {
+    const word = this.wordOf(lock)
     if (word === 0 || word === transaction || word === -transaction) return true
-    return word === SHARED && this.soleSharer(block, transaction)
+    return word === SHARED && this.isSoleSharer(lock, transaction)
   }
 
-  /** Returns true when the lock is new to the transaction, so that it must be released at its end. */
-  lockExclusive(block: Block, transaction: number): boolean {
-    const page = this.page(block)
-    const word = page[block & 0x1fff]!
-    if (word === transaction) return false
-    if (!this.isFreeFor(block, transaction)) throw this.conflict(block, transaction, true)
-    page[block & 0x1fff] = transaction
+  lockExclusive(lock: Lock, transaction: number): Grant {
+    const at = this.find(lock)
+    const word = this.words[at]!
+    if (word === transaction) return Grant.held
+    if (word !== 0 && word !== -transaction && !(word === SHARED && this.isSoleSharer(lock, transaction)))
+      return Grant.refused
     this.exclusive++
-    if (word === 0) return true
-    this.sharers.delete(block)
-    return false
-  }
-
-  lockShared(block: Block, transaction: number): boolean {
-    const page = this.page(block)
-    const word = page[block & 0x1fff]!
-    if (word === transaction || word === -transaction) return false
-    if (word > 0) throw this.conflict(block, transaction, false)
     if (word === 0) {
-      page[block & 0x1fff] = -transaction
-      return true
+      this.add(at, lock, transaction)
+      return Grant.fresh
     }
-    const sharers = this.sharers.get(block) ?? new Set([-word])
-    if (sharers.has(transaction)) return false
+    this.words[at] = transaction
+    this.sharers.delete(lock)
+    return Grant.held
+  }
+
+  lockShared(lock: Lock, transaction: number): Grant {
+    const at = this.find(lock)
+    const word = this.words[at]!
+    if (word === transaction || word === -transaction) return Grant.held
+    if (word > 0) return Grant.refused
+    if (word === 0) {
+      this.add(at, lock, -transaction)
+      return Grant.fresh
+    }
+    const sharers = this.sharers.get(lock) ?? new Set([-word])
+    if (sharers.has(transaction)) return Grant.held
     sharers.add(transaction)
-    this.sharers.set(block, sharers)
-    page[block & 0x1fff] = SHARED
-    return true
+    this.sharers.set(lock, sharers)
+    this.words[at] = SHARED
+    return Grant.fresh
   }
 
-  /** A block that was just taken for a bucket belongs to `transaction` (0 = nobody), whoever held its number before. */
-  assign(block: Block, transaction: number): void {
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
-    if (word > 0) this.exclusive--
-    if (word === 0 && transaction === 0) return
-    this.sharers.delete(block)
-    this.page(block)[block & 0x1fff] = transaction
-    if (transaction > 0) this.exclusive++
-  }
-
-  release(block: Block, transaction: number): void {
-    const page = this.table[block >>> 13]
-    const word = page?.[block & 0x1fff] ?? 0
-    if (page === undefined || word === 0) return
+  release(lock: Lock, transaction: number): void {
+    const at = this.find(lock)
+    const word = this.words[at]!
+    if (word === 0) return
     if (word === transaction) {
-      page[block & 0x1fff] = 0
+      this.remove(at)
       this.exclusive--
-    } else if (word === -transaction) {
-      page[block & 0x1fff] = 0
-    } else if (word === SHARED) {
-      const sharers = this.sharers.get(block)!
+    } else if (word === -transaction) this.remove(at)
+    else if (word === SHARED) {
+      const sharers = this.sharers.get(lock)!
       sharers.delete(transaction)
       if (sharers.size > 1) return
-      page[block & 0x1fff] = -[...sharers][0]!
-      this.sharers.delete(block)
+      this.words[at] = -[...sharers][0]!
+      this.sharers.delete(lock)
     }
   }
 
-  /** Throws unless an operation outside any transaction may change the block. */
-  requireFree(block: Block): void {
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
-    if (word !== 0) throw this.conflict(block, 0, true)
+  /** True when the transaction holds the lock in any mode. */
+  isHeldBy(lock: Lock, transaction: number): boolean {
+    const word = this.wordOf(lock)
+    if (word === SHARED) return this.sharers.get(lock)!.has(transaction)
+    return word !== 0 && (word === transaction || word === -transaction)
   }
 
-  /** Throws if another transaction holds the block exclusively. */
-  requireReadable(block: Block, transaction: number): void {
-    const owner = this.exclusiveOwner(block)
-    if (owner !== 0 && owner !== transaction) throw this.conflict(block, transaction, false)
-  }
-
-  private soleSharer(block: Block, transaction: number): boolean {
-    const sharers = this.sharers.get(block)!
-    return sharers.size === 1 && sharers.has(transaction)
-  }
-
-  /** True when the transaction holds the block in any mode. */
-  isHeldBy(block: Block, transaction: number): boolean {
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
-    if (word === SHARED) return this.sharers.get(block)!.has(transaction)
-    return word === transaction || word === -transaction
-  }
-
-  /** The transactions whose locks keep `transaction` from the block. */
-  holders(block: Block, transaction: number, exclusive: boolean): number[] {
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
+  /** The transactions whose locks keep `transaction` (0: an operation outside of any) from a lock. */
+  holders(lock: Lock, transaction: number, exclusive: boolean): number[] {
+    const word = this.wordOf(lock)
     if (word === 0 || word === transaction || word === -transaction) return []
     if (word > 0) return [word]
     if (!exclusive) return []
-    if (word === SHARED) return [...this.sharers.get(block)!].filter(id => id !== transaction)
+    if (word === SHARED) return [...this.sharers.get(lock)!].filter(id => id !== transaction)
     return [-word]
   }
 
-  private conflict(block: Block, transaction: number, exclusive: boolean): LockConflictError {
-    this.conflicts++
-    const holders = this.holders(block, transaction, exclusive)
-    const word = this.table[block >>> 13]?.[block & 0x1fff] ?? 0
-    const owner = word > 0 ? `transaction ${word} has changed` : 'another open transaction has read'
-    return new LockConflictError(
-      `${owner} block ${block}, which this operation needs; commit or roll it back first, then try again`,
-      { holders, block, exclusive },
-    )
+  private isSoleSharer(lock: Lock, transaction: number): boolean {
+    const sharers = this.sharers.get(lock)!
+    return sharers.size === 1 && sharers.has(transaction)
   }
 
-  private page(block: Block): Int32Array {
-    const index = block >>> 13
-    while (this.table.length <= index) this.table.push(undefined)
-    this.table[index] ??= new Int32Array(PAGE)
-    return this.table[index]
+  private wordOf(lock: Lock): number {
+    return this.size === 0 ? 0 : this.words[this.find(lock)]!
+  }
+
+  /** Where a lock stands, or would. */
+  private find(lock: Lock): number {
+    const { locks, words, mask } = this
+    let at = lock & mask
+    while (words[at] !== 0 && locks[at] !== lock) at = (at + 1) & mask
+    return at
+  }
+
+  private add(at: number, lock: Lock, word: number): void {
+    this.locks[at] = lock
+    this.words[at] = word
+    if (2 * ++this.size > this.mask) this.resize(2 * (this.mask + 1))
+  }
+
+  /** Those behind a lock that goes close up, so that no search ends too early. */
+  private remove(at: number): void {
+    const { locks, words, mask } = this
+    let hole = at
+    for (let next = (at + 1) & mask; words[next] !== 0; next = (next + 1) & mask) {
+      const home = locks[next]! & mask
+      if (((next - home) & mask) < ((next - hole) & mask)) continue
+      locks[hole] = locks[next]!
+      words[hole] = words[next]!
+      hole = next
+    }
+    words[hole] = 0
+    // What one large transaction has needed is given back after it.
+    if (--this.size === 0 && mask >= 64 * LEAST_CAPACITY) this.resize(LEAST_CAPACITY)
+  }
+
+  private resize(capacity: number): void {
+    const { locks, words } = this
+    this.locks = new Int32Array(capacity)
+    this.words = new Int32Array(capacity)
+    this.mask = capacity - 1
+    for (let i = 0; i < words.length; i++) {
+      if (words[i] === 0) continue
+      const at = this.find(locks[i]!)
+      this.locks[at] = locks[i]!
+      this.words[at] = words[i]!
+    }
   }
 }

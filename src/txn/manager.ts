@@ -1,18 +1,18 @@
 /**
- * Transactions: begin, commit, rollback, savepoints, and the one place where a transaction first touches a bucket.
+ * Transactions: begin, commit, rollback, savepoints, and the one place where a transaction first touches a key.
  *
  * Undo is logical: a change's log record carries what takes it back (remove this key, put this record back), because
  * structure changes move records between blocks and are themselves never undone. Rolling back, live or in recovery,
  * is one walk over the transaction's records from the last to the first, each step logged as a compensation record.
  *
  * Invariants
- *  T1  A bucket changed by a locking transaction is locked exclusively by it until its end.
+ *  T1  A key changed by a locking transaction is locked exclusively by it until its end.
  *  T2  The commit record is one record: the change of the record count and the freeing of replaced large values are
  *      parts of it, so that a transaction is whole or absent.
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
-import { LockConflictError, XenonError } from '../errors.ts'
+import { LockConflictError, shown, XenonError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import {
   LogOp,
@@ -26,11 +26,12 @@ import {
 import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import type { Block, Lsn } from '../pager/place.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena, Bounds } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
+import { keyText } from '../values/key.ts'
 import { CommittedView } from './committed-view.ts'
-import { LockTable } from './locks.ts'
+import { Grant, type Lock, LockTable } from './locks.ts'
 import { RangeLocks } from './range-locks.ts'
 import { Step } from './step.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
@@ -38,6 +39,13 @@ import { type Conflict, Waits } from './waits.ts'
 
 /** Takes back one change, logging it as the compensation that `state` describes. */
 export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection) => void
+
+/** A key in the arena, and what stands for it in the lock table. */
+export interface LockedKey {
+  readonly lock: Lock
+  readonly at: Position
+  readonly length: number
+}
 
 export interface CommitObserver {
   transaction(state: TransactionState): void
@@ -97,42 +105,72 @@ export class TransactionManager {
     return state
   }
 
-  /** Before the first change of a bucket (its head block): locks it for the transaction, or throws. */
-  beforeChange(state: TransactionState, block: Block): void {
+  /** Before the first change of a key, there or not: locks it for the transaction, or throws. */
+  beforeChange(state: TransactionState, key: LockedKey): void {
     if (state.locking) {
-      if (state.waits) this.requireTurn(state, block, true)
-      if (this.locks.lockExclusive(block, state.id)) state.lockedBlocks.push(block)
-    } else if (this.open.size > 0) this.locks.requireFree(block)
+      if (state.waits) this.requireTurn(state, key, true)
+      this.granted(state, key, this.locks.lockExclusive(key.lock, state.id), true)
+    } else if (this.open.size > 0 && !this.locks.isFreeFor(key.lock, 0)) throw this.conflict(state, key, true)
+  }
+
+  private granted(state: TransactionState, key: LockedKey, grant: Grant, exclusive: boolean): void {
+    if (grant === Grant.fresh) state.locks.push(key.lock)
+    else if (grant === Grant.refused) throw this.conflict(state, key, exclusive)
+  }
+
+  /** The error for a key that somebody else has locked; `state` of an autocommit has no lock itself. */
+  private conflict(state: TransactionState, key: LockedKey, exclusive: boolean): LockConflictError {
+    const { locks } = this
+    const { lock } = key
+    locks.conflicts++
+    const owner = locks.exclusiveOwner(lock)
+    const who = owner > 0 ? `transaction ${owner} has changed` : 'another open transaction has read'
+    return new LockConflictError(
+      `${who} ${this.named(key)}; commit or roll it back first, then try again (the calls of db.async wait for it)`,
+      { holders: locks.holders(lock, state.isAutocommit ? 0 : state.id, exclusive), lock, exclusive },
+    )
+  }
+
+  private named({ at, length }: LockedKey): string {
+    const key = keyText(this.pool.arena.u8.slice(at, at + length))
+    return typeof key === 'string' ? `the key '${shown(key)}'` : `a key of ${length} bytes`
   }
 
   /** Whoever can wait does not overtake those who wait already. */
-  private requireTurn(state: TransactionState, block: Block, exclusive: boolean): void {
-    if (this.waits.waiting === 0 || state.undoNext >= 0 || this.locks.isHeldBy(block, state.id)) return
-    if (!this.waits.isQueued(block, state, exclusive)) return
-    throw new LockConflictError(`others wait for block ${block}`, {
-      holders: [...this.locks.holders(block, state.id, exclusive), ...this.waits.waitersFor(block, state, exclusive)],
-      block,
+  private requireTurn(state: TransactionState, key: LockedKey, exclusive: boolean): void {
+    const { locks, waits } = this
+    const { lock } = key
+    if (waits.waiting === 0 || state.undoNext >= 0 || locks.isHeldBy(lock, state.id)) return
+    if (!waits.isQueued(lock, state, exclusive)) return
+    throw new LockConflictError(`others wait for ${this.named(key)}`, {
+      holders: [...locks.holders(lock, state.id, exclusive), ...waits.waitersFor(lock, state, exclusive)],
+      lock,
       exclusive,
     })
   }
 
-  beforeRead(state: TransactionState, block: Block): void {
+  /** Before a key is read, there or not. */
+  beforeRead(state: TransactionState, key: LockedKey): void {
     if (!state.locking || !state.locksReads) return
     if (state.readsToWrite) {
-      this.beforeChange(state, block)
+      this.beforeChange(state, key)
       return
     }
-    if (state.waits) this.requireTurn(state, block, false)
-    if (this.locks.lockShared(block, state.id)) state.lockedBlocks.push(block)
+    if (state.waits) this.requireTurn(state, key, false)
+    this.granted(state, key, this.locks.lockShared(key.lock, state.id), false)
   }
 
   /**
    * Before it is found that there is nothing to change: what another open transaction has done there may be taken back.
    * At the levels that lock no reads, it is only waited for.
    */
-  beforeNoChange(state: TransactionState, block: Block): void {
-    if (state.locking && state.locksReads) this.beforeRead(state, block)
-    else this.locks.requireReadable(block, state.id)
+  beforeNoChange(state: TransactionState, key: LockedKey): void {
+    if (state.locking && state.locksReads) {
+      this.beforeRead(state, key)
+      return
+    }
+    const owner = this.locks.exclusiveOwner(key.lock)
+    if (owner !== 0 && owner !== state.id) throw this.conflict(state, key, false)
   }
 
   /** Before a key is added or taken out: nobody else may have read a range with it. */
@@ -145,7 +183,7 @@ export class TransactionManager {
     if (mayOvertake) holders.push(...this.waits.waitersForRange(state, key))
     if (holders.length === 0) return
     this.locks.conflicts++
-    const conflict: Conflict = { holders, block: 0, exclusive: true, key }
+    const conflict: Conflict = { holders, lock: undefined, exclusive: true, key }
     throw new LockConflictError(
       `transaction ${holders[0]} ${readers > 0 ? 'has read' : 'waits to read'} a range that the key belongs to; commit or roll it back first, then try again`,
       conflict,
@@ -171,24 +209,11 @@ export class TransactionManager {
       return
     }
     this.locks.conflicts++
-    const conflict: Conflict = { holders, block: 0, exclusive: false, bounds }
+    const conflict: Conflict = { holders, lock: undefined, exclusive: false, bounds }
     throw new LockConflictError(
       `transaction ${holders[0]} ${changers > 0 ? 'has changed' : 'waits to change'} a key of the range; commit or roll it back first, then try again`,
       conflict,
     )
-  }
-
-  /** True when a structure change on behalf of `state` may move the records of a bucket. */
-  mayRestructure(state: TransactionState, block: Block): boolean {
-    if (this.open.size === 0) return true
-    return this.locks.isFreeFor(block, state.id) && !this.waits.isQueued(block, state, true)
-  }
-
-  /** A block freshly taken for a transaction's records belongs to it like the bucket they came from. */
-  adoptFresh(state: TransactionState, block: Block): void {
-    if (this.open.size === 0) return
-    this.locks.assign(block, state.locking ? state.id : 0)
-    if (state.locking) state.lockedBlocks.push(block)
   }
 
   /** Book-keeping after the log record of a change. */
@@ -239,9 +264,9 @@ export class TransactionManager {
 
   private logCommit(state: TransactionState): void {
     const { log, locks } = this
-    for (const block of state.lockedBlocks)
-      if (!locks.isHeldBy(block, state.id))
-        broken('T1', `transaction ${state.id} has lost its lock of block ${block}`, log.health)
+    for (const lock of state.locks)
+      if (!locks.isHeldBy(lock, state.id))
+        broken('T1', `transaction ${state.id} has lost the lock ${lock} of a key`, log.health)
     const { records } = log
     if (state.pendingHead === 0) this.logCommitOfRecords(state)
     else this.step.run(() => this.logCommitOfChains(state))
@@ -325,8 +350,8 @@ export class TransactionManager {
   finish(state: TransactionState): void {
     if (state.ended) throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction has already ended')
     state.ended = true
-    for (const block of state.lockedBlocks) this.locks.release(block, state.id)
-    state.lockedBlocks.length = 0
+    for (const lock of state.locks) this.locks.release(lock, state.id)
+    state.locks.length = 0
     this.ranges.release(state.id)
     this.open.delete(state.id)
     this.active.delete(state)

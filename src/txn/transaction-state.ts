@@ -1,12 +1,13 @@
 /** What the engine keeps of a transaction under way: how its log records are labelled and what its end must do. */
 import { RecordFlag } from '../log/format.ts'
 import type { Block, Lsn } from '../pager/place.ts'
+import type { Lock } from './locks.ts'
 
 export class TransactionState {
   readonly id: number
   /** The one-record transaction of a plain put or delete: its record commits itself and is never undone. */
   readonly isAutocommit: boolean
-  /** False while no other transaction can see the blocks: then no locks are taken. */
+  /** False while there is no other transaction: then no locks are taken. */
   locking: boolean
   lastLsn: Lsn = 0
   /** LSN of the log group with its first record: the log is kept from there on. */
@@ -28,7 +29,8 @@ export class TransactionState {
   readsToWrite = false
   /** The lower, the older: the id, or that of its first run. */
   age: number
-  readonly lockedBlocks: Block[] = []
+  /** The locks that it holds. */
+  readonly locks: Lock[] = []
 
   constructor(id: number, isAutocommit: boolean, locking: boolean) {
     this.id = id

@@ -1,6 +1,6 @@
 /**
  * Waiting for locks: only asynchronous transactions do it. Whoever meets a lock stands in a queue; when a transaction
- * ends, those it stood in the way of go on in the order in which they came, and a block lock is handed to its waiter at
+ * ends, those it stood in the way of go on in the order in which they came, and the lock of a key is handed to its waiter at
  * once, so that nobody slips in between.
  *
  * A deadlock is found when it would arise: the waiting transactions and those they wait for form a graph, and a wait
@@ -8,19 +8,18 @@
  */
 
 import { DeadlockError, LockConflictError } from '../errors.ts'
-import type { Block } from '../pager/place.ts'
 import { type Bounds, isBytes } from '../runtime/bytes.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
-import type { LockTable } from './locks.ts'
+import { Grant, type Lock, type LockTable } from './locks.ts'
 import { isWithin } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'
 
-/** What a conflict was about: the transactions in the way, and the block (0: a range of keys). */
+/** What a conflict was about: the transactions in the way, and the lock of a key (undefined: a range of keys). */
 export interface Conflict {
   readonly holders: readonly number[]
-  readonly block: Block
+  readonly lock: Lock | undefined
   readonly exclusive: boolean
-  /** With block 0: the key to be added or taken out, or the range to be read. */
+  /** Of a range: the key to be added or taken out, or the range to be read. */
   readonly key?: Uint8Array
   readonly bounds?: Bounds
 }
@@ -43,9 +42,9 @@ export class Waits {
   deadlocks = 0
   timeouts = 0
   private readonly locks: LockTable
-  /** All that wait, and those that wait for one block (0: for a range), in the order in which they came. */
+  /** All that wait, and those that wait for one lock (undefined: for a range), in the order in which they came. */
   private readonly all: Set<Waiter> = new Set()
-  private readonly queues: Map<number, Waiter[]> = new Map()
+  private readonly queues: Map<Lock | undefined, Waiter[]> = new Map()
 
   constructor(locks: LockTable) {
     this.locks = locks
@@ -55,22 +54,22 @@ export class Waits {
     return this.all.size
   }
 
-  /** True if others wait for the block that came before the transaction and would be overtaken. */
-  isQueued(block: Block, state: TransactionState, exclusive: boolean): boolean {
-    const queue = this.queues.get(block)
+  /** True if others wait for the lock that came before the transaction and would be overtaken. */
+  isQueued(lock: Lock, state: TransactionState, exclusive: boolean): boolean {
+    const queue = this.queues.get(lock)
     return queue?.some(other => other.state !== state && (exclusive || other.conflict.exclusive)) === true
   }
 
-  /** The transactions that wait for a block, behind which somebody stands who comes later. */
-  waitersFor(block: Block, except: TransactionState, exclusive: boolean): number[] {
-    const queue = this.queues.get(block) ?? []
+  /** The transactions that wait for a lock, behind which somebody stands who comes later. */
+  waitersFor(lock: Lock, except: TransactionState, exclusive: boolean): number[] {
+    const queue = this.queues.get(lock) ?? []
     return this.ahead(queue, queue.length, except, exclusive)
   }
 
   /** Those who wait to change a key of the range, or to read a range with the key, and would be overtaken. */
   waitersForRange(state: TransactionState, what: Uint8Array | Bounds): number[] {
     const ids: number[] = []
-    for (const { state: other, conflict, holders } of this.queues.get(0) ?? []) {
+    for (const { state: other, conflict, holders } of this.queues.get(undefined) ?? []) {
       const { key, bounds } = conflict
       // Whoever they wait for must be let through.
       if (other === state || holders.includes(state.id)) continue
@@ -131,66 +130,67 @@ export class Waits {
   /** A transaction has ended, its locks are free: what it waited for itself is pointless, and others go on. */
   ended(state: TransactionState): void {
     if (this.all.size === 0) return
-    const blocks = new Set<number>()
+    const locks = new Set<Lock>()
     for (const waiter of [...this.all]) {
-      const { block } = waiter.conflict
+      const { lock } = waiter.conflict
       if (waiter.state === state) {
-        if (block !== 0) blocks.add(block)
+        if (lock !== undefined) locks.add(lock)
         // Its operation is tried again, and finds that the transaction has ended.
         waiter.resolve()
       } else if (waiter.holders.includes(state.id)) {
-        if (block !== 0) blocks.add(block)
+        if (lock !== undefined) locks.add(lock)
         else {
           waiter.holders = waiter.holders.filter(id => id !== state.id)
           if (waiter.holders.length === 0) waiter.resolve()
         }
       }
     }
-    for (const block of blocks) this.settle(block)
+    for (const lock of locks) this.settle(lock)
   }
 
   private add(waiter: Waiter): void {
-    const { block } = waiter.conflict
+    const { lock } = waiter.conflict
     this.all.add(waiter)
-    const queue = this.queues.get(block)
-    if (queue === undefined) this.queues.set(block, [waiter])
+    const queue = this.queues.get(lock)
+    if (queue === undefined) this.queues.set(lock, [waiter])
     else queue.push(waiter)
   }
 
   private remove(waiter: Waiter): void {
     if (!this.all.delete(waiter)) return
-    const { block } = waiter.conflict
-    const queue = this.queues.get(block)!
-    if (queue.length === 1) this.queues.delete(block)
+    const { lock } = waiter.conflict
+    const queue = this.queues.get(lock)!
+    if (queue.length === 1) this.queues.delete(lock)
     else queue.splice(queue.indexOf(waiter), 1)
   }
 
   /** Somebody has left the queue without what it waited for: others may have waited behind. */
   private wakeBehind({ state, conflict }: Waiter): void {
-    if (conflict.block !== 0) {
-      this.settle(conflict.block)
+    if (conflict.lock !== undefined) {
+      this.settle(conflict.lock)
       return
     }
-    for (const waiter of [...(this.queues.get(0) ?? [])]) if (waiter.holders.includes(state.id)) waiter.resolve()
+    for (const waiter of [...(this.queues.get(undefined) ?? [])])
+      if (waiter.holders.includes(state.id)) waiter.resolve()
   }
 
-  /** Gives a block to those in its queue that can have it now. */
-  private settle(block: Block): void {
-    const queue = this.queues.get(block) ?? []
+  /** Gives a lock to those in its queue that can have it now. */
+  private settle(lock: Lock): void {
+    const queue = this.queues.get(lock) ?? []
     for (let at = 0; at < queue.length; ) {
       const waiter = queue[at]!
       const { state, conflict } = waiter
-      const holders = this.locks.holders(block, state.id, conflict.exclusive)
-      if (!this.locks.isHeldBy(block, state.id)) holders.push(...this.ahead(queue, at, state, conflict.exclusive))
+      const holders = this.locks.holders(lock, state.id, conflict.exclusive)
+      if (!this.locks.isHeldBy(lock, state.id)) holders.push(...this.ahead(queue, at, state, conflict.exclusive))
       if (holders.length > 0) {
         waiter.holders = holders
         at++
         continue
       }
-      const isNew = conflict.exclusive
-        ? this.locks.lockExclusive(block, state.id)
-        : this.locks.lockShared(block, state.id)
-      if (isNew) state.lockedBlocks.push(block)
+      const grant = conflict.exclusive
+        ? this.locks.lockExclusive(lock, state.id)
+        : this.locks.lockShared(lock, state.id)
+      if (grant === Grant.fresh) state.locks.push(lock)
       if (queue.length === 1) at++
       waiter.resolve()
     }
@@ -206,7 +206,7 @@ export class Waits {
       const { state: other, conflict } = queue[i]!
       if (other === state || !(exclusive || conflict.exclusive)) continue
       ids.push(other.id)
-      if (conflict.exclusive && !this.locks.isHeldBy(conflict.block, other.id)) break
+      if (conflict.exclusive && !this.locks.isHeldBy(conflict.lock!, other.id)) break
     }
     return ids
   }

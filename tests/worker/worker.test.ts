@@ -225,7 +225,7 @@ describe('what crosses a port', () => {
       new EncodeError('key', 'mine', cause),
       new DecodeError(new Uint8Array([255]), 'mine', cause),
       new DatabaseLockedError('taken', 7),
-      new LockConflictError('held', { holders: [1], block: 2, exclusive: true }),
+      new LockConflictError('held', { holders: [1], lock: 2, exclusive: true }),
       new DeadlockError('ended'),
       new WriteConflictError('changed'),
       new CorruptionError('data', 'torn', 5),
