@@ -273,9 +273,13 @@ export class LogSegments {
     this.dropSpares()
   }
 
-  /** Deletes every segment but the current one, and leaves that one with a small file. */
+  /**
+   * Deletes every segment but the current one, and leaves that one with a small file. Those too that are being synced
+   * aside: the data file has all that they say.
+   */
   shrink(): void {
     while (this.active.length > 1) this.spare.push(this.active.shift()!)
+    for (const segment of this.spare) segment.isBusy = false
     this.trimSpares(0)
     const last = this.current
     if (last && last.allocated > CLOSED_BYTES) {
@@ -301,7 +305,7 @@ export class LogSegments {
         this.storage.remove(segment.file.path)
         this.hasRemoved = true
       } finally {
-        segment.file.close()
+        letGo(segment.file)
       }
     }
   }
@@ -341,6 +345,12 @@ export class LogSegments {
     for (const offset of HEADER_COPY_OFFSETS) header.set(copy, offset)
     return header
   }
+}
+
+/** Closes a file that nobody needs any more, in the background if there is a way. */
+const letGo = (file: File): void => {
+  if (file.discard === undefined) file.close()
+  else file.discard()
 }
 
 export interface SegmentHeader {

@@ -23,6 +23,7 @@
  * done at once when the database closes; and also once the log has grown much meanwhile, because a program that commits
  * again and again without a turn of the event loop never lets a sync aside end.
  */
+import { MAX_BATCH_BLOCKS } from '../buffer/image-format.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import { DiskFullError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
@@ -106,7 +107,7 @@ export class Checkpointer {
     this.transactions = parts.transactions
     this.health = parts.health
     this.checkpointBytes = checkpointBytes
-    this.largeStepBlocks = Math.max(1, Math.floor(LARGE_STEP_BYTES / parts.pool.blockSize))
+    this.largeStepBlocks = Math.max(1, Math.min(MAX_BATCH_BLOCKS, Math.floor(LARGE_STEP_BYTES / parts.pool.blockSize)))
     this.stepBlocks = largeSteps ? this.largeStepBlocks : Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
     this.sliceBlocks = Math.max(1, Math.floor(STEP_BYTES / parts.pool.blockSize))
     this.background = parts.file.storage.syncsAside === true

@@ -183,6 +183,19 @@ describe('a sync aside', () => {
   })
 })
 
+test('a log that is closed keeps one segment, also of those that are being synced aside', async () => {
+  const { gate, log } = gated()
+  while (log.segments.active.length < 4) log.appendGroup('x'.repeat(3000))
+  const sync = log.writer.syncAside()
+  await turns()
+  expect(log.segments.active.filter(({ isBusy }) => isBusy).length).toBeGreaterThan(2)
+  log.writer.sync()
+  log.segments.shrink()
+  expect(log.storage.list('log')).toEqual([log.segments.current!.name])
+  gate.letGo()
+  await sync
+})
+
 describe('the pace of syncs', () => {
   const pace = (): SyncPace => new SyncPace(memoryStorage())
 
