@@ -13,6 +13,8 @@ import type { KeyHash } from './key-hash.ts'
 export interface Ahead {
   /** If `key` is the next one: puts its hash into `hash` and returns its position in the arena, else -1. */
   take(key: string, hash: KeyHash): Position
+  /** The same for a key that lies among other bytes. */
+  takePart(source: Uint8Array, start: number, length: number, hash: KeyHash): Position
   /** Where the key at a position that `take` has returned would go in the ordered index. */
   placeOf(position: Position): LeafPlace | undefined
 }
@@ -67,16 +69,13 @@ export class KeyBuffer {
         return
       }
       this.setUnicode(key)
-    } else {
-      this.at = this.home
-      this.setBytes(key)
-    }
-    this.hash.of(this.arena.u8, this.at, this.length)
+    } else this.setBytes(key)
   }
 
   /** A key that lies among other bytes. */
   setPart(source: Uint8Array, start: number, end: number): void {
     const length = end - start
+    if (this.isReady(source, start, length)) return
     if (length > 64) {
       this.set(source.subarray(start, end))
       return
@@ -88,6 +87,15 @@ export class KeyBuffer {
     this.at = home
     this.length = length
     this.hash.of(u8, home, length)
+  }
+
+  /** Takes over a key that was looked at ahead of its turn, if it is this one. */
+  private isReady(source: Uint8Array, start: number, length: number): boolean {
+    const ready = this.ahead.takePart(source, start, length, this.hash)
+    if (ready < 0) return false
+    this.at = ready
+    this.length = length
+    return true
   }
 
   /** A key whose bytes lie in an arena already. */
@@ -113,6 +121,7 @@ export class KeyBuffer {
     const length = this.arena.u8.utf8Write(key, this.at)
     if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
     this.length = length
+    this.hash.of(this.arena.u8, this.at, length)
   }
 
   private setBytes(key: Uint8Array): void {
@@ -120,8 +129,11 @@ export class KeyBuffer {
     const length = key.length
     if (length === 0) throw new InvalidArgumentError('a key must not be empty (or its buffer was detached)')
     if (length > MAX_KEY_BYTES) throw keyTooLarge(length)
+    if (this.isReady(key, 0, length)) return
+    this.at = this.home
     this.arena.u8.set(key, this.at)
     this.length = length
+    this.hash.of(this.arena.u8, this.at, length)
   }
 }
 

@@ -5,6 +5,7 @@
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Position } from '../pager/place.ts'
+import { isBytes } from '../runtime/bytes.ts'
 import { LeafPlace, type TreeSearch } from '../tree/search.ts'
 import type { Ahead } from './key.ts'
 import { KeyHash } from './key-hash.ts'
@@ -19,6 +20,14 @@ export const KEYS_AHEAD_BYTES: number = KEYS_AHEAD * KEY_ROOM
 const LEAST_BYTES = 4194304
 /** From the start of a leaf: its header, and the slots of some 200 keys, anywhere in which a search may look. */
 const SLOTS_BYTES = 832
+
+/** Keys, and what else there may be, that lie in one piece of memory. */
+export interface Parts {
+  readonly source: Uint8Array
+  readonly starts: readonly number[]
+  readonly ends: readonly number[]
+  readonly count: number
+}
 
 export class KeysAhead implements Ahead {
   /** The keys that are ready, and which of them comes next. */
@@ -52,23 +61,55 @@ export class KeysAhead implements Ahead {
 
   /**
    * Looks at the keys from `from` on (KEYS_AHEAD at most), in the order in which they will be used, for reading or for
-   * change. Whatever is no ordinary text is left out.
+   * change. Whatever is neither ordinary text nor bytes is left out.
    */
   load(keys: readonly unknown[], from: number, forChange: boolean): void {
-    const { hash, search, texts, lengths, at } = this
-    const { u32 } = this.pool.arena
-    let count = 0
+    this.clear()
     const to = Math.min(keys.length, from + KEYS_AHEAD)
     for (let i = from; i < to; i++) {
       const key = keys[i]
-      if (typeof key !== 'string' || key.length === 0 || key.length >= KEY_ROOM) continue
-      if (!hash.ofText(key, u32, at + count * KEY_ROOM)) continue
-      texts[count] = key
-      lengths[count] = key.length
-      search.set(count++, hash)
+      if (typeof key === 'string') this.addText(key)
+      else if (isBytes(key)) this.addPart(key, 0, key.length)
     }
-    this.count = count
-    this.next = 0
+    this.lookUp(forChange)
+  }
+
+  /** The same for keys that lie among other bytes: each `step` places behind the one before it. */
+  loadParts({ source, starts, ends, count }: Parts, from: number, step: number, forChange: boolean): void {
+    this.clear()
+    const to = Math.min(count, from + step * KEYS_AHEAD)
+    for (let i = from; i < to; i += step) this.addPart(source, starts[i]!, ends[i]!)
+    this.lookUp(forChange)
+  }
+
+  private addText(key: string): void {
+    const { hash, count } = this
+    if (key.length === 0 || key.length >= KEY_ROOM) return
+    if (!hash.ofText(key, this.pool.arena.u32, this.at + count * KEY_ROOM)) return
+    this.texts[count] = key
+    this.add(key.length)
+  }
+
+  private addPart(source: Uint8Array, start: number, end: number): void {
+    const { hash, count } = this
+    const length = end - start
+    if (length === 0 || length >= KEY_ROOM) return
+    const { u8 } = this.pool.arena
+    const at = this.at + count * KEY_ROOM
+    for (let i = 0; i < length; i++) u8[at + i] = source[start + i]!
+    hash.of(u8, at, length)
+    this.texts[count] = ''
+    this.add(length)
+  }
+
+  /** The key that was hashed last is the next one. */
+  private add(length: number): void {
+    this.lengths[this.count] = length
+    this.search.set(this.count++, this.hash)
+  }
+
+  private lookUp(forChange: boolean): void {
+    const { search, count } = this
     // They are of other keys, and nothing in them would tell.
     for (const place of this.places) place.block = 0
     if (this.pool.framesUsed * this.pool.blockSize < LEAST_BYTES) return
@@ -93,7 +134,19 @@ export class KeysAhead implements Ahead {
 
   take(key: string, hash: KeyHash): Position {
     const { next } = this
-    if (next >= this.count || this.texts[next] !== key) return -1
+    return next >= this.count || this.texts[next] !== key ? -1 : this.taken(next, hash)
+  }
+
+  takePart(source: Uint8Array, start: number, length: number, hash: KeyHash): Position {
+    const { next } = this
+    if (next >= this.count || this.lengths[next] !== length) return -1
+    const { u8 } = this.pool.arena
+    const at = this.at + next * KEY_ROOM
+    for (let i = 0; i < length; i++) if (u8[at + i] !== source[start + i]) return -1
+    return this.taken(next, hash)
+  }
+
+  private taken(next: number, hash: KeyHash): Position {
     this.next = next + 1
     const { roots, positions, tags } = this.search
     hash.set(roots[next]!, positions[next]!, tags[next]!)

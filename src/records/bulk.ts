@@ -5,6 +5,7 @@
  */
 
 import { InvalidArgumentError } from '../errors.ts'
+import { KEYS_AHEAD, type Parts } from '../hash/keys-ahead.ts'
 import { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
@@ -27,6 +28,9 @@ export interface RecordsOwner {
 }
 
 const NO_BYTES = new Uint8Array(0)
+
+/** Fewer keys are not worth looking ahead. */
+const LOOK_AHEAD_FROM = 4
 
 export class Records<V> {
   /** Where the value lies that `find` has found: the caller takes it before it does anything else, and lets it go. */
@@ -95,6 +99,32 @@ export class Records<V> {
   timeOf(key: Key): number | undefined {
     this.owner.check()
     return this.store.committed.find(key)?.expiresAt
+  }
+
+  /** `has` for the key that lies at [start, end) of `source`. */
+  hasPart(source: Uint8Array, start: number, end: number): boolean {
+    this.owner.check()
+    this.store.engine.index.key.setPart(source, start, end)
+    return this.store.committed.hasAtHand()
+  }
+
+  /**
+   * Calls `work` with the index of every `step`th of the parts from `first` on, for a change of the key there or to
+   * read it. Nothing but the time depends on this: many keys are looked at ahead of their turn (`keys-ahead.ts`).
+   */
+  each(parts: Parts, first: number, step: number, forChange: boolean, work: (index: number) => void): void {
+    const { keysAhead } = this.store.engine
+    const looksAhead = parts.count - first >= LOOK_AHEAD_FROM * step
+    const stretch = step * KEYS_AHEAD
+    try {
+      for (let from = first; from < parts.count; from += stretch) {
+        if (looksAhead) keysAhead.loadParts(parts, from, step, forChange)
+        const to = Math.min(parts.count, from + stretch)
+        for (let i = from; i < to; i += step) work(i)
+      }
+    } finally {
+      keysAhead.clear()
+    }
   }
 
   put(key: Key, value: V, expiresAt: number): void {

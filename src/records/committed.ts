@@ -32,8 +32,13 @@ export class Committed implements Reading {
 
   /** Whether `find` finds anything. As long as nobody has changed anything, the record's time alone is looked at. */
   has(key: Key): boolean {
-    if (this.transactions.locks.exclusive !== 0) return this.find(key) !== undefined
     this.index.key.set(key)
+    return this.hasAtHand()
+  }
+
+  /** `has` for the key in the key buffer. */
+  hasAtHand(): boolean {
+    if (this.transactions.locks.exclusive !== 0) return this.findAtHand() !== undefined
     const record = this.index.find()
     return record !== 0 && !hasExpired(this.engine, record)
   }

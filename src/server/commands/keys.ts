@@ -15,7 +15,9 @@ const remove: Handler = ({ keys, out }, request) => {
   }
   const removed = keys.together(() => {
     let count = 0
-    for (let i = 1; i < request.count; i++) if (keys.delete(bytesAt(request, i))) count++
+    keys.each(request, 1, true, i => {
+      if (keys.delete(bytesAt(request, i))) count++
+    })
     return count
   })
   out.integer(removed)
@@ -23,7 +25,9 @@ const remove: Handler = ({ keys, out }, request) => {
 
 const countFound: Handler = ({ keys, out }, request) => {
   let found = 0
-  for (let i = 1; i < request.count; i++) if (keys.has(bytesAt(request, i))) found++
+  keys.each(request, 1, false, i => {
+    if (keys.hasAt(request, i)) found++
+  })
   out.integer(found)
 }
 

@@ -67,6 +67,20 @@ export class Keyspace {
     return this.transaction === undefined ? this.records.has(key) : this.transaction.has(key)
   }
 
+  /** `has` for a key of the request. */
+  hasAt({ source, starts, ends }: Arguments, index: number): boolean {
+    const start = starts[index]!
+    const end = ends[index]!
+    if (this.transaction !== undefined || end === start || end - start > MAX_KEY_BYTES)
+      return this.has(source.subarray(start, end))
+    return this.records.hasPart(source, start, end)
+  }
+
+  /** Calls `work` for every `step`th argument of the request, to change the key there or to read it. */
+  each(request: Arguments, step: number, forChange: boolean, work: (index: number) => void): void {
+    this.records.each(request, 1, step, forChange, work)
+  }
+
   /** When a key expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */
   timeOf(key: Uint8Array): number | undefined {
     if (!isKey(key)) return undefined
