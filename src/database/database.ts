@@ -125,7 +125,7 @@ export class Database<V = string> {
     const looksAhead = requireList(keys).length >= LOOK_AHEAD_FROM
     try {
       return keys.map((key, i) => {
-        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, false)
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i)
         return values.of(committed.find(key))
       })
     } finally {
@@ -444,7 +444,7 @@ export class Database<V = string> {
       for (let i = 0; i < changes.length; i++) {
         const { isPut, key, value, ttl } = changes[i]!
         if (engine.health.attention) engine.attend()
-        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, true)
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, changes)
         if (isPut) writer.putIn(state, key, value as V, writer.timeAfter(ttl))
         else writer.deleteIn(state, key)
       }

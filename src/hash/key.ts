@@ -15,7 +15,7 @@ export interface Ahead {
   take(key: string, hash: KeyHash): Position
   /** The same for a key that lies among other bytes. */
   takePart(source: Uint8Array, start: number, length: number, hash: KeyHash): Position
-  /** Where the key at a position that `take` has returned would go in the ordered index. */
+  /** Where the key at a position that `take` has returned is in the ordered index, or would go. */
   placeOf(position: Position): LeafPlace | undefined
 }
 
@@ -37,7 +37,7 @@ export class KeyBuffer {
     this.ahead = ahead
   }
 
-  /** Where the key would go in the ordered index, if somebody has looked ahead. */
+  /** Where the key is in the ordered index, or would go, if somebody has looked ahead. */
   get place(): LeafPlace | undefined {
     return this.ahead.placeOf(this.at)
   }

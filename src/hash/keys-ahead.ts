@@ -1,12 +1,14 @@
 /**
- * The keys of operations that come next: hashed once for all, the places of new ones in the ordered index found, and
- * the memory that each will need asked for while the others before it are served. Nothing depends on it but time.
+ * The keys of operations that come next: hashed once for all, their places in the ordered index found where they are
+ * added or removed, and the memory that each will need asked for while the others before it are served. Nothing depends
+ * on it but time.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Position } from '../pager/place.ts'
 import { isBytes } from '../runtime/bytes.ts'
 import { LeafPlace, type TreeSearch } from '../tree/search.ts'
+import type { KeyUse } from '../values/key.ts'
 import type { Ahead } from './key.ts'
 import { KeyHash } from './key-hash.ts'
 import { LINE_BYTES, StagedSearch } from './staged-search.ts'
@@ -35,10 +37,11 @@ export class KeysAhead implements Ahead {
   private next = 0
   /** Keeps the engine from leaving out loads whose result nobody uses. */
   sink = 0
-  /** Where each key would go in the ordered index. */
+  /** Where each key is in the ordered index, or would go. */
   private readonly places: LeafPlace[] = Array.from({ length: KEYS_AHEAD }, () => new LeafPlace())
   private readonly texts: string[] = []
   private readonly lengths: Int32Array = new Int32Array(KEYS_AHEAD)
+  private readonly uses: KeyUse[] = Array.from({ length: KEYS_AHEAD }, () => 'read')
   private readonly pool: BufferPool
   private readonly metadata: Metadata
   private readonly ordered: TreeSearch
@@ -60,37 +63,38 @@ export class KeysAhead implements Ahead {
   }
 
   /**
-   * Looks at the keys from `from` on (KEYS_AHEAD at most), in the order in which they will be used, for reading or for
-   * change. Whatever is neither ordinary text nor bytes is left out.
+   * Looks at the keys from `from` on (KEYS_AHEAD at most), in the order in which they will be used: for reading, or as
+   * `changes` says of each. Whatever is neither ordinary text nor bytes is left out.
    */
-  load(keys: readonly unknown[], from: number, forChange: boolean): void {
+  load(keys: readonly unknown[], from: number, changes?: readonly { readonly isPut: boolean }[]): void {
     this.clear()
     const to = Math.min(keys.length, from + KEYS_AHEAD)
     for (let i = from; i < to; i++) {
       const key = keys[i]
-      if (typeof key === 'string') this.addText(key)
-      else if (isBytes(key)) this.addPart(key, 0, key.length)
+      const use = changes === undefined ? 'read' : changes[i]!.isPut ? 'put' : 'remove'
+      if (typeof key === 'string') this.addText(key, use)
+      else if (isBytes(key)) this.addPart(key, 0, key.length, use)
     }
-    this.lookUp(forChange)
+    this.lookUp(changes !== undefined)
   }
 
   /** The same for keys that lie among other bytes: each `step` places behind the one before it. */
-  loadParts({ source, starts, ends, count }: Parts, from: number, step: number, forChange: boolean): void {
+  loadParts({ source, starts, ends, count }: Parts, from: number, step: number, use: KeyUse): void {
     this.clear()
     const to = Math.min(count, from + step * KEYS_AHEAD)
-    for (let i = from; i < to; i += step) this.addPart(source, starts[i]!, ends[i]!)
-    this.lookUp(forChange)
+    for (let i = from; i < to; i += step) this.addPart(source, starts[i]!, ends[i]!, use)
+    this.lookUp(use !== 'read')
   }
 
-  private addText(key: string): void {
+  private addText(key: string, use: KeyUse): void {
     const { hash, count } = this
     if (key.length === 0 || key.length >= KEY_ROOM) return
     if (!hash.ofText(key, this.pool.arena.u32, this.at + count * KEY_ROOM)) return
     this.texts[count] = key
-    this.add(key.length)
+    this.add(key.length, use)
   }
 
-  private addPart(source: Uint8Array, start: number, end: number): void {
+  private addPart(source: Uint8Array, start: number, end: number, use: KeyUse): void {
     const { hash, count } = this
     const length = end - start
     if (length === 0 || length >= KEY_ROOM) return
@@ -99,12 +103,13 @@ export class KeysAhead implements Ahead {
     for (let i = 0; i < length; i++) u8[at + i] = source[start + i]!
     hash.of(u8, at, length)
     this.texts[count] = ''
-    this.add(length)
+    this.add(length, use)
   }
 
   /** The key that was hashed last is the next one. */
-  private add(length: number): void {
+  private add(length: number, use: KeyUse): void {
     this.lengths[this.count] = length
+    this.uses[this.count] = use
     this.search.set(this.count++, this.hash)
   }
 
@@ -153,11 +158,13 @@ export class KeysAhead implements Ahead {
     return this.at + next * KEY_ROOM
   }
 
-  /** The leaves of keys that seem to be new. */
+  /** The leaves of keys that seem to be new and are put, or to be there and are removed. */
   private findLeaves(): void {
-    const { ordered, search, lengths, places, at, count } = this
-    for (let i = 0; i < count; i++)
-      places[i]!.block = search.records[i] === 0 ? ordered.peekLeaf(at + i * KEY_ROOM, lengths[i]!) : 0
+    const { ordered, search, lengths, uses, places, at, count } = this
+    for (let i = 0; i < count; i++) {
+      const changesTree = uses[i] === (search.records[i] === 0 ? 'put' : 'remove')
+      places[i]!.block = changesTree ? ordered.peekLeaf(at + i * KEY_ROOM, lengths[i]!) : 0
+    }
   }
 
   /** Asks for their headers and slots, and for the prefix at the end. */

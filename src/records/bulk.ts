@@ -11,6 +11,7 @@ import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
+import type { KeyUse } from '../values/key.ts'
 import { resolveRange } from '../values/range.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { countPast } from './counts.ts'
@@ -109,16 +110,16 @@ export class Records<V> {
   }
 
   /**
-   * Calls `work` with the index of every `step`th of the parts from `first` on, for a change of the key there or to
-   * read it. Nothing but the time depends on this: many keys are looked at ahead of their turn (`keys-ahead.ts`).
+   * Calls `work` with the index of every `step`th of the parts from `first` on, which is a key. Nothing but the time
+   * depends on this, `use` included: many keys are looked at ahead of their turn (`keys-ahead.ts`).
    */
-  each(parts: Parts, first: number, step: number, forChange: boolean, work: (index: number) => void): void {
+  each(parts: Parts, first: number, step: number, use: KeyUse, work: (index: number) => void): void {
     const { keysAhead } = this.store.engine
     const looksAhead = parts.count - first >= LOOK_AHEAD_FROM * step
     const stretch = step * KEYS_AHEAD
     try {
       for (let from = first; from < parts.count; from += stretch) {
-        if (looksAhead) keysAhead.loadParts(parts, from, step, forChange)
+        if (looksAhead) keysAhead.loadParts(parts, from, step, use)
         const to = Math.min(parts.count, from + stretch)
         for (let i = from; i < to; i += step) work(i)
       }

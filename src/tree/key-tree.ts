@@ -11,7 +11,6 @@ import { CorruptionError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
-import { searchNode } from '../pager/node.ts'
 import type { Block, Position } from '../pager/place.ts'
 import { TreeMerge } from './merge.ts'
 import { NodeChanges } from './node-changes.ts'
@@ -30,6 +29,9 @@ export class KeyTree extends TreeSearch {
    */
   private insertIndex = 0
   private insertPrefix = 0
+  /** Of the last removal that was prepared: where the key is. */
+  private removeBlock: Block = 0
+  private removeIndex = 0
 
   /** `scratch`: one spare block; `separator`: room for one. */
   constructor(
@@ -70,21 +72,39 @@ export class KeyTree extends TreeSearch {
    * a leaf covers gets less only by a split, which takes keys out of it. False if it has changed, or has no room.
    */
   prepareInsertAt(place: LeafPlace, key: Position, length: number): boolean {
-    const { pool, nodes } = this
-    const base = place.block === 0 ? 0 : pool.peek(place.block)
-    if (base === 0 || blockLsn(pool.arena, base) !== place.lsn) return false
+    const { nodes } = this
+    const base = this.goTo(place, false)
+    if (base === 0) return false
     const prefix = nodes.prefixFor(base, key, length)
     if (!nodes.hasRoom(base, length, prefix)) return false
-    this.block = place.block
-    this.base = base
     this.insertIndex = place.index
     this.insertPrefix = prefix
     return true
   }
 
+  /** Goes to the leaf of a place if that still is the right one, and of a key that is there, or is not; else 0. */
+  private goTo(place: LeafPlace, isThere: boolean): Position {
+    const { pool } = this
+    const base = place.block === 0 || place.isThere !== isThere ? 0 : pool.peek(place.block)
+    if (base === 0 || blockLsn(pool.arena, base) !== place.lsn) return 0
+    this.block = place.block
+    this.base = base
+    return base
+  }
+
   /** Goes to the leaf of a key that must be there; `logRemove` takes the key out. */
   prepareRemove(key: Position, length: number): void {
     if (!this.find(key, length)) throw new CorruptionError(this.path, 'the tree lacks the key of a record', this.block)
+    this.removeBlock = this.block
+    this.removeIndex = this.index
+  }
+
+  /** The same for a key whose place was found ahead of time; false if its leaf has changed since. */
+  prepareRemoveAt(place: LeafPlace): boolean {
+    if (this.goTo(place, true) === 0) return false
+    this.removeBlock = place.block
+    this.removeIndex = place.index
+    return true
   }
 
   /** Inside the leaf's part of a record: a key goes to the leaf that was prepared for it. */
@@ -92,12 +112,16 @@ export class KeyTree extends TreeSearch {
     const { nodes, insertIndex } = this
     nodes.makeFit(base, length, this.insertPrefix)
     nodes.placeEntry(base, insertIndex, key, length, 0)
+    // The old and the new time of a record may stand in the same leaf.
+    if (block === this.removeBlock && insertIndex <= this.removeIndex) this.removeIndex++
     nodes.lastBlock = block
     nodes.lastIndex = insertIndex
   }
 
-  logRemove(base: Position, key: Position, length: number): void {
-    this.nodes.dropEntry(base, searchNode(this.pool.arena, base, this.blockSize, key, length) >>> 1)
+  /** Inside the leaf's part of a record: the key goes whose removal was prepared. */
+  logRemove(base: Position): void {
+    this.nodes.dropEntry(base, this.removeIndex)
+    this.removeBlock = 0
   }
 
   /** Adds a key by a step of its own; its bytes are put to `at` of the arena. */

@@ -11,11 +11,13 @@ import type { Block, Lsn, Position } from '../pager/place.ts'
 
 export const MAX_TREE_DEPTH = 16
 
-/** Where a new key would go, as it was found ahead of time. */
+/** Where a key is, or would go, as it was found ahead of time. */
 export class LeafPlace {
   /** 0: nobody knows. */
   block: Block = 0
   index = 0
+  /** The key is there. */
+  isThere = false
   /** LSN of the leaf's last change. */
   lsn: Lsn = 0
 }
@@ -88,14 +90,15 @@ export class TreeSearch {
     return block
   }
 
-  /** Where a new key would go in its leaf, as long as that does not change. */
+  /** Where a key is in its leaf, or would go, as long as that does not change. */
   peekPlace(leaf: Block, key: Position, length: number, place: LeafPlace): void {
     const { pool, blockSize } = this
     const { arena } = pool
     const base = pool.peek(leaf)
     const found = searchNode(arena, base, blockSize, key, length)
-    place.block = (found & 1) === 0 && arena.u8[base + AT_KIND] === BlockKind.leaf ? leaf : 0
+    place.block = arena.u8[base + AT_KIND] === BlockKind.leaf ? leaf : 0
     place.index = found >>> 1
+    place.isThere = (found & 1) === 1
     place.lsn = blockLsn(arena, base)
   }
 

@@ -17,7 +17,7 @@ export interface ChangedKey {
   /** Where its bytes lie in the arena. */
   readonly at: Position
   readonly length: number
-  /** Where it would go in the ordered index, if somebody has looked ahead. */
+  /** Where it is in the ordered index, or would go, if somebody has looked ahead. */
   readonly place: LeafPlace | undefined
 }
 
@@ -114,9 +114,10 @@ export class TreeChanges {
 
   private plan(change: LeafChange, at: Position, length: number): void {
     const { tree } = change
-    const place = change === this.insertKey ? this.key.place : undefined
-    if (!change.isInsert) tree.prepareRemove(at, length)
-    else if (place === undefined || !tree.prepareInsertAt(place, at, length)) tree.prepareInsert(at, length)
+    const place = change === this.insertKey || change === this.removeKey ? this.key.place : undefined
+    if (change.isInsert) {
+      if (place === undefined || !tree.prepareInsertAt(place, at, length)) tree.prepareInsert(at, length)
+    } else if (place === undefined || !tree.prepareRemoveAt(place)) tree.prepareRemove(at, length)
     change.block = tree.block
     change.base = tree.base
     this.pool.pin(change.base)
@@ -165,9 +166,8 @@ export class TreeChanges {
   }
 
   private logChange(change: LeafChange): void {
-    const at = this.placeOf(change)
-    if (change.isInsert) change.tree.logInsert(change.block, change.base, at, change.length)
-    else change.tree.logRemove(change.base, at, change.length)
+    if (change.isInsert) change.tree.logInsert(change.block, change.base, this.placeOf(change), change.length)
+    else change.tree.logRemove(change.base)
   }
 
   /** The record was appended at `lsn`. */

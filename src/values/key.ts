@@ -1,6 +1,9 @@
 /** Keys between JavaScript and bytes. */
 import { InvalidArgumentError } from '../errors.ts'
 
+/** What is to be done with a key. */
+export type KeyUse = 'read' | 'put' | 'remove'
+
 /** Characters up to which a loop takes less time than a call into the engine. */
 const SHORT = 64
 const encoder = new TextEncoder()

@@ -15,7 +15,7 @@ const remove: Handler = ({ keys, out }, request) => {
   }
   const removed = keys.together(() => {
     let count = 0
-    keys.each(request, 1, true, i => {
+    keys.each(request, 1, 'remove', i => {
       if (keys.delete(bytesAt(request, i))) count++
     })
     return count
@@ -25,7 +25,7 @@ const remove: Handler = ({ keys, out }, request) => {
 
 const countFound: Handler = ({ keys, out }, request) => {
   let found = 0
-  keys.each(request, 1, false, i => {
+  keys.each(request, 1, 'read', i => {
     if (keys.hasAt(request, i)) found++
   })
   out.integer(found)

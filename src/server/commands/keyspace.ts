@@ -4,6 +4,7 @@ import type { Database } from '../../database/database.ts'
 import type { Transaction } from '../../database/transaction.ts'
 import type { XenonError } from '../../errors.ts'
 import type { Records } from '../../records/bulk.ts'
+import type { KeyUse } from '../../values/key.ts'
 import { MAX_KEY_BYTES } from '../../values/limits.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
@@ -77,8 +78,8 @@ export class Keyspace {
   }
 
   /** Calls `work` for every `step`th argument of the request, to change the key there or to read it. */
-  each(request: Arguments, step: number, forChange: boolean, work: (index: number) => void): void {
-    this.records.each(request, 1, step, forChange, work)
+  each(request: Arguments, step: number, use: KeyUse, work: (index: number) => void): void {
+    this.records.each(request, 1, step, use, work)
   }
 
   /** When a key expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */

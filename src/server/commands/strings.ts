@@ -93,7 +93,7 @@ const requirePairs = (request: Arguments, name: string): void => {
 
 const putAll = ({ keys }: Caller, request: Arguments): void =>
   keys.together(() => {
-    keys.each(request, 2, true, i => keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0))
+    keys.each(request, 2, 'put', i => keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0))
   })
 
 export const strings: Family = family(
@@ -164,7 +164,7 @@ export const strings: Family = family(
       summary: 'Get the values of all the given keys',
       run({ keys, out }, request) {
         out.array(request.count - 1)
-        keys.each(request, 1, false, i => keys.answer(out, request, i))
+        keys.each(request, 1, 'read', i => keys.answer(out, request, i))
       },
     },
     mset: {
