@@ -41,6 +41,12 @@ export class LockTable {
     return Math.max(this.wordOf(lock), 0)
   }
 
+  /** The only transaction that holds a lock, in whatever mode; 0 if there is none, or there are several. */
+  soleHolder(lock: Lock): number {
+    const word = this.wordOf(lock)
+    return word === SHARED ? 0 : Math.abs(word)
+  }
+
   /** True when nobody but `transaction` holds the lock in any mode. */
   isFreeFor(lock: Lock, transaction: number): boolean {
     const word = this.wordOf(lock)

@@ -35,7 +35,10 @@ import { Grant, type Lock, LockTable } from './locks.ts'
 import { RangeLocks } from './range-locks.ts'
 import { Step } from './step.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
-import { type Conflict, Waits } from './waits.ts'
+import type { Conflict, WaitLine } from './wait-line.ts'
+import { Waits } from './waits.ts'
+
+const NO_LINES: readonly WaitLine[] = []
 
 /** Takes back one change, logging it as the compensation that `state` describes. */
 export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection) => void
@@ -350,11 +353,13 @@ export class TransactionManager {
   finish(state: TransactionState): void {
     if (state.ended) throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction has already ended')
     state.ended = true
+    const { waits } = this
+    const lines = waits.waiting === 0 ? NO_LINES : waits.linesBehind(state)
     for (const lock of state.locks) this.locks.release(lock, state.id)
     state.locks.length = 0
     this.ranges.release(state.id)
     this.open.delete(state.id)
     this.active.delete(state)
-    this.waits.ended(state)
+    waits.ended(state, lines)
   }
 }

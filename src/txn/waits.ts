@@ -1,37 +1,21 @@
 /**
- * Waiting for locks: only asynchronous transactions do it. Whoever meets a lock stands in a queue; when a transaction
- * ends, those it stood in the way of go on in the order in which they came, and the lock of a key is handed to its waiter at
- * once, so that nobody slips in between.
+ * Waiting for locks: only asynchronous transactions do it. Whoever meets a lock stands in a line (`wait-line.ts`); when
+ * a transaction ends, those it stood in the way of go on in the order in which they came, and the lock of a key is
+ * handed to its waiter at once, so that nobody slips in between.
  *
  * A deadlock is found when it would arise: the waiting transactions and those they wait for form a graph, and a wait
- * that would close a circle in it ends the youngest transaction of the circle.
+ * that would close a circle in it ends the youngest transaction of the circle. What a waiter in a line waits for is not
+ * noted, but told by the line and the lock table when somebody asks: so nothing that happens to a line has to be told
+ * to all who stand in it.
  */
 
 import { DeadlockError, LockConflictError } from '../errors.ts'
 import { type Bounds, isBytes } from '../runtime/bytes.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
-import { Grant, type Lock, type LockTable } from './locks.ts'
+import type { Lock, LockTable } from './locks.ts'
 import { isWithin } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'
-
-/** What a conflict was about: the transactions in the way, and the lock of a key (undefined: a range of keys). */
-export interface Conflict {
-  readonly holders: readonly number[]
-  readonly lock: Lock | undefined
-  readonly exclusive: boolean
-  /** Of a range: the key to be added or taken out, or the range to be read. */
-  readonly key?: Uint8Array
-  readonly bounds?: Bounds
-}
-
-interface Waiter {
-  readonly state: TransactionState
-  readonly conflict: Conflict
-  /** Transactions that it waits for. */
-  holders: number[]
-  resolve(): void
-  reject(error: unknown): void
-}
+import { type Conflict, Waiter, WaitLine } from './wait-line.ts'
 
 /** A timer cannot be longer. */
 const LONGEST_TIMEOUT_MS = 0x7fffffff
@@ -41,41 +25,39 @@ export class Waits {
   count = 0
   deadlocks = 0
   timeouts = 0
+  /** How many wait now. */
+  waiting = 0
   private readonly locks: LockTable
-  /** All that wait, and those that wait for one lock (undefined: for a range), in the order in which they came. */
-  private readonly all: Set<Waiter> = new Set()
-  private readonly queues: Map<Lock | undefined, Waiter[]> = new Map()
+  private readonly lines: Map<Lock, WaitLine> = new Map()
+  /** Those who wait to change a key of a range, and those who wait to read one, in the order in which they came. */
+  private readonly changers: Set<Waiter> = new Set()
+  private readonly readers: Set<Waiter> = new Set()
+  /** By transaction: its waiters, and those who wait for it because of a range. */
+  private readonly byTransaction: Index = new Index()
+  private readonly byHolder: Index = new Index()
 
   constructor(locks: LockTable) {
     this.locks = locks
   }
 
-  get waiting(): number {
-    return this.all.size
-  }
-
   /** True if others wait for the lock that came before the transaction and would be overtaken. */
   isQueued(lock: Lock, state: TransactionState, exclusive: boolean): boolean {
-    const queue = this.queues.get(lock)
-    return queue?.some(other => other.state !== state && (exclusive || other.conflict.exclusive)) === true
+    return this.lines.get(lock)?.isBefore(state, exclusive) === true
   }
 
   /** The transactions that wait for a lock, behind which somebody stands who comes later. */
   waitersFor(lock: Lock, except: TransactionState, exclusive: boolean): number[] {
-    const queue = this.queues.get(lock) ?? []
-    return this.ahead(queue, queue.length, except, exclusive)
+    return this.lines.get(lock)?.aheadOfNew(except, exclusive) ?? []
   }
 
   /** Those who wait to change a key of the range, or to read a range with the key, and would be overtaken. */
   waitersForRange(state: TransactionState, what: Uint8Array | Bounds): number[] {
     const ids: number[] = []
-    for (const { state: other, conflict, holders } of this.queues.get(undefined) ?? []) {
+    for (const { state: other, conflict, holders } of isBytes(what) ? this.readers : this.changers) {
       const { key, bounds } = conflict
       // Whoever they wait for must be let through.
-      if (other === state || holders.includes(state.id)) continue
-      const meets = isBytes(what)
-        ? bounds !== undefined && isWithin(what, bounds)
-        : key !== undefined && isWithin(key, what)
+      if (other === state || holders.has(state.id)) continue
+      const meets = isBytes(what) ? isWithin(what, bounds!) : isWithin(key!, what)
       if (meets) ids.push(other.id)
     }
     return ids
@@ -88,132 +70,113 @@ export class Waits {
    */
   wait(state: TransactionState, conflict: Conflict, timeout: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
-    this.count++
     return new Promise((resolve, reject) => {
+      const waiter = new Waiter(state, conflict, this.count++)
       let timer: ReturnType<typeof setTimeout> | undefined
       const clear = (): void => {
         if (timer !== undefined) clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
         this.remove(waiter)
       }
-      const waiter: Waiter = {
-        state,
-        conflict,
-        holders: [...conflict.holders],
-        resolve: () => {
-          clear()
-          resolve()
-        },
-        reject: error => {
-          clear()
-          reject(error)
-          this.wakeBehind(waiter)
-        },
+      waiter.resolve = () => {
+        clear()
+        resolve()
+      }
+      waiter.reject = error => {
+        clear()
+        reject(error)
+        this.wakeBehind(waiter)
       }
       const onAbort = (): void => waiter.reject(signal!.reason)
       this.add(waiter)
       this.resolveDeadlocks(waiter)
-      if (!this.all.has(waiter)) return
+      if (!waiter.isWaiting) return
       signal?.addEventListener('abort', onAbort, { once: true })
       if (timeout > LONGEST_TIMEOUT_MS) return
       timer = setTimeout(() => {
         this.timeouts++
         waiter.reject(
           new LockConflictError(
-            `waited ${timeout} ms for a lock (lockTimeout) that transaction ${waiter.holders.join(', ')} holds; end that one first, or try again`,
+            `waited ${timeout} ms for a lock (lockTimeout) that transaction ${holdersOf(waiter).join(', ')} holds; end that one first, or try again`,
           ),
         )
       }, timeout)
     })
   }
 
-  /** A transaction has ended, its locks are free: what it waited for itself is pointless, and others go on. */
-  ended(state: TransactionState): void {
-    if (this.all.size === 0) return
-    const locks = new Set<Lock>()
-    for (const waiter of [...this.all]) {
-      const { lock } = waiter.conflict
-      if (waiter.state === state) {
-        if (lock !== undefined) locks.add(lock)
-        // Its operation is tried again, and finds that the transaction has ended.
-        waiter.resolve()
-      } else if (waiter.holders.includes(state.id)) {
-        if (lock !== undefined) locks.add(lock)
-        else {
-          waiter.holders = waiter.holders.filter(id => id !== state.id)
-          if (waiter.holders.length === 0) waiter.resolve()
-        }
-      }
-    }
-    for (const lock of locks) this.settle(lock)
-  }
-
-  private add(waiter: Waiter): void {
-    const { lock } = waiter.conflict
-    this.all.add(waiter)
-    const queue = this.queues.get(lock)
-    if (queue === undefined) this.queues.set(lock, [waiter])
-    else queue.push(waiter)
-  }
-
-  private remove(waiter: Waiter): void {
-    if (!this.all.delete(waiter)) return
-    const { lock } = waiter.conflict
-    const queue = this.queues.get(lock)!
-    if (queue.length === 1) this.queues.delete(lock)
-    else queue.splice(queue.indexOf(waiter), 1)
-  }
-
-  /** Somebody has left the queue without what it waited for: others may have waited behind. */
-  private wakeBehind({ state, conflict }: Waiter): void {
-    if (conflict.lock !== undefined) {
-      this.settle(conflict.lock)
-      return
-    }
-    for (const waiter of [...(this.queues.get(undefined) ?? [])])
-      if (waiter.holders.includes(state.id)) waiter.resolve()
-  }
-
-  /** Gives a lock to those in its queue that can have it now. */
-  private settle(lock: Lock): void {
-    const queue = this.queues.get(lock) ?? []
-    for (let at = 0; at < queue.length; ) {
-      const waiter = queue[at]!
-      const { state, conflict } = waiter
-      const holders = this.locks.holders(lock, state.id, conflict.exclusive)
-      if (!this.locks.isHeldBy(lock, state.id)) holders.push(...this.ahead(queue, at, state, conflict.exclusive))
-      if (holders.length > 0) {
-        waiter.holders = holders
-        at++
-        continue
-      }
-      const grant = conflict.exclusive
-        ? this.locks.lockExclusive(lock, state.id)
-        : this.locks.lockShared(lock, state.id)
-      if (grant === Grant.fresh) state.locks.push(lock)
-      if (queue.length === 1) at++
-      waiter.resolve()
-    }
+  /** The lines for what a transaction holds, to be asked for before its locks go. */
+  linesBehind({ id, locks }: TransactionState): WaitLine[] {
+    const { lines } = this
+    if (lines.size < locks.length) return [...lines.values()].filter(({ lock }) => this.locks.isHeldBy(lock, id))
+    return locks.map(lock => lines.get(lock)).filter(line => line !== undefined)
   }
 
   /**
-   * Who stands before the place `at` of a queue and has to be waited for. Those before an exclusive waiter are waited
-   * for by that one, unless it holds a shared lock already, which takes it past them.
+   * A transaction has ended, its locks are free: what it waited for itself is pointless, and others go on. `lines`:
+   * those that stood behind it.
    */
-  private ahead(queue: readonly Waiter[], at: number, state: TransactionState, exclusive: boolean): number[] {
-    const ids: number[] = []
-    for (let i = at - 1; i >= 0; i--) {
-      const { state: other, conflict } = queue[i]!
-      if (other === state || !(exclusive || conflict.exclusive)) continue
-      ids.push(other.id)
-      if (conflict.exclusive && !this.locks.isHeldBy(conflict.lock!, other.id)) break
+  ended(state: TransactionState, lines: readonly WaitLine[]): void {
+    if (this.waiting === 0) return
+    const freed = new Set(lines)
+    for (const waiter of [...this.byTransaction.of(state.id), ...this.byHolder.of(state.id)].sort(byNumber)) {
+      const { line, holders } = waiter
+      if (line !== undefined) freed.add(line)
+      else if (waiter.state !== state) {
+        this.byHolder.delete(state.id, waiter)
+        holders.delete(state.id)
+        if (holders.size > 0) continue
+      }
+      // If it is its own, its operation is tried again, and finds that the transaction has ended.
+      waiter.resolve()
     }
-    return ids
+    const inOrder = [...freed].filter(({ first }) => first !== undefined)
+    for (const line of inOrder.sort((a, b) => byNumber(a.first!, b.first!))) line.settle()
+  }
+
+  private add(waiter: Waiter): void {
+    const { state, conflict, holders } = waiter
+    const { lock, key } = conflict
+    this.waiting++
+    this.byTransaction.add(state.id, waiter)
+    if (lock !== undefined) {
+      let line = this.lines.get(lock)
+      if (line === undefined) {
+        line = new WaitLine(lock, this.locks)
+        this.lines.set(lock, line)
+      }
+      line.add(waiter)
+      return
+    }
+    if (key === undefined) this.readers.add(waiter)
+    else this.changers.add(waiter)
+    for (const holder of holders) this.byHolder.add(holder, waiter)
+  }
+
+  private remove(waiter: Waiter): void {
+    if (!waiter.isWaiting) return
+    const { state, line, holders } = waiter
+    waiter.isWaiting = false
+    this.waiting--
+    this.byTransaction.delete(state.id, waiter)
+    if (line !== undefined) {
+      line.remove(waiter)
+      if (line.first === undefined) this.lines.delete(line.lock)
+      return
+    }
+    this.readers.delete(waiter)
+    this.changers.delete(waiter)
+    for (const holder of holders) this.byHolder.delete(holder, waiter)
+  }
+
+  /** Somebody has left without what it waited for: others may have waited behind. */
+  private wakeBehind({ state, line }: Waiter): void {
+    if (line !== undefined) line.settle()
+    else for (const waiter of this.byHolder.of(state.id)) waiter.resolve()
   }
 
   /** A new wait can close several circles. */
   private resolveDeadlocks(waiter: Waiter): void {
-    while (this.all.has(waiter)) {
+    while (waiter.isWaiting) {
       const victim = this.victimOf(waiter)
       if (victim === undefined) return
       this.deadlocks++
@@ -225,35 +188,69 @@ export class Waits {
     }
   }
 
+  /** False if nobody can wait for the transaction: so it is with one that has nothing but what it waits for now. */
+  private mayBeWaitedFor(state: TransactionState): boolean {
+    const { id } = state
+    if (this.byHolder.has(id) || this.linesBehind(state).length > 0) return true
+    return this.byTransaction.of(id).some(({ after }) => after !== undefined)
+  }
+
   /** The youngest transaction of a circle that a new waiter closes, as the waiter that it is. */
   private victimOf(waiter: Waiter): Waiter | undefined {
     const { id } = waiter.state
-    let isWaitedFor = false
-    const waiters = new Map<number, Waiter[]>()
-    for (const other of this.all) {
-      if (other.holders.includes(id)) isWaitedFor = true
-      const others = waiters.get(other.state.id)
-      if (others === undefined) waiters.set(other.state.id, [other])
-      else others.push(other)
-    }
-    if (!isWaitedFor) return undefined
-    const behind = (of: Waiter): Waiter[] => of.holders.flatMap(holder => waiters.get(holder) ?? [])
+    if (!this.mayBeWaitedFor(waiter.state)) return undefined
     const seen = new Set([waiter])
     const path = [waiter]
-    const ways = [behind(waiter)]
+    let holders = holdersOf(waiter)
+    const behind = (): Waiter[] => holders.flatMap(holder => this.byTransaction.of(holder))
+    const ways = [behind()]
+    const closes = [holders.includes(id)]
     while (path.length > 0) {
-      if (path[path.length - 1]!.holders.includes(id))
+      if (closes[closes.length - 1] === true)
         return path.reduce((youngest, other) => (other.state.age > youngest.state.age ? other : youngest))
       const next = ways[ways.length - 1]!.pop()
       if (next === undefined) {
         path.pop()
         ways.pop()
+        closes.pop()
       } else if (!seen.has(next)) {
         seen.add(next)
         path.push(next)
-        ways.push(behind(next))
+        holders = holdersOf(next)
+        ways.push(behind())
+        closes.push(holders.includes(id))
       }
     }
     return undefined
+  }
+}
+
+const byNumber = (a: Waiter, b: Waiter): number => a.number - b.number
+
+/** The transactions that a waiter waits for. */
+const holdersOf = (waiter: Waiter): number[] => waiter.line?.holdersOf(waiter) ?? [...waiter.holders]
+
+/** Waiters by the id of a transaction. */
+class Index {
+  private readonly waiters: Map<number, Set<Waiter>> = new Map()
+
+  has(transaction: number): boolean {
+    return this.waiters.has(transaction)
+  }
+
+  /** A copy: they may leave while it is gone through. */
+  of(transaction: number): Waiter[] {
+    return [...(this.waiters.get(transaction) ?? [])]
+  }
+
+  add(transaction: number, waiter: Waiter): void {
+    const waiters = this.waiters.get(transaction)
+    if (waiters === undefined) this.waiters.set(transaction, new Set([waiter]))
+    else waiters.add(waiter)
+  }
+
+  delete(transaction: number, waiter: Waiter): void {
+    const waiters = this.waiters.get(transaction)
+    if (waiters?.delete(waiter) === true && waiters.size === 0) this.waiters.delete(transaction)
   }
 }
