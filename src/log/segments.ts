@@ -305,7 +305,7 @@ export class LogSegments {
         this.storage.remove(segment.file.path)
         this.hasRemoved = true
       } finally {
-        letGo(segment.file)
+        segment.file.close()
       }
     }
   }
@@ -345,12 +345,6 @@ export class LogSegments {
     for (const offset of HEADER_COPY_OFFSETS) header.set(copy, offset)
     return header
   }
-}
-
-/** Closes a file that nobody needs any more, in the background if there is a way. */
-const letGo = (file: File): void => {
-  if (file.discard === undefined) file.close()
-  else file.discard()
 }
 
 export interface SegmentHeader {

@@ -1,7 +1,6 @@
 /** Storage on Node's file system. */
 import { randomBytes } from 'node:crypto'
 import {
-  close as closeAside,
   closeSync,
   constants,
   fdatasync,
@@ -311,15 +310,6 @@ class NodeFile implements File {
         attempt('close', this.path, () => closeSync(fd))
       }
     }
-  }
-
-  discard(): void {
-    const fd = this.#fd
-    const asideFd = this.#asideFd
-    this.#fd = -1
-    this.#asideFd = -1
-    // Whoever waits for a sync is told that it is done: there is nothing left that could be lost.
-    for (const open of new Set([fd, asideFd])) if (open >= 0) closeAside(open, () => {})
   }
 
   #failure(operation: string, cause: unknown): XenonError | StorageError {

@@ -32,11 +32,6 @@ export interface File {
    */
   inPlace?(): boolean
   close(): void
-  /**
-   * Closes a file that was removed, whose contents nobody needs: in the background, because the system frees the space
-   * of a file when the last one closes it, which takes 1 ms for 4 MiB. Left out: `close` does it.
-   */
-  discard?(): void
 }
 
 export interface OpenFileOptions {

@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync
 import { createServer } from 'node:net'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { CorruptionError } from '../../src/errors.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { freshDirectory, thrown } from './places.ts'
@@ -61,21 +61,6 @@ test('refused files leave no descriptor open', () => {
   const before = readdirSync('/proc/self/fd').length
   for (let i = 0; i < 50; i++) thrown(() => nodeStorage.open(path, { readOnly: true }))
   expect(readdirSync('/proc/self/fd').length).toBe(before)
-})
-
-test('a file that is discarded is closed a moment later, whatever is being synced of it', async () => {
-  const path = join(top, 'discarded')
-  const before = readdirSync('/proc/self/fd').length
-  const file = nodeStorage.open(path, { create: true })
-  file.write(new Uint8Array(65536), 0, 65536, 0)
-  const sync = file.syncAsync()
-  nodeStorage.remove(path)
-  file.discard!()
-  file.discard!()
-  file.close()
-  await sync
-  await vi.waitFor(() => expect(readdirSync('/proc/self/fd').length).toBe(before))
-  expect(thrown(() => file.size()).message).toBe(`cannot look up ${path}: the file is closed`)
 })
 
 test('the memory of the machine is a positive number, at most what is built in', () => {
