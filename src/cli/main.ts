@@ -1,27 +1,33 @@
 #!/usr/bin/env node
 /** The `xenondb` command: reads the arguments, runs one command, turns its outcome into an exit status. */
-import { readFileSync } from 'node:fs'
 import { type CAC, cac } from 'cac'
+import { packageVersion } from '../server/version.ts'
 import { markArguments } from './arguments.ts'
-import { registerBackup } from './commands/backup.ts'
-import { registerClient } from './commands/client.ts'
-import { registerCompact } from './commands/compact.ts'
-import { registerConvert } from './commands/convert.ts'
-import { registerDelete } from './commands/delete.ts'
-import { registerExport } from './commands/export.ts'
-import { registerGet } from './commands/get.ts'
-import { registerImport } from './commands/import.ts'
-import { registerKeys } from './commands/keys.ts'
-import { registerPut } from './commands/put.ts'
-import { registerRange } from './commands/range.ts'
-import { registerRepl } from './commands/repl.ts'
-import { registerSalvage } from './commands/salvage.ts'
-import { registerServe } from './commands/serve.ts'
-import { registerStats } from './commands/stats.ts'
-import { registerTtl } from './commands/ttl.ts'
-import { registerVerify } from './commands/verify.ts'
 import { EXIT_DONE, exitStatus, oneLine, UsageError } from './errors.ts'
 import { chooseOpening, registerOpening } from './opening.ts'
+
+type Register = (cli: CAC) => void
+
+/** Each command is loaded when it is asked for: all of them take three times as long to load as one. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  get: async () => (await import('./commands/get.ts')).registerGet,
+  put: async () => (await import('./commands/put.ts')).registerPut,
+  delete: async () => (await import('./commands/delete.ts')).registerDelete,
+  ttl: async () => (await import('./commands/ttl.ts')).registerTtl,
+  keys: async () => (await import('./commands/keys.ts')).registerKeys,
+  range: async () => (await import('./commands/range.ts')).registerRange,
+  import: async () => (await import('./commands/import.ts')).registerImport,
+  export: async () => (await import('./commands/export.ts')).registerExport,
+  stats: async () => (await import('./commands/stats.ts')).registerStats,
+  verify: async () => (await import('./commands/verify.ts')).registerVerify,
+  compact: async () => (await import('./commands/compact.ts')).registerCompact,
+  backup: async () => (await import('./commands/backup.ts')).registerBackup,
+  convert: async () => (await import('./commands/convert.ts')).registerConvert,
+  salvage: async () => (await import('./commands/salvage.ts')).registerSalvage,
+  serve: async () => (await import('./commands/serve.ts')).registerServe,
+  client: async () => (await import('./commands/client.ts')).registerClient,
+  repl: async () => (await import('./commands/repl.ts')).registerRepl,
+}
 
 process.stderr.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2))
@@ -36,7 +42,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function run(argv: readonly string[]): Promise<number> {
-  const cli = commands()
+  const cli = await commands(argv)
   cli.parse(['node', 'xenondb', ...markArguments(argv, cli)], { run: false })
   if (cli.options.help === true || cli.options.version === true) return EXIT_DONE
   if (cli.matchedCommand === undefined) {
@@ -48,34 +54,12 @@ async function run(argv: readonly string[]): Promise<number> {
   return await cli.runMatchedCommand()
 }
 
-function commands(): CAC {
+async function commands(argv: readonly string[]): Promise<CAC> {
   const cli = cac('xenondb')
-  const registrations = [
-    registerGet,
-    registerPut,
-    registerDelete,
-    registerTtl,
-    registerKeys,
-    registerRange,
-    registerImport,
-    registerExport,
-    registerStats,
-    registerVerify,
-    registerCompact,
-    registerBackup,
-    registerConvert,
-    registerSalvage,
-    registerServe,
-    registerClient,
-    registerRepl,
-  ]
   registerOpening(cli)
-  for (const register of registrations) register(cli)
+  const named = argv.filter(word => Object.hasOwn(COMMANDS, word))
+  // What is named may be an argument, such as a key, and its command is loaded for nothing. All, for the help.
+  for (const name of named.length > 0 ? new Set(named) : Object.keys(COMMANDS)) (await COMMANDS[name]!())(cli)
   cli.usage('<command> <directory> …').help().version(packageVersion())
   return cli
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return version
 }

@@ -3,7 +3,7 @@
 //   release <directory>   → released
 //   user <uid>            → user
 import { createInterface } from 'node:readline'
-import { nodeStorage } from '../../dist/storage/node.js'
+import { nodeStorage } from '../../dist/index.js'
 
 const locks = new Map()
 

@@ -8,8 +8,7 @@
 //   ready                             → ready
 // <microseconds>, of the clock that all processes share, is the moment to start at; <from> and <to> when it did and was done.
 import { createInterface } from 'node:readline'
-import { open } from '../../dist/index.js'
-import { nodeStorage } from '../../dist/storage/node.js'
+import { nodeStorage, open } from '../../dist/index.js'
 
 const options = { durability: 'process', cacheBytes: 64 * 4096 }
 let giveBack = () => {}

@@ -153,7 +153,7 @@ test('a lock of another thread of the process counts as alive', async () => {
       parentPort.once('message', () => { lock.release(); parentPort.postMessage('released') })
       parentPort.postMessage('held')
     })`
-  const module = new URL('../../dist/storage/node.js', import.meta.url).href
+  const module = new URL('../../dist/index.js', import.meta.url).href
   const worker = new Worker(code, { eval: true, workerData: { module, directory } })
   const message = (): Promise<unknown> =>
     new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))

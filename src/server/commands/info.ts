@@ -1,17 +1,12 @@
 /** INFO. */
-import { readFileSync } from 'node:fs'
+
 import { textAt } from '../protocol/request.ts'
+import { packageVersion } from '../version.ts'
 import { type Family, family } from './command.ts'
 import type { Host } from './host.ts'
 
 /** The Redis whose commands these are: clients choose what they send by it. */
 export const VERSION = '7.0.15'
-
-let version: string | undefined
-const ownVersion = (): string => {
-  version ??= JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version as string
-  return version
-}
 
 type Section = (server: Host) => Record<string, string | number>
 
@@ -19,7 +14,7 @@ const sections: Readonly<Record<string, Section>> = {
   server: ({ address, settings, started }) => ({
     redis_version: VERSION,
     redis_mode: 'standalone',
-    xenondb_version: ownVersion(),
+    xenondb_version: packageVersion(),
     node_version: process.version,
     os: `${process.platform} ${process.arch}`,
     arch_bits: 64,
