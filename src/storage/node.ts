@@ -1,6 +1,7 @@
 /** Storage on Node's file system. */
 import { randomBytes } from 'node:crypto'
 import {
+  type BigIntStats,
   closeSync,
   constants,
   fdatasync,
@@ -49,9 +50,9 @@ export const nodeStorage: Storage = {
   onExit,
 
   kind(path: string): EntryKind {
-    let found: ReturnType<typeof lstatSync>
+    let found: BigIntStats | undefined
     try {
-      found = lstatSync(path, { throwIfNoEntry: false })
+      found = lstatSync(path, { bigint: true, throwIfNoEntry: false })
     } catch (cause) {
       if (codeOf(cause) === 'ENOTDIR') return 'none'
       throw storageError('look up', path, cause)
@@ -113,7 +114,7 @@ export const nodeStorage: Storage = {
   },
 
   allocatedBytes(path: string): number {
-    return attempt('look up', path, () => lstatSync(path).blocks * 512)
+    return attempt('look up', path, () => Number(lstatSync(path, { bigint: true }).blocks) * 512)
   },
 
   freeBytes(directory: string): number | undefined {
@@ -196,7 +197,7 @@ class NodeFile implements File {
 
   size(): number {
     try {
-      return fstatSync(this.#fd).size
+      return Number(fstatSync(this.#fd, { bigint: true }).size)
     } catch (cause) {
       throw this.#failure('look up', cause)
     }

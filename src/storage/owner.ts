@@ -52,12 +52,11 @@ let identity: Omit<Owner, 'nonce' | 'descriptor'> | undefined
 
 export function thisProcess(): Omit<Owner, 'nonce' | 'descriptor'> {
   if (identity === undefined) {
-    const state = processState(process.pid)
     const isLinux = process.platform === 'linux'
     identity = {
       pid: process.pid,
-      start: typeof state === 'object' ? state.start : null,
-      boot: isLinux ? tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()) : null,
+      start: isLinux ? (statOf(process.pid)?.[START] ?? null) : null,
+      boot: isLinux ? tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()) : null,
       namespace: isLinux ? tryRead(() => readlinkSync('/proc/self/ns/pid')) : null,
       thread: threadId,
     }
@@ -73,16 +72,23 @@ export function processState(pid: number): { start: string; isEnding: boolean } 
     if (codeOf(error) === 'ESRCH') return 'gone'
   }
   if (process.platform !== 'linux') return 'unknown'
-  const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  if (stat === null) return 'unknown'
-  // The second field is the command in parentheses, and may hold any character; state is the third, start the 22nd.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const start = fields[19]
+  const fields = statOf(pid)
+  const start = fields?.[START]
   if (start === undefined) return 'unknown'
   // Killed but not yet waited for by its parent. Its other threads may outlive the first by a moment, and still write.
-  const isEnding = fields[0] === 'Z' || fields[0] === 'X'
+  const isEnding = fields![0] === 'Z' || fields![0] === 'X'
   if (isEnding && (tryRead(() => readdirSync(`/proc/${pid}/task`)) ?? []).length <= 1) return 'gone'
   return { start, isEnding }
+}
+
+/** Of the fields of a process that follow its command: the first is its state. */
+const START = 19
+
+function statOf(pid: number): string[] | undefined {
+  // Node reads UTF-8 in one call, and other encodings in ten.
+  const stat = tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  // The second field is the command in parentheses, and may hold any character.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 /**
@@ -116,7 +122,7 @@ function says(path: string, nonce: string): boolean {
 }
 
 function isWritable(pid: number, descriptor: number): boolean {
-  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1'))?.[1]
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1]
   // Not to be told: then it may be the owner's.
   if (flags === undefined) return true
   return (Number.parseInt(flags, 8) & (constants.O_WRONLY | constants.O_RDWR)) !== 0
@@ -150,7 +156,7 @@ function stateElsewhere(claim: Claim, owner: Owner): OwnerState {
 
 /** The number of a process in its own namespace, if that lies below this one. */
 function pidInside(pid: number): number | undefined {
-  const status = tryRead(() => readFileSync(`/proc/${pid}/status`, 'latin1'))
+  const status = tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8'))
   const pids = /^NSpid:\t(.*)$/m.exec(status ?? '')?.[1]?.split('\t')
   return pids === undefined || pids.length < 2 ? undefined : Number(pids.at(-1))
 }
@@ -160,8 +166,8 @@ function seesEverything(): boolean {
   const found = tryRead(() => {
     if (readlinkSync('/proc/self') !== String(process.pid)) return false
     readdirSync('/proc/1/fd')
-    if (!/^NSpid:/m.test(readFileSync('/proc/self/status', 'latin1'))) return false
-    const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]
+    if (!/^NSpid:/m.test(readFileSync('/proc/self/status', 'utf8'))) return false
+    const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
     return capabilities !== undefined && ((BigInt(`0x${capabilities}`) >> CAP_SYS_PTRACE) & 1n) === 1n
   })
   return found === true

@@ -1,5 +1,5 @@
 /** Opening regular files and nothing else, and turning the system's errors into ours: shared by node.ts and lock.ts. */
-import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from 'node:fs'
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs'
 import { CorruptionError, StorageError } from '../errors.ts'
 
 /** The system calls that tell us something other than a regular file stands at the path. */
@@ -21,9 +21,9 @@ export function openRegularFile(path: string, flags: number): number {
     }
     throw storageError(flags & constants.O_CREAT ? 'create' : 'open', path, cause)
   }
-  let found: Stats
+  let found: BigIntStats
   try {
-    found = fstatSync(fd)
+    found = fstatSync(fd, { bigint: true })
   } catch (cause) {
     closeQuietly(fd)
     throw storageError('look up', path, cause)
@@ -52,9 +52,9 @@ export function storageError(operation: string, path: string, cause: unknown, ad
 }
 
 /** Undefined if there is nothing, or if that cannot be told: the error that led here says more. */
-function look(path: string): Stats | undefined {
+function look(path: string): BigIntStats | undefined {
   try {
-    return lstatSync(path, { throwIfNoEntry: false })
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false })
   } catch {
     return undefined
   }
@@ -64,7 +64,7 @@ export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 }
 
-function notRegular(path: string, found: Stats): CorruptionError {
+function notRegular(path: string, found: BigIntStats): CorruptionError {
   const what = found.isSymbolicLink()
     ? 'a symbolic link'
     : found.isDirectory()
