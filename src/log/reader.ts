@@ -88,12 +88,8 @@ export class LogReader {
         directory,
         `the log from LSN ${lsn} on is missing; data and log must stay together (restore both from a backup)`,
       )
-    return (
-      this.used(
-        active.filter(candidate => candidate.startLsn === last.startLsn),
-        lsn,
-      ) ?? last
-    )
+    const candidates = active.filter(candidate => candidate.startLsn === last.startLsn)
+    return candidates.length === 1 ? last : (this.used(candidates, lsn) ?? last)
   }
 
   private successor(segment: Segment, lsn: Lsn, chain: readonly Segment[]): Segment | undefined {
@@ -118,7 +114,8 @@ export class LogReader {
   private readGroup(segment: Segment, lsn: Lsn): Group | undefined {
     const { arena } = this
     const at = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
-    if (at + GROUP_HEADER_BYTES > segment.capacity) return undefined
+    // Behind a clean close the file ends where the log does: there is nothing to read.
+    if (at + GROUP_HEADER_BYTES > Math.min(segment.capacity, segment.allocated)) return undefined
     if (segment.file.read(arena.u8, 0, GROUP_HEADER_BYTES, at) < GROUP_HEADER_BYTES) return undefined
     const bytes = arena.u32[2]!
     if (!this.belongs(segment, lsn)) return undefined
@@ -169,22 +166,21 @@ export class LogReader {
     const later = this.segments.active.filter(segment => !chain.includes(segment) && segment.startLsn > end)
     for (const segment of [last, ...later, ...this.segments.unreadable]) {
       const start = segment === last ? SEGMENT_HEADER_BYTES + end - segment.startLsn : SEGMENT_HEADER_BYTES
-      torn += this.searchGroups(segment, start, end, segment === last)
+      if (segment.allocated > start) torn += this.searchGroups(segment, start, end, segment === last)
     }
     return torn
   }
 
   private searchGroups(segment: Segment, start: number, end: number, isLast: boolean): number {
-    const size = segment.file.size()
-    if (size <= start) return 0
+    const size = segment.allocated
     const rest = new Uint8Array(Math.ceil((size - start) / 4) * 4)
     segment.file.read(rest, 0, size - start, start)
     const u32 = new Uint32Array(rest.buffer)
     const known = this.segments.active.includes(segment)
     let torn = 0
     let wasted = 0
-    for (let word = 0; word + GROUP_HEADER_BYTES / 4 <= u32.length; word++) {
-      if (u32[word] !== GROUP_MAGIC) continue
+    for (let word = u32.indexOf(GROUP_MAGIC); word >= 0; word = u32.indexOf(GROUP_MAGIC, word + 1)) {
+      if (word + GROUP_HEADER_BYTES / 4 > u32.length) break
       if (known && u32[word + 3] !== segment.salt) continue
       const bytes = u32[word + 2]!
       const lsn = readU64(u32, word + 4)

@@ -6,7 +6,7 @@
 
 import { CorruptionError, isFull } from '../errors.ts'
 import type { Lsn } from '../pager/place.ts'
-import { alignUp, readU64, toHex, writeU64 } from '../runtime/bytes.ts'
+import { alignUp, compareBytes, readU64, toHex, writeU64 } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import { type Home, requireInPlace } from '../storage/home.ts'
 import type { File, Storage } from '../storage/storage.ts'
@@ -87,7 +87,8 @@ export class LogSegments {
 
   /** Opens every segment that belongs to this database and orders them by LSN. */
   load(readOnly: boolean): void {
-    for (const name of this.storage.list(this.directory).filter(entry => SEGMENT_NAME.test(entry))) {
+    for (const name of this.storage.list(this.directory)) {
+      if (!SEGMENT_NAME.test(name)) continue
       this.nextName = Math.max(this.nextName, Number.parseInt(name, 10) + 1)
       const file = this.storage.open(this.storage.join(this.directory, name), { readOnly })
       let header: SegmentHeader | undefined
@@ -97,28 +98,30 @@ export class LogSegments {
         file.close()
         throw error
       }
+      const allocated = file.size()
       const segment = {
         file,
         name,
         startLsn: header?.startLsn ?? 0,
         salt: header?.salt ?? 0,
-        capacity: header?.capacity ?? file.size(),
+        capacity: header?.capacity ?? allocated,
         isHalf: header?.copies.includes(false) ?? false,
-        allocated: file.size(),
+        allocated,
         isBusy: false,
       }
       if (header) this.active.push(segment)
       else this.spare.push(segment)
     }
     this.active.sort((a, b) => a.startLsn - b.startLsn)
-    this.active.forEach((segment, i) => {
-      const before = this.active[i - 1]
+    let before: Segment | undefined
+    for (const segment of this.active) {
       if (before?.startLsn === segment.startLsn && before.salt === segment.salt)
         throw new CorruptionError(
           segment.file.path,
           `is a copy of ${before.name}: both begin at LSN ${segment.startLsn}; the segment that belongs here is missing`,
         )
-    })
+      before = segment
+    }
   }
 
   /** Starts the next segment at `lsn`: a spare one, or a new file. */
@@ -361,13 +364,13 @@ export const readSegmentHeader = (file: File, storage: Storage, uuid: Uint8Array
   if (file.read(bytes, 0, bytes.length, 0) < bytes.length) return undefined
   let header: SegmentHeader | undefined
   let chosen: Uint8Array | undefined
-  HEADER_COPY_OFFSETS.forEach((offset, i) => {
+  for (const [i, offset] of HEADER_COPY_OFFSETS.entries()) {
     const copy = bytes.slice(offset, offset + HEADER_COPY_BYTES)
     const u32 = new Uint32Array(copy.buffer)
-    if (SEGMENT_MAGIC.some((byte, at) => copy[at] !== byte)) return
-    if (u32[2] !== storage.crc32(copy.subarray(12), 0)) return
+    if (compareBytes(copy.subarray(0, SEGMENT_MAGIC.length), SEGMENT_MAGIC) !== 0) continue
+    if (u32[2] !== storage.crc32(copy.subarray(12), 0)) continue
     const found = copy.subarray(16, 32)
-    if (found.some((byte, at) => byte !== uuid[at]))
+    if (compareBytes(found, uuid) !== 0)
       throw new CorruptionError(
         file.path,
         `belongs to another database (${toHex(found)}, expected ${toHex(uuid)}); keep data and log together`,
@@ -375,7 +378,7 @@ export const readSegmentHeader = (file: File, storage: Storage, uuid: Uint8Array
     header ??= { startLsn: readU64(u32, 8), salt: u32[3]!, capacity: u32[10]!, copies: [false, false] }
     chosen ??= copy
     // A write that was torn between them leaves the second one as the use before wrote it: whole, but of no help.
-    header.copies[i] = chosen.every((byte, at) => byte === copy[at])
-  })
+    header.copies[i] = compareBytes(chosen, copy) === 0
+  }
   return header
 }
