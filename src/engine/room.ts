@@ -2,6 +2,7 @@
  * Whether there is room on the disk, asked before there is none. While there is, a change costs one comparison
  * (`tight`) and one look at the free space for some MiB of log.
  *
+ *   unseen -> ample or tight: the first look, of whoever first changes something or asks.
  *   ample -> tight: a look at the free space, or a write that met a full disk and was done in the room of the reserve.
  *   tight -> ample: there is room again, for the reserve too. Each change that is refused has looked first.
  *
@@ -43,8 +44,10 @@ const WORTH_CUTTING = 524288
 const RETRY_MS = 500
 
 export class Room {
-  /** What is to be changed has to ask first, by `admit`. */
+  /** What is to be changed has to ask first, by `admit`; so has whoever changes something first. */
   tight = false
+  /** Nobody has looked yet at the room there is. */
+  private isUnseen = false
   /** Blocks could not be written, whatever the free space says: a checkpoint has to show that they can. */
   private blocked = false
   /** Changes that were refused. */
@@ -87,13 +90,21 @@ export class Room {
     log.growthAt = 0
     log.onGrowth = () => this.look()
     log.onFull = () => this.useReserve()
-    this.checkpointer.isTight = () => this.tight
-    this.checkpointer.fits = () => !this.tight || this.makeFit()
+    this.checkpointer.isTight = () => this.isFull
+    this.checkpointer.fits = () => !this.isFull || this.makeFit()
     this.pool.onFull = () => this.lendToImages()
   }
 
-  /** When the database has been opened. */
+  /** When the database has been opened. The first who changes something, or asks, looks: opening does not take the time. */
   begin(): void {
+    this.tight = true
+    this.isUnseen = true
+  }
+
+  private see(): void {
+    if (!this.isUnseen) return
+    this.isUnseen = false
+    this.tight = false
     const left = this.left()
     if (left === undefined) return
     this.reserve.noteCut()
@@ -101,8 +112,15 @@ export class Room {
     this.limitSteps(left)
   }
 
+  /** Additions are refused until there is more room. */
+  get isFull(): boolean {
+    this.see()
+    return this.tight
+  }
+
   /** Before it is closed, when the log has become short. */
   end(): void {
+    this.see()
     const left = this.left()
     if (left === undefined || this.reserve.missing === 0) return
     if (left >= 0) this.reserve.fill()
@@ -134,7 +152,7 @@ export class Room {
    * @throws DiskFullError
    */
   admit(adds: boolean): void {
-    if (this.isAmple()) return
+    if (!this.isFull || this.isAmple()) return
     if (this.mayTry() && this.makeRoom() && this.isAmple(true)) return
     if (!adds && this.hasRoomToDelete()) return
     this.refused++
@@ -160,11 +178,12 @@ export class Room {
 
   /** True if records may be deleted, which the sweep does only then. */
   mayDelete(): boolean {
-    return !this.tight || this.isAmple() || this.hasRoomToDelete()
+    return !this.isFull || this.isAmple() || this.hasRoomToDelete()
   }
 
   /** The log has grown: how far may it grow before the next look? */
   private look(): void {
+    this.see()
     const { log } = this
     const left = this.left()
     if (left === undefined) {
@@ -178,6 +197,7 @@ export class Room {
 
   /** A write of the log has met a full disk. */
   private useReserve(): boolean {
+    this.see()
     this.tight = true
     this.limitSteps(0)
     return this.reserve.giveUp()
@@ -193,6 +213,7 @@ export class Room {
 
   /** Blocks could not be written: without a little room for their images none can be, and little can be read. */
   private lendToImages(): boolean {
+    this.see()
     this.tight = true
     this.blocked = true
     const lack = this.imagesLack

@@ -136,15 +136,10 @@ export class Reserve {
     this.known = left
   }
 
-  /** After a loss of power its bytes may not be there, whatever its size says. */
+  /** What it takes of the disk: after a loss of power its bytes may not be there, whatever its size says. */
   private storedBytes(): number {
-    if (this.storage.kind(this.path) !== 'file') return 0
-    const file = this.storage.open(this.path, { readOnly: true })
-    try {
-      return Math.min(RESERVE_BYTES, file.size(), this.storage.allocatedBytes(this.path))
-    } finally {
-      file.close()
-    }
+    const { storage, path } = this
+    return storage.kind(path) === 'file' ? Math.min(RESERVE_BYTES, storage.allocatedBytes(path)) : 0
   }
 }
 

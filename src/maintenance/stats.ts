@@ -43,7 +43,7 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
     fsyncs: log.segments.fsyncs + pool.images.fsyncs + file.fsyncs,
     disk: {
       free: storage.freeBytes?.(directory),
-      full: room.tight,
+      full: room.isFull,
       reserve: room.reserve.bytes,
       refused: room.refused,
     },

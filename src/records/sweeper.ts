@@ -28,6 +28,7 @@ const LONGEST_RETRY_MS = 10000
 export class Sweeper {
   private readonly engine: Engine
   private readonly written: () => void
+  private beginTimer: unknown
   private timer: unknown
   private due = Number.POSITIVE_INFINITY
   private retryTimer: unknown
@@ -43,12 +44,19 @@ export class Sweeper {
     this.written = written
   }
 
-  /** Damage to the tree over times of expiry is no reason not to open: whoever needs it will say so. */
+  /** Soon, looks when the first sweep is due: opening does not take the time to read the tree. */
   begin(): void {
+    this.beginTimer = after(SOON_MS, () => this.look())
+  }
+
+  private look(): void {
+    const { engine } = this
+    if (engine.closed || engine.health.failure !== undefined) return
     try {
-      this.schedule(nextExpiry(this.engine))
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error
+      engine.attend()
+      this.schedule(nextExpiry(engine))
+    } catch {
+      // Whatever it was, such as damage to the tree, whoever needs the tree says so.
     }
   }
 
@@ -58,6 +66,7 @@ export class Sweeper {
   }
 
   stop(): void {
+    cancel(this.beginTimer)
     cancel(this.timer)
     cancel(this.retryTimer)
     this.timer = undefined
