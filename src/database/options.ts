@@ -108,9 +108,43 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
   for (const name of Object.keys(options))
     if (!KNOWN.has(name)) throw invalid(`there is no option '${name}'; known are ${[...KNOWN].join(', ')}`)
   const storage = options.storage ?? defaultStorage
+  if (storage !== defaultStorage) requireStorage(storage)
+  const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE
+  if (blockSize !== DEFAULT_BLOCK_SIZE) requireBlockSize(blockSize)
+  // What was not given is not checked, so that a plain open() compiles none of the checks.
+  const given = <T>(name: keyof OpenOptions<V>, byDefault: T, check: (name: string, value: unknown) => T): T => {
+    const value = options[name] ?? undefined
+    return value === undefined ? byDefault : check(name, value)
+  }
+  return {
+    durability: given<Durability>('durability', 'power', durability),
+    cacheBytes: cacheBytes(options.cacheBytes, storage, blockSize),
+    blockSize,
+    blockSizeGiven: options.blockSize !== undefined,
+    valueEncoding: given('valueEncoding', 'utf8' as ValueEncoding<V>, valueEncoding<V>),
+    keyEncoding: given<'utf8' | 'binary'>('keyEncoding', 'utf8', keyEncoding),
+    ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
+    compression: given('compression', 'none', (_, value) => compression(value, storage)),
+    createIfMissing: given('createIfMissing', true, flag),
+    errorIfExists: given('errorIfExists', false, flag),
+    readOnly: given('readOnly', false, flag),
+    checkpointBytes: given('checkpointBytes', 64 * MiB, checkpointBytes),
+    snapshotBytes: given('snapshotBytes', 256 * MiB, snapshotBytes),
+    lockTimeout: given('lockTimeout', 10_000, milliseconds),
+    lockWait: given('lockWait', 0, milliseconds),
+    takeover: given('takeover', false, flag),
+    logSegmentBytes: given('logSegmentBytes', 4 * MiB, logSegmentBytes),
+    onRecovery: options.onRecovery === undefined ? undefined : requireFunction('onRecovery', options.onRecovery),
+    storage,
+  }
+}
+
+const requireStorage = (storage: Storage): void => {
   if (typeof storage !== 'object' || STORAGE_METHODS.some(method => typeof storage[method] !== 'function'))
     throw invalid('storage must be a Storage, such as nodeStorage or memoryStorage()')
-  const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE
+}
+
+const requireBlockSize = (blockSize: number): void => {
   if (
     !Number.isInteger(blockSize) ||
     blockSize < MIN_BLOCK_SIZE ||
@@ -120,31 +154,10 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     throw invalid(
       `blockSize must be a power of two from ${MIN_BLOCK_SIZE} to ${MAX_BLOCK_SIZE}, not ${shown(blockSize)}`,
     )
-  return {
-    durability: oneOf('durability', options.durability ?? 'power', ['power', 'process', 'none']),
-    cacheBytes: cacheBytes(options.cacheBytes, storage, blockSize),
-    blockSize,
-    blockSizeGiven: options.blockSize !== undefined,
-    valueEncoding: valueEncoding(options.valueEncoding ?? ('utf8' as ValueEncoding<V>)),
-    keyEncoding: oneOf('keyEncoding', options.keyEncoding ?? 'utf8', ['utf8', 'binary']),
-    ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
-    compression: compression(options.compression ?? 'none', storage),
-    createIfMissing: flag('createIfMissing', options.createIfMissing ?? true),
-    errorIfExists: flag('errorIfExists', options.errorIfExists ?? false),
-    readOnly: flag('readOnly', options.readOnly ?? false),
-    checkpointBytes: bytes('checkpointBytes', options.checkpointBytes ?? 64 * MiB, 65536, 2 ** 40),
-    snapshotBytes: bytes('snapshotBytes', options.snapshotBytes ?? 256 * MiB, 0, 2 ** 40),
-    lockTimeout: milliseconds('lockTimeout', options.lockTimeout ?? 10_000),
-    lockWait: milliseconds('lockWait', options.lockWait ?? 0),
-    takeover: flag('takeover', options.takeover ?? false),
-    logSegmentBytes: bytes('logSegmentBytes', options.logSegmentBytes ?? 4 * MiB, 65536, 2 ** 30),
-    onRecovery: optionalFunction('onRecovery', options.onRecovery),
-    storage,
-  }
 }
 
 const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | CompressionCodec => {
-  if (given === 'none') return 'none'
+  if (given === 'none') return given
   if (given === 'deflate') {
     if (storage.deflate === undefined)
       throw invalid(
@@ -164,7 +177,8 @@ const cacheBytes = (given: number | undefined, storage: Storage, blockSize: numb
   return Math.max(bytes('cacheBytes', given, 1, MAX_CACHE_BYTES), MIN_FRAMES * blockSize)
 }
 
-const valueEncoding = <V>(encoding: ValueEncoding<V>): ValueEncoding<V> => {
+const valueEncoding = <V>(_: string, given: unknown): ValueEncoding<V> => {
+  const encoding = given as ValueEncoding<V>
   if (encoding === 'utf8' || encoding === 'json' || encoding === 'binary') return encoding
   const codec = encoding as unknown as { encode?: unknown; decode?: unknown } | null
   if (typeof codec !== 'object' || typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')
@@ -179,8 +193,14 @@ const bytes = (name: string, value: unknown, least: number, most: number): numbe
   return value
 }
 
-const optionalFunction = <T>(name: string, value: T): T => {
-  if (value !== undefined && typeof value !== 'function') throw invalid(`${name} must be a function`)
+const checkpointBytes = (name: string, value: unknown): number => bytes(name, value, 65536, 2 ** 40)
+
+const snapshotBytes = (name: string, value: unknown): number => bytes(name, value, 0, 2 ** 40)
+
+const logSegmentBytes = (name: string, value: unknown): number => bytes(name, value, 65536, 2 ** 30)
+
+const requireFunction = <T>(name: string, value: T): T => {
+  if (typeof value !== 'function') throw invalid(`${name} must be a function`)
   return value
 }
 
@@ -188,6 +208,10 @@ const flag = (name: string, value: unknown): boolean => {
   if (typeof value !== 'boolean') throw invalid(`${name} must be true or false, not ${shown(value)}`)
   return value
 }
+
+const durability = (name: string, value: unknown): Durability => oneOf(name, value, ['power', 'process', 'none'])
+
+const keyEncoding = (name: string, value: unknown): 'utf8' | 'binary' => oneOf(name, value, ['utf8', 'binary'])
 
 const oneOf = <T extends string>(name: string, value: unknown, allowed: readonly T[]): T => {
   if (!allowed.includes(value as T))
