@@ -1,8 +1,9 @@
 /** What the steps that move records between buckets have in common: the parts of buckets in their log record. */
-import { compact, contiguousBytes, SLOT_BYTES } from '../pager/bucket.ts'
+import { bucketNext, compact, contiguousBytes, SLOT_BYTES } from '../pager/bucket.ts'
 import { separatorOffset } from '../pager/directory.ts'
 import {
   AT_COUNT,
+  AT_NEXT,
   AT_RECORD_BYTES,
   BlockKind,
   BUCKET_STATE_BYTES,
@@ -87,6 +88,8 @@ export class BucketChanges {
       log.set(HEADER_BYTES, SLOT_BYTES * count, base + HEADER_BYTES)
       log.set(pool.blockSize - bytes, bytes, base + pool.blockSize - bytes)
     }
+    const next = bucketNext(pool.arena, base)
+    if (next !== 0) log.setWord(AT_NEXT, next)
     step.endPart()
   }
 

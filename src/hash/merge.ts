@@ -40,8 +40,8 @@ export class BucketMerge {
     }
   }
 
-  /** Takes the first empty overflow block out of a bucket's chain. */
-  private unlinkEmpty(bucket: Block): void {
+  /** Inside a step: takes the first empty overflow block out of a bucket's chain. */
+  unlinkEmpty(bucket: Block): void {
     const { pool, log, step, counts } = this.shape
     const { arena } = pool
     const chain = chainOf(pool, bucket)

@@ -7,15 +7,13 @@ import type { Pinned } from '../txn/step.ts'
 import { type BucketChanges, MOVE_BYTES } from './bucket-changes.ts'
 import type { DirectoryChanges } from './directory-changes.ts'
 import type { KeyBuffer } from './key.ts'
-import { chainOf, type Shape } from './shape.ts'
+import { chainOf, LONGEST_CHAIN, type Shape } from './shape.ts'
 import { appendRecords, group, type PlacedRecord, sumBytes } from './sorted-records.ts'
 
 /** A neighbour takes part of a full bucket's load when it is filled to at most this share. */
 const SHARE_BELOW = 0.6
 /** Fill of the buckets that an index block is spread over. */
 const SPREAD_FILL = 0.7
-/** A longer overflow chain, which only equal positions make, is not taken apart again. */
-const SPREAD_CHAIN = 3
 
 export class BucketRoom {
   private readonly shape: Shape
@@ -34,7 +32,7 @@ export class BucketRoom {
     const bucket = way.descend(key.hash.root, key.hash.position)
     const { last, depth } = way
     const chain = chainOf(pool, bucket)
-    if (chain.length > SPREAD_CHAIN || (last === undefined && chain.length === 1)) this.appendOverflow(chain)
+    if (chain.length > LONGEST_CHAIN || (last === undefined && chain.length === 1)) this.appendOverflow(chain)
     else if (last !== undefined && chain.length === 1) this.relieve(bucket)
     else if (last !== undefined && this.directories.isFull(last.block)) this.directories.split(depth)
     else if (!this.spread(chain)) this.appendOverflow(chain)

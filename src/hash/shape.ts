@@ -27,6 +27,12 @@ export const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 export const MERGE_UP_TO = 0.6
 
+/**
+ * Compaction makes chains of up to so many blocks, the index block included; if one that is no longer has no room, its
+ * records are spread over fresh buckets. A longer one, which only equal positions make, is not taken apart again.
+ */
+export const LONGEST_CHAIN = 4
+
 /** A directory, and the entry of it that the way takes. */
 export interface Turn {
   readonly block: Block

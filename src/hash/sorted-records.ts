@@ -122,6 +122,16 @@ export class SortedRecords {
     return last
   }
 
+  /** How many records from the low end on take at most `bytes`. */
+  countWithin(bytes: number): number {
+    let sum = 0
+    for (let i = 0; i < this.count; i++) {
+      sum += this.sizes[i]!
+      if (sum > bytes) return i
+    }
+    return this.count
+  }
+
   /** Appends the records [from, to) to a bucket with room in one piece, and frees their slots. */
   moveTo(target: Position, from: number, to: number): void {
     const { slots, sizes, base } = this

@@ -4,16 +4,19 @@
  * blocks in the pool alone.
  */
 import type { BufferPool } from '../buffer/pool.ts'
+import { bucketNext } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import type { Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import type { KeyHash } from './key-hash.ts'
+import { LONGEST_CHAIN } from './shape.ts'
 
 /** Bytes of a cache line. */
 export const LINE_BYTES = 64
 
 export class StagedSearch {
-  /** Positions of the first record with the tag of each key, 0 where there is none in the head block of its bucket. */
+  /** Positions of the first record with the tag of each key, 0 where there is none in its bucket. */
   readonly records: Int32Array
   readonly roots: Int32Array
   readonly positions: Uint32Array
@@ -78,24 +81,25 @@ export class StagedSearch {
   }
 
   private findSlots(count: number): void {
-    const { bases, tags, records, arena } = this
+    const { bases, tags, records } = this
+    for (let i = 0; i < count; i++) records[i] = this.recordWithTag(bases[i]!, tags[i]!)
+  }
+
+  private recordWithTag(bucket: Position, tag: number): Position {
+    const { pool, arena } = this
     const { u8, u16, u32 } = arena
-    for (let i = 0; i < count; i++) {
-      const base = bases[i]!
-      const tag = tags[i]!
+    let base = bucket
+    for (let hops = 0; hops < LONGEST_CHAIN && base !== 0 && u8[base + AT_KIND] === BlockKind.bucket; hops++) {
       const first = (base + HEADER_BYTES) >>> 2
-      const isBucket = base !== 0 && u8[base + AT_KIND] === BlockKind.bucket
-      const end = isBucket ? first + u16[(base + AT_COUNT) >>> 1]! : first
-      let record = 0
+      const end = first + u16[(base + AT_COUNT) >>> 1]!
       for (let w = first; w < end; w++) {
         const word = u32[w]!
-        if (word >>> 16 === tag) {
-          record = base + (word & 0xffff)
-          break
-        }
+        if (word >>> 16 === tag) return base + (word & 0xffff)
       }
-      records[i] = record
+      const next = bucketNext(arena, base)
+      base = next === 0 ? 0 : pool.peek(next)
     }
+    return 0
   }
 
   /** A record of the usual size lies in three lines; a new one goes in front of the others. */

@@ -10,6 +10,7 @@
  *   directory full            -> splits; at the index block: one more level                directory-changes.ts
  *   bucket nearly empty       -> merges with a neighbour                                   merge.ts
  *   directory of one entry    -> goes back into its index block                            directory-changes.ts
+ *   compaction: few buckets   -> index block and overflow blocks, without a directory      fold.ts
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
@@ -21,6 +22,7 @@ import type { Block, Position } from '../pager/place.ts'
 import { Step } from '../txn/step.ts'
 import { BucketChanges } from './bucket-changes.ts'
 import { DirectoryChanges } from './directory-changes.ts'
+import { IndexBlockFolding } from './fold.ts'
 import type { KeyBuffer } from './key.ts'
 import { KeyHash } from './key-hash.ts'
 import { BucketMerge } from './merge.ts'
@@ -37,6 +39,7 @@ export class Structure {
   private readonly sparse: number
   private readonly room: BucketRoom
   private readonly merging: BucketMerge
+  private readonly folding: IndexBlockFolding
 
   /** `scratch`: one block's worth of spare bytes. */
   constructor(
@@ -67,6 +70,7 @@ export class Structure {
     const directories = new DirectoryChanges(shape, buckets)
     this.room = new BucketRoom(shape, buckets, directories)
     this.merging = new BucketMerge(shape, buckets, directories)
+    this.folding = new IndexBlockFolding(shape, buckets, bucket => this.merging.unlinkEmpty(bucket))
   }
 
   /** Changes the shape so that the key's bucket has more room; the caller searches again, and asks again if need be. */
@@ -90,5 +94,13 @@ export class Structure {
    */
   pack(root: Block, position: number): number {
     return this.merging.pack(root, position)
+  }
+
+  /**
+   * Compaction: one step that lets the few buckets below an index block, packed before, take as few blocks as they can;
+   * false if there is nothing more to do.
+   */
+  fold(root: Block): boolean {
+    return this.folding.fold(root)
   }
 }

@@ -141,6 +141,7 @@ export class Compactor {
         position = structure.pack(root, position)
         await this.turn()
       }
+      while (structure.fold(root)) await this.turn()
       this.report(1, root / INDEX_BLOCKS)
     }
   }
