@@ -45,6 +45,18 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./peers/peers.ts'),
   },
   {
+    name: 'larger-than-memory',
+    summary: 'xenondb beside lmdb under a limit of memory, page cache included, that is a quarter of the file',
+    options: [
+      ['--limit <MiB>', 'for each store (default: 256); Node alone takes 50'],
+      ['--records <list>', 'sizes of the database (default: as many as make a file of four limits)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 1)'],
+      ['--only <list>', 'some of get,scan-entries,update,load'],
+      ['--stores <list>', 'of xenondb,lmdb,sqlite,node-sqlite,level (default: xenondb,lmdb)'],
+    ],
+    load: () => import('./peers/larger-than-memory.ts'),
+  },
+  {
     name: 'latency',
     summary: 'how long a commit takes, and how many there are, for 1 to 1,024 of them in flight',
     options: [

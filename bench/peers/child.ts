@@ -1,6 +1,7 @@
 /** Runs one job in a process of its own. */
-import { type ChildProcess, fork, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { MemoryLimit } from '../support/memory-limit.ts'
 import type { Job, Metrics, Reply } from './job.ts'
 import { nodeFor } from './node.ts'
 
@@ -15,10 +16,10 @@ export class JobError extends Error {}
 /** The store cannot do what was asked. */
 export class JobSkipped extends Error {}
 
-/** The figures of a job. Throws `JobError` when it failed or its process died. */
-export async function runJob(job: Job): Promise<Metrics> {
+/** The figures of a job, under a limit of memory if there is one. Throws `JobError` when it failed or its process died. */
+export async function runJob(job: Job, limit?: MemoryLimit): Promise<Metrics> {
   settleDisk()
-  const child = fork(runner, { execPath: nodeFor(job.store), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = start([nodeFor(job.store), runner], limit)
   running.add(child)
   try {
     const reply = await replyOf(child, job)
@@ -29,6 +30,13 @@ export async function runJob(job: Job): Promise<Metrics> {
     running.delete(child)
     child.kill('SIGKILL')
   }
+}
+
+/** The shell enters the group first, so that all that Node takes counts, and Node sees the limit as it begins. */
+function start(command: readonly [string, string], limit: MemoryLimit | undefined): ChildProcess {
+  const [program, ...parameters] =
+    limit === undefined ? command : ['sh', '-c', 'echo $$ > "$0" && exec "$@"', limit.processes, ...command]
+  return spawn(program, parameters, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
 }
 
 function replyOf(child: ChildProcess, job: Job): Promise<Reply> {

@@ -16,13 +16,14 @@ export async function runComparison(plan: Plan, options: Options): Promise<numbe
     plan.steps.map(step => step.name),
   )
   const selected = selection('stores', options.stores, plan.stores, plan.usualStores)
-  const seconds = quick ? 0.15 : 0.6
-  const repeatsAt = (records: number) => repeatsFor(options, records, quick)
+  const seconds = quick ? 0.15 : (plan.seconds ?? 0.6)
+  const { memoryBytes } = plan
+  const repeatsAt = (records: number) => repeatsFor(options, quick ? 1 : (plan.repeats ?? (records < 500_000 ? 5 : 3)))
   const chosen = stepsFor(plan.steps, wanted)
   const stores = installPeers(selected)
   console.log(machineLine(describeMachine()))
 
-  if (options.warmUp !== false) await warmUp(Math.max(...sizes))
+  if (options.warmUp !== false && plan.warmUp.length > 0) await warmUp(Math.max(...sizes))
   const collected: Collected = { samples: [], failures: [] }
   for (const records of sizes) await measureSize(records)
   const comparisons = sizes.map(records => compare(plan, records, collected.samples, stores))
@@ -30,7 +31,7 @@ export async function runComparison(plan: Plan, options: Options): Promise<numbe
   printFailures(collected.failures)
   writeResults(outputDirectory(options), {
     benchmark: plan.benchmark,
-    options: { sizes, only: wanted, stores, seconds, repeats: sizes.map(repeatsAt) },
+    options: { sizes, only: wanted, stores, seconds, memoryBytes, repeats: sizes.map(repeatsAt) },
     data: { comparisons, ...collected },
     charts: comparisonCharts(plan, comparisons, stores),
   })
@@ -42,12 +43,15 @@ export async function runComparison(plan: Plan, options: Options): Promise<numbe
   }
 
   async function measureSize(records: number): Promise<void> {
-    const { samples, failures } = await runRepeats({ stores, steps: chosen, records, seconds }, repeatsAt(records))
+    const { samples, failures } = await runRepeats(
+      { stores, steps: chosen, records, seconds, memoryBytes },
+      repeatsAt(records),
+    )
     collected.samples.push(...samples)
     collected.failures.push(...failures)
   }
 }
 
-function repeatsFor(options: Options, records: number, quick: boolean): number {
-  return positiveInteger('repeats', options.repeats, quick ? 1 : records < 500_000 ? 5 : 3)
+function repeatsFor(options: Options, preset: number): number {
+  return positiveInteger('repeats', options.repeats, preset)
 }

@@ -21,8 +21,8 @@ export interface Job {
   /** For anything else; on the same disk. */
   scratch: string
   durability: Durability
-  /** Size of the buffer pool; the store's best when undefined. */
-  cacheBytes?: number
+  /** What the process and the page cache of its files may take together; no limit when undefined. */
+  memoryBytes?: number | undefined
   /** Commits in flight, for the workload that asks. */
   inFlight?: number | undefined
   /** How long a measured section should last at least. */

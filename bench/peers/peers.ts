@@ -3,7 +3,7 @@ import type { Options } from '../support/options.ts'
 import { runComparison } from './comparison.ts'
 import { ORDERED_STORES, STORES } from './job.ts'
 import { only, type Step } from './plan.ts'
-import { rows, smallPoolRows } from './rows.ts'
+import { rows } from './rows.ts'
 
 export function run(options: Options): Promise<number> {
   const plan = {
@@ -11,7 +11,6 @@ export function run(options: Options): Promise<number> {
     recordsAre: '15 + 100 bytes',
     steps,
     rows,
-    smallPoolRows,
     stores: STORES,
     usualStores: STORES.filter(store => store !== 'level-array'),
     sizes: [100_000, 1_000_000],
@@ -32,13 +31,6 @@ const steps: readonly Step[] = [
   { ...inOrder, name: 'ranges', workload: 'ranges' },
   { ...inOrder, name: 'scan-entries', workload: 'scan-entries' },
   { ...inOrder, name: 'scan-keys', workload: 'scan-keys' },
-  only('xenondb', {
-    name: 'small-hit',
-    workload: 'get-hit',
-    durability: 'process',
-    database: 'main',
-    smallPool: true,
-  }),
   { name: 'update-process', workload: 'update', durability: 'process', database: 'main' },
   {
     name: 'update-none',
@@ -47,13 +39,6 @@ const steps: readonly Step[] = [
     database: 'main',
     stores: ['xenondb', 'xenondb-hash'],
   },
-  only('xenondb', {
-    name: 'small-update',
-    workload: 'update',
-    durability: 'process',
-    database: 'main',
-    smallPool: true,
-  }),
   { name: 'transactions', workload: 'transactions', durability: 'process', database: 'main' },
   { name: 'durable-one', workload: 'durable-one', durability: 'power', database: 'main' },
   { name: 'durable-flight', workload: 'durable-flight', durability: 'power', database: 'main' },
@@ -61,11 +46,4 @@ const steps: readonly Step[] = [
   { name: 'churn', workload: 'churn', durability: 'process', database: 'own' },
   only('xenondb', { name: 'compact', workload: 'compact', durability: 'process', database: 'own', once: true }),
   { name: 'memory', workload: 'memory', durability: 'process', database: 'own', once: true },
-  only('xenondb', {
-    name: 'small-load',
-    workload: 'load',
-    durability: 'process',
-    database: 'own',
-    smallPool: true,
-  }),
 ]

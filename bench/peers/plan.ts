@@ -14,8 +14,6 @@ export interface Step {
   database: 'made' | 'main' | 'own'
   /** Which stores take part; all when left out. */
   stores?: readonly StoreName[]
-  /** xenondb's buffer pool at a tenth of its data file. */
-  smallPool?: true
   /** Commits in flight, for the workload that asks. */
   inFlight?: number
   /** In the first repeat only: the figure hardly varies. */
@@ -58,13 +56,17 @@ export interface Plan {
   recordsAre: string
   steps: readonly Step[]
   rows: readonly Row[]
-  /** Beside lmdb only, in a table of their own. */
-  smallPoolRows?: readonly Row[]
   /** Known to `--stores`, and those measured when it is not given. */
   stores: readonly StoreName[]
   usualStores: readonly StoreName[]
   /** Sizes when nothing is said. */
   sizes: readonly number[]
+  /** Repeats when nothing is said: by the size when left out. */
+  repeats?: number
+  /** How long a measured section lasts at least. */
+  seconds?: number
+  /** What the processes of a store and the page cache of their files may take together. */
+  memoryBytes?: number
   /** Before the first repeat, at the largest size: pages that the machine never touched are slow the first time. */
   warmUp: readonly string[]
 }
@@ -73,8 +75,7 @@ export interface Plan {
 export function stepsFor(steps: readonly Step[], wanted: readonly string[]): Step[] {
   const chosen = new Set(wanted)
   const needsMain = steps.some(step => step.database === 'main' && chosen.has(step.name))
-  const needsSize = steps.some(step => step.smallPool && chosen.has(step.name))
-  return steps.filter(step => chosen.has(step.name) || ((needsMain || needsSize) && step.database === 'made'))
+  return steps.filter(step => chosen.has(step.name) || (needsMain && step.database === 'made'))
 }
 
 export function only(store: StoreName, step: Step): Step {

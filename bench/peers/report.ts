@@ -10,7 +10,6 @@ import type { Failure, Sample } from './session.ts'
 export interface Comparison {
   records: number
   figures: Figure[]
-  smallPool: Figure[]
 }
 
 export function compare(
@@ -19,18 +18,12 @@ export function compare(
   samples: readonly Sample[],
   stores: readonly StoreName[],
 ): Comparison {
-  const small = stores.filter(store => store === 'xenondb' || store === 'lmdb')
-  const figures = (list: readonly Row[], of: readonly StoreName[]) =>
-    list.map(row => figureOf(row, records, samples, of)).filter(figure => Object.keys(figure.medians).length > 0)
-  return {
-    records,
-    figures: figures(plan.rows, stores),
-    smallPool: figures(plan.smallPoolRows ?? [], small).filter(hasXenondb),
-  }
+  const figures = plan.rows.map(row => figureOf(row, records, samples, stores))
+  return { records, figures: figures.filter(figure => Object.keys(figure.medians).length > 0) }
 }
 
 export function printComparison(plan: Plan, comparison: Comparison, stores: readonly StoreName[]): void {
-  const { records, figures, smallPool } = comparison
+  const { records, figures } = comparison
   console.log(
     `\n${count(records)} records of ${plan.recordsAre}; operations per second where nothing else is said; medians`,
   )
@@ -38,12 +31,6 @@ export function printComparison(plan: Plan, comparison: Comparison, stores: read
   printTable(
     head,
     figures.map(figure => cells(figure, plan.rows, stores)),
-  )
-  if (smallPool.length === 0) return
-  console.log("\nxenondb's buffer pool at a tenth of its data file; lmdb as above")
-  printTable(
-    ['', 'xenondb', 'lmdb', 'of lmdb'],
-    smallPool.map(figure => cells(figure, plan.smallPoolRows!, ['xenondb', 'lmdb']).slice(0, 4)),
   )
 }
 
@@ -127,8 +114,4 @@ function ratioOf(plan: Plan, comparison: Comparison, label: string): number | un
 
 function isSpeed(plan: Plan, figure: Figure): boolean {
   return plan.rows.find(row => row.label === figure.label)?.metric === 'perSecond'
-}
-
-function hasXenondb(figure: Figure): boolean {
-  return figure.medians.xenondb !== undefined
 }

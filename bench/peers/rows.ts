@@ -73,10 +73,3 @@ export const rows: readonly Row[] = [
   { ...asUnordered, label: 'random get, of unordered', step: 'get-hit' },
   { ...asUnordered, label: "update, 'process', of unordered", step: 'update-process' },
 ]
-
-/** xenondb with its pool at a tenth of the file beside lmdb with all the memory it wants. */
-export const smallPoolRows: readonly Row[] = [
-  { ...rate, label: 'random get, hit', step: 'small-hit', peerStep: 'get-hit', against: 'lmdb' },
-  { ...rate, label: "update, 'process'", step: 'small-update', peerStep: 'update-process', against: 'lmdb' },
-  { ...rate, label: 'bulk load, not fsynced', step: 'small-load', peerStep: 'load', against: 'lmdb' },
-]

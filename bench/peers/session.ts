@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { count, short } from '../support/format.ts'
+import { MemoryLimit } from '../support/memory-limit.ts'
 import { makeTemporaryDirectory, removeTemporaryDirectory } from '../support/temp.ts'
 import { JobSkipped, runJob } from './child.ts'
 import type { Job, Metrics, StoreName } from './job.ts'
@@ -12,6 +13,8 @@ export interface Settings {
   steps: readonly Step[]
   records: number
   seconds: number
+  /** Of each store's processes, page cache included. */
+  memoryBytes?: number | undefined
 }
 
 export interface Sample {
@@ -55,6 +58,7 @@ export async function runRepeat(settings: Settings, repeat: number, label: strin
       for (const store of turned(settings.stores, repeat)) await session.run(step, store)
     }
   } finally {
+    session.end()
     removeTemporaryDirectory(root)
   }
   return session.collected
@@ -67,7 +71,7 @@ class Session {
   readonly #label: string
   readonly #root: string
   readonly #ready = new Set<StoreName>()
-  #dataFileBytes = 0
+  readonly #limits = new Map<StoreName, MemoryLimit>()
   #directories = 0
 
   constructor(settings: Settings, repeat: number, label: string, root: string) {
@@ -80,17 +84,33 @@ class Session {
   async run(step: Step, store: StoreName): Promise<void> {
     if (step.stores !== undefined && !step.stores.includes(store)) return
     if (step.database === 'main' && !this.#ready.has(store)) return
-    if (step.smallPool && this.#dataFileBytes === 0) return
     for (let time = 0; time < (step.times ?? 1); time += 1) await this.#measure(step, store, time)
+  }
+
+  end(): void {
+    for (const limit of this.#limits.values()) limit.remove()
+  }
+
+  /**
+   * One group for all processes of a store: what they left in the page cache counts as long as it stays there. Who makes
+   * the database has no limit, which would take long.
+   */
+  #limitOf(step: Step, store: StoreName): MemoryLimit | undefined {
+    const { memoryBytes } = this.#settings
+    if (memoryBytes === undefined) return undefined
+    const limit = this.#limits.get(store) ?? new MemoryLimit(store)
+    this.#limits.set(store, limit)
+    if (step.database !== 'made') limit.limitTo(memoryBytes)
+    return limit
   }
 
   async #measure(step: Step, store: StoreName, time: number): Promise<void> {
     const { records } = this.#settings
     const job = this.#job(step, store, time)
     try {
-      const metrics = await runJob(job)
+      const metrics = await runJob(job, this.#limitOf(step, store))
       this.collected.samples.push({ records, step: step.name, store, metrics })
-      if (step.database === 'made') this.#made(store, metrics)
+      if (step.database === 'made') this.#ready.add(store)
       this.#say(step, store, summary(metrics))
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
@@ -104,12 +124,11 @@ class Session {
   }
 
   #job(step: Step, store: StoreName, time: number): Job {
-    const { records, seconds } = this.#settings
+    const { records, seconds, memoryBytes } = this.#settings
     const directory = step.database === 'own' ? this.#newDirectory('own') : join(this.#root, store)
     mkdirSync(directory, { recursive: true })
     const scratch = this.#newDirectory('scratch')
     const { workload, durability, inFlight } = step
-    const pool = step.smallPool ? { cacheBytes: tenthOf(this.#dataFileBytes) } : {}
     const seed = 7919 * (this.#repeat + 1) + 104_729 * (time + 1)
     return {
       store,
@@ -120,14 +139,9 @@ class Session {
       durability,
       inFlight,
       seconds,
+      memoryBytes: step.database === 'made' ? undefined : memoryBytes,
       seed,
-      ...pool,
     }
-  }
-
-  #made(store: StoreName, metrics: Metrics): void {
-    this.#ready.add(store)
-    this.#dataFileBytes = metrics.dataFileBytes ?? this.#dataFileBytes
   }
 
   #newDirectory(kind: string): string {
@@ -141,11 +155,6 @@ class Session {
     const size = count(this.#settings.records)
     console.error(`${size} records, ${this.#label}: ${step.name.padEnd(15)} ${store.padEnd(12)} ${result}`)
   }
-}
-
-/** At least the 16 frames that the pool must have. */
-function tenthOf(bytes: number): number {
-  return Math.max(16, Math.floor(bytes / 10 / 4096)) * 4096
 }
 
 /** Another store goes first in each repeat. */

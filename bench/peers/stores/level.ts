@@ -65,11 +65,11 @@ export function openStoreWithArrays(options: StoreOptions): Promise<Store> {
 
 type Write = (db: Database, fill: (batch: Batch) => void, sync: boolean) => Promise<void>
 
-/** Buffers that let a million records rest in memory. Its writes have no synchronous form. */
-async function openLevel({ directory, durability }: StoreOptions, write: Write): Promise<Store> {
+/** Buffers that let a million records rest in memory, or a quarter of the limit. Its writes have no synchronous form. */
+async function openLevel({ directory, durability, memoryBytes }: StoreOptions, write: Write): Promise<Store> {
   const db = new ClassicLevel(`${directory}/level`, {
     writeBufferSize: 16 * MIB,
-    cacheSize: 512 * MIB,
+    cacheSize: memoryBytes === undefined ? 512 * MIB : memoryBytes / 4,
     maxOpenFiles: 5000,
   })
   await db.open()

@@ -37,12 +37,14 @@ const DURABLE = { overlappingSync: false, noMemInit: true }
  * The work of a transaction returns nothing on purpose: given the promise of a put, `transactionSync` would commit
  * later, and several transactions would become one.
  */
-export function openStore({ directory, durability }: StoreOptions): Store {
+export function openStore({ directory, durability, memoryBytes }: StoreOptions): Store {
   const db = open({
     path: `${directory}/lmdb`,
     noSubdir: false,
     encoding: 'string',
     ...(durability === 'power' ? DURABLE : NOT_FSYNCED),
+    // A page fault reads 8 MiB ahead here: 80 random gets a second under a limit of memory, instead of 15,000.
+    noReadAhead: memoryBytes !== undefined,
   })
   const putRange = (keys: readonly string[], values: readonly string[], from: number, to: number) => {
     for (let at = from; at < to; at += 1) db.put(keys[at]!, values[at]!)

@@ -15,21 +15,25 @@ export interface Driver {
 
 /**
  * Exclusive locking (without it each read asks the file system for locks), a write-ahead log with a checkpoint
- * every 64 MiB as in xenondb, and room for everything in the cache and in the memory map.
+ * every 64 MiB as in xenondb, and room for everything in the cache and in the memory map; under a limit
+ * of memory a quarter of that for the cache.
  */
 const PRAGMAS = [
   'page_size = 4096',
   'locking_mode = EXCLUSIVE',
   'journal_mode = WAL',
   'wal_autocheckpoint = 16384',
-  'cache_size = -1048576',
   'mmap_size = 4294967296',
   'temp_store = MEMORY',
 ]
 
-export function openSqlite(openDriver: (path: string) => Driver, { directory, durability }: StoreOptions): Store {
+export function openSqlite(
+  openDriver: (path: string) => Driver,
+  { directory, durability, memoryBytes }: StoreOptions,
+): Store {
   const db = openDriver(`${directory}/sqlite.db`)
   for (const pragma of PRAGMAS) db.exec(`PRAGMA ${pragma}`)
+  db.exec(`PRAGMA cache_size = -${memoryBytes === undefined ? 1_048_576 : Math.floor(memoryBytes / 4096)}`)
   db.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'OFF'}`)
   db.exec('CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID')
   const put = db.run('REPLACE INTO kv VALUES (?, ?)')

@@ -43,7 +43,8 @@ export interface Store {
 export interface StoreOptions {
   directory: string
   durability: Durability
-  cacheBytes?: number | undefined
+  /** What the process and the page cache of its files may take together; no limit when undefined. */
+  memoryBytes?: number | undefined
 }
 
 export type OpenStore = (options: StoreOptions) => Store | Promise<Store>

@@ -8,7 +8,7 @@ interface Ranges {
   compact?(): Promise<unknown>
 }
 
-/** The default options, but for what a workload is about. */
+/** The default options; under a limit of memory half of it for the pool, as in a process that does little else. */
 export function openStore(options: StoreOptions): Store {
   return openWith(options, true)
 }
@@ -17,8 +17,8 @@ export function openUnordered(options: StoreOptions): Store {
   return openWith(options, false)
 }
 
-function openWith({ directory, durability, cacheBytes }: StoreOptions, ordered: boolean): Store {
-  const pool = cacheBytes === undefined ? {} : { cacheBytes }
+function openWith({ directory, durability, memoryBytes }: StoreOptions, ordered: boolean): Store {
+  const pool = memoryBytes === undefined ? {} : { cacheBytes: memoryBytes / 2 }
   const db = open(directory, { durability, ordered, ...pool })
   const ranges = db as unknown as Ranges
 

@@ -56,6 +56,20 @@ async function scans(
   return { perSecond: scansPerSecond * job.records }
 }
 
+const PIECE = 20_000
+
+/** Pieces of a scan, from a random record on; counts entries. */
+export async function scanPieces(job: Job, openStore: OpenStore): Promise<Metrics> {
+  const random = new Random(job.seed)
+  const store = await openJob(job, openStore)
+  const make = () => ({ keys: [keyOf(random.below(job.records))] })
+  const piecesPerSecond = await operationsPerSecond(job, make, async ({ keys }) => {
+    if ((await store.entries(keys[0]!, PIECE)) < RECORD_BYTES) throw new Error(`nothing from ${keys[0]} on`)
+  })
+  await store.close()
+  return { perSecond: piecesPerSecond * PIECE }
+}
+
 /** The file after nine records in ten were deleted and `compact` gave back what it could. */
 export async function compact(job: Job, openStore: OpenStore): Promise<Metrics> {
   const store = await openJob(job, openStore)

@@ -26,8 +26,8 @@ export function randomUpdates(random: Random, records: number, length: number): 
 }
 
 export function openJob(job: Job, openStore: OpenStore, directory: string = job.directory): Store | Promise<Store> {
-  const { durability, cacheBytes } = job
-  return openStore({ directory, durability, cacheBytes })
+  const { durability, memoryBytes } = job
+  return openStore({ directory, durability, memoryBytes })
 }
 
 /** Puts records 0 to `records` - 1 in batches; only the puts are timed. */

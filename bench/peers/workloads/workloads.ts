@@ -4,9 +4,9 @@ import type { OpenStore } from '../stores/store.ts'
 import { churn } from './churn.ts'
 import { inFlight, oneAtATime } from './durable.ts'
 import { latency } from './latency.ts'
-import { load, memory } from './load.ts'
-import { compact, ranges, scanEntries, scanKeys } from './ordered.ts'
-import { getHit, getMiss, openAgain } from './reads.ts'
+import { load, loadMore, memory } from './load.ts'
+import { compact, ranges, scanEntries, scanKeys, scanPieces } from './ordered.ts'
+import { getHit, getMiss, getWarm, openAgain } from './reads.ts'
 import { transactions, update } from './updates.ts'
 import { ycsb, ycsbLoad } from './ycsb.ts'
 
@@ -14,10 +14,12 @@ export type Workload = (job: Job, openStore: OpenStore) => Promise<Metrics>
 
 export const workloads: Readonly<Record<string, Workload>> = {
   load,
+  'load-more': loadMore,
   memory,
   open: openAgain,
   'get-hit': getHit,
   'get-miss': getMiss,
+  'get-warm': getWarm,
   update,
   transactions,
   'durable-one': oneAtATime,
@@ -27,6 +29,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   ranges,
   'scan-entries': scanEntries,
   'scan-keys': scanKeys,
+  'scan-pieces': scanPieces,
   compact,
   'ycsb-load': ycsbLoad,
   'ycsb-a': ycsb('a'),
