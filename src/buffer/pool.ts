@@ -2,15 +2,14 @@
  * The buffer pool: keeps blocks of the data file in the frames of the arena.
  *
  * Frame numbers begin at 1; the page table holds a block's frame, 0 = not in the pool. A hit costs two array
- * look-ups; `lru-cache` decides who is evicted, but a frame's recency is refreshed at most once per epoch, and an
- * epoch lasts until the next eviction, so that while everything fits, the list is not even built.
+ * look-ups; who is evicted is decided by `lru-cache` (recency.ts), which hears of a frame at most once per epoch, the
+ * time until the next eviction.
  *
  * Invariants (P1 and P2, of writing blocks, stand in write-back.ts)
  *  P3  A pinned frame is not evicted. Positions in the arena stay valid until the next `get`, `fresh` or `reserve`
  *      of another block, unless the frame is pinned.
  *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
  */
-import { LRUCache } from 'lru-cache'
 import { CorruptionError, DiskFullError, XenonError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
@@ -21,6 +20,7 @@ import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { BlockImages } from './images.ts'
+import { Recency } from './recency.ts'
 import type { BlockVersions } from './versions.ts'
 import { WriteBack } from './write-back.ts'
 
@@ -74,7 +74,7 @@ export class BufferPool {
   private basis: Float64Array
   private readonly writer: WriteBack
   private readonly freeFrames: number[] = []
-  private lru: LRUCache<number, number> | undefined
+  private readonly recency: Recency
   private epoch = 0
   /** Position of a spare block, where the earlier state of one is shown. */
   private readonly visitor: number
@@ -109,6 +109,7 @@ export class BufferPool {
     this.stamp = new Uint32Array(frames + 1)
     this.firstChange = new Float64Array(frames + 1)
     this.basis = new Float64Array(frames + 1)
+    this.recency = new Recency(frames, frame => isGuide(this.arena.u8[this.position(frame) + AT_KIND]!))
     this.writer = new WriteBack(this, file, log, images, health)
   }
 
@@ -126,6 +127,7 @@ export class BufferPool {
       const stamp = grown(this.stamp, new Uint32Array(frames + 1))
       const firstChange = grown(this.firstChange, new Float64Array(frames + 1))
       const basis = grown(this.basis, new Float64Array(frames + 1))
+      this.recency.grow(frames)
       this.arena.grow(this.arena.buffer.byteLength + (frames - this.frames) * this.blockSize)
       this.blockOf = blockOf
       this.pins = pins
@@ -139,7 +141,6 @@ export class BufferPool {
       return
     }
     this.frames = frames
-    this.lru = undefined
   }
 
   /** Position of a block in the arena, read from the file if need be. */
@@ -345,7 +346,6 @@ export class BufferPool {
     const frame = this.frameOf(block)
     if (frame === 0) return
     if (this.dirty[frame] === 1) this.dirtyFrames--
-    this.lru?.delete(frame)
     this.release(frame)
   }
 
@@ -449,7 +449,7 @@ export class BufferPool {
 
   private touch(frame: number): void {
     this.stamp[frame] = this.epoch
-    this.lru?.get(frame)
+    this.recency.use(frame)
   }
 
   /** Takes a frame for a block. */
@@ -475,7 +475,7 @@ export class BufferPool {
       this.table[index] = page
     }
     page[block & 0x1fff] = frame
-    this.lru?.set(frame, frame)
+    this.recency.use(frame)
     return frame
   }
 
@@ -489,20 +489,18 @@ export class BufferPool {
 
   /** Frees a batch of the least recently used frames: one log flush, writes in block order. */
   private evict(): void {
-    this.lru ??= this.buildLru()
-    let victims = this.coldest(this.lru, () => true)
+    let victims = this.coldest(() => true)
     if (victims.length === 0)
       throw new XenonError('XENON_INVALID_ARGUMENT', 'every frame of the buffer pool is pinned; raise cacheBytes')
     try {
       this.writeBackFrames(victims)
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error
-      victims = this.victimsOnFullDisk(this.lru)
+      victims = this.victimsOnFullDisk()
       if (victims.length === 0) throw error
     }
     for (const frame of victims) {
       if (this.pins[frame] !== 0) broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`, this.health)
-      this.lru.delete(frame)
       this.release(frame)
     }
     this.evictions += victims.length
@@ -510,23 +508,17 @@ export class BufferPool {
   }
 
   /** The least recently used frames of a kind, as many as are evicted together. */
-  private coldest(lru: LRUCache<number, number>, isWanted: (frame: number) => boolean): number[] {
+  private coldest(isWanted: (frame: number) => boolean): number[] {
     const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 2))
-    const found: number[] = []
-    for (const frame of lru.rkeys()) {
-      if (this.pins[frame] !== 0 || !isWanted(frame)) continue
-      found.push(frame)
-      if (found.length === wanted) break
-    }
-    return found
+    return this.recency.coldest(wanted, this.used, frame => this.pins[frame] === 0 && isWanted(frame))
   }
 
   /** What need not be written, or can be without making the file longer. */
-  private victimsOnFullDisk(lru: LRUCache<number, number>): number[] {
-    const clean = this.coldest(lru, frame => this.dirty[frame] === 0)
+  private victimsOnFullDisk(): number[] {
+    const clean = this.coldest(frame => this.dirty[frame] === 0)
     if (clean.length > 0) return clean
     const end = Math.floor(this.file.file.size() / this.blockSize)
-    const inPlace = this.coldest(lru, frame => this.blockOf[frame]! < end)
+    const inPlace = this.coldest(frame => this.blockOf[frame]! < end)
     try {
       this.writeBackFrames(inPlace)
       return inPlace
@@ -539,13 +531,11 @@ export class BufferPool {
   private writeBackFrames(frames: readonly number[]): void {
     this.writeBack(frames.map(frame => this.blockOf[frame]!).sort((a, b) => a - b))
   }
-
-  private buildLru(): LRUCache<number, number> {
-    const lru = new LRUCache<number, number>({ max: this.frames })
-    for (let frame = 1; frame <= this.used; frame++) lru.set(frame, frame)
-    return lru
-  }
 }
+
+/** A node of a tree holds several times as many keys as a bucket, a directory leads to hundreds of buckets. */
+const isGuide = (kind: number): boolean =>
+  kind === BlockKind.directory || kind === BlockKind.leaf || kind === BlockKind.inner
 
 const grown = <T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: T): T => {
   to.set(from)

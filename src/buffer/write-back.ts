@@ -74,7 +74,7 @@ export class WriteBack {
     const due = blocks.filter(block => this.frames.isDirty(block))
     if (due.length === 0) return
     this.health.check()
-    this.log.sync()
+    this.syncLog(due)
     try {
       for (let from = 0; from < due.length; ) from += this.writePart(due, from)
     } catch (error) {
@@ -126,6 +126,18 @@ export class WriteBack {
     }
     for (const block of part) frames.wrote(frames.frameOf(block))
     return part.length
+  }
+
+  /**
+   * Syncs the log if one of the blocks needs it (P1), or the images of them, whose batch names an LSN at or behind the
+   * one where recovery would begin. Blocks that leave the pool have not been changed for long: most of their batches
+   * need none.
+   */
+  private syncLog(blocks: readonly Block[]): void {
+    const { frames, log } = this
+    const isSynced = (block: Block): boolean =>
+      blockLsn(frames.arena, frames.position(frames.frameOf(block))) <= log.syncedLsn
+    if (log.syncedLsn < frames.basisLsn || !blocks.every(isSynced)) log.sync()
   }
 
   /** Of a block that is about to be written. */

@@ -104,6 +104,37 @@ describe('a block in the pool', () => {
     }))
 })
 
+describe('the log', () => {
+  const dirtied = async ({ db, pool }: { db: Database; pool: BufferPool }): Promise<number> => {
+    for (let i = 0; i < 40; i++) db.put(`key ${i}`, 'x'.repeat(20))
+    expect(pool.dirtyFrames).toBeGreaterThan(8)
+    return syncsOfLog(db)
+  }
+
+  test('is synced before the first of the blocks that it does not hold yet is written (P1)', () =>
+    withPool(async subject => {
+      const before = await dirtied(subject)
+      readAll(subject.pool)
+      expect(syncsOfLog(subject.db)).toBeGreaterThan(before)
+    }, 'process'))
+
+  test('is not synced again for blocks that were not changed since it was', () =>
+    withPool(async subject => {
+      await dirtied(subject)
+      await subject.db.flush()
+      const before = syncsOfLog(subject.db)
+      const { blockWrites } = subject.db.stats().cache
+      readAll(subject.pool)
+      expect(subject.db.stats().cache.blockWrites).toBeGreaterThan(blockWrites + 8)
+      expect(syncsOfLog(subject.db)).toBe(before)
+    }, 'process'))
+})
+
+const syncsOfLog = (db: Database): number => {
+  const { log } = (db as unknown as { engine: Engine }).engine
+  return log.segments.fsyncs
+}
+
 describe('the pool', () => {
   test('with every frame pinned says so, and goes on when one is free again', () =>
     withPool(({ pool }) => {
@@ -177,8 +208,11 @@ describe('a pool that may grow', () => {
   })
 })
 
-const withPool = (body: (subject: { db: Database; pool: BufferPool }) => unknown): Promise<void> =>
-  withMemoryDatabase({ cacheBytes: 1 }, async subject => {
+const withPool = (
+  body: (subject: { db: Database; pool: BufferPool }) => unknown,
+  durability: 'power' | 'process' = 'power',
+): Promise<void> =>
+  withMemoryDatabase({ cacheBytes: 1, durability }, async subject => {
     const db = subject.reopen()
     const { pool } = (db as unknown as { engine: Engine }).engine
     expect(pool.frames).toBe(16)
