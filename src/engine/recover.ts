@@ -126,7 +126,7 @@ class Recovery {
     const isBare = this.analysis.end.lsn <= chain[chain.length - 1]!.startLsn
     if (isSettled) this.makeDurable(chain)
     else if (isBare) file.storage.syncDirectory(log.segments.directory)
-    log.segments.keepOnly(chain)
+    if (log.segments.count > chain.length) log.segments.keepOnly(chain)
   }
 
   private bringUpToDate(stored: StoredImages): void {

@@ -377,11 +377,11 @@ describe('the sweep', () => {
       run(1500)
       const left = db.stats().records
       expect(db.stats().expired).toBeGreaterThan(1000)
-      // Only what lies in buckets that are locked is left.
+      // Only what is locked is left.
       const { index, transactions } = engineOf(db)
       for (let i = 0; i < 3000; i++) {
         index.key.set(`s${i}`)
-        if (index.find() !== 0) expect(transactions.locks.exclusiveOwner(index.bucket)).toBe(tx.id)
+        if (index.find() !== 0) expect(transactions.locks.exclusiveOwner(index.key.lock)).toBe(tx.id)
       }
       // It does not try without end.
       expect(cost(db, () => run(20_000))).toBeLessThan(40 * left)
