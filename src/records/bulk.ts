@@ -180,6 +180,12 @@ export class Records<V> {
     }
   }
 
+  /** True as long as all of these transactions are open. */
+  areOpen(transactions: readonly number[]): boolean {
+    const { open } = this.store.engine.transactions
+    return transactions.every(id => open.has(id))
+  }
+
   /** Number of records that have not expired. */
   count(): number {
     this.owner.check()

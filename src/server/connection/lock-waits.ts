@@ -1,6 +1,6 @@
 /**
  * Commands outside of transactions that have met the lock of one: they hold nothing themselves, and are tried again
- * when a transaction has ended, in the order in which they came.
+ * when a transaction that was in their way has ended, in the order in which they came.
  *
  * A caller waits with its command, or, after LOCKWAIT PUSH, goes on: then the command has a number, under which its
  * reply is pushed. Of such a caller no change overtakes an earlier one of the same keys.
@@ -39,21 +39,38 @@ interface Waiting {
 
 interface Waiter extends Waiting {
   readonly deadline: number
+  /** What it changes, if it has a number. */
+  readonly keys: Keys
+  /** The transactions that were in its way when it was tried last; none if it stands behind another of its caller. */
+  holders: readonly number[]
 }
 
 /** A transaction holds the lock that a command needs; it may be tried again. */
-export const meetsLock = (error: unknown): boolean => error instanceof LockConflictError && error.conflict !== undefined
+export const meetsLock = (error: unknown): boolean => holdersIn(error) !== undefined
 
-/** Transactions of the program that has opened the server end without a word to it. */
+/** The transactions in the way, if a lock is. */
+const holdersIn = (error: unknown): readonly number[] | undefined => {
+  const conflict = error instanceof LockConflictError ? error.conflict : undefined
+  return conflict?.holders.length === 0 ? UNKNOWN : conflict?.holders
+}
+
+/** No transaction has this id: what waits for it is tried again and again. */
+const UNKNOWN: readonly number[] = [0]
+
+/** Transactions of the program that has opened the server end without a word to it: so it is looked for their end. */
 const RETRY_MS = 10
 
 const LOCKWAIT = Buffer.from('lockwait')
 
 export class LockWaits {
   private waiters: Waiter[] = []
+  /** What those with a number change. */
+  private readonly waitingKeys: KeysByCaller = new KeysByCaller()
   private readonly timeout: number
   private timer: ReturnType<typeof setTimeout> | undefined
   private soon = false
+  /** Something has happened that those who stand behind others of their caller are to be tried for. */
+  private again = false
 
   constructor(timeout: number) {
     this.timeout = timeout
@@ -63,14 +80,17 @@ export class LockWaits {
     return this.waiters.length
   }
 
-  add(waiting: Waiting, timeout: number = this.timeout): void {
-    this.waiters.push({ ...waiting, deadline: Date.now() + timeout })
+  /** `error`: what the command has met, if it was tried. */
+  add(waiting: Waiting, timeout: number = this.timeout, error?: unknown): void {
+    const keys = waiting.number === undefined ? NO_KEYS : keysOf(waiting)
+    this.waiters.push({ ...waiting, deadline: Date.now() + timeout, keys, holders: holdersIn(error) ?? [] })
+    this.waitingKeys.add(waiting.caller, keys)
     this.timer ??= setTimeout(() => this.onTimer(), RETRY_MS)
   }
 
   /** True if a change must not come before one of the same caller that waits. */
   isBehind(caller: LateCaller, command: Command, request: Arguments, queue: QueuedCalls | undefined): boolean {
-    return isBehind(this.waiters, { caller, command, request, queue })
+    return this.waitingKeys.meet(caller, keysOf({ command, request, queue }))
   }
 
   /** Gives up what a caller waits for under a number. */
@@ -78,8 +98,11 @@ export class LockWaits {
     const at = this.waiters.findIndex(waiter => waiter.caller === caller && waiter.number === number)
     if (at < 0) return false
     const [waiter] = this.waiters.splice(at, 1)
+    this.waitingKeys.remove(caller, waiter!.keys)
     push(waiter!, out => out.error('LOCKTIMEOUT the wait for a lock was cancelled'))
     caller.pushed()
+    this.again = true
+    this.wake()
     return true
   }
 
@@ -100,23 +123,36 @@ export class LockWaits {
   }
 
   private tryAll(): void {
-    const { waiters } = this
+    const { waiters, waitingKeys } = this
+    const now = Date.now()
+    if (!this.again && !waiters.some(waiter => isDue(waiter, now))) return
     this.waiters = []
     const still: Waiter[] = []
-    for (const waiter of waiters) if (!this.tryOne(waiter, still)) still.push(waiter)
+    const before = new KeysByCaller()
+    for (const waiter of waiters) {
+      if (this.tryOne(waiter, before, now)) waitingKeys.remove(waiter.caller, waiter.keys)
+      else {
+        still.push(waiter)
+        before.add(waiter.caller, waiter.keys)
+      }
+    }
+    this.again = this.waiters.length > 0
     this.waiters = [...still, ...this.waiters]
   }
 
-  /** True if it waits no more. `before`: those that came before it and still wait. */
-  private tryOne(waiter: Waiter, before: readonly Waiter[]): boolean {
-    const { caller, number, queue } = waiter
+  /** True if it waits no more. `before`: what those change that came before it and still wait. */
+  private tryOne(waiter: Waiter, before: KeysByCaller, now: number): boolean {
+    const { caller, number, queue, deadline, holders, keys } = waiter
     if (caller.closed) return true
+    if (now < deadline) {
+      if (holders.length > 0 && !isDue(waiter, now)) return false
+      if (number !== undefined && before.meet(caller, keys)) return false
+    }
     if (number === undefined) {
       const done = this.run(waiter)
       if (done) caller.ready()
       return done
     }
-    if (Date.now() < waiter.deadline && isBehind(before, waiter)) return false
     const mine = caller.swapQueue(queue)
     const done = this.run(waiter)
     caller.swapQueue(mine)
@@ -133,8 +169,10 @@ export class LockWaits {
         command.run(caller, request)
       } catch (error) {
         if (error instanceof TooMuchOutput) throw error
-        done = !meetsLock(error) || Date.now() >= deadline
+        const holders = holdersIn(error)
+        done = holders === undefined || Date.now() >= deadline
         out.truncate(done ? start : 0)
+        waiter.holders = holders ?? []
         if (!done) return
         if (command.name === 'exec') caller.discardQueue()
         caller.replyFailure(error)
@@ -143,6 +181,10 @@ export class LockWaits {
     return done
   }
 }
+
+/** Whether trying it may come to something: one behind another of its caller is looked at after that one. */
+const isDue = ({ caller, deadline, holders }: Waiter, now: number): boolean =>
+  caller.closed || now >= deadline || (holders.length > 0 && !caller.keys.records.areOpen(holders))
 
 /** Writes a reply, or pushes it if the command has a number. */
 const push = ({ caller, number }: Waiting, write: (out: ReplyWriter) => void): void =>
@@ -155,20 +197,16 @@ const push = ({ caller, number }: Waiting, write: (out: ReplyWriter) => void): v
     write(out)
   })
 
-const isBehind = (before: readonly Waiting[], waiting: Waiting): boolean => {
-  if (!changes(waiting.command)) return false
-  const mine = before.filter(other => other.caller === waiting.caller)
-  if (mine.length === 0) return false
-  const keys = keysOf(waiting)
-  return mine.some(other => meet(keysOf(other), keys))
-}
-
 const changes = ({ flags, name }: Command): boolean => flags.includes('write') || name === 'exec'
 
-/** The keys that a command changes, or undefined if that may be any. */
-const keysOf = ({ command, request, queue }: Omit<Waiting, 'caller'>): string[] | undefined => {
+/** The keys that a command changes; `undefined`: it may be any. */
+type Keys = readonly string[] | undefined
+const NO_KEYS: Keys = []
+
+const keysOf = ({ command, request, queue }: Omit<Waiting, 'caller'>): Keys => {
+  if (!changes(command)) return NO_KEYS
   if (command.name === 'exec') {
-    const all = (queue?.calls ?? []).filter(each => changes(each.command)).map(keysOf)
+    const all = (queue?.calls ?? []).map(keysOf)
     return all.some(keys => keys === undefined) ? undefined : (all as string[][]).flat()
   }
   const [first, last, step] = command.keys
@@ -179,5 +217,34 @@ const keysOf = ({ command, request, queue }: Omit<Waiting, 'caller'>): string[] 
   return keys
 }
 
-const meet = (one: string[] | undefined, other: string[] | undefined): boolean =>
-  one === undefined || other === undefined || one.some(key => other.includes(key))
+/** What the waiting commands of each caller change: how many of them each key, and how many any. */
+class KeysByCaller {
+  private readonly callers: Map<LateCaller, { counts: Map<string, number>; any: number }> = new Map()
+
+  add(caller: LateCaller, keys: Keys): void {
+    if (keys?.length === 0) return
+    const waiting = this.callers.get(caller) ?? { counts: new Map(), any: 0 }
+    this.callers.set(caller, waiting)
+    if (keys === undefined) waiting.any++
+    else for (const key of keys) waiting.counts.set(key, (waiting.counts.get(key) ?? 0) + 1)
+  }
+
+  remove(caller: LateCaller, keys: Keys): void {
+    const waiting = this.callers.get(caller)
+    if (waiting === undefined || keys?.length === 0) return
+    if (keys === undefined) waiting.any--
+    else
+      for (const key of keys) {
+        const left = waiting.counts.get(key)! - 1
+        if (left === 0) waiting.counts.delete(key)
+        else waiting.counts.set(key, left)
+      }
+    if (waiting.any === 0 && waiting.counts.size === 0) this.callers.delete(caller)
+  }
+
+  meet(caller: LateCaller, keys: Keys): boolean {
+    const waiting = this.callers.get(caller)
+    if (waiting === undefined || keys?.length === 0) return false
+    return keys === undefined || waiting.any > 0 || keys.some(key => waiting.counts.has(key))
+  }
+}

@@ -143,21 +143,21 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       if (error instanceof TooMuchOutput) throw error
       out.truncate(before)
       if (!meetsLock(error)) this.replyFailure(error)
-      else if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout)
+      else if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout, error)
       else {
         this.wait()
-        this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout)
+        this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout, error)
       }
     }
   }
 
   /** Answers with a number; what is queued goes with EXEC. */
-  private pushLater(command: Command, request: Arguments, lockTimeout: number | undefined): void {
+  private pushLater(command: Command, request: Arguments, lockTimeout: number | undefined, error?: unknown): void {
     const number = ++this.lastLockWait
     const queue = command.name === 'exec' ? this.swapQueue(undefined) : undefined
     this.lockWaits++
     this.out.error(`LOCKWAIT ${number}`)
-    this.server.lockWaits.add({ caller: this, command, request: keep(request), number, queue }, lockTimeout)
+    this.server.lockWaits.add({ caller: this, command, request: keep(request), number, queue }, lockTimeout, error)
   }
 
   swapQueue(queue: QueuedCalls | undefined): QueuedCalls | undefined {

@@ -98,3 +98,46 @@ test('RANGE … BYTES ends a page, RANGE … COUNT counts, WAITAOF answers', () 
     await c.expect('WAITAOF 1 0 0\r\n', '*2\r\n:1\r\n:0\r\n')
     await c.expect('WAITAOF 1 0 -1\r\n', '-ERR value is out of range, must be positive\r\n')
   }))
+
+test('LOCKWAIT CANCEL lets the next command of the same key have its turn', () =>
+  withServer({}, async ({ client, keysApart }) => {
+    const [a] = keysApart(1) as [string]
+    const [holder, c] = [await client(), await pushing(await client())]
+    await holder.expect(`BEGIN\r\nSET ${a} theirs\r\n`, '+OK\r\n+OK\r\n')
+    await c.expect(`SET ${a} 1\r\nSET ${a} 2\r\n`, '-LOCKWAIT 1\r\n-LOCKWAIT 2\r\n')
+    await c.expect('LOCKWAIT CANCEL 1\r\n', `${push(1, '-LOCKTIMEOUT the wait for a lock was cancelled\r\n')}:1\r\n`)
+    await holder.expect('COMMIT\r\n', '+OK\r\n')
+    await c.until(text => text.length > 0)
+    expect(c.received).toBe(push(2, '+OK\r\n'))
+  }))
+
+test('commands that wait are not tried before a transaction that is in their way has ended', () =>
+  withServer({}, async ({ client, server, keysApart }) => {
+    const [a, b] = keysApart(2) as [string, string]
+    const [one, two] = [await client(), await client()]
+    await one.expect(`BEGIN\r\nSET ${a} theirs\r\n`, '+OK\r\n+OK\r\n')
+    await two.expect(`BEGIN\r\nSET ${b} theirs\r\n`, '+OK\r\n+OK\r\n')
+    const waiting: Wire[] = []
+    for (let i = 0; i < 20; i++) {
+      const plain = await client()
+      plain.write(`SET ${i % 2 === 0 ? a : b} ${i}\r\n`)
+      waiting.push(plain)
+    }
+    const pushed = await pushing(await client())
+    for (let i = 1; i <= 200; i++) pushed.write(`SET ${a} pushed${i}\r\n`)
+    await pushed.until(text => text.endsWith('-LOCKWAIT 200\r\n'))
+    while (server.lockWaits.count < 220) await pause(1)
+    const conflicts = (): number => server.db.stats().transactions.lockConflicts
+    const before = conflicts()
+    await pause(100)
+    expect(conflicts()).toBe(before)
+    await two.expect('COMMIT\r\n', '+OK\r\n')
+    for (const [i, plain] of waiting.entries()) if (i % 2 === 1) await plain.expect('', '+OK\r\n')
+    expect(conflicts()).toBe(before)
+    pushed.received = ''
+    await one.expect('COMMIT\r\n', '+OK\r\n')
+    for (const [i, plain] of waiting.entries()) if (i % 2 === 0) await plain.expect('', '+OK\r\n')
+    await pushed.until(text => text.endsWith(push(200, '+OK\r\n')))
+    expect(conflicts()).toBe(before)
+    await one.expect(`GET ${a}\r\nGET ${b}\r\n`, '$9\r\npushed200\r\n$2\r\n19\r\n')
+  }))
