@@ -39,6 +39,8 @@ export class BufferPool {
   accesses = 0
   misses = 0
   evictions = 0
+  /** As long as it is the same, the blocks in the pool are, and lie where they did. */
+  state = 0
   dirtyFrames = 0
   used = 0
   /** Recovery begins at or behind this LSN, now or after the checkpoint under way: what P2 measures against. */
@@ -308,6 +310,7 @@ export class BufferPool {
     if (this.versions.newest !== 0) this.requireKept(base)
     this.arena.u32[w] = lsn % 4294967296
     this.arena.u32[w + 1] = (lsn / 4294967296) | 0
+    this.state++
     const frame = this.frameAt(base)
     if (this.dirty[frame] === 0) {
       this.dirty[frame] = 1
@@ -480,6 +483,7 @@ export class BufferPool {
   }
 
   private release(frame: number): void {
+    this.state++
     const block = this.blockOf[frame]!
     this.table[block >>> 13]![block & 0x1fff] = 0
     this.dirty[frame] = 0

@@ -7,7 +7,7 @@ import type { BufferPool } from '../buffer/pool.ts'
 import { bucketNext } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
-import type { Position } from '../pager/place.ts'
+import type { Block } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import type { KeyHash } from './key-hash.ts'
 import { LONGEST_CHAIN } from './shape.ts'
@@ -21,6 +21,9 @@ export class StagedSearch {
   readonly roots: Int32Array
   readonly positions: Uint32Array
   readonly tags: Int32Array
+  /** Where these records lie. */
+  readonly blocks: Uint32Array
+  readonly slots: Int32Array
   /** Positions of the head blocks of the buckets, 0 where one is not in the pool. */
   private readonly bases: Int32Array
   private readonly pool: BufferPool
@@ -37,6 +40,8 @@ export class StagedSearch {
     this.roots = new Int32Array(most)
     this.positions = new Uint32Array(most)
     this.tags = new Int32Array(most)
+    this.blocks = new Uint32Array(most)
+    this.slots = new Int32Array(most)
     this.bases = new Int32Array(most)
   }
 
@@ -56,15 +61,19 @@ export class StagedSearch {
   }
 
   private findBuckets(count: number): void {
-    const { pool, arena, capacity, positions, roots, bases } = this
+    const { pool, arena, capacity, positions, roots, blocks, bases } = this
     const { u8 } = arena
     for (let i = 0; i < count; i++) {
-      let base = pool.peek(roots[i]!)
+      let block: Block = roots[i]!
+      let base = pool.peek(block)
       if (base !== 0 && u8[base + AT_KIND] === BlockKind.directory) {
         // Below a directory of level 0 lies a bucket: looking whether that is so would wait for its memory.
-        for (let level = u8[base + AT_LEVEL]!; level >= 0 && base !== 0; level--)
-          base = pool.peek(childOf(arena, base, capacity, findEntry(arena, base, positions[i]!)))
+        for (let level = u8[base + AT_LEVEL]!; level >= 0 && base !== 0; level--) {
+          block = childOf(arena, base, capacity, findEntry(arena, base, positions[i]!))
+          base = pool.peek(block)
+        }
       }
+      blocks[i] = block
       bases[i] = base
     }
   }
@@ -81,25 +90,32 @@ export class StagedSearch {
   }
 
   private findSlots(count: number): void {
-    const { bases, tags, records } = this
-    for (let i = 0; i < count; i++) records[i] = this.recordWithTag(bases[i]!, tags[i]!)
+    for (let i = 0; i < count; i++) this.findSlot(i)
   }
 
-  private recordWithTag(bucket: Position, tag: number): Position {
-    const { pool, arena } = this
+  /** In the head block of the bucket, or behind it in its chain. */
+  private findSlot(i: number): void {
+    const { pool, arena, blocks } = this
     const { u8, u16, u32 } = arena
-    let base = bucket
+    const tag = this.tags[i]!
+    let base = this.bases[i]!
+    this.records[i] = 0
     for (let hops = 0; hops < LONGEST_CHAIN && base !== 0 && u8[base + AT_KIND] === BlockKind.bucket; hops++) {
       const first = (base + HEADER_BYTES) >>> 2
       const end = first + u16[(base + AT_COUNT) >>> 1]!
       for (let w = first; w < end; w++) {
         const word = u32[w]!
-        if (word >>> 16 === tag) return base + (word & 0xffff)
+        if (word >>> 16 === tag) {
+          this.records[i] = base + (word & 0xffff)
+          this.slots[i] = w - first
+          return
+        }
       }
       const next = bucketNext(arena, base)
-      base = next === 0 ? 0 : pool.peek(next)
+      if (next === 0) return
+      blocks[i] = next
+      base = pool.peek(next)
     }
-    return 0
   }
 
   /** A record of the usual size lies in three lines; a new one goes in front of the others. */

@@ -80,7 +80,7 @@ export class ExpiryFilter {
     const { findMany, index } = engine
     const { at, length, count } = scan
     this.lookedAt += count
-    const inStages = findMany.find(count, at, length)
+    const inStages = findMany.find(count, at, length, scan)
     // Looking for one alone may move the blocks of the others.
     for (let i = 0; i < count; i++) {
       const record = inStages ? findMany.records[i]! : 0

@@ -46,6 +46,8 @@ export class RangeReader<V, K> {
   /** Keys that were read in vain since one was given. */
   private skipped = 0
   private filter: ExpiryFilter | undefined
+  /** The last step has left out keys of the leaf. */
+  private isFiltered = false
 
   constructor(store: Store<V>, range: ResolvedRange, wanted: Wanted, from: AsOf | Inside) {
     this.store = store
@@ -160,9 +162,9 @@ export class RangeReader<V, K> {
   }
 
   private read(most: number): void {
-    const { left } = this
+    const { size } = this
     this.readOn(most)
-    this.skipped = this.left < left ? 0 : this.skipped + this.scan.count
+    this.skipped = this.size > size ? 0 : this.skipped + this.scan.count
   }
 
   private readOn(most: number): void {
@@ -183,7 +185,9 @@ export class RangeReader<V, K> {
   private step(most: number): number {
     const { scan, view, wanted, skipped } = this
     // Records that are read show it themselves, unless there are too many in the way.
+    this.isFiltered = false
     if (view !== undefined && (!wanted.values || skipped >= IN_VAIN)) {
+      this.isFiltered = true
       this.filter ??= new ExpiryFilter(this.store.engine, scan, this.range.reverse, view.handle.lsn)
       return this.filter.step(most, skipped, wanted.values)
     }
@@ -207,7 +211,7 @@ export class RangeReader<V, K> {
     const { store, scan } = this
     const { findMany, arena } = store.engine
     const { at, length } = scan
-    if (!findMany.find(count, at, length)) return false
+    if (!findMany.find(count, at, length, this.isFiltered ? undefined : scan)) return false
     const { records } = findMany
     const most = Math.min(count, this.left)
     let plain = 0

@@ -4,8 +4,9 @@
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
+import { blockLsn } from '../pager/bucket.ts'
 import { copyLeafKeys, type KeyRoom, nodeChild, nodeCount, nodeKey, searchNode } from '../pager/node.ts'
-import type { Position } from '../pager/place.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import { type Bound, type Bounds, compareBytes, copyBytes } from '../runtime/bytes.ts'
 import type { TreeSearch } from './search.ts'
 
@@ -39,6 +40,12 @@ export class TreeScan {
   readonly at: Int32Array
   readonly length: Int32Array
   done = false
+  /** The leaf of the last step, as it was then: its LSN, how many keys it has, where in it the keys stand. */
+  leaf: Block = 0
+  leafLsn: Lsn = 0
+  leafKeys = 0
+  firstIndex = 0
+  readonly direction: 1 | -1
   private readonly pool: BufferPool
   private readonly tree: TreeSearch
   private readonly room: ScanRoom
@@ -54,6 +61,7 @@ export class TreeScan {
     this.at = room.at
     this.length = room.length
     this.reverse = reverse
+    this.direction = reverse ? -1 : 1
     this.from = reverse ? bounds.upper : bounds.lower
     this.to = reverse ? bounds.lower : bounds.upper
   }
@@ -87,7 +95,7 @@ export class TreeScan {
     const { tree } = this
     const first = this.enter(false)
     const end = this.to === undefined ? this.leafCount : this.indexOf(this.to, true)
-    this.take(first, 1, Math.min(most, end - first))
+    this.take(first, Math.min(most, end - first))
     if (first + this.count < end) this.goOnBehindLast()
     else if (end < this.leafCount) this.done = true
     else this.goOn(tree.fence(true, this.room.boundAt), true)
@@ -97,7 +105,7 @@ export class TreeScan {
     const { tree } = this
     const last = this.enter(true)
     const begin = this.to === undefined ? 0 : this.indexOf(this.to, false)
-    this.take(last - 1, -1, Math.min(most, last - begin))
+    this.take(last - 1, Math.min(most, last - begin))
     if (last - this.count > begin) this.goOnBehindLast()
     else if (begin > 0) this.done = true
     else this.goOn(tree.fence(false, this.room.boundAt), false)
@@ -126,9 +134,13 @@ export class TreeScan {
     return indexInLeaf(pool, tree, room.boundAt, bound, isUpper)
   }
 
-  private take(first: number, step: 1 | -1, most: number): void {
+  private take(first: number, most: number): void {
     const { pool, tree, room } = this
-    this.count = copyLeafKeys(pool.arena, tree.base, pool.blockSize, first, step, most, room)
+    this.leaf = tree.block
+    this.leafLsn = blockLsn(pool.arena, tree.base)
+    this.leafKeys = this.leafCount
+    this.firstIndex = first
+    this.count = copyLeafKeys(pool.arena, tree.base, pool.blockSize, first, this.direction, most, room)
   }
 
   private goOnBehindLast(): void {
