@@ -348,7 +348,7 @@ describe('damage in the middle of a change leaves nothing pinned and nothing hal
         const { db } = subject
         spoilPool(engineOf(db).pool)
         const keys = keysOfRoot(hashOf(subject), ROOT, 12, random)
-        for (let cycle = 0; cycle < 120 * runs; cycle++) {
+        for (let cycle = 0; cycle < 300 * runs; cycle++) {
           for (const key of keys) await insist(db, () => db.put(key, 'v'.repeat(1200)))
           for (const key of random.shuffle([...keys])) await insist(db, () => db.delete(key))
           expect(db.count()).toBe(0)
