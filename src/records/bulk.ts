@@ -73,8 +73,7 @@ export class Records<V> {
   find(source: Uint8Array, start: number, end: number): number {
     this.owner.check()
     const { committed, values, engine } = this.store
-    engine.index.key.setPart(source, start, end)
-    const found = committed.findAtHand()
+    const found = committed.findPart(source, start, end)
     if (found === undefined) return -1
     if (found.flags === 0) {
       this.bytes = engine.arena.u8
@@ -105,8 +104,7 @@ export class Records<V> {
   /** `has` for the key that lies at [start, end) of `source`. */
   hasPart(source: Uint8Array, start: number, end: number): boolean {
     this.owner.check()
-    this.store.engine.index.key.setPart(source, start, end)
-    return this.store.committed.hasAtHand()
+    return this.store.committed.hasPart(source, start, end)
   }
 
   /**

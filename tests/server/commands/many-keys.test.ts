@@ -13,32 +13,45 @@ const isAllowed = (key: string): boolean => key.length > 0 && key.length <= 1024
 const someKeys = (random: Random, most: number): string[] =>
   Array.from({ length: 1 + random.below(most) }, () => keyOf(random.below(KEYS)))
 
-test('many keys at once agree with a Map', () =>
-  seeded(random =>
-    withServer({}, async ({ client, server }) => {
-      const c = await client()
-      const model = new Map<string, string>()
-      for (let round = 0; round < 60; round++) {
-        const pairs = someKeys(random, 2000)
-          .filter(isAllowed)
-          .map((key, i) => [key, `${round} ${i} `.repeat(random.below(40))] as const)
-        // The same key may stand there twice: the last one wins.
-        for (const [key, value] of pairs) model.set(key, value)
-        if (pairs.length > 0) await c.expect(request('MSET', ...pairs.flat()), '+OK\r\n')
-        const wanted = someKeys(random, 200)
-        const values = wanted.map(key => (model.has(key) ? bulk(model.get(key)!) : '$-1\r\n'))
-        await c.expect(request('MGET', ...wanted), `*${wanted.length}\r\n${values.join('')}`)
-        const there = someKeys(random, 200)
-        await c.expect(request('EXISTS', ...there), `:${there.filter(key => model.has(key)).length}\r\n`)
-        const gone = someKeys(random, 400)
-        let removed = 0
-        for (const key of gone) if (model.delete(key)) removed++
-        await c.expect(request(random.pick(['DEL', 'UNLINK']), ...gone), `:${removed}\r\n`)
-      }
-      expect(server.db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
-      expect(server.keys.count()).toBe(model.size)
-    }),
-  ))
+for (const cacheBytes of [64 << 20, 5 << 20])
+  test(`many keys at once agree with a Map, ${cacheBytes >> 20} MiB of cache`, () =>
+    seeded(random =>
+      withServer(
+        {},
+        async ({ client, server }) => {
+          const c = await client()
+          const model = new Map<string, string>()
+          for (let round = 0; round < 60; round++) {
+            const pairs = someKeys(random, 2000)
+              .filter(isAllowed)
+              .map((key, i) => [key, `${round} ${i} `.repeat(random.below(40))] as const)
+            // The same key may stand there twice: the last one wins.
+            for (const [key, value] of pairs) model.set(key, value)
+            if (pairs.length > 0) await c.expect(request('MSET', ...pairs.flat()), '+OK\r\n')
+            for (let i = 0; i < 20; i++) {
+              const key = `key ${random.below(KEYS)}`
+              const value = random.chance(0.5) ? 'large'.repeat(random.below(5000)) : 'expires'
+              model.set(key, value)
+              await c.expect(request('SET', key, value, 'PX', 1e9), '+OK\r\n')
+            }
+            const wanted = someKeys(random, 200)
+            const values = wanted.map(key => (model.has(key) ? bulk(model.get(key)!) : '$-1\r\n'))
+            await c.expect(request('MGET', ...wanted), `*${wanted.length}\r\n${values.join('')}`)
+            const there = someKeys(random, 200)
+            await c.expect(request('EXISTS', ...there), `:${there.filter(key => model.has(key)).length}\r\n`)
+            const gone = someKeys(random, 400)
+            let removed = 0
+            for (const key of gone) if (model.delete(key)) removed++
+            await c.expect(request(random.pick(['DEL', 'UNLINK']), ...gone), `:${removed}\r\n`)
+          }
+          const { cache } = server.db.stats()
+          expect(cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
+          if (cacheBytes === 5 << 20) expect(cache.misses).toBeGreaterThan(1000)
+          expect(server.keys.count()).toBe(model.size)
+        },
+        { cacheBytes },
+      ),
+    ))
 
 test('an MSET with a key that is refused changes nothing, and the next command finds nothing left over', () =>
   withServer({}, async ({ client }) => {
