@@ -38,7 +38,7 @@ const FOR_EVERYBODY = ['errors.ts', 'types.ts']
 const WITHOUT_ENGINE = /^client\/|^worker\/client\.ts$/
 
 /** The only ones that may know Node. */
-const onNode = /^(storage\/(node|lock|claim|owner|identity|regular-file)|client\/.*|server\/.*|cli\/.*)\.ts$/
+const onNode = /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead)|client\/.*|server\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string

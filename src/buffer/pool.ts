@@ -20,6 +20,7 @@ import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { BlockImages } from './images.ts'
+import { ReadPace } from './read-pace.ts'
 import { Recency } from './recency.ts'
 import type { BlockVersions } from './versions.ts'
 import { WriteBack } from './write-back.ts'
@@ -77,6 +78,7 @@ export class BufferPool {
   private readonly writer: WriteBack
   private readonly freeFrames: number[] = []
   private readonly recency: Recency
+  private readonly pace: ReadPace = new ReadPace()
   private epoch = 0
   /** Position of a spare block, where the earlier state of one is shown. */
   private readonly visitor: number
@@ -173,6 +175,11 @@ export class BufferPool {
     this.accesses++
     if (this.stamp[frame] !== this.epoch) this.touch(frame)
     return this.position(frame)
+  }
+
+  /** A block that is not in the pool will be asked for soon. */
+  readAhead(block: Block): void {
+    if (this.pace.isSlow && block < this.limit()) this.file.readAhead(block)
   }
 
   /** Runs `work` with the blocks as a snapshot of this LSN sees them; 0: as they are now. */
@@ -435,7 +442,9 @@ export class BufferPool {
     const frame = this.install(block)
     const base = this.position(frame)
     try {
+      const started = performance.now()
       this.file.readSound(block, this.arena, base)
+      this.pace.took(performance.now() - started)
       const lsn = blockLsn(this.arena, base)
       if (lsn > this.log.endLsn)
         throw new CorruptionError(

@@ -38,6 +38,10 @@ export class KeysAhead implements Ahead {
   private next = 0
   /** Misses of the pool when keys were looked at to be read: records lie where they were until the next one; or -1. */
   private misses = -1
+  /** Of the keys that are ready: whose place in the ordered index was asked for, since they change it. */
+  private changedTree = 0
+  /** Most of the keys before these did so. */
+  private changesTree = false
   /** Keeps the engine from leaving out loads whose result nobody uses. */
   sink = 0
   /** Where each key is in the ordered index, or would go. */
@@ -132,6 +136,8 @@ export class KeysAhead implements Ahead {
 
   /** Nothing more comes of what was loaded. */
   clear(): void {
+    if (this.count > 0) this.changesTree = this.changedTree > this.count >>> 1
+    this.changedTree = 0
     this.count = 0
     this.next = 0
     this.texts.length = 0
@@ -139,6 +145,7 @@ export class KeysAhead implements Ahead {
 
   placeOf(position: Position): LeafPlace | undefined {
     const i = (position - this.at) / KEY_ROOM
+    this.changedTree++
     return i >= 0 && i < KEYS_AHEAD ? this.places[i] : undefined
   }
 
@@ -189,16 +196,25 @@ export class KeysAhead implements Ahead {
     }
   }
 
-  /** Asks for their headers and slots, and for the prefix at the end. */
+  /**
+   * Asks for their headers and slots, and for the prefix at the end; of leaves that are not in the pool, for those that
+   * will be needed: it is not known of a key whether it is new while its bucket is not in the pool either.
+   */
   private touchLeaves(): void {
-    const { places, count, pool } = this
+    const { places, count, pool, search, changesTree } = this
     const { u8 } = pool.arena
     const end = pool.blockSize - 1
     let sum = 0
     for (let i = 0; i < count; i++) {
-      const { block } = places[i]!
+      const place = places[i]!
+      const { block } = place
       if (block === 0) continue
       const leaf = pool.peek(block)
+      if (leaf === 0) {
+        place.block = 0
+        if (changesTree || search.isKnown(i)) pool.readAhead(block)
+        continue
+      }
       for (let at = 0; at <= SLOTS_BYTES; at += LINE_BYTES) sum = (sum + u8[leaf + at]!) | 0
       sum = (sum + u8[leaf + end]!) | 0
     }

@@ -1,7 +1,7 @@
 /**
  * Looks for the records of many keys in stages that each go over all keys: directories, slots, records. A search alone
  * waits for memory at every step; a stage asks for the lines of many keys before it needs the first of them. Looks at
- * blocks in the pool alone.
+ * blocks in the pool alone; others are read ahead, if that takes long.
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { bucketNext } from '../pager/bucket.ts'
@@ -60,6 +60,11 @@ export class StagedSearch {
     this.touchRecords(count)
   }
 
+  /** The bucket of key `i` is in the pool. */
+  isKnown(i: number): boolean {
+    return this.bases[i] !== 0
+  }
+
   private findBuckets(count: number): void {
     const { pool, arena, capacity, positions, roots, blocks, bases } = this
     const { u8 } = arena
@@ -71,6 +76,7 @@ export class StagedSearch {
         for (let level = u8[base + AT_LEVEL]!; level >= 0 && base !== 0; level--) {
           block = childOf(arena, base, capacity, findEntry(arena, base, positions[i]!))
           base = pool.peek(block)
+          if (base === 0) pool.readAhead(block)
         }
       }
       blocks[i] = block

@@ -44,7 +44,12 @@ export class DataFile {
     return this.readAt(this.file, block * this.blockSize, block, a, base)
   }
 
-  /** The same for a block that lies in another file. */
+  /** The block will be read soon. */
+  readAhead(block: Block): void {
+    this.file.readAhead?.(this.blockSize, block * this.blockSize)
+  }
+
+  /** The same as `read` for a block that lies in another file. */
   readAt(file: File, position: number, block: Block, a: Arena, base: Position): string | undefined {
     const size = this.blockSize
     const got = file.read(a.u8, base, size, position)

@@ -30,6 +30,7 @@ import { type StorageError, XenonError } from '../errors.ts'
 import { onExit } from './exit.ts'
 import { identityOf, identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { lockDirectory } from './lock.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { closeQuietly, codeOf, openRegularFile, storageError } from './regular-file.ts'
 import type { DirectoryLock, EntryKind, File, LockOptions, OpenFileOptions, Storage } from './storage.ts'
 
@@ -185,6 +186,8 @@ class NodeFile implements File {
    * something, so that one that fails unseen does not make the next `sync` succeed.
    */
   #asideFd = -1
+  /** Undefined before the first read ahead, null where there is no way to have one. */
+  #ahead: ReadAhead | null | undefined
   /** Background syncs under way. */
   #syncing = 0
   /** Device and inode, once somebody has asked. */
@@ -216,6 +219,15 @@ class NodeFile implements File {
     } catch (cause) {
       throw this.#failure('read', cause)
     }
+  }
+
+  readAhead(length: number, position: number): void {
+    if (this.#fd < 0 || this.#ahead === null) return
+    if (this.#ahead === undefined) {
+      const fd = openAgain(this.#fd, this.path, 'r')
+      this.#ahead = fd === this.#fd ? null : new ReadAhead(fd, length)
+    }
+    this.#ahead?.ask(length, position)
   }
 
   write(source: Uint8Array, sourceOffset: number, length: number, position: number): void {
@@ -274,7 +286,7 @@ class NodeFile implements File {
   syncAsync(): Promise<void> {
     if (this.#fd < 0) return Promise.reject(this.#failure('sync', undefined))
     try {
-      if (this.#asideFd < 0) this.#asideFd = openAgain(this.#fd, this.path)
+      if (this.#asideFd < 0) this.#asideFd = openAgain(this.#fd, this.path, 'r+')
     } catch (error) {
       return Promise.reject(error)
     }
@@ -302,6 +314,7 @@ class NodeFile implements File {
     if (fd < 0) return
     this.#fd = -1
     this.#asideFd = -1
+    this.#ahead?.close()
     try {
       if (this.#syncing > 0) attempt('sync', this.path, () => fdatasyncSync(fd))
     } finally {
@@ -320,12 +333,12 @@ class NodeFile implements File {
 }
 
 /** Another descriptor of an open file, wherever that has gone since; the same one where there is no way to get it. */
-function openAgain(fd: number, path: string): number {
+function openAgain(fd: number, path: string, flags: 'r' | 'r+'): number {
   const identity = identityOfOpen(fd, path)
   for (const way of [`/proc/self/fd/${fd}`, path]) {
     let again: number
     try {
-      again = openSync(way, 'r+')
+      again = openSync(way, flags)
     } catch {
       continue
     }

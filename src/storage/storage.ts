@@ -16,6 +16,11 @@ export interface File {
    * Returns how many bytes there were; fewer than `length` only at the end of the file.
    */
   read(target: Uint8Array, targetOffset: number, length: number, position: number): number
+  /**
+   * These bytes will be read soon: brings them nearer meanwhile, if the storage can. Nothing depends on it but time, and
+   * it tells of no error.
+   */
+  readAhead?(length: number, position: number): void
   /** Writes all `length` bytes of `source` from `sourceOffset` at `position`, growing the file if needed. */
   write(source: Uint8Array, sourceOffset: number, length: number, position: number): void
   /** Writes the parts one behind the other from `position` on. */

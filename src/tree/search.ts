@@ -73,7 +73,7 @@ export class TreeSearch {
     this.arrive(block, base, depth)
   }
 
-  /** The leaf of a key, if its way lies in the pool, else 0. Does not read the leaf. */
+  /** The leaf of a key, which may not be in the pool; 0 if a node of the way to it is not. */
   peekLeaf(key: Position, length: number): Block {
     const { pool, blockSize } = this
     const { arena } = pool
@@ -84,6 +84,7 @@ export class TreeSearch {
     for (let level = nodeLevel(arena, base); level > 0; level--) {
       const found = searchNode(arena, base, blockSize, key, length)
       block = nodeChild(arena, base, entryTo(found, false))
+      if (level === 1) break
       base = pool.peek(block)
       if (base === 0) return 0
     }

@@ -98,6 +98,18 @@ describe.each<[string, Storage, string]>([
     expect(contentOf(other)).toBe('tw')
   })
 
+  test('to read ahead changes nothing, and tells of no error', async () => {
+    const file = create('hello world')
+    file.readAhead?.(4, 0)
+    file.readAhead?.(4, 9)
+    file.readAhead?.(4, 1_000_000)
+    expect(contentOf(file)).toBe('hello world')
+    file.readAhead?.(4, 4)
+    file.close()
+    file.readAhead?.(4, 0)
+    await new Promise(resolve => setTimeout(resolve, 10))
+  })
+
   test('sync and syncAsync succeed on an open file', async () => {
     const file = create('x')
     file.sync()

@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync
 import { createServer } from 'node:net'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { CorruptionError } from '../../src/errors.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
@@ -19,6 +20,24 @@ test('files are created with mode 0600, directories and their parents with 0700'
   expect(statSync(directory).mode & 0o777).toBe(0o700)
   expect(statSync(join(top, 'modes')).mode & 0o777).toBe(0o700)
 })
+
+test.runIf(process.platform === 'linux')(
+  'what is read ahead has a descriptor of its own, which goes when the file does',
+  async () => {
+    const open = (): number => readdirSync('/proc/self/fd').length
+    const path = join(top, 'ahead')
+    writeFileSync(path, 'x'.repeat(1 << 20))
+    for (const options of [{}, { readOnly: true }]) {
+      const before = open()
+      const file = nodeStorage.open(path, options)
+      for (let at = 0; at < 256; at++) file.readAhead?.(4096, at * 4096)
+      expect(open()).toBe(before + 2)
+      file.close()
+      for (let tries = 0; open() > before && tries < 100; tries++) await wait(10)
+      expect(open()).toBe(before)
+    }
+  },
+)
 
 test('a FIFO in place of a file is named and does not hang', () => {
   const path = join(top, 'fifo')
