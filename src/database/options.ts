@@ -60,7 +60,10 @@ export interface OpenOptions<V = string> {
   readOnly?: boolean
   /** Bytes of log between two checkpoints. Default 64 MiB. */
   checkpointBytes?: number
-  /** Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default 256 MiB. */
+  /**
+   * Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default: a quarter of the
+   * memory, at most 256 MiB.
+   */
   snapshotBytes?: number
   /** Milliseconds that an operation of an asynchronous transaction may wait for a lock. Default 10,000. */
   lockTimeout?: number
@@ -111,6 +114,8 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
   if (storage !== defaultStorage) requireStorage(storage)
   const blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE
   if (blockSize !== DEFAULT_BLOCK_SIZE) requireBlockSize(blockSize)
+  // The pool and the copies may both be full, beside the heap: in a small container that must not be too much.
+  const quarter = Math.floor((storage.memoryBytes ?? 1024 * MiB) / 4)
   // What was not given is not checked, so that a plain open() compiles none of the checks.
   const given = <T>(name: keyof OpenOptions<V>, byDefault: T, check: (name: string, value: unknown) => T): T => {
     const value = options[name] ?? undefined
@@ -118,7 +123,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
   }
   return {
     durability: given<Durability>('durability', 'power', durability),
-    cacheBytes: cacheBytes(options.cacheBytes, storage, blockSize),
+    cacheBytes: cacheBytes(options.cacheBytes, Math.min(quarter, 1024 * MiB), blockSize),
     blockSize,
     blockSizeGiven: options.blockSize !== undefined,
     valueEncoding: given('valueEncoding', 'utf8' as ValueEncoding<V>, valueEncoding<V>),
@@ -129,7 +134,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     errorIfExists: given('errorIfExists', false, flag),
     readOnly: given('readOnly', false, flag),
     checkpointBytes: given('checkpointBytes', 64 * MiB, checkpointBytes),
-    snapshotBytes: given('snapshotBytes', 256 * MiB, snapshotBytes),
+    snapshotBytes: given('snapshotBytes', Math.min(quarter, 256 * MiB), snapshotBytes),
     lockTimeout: given('lockTimeout', 10_000, milliseconds),
     lockWait: given('lockWait', 0, milliseconds),
     takeover: given('takeover', false, flag),
@@ -172,8 +177,8 @@ const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | Com
   return codec
 }
 
-const cacheBytes = (given: number | undefined, storage: Storage, blockSize: number): number => {
-  if (given === undefined) return Math.min((storage.memoryBytes ?? 1024 * MiB) / 4, 1024 * MiB)
+const cacheBytes = (given: number | undefined, byDefault: number, blockSize: number): number => {
+  if (given === undefined) return byDefault
   return Math.max(bytes('cacheBytes', given, 1, MAX_CACHE_BYTES), MIN_FRAMES * blockSize)
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { BufferPool } from '../../src/buffer/pool.ts'
 import type { Engine } from '../../src/engine/engine.ts'
-import { type Database, open } from '../../src/index.ts'
+import { type Database, memoryStorage, open, type Storage } from '../../src/index.ts'
 import { EXPIRY_ROOT } from '../../src/pager/layout.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
@@ -180,6 +180,20 @@ describe('the pool', () => {
         },
       ),
     ))
+})
+
+test.each([
+  ['a container of 512 MiB', 512, 128, 128],
+  ['a machine of 16 GiB', 16_384, 1024, 256],
+  ['one that does not say', undefined, 256, 256],
+])('in %s, pool and copies for snapshots have their share of the memory', async (_where, has, pool, copies) => {
+  const MiB = 2 ** 20
+  const storage: Storage = { ...memoryStorage(), memoryBytes: has === undefined ? undefined : has * MiB }
+  await withMemoryDatabase({ storage }, async ({ db }) => {
+    const { engine } = db as unknown as { engine: Engine }
+    expect((engine.pool.maxFrames * engine.pool.blockSize) / MiB).toBe(pool)
+    expect((engine.pool.versions as unknown as { limit: number }).limit / MiB).toBe(copies)
+  })
 })
 
 /** A database with a pool of 16 frames, none of them in use. */
