@@ -19,6 +19,7 @@ const { output } = await bundle.write({
   dir: 'dist',
   format: 'esm',
   sourcemap: true,
+  comments: { jsdoc: false },
   entryFileNames: '[name].js',
   chunkFileNames: 'shared/[name].js',
 })

@@ -49,6 +49,9 @@ export class LogReader {
 
   /** Visits every record from the group at `from` on, to the end of the log. */
   scan(from: Lsn, visit: RecordVisitor): LogEnd {
+    const { active, count } = this.segments
+    if (count === 1 && active.length === 1 && endsBefore(active[0]!, from))
+      return { lsn: from, chain: [active[0]!], tornBytes: 0 }
     const { lsn, chain } = this.walk(from, Number.POSITIVE_INFINITY, visit)
     return { lsn, chain, tornBytes: this.tornBytes(chain[chain.length - 1]!, lsn, chain) }
   }
@@ -114,7 +117,6 @@ export class LogReader {
   private readGroup(segment: Segment, lsn: Lsn): Group | undefined {
     const { arena } = this
     const at = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
-    // Behind a clean close the file ends where the log does: there is nothing to read.
     if (at + GROUP_HEADER_BYTES > Math.min(segment.capacity, segment.allocated)) return undefined
     if (segment.file.read(arena.u8, 0, GROUP_HEADER_BYTES, at) < GROUP_HEADER_BYTES) return undefined
     const bytes = arena.u32[2]!
@@ -202,6 +204,10 @@ export class LogReader {
     return torn
   }
 }
+
+/** So a clean close leaves a log that was longer than the file is now: there is nothing to read. */
+const endsBefore = ({ startLsn, capacity, allocated }: Segment, lsn: Lsn): boolean =>
+  lsn >= startLsn && lsn - startLsn <= capacity && SEGMENT_HEADER_BYTES + lsn - startLsn >= allocated
 
 const malformed = (segment: Segment, lsn: Lsn, problem: string): CorruptionError =>
   new CorruptionError(

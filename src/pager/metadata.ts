@@ -22,7 +22,7 @@
  */
 
 import { CorruptionError, FormatVersionError } from '../errors.ts'
-import { readU64, writeU64 } from '../runtime/bytes.ts'
+import { compareBytes, readU64, writeU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
 import type { Block, Lsn } from './place.ts'
@@ -171,7 +171,8 @@ export class Metadata {
   /** Takes the newer of the copies of the state that have a right checksum; returns how many have. */
   readStates(bytes: Uint8Array, storage: Storage): number {
     const { uuid } = this.identity
-    const [a, b] = [1, 2].map(copy => stateCopy(bytes, copy, storage, uuid))
+    const a = stateCopy(bytes, 1, storage, uuid)
+    const b = stateCopy(bytes, 2, storage, uuid)
     const best = a && b ? (a[1]! > b[1]! ? a : b) : (a ?? b)
     if (best !== undefined) this.takeState(best)
     return (a ? 1 : 0) + (b ? 1 : 0)
@@ -201,7 +202,7 @@ export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.
 export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage): Identity => {
   if (bytes.length < METADATA_BYTES)
     throw new CorruptionError(file, `is ${bytes.length} bytes long, too short for a xenondb data file`)
-  if (MAGIC.some((byte, i) => bytes[i] !== byte))
+  if (compareBytes(bytes.subarray(0, MAGIC.length), MAGIC) !== 0)
     throw new CorruptionError(file, 'is not a xenondb data file (expected the magic "XENONDB")', 0)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const version = view.getUint32(8, true)

@@ -1,0 +1,102 @@
+export const benchmarks = [
+    {
+        name: 'gap-reuse',
+        summary: 'deleted slots and blocks are filled again: the file does not grow',
+        options: [
+            ['--records <n>', 'records of the large rounds (default: 100000)'],
+            ['--rounds <n>', 'how often they are replaced by others (default: 5)'],
+        ],
+        load: () => import('./gap-reuse.js'),
+    },
+    {
+        name: 'slow-vs-cached',
+        summary: 'the same work without a cache and with the LRU pool: time and block reads',
+        options: [
+            ['--records <list>', 'sizes of the database (default: 1000,10000,100000)'],
+            ['--full', 'also 1,000,000 records'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+        ],
+        load: () => import('./slow-vs-cached.js'),
+    },
+    {
+        name: 'peers',
+        summary: 'xenondb with its default options beside lmdb, SQLite and classic-level, and without its ordered index',
+        options: [
+            ['--records <list>', 'sizes of the database (default: 100000,1000000)'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
+            ['--only <list>', 'some of the workloads (an unknown name lists them)'],
+            [
+                '--stores <list>',
+                'of xenondb,xenondb-hash,lmdb,sqlite,node-sqlite,level,level-array (default: all but the last)',
+            ],
+            ['--no-warm-up', 'leave out the discarded first repeat'],
+        ],
+        load: () => import('./peers/peers.js'),
+    },
+    {
+        name: 'larger-than-memory',
+        summary: 'xenondb beside lmdb under a limit of memory, page cache included, that is a quarter of the file',
+        options: [
+            ['--limit <MiB>', 'for each store (default: 256); Node alone takes 50'],
+            ['--records <list>', 'sizes of the database (default: as many as make a file of four limits)'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 1)'],
+            ['--only <list>', 'some of get,scan-entries,update,load'],
+            ['--stores <list>', 'of xenondb,lmdb,sqlite,node-sqlite,level (default: xenondb,lmdb)'],
+        ],
+        load: () => import('./peers/larger-than-memory.js'),
+    },
+    {
+        name: 'latency',
+        summary: 'how long a commit takes, and how many there are, for 1 to 1,024 of them in flight',
+        options: [
+            ['--records <n>', 'size of the database (default: 100000)'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+            ['--stores <list>', 'of xenondb,lmdb,sqlite,node-sqlite,level (default: all)'],
+        ],
+        load: () => import('./peers/latency.js'),
+    },
+    {
+        name: 'ycsb',
+        summary: 'the core workloads A to F of YCSB, beside the peers',
+        options: [
+            ['--records <list>', 'sizes of the database (default: 100000)'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 5, from 500,000 records on 3)'],
+            ['--only <list>', 'some of load,a,b,c,d,e,f'],
+            ['--stores <list>', 'of xenondb,lmdb,sqlite,node-sqlite,level (default: all)'],
+            ['--durability <level>', "'process' or 'power' (default: 'process')"],
+            ['--no-warm-up', 'leave out the discarded first repeat'],
+        ],
+        load: () => import('./peers/ycsb.js'),
+    },
+    {
+        name: 'transactions',
+        summary: 'transactions in flight beside SQLite, writers beside a snapshot, commits during checkpoints',
+        options: [
+            ['--records <n>', 'size of the database (default: 100000)'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+        ],
+        load: () => import('./peers/transactions.js'),
+    },
+    {
+        name: 'stalls',
+        summary: 'how long the event loop stands still: async puts, checkpoint, verify, compact, backup, expiry',
+        options: [
+            ['--records <n>', 'size of the database (default: 1000000)'],
+            ['--repeats <n>', 'repeats of the throughput, of which the median counts (default: 5)'],
+            ['--throughput', 'nothing but the throughput'],
+            ['--against <directory>', 'another checkout that is built, to compare the throughput with'],
+        ],
+        load: () => import('./stalls/stalls.js'),
+    },
+    {
+        name: 'redis',
+        summary: 'xenondb serve beside redis-server, both durable, under redis-benchmark',
+        options: [
+            ['--keys <n>', 'random keys (default: 1000000)'],
+            ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+            ['--seconds <n>', 'how long each run is to take (default: 5)'],
+        ],
+        load: () => import('./redis/redis.js'),
+    },
+];
+//# sourceMappingURL=benchmarks.js.map

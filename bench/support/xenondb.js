@@ -1,0 +1,2 @@
+export { open } from 'xenondb';
+//# sourceMappingURL=xenondb.js.map

@@ -1,0 +1,148 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+const root = fileURLToPath(new URL('../src', import.meta.url));
+const rooms = new Map([
+    ['errors.ts', ''],
+    ['types.ts', ''],
+    ['runtime', ''],
+    ['values', 'runtime'],
+    ['storage', 'runtime'],
+    ['pager', 'runtime storage'],
+    ['log', 'runtime storage pager'],
+    ['buffer', 'runtime storage pager log'],
+    ['freelist', 'runtime pager log buffer'],
+    ['txn', 'runtime values pager log buffer freelist'],
+    ['tree', 'runtime pager log buffer freelist txn'],
+    ['hash', 'runtime values pager log buffer freelist txn tree'],
+    ['engine', 'runtime storage pager log buffer freelist txn tree hash'],
+    ['records', 'runtime values pager buffer txn tree hash engine'],
+    ['maintenance', 'runtime storage pager log freelist txn hash engine records'],
+    ['database', 'runtime values storage pager log txn hash engine records maintenance'],
+    ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
+    ['index.ts', 'values storage records database salvage'],
+    ['testing', 'runtime storage pager log buffer txn engine database'],
+    ['adapters', 'runtime values records database index.ts'],
+    ['client', 'runtime values'],
+    ['server', 'runtime values records database'],
+    ['worker', 'runtime values database'],
+    ['cli', 'runtime storage pager log database index.ts client server'],
+]);
+const FOR_EVERYBODY = ['errors.ts', 'types.ts'];
+const WITHOUT_ENGINE = /^client\/|^worker\/client\.ts$/;
+const onNode = /^(storage\/(node|lock|claim|owner|identity|regular-file)|client\/.*|server\/.*|cli\/.*)\.ts$/;
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+const imports = files.flatMap(importsOf);
+test('three files lie beside the rooms, and src/README.md lists all of them in this order', () => {
+    const listed = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^\| `([\w.]+)\/?` \|/gm)];
+    expect(listed.map(match => match[1])).toEqual([...rooms.keys()]);
+    const beside = readdirSync(root, { withFileTypes: true }).filter(entry => entry.isFile());
+    expect(beside.map(entry => entry.name).sort()).toEqual(['README.md', 'errors.ts', 'index.ts', 'types.ts']);
+});
+describe('imports', () => {
+    test('were found', () => {
+        expect(files.length).toBeGreaterThan(15);
+        expect(imports.length).toBeGreaterThan(30);
+        expect(imports.some(({ to }) => to.startsWith('node:'))).toBe(true);
+    });
+    test('lead to the rooms that the table names, and to all of those', () => {
+        const offenders = new Set();
+        const used = new Set();
+        for (const { from, to } of imports.filter(({ to }) => to.endsWith('.ts'))) {
+            const [room, other] = [roomOf(from), roomOf(to)];
+            used.add(`${room} → ${other}`);
+            if (room === other || FOR_EVERYBODY.includes(other))
+                continue;
+            if (!namesOf(room).includes(other))
+                offenders.add(`${from} → ${to}`);
+        }
+        expect([...offenders]).toEqual([]);
+        const unused = [...rooms.keys()].flatMap(room => namesOf(room)
+            .map(other => `${room} → ${other}`)
+            .filter(arrow => !used.has(arrow)));
+        expect(unused).toEqual([]);
+    });
+    test('of the table run from a room to those below it', () => {
+        const order = [...rooms.keys()];
+        for (const room of order)
+            for (const other of namesOf(room))
+                expect(order.indexOf(other), `${room} → ${other}`).toBeLessThan(order.indexOf(room));
+    });
+    test('of those who work without an engine lead to no engine, by whatever way', () => {
+        const light = ['client', 'worker', 'values', 'runtime', ...FOR_EVERYBODY];
+        const reached = new Set();
+        const offenders = [];
+        const visit = (file) => {
+            if (reached.has(file))
+                return;
+            reached.add(file);
+            for (const { from, to } of imports.filter(({ from, to }) => from === file && to.endsWith('.ts'))) {
+                if (light.includes(roomOf(to)))
+                    visit(to);
+                else
+                    offenders.push(`${from} → ${to}`);
+            }
+        };
+        for (const file of files.filter(name => WITHOUT_ENGINE.test(name)))
+            visit(file);
+        expect(offenders).toEqual([]);
+    });
+    test('make no circle, those of types included', () => {
+        const done = new Set();
+        const circles = [];
+        const visit = (file, path) => {
+            if (path.includes(file))
+                circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+            if (path.includes(file) || done.has(file))
+                return;
+            for (const { from, to } of imports)
+                if (from === file)
+                    visit(to, [...path, file]);
+            done.add(file);
+        };
+        for (const file of files)
+            visit(file, []);
+        expect(circles).toEqual([]);
+    });
+    test('of node: stand only in the Node storage, its lock, and the command line', () => {
+        const offenders = imports.filter(({ from, to }) => to.startsWith('node:') && !onNode.test(from));
+        expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+    });
+    test('of the Node storage stand only where a database is opened, or found open', () => {
+        const offenders = imports.filter(({ from, to }) => /^storage\/(node|lock)\.ts$/.test(to) && !/^(index|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from));
+        expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+    });
+    test('of optional packages stand only in the adapter to each', () => {
+        const { peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'));
+        const offenders = imports.filter(({ from, to }) => to in peerDependencies && !from.startsWith(to === 'keyv' ? 'adapters/keyv/' : 'adapters/level/'));
+        expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+    });
+    test('of packages are those of package.json', () => {
+        const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'));
+        const packages = new Set(imports.map(({ to }) => to).filter(to => !to.endsWith('.ts') && !to.startsWith('node:')));
+        const known = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
+        for (const name of packages)
+            expect(known).toContain(name);
+    });
+});
+function importsOf(file) {
+    const text = readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+    const statement = /^\s*(import|export)\s+(type\s)?[^'"]*?from\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm;
+    return [...text.matchAll(statement)].map(match => {
+        const target = (match[3] ?? match[4] ?? match[5]);
+        const to = target.startsWith('.') ? relative(root, join(root, dirname(file), target)) : target;
+        return { from: file, to, typeOnly: match[2] !== undefined };
+    });
+}
+function roomOf(file) {
+    const room = file.includes('/') ? file.slice(0, file.indexOf('/')) : file;
+    if (!rooms.has(room))
+        throw new Error(`src/${file} lies in no room of the table`);
+    return room;
+}
+const namesOf = (room) => rooms
+    .get(room)
+    .split(' ')
+    .filter(name => name !== '');
+//# sourceMappingURL=architecture.test.js.map

@@ -1,0 +1,646 @@
+import { LockConflictError } from '../../../src/errors.js';
+import { KeyHash } from '../../../src/hash/key-hash.js';
+import { Metadata } from '../../../src/pager/metadata.js';
+import { interleaved } from './interleaved.js';
+export const usualOptions = (random) => ({
+    durability: random.pick(['power', 'power', 'power', 'process', 'none']),
+    cacheBytes: random.pick([16, 24, 64]) * 4096,
+    checkpointBytes: 65536,
+    logSegmentBytes: 131072,
+});
+export const workloads = [
+    {
+        name: 'creation',
+        async run(session) {
+            for (let i = 0; i < 3; i++)
+                session.put(`key ${i}`, text(session.random, 100));
+            session.close();
+        },
+    },
+    {
+        name: 'autocommit',
+        async run(session) {
+            const { random } = session;
+            session.begin();
+            for (let i = 0; i < 40; i++) {
+                const key = `key ${random.below(12)}`;
+                if (random.chance(0.7))
+                    session.put(key, text(random, 300));
+                else
+                    session.delete(key);
+            }
+        },
+    },
+    {
+        name: 'transactions',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 10);
+            session.begin();
+            for (let i = 0; i < 12; i++) {
+                const changes = someChanges(random, 10, 20, 400);
+                const roll = random.below(10);
+                if (roll < 3)
+                    session.rollback(changes);
+                else if (roll < 5)
+                    session.batch(changes);
+                else
+                    session.transaction(changes, tx => {
+                        if (random.chance(0.6))
+                            return;
+                        const savepoint = tx.savepoint();
+                        for (const [key, value] of someChanges(random, 4, 20, 400)) {
+                            if (value === undefined)
+                                tx.delete(key);
+                            else
+                                tx.put(key, value);
+                        }
+                        tx.rollbackTo(savepoint);
+                    });
+                if (random.chance(0.4)) {
+                    const tx = session.db.begin();
+                    for (const [key, value] of someChanges(random, 6, 20, 400)) {
+                        if (value === undefined)
+                            tx.delete(key);
+                        else
+                            tx.put(key, value);
+                    }
+                    await session.flush();
+                    if (random.chance(0.3))
+                        await session.checkpoint();
+                    tx.rollback();
+                }
+            }
+        },
+    },
+    {
+        name: 'group commit',
+        async run(session) {
+            const { random } = session;
+            session.begin();
+            for (let round = 0; round < 10; round++) {
+                for (let i = random.between(1, 8); i > 0; i--)
+                    session.async(someChanges(random, random.chance(0.7) ? 1 : 4, 16, 200));
+                if (random.chance(0.3))
+                    session.put(`key ${random.below(16)}`, text(random, 200));
+                if (random.chance(0.7))
+                    await session.settle();
+                else
+                    await new Promise(resolve => setImmediate(resolve));
+                if (random.chance(0.15))
+                    session.transaction(someChanges(random, 3, 16, 200));
+            }
+            await session.settle();
+        },
+    },
+    {
+        name: 'splits and merges',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            const keys = keysOfRoots(session, [3, 50], 44);
+            for (const key of keys.slice(0, 12))
+                session.put(key, text(random, 1200, 700));
+            session.begin();
+            for (const key of keys.slice(12)) {
+                session.put(key, text(random, 1200, 700));
+                if (random.chance(0.1))
+                    await session.checkpoint();
+            }
+            for (const key of random.shuffle(keys).slice(0, 34))
+                session.delete(key);
+        },
+    },
+    {
+        name: 'splits in transactions',
+        async run(session) {
+            const { random } = session;
+            const keys = keysOfRoots(session, [7], 50);
+            session.begin();
+            for (let round = 0; round < 7; round++) {
+                const changes = random
+                    .shuffle(keys)
+                    .slice(0, random.between(3, 12))
+                    .map((key) => [key, random.chance(0.6) ? text(random, 1200, 500) : undefined]);
+                if (random.chance(0.35))
+                    session.rollback(changes);
+                else
+                    session.transaction(changes);
+            }
+        },
+    },
+    {
+        name: 'large values',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            session.put('large 0', text(random, 30_000, 5000));
+            session.begin();
+            for (let i = 0; i < 14; i++) {
+                const key = `large ${random.below(4)}`;
+                const value = random.chance(0.25) ? undefined : text(random, 40_000, 1000);
+                if (random.chance(0.5))
+                    session.batch([[key, value]]);
+                else if (value === undefined)
+                    session.delete(key);
+                else if (random.chance(0.2))
+                    session.rollback([[key, value]]);
+                else
+                    session.put(key, value);
+            }
+        },
+    },
+    {
+        name: 'slots used again',
+        async run(session) {
+            const { random } = session;
+            const keys = keysOfRoots(session, [9], 24);
+            for (const key of keys)
+                session.put(key, text(random, 120));
+            session.begin();
+            for (let i = 0; i < 40; i++) {
+                const key = random.pick(keys);
+                if (session.state.has(key))
+                    session.delete(key);
+                else
+                    session.put(key, text(random, 160));
+            }
+        },
+    },
+    {
+        name: 'checkpoints',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 40);
+            session.begin();
+            for (let i = 0; i < 40; i++) {
+                session.put(`key ${random.below(60)}`, text(random, 900));
+                if (random.chance(0.15))
+                    await session.checkpoint();
+                if (random.chance(0.05))
+                    await session.flush();
+            }
+        },
+    },
+    {
+        name: 'log used again',
+        session: { points: 70 },
+        options: () => ({ cacheBytes: 64 * 4096, checkpointBytes: 2 * 131072 }),
+        async run(session) {
+            const { random } = session;
+            const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+            for (let i = 0; i < 90; i++)
+                session.batch(random
+                    .shuffle(keys)
+                    .slice(0, 6)
+                    .map(key => [key, text(random, 1200, 900)]));
+            session.begin();
+            for (let i = 0; i < 36; i++)
+                session.batch(random
+                    .shuffle(keys)
+                    .slice(0, 8)
+                    .map(key => [key, text(random, 1200, 900)]));
+        },
+    },
+    {
+        name: 'larger than the pool',
+        session: { points: 70 },
+        options: () => ({ cacheBytes: 16 * 4096 }),
+        async run(session) {
+            const { random } = session;
+            fill(session, 30);
+            session.begin();
+            for (let i = 0; i < 3; i++) {
+                const changes = someChanges(random, random.between(30, 90), 120, 900);
+                if (random.chance(0.4))
+                    session.rollback(changes);
+                else
+                    session.transaction(changes);
+                session.put(`key ${random.below(120)}`, text(random, 900));
+            }
+        },
+    },
+    {
+        name: 'growth of the file',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            session.begin();
+            for (let i = 0; i < 10; i++) {
+                session.put(`large ${i}`, text(random, 30_000, 20_000));
+                if (random.chance(0.3))
+                    await session.checkpoint();
+            }
+        },
+    },
+    {
+        name: 'close and reopen',
+        async run(session) {
+            const { random } = session;
+            fill(session, 6);
+            session.begin();
+            for (let round = 0; round < 6; round++) {
+                for (let i = random.below(5); i > 0; i--)
+                    session.put(`key ${random.below(9)}`, text(random, 600));
+                if (random.chance(0.4)) {
+                    const tx = session.db.begin();
+                    tx.put('open at the close', 'never');
+                }
+                session.close();
+                session.open({ logSegmentBytes: random.pick([131072, 262144]) });
+            }
+        },
+    },
+    {
+        name: 'ordered index',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            const stems = ['', 'a', 'b'].map(stem => `${stem}${text(random, 480, 470)}`);
+            const keys = Array.from({ length: 60 }, (_, i) => `${random.pick(stems)}${i % 7}${text(random, 460, 200)}`);
+            session.batch(keys.slice(0, 24).map(key => [key, 'v']));
+            session.begin();
+            for (let round = 0; round < 14; round++) {
+                const some = random.shuffle(keys).slice(0, random.between(2, 12));
+                const share = round < 6 ? 0.1 : 0.75;
+                const changes = some.map((key) => [key, random.chance(share) ? undefined : text(random, 30)]);
+                const roll = random.below(10);
+                if (roll < 3)
+                    session.rollback(changes);
+                else if (roll < 5)
+                    session.batch(changes);
+                else
+                    session.transaction(changes);
+                if (random.chance(0.2))
+                    await session.checkpoint();
+            }
+        },
+    },
+    {
+        name: 'records that expire',
+        session: { points: 70 },
+        async run(session) {
+            const { random } = session;
+            for (let i = 0; i < 30; i++)
+                session.expiring(`key ${i}`, text(random, 300), random.pick([1e6, 2e6]));
+            session.expiring('large', text(random, 20_000, 9000), 1e6);
+            session.begin();
+            for (let round = 0; round < 3; round++) {
+                for (let i = 0; i < 7; i++) {
+                    const key = `key ${random.below(40)}`;
+                    if (random.chance(0.6))
+                        session.expiring(key, text(random, 400), random.pick([1e6, 2e6, 9e6]));
+                    else
+                        session.put(key, text(random, 400));
+                }
+                session.rollback(someChanges(random, 4, 40, 300));
+                session.pass(1e6);
+                if (random.chance(0.5))
+                    session.put('while others have expired', text(random, 50));
+                session.sweep();
+                if (random.chance(0.4))
+                    await session.checkpoint();
+            }
+        },
+    },
+    {
+        name: 'compaction',
+        session: { points: 60 },
+        options: () => ({ cacheBytes: 24 * 4096 }),
+        async run(session) {
+            const { random } = session;
+            fill(session, 60);
+            session.put('large 0', text(random, 20_000, 9000));
+            session.put('large 1', text(random, 20_000, 9000));
+            session.put('large 2', text(random, 3000, 2500));
+            for (let i = 0; i < 60; i++)
+                if (random.chance(0.7))
+                    session.delete(`key ${i}`);
+            session.delete(`large ${random.below(2)}`);
+            session.begin();
+            await session.compact();
+            for (let i = 0; i < 4; i++)
+                session.put(`key ${random.below(60)}`, text(random, 900));
+            await session.compact();
+            session.put('large 3', text(random, 9000, 5000));
+        },
+    },
+    {
+        name: 'backup',
+        async run(session) {
+            const { random } = session;
+            fill(session, 30);
+            session.put('large', text(random, 9000, 5000));
+            session.begin();
+            const tx = session.db.begin();
+            tx.put('uncommitted', text(random, 5000, 100));
+            tx.delete('key 1');
+            await session.backup('copy', () => {
+                try {
+                    session.put(`other ${random.below(9)}`, text(random, 300));
+                }
+                catch (error) {
+                    if (!(error instanceof LockConflictError))
+                        throw error;
+                }
+            });
+            tx.rollback();
+            session.put('afterwards', text(random, 300));
+        },
+    },
+    {
+        name: 'conversion',
+        session: { points: 60 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 40);
+            for (let i = 0; i < 12; i++)
+                session.put(`${i}`.padEnd(random.between(300, 900), '+'), 'long key');
+            session.begin();
+            await session.convert(false);
+            session.put('unordered', text(random, 300));
+            session.delete('key 1');
+            await session.convert(true);
+            session.put('ordered', text(random, 300));
+        },
+    },
+    {
+        name: 'checkpoints aside',
+        options: random => ({ durability: 'power', cacheBytes: random.pick([16, 64]) * 4096 }),
+        session: { syncsAside: true, asideTurns: 2, points: 75 },
+        least: { endedAside: 45 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 60);
+            session.begin();
+            for (let i = 0; i < 1500; i++) {
+                session.batch(changesOf(random, 2, 70, 1300, 800));
+                if (random.chance(0.01))
+                    for (let n = 0; n < 9; n++)
+                        session.batch(changesOf(random, 4, 70, 1300, 800));
+                else if (random.chance(0.015))
+                    await session.checkpoint();
+                await session.turn(random.between(1, 4));
+            }
+        },
+    },
+    {
+        name: 'images go round',
+        options: random => ({
+            durability: random.pick(['power', 'process', 'process', 'none']),
+            cacheBytes: 16 * 4096,
+        }),
+        session: { points: 75 },
+        least: { blockImages: 320 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 60);
+            session.begin();
+            for (let i = 0; i < 260; i++) {
+                session.batch(changesOf(random, 3, 260, 120));
+                if (random.chance(0.02))
+                    await session.flush();
+                if (random.chance(0.2))
+                    await session.turn();
+            }
+        },
+    },
+    {
+        name: 'hot blocks',
+        options: random => ({ durability: random.pick(['process', 'none']), cacheBytes: 64 * 4096 }),
+        session: { syncsAside: false, points: 75, nearImages: true },
+        async run(session) {
+            const { random } = session;
+            fill(session, 14);
+            session.begin();
+            for (let i = 0; i < 40; i++) {
+                const keys = Array.from({ length: 4 }, () => `key ${random.below(14)}`);
+                for (const key of keys)
+                    session.put(key, text(random, 200));
+                await session.flush();
+                for (const key of keys)
+                    session.put(key, text(random, 200));
+                await session.checkpoint();
+            }
+        },
+    },
+    {
+        name: 'a log of several segments',
+        options: random => ({
+            durability: random.pick(['process', 'none']),
+            cacheBytes: 64 * 4096,
+            checkpointBytes: 2 ** 20,
+        }),
+        session: { points: 40 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 20);
+            await session.flush();
+            session.begin();
+            for (let i = 0; i < 24; i++) {
+                session.batch(changesOf(random, random.between(8, 24), 40, 1300, 900));
+                if (random.chance(0.05))
+                    await session.flush();
+            }
+        },
+    },
+    {
+        name: 'commits aside',
+        options: random => ({
+            durability: random.pick(['power', 'power', 'power', 'process']),
+            cacheBytes: random.pick([16, 24]) * 4096,
+        }),
+        session: { syncsAside: true, asideTurns: 4, points: 75 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 30);
+            session.begin();
+            for (let i = 0; i < 220; i++) {
+                for (let n = random.below(3); n >= 0; n--)
+                    session.async(changesOf(random, random.chance(0.6) ? 1 : random.between(2, 5), 40, 900));
+                const roll = random.below(100);
+                if (roll < 8)
+                    session.put(`key ${random.below(40)}`, text(random, 900));
+                else if (roll < 13)
+                    session.transaction(changesOf(random, 4, 40, 700));
+                else if (roll < 16)
+                    session.rollback(changesOf(random, 4, 40, 700));
+                else if (roll < 18)
+                    await session.flush();
+                else if (roll < 20)
+                    await session.checkpoint();
+                else if (roll < 23)
+                    session.async([[`large ${random.below(3)}`, text(random, 20_000, 5000)]]);
+                else if (roll < 26)
+                    await session.settle();
+                await session.turn(random.below(5));
+            }
+            await session.settle();
+        },
+    },
+    {
+        name: 'savepoints with large values',
+        session: { points: 75 },
+        async run(session) {
+            const { random } = session;
+            const large = () => [`large ${random.below(4)}`, text(random, 14_000, 4200)];
+            for (let i = 0; i < 4; i++)
+                session.put(`large ${i}`, text(random, 14_000, 4200));
+            session.begin();
+            for (let round = 0; round < 9; round++) {
+                const changes = [large(), ...someChanges(random, 2, 6, 300), large()];
+                const backAndForth = (tx) => {
+                    const savepoint = tx.savepoint();
+                    for (let n = random.below(3); n >= 0; n--) {
+                        const [key, value] = large();
+                        if (random.chance(0.3))
+                            tx.delete(key);
+                        else
+                            tx.put(key, value);
+                    }
+                    if (random.chance(0.3)) {
+                        const inner = tx.savepoint();
+                        tx.put(...large());
+                        tx.rollbackTo(inner);
+                    }
+                    tx.rollbackTo(savepoint);
+                };
+                if (random.chance(0.75))
+                    session.transaction(changes, backAndForth);
+                else {
+                    const tx = session.db.begin();
+                    for (const [key, value] of changes) {
+                        backAndForth(tx);
+                        if (value === undefined)
+                            tx.delete(key);
+                        else
+                            tx.put(key, value);
+                    }
+                    await session.flush();
+                    tx.rollback();
+                }
+                session.put(`large ${random.below(4)}`, text(random, 14_000, 4200));
+                if (random.chance(0.3))
+                    await session.checkpoint();
+            }
+        },
+    },
+    {
+        name: 'a damaged copy',
+        session: { points: 50 },
+        options: () => ({ durability: 'power' }),
+        async run(session) {
+            const { random } = session;
+            session.begin();
+            for (let round = 0; round < 4; round++) {
+                for (let i = random.below(4); i >= 0; i--)
+                    session.put(`key ${random.below(9)}`, text(random, 600));
+                const killed = random.chance(0.5);
+                if (killed)
+                    session.abandon();
+                else
+                    session.close();
+                if (killed || random.chance(0.7))
+                    session.damage(random.pick(session.segments()), random.pick([0, 256]) + random.below(64));
+                else
+                    session.damage('db/data', random.pick([512, 1024]) + random.below(512));
+                session.open();
+            }
+        },
+    },
+    {
+        name: 'interleaved transactions',
+        session: { points: 70 },
+        run: session => interleaved(session, keysOfRoots(session, [3, 20, 41, 50, 63, 77, 80, 99], 48), text),
+    },
+    {
+        name: 'log used again, commit by commit',
+        options: () => ({ durability: 'power', cacheBytes: 64 * 4096, checkpointBytes: 2 * 131072 }),
+        session: { points: 16 },
+        least: { reusedSegments: 3 },
+        async run(session) {
+            const { random } = session;
+            const put = (length, key = random.below(8)) => session.put(`key ${key}`, text(random, length, length));
+            put(300, 0);
+            put(300, 0);
+            const length = 300 + 512 - session.lastWrite;
+            for (let key = 0; key < 8; key++)
+                put(length, key);
+            put(length);
+            if (session.lastWrite !== 512)
+                throw new Error(`a commit writes ${session.lastWrite} bytes of log`);
+            for (let i = 0; i < 1245; i++)
+                put(length);
+            session.begin();
+            for (let i = 0; i < 550; i++)
+                put(length);
+        },
+    },
+    {
+        name: 'overtaken checkpoints',
+        options: () => ({ durability: 'power', cacheBytes: 64 * 4096 }),
+        session: { syncsAside: true, asideTurns: 4, points: 24 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 40);
+            session.begin();
+            for (let round = 0; round < 8; round++) {
+                const done = session.db.checkpoint();
+                await session.turn(random.between(1, 6));
+                for (let i = 0; i < 14; i++)
+                    session.batch(changesOf(random, 12, 40, 1300, 900));
+                await done;
+                await session.turn(9);
+            }
+        },
+    },
+    {
+        name: 'records come and go aside',
+        options: () => ({ durability: 'power', cacheBytes: 64 * 4096 }),
+        session: { syncsAside: true, asideTurns: 4, points: 50 },
+        least: { endedAside: 20 },
+        async run(session) {
+            const { random } = session;
+            fill(session, 20);
+            session.begin();
+            for (let round = 0; round < 40; round++) {
+                const done = session.db.checkpoint();
+                for (let i = 0; i < 12; i++) {
+                    const key = `key ${random.below(60)}`;
+                    session.async([[key, session.state.has(key) ? undefined : text(random, 100)]]);
+                    await session.turn();
+                }
+                await done;
+                await session.settle();
+            }
+        },
+    },
+];
+const fill = (session, records) => {
+    const { random } = session;
+    session.batch(Array.from({ length: records }, (_, i) => [`key ${i}`, text(random, 500)]));
+};
+const someChanges = (random, count, keys, most) => Array.from({ length: count }, () => {
+    const key = `key ${random.below(keys)}`;
+    return [key, random.chance(0.3) ? undefined : text(random, most)];
+});
+const changesOf = (random, count, keys, most, least) => {
+    const first = random.below(keys);
+    return Array.from({ length: count }, (_, i) => [`key ${(first + 7 * i) % keys}`, text(random, most, least)]);
+};
+export const text = (random, most, least = 1) => `${random.next()}`.padEnd(random.between(least, most), random.pick(['abcdefgh', '0123456789', ' x', '~']));
+export const keysOfRoots = (session, roots, count) => {
+    const head = session.disk.bytes('db/data').slice(0, 4096);
+    const hash = new KeyHash(Metadata.decode(head, 'data', session.disk.storage).identity.hashKey);
+    const keys = [];
+    for (let number = session.random.below(1e6); keys.length < count; number++) {
+        const bytes = Buffer.from(`key-${number}`);
+        hash.of(bytes, 0, bytes.length);
+        if (roots.includes(hash.root))
+            keys.push(`key-${number}`);
+    }
+    return keys;
+};
+//# sourceMappingURL=workloads.js.map

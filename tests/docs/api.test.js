@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import * as c from '../../src/adapters/c.js';
+import * as xenondb from '../../src/index.js';
+import * as testing from '../../src/testing/index.js';
+const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const page = read('docs/api.md');
+const isNamed = (name) => new RegExp(`\\b${name}\\b`).test(page);
+const missing = (names) => names.filter(name => !isNamed(name));
+test.each([
+    ['xenondb', xenondb],
+    ['xenondb/c', c],
+    ['xenondb/testing', testing],
+])('the exports of %s are in docs/api.md', (_, module) => {
+    expect(missing(Object.keys(module))).toEqual([]);
+});
+const internal = ['constructor', 'currentKey'];
+test('the options of open are in docs/api.md', () => {
+    const [options = ''] = /interface OpenOptions[^}]*/.exec(read('src/database/options.ts')) ?? [];
+    const names = [...options.matchAll(/^ {2}(\w+)\?:/gm)].map(match => match[1]);
+    expect(names.length).toBeGreaterThan(12);
+    expect(missing(names)).toEqual([]);
+});
+test('the error codes are in docs/api.md', () => {
+    const codes = [...read('src/errors.ts').matchAll(/\| '(XENON_\w+)'/g)].map(match => match[1]);
+    expect(codes.length).toBeGreaterThan(15);
+    expect(missing(codes)).toEqual([]);
+});
+test.each([
+    'database/database',
+    'database/transaction',
+    'database/async-transaction',
+    'database/async-store',
+    'database/snapshot',
+    'database/cursor',
+    'records/range-iterator',
+])('the public members of the classes in src/%s.ts are in docs/api.md', name => {
+    const [...classes] = read(`src/${name}.ts`).matchAll(/^export class [\s\S]*?^}/gm);
+    const source = classes.join('\n').replace(/\/\*\*[^/]*@internal[\s\S]*?\*\/\n.*\n/g, '');
+    const members = source.matchAll(/^ {2}(?:async )?(?:get |readonly )?([a-z]\w*)(?:<.*?>)?[(:]/gm);
+    const names = [...members].map(match => match[1]).filter(member => !internal.includes(member));
+    expect(names.length).toBeGreaterThan(3);
+    expect(missing(names)).toEqual([]);
+});
+//# sourceMappingURL=api.test.js.map

@@ -1,0 +1,115 @@
+var __rewriteRelativeImportExtension = (this && this.__rewriteRelativeImportExtension) || function (path, preserveJsx) {
+    if (typeof path === "string" && /^\.\.?\//.test(path)) {
+        return path.replace(/\.(tsx)$|((?:\.d)?)((?:\.[^./]+?)?)\.([cm]?)ts$/i, function (m, tsx, d, ext, cm) {
+            return tsx ? preserveJsx ? ".jsx" : ".js" : d && (!ext || !cm) ? m : (d + ext + "." + cm.toLowerCase() + "js");
+        });
+    }
+    return path;
+};
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test, vi } from 'vitest';
+import { open } from '../../src/index.js';
+import { withDirectory } from '../support/directory.js';
+import { codeBlocks, withChecks, withDatabase } from './code-blocks.js';
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const checks = fileURLToPath(new URL('checks.ts', import.meta.url));
+const pages = [
+    'README.md',
+    'docs/api.md',
+    'docs/client.md',
+    'docs/server.md',
+    'docs/troubleshooting.md',
+];
+const modules = {
+    xenondb: 'src/index.ts',
+    'xenondb/c': 'src/adapters/c.ts',
+    'xenondb/level': 'src/adapters/level/index.ts',
+    'xenondb/keyv': 'src/adapters/keyv/index.ts',
+    'xenondb/server': 'src/server/index.ts',
+    'xenondb/client': 'src/client/index.ts',
+    'xenondb/worker': 'src/worker/index.ts',
+    'xenondb/testing': 'src/testing/index.ts',
+};
+const withSources = (code) => code.replace(/(from ')([^'.]+)(')/g, (whole, before, name, after) => {
+    const module = modules[name];
+    if (module !== undefined)
+        return `${before}${join(root, module)}${after}`;
+    return name.startsWith('node:') || name.startsWith('/')
+        ? whole
+        : `${before}${fileURLToPath(import.meta.resolve(name))}${after}`;
+});
+const run = (block) => withDirectory(async (directory) => {
+    const program = join(directory, 'program.ts');
+    writeFileSync(program, withSources(withChecks(block, checks)));
+    const print = vi.spyOn(console, 'log').mockImplementation(() => { });
+    const before = process.cwd();
+    process.chdir(directory);
+    try {
+        await import(__rewriteRelativeImportExtension(program));
+        for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+            if (name === 'damaged' || !existsSync(join(name, 'data')))
+                continue;
+            const db = open(name, { valueEncoding: 'binary', readOnly: true });
+            expect((await db.verify()).problems).toEqual([]);
+            db.close();
+        }
+    }
+    finally {
+        process.chdir(before);
+        print.mockRestore();
+    }
+});
+describe.each(pages)('%s', page => {
+    const blocks = codeBlocks(join(root, page)).map(block => ({ ...block, where: `line ${block.line}` }));
+    test.each(blocks)('the example at $where', block => run(block));
+});
+test('docs/workers.md: its files run together, and print what they say', () => withDirectory(directory => {
+    const said = [];
+    for (const { code } of codeBlocks(join(root, 'docs/workers.md'))) {
+        const [, name] = /^\/\/ ([\w-]+\.js)\b/.exec(code) ?? [];
+        writeFileSync(join(directory, name), code);
+        for (const match of code.matchAll(/\/\/ prints (.+)$/gm))
+            said.push(match[1]);
+    }
+    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+    mkdirSync(join(directory, 'node_modules'));
+    symlinkSync(root, join(directory, 'node_modules/xenondb'));
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['main.js'], {
+        cwd: directory,
+        encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(said.length).toBe(2);
+    expect(stdout.trimEnd().split('\n').sort()).toEqual(said.sort());
+}));
+test('the examples pass the type check', () => withDirectory(directory => {
+    for (const page of pages) {
+        for (const block of codeBlocks(join(root, page))) {
+            const name = `${page.replace(/\W/g, '-')}-${block.line}.ts`;
+            writeFileSync(join(directory, name), '\n'.repeat(block.line - 1) + withDatabase(block));
+        }
+    }
+    const paths = Object.entries(modules).map(([name, path]) => [name, [join(root, path)]]);
+    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({
+        extends: join(root, 'tsconfig.json'),
+        compilerOptions: {
+            noEmit: true,
+            isolatedDeclarations: false,
+            declaration: false,
+            noUnusedLocals: false,
+            moduleDetection: 'force',
+            rootDir: '/',
+            paths: Object.fromEntries(paths),
+        },
+        include: ['*.ts'],
+    }));
+    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+    const tsc = join(root, 'node_modules/.bin/tsc');
+    const { status, stdout } = spawnSync(tsc, ['-p', directory], { encoding: 'utf8' });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+}));
+//# sourceMappingURL=code-blocks.test.js.map

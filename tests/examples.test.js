@@ -1,0 +1,75 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { withDirectory } from './support/directory.js';
+const built = (name) => fileURLToPath(new URL(`../build/examples/${name}.js`, import.meta.url));
+function run(name, args, temporary) {
+    const env = { ...process.env, TMPDIR: temporary, NO_COLOR: '1' };
+    return spawnSync(process.execPath, [built(name), ...args], { encoding: 'utf8', env });
+}
+test('the walk passes all its checks and leaves nothing behind', () => withDirectory(directory => {
+    const { status, stdout, stderr } = run('students', ['--quick'], directory);
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/All \d+ checks passed\./);
+    expect(stdout).not.toContain('✗');
+    expect(readdirSync(directory)).toEqual([]);
+}));
+test('the walk keeps a directory that is named, and refuses one that is used', () => withDirectory(directory => {
+    const kept = `${directory}/kept`;
+    const first = run('students', [kept, '--quick'], directory);
+    expect(first.status, first.stdout + first.stderr).toBe(0);
+    expect(readdirSync(kept).sort()).toEqual(['cities', 'students']);
+    const { status, stderr } = run('students', [kept, '--quick'], directory);
+    expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: expect.stringMatching(/^students: .* exists; [^\n]*\n$/),
+    });
+    expect(existsSync(`${kept}/cities`)).toBe(true);
+}));
+test('worker threads share one database, and lose no addition', () => withDirectory(directory => {
+    const { status, stdout, stderr } = run('workers', [], directory);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toBe('counter: 100 after 4 workers added 1 25 times each\n');
+    expect(readdirSync(directory)).toEqual([]);
+}));
+test('the quickstart prints what its comments say', () => withDirectory(directory => {
+    const { status, stdout, stderr } = run('quickstart', [], directory);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.split('\n')).toEqual([
+        "{ name: 'Ada Lovelace', born: 1815 }",
+        'undefined',
+        "alan { name: 'Alan Turing', born: 1912 }",
+        '',
+    ]);
+    expect(readdirSync(directory)).toEqual([]);
+}));
+test('a torn checkpoint corrupts the file without the log, and does no harm with it', () => withDirectory(directory => {
+    const { status, stdout, stderr } = run('corrupt-write', [], directory);
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/XENON_CORRUPT: db\/data, block \d+: /);
+    expect(stdout).toMatch(/Log off: corrupted, [1-9]\d* of 60 committed updates lost\. Log on: unharmed, 0 lost\./);
+    expect(stdout).not.toContain('✗');
+    expect(readdirSync(directory)).toEqual([]);
+}));
+test('the bank keeps its total, whenever somebody looks', () => withDirectory(directory => {
+    const { status, stdout, stderr } = run('bank', [], directory);
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^500 transfers, all at once: \d+ done, \d+ refused for want of money$/m);
+    expect(stdout).toMatch(/^total, whenever somebody looked: 500$/m);
+    expect(stdout).toMatch(/^total now: 500, and nobody is below zero$/m);
+    expect(readdirSync(directory)).toEqual([]);
+}));
+test('write skew breaks a rule below serializable, and not there', () => withDirectory(directory => {
+    const { status, stdout, stderr } = run('write-skew', [], directory);
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' });
+    expect(stdout.split('\n')).toEqual([
+        'read-committed: 2 went home, 0 on call, the rule is broken',
+        'snapshot: 2 went home, 0 on call, the rule is broken',
+        'serializable: 1 went home, 1 on call, the rule holds',
+        'snapshot, with a record that both change: 1 went home, the rule holds',
+        '',
+    ]);
+    expect(readdirSync(directory)).toEqual([]);
+}));
+//# sourceMappingURL=examples.test.js.map

@@ -1,0 +1,449 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { open, XenonError } from '../../src/index.js';
+import { pause, startChild } from '../support/child.js';
+import { closeQuietly, expectVerified } from '../support/database.js';
+import { failureOf, thrownBy } from '../support/errors.js';
+import { History } from '../support/history.js';
+import { readImage, writeImage } from '../support/image.js';
+import { expectEqual, scan } from '../support/model.js';
+import { seeded } from '../support/random.js';
+import { whyNoDisk, withSmallDisk } from './small-disk.js';
+const SMALL = 100;
+const LARGE = 40_000;
+const GROUP = 12;
+const tight = {
+    cacheBytes: 48 * 4096,
+    checkpointBytes: 512 * 1024,
+    logSegmentBytes: 256 * 1024,
+};
+const roomy = { cacheBytes: 16 << 20, checkpointBytes: 256 << 20, durability: 'process' };
+for (const kind of ['tmpfs', 'ext4']) {
+    const onDisk = (body) => () => seeded(random => withSmallDisk(kind, async (disk) => {
+        const before = openFiles();
+        await body(disk, random, `${disk.directory}/db`);
+        expect(openFiles(), 'files left open').toBe(before);
+    }));
+    describe.skipIf(whyNoDisk(kind) !== undefined)(`on a full ${kind}`, () => {
+        for (const durability of ['power', 'process', 'none']) {
+            for (const [what, bytes] of [
+                ['small', SMALL],
+                ['large', LARGE],
+            ]) {
+                test(`writing ${what} values with durability ${durability} until nothing fits loses nothing`, onDisk(async (disk, random, directory) => {
+                    const history = new History();
+                    for (const room of [bytes === LARGE ? 5_000_000 : 1_000_000, 300_000, 40_000]) {
+                        disk.leave(room);
+                        const db = open(directory, { ...tight, durability });
+                        const failure = await write(db, random, bytes, history);
+                        expectGoesOn(db, failure);
+                        expectTypedOrNothing(() => db.close());
+                        disk.free();
+                        await expectHistory(directory, tight, history);
+                    }
+                }));
+            }
+        }
+        test('of a hundred commits in flight, those that resolved are there and the others are refused', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            const db = open(directory, { ...tight, durability: 'power' });
+            disk.leave(400_000);
+            const failures = [];
+            while (failures.length === 0) {
+                const all = Array.from({ length: 100 }, () => someChanges(random, SMALL));
+                const results = await Promise.allSettled(all.map(changes => db.async.batch(changes.map(operation))));
+                results.forEach((result, i) => {
+                    if (result.status === 'rejected')
+                        failures.push(result.reason);
+                    else
+                        history.certain(history.commit(all[i]));
+                });
+            }
+            expectGoesOn(db, failures[0]);
+            for (const failure of failures)
+                expectTyped(failure);
+            expectTypedOrNothing(() => db.close());
+            disk.free();
+            await expectHistory(directory, tight, history);
+        }));
+        test('what durability none writes in the background finds the room of the reserve', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            const db = open(directory, { ...roomy, durability: 'none' });
+            commit(db, history, [['record/first', 'first'], ...someChanges(random, SMALL)]);
+            await db.flush();
+            disk.leave(0);
+            history.commit([['record/last', 'last'.repeat(5000)]]);
+            db.put('record/last', 'last'.repeat(5000));
+            const deadline = Date.now() + 10_000;
+            while (!db.stats().disk.full && Date.now() < deadline)
+                await pause(50);
+            expect(db.stats().disk.full).toBe(true);
+            expect(db.get('record/last')).toBe('last'.repeat(5000));
+            expect(thrownBy(() => db.put('key', 'value'))).toMatchObject({ code: 'XENON_FULL' });
+            await db.flush();
+            history.certain();
+            db.close();
+            disk.free();
+            await expectHistory(directory, roomy, history);
+        }));
+        test('a transaction larger than the disk vanishes', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            let db = open(directory, tight);
+            for (let i = 0; i < 50; i++)
+                commit(db, history, someChanges(random, SMALL));
+            for (const how of ['rollback', 'dispose', 'leave open', 'transaction()']) {
+                disk.leave(700_000);
+                const tx = db.begin();
+                const fill = () => {
+                    for (let i = 0;; i++)
+                        tx.put(`group/${i % GROUP}`, `${i} of the lost`.repeat(1 + (i % 400)));
+                };
+                if (how === 'transaction()') {
+                    tx.rollback();
+                    expectRefused(thrownBy(() => db.transaction(inner => {
+                        for (let i = 0;; i++)
+                            inner.put(`lost ${i}`, 'lost'.repeat(1 + (i % 400)));
+                    })));
+                }
+                else {
+                    expectGoesOn(db, thrownBy(fill));
+                    if (how === 'rollback')
+                        tx.rollback();
+                    if (how === 'dispose')
+                        tx[Symbol.dispose]();
+                }
+                expectTypedOrNothing(() => db.close());
+                disk.free();
+                await expectHistory(directory, tight, history);
+                db = open(directory, tight);
+            }
+            db.close();
+        }));
+        test('a commit that does not fit any more is not there or there as a whole', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            let db = open(directory, roomy);
+            let commits = 0;
+            for (const durability of ['power', 'process']) {
+                db.close();
+                db = open(directory, { ...roomy, durability });
+                disk.leave(500_000);
+                let failure;
+                while (failure === undefined) {
+                    const changes = someChanges(random, 2000);
+                    const number = history.commit(changes);
+                    const tx = db.begin();
+                    failure = thrownBy(() => {
+                        for (const change of changes)
+                            apply(tx, change);
+                        tx.commit();
+                    });
+                    if (failure === undefined)
+                        history.certain(number);
+                    else if (!tx.ended)
+                        tx.rollback();
+                    commits++;
+                }
+                expectGoesOn(db, failure);
+                expectTypedOrNothing(() => db.close());
+                disk.free();
+                await expectHistory(directory, roomy, history);
+                db = open(directory, roomy);
+            }
+            db.close();
+            expect(commits).toBeGreaterThan(4);
+        }));
+        test('a checkpoint that finds no room changes nothing', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            let refused = 0;
+            for (const room of [0, 20_000, 100_000, 400_000, 800_000]) {
+                const db = open(directory, roomy);
+                for (let i = 0; i < 120; i++)
+                    commit(db, history, someChanges(random, 3000));
+                disk.leave(room);
+                const failure = await failureOf(() => db.checkpoint());
+                if (failure !== undefined) {
+                    refused++;
+                    expectGoesOn(db, failure);
+                }
+                expectTypedOrNothing(() => db.close());
+                disk.free();
+                await expectHistory(directory, roomy, history);
+            }
+            expect(refused).toBeGreaterThan(2);
+        }));
+        test('a close that finds no room keeps the log, frees the lock, and loses nothing', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            let kept = 0;
+            for (const room of [0, 4096, 30_000, 150_000, 600_000]) {
+                const db = open(directory, roomy);
+                for (let i = 0; i < 120; i++)
+                    commit(db, history, someChanges(random, 3000));
+                disk.leave(room);
+                db.close();
+                expect(db.closed).toBe(true);
+                expect(thrownBy(() => db.close())).toBeUndefined();
+                const reader = open(directory, { ...roomy, readOnly: true });
+                if (reader.stats().recovery.needed)
+                    kept++;
+                history.expectRecovered(scan(reader));
+                reader.close();
+                disk.free();
+                await expectHistory(directory, roomy, history);
+            }
+            expect(kept).toBeGreaterThan(1);
+        }));
+        test('a database is created as a whole or not at all', onDisk((disk, _random, directory) => {
+            let refused = 0;
+            let created = 0;
+            for (let room = 0; room <= 720 * 1024; room += room < 24 * 1024 ? 4096 : 24 * 1024) {
+                disk.leave(room);
+                const failure = thrownBy(() => {
+                    const db = open(directory, tight);
+                    created++;
+                    closeQuietly(db);
+                });
+                if (failure !== undefined) {
+                    refused++;
+                    expectRefused(failure);
+                    expectTypedOrNothing(() => open(directory, tight).close());
+                }
+                disk.free();
+                const db = open(directory, tight);
+                expectEqual(db, new Map());
+                db.put('key', 'value');
+                db.close();
+                expect(readdirSync(directory).sort()).toEqual(['data', 'log']);
+                rmSync(directory, { recursive: true });
+            }
+            expect(refused).toBeGreaterThan(5);
+            expect(created).toBeGreaterThan(2);
+        }));
+        test('a recovery that finds no room is refused as often as it is tried, takes nothing, and succeeds when there is some', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            const db = open(`${disk.directory}/source`, { ...roomy, checkpointBytes: 1 << 20 });
+            for (let i = 0; i < 250; i++)
+                commit(db, history, someChanges(random, 3000));
+            const loser = db.begin();
+            for (let i = 0; i < 2000; i++)
+                loser.put(`group/${i}`, 'never committed'.repeat(20));
+            await db.flush();
+            const image = readImage(`${disk.directory}/source`);
+            loser.rollback();
+            const records = scan(db);
+            closeQuietly(db);
+            image.delete('log/reserve');
+            rmSync(`${disk.directory}/source`, { recursive: true });
+            let refused = 0;
+            let opened = 0;
+            for (const room of [0, 4096, 60_000, 300_000, 700_000, 1_100_000]) {
+                rmSync(directory, { recursive: true, force: true });
+                writeImage(directory, image);
+                disk.leave(room);
+                const before = disk.available;
+                for (let attempt = 0; attempt < 3; attempt++) {
+                    const failure = thrownBy(() => open(directory, roomy).close());
+                    if (failure === undefined) {
+                        opened++;
+                        continue;
+                    }
+                    refused++;
+                    expectRefused(failure);
+                    expect(disk.available).toBeGreaterThanOrEqual(before - (kind === 'ext4' ? 8192 : 0));
+                }
+                const reader = open(directory, { ...roomy, readOnly: true });
+                expectEqual(reader, records);
+                reader.close();
+                disk.free();
+                await expectHistory(directory, tight, new History(records));
+            }
+            expect(refused).toBeGreaterThan(5);
+            expect(opened).toBeGreaterThan(2);
+        }));
+        test('a database that was closed cleanly can be read', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            const db = open(directory, roomy);
+            for (let i = 0; i < 100; i++)
+                commit(db, history, someChanges(random, 3000));
+            const records = scan(db);
+            db.close();
+            disk.leave(0);
+            const reader = open(directory, { ...tight, readOnly: true });
+            expectEqual(reader, records);
+            await expectVerified(reader, records.size);
+            reader.close();
+            const failure = thrownBy(() => {
+                const writer = open(directory, tight);
+                expectEqual(writer, records);
+                writer.close();
+            });
+            if (failure !== undefined)
+                expectRefused(failure);
+            disk.free();
+            await expectHistory(directory, tight, history);
+        }));
+        test('a database that another process has open is refused to readers too, though the disk takes no lock of theirs', onDisk(async (disk, _random, directory) => {
+            open(directory, tight).close();
+            const other = startChild('support/opener.mjs', [directory, '{}'], { XENON_HOLD: '1' });
+            try {
+                while (!existsSync(`${directory}/lock`))
+                    await pause(5);
+                disk.leave(0);
+                for (const readOnly of [true, false]) {
+                    const failure = thrownBy(() => open(directory, { ...tight, readOnly }).close());
+                    expect(failure).toMatchObject({ code: 'XENON_LOCKED', pid: other.process.pid });
+                }
+            }
+            finally {
+                other.kill();
+                await other.ended;
+            }
+            disk.free();
+            await expectHistory(directory, tight, new History());
+        }));
+        test('a database that is open already can be read to its end, and closed', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            const db = open(directory, tight);
+            for (let i = 0; i < 200; i++)
+                commit(db, history, someChanges(random, 1500));
+            const records = scan(db);
+            await db.checkpoint();
+            disk.leave(0);
+            expectEqual(db, records);
+            await expectVerified(db, records.size);
+            expectTypedOrNothing(() => db.close());
+            disk.free();
+            await expectHistory(directory, tight, history);
+        }));
+        test('records can be deleted until even that is refused', onDisk(async (disk, random, directory) => {
+            const history = new History();
+            const deleted = {};
+            for (const room of [300_000, 60_000, 8192]) {
+                let db = open(directory, tight);
+                for (let i = 0; i < 150; i++)
+                    commit(db, history, someChanges(random, 1500));
+                db.close();
+                db = open(directory, tight);
+                const keys = [...scan(db).keys()].filter(key => key.startsWith('record/'));
+                disk.leave(room);
+                deleted[room] = 0;
+                for (const key of keys) {
+                    const number = history.commit([[key, undefined]]);
+                    const failure = thrownBy(() => db.delete(key));
+                    if (failure === undefined) {
+                        history.certain(number);
+                        deleted[room]++;
+                        continue;
+                    }
+                    expectGoesOn(db, failure);
+                    break;
+                }
+                expectTypedOrNothing(() => db.close());
+                disk.free();
+                await expectHistory(directory, tight, history);
+            }
+            expect(deleted[300_000]).toBeGreaterThan(50);
+        }));
+    });
+}
+async function write(db, random, bytes, history) {
+    const certain = db.durability !== 'none';
+    for (let i = 0; i < 20_000; i++) {
+        const changes = someChanges(random, bytes);
+        const number = history.commit(changes);
+        const failure = thrownBy(() => {
+            if (changes.length === 1)
+                apply(db, changes[0]);
+            else if (random.chance(0.5))
+                db.batch(changes.map(operation));
+            else {
+                db.transaction(tx => {
+                    for (const change of changes) {
+                        const savepoint = tx.savepoint();
+                        tx.put('never', 'there');
+                        tx.rollbackTo(savepoint);
+                        apply(tx, change);
+                    }
+                });
+            }
+        });
+        if (failure !== undefined)
+            return failure;
+        if (certain)
+            history.certain(number);
+        else if (random.chance(0.02)) {
+            const refused = await failureOf(() => db.flush());
+            if (refused !== undefined)
+                return refused;
+            history.certain(number);
+        }
+    }
+    throw new Error('the disk never filled up');
+}
+let generation = 0;
+function someChanges(random, bytes) {
+    const text = () => `${++generation}:`.padEnd(random.between(bytes >> 2, bytes), 'abcdefg');
+    const key = `record/${random.below(2000)}`;
+    if (random.chance(0.7))
+        return [[key, random.chance(0.15) ? undefined : text()]];
+    const value = text().slice(0, 2000);
+    const group = Array.from({ length: GROUP }, (_, i) => [`group/${i}`, value]);
+    return [...group, [key, text()]];
+}
+function commit(db, history, changes) {
+    db.batch(changes.map(operation));
+    history.certain(history.commit(changes));
+}
+function apply(target, [key, value]) {
+    if (value === undefined)
+        target.delete(key);
+    else
+        target.put(key, value);
+}
+function operation([key, value]) {
+    return value === undefined ? { type: 'delete', key } : { type: 'put', key, value };
+}
+async function expectHistory(directory, options, history) {
+    const db = open(directory, options);
+    try {
+        const found = scan(db);
+        history.expectRecovered(found);
+        expect(new Set(Array.from({ length: GROUP }, (_, i) => found.get(`group/${i}`))).size).toBe(1);
+        expect(found.has('never')).toBe(false);
+        expectEqual(db, found);
+        await expectVerified(db, found.size);
+        db.put('record/after', `${++generation}`);
+        found.set('record/after', `${generation}`);
+        await expectVerified(db, found.size);
+        history.settle(found);
+    }
+    finally {
+        closeQuietly(db);
+    }
+}
+function expectRefused(error) {
+    expectTyped(error);
+    if (error.code === 'XENON_FULL')
+        return;
+    expect(error).toMatchObject({ code: 'XENON_IO', cause: { code: 'ENOSPC' } });
+}
+function expectGoesOn(db, error) {
+    expect(error, String(error)).toMatchObject({ code: 'XENON_FULL' });
+    db.get('record/1');
+    db.begin().rollback();
+    db.reset();
+    db.next();
+}
+function expectTyped(error) {
+    if (error instanceof XenonError && ['XENON_IO', 'XENON_FULL', 'XENON_FAILED'].includes(error.code))
+        return;
+    throw error instanceof Error ? error : new Error(`expected a XenonError, got ${error}`);
+}
+function expectTypedOrNothing(action) {
+    const failure = thrownBy(action);
+    if (failure !== undefined)
+        expectTyped(failure);
+}
+function openFiles() {
+    return readdirSync('/proc/self/fd').length;
+}
+//# sourceMappingURL=full-disk.test.js.map

@@ -1,0 +1,122 @@
+import { describe, expect, test, vi } from 'vitest';
+import { segments } from '../support/image.js';
+import { runs, runTimeout, seeded } from '../support/random.js';
+import { Flips } from './flips.js';
+import { groupsOf, unwitnessed } from './groups.js';
+import { BLOCK, blockOfEachKind, metadataIn, smallOptions, smallSample } from './small.js';
+vi.setConfig({ testTimeout: runTimeout });
+const RANDOM_FLIPS = 3_000 * runs;
+async function liveSample(random) {
+    const small = await smallSample(random);
+    const { redoLsn, logLsn } = metadataIn(small.live);
+    const groups = groupsOf(small.live, redoLsn);
+    const last = unwitnessed(groups, redoLsn, logLsn);
+    expect(new Set(groups.map(group => group.segment)).size).toBe(2);
+    expect(groups.length).toBeGreaterThan(10);
+    expect([...last]).toEqual([groups.at(-1)]);
+    return { ...small, groups, last };
+}
+describe('in a database that was not closed', () => {
+    test('every bit of the identity and bits of both states are detected or harmless', () => seeded(async (random) => {
+        const { live, liveRecords: records } = await liveSample(random);
+        const identity = new Flips(live);
+        for (let bit = 0; bit < 512 * 8; bit++)
+            await identity.flip('data', bit >> 3, bit & 7, { records });
+        expect(identity.counts).toEqual({ rejected: 4096, reported: 0, harmless: 0, lostTail: 0 });
+        const states = new Flips(live);
+        for (let bit = 512 * 8; bit < 1536 * 8; bit += 9)
+            await states.flip('data', bit >> 3, bit & 7, { records });
+        expect(states.counts.lostTail).toBe(0);
+        console.info('block 0 of a live database:', identity.total, states.counts);
+    }));
+    test('bits of the header of a block of each kind are detected or harmless', () => seeded(async (random) => {
+        const { live, liveRecords: records } = await liveSample(random);
+        const flips = new Flips(live);
+        const blocks = Object.values(blockOfEachKind(live));
+        expect(blocks.length).toBeGreaterThanOrEqual(5);
+        for (const block of blocks)
+            for (let bit = 0; bit < 32 * 8; bit += 2)
+                await flips.flip('data', block * BLOCK + (bit >> 3), bit & 7, { records });
+        expect(flips.counts.lostTail).toBe(0);
+        expect(flips.total).toBe(128 * blocks.length);
+        console.info(`headers of ${blocks.length} blocks of a live database:`, flips.counts);
+    }));
+    test('bits of a segment header are harmless, since it has a copy', () => seeded(async (random) => {
+        const { live, liveRecords: records } = await liveSample(random);
+        const flips = new Flips(live);
+        for (const name of segments(live))
+            for (const copy of [0, 256])
+                for (let bit = 0; bit < 64 * 8; bit++)
+                    await flips.flip(name, copy + (bit >> 3), bit & 7, { records });
+        expect(flips.counts).toMatchObject({ rejected: 0, lostTail: 0 });
+        console.info('segment headers of a live database:', flips.counts);
+    }));
+    test('every bit of a group header is detected, but for those of the last commit', () => seeded(async (random) => {
+        const { live, liveRecords: records, beforeLast, groups, last } = await liveSample(random);
+        const witnessed = new Flips(live);
+        const tail = new Flips(live);
+        for (const group of groups) {
+            const isLast = last.has(group);
+            for (let bit = 0; bit < 32 * 8; bit++) {
+                const flips = isLast ? tail : witnessed;
+                const expected = isLast ? { records, earlier: [beforeLast] } : { records };
+                await flips.flip(group.segment, group.from + (bit >> 3), bit & 7, expected);
+            }
+        }
+        expect(witnessed.counts).toEqual({
+            rejected: 256 * (groups.length - 1),
+            reported: 0,
+            harmless: 0,
+            lostTail: 0,
+        });
+        expect(tail.counts).toEqual({ rejected: 0, reported: 0, harmless: 0, lostTail: 256 });
+        console.info(`headers of ${groups.length} groups of a live log:`, witnessed.counts, 'the last:', tail.counts);
+    }));
+    test(`${RANDOM_FLIPS} random bits of the log are detected or harmless, but for the last commit`, () => seeded(async (random) => {
+        const { live, liveRecords: records, beforeLast, groups, last } = await liveSample(random);
+        const needed = new Flips(live);
+        const tail = new Flips(live);
+        const elsewhere = new Flips(live);
+        for (let i = 0; i < RANDOM_FLIPS; i++) {
+            if (i % 5 === 0) {
+                const name = random.pick(segments(live));
+                const byte = random.below(live.get(name).length);
+                const group = groups.find(({ segment, from, to }) => segment === name && from <= byte && byte < to);
+                const isLast = group !== undefined && last.has(group);
+                const flips = isLast ? tail : group ? needed : elsewhere;
+                await flips.flip(name, byte, random.below(8), isLast ? { records, earlier: [beforeLast] } : { records });
+                continue;
+            }
+            const group = random.pick(groups);
+            const isLast = last.has(group);
+            const byte = random.between(group.from, group.to - 1);
+            const expected = isLast ? { records, earlier: [beforeLast] } : { records };
+            await (isLast ? tail : needed).flip(group.segment, byte, random.below(8), expected);
+        }
+        expect(needed.counts).toEqual({ rejected: needed.total, reported: 0, harmless: 0, lostTail: 0 });
+        expect(elsewhere.counts.lostTail).toBe(0);
+        expect(tail.counts).toEqual({ rejected: 0, reported: 0, harmless: 0, lostTail: tail.total });
+        expect(needed.total + tail.total + elsewhere.total).toBe(RANDOM_FLIPS);
+        console.info('random bits of a live log: needed', needed.counts, 'not', elsewhere.counts, 'last', tail.counts);
+    }));
+    test(`${RANDOM_FLIPS} random bits of the data file are detected or harmless`, () => seeded(async (random) => {
+        const { live, liveRecords: records } = await liveSample(random);
+        const flips = new Flips(live);
+        const data = live.get('data');
+        for (let i = 0; i < RANDOM_FLIPS; i++)
+            await flips.flip('data', random.below(data.length), random.below(8), { records });
+        expect(flips.counts.lostTail).toBe(0);
+        expect(flips.counts.rejected + flips.counts.reported).toBeGreaterThan(RANDOM_FLIPS / 3);
+        console.info('random bits of the data file of a live database:', flips.counts);
+    }));
+    for (const cacheBytes of [65536, 262144, 524288, 8388608])
+        test(`a recovery that is refused has changed nothing, with a pool of ${cacheBytes >> 10} KiB`, () => seeded(async (random) => {
+            const { live, liveRecords: records } = await liveSample(random);
+            const flips = new Flips(live, { ...smallOptions, cacheBytes });
+            for (let i = 0; i < 600; i++)
+                await flips.flip('data', random.below(live.get('data').length), random.below(8), { records });
+            expect(flips.counts.rejected).toBeGreaterThan(30);
+            console.info(`a pool of ${cacheBytes >> 10} KiB:`, flips.counts);
+        }));
+});
+//# sourceMappingURL=flipped-bits-live.test.js.map

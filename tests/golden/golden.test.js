@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest';
+import { nodeStorage, open, salvage } from '../../src/index.js';
+import { FORMAT_VERSION } from '../../src/pager/metadata.js';
+import { expectVerified } from '../support/database.js';
+import { withDirectory } from '../support/directory.js';
+import { expectCode, expectCodeAsync } from '../support/errors.js';
+import { copyImage, differences, readImage, writeImage } from '../support/image.js';
+import { goldenNames, goldenStorage, readGolden } from './golden.js';
+const HOUR = 3_600_000;
+const names = goldenNames();
+test('there is every kind of database from every build', () => {
+    const kinds = [
+        ...['compressed', 'expiring', 'json-in-8-kib-blocks', 'killed-at-its-first-commit'],
+        ...['killed-with-open-transactions', 'large-values', 'ordered', 'unordered'],
+    ];
+    const folders = ['2-images-in-log', '2-images-beside-log'];
+    expect(names).toEqual(folders.flatMap(folder => kinds.map(kind => `${folder}/${kind}`)).sort());
+});
+describe.each(names)('%s', name => {
+    const golden = readGolden(name);
+    const now = golden.now + 2 * HOUR;
+    const records = golden.records.filter(({ expiresAt = Number.POSITIVE_INFINITY }) => expiresAt > now);
+    const options = { ...golden.options, createIfMissing: false, cacheBytes: 2 ** 20 };
+    test('read-only: every record is there, and nothing is written', async () => {
+        const storage = goldenStorage(golden, now);
+        const db = open('db', { ...options, storage, readOnly: true });
+        expect(db.stats().recovery.needed).toBe(!golden.closed);
+        expectRecords(db, records, now);
+        expect((await db.verify()).problems).toEqual([]);
+        db.close();
+        expect(differences(golden.files, readImage('db', storage))).toEqual([]);
+    });
+    test('every record is there, and a new one stays', async () => {
+        const storage = goldenStorage(golden, now);
+        const more = { key: keyLike(golden), value: golden.records[0].value, expiresAt: undefined };
+        let db = open('db', { ...options, storage });
+        expectRecords(db, records, now);
+        await expectVerified(db);
+        db.put(more.key, more.value);
+        db.close();
+        db = open('db', { ...options, storage });
+        expect(db.stats().recovery.needed).toBe(false);
+        expectRecords(db, [...records, more], now);
+        await expectVerified(db);
+        db.close();
+    });
+    test('on the disk, compacted, backed up, and with the other kind of index', () => withDirectory(async (parent) => {
+        const storage = { ...nodeStorage, now: () => now };
+        writeImage(`${parent}/db`, golden.files);
+        const db = open(`${parent}/db`, { ...options, storage });
+        await db.compact();
+        await db.backup(`${parent}/copy`);
+        const ordered = db.stats().ordered;
+        await expectVerified(db);
+        db.close();
+        for (const directory of ['db', 'copy']) {
+            const { ordered: _, ...others } = options;
+            const next = open(`${parent}/${directory}`, { ...others, storage });
+            if (directory === 'copy')
+                await next.convert(!ordered, {});
+            expectRecords(next, records, now);
+            await expectVerified(next);
+            next.close();
+        }
+    }));
+    test('salvaged: nothing is lost', async () => {
+        const storage = goldenStorage(golden, now);
+        const report = await salvage('db', 'new', { storage });
+        expect(report).toMatchObject({ ordered: golden.options.ordered, damagedBlocks: { count: 0 } });
+        expect(report.warnings).toEqual([]);
+        const db = open('new', { ...options, storage });
+        expectRecords(db, records, now);
+        await expectVerified(db);
+        db.close();
+    });
+});
+describe('a database of a newer format', () => {
+    const golden = readGolden('2-images-beside-log/ordered');
+    const files = copyImage(golden.files);
+    const head = files.get('data');
+    const view = new DataView(head.buffer, head.byteOffset);
+    view.setUint32(8, FORMAT_VERSION + 1, true);
+    view.setUint32(508, nodeStorage.crc32(head.subarray(0, 508), 0), true);
+    const newer = { ...golden, files };
+    test.each([
+        ['opened', {}],
+        ['opened read-only', { readOnly: true }],
+    ])('is refused when it is %s, and nothing of it is changed', (_, more) => {
+        const storage = goldenStorage(newer, golden.now);
+        const error = expectCode(() => open('db', { storage, ...more }), 'XENON_FORMAT_VERSION');
+        expect(error).toMatchObject({ file: 'db/data', version: FORMAT_VERSION + 1, supported: FORMAT_VERSION });
+        expect(error.message).toBe(`db/data has format version ${FORMAT_VERSION + 1}; this release reads version ${FORMAT_VERSION}: ` +
+            'it was written by a newer release of xenondb: open it with that one, or a later one. Nothing was changed');
+        expect(differences(files, readImage('db', storage))).toEqual([]);
+    });
+    test('is not salvaged by the rules of this one', async () => {
+        const storage = goldenStorage(newer, golden.now);
+        await expectCodeAsync(() => salvage('db', 'new', { storage }), 'XENON_FORMAT_VERSION');
+        expect(storage.kind('new')).toBe('none');
+        expect(differences(files, readImage('db', storage))).toEqual([]);
+    });
+});
+const expectRecords = (db, records, now) => {
+    for (const { key, value, expiresAt } of records) {
+        expect(db.get(key)).toEqual(value);
+        expect(db.ttl(key)).toBe(expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - now);
+    }
+    const expected = new Map(records.map(({ key, value }) => [nameOf(key), value]));
+    const scanned = new Map();
+    for (db.reset(); db.next();) {
+        const { key, value } = db.readCurrent();
+        scanned.set(nameOf(key), value);
+    }
+    expect(scanned).toEqual(expected);
+    if (!db.stats().ordered)
+        return;
+    expect(Array.from(db.entries(), ([key, value]) => [nameOf(key), value])).toEqual([...expected].sort(([a], [b]) => (a < b ? -1 : 1)));
+    expect(db.count()).toBe(records.length);
+};
+const nameOf = (key) => Buffer.from(key).toString('hex');
+const keyLike = ({ records }) => typeof records[0].key === 'string' ? 'one more key' : Uint8Array.of(7, 7, 7);
+//# sourceMappingURL=golden.test.js.map

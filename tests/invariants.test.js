@@ -1,0 +1,181 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { memoryStorage, open } from '../src/index.js';
+import { RecordType } from '../src/log/format.js';
+import { Arena } from '../src/runtime/bytes.js';
+import { invariants } from '../src/runtime/invariant.js';
+import { Step } from '../src/txn/step.js';
+import { closeQuietly } from './support/database.js';
+const root = fileURLToPath(new URL('..', import.meta.url));
+const textsIn = (folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+    .map(name => [`${folder}/${name}`, readFileSync(join(root, folder, name), 'utf8')]);
+const DEFINITION = /^ \* {2}([A-Z]\d) {2}/gm;
+const sources = textsIn('src');
+const tests = textsIn('tests').filter(([name]) => !name.startsWith('tests/isolation/') && name !== 'tests/invariants.test.ts');
+const definitions = sources.flatMap(([name, text]) => [...text.matchAll(DEFINITION)].map(match => ({ rule: match[1], name })));
+const watched = [
+    ...new Set(sources.flatMap(([, text]) => [...text.matchAll(/broken\('([A-Z]\d)'/g)].map(match => match[1]))),
+];
+describe('the invariants', () => {
+    test('were found, and each number is used once', () => {
+        expect(definitions.length).toBeGreaterThan(30);
+        const rules = definitions.map(({ rule }) => rule);
+        expect(rules.filter((rule, i) => rules.indexOf(rule) !== i)).toEqual([]);
+        expect(watched.filter(rule => !rules.includes(rule))).toEqual([]);
+    });
+    test.each(definitions)('$rule of $name is guarded in src/, and cited by a test', ({ rule, name }) => {
+        const code = sources.map(([, text]) => text.replace(DEFINITION, '')).join('\n');
+        const guard = new RegExp(`broken\\('${rule}'|^\\s*// (?:[A-Z]\\d, )*${rule}\\b|^\\s*/\\*\\* .*\\(${rule}\\)`, 'm');
+        expect(guard.test(code), `nothing in src/ guards ${rule} of ${name}`).toBe(true);
+        const cited = tests.some(([, text]) => new RegExp(`\\b${rule}\\b`).test(text) || rangesIn(text).has(rule));
+        expect(cited || watched.includes(rule), `no test cites ${rule} of ${name}`).toBe(true);
+    });
+});
+function rangesIn(text) {
+    const found = new Set();
+    for (const [, letter, from, to] of text.matchAll(/\b([A-Z])(\d) to \1(\d)\b/g))
+        for (let i = Number(from); i <= Number(to); i++)
+            found.add(`${letter}${i}`);
+    return found;
+}
+const breaks = {
+    P1: ({ log, pool }) => {
+        log.sync = () => log.write();
+        pool.writeBack(pool.dirtyBlocks(Number.POSITIVE_INFINITY));
+    },
+    P2: ({ pool }) => {
+        pool.basisLsn = 2 ** 40;
+        pool.writeBack(pool.dirtyBlocks(Number.POSITIVE_INFINITY));
+    },
+    P3: ({ pool }) => {
+        pool.pin(pool.get(1));
+        pool.coldest = () => [pool.frameOf(1)];
+        pool.evict();
+    },
+    P4: ({ pool }, db) => {
+        db.snapshot();
+        pool.preserve = () => { };
+        pool.fresh = (block) => pool.get(block);
+        db.put('key 1', 'changed');
+    },
+    V1: ({ pool: { versions } }) => {
+        versions.begin(10, 100);
+        versions.keep(1, 5, 10, new Uint8Array(8));
+        versions.begin(20, 100);
+        versions.keep(1, 7, 9, new Uint8Array(8));
+    },
+    I1: ({ pool: { images } }) => images.noteAll([1], { half: images.halves[0], generation: images.halves[0].generation, end: 1 }),
+    I2: ({ pool: { images }, file }) => {
+        file.sync = () => { };
+        for (const half of images.halves)
+            half.usedAt = file.writes + 1;
+        images.begin();
+    },
+    I3: async ({ log, pool }) => {
+        log.syncAside = async () => { };
+        await pool.writeBackAside(pool.dirtyBlocks(Number.POSITIVE_INFINITY), () => true);
+    },
+    I4: ({ pool: { images, blockSize } }) => {
+        images.begin();
+        for (const half of images.halves)
+            half.limit = 0;
+        images.write([1], [0], new Arena(blockSize), 0);
+    },
+    L1: ({ log }) => {
+        log.reserve(16);
+        log.begin(RecordType.system, 0, 0, 0);
+        log.end();
+    },
+    L2: ({ log }, db) => {
+        log.sync();
+        log.alignEnd = () => { };
+        db.put('key 1', 'in the same sector');
+    },
+    L3: ({ log, health }) => {
+        health.fail(new Error('a sync failed'));
+        log.synced(log.syncedLsn + 1);
+    },
+    T1: ({ transactions }, db) => {
+        const tx = db.begin();
+        tx.put('key 1', 'changed');
+        const [state] = [...transactions.open.values()];
+        transactions.locks.isHeldBy = () => false;
+        expect(state.locks.length).toBeGreaterThan(0);
+        tx.commit();
+    },
+    T2: ({ log }, db) => {
+        const tx = db.begin();
+        tx.put('key 1', 'changed');
+        const begin = log.begin.bind(log);
+        log.begin = (...given) => {
+            log.records++;
+            begin(...given);
+        };
+        tx.commit();
+    },
+    E1: engine => {
+        const step = new Step(engine);
+        step.run(() => {
+            step.begin(64);
+            step.pin(1);
+            step.end();
+        });
+    },
+    E3: engine => {
+        const step = new Step(engine);
+        step.run(() => {
+            const place = step.pin(1);
+            step.begin(64);
+            step.part(place);
+            step.endPart();
+            step.end();
+        });
+    },
+    C1: ({ checkpointer, log, metadata }) => checkpointer.writeDone(log.endLsn + 1, 0, metadata),
+    C2: ({ checkpointer, file, metadata }) => {
+        file.writeState(metadata);
+        checkpointer.giveUpLog(0);
+    },
+    C3: ({ file, metadata }) => {
+        file.writeState(metadata);
+        file.writeState(metadata);
+    },
+    C4: ({ checkpointer, log, metadata }) => {
+        metadata.lsn = log.syncedLsn + 1;
+        checkpointer.writeDone(0, 0, metadata);
+    },
+};
+describe('a rule that is broken while the engine runs is noticed', () => {
+    test('each of those that are watched has its own break here', () => {
+        expect(Object.keys(breaks).sort()).toEqual([...watched].sort());
+    });
+    const broken = async (rule, areChecked) => {
+        const db = open('db', { storage: memoryStorage(), durability: 'process' });
+        try {
+            for (let i = 0; i < 200; i++)
+                db.put(`key ${i}`, 'a value');
+            invariants.areChecked = areChecked;
+            await breaks[rule](db.engine, db);
+            return undefined;
+        }
+        catch (error) {
+            return error;
+        }
+        finally {
+            invariants.areChecked = true;
+            closeQuietly(db);
+        }
+    };
+    test.each(Object.keys(breaks))('%s', async (rule) => {
+        expect(await broken(rule, true)).toMatchObject({
+            code: 'XENON_FAILED',
+            message: expect.stringContaining(`(${rule}: `),
+        });
+        const otherwise = (await broken(rule, false));
+        expect(otherwise?.message ?? '').not.toContain(`(${rule}: `);
+    });
+});
+//# sourceMappingURL=invariants.test.js.map

@@ -1,0 +1,60 @@
+var __rewriteRelativeImportExtension = (this && this.__rewriteRelativeImportExtension) || function (path, preserveJsx) {
+    if (typeof path === "string" && /^\.\.?\//.test(path)) {
+        return path.replace(/\.(tsx)$|((?:\.d)?)((?:\.[^./]+?)?)\.([cm]?)ts$/i, function (m, tsx, d, ext, cm) {
+            return tsx ? preserveJsx ? ".jsx" : ".js" : d && (!ext || !cm) ? m : (d + ext + "." + cm.toLowerCase() + "js");
+        });
+    }
+    return path;
+};
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { withDirectory } from './support/directory.js';
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { exports, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const entries = Object.values(exports).filter(entry => typeof entry === 'object');
+const scripts = readdirSync(join(root, 'dist'), { recursive: true }).filter(name => name.endsWith('.js'));
+test('every entry has its script and its types', () => {
+    expect(entries.length).toBeGreaterThan(5);
+    for (const file of [...entries.flatMap(entry => [entry.types, entry.default]), ...Object.values(bin)])
+        expect(existsSync(join(root, file)), file).toBe(true);
+});
+test('there is no script but the entries and what they share', () => {
+    const named = [...entries.map(entry => entry.default), ...Object.values(bin)].map(file => join(file));
+    const others = scripts.filter(name => !name.startsWith(join('shared', '/')));
+    expect(others.map(name => join('dist', name)).sort()).toEqual(named.sort());
+});
+test('the entries have one copy of each class', async () => {
+    const load = (entry) => import(__rewriteRelativeImportExtension(pathToFileURL(join(root, exports[entry].default)).href));
+    const { open, memoryStorage, XenonError } = await load('.');
+    const { withMutant } = await load('./testing');
+    const { db_open } = await load('./c');
+    await withDirectory(directory => {
+        expect(() => db_open(join(directory, 'db'), { wrong: 1 })).toThrow(XenonError);
+    });
+    const syncs = () => {
+        const db = open('db', { storage: memoryStorage() });
+        db.put('key', 'value');
+        return db.stats().log.fsyncs;
+    };
+    const before = syncs();
+    expect(before).toBeGreaterThan(0);
+    expect(await withMutant('no sync at commit', syncs)).toBeLessThan(before);
+});
+test('maps lead from each script to the sources in the package', () => {
+    let sources = 0;
+    for (const name of scripts) {
+        const file = join(root, 'dist', name);
+        if (!existsSync(`${file}.map`))
+            continue;
+        for (const source of JSON.parse(readFileSync(`${file}.map`, 'utf8')).sources) {
+            const path = resolve(dirname(file), source);
+            expect(existsSync(path), `${name}: ${source}`).toBe(true);
+            expect(path.startsWith(join(root, 'src')), path).toBe(true);
+            sources++;
+        }
+    }
+    expect(sources).toBeGreaterThan(100);
+});
+//# sourceMappingURL=package.test.js.map

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { run } from '../cli/run.js';
+import { withDirectory } from '../support/directory.js';
+import { freePort, hasRedis, startRedis, startXenon } from './servers.js';
+const servers = [
+    ['redis-server', hasRedis, startRedis],
+    ['xenondb serve', true, directory => startXenon(`${directory}/db`)],
+];
+describe.each(servers)('client to %s', (_, there, start) => {
+    test.skipIf(!there)('PUT, GET, DELETE, and any other command; status 1 when there is nothing', () => withDirectory(async (directory) => {
+        const server = await start(directory);
+        const client = (...words) => run('client', '--port', `${server.port}`, ...words);
+        const said = (stdout, status = 0) => ({ status, stdout, stderr: '' });
+        try {
+            const json = '{"name": "Alice"}';
+            expect(await client('PUT', 'user:42', json)).toMatchObject(said('OK\n'));
+            expect(await client('GET', 'user:42')).toMatchObject(said(`${json}\n`));
+            expect(await client('get', 'nobody')).toMatchObject(said('\n', 1));
+            expect(await client('DELETE', 'user:42')).toMatchObject(said('1\n'));
+            expect(await client('delete', 'user:42')).toMatchObject(said('0\n', 1));
+            expect(await client('SET', '--key', '-5')).toMatchObject(said('OK\n'));
+            expect(await client('INCRBY', '--key', '-2')).toMatchObject(said('-7\n'));
+            expect(await client('MGET', '--key', 'x', '--key')).toMatchObject(said('-7\n\n-7\n'));
+            expect(await client('--timeout', '5000', 'ECHO', '007')).toMatchObject(said('007\n'));
+            expect(await client('NOSUCH', 'a')).toMatchObject({
+                status: 1,
+                stdout: '',
+                stderr: expect.stringMatching(/^xenondb: ERR unknown command 'NOSUCH'.*\n$/),
+            });
+        }
+        finally {
+            await server.stop();
+        }
+    }));
+});
+test('no server, no command, wrong options', async () => {
+    const port = `${await freePort()}`;
+    expect(await run('client', '--port', port, 'GET', 'a')).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/^xenondb: no connection to 127\.0\.0\.1:\d+ .*\n$/),
+    });
+    expect(await run('client')).toMatchObject({ status: 2 });
+    expect(await run('client', '--port', 'x', 'GET', 'a')).toMatchObject({ status: 2 });
+    expect(await run('client', '--nonsense', 'GET', 'a')).toMatchObject({ status: 2 });
+});
+//# sourceMappingURL=cli.test.js.map

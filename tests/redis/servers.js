@@ -1,0 +1,81 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { pause } from '../support/child.js';
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+export const hasRedisTools = spawnSync('redis-cli', ['--version']).status === 0;
+export const NO_REDIS = 'skipped: there is no redis-server here (apt-get install redis-server redis-tools)';
+export async function startRedis(directory, ...options) {
+    const port = await freePort();
+    const child = spawn('redis-server', ['--port', `${port}`, '--dir', directory, '--save', '', '--databases', '1', ...options], { stdio: 'ignore' });
+    const server = running('redis-server', port, child);
+    try {
+        await answers(port, child);
+    }
+    catch (error) {
+        await server.stop();
+        throw error;
+    }
+    return server;
+}
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export async function startXenon(directory, ...options) {
+    const child = spawn(process.execPath, [MAIN, 'serve', directory, ...(options.includes('--port') ? [] : ['--port', '0']), ...options], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+        errors += text;
+    });
+    const port = await new Promise((resolve, reject) => {
+        child.stdout.setEncoding('utf8').on('data', (text) => {
+            output += text;
+            const found = /listening on \S*:(\d+)\n/.exec(output);
+            if (found !== null)
+                resolve(Number(found[1]));
+        });
+        child.once('close', status => reject(new Error(`xenondb serve ended with ${status}: ${errors}`)));
+    });
+    return running('xenondb', port, child);
+}
+function running(name, port, child) {
+    const ended = new Promise(resolve => child.once('close', () => resolve()));
+    return {
+        name,
+        port,
+        process: child,
+        async stop() {
+            child.kill('SIGTERM');
+            const killed = setTimeout(() => child.kill('SIGKILL'), 10_000);
+            await ended;
+            clearTimeout(killed);
+        },
+    };
+}
+export function freePort() {
+    return new Promise((resolve, reject) => {
+        const server = createServer().once('error', reject);
+        server.listen(0, '127.0.0.1', () => {
+            const { port } = server.address();
+            server.close(() => resolve(port));
+        });
+    });
+}
+async function answers(port, child) {
+    const { WireConnection } = await import('./wire.js');
+    for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
+        try {
+            const connection = await WireConnection.open(port);
+            const [reply] = await connection.send([['PING']]);
+            connection.close();
+            if (reply?.kind === '+' || reply?.text?.startsWith('NOAUTH'))
+                return;
+        }
+        catch {
+        }
+        await pause(25);
+    }
+    throw new Error(`no answer on port ${port}`);
+}
+//# sourceMappingURL=servers.js.map

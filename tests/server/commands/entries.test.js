@@ -1,0 +1,59 @@
+var __rewriteRelativeImportExtension = (this && this.__rewriteRelativeImportExtension) || function (path, preserveJsx) {
+    if (typeof path === "string" && /^\.\.?\//.test(path)) {
+        return path.replace(/\.(tsx)$|((?:\.d)?)((?:\.[^./]+?)?)\.([cm]?)ts$/i, function (m, tsx, d, ext, cm) {
+            return tsx ? preserveJsx ? ".jsx" : ".js" : d && (!ext || !cm) ? m : (d + ext + "." + cm.toLowerCase() + "js");
+        });
+    }
+    return path;
+};
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { commands, findCommand } from '../../../src/server/commands/index.js';
+import { RequestParser } from '../../../src/server/protocol/parser.js';
+import { bulk, request, withServer } from '../wire.js';
+const folder = new URL('../../../src/server/commands/', import.meta.url);
+const isFamily = (value) => Array.isArray(value) && value.every(({ run }) => typeof run === 'function');
+test('every family is listed, and no command stands in two of them', async () => {
+    const names = ['command'];
+    for (const file of readdirSync(folder))
+        if (file.endsWith('.ts'))
+            for (const value of Object.values(await import(__rewriteRelativeImportExtension(new URL(file, folder).href))))
+                if (isFamily(value))
+                    names.push(...value.map(({ name }) => name));
+    expect(names.toSorted()).toEqual([...commands.keys()].toSorted());
+});
+test('a command is found however it is written, and by its whole name alone', () => {
+    const find = (name) => {
+        const parser = new RequestParser({ arguments: 9, argumentBytes: 99, queryBytes: 999 }, { arguments: 9, argumentBytes: 99, queryBytes: 999 }, true);
+        parser.feed(Buffer.from(request(name)));
+        expect(parser.next()).toBe('request');
+        return findCommand(parser);
+    };
+    for (const [name, command] of commands) {
+        expect(find(name)).toBe(command);
+        expect(find(name.toUpperCase())).toBe(command);
+        expect(find(`${name}x`)).toBe(commands.get(`${name}x`));
+        expect(find(name.slice(0, -1))).toBe(commands.get(name.slice(0, -1)));
+    }
+    for (const name of ['', 'g', 'get\0', 'constructor', 'x'.repeat(50)])
+        expect(find(name)).toBeUndefined();
+});
+test('a command that changes records, or reads some by their keys, says where its keys stand', () => {
+    const withoutKeys = [...commands.values()]
+        .filter(({ flags, keys }) => (flags.includes('write') || flags.includes('readonly')) && keys[0] === 0)
+        .map(({ name }) => name);
+    expect(withoutKeys.toSorted()).toEqual(['dbsize', 'flushall', 'flushdb', 'keys', 'randomkey', 'range', 'scan']);
+});
+test('COMMAND tells of every command', () => withServer({}, async ({ client }) => {
+    const c = await client();
+    await c.expect('COMMAND COUNT\r\n', `:${commands.size}\r\n`);
+    await c.expect('COMMAND INFO mset nothing\r\n', '*2\r\n*10\r\n$4\r\nmset\r\n:-3\r\n*2\r\n+write\r\n+denyoom\r\n:1\r\n:-1\r\n:2\r\n' +
+        '*3\r\n+@write\r\n+@string\r\n+@slow\r\n*0\r\n*0\r\n*0\r\n$-1\r\n');
+    await c.expect('COMMAND DOCS dbsize nothing\r\n', `*2\r\n${bulk('dbsize')}*8\r\n${bulk('summary')}${bulk('Return the number of keys in the selected database')}` +
+        `${bulk('since')}${bulk('1.0.0')}${bulk('group')}${bulk('server')}${bulk('complexity')}${bulk('O(1)')}`);
+    c.received = '';
+    c.write('COMMAND LIST\r\n');
+    const all = `*${commands.size}\r\n${[...commands.keys()].map(bulk).join('')}`;
+    expect(await c.until(text => text.length >= all.length)).toBe(all);
+}));
+//# sourceMappingURL=entries.test.js.map

@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { pause } from '../../support/child.js';
+import { withServer } from '../wire.js';
+const pushing = async (client) => {
+    client.write('HELLO 3\r\nLOCKWAIT PUSH\r\nPING\r\n');
+    await client.until(text => text.endsWith('+OK\r\n+PONG\r\n'));
+    client.received = '';
+    return client;
+};
+const push = (number, reply) => `>3\r\n$8\r\nlockwait\r\n:${number}\r\n${reply}`;
+test('LOCKWAIT PUSH: what meets a lock is answered later, and the connection goes on', () => withServer({}, async ({ client, keysApart }) => {
+    const [a, b] = keysApart(2);
+    const [holder, c] = [await client(), await pushing(await client())];
+    await holder.expect(`BEGIN\r\nSET ${a} theirs\r\n`, '+OK\r\n+OK\r\n');
+    await c.expect(`SET ${a} 1\r\nSET ${b} 1\r\nGET ${a}\r\nGET ${b}\r\n`, '-LOCKWAIT 1\r\n+OK\r\n_\r\n$1\r\n1\r\n');
+    await c.expect(`SET ${a} 2\r\nAPPEND ${a} 3\r\n`, '-LOCKWAIT 2\r\n-LOCKWAIT 3\r\n');
+    await holder.expect('COMMIT\r\n', '+OK\r\n');
+    await c.until(text => text.length >= push(1, '+OK\r\n').length * 3 - 1);
+    expect(c.received).toBe(push(1, '+OK\r\n') + push(2, '+OK\r\n') + push(3, ':2\r\n'));
+    c.received = '';
+    await c.expect(`GET ${a}\r\n`, '$2\r\n23\r\n');
+}));
+test('LOCKWAIT: an EXEC that waits keeps what it is to run, whatever is queued meanwhile', () => withServer({}, async ({ client, keysApart }) => {
+    const [a, b] = keysApart(2);
+    const [holder, c] = [await client(), await pushing(await client())];
+    await holder.expect(`BEGIN\r\nSET ${a} theirs\r\n`, '+OK\r\n+OK\r\n');
+    await c.expect(`MULTI\r\nSET ${a} 1\r\nEXEC\r\n`, '+OK\r\n+QUEUED\r\n-LOCKWAIT 1\r\n');
+    await c.expect(`MULTI\r\nSET ${b} 2\r\n`, '+OK\r\n+QUEUED\r\n');
+    await holder.expect('COMMIT\r\n', '+OK\r\n');
+    await c.until(text => text.length > 20);
+    expect(c.received).toBe(push(1, '*1\r\n+OK\r\n'));
+    c.received = '';
+    await c.expect(`EXEC\r\nMGET ${a} ${b}\r\n`, '*1\r\n+OK\r\n*2\r\n$1\r\n1\r\n$1\r\n2\r\n');
+}));
+test('LOCKWAIT CANCEL gives up, LOCKTIMEOUT limits one command, and a client that goes takes its waits along', () => withServer({ lockTimeout: 10_000 }, async ({ client, server, keysApart }) => {
+    const [a] = keysApart(1);
+    const [holder, c, plain] = [await client(), await pushing(await client()), await client()];
+    await holder.expect(`BEGIN\r\nSET ${a} theirs\r\n`, '+OK\r\n+OK\r\n');
+    await c.expect(`DEL ${a}\r\n`, '-LOCKWAIT 1\r\n');
+    await c.expect('LOCKWAIT CANCEL 1\r\nLOCKWAIT CANCEL 1\r\n', `${push(1, '-LOCKTIMEOUT the wait for a lock was cancelled\r\n')}:1\r\n:0\r\n`);
+    await c.expect(`LOCKTIMEOUT 30\r\nSET ${a} 1\r\n`, '+OK\r\n-LOCKWAIT 2\r\n');
+    expect(await c.until(text => text.endsWith('\r\n'))).toMatch(/^>3\r\n\$8\r\nlockwait\r\n:2\r\n-LOCKTIMEOUT /);
+    c.received = '';
+    plain.write(`LOCKTIMEOUT 30\r\nSET ${a} 1\r\n`);
+    expect(await plain.until(text => /-.*\r\n$/.test(text))).toMatch(/^\+OK\r\n-LOCKTIMEOUT /);
+    plain.received = '';
+    await plain.expect('LOCKTIMEOUT -1\r\n', '-ERR timeout is out of range\r\n');
+    await plain.expect('LOCKWAIT PUSH\r\n', '-ERR LOCKWAIT PUSH needs RESP3; say HELLO 3\r\n');
+    await c.expect(`SET ${a} never\r\n`, '-LOCKWAIT 3\r\n');
+    c.close();
+    await pause(30);
+    await holder.expect('ROLLBACK\r\n', '+OK\r\n');
+    await pause(30);
+    expect(server.lockWaits.count).toBe(0);
+    await plain.expect(`GET ${a}\r\n`, '$-1\r\n');
+}));
+test('BEGIN READONLY, SAVEPOINT, ROLLBACK TO', () => withServer({}, async ({ client }) => {
+    const c = await client();
+    await c.expect('BEGIN READONLY LOCKTIMEOUT 5\r\n', '+OK\r\n');
+    await c.expect('SET a 1\r\n', "-READONLY You can't write against a read only database.\r\n");
+    await c.expect('ROLLBACK\r\n', '+OK\r\n');
+    await c.expect('BEGIN ISOLATION repeatable read READONLY\r\nROLLBACK\r\n', '+OK\r\n+OK\r\n');
+    await c.expect('BEGIN\r\nSET a 1\r\nSAVEPOINT\r\nSET a 2\r\nSAVEPOINT\r\n', '+OK\r\n+OK\r\n:1\r\n+OK\r\n:2\r\n');
+    await c.expect('ROLLBACK TO 1\r\nGET a\r\n', '+OK\r\n$1\r\n1\r\n');
+    await c.expect('ROLLBACK TO 3\r\n', '-ERR no such savepoint\r\n');
+    c.write('ROLLBACK TO 2\r\n');
+    expect(await c.until(text => text.endsWith('\r\n'))).toMatch(/^-ERR .*\[XENON_INVALID_ARGUMENT\]/);
+    c.received = '';
+    await c.expect('ROLLBACK AT 1\r\nCOMMIT\r\nGET a\r\n', '-ERR syntax error\r\n+OK\r\n$1\r\n1\r\n');
+    await c.expect('SAVEPOINT\r\n', '-ERR SAVEPOINT without BEGIN\r\n');
+    await c.expect('BEGIN READONLY LOCKTIMEOUT\r\n', '-ERR syntax error\r\n');
+}));
+test('RANGE … BYTES ends a page, RANGE … COUNT counts, WAITAOF answers', () => withServer({}, async ({ client }) => {
+    const c = await client();
+    await c.expect('MSET a 123456789 b 123456789 c 123456789\r\n', '+OK\r\n');
+    await c.expect('RANGE - + BYTES 11 KEYS\r\n', '*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n');
+    await c.expect('RANGE - + BYTES 1\r\n', '*2\r\n$1\r\na\r\n$9\r\n123456789\r\n');
+    await c.expect('RANGE (a + BYTES 10 REV\r\n', '*2\r\n$1\r\nc\r\n$9\r\n123456789\r\n');
+    await c.expect('RANGE (a + COUNT\r\nRANGE - + COUNT LIMIT 1\r\n', ':2\r\n:1\r\n');
+    await c.expect('WAITAOF 1 0 0\r\n', '*2\r\n:1\r\n:0\r\n');
+    await c.expect('WAITAOF 1 0 -1\r\n', '-ERR value is out of range, must be positive\r\n');
+}));
+//# sourceMappingURL=lock-waits.test.js.map

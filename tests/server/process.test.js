@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { open } from '../../src/index.js';
+import { run } from '../cli/run.js';
+import { hashIn, keysApart } from '../hash/keys.js';
+import { startXenon } from '../redis/servers.js';
+import { pause } from '../support/child.js';
+import { expectVerified } from '../support/database.js';
+import { withDirectory } from '../support/directory.js';
+import { readImage } from '../support/image.js';
+import { bulk, Wire } from './wire.js';
+const CLIENTS = 64;
+const KILLS = Number(process.env.XENON_KILLS ?? 3);
+async function writeUntilClosed(c, client, first) {
+    for (let n = first;; n++) {
+        try {
+            await c.expect(`SET k${client}:${n % 50} ${n}\r\n`, '+OK\r\n');
+        }
+        catch {
+            return n - 1;
+        }
+    }
+}
+test(`SIGKILL under ${CLIENTS} clients' writes: every write answered is there`, () => withDirectory(async (directory) => {
+    const last = new Array(CLIENTS).fill(0);
+    for (let kill = 0; kill < KILLS; kill++) {
+        const server = await startXenon(`${directory}/db`, '--log-level', 'warn');
+        const clients = await Promise.all(last.map(() => Wire.open(server.port)));
+        for (const [i, c] of clients.entries()) {
+            if (last[i] === 0)
+                continue;
+            c.write(`GET k${i}:${last[i] % 50}\r\n`);
+            const text = await c.until(received => /^\$-?\d+\r\n(.*\r\n)?$/.test(received) && received.length > 4);
+            expect(Number(text.split('\r\n')[1])).toBeGreaterThanOrEqual(last[i]);
+            c.received = '';
+        }
+        const writing = clients.map((c, i) => writeUntilClosed(c, i, last[i] + 1));
+        await pause(300 + Math.random() * 500);
+        server.process.kill('SIGKILL');
+        const answered = await Promise.all(writing);
+        await server.stop();
+        answered.forEach((n, i) => {
+            last[i] = n;
+        });
+        for (const c of clients)
+            c.close();
+    }
+    expect(Math.min(...last)).toBeGreaterThan(0);
+    const db = open(`${directory}/db`);
+    for (const [i, n] of last.entries())
+        for (let back = 0; back < Math.min(49, n); back++)
+            expect(Number(db.get(`k${i}:${(n - back) % 50}`))).toBeGreaterThanOrEqual(n - back);
+    await expectVerified(db);
+    db.close();
+}));
+test('SIGTERM: what was answered is there, the process ends with 0, and the database was closed cleanly', () => withDirectory(async (directory) => {
+    const server = await startXenon(`${directory}/db`, '--log-level', 'silent');
+    const c = await Wire.open(server.port);
+    await c.expect('SET a b\r\n', '+OK\r\n');
+    const writing = writeUntilClosed(c, 1, 1);
+    await pause(100);
+    server.process.kill('SIGTERM');
+    const last = await writing;
+    await server.stop();
+    expect(server.process.exitCode).toBe(0);
+    const db = open(`${directory}/db`);
+    expect(db.stats().recovery.needed).toBe(false);
+    expect(Number(db.get(`k1:${last % 50}`))).toBeGreaterThanOrEqual(last);
+    db.close();
+}));
+test('a transaction that was not committed is gone after SIGKILL', () => withDirectory(async (directory) => {
+    const first = await startXenon(`${directory}/db`);
+    const c = await Wire.open(first.port);
+    const [a, b] = keysApart(hashIn(readImage(`${directory}/db`)), 2);
+    await c.expect(`SET ${a} 1\r\nBEGIN\r\nSET ${a} 2\r\n`, '+OK\r\n+OK\r\n+OK\r\n');
+    const other = await Wire.open(first.port);
+    await other.expect(`SET ${b} 1\r\n`, '+OK\r\n');
+    first.process.kill('SIGKILL');
+    await first.stop();
+    const second = await startXenon(`${directory}/db`);
+    const d = await Wire.open(second.port);
+    await d.expect(`GET ${a}\r\nGET ${b}\r\n`, `${bulk('1')}${bulk('1')}`);
+    await second.stop();
+}));
+test('what cannot be served is refused before anything is created', () => withDirectory(async (directory) => {
+    const refused = async (reason, ...options) => expect(await run('serve', `${directory}/db`, ...options)).toMatchObject({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringMatching(reason),
+    });
+    await refused(/needs a password/, '--host', '0.0.0.0');
+    await refused(/port must be/, '--port', '70000');
+    await refused(/log-level/, '--log-level', 'loud');
+    await refused(/belong together/, '--tls-key', fileURLToPath(import.meta.url));
+    expect(existsSync(`${directory}/db`)).toBe(false);
+}));
+//# sourceMappingURL=process.test.js.map
