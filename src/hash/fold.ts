@@ -6,10 +6,13 @@
  */
 import { bucketNext, formatBucket, liveBytes } from '../pager/bucket.ts'
 import { childOf, directoryLevel, entryCount } from '../pager/directory.ts'
-import { AT_KIND, AT_NEXT, BlockKind } from '../pager/layout.ts'
+import { AT_KIND, AT_LIVE, AT_NEXT, BlockKind } from '../pager/layout.ts'
 import type { Block } from '../pager/place.ts'
 import { type BucketChanges, MOVE_BYTES } from './bucket-changes.ts'
 import { chainOf, LONGEST_CHAIN, type Shape } from './shape.ts'
+
+/** A search looks at the slots of a whole chain: more records keep their directory. */
+const MOST_RECORDS = 512
 
 export class IndexBlockFolding {
   private readonly shape: Shape
@@ -39,6 +42,8 @@ export class IndexBlockFolding {
     if (directoryLevel(arena, root.base) > 0 || count > LONGEST_CHAIN) return false
     const children = Array.from({ length: count }, (_, entry) => step.pin(childOf(arena, root.base, capacity, entry)))
     if (children.some(({ base }) => bucketNext(arena, base) !== 0)) return false
+    const live = children.reduce((sum, { base }) => sum + arena.u16[(base + AT_LIVE) >>> 1]!, 0)
+    if (count > 1 && live > MOST_RECORDS) return false
     const [first, ...others] = children
     step.begin(2 * blockSize + MOVE_BYTES, [root, ...children])
     formatBucket(arena, root.base, blockSize)
