@@ -1,2 +1,0 @@
-export {};
-//# sourceMappingURL=chart.js.map

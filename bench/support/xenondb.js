@@ -1,2 +1,0 @@
-export { open } from 'xenondb';
-//# sourceMappingURL=xenondb.js.map
