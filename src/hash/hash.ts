@@ -41,6 +41,8 @@ import type { Structure } from './structure.ts'
 
 /** Each round of making room leaves more of it; more rounds than this mean that the shape is not what it should be. */
 const MAX_ROUNDS = 256
+/** Bytes of a key that is copied byte by byte: a call costs more. */
+const SHORT_KEY = 24
 
 /** What a change did. */
 export const Outcome = {
@@ -346,7 +348,9 @@ export class HashIndex extends HashSearch {
     const record = recordAt(arena, base, slot)
     writeRecordHeader(arena, record, flags, key.length, fieldLength)
     const keyAt = record + RECORD_HEADER_BYTES
-    arena.u8.copyWithin(keyAt, key.at, key.at + key.length)
+    const { u8 } = arena
+    if (key.length > SHORT_KEY) u8.copyWithin(keyAt, key.at, key.at + key.length)
+    else for (let i = 0; i < key.length; i++) u8[keyAt + i] = u8[key.at + i]!
     arena.u8.copyWithin(keyAt + key.length, field, field + fieldLength)
     this.logState(base)
     this.logSlot(base, slot)

@@ -17,6 +17,20 @@ export interface Ahead {
   takePart(source: Uint8Array, start: number, length: number, hash: KeyHash): Position
   /** Where the key at a position that `take` has returned is in the ordered index, or would go. */
   placeOf(position: Position): LeafPlace | undefined
+  /** Index among the keys that were looked at of the one at a position, or -1. */
+  indexOf(position: Position): number
+  /** What was seen of each in its bucket. */
+  readonly seen: SeenInBuckets
+}
+
+/** What was seen of some keys, each in its bucket. */
+export interface SeenInBuckets {
+  /** Block of the bucket, and the LSN of its last change: -1 if nothing was seen, or the bucket has several blocks. */
+  readonly blocks: Uint32Array
+  readonly lsns: Float64Array
+  /** Anything but 0 if there was a record with the key's tag, and its slot. */
+  readonly records: Int32Array
+  readonly slots: Int32Array
 }
 
 /** The key scratch: the bytes lie at `at` of the arena. */
@@ -40,6 +54,15 @@ export class KeyBuffer {
   /** Where the key is in the ordered index, or would go, if somebody has looked ahead. */
   get place(): LeafPlace | undefined {
     return this.ahead.placeOf(this.at)
+  }
+
+  /** Its index in `seen`, if somebody has looked ahead, else -1. */
+  get seenIndex(): number {
+    return this.ahead.indexOf(this.at)
+  }
+
+  get seen(): SeenInBuckets {
+    return this.ahead.seen
   }
 
   /** What stands for it in the lock table. */

@@ -4,7 +4,6 @@
  * on it but time.
  */
 import type { BufferPool } from '../buffer/pool.ts'
-import { RECORD_HEADER_BYTES, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Position } from '../pager/place.ts'
 import { isBytes } from '../runtime/bytes.ts'
@@ -36,8 +35,6 @@ export class KeysAhead implements Ahead {
   /** The keys that are ready, and which of them comes next. */
   private count = 0
   private next = 0
-  /** Misses of the pool when keys were looked at to be read: records lie where they were until the next one; or -1. */
-  private misses = -1
   /** Of the keys that are ready: whose place in the ordered index was asked for, since they change it. */
   private changedTree = 0
   /** Most of the keys before these did so. */
@@ -124,10 +121,9 @@ export class KeysAhead implements Ahead {
     const { search, count } = this
     // They are of other keys, and nothing in them would tell.
     for (const place of this.places) place.block = 0
-    this.misses = -1
+    search.lsns.fill(-1)
     if (this.pool.framesUsed * this.pool.blockSize < LEAST_BYTES) return
     search.run(count)
-    if (!forChange && this.pool.asOf === 0) this.misses = this.pool.misses
     if (!forChange || !this.metadata.ordered) return
     this.findLeaves()
     this.touchLeaves()
@@ -144,9 +140,19 @@ export class KeysAhead implements Ahead {
   }
 
   placeOf(position: Position): LeafPlace | undefined {
-    const i = (position - this.at) / KEY_ROOM
+    const i = this.indexOf(position)
     this.changedTree++
-    return i >= 0 && i < KEYS_AHEAD ? this.places[i] : undefined
+    return i < 0 ? undefined : this.places[i]
+  }
+
+  /** Index of the key at a position, -1 if it is none of these. */
+  indexOf(position: Position): number {
+    const offset = position - this.at
+    return offset >= 0 && offset < KEYS_AHEAD_BYTES ? (offset / KEY_ROOM) | 0 : -1
+  }
+
+  get seen(): StagedSearch {
+    return this.search
   }
 
   take(key: string, hash: KeyHash): Position {
@@ -161,23 +167,6 @@ export class KeysAhead implements Ahead {
     const at = this.at + next * KEY_ROOM
     for (let i = 0; i < length; i++) if (u8[at + i] !== source[start + i]) return -1
     return this.taken(next, hash)
-  }
-
-  /**
-   * Position of the record of a key that lies among other bytes, if it is the next one to be read, and its record, one
-   * without flags, lies where it was found; else 0.
-   */
-  takeRecord(source: Uint8Array, start: number, length: number): Position {
-    const { next, pool } = this
-    if (next >= this.count || this.misses !== pool.misses) return 0
-    const { arena } = pool
-    const record = this.search.records[next]!
-    if (record === 0 || recordFlags(arena, record) !== 0 || recordKeyLength(arena, record) !== length) return 0
-    const { u8 } = arena
-    const at = record + RECORD_HEADER_BYTES
-    for (let i = 0; i < length; i++) if (u8[at + i] !== source[start + i]) return 0
-    this.next = next + 1
-    return record
   }
 
   private taken(next: number, hash: KeyHash): Position {

@@ -3,7 +3,7 @@
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { CorruptionError } from '../errors.ts'
-import { bucketNext, findSlot, fits, RECORD_HEADER_BYTES, recordAt } from '../pager/bucket.ts'
+import { blockLsn, bucketNext, findSlot, fits, isRecordOf, RECORD_HEADER_BYTES, recordAt } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_KIND, BlockKind, kindName } from '../pager/layout.ts'
 import type { Block, Position } from '../pager/place.ts'
@@ -40,6 +40,11 @@ export class HashSearch {
   /** Position of the record of the key in the key buffer, or 0. */
   find(): Position {
     const { arena, key } = this
+    const seen = key.seenIndex
+    if (seen >= 0 && this.pool.asOf === 0) {
+      const record = this.findSeen(seen)
+      if (record >= 0) return record
+    }
     let base = this.descend()
     for (let hops = 0; ; hops++) {
       this.base = base
@@ -52,6 +57,26 @@ export class HashSearch {
       if (next === 0) return 0
       base = this.chained(next, hops)
     }
+  }
+
+  /**
+   * By what was seen ahead of time, which still holds if the bucket has not changed: whatever takes a key out of its
+   * bucket, or adds it, changes that. -1 if it has.
+   */
+  private findSeen(index: number): Position {
+    const { pool, arena, key } = this
+    const { blocks, lsns, records, slots } = key.seen
+    if (lsns[index]! < 0) return -1
+    const block = blocks[index]!
+    const base = pool.peek(block)
+    if (base === 0 || blockLsn(arena, base) !== lsns[index]) return -1
+    this.bucket = block
+    this.block = block
+    this.base = base
+    if (records[index] === 0) return 0
+    const slot = slots[index]!
+    this.slot = slot
+    return isRecordOf(arena, base, slot, key.at, key.length) ? recordAt(arena, base, slot) : -1
   }
 
   /** Goes to the head block of the key's bucket. */

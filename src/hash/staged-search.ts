@@ -4,7 +4,7 @@
  * blocks in the pool alone; others are read ahead, if that takes long.
  */
 import type { BufferPool } from '../buffer/pool.ts'
-import { bucketNext } from '../pager/bucket.ts'
+import { blockLsn, bucketNext } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, findEntry } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import type { Block } from '../pager/place.ts'
@@ -21,9 +21,11 @@ export class StagedSearch {
   readonly roots: Int32Array
   readonly positions: Uint32Array
   readonly tags: Int32Array
-  /** Where these records lie. */
+  /** Where these records lie; where there is none, the last block of the bucket. */
   readonly blocks: Uint32Array
   readonly slots: Int32Array
+  /** LSN of the bucket's last change, if it has one block alone, else -1. */
+  readonly lsns: Float64Array
   /** Positions of the head blocks of the buckets, 0 where one is not in the pool. */
   private readonly bases: Int32Array
   private readonly pool: BufferPool
@@ -42,6 +44,7 @@ export class StagedSearch {
     this.tags = new Int32Array(most)
     this.blocks = new Uint32Array(most)
     this.slots = new Int32Array(most)
+    this.lsns = new Float64Array(most)
     this.bases = new Int32Array(most)
   }
 
@@ -106,6 +109,8 @@ export class StagedSearch {
     const tag = this.tags[i]!
     let base = this.bases[i]!
     this.records[i] = 0
+    const isLone = base !== 0 && u8[base + AT_KIND] === BlockKind.bucket && bucketNext(arena, base) === 0
+    this.lsns[i] = isLone ? blockLsn(arena, base) : -1
     for (let hops = 0; hops < LONGEST_CHAIN && base !== 0 && u8[base + AT_KIND] === BlockKind.bucket; hops++) {
       const first = (base + HEADER_BYTES) >>> 2
       const end = first + u16[(base + AT_COUNT) >>> 1]!

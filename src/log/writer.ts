@@ -34,6 +34,8 @@ import type { LogSegments, Segment } from './segments.ts'
 import { SyncPace } from './sync-pace.ts'
 
 const SECTOR = 512
+/** Bytes that are copied one by one. */
+const SHORT = 16
 /** Log that is synced in line where syncs are short. */
 const SOON_BYTES = 1048576
 /** Room that the filling of a sector may take. */
@@ -149,9 +151,12 @@ export class LogWriter {
 
   /** The bytes [from, from + length) of the arena now stand at `offset` of the block. */
   set(offset: number, length: number, from: Position): void {
+    const { u8, u32 } = this.arena
     const at = this.position
-    this.arena.u32[at >>> 2] = length | (offset << 16)
-    this.arena.u8.copyWithin(at + 4, from, from + length)
+    u32[at >>> 2] = length | (offset << 16)
+    // A call for a few bytes costs more than they do.
+    if (length > SHORT) u8.copyWithin(at + 4, from, from + length)
+    else for (let i = 0; i < length; i++) u8[at + 4 + i] = u8[from + i]!
     this.position = at + 4 + pad4(length)
   }
 
@@ -184,7 +189,9 @@ export class LogWriter {
     this.operation(LogOp.insertEntry, index | (length << 16))
     const at = this.position
     this.arena.u32[at >>> 2] = child
-    this.arena.u8.copyWithin(at + 4, suffix, suffix + length)
+    const { u8 } = this.arena
+    if (length > SHORT) u8.copyWithin(at + 4, suffix, suffix + length)
+    else for (let i = 0; i < length; i++) u8[at + 4 + i] = u8[suffix + i]!
     this.position = at + 4 + pad4(length)
   }
 

@@ -93,6 +93,10 @@ export const findSlot = (a: Arena, base: Position, tag: number, key: Position, k
   return -1
 }
 
+/** Whether the record of a used slot is that of a key. */
+export const isRecordOf = (a: Arena, base: Position, slot: number, key: Position, keyLength: number): boolean =>
+  keyEquals(a, recordAt(a, base, slot), key, keyLength)
+
 const keyEquals = (a: Arena, record: Position, key: Position, keyLength: number): boolean => {
   const u8 = a.u8
   if (u8[record + 1] !== (keyLength & 0xff) || u8[record]! >>> 5 !== keyLength >>> 8) return false

@@ -4,7 +4,6 @@ import type { Engine } from '../engine/engine.ts'
 import type { HashIndex } from '../hash/hash.ts'
 import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
-import type { Position } from '../pager/place.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
 import type { Lock } from '../txn/locks.ts'
 import type { TransactionManager } from '../txn/manager.ts'
@@ -37,23 +36,15 @@ export class Committed implements Reading {
     return this.hasAtHand()
   }
 
-  /** `find` for a key that lies among other bytes, perhaps the next one that was looked at ahead of its turn. */
+  /** `find` for a key that lies among other bytes. */
   findPart(source: Uint8Array, start: number, end: number): Found | undefined {
-    const record = this.recordAhead(source, start, end)
-    if (record !== 0) return this.found.inPool(record, 0)
     this.index.key.setPart(source, start, end)
     return this.findAtHand()
   }
 
   hasPart(source: Uint8Array, start: number, end: number): boolean {
-    if (this.recordAhead(source, start, end) !== 0) return true
     this.index.key.setPart(source, start, end)
     return this.hasAtHand()
-  }
-
-  private recordAhead(source: Uint8Array, start: number, end: number): Position {
-    const { engine, transactions } = this
-    return transactions.locks.exclusive === 0 ? engine.keysAhead.takeRecord(source, start, end - start) : 0
   }
 
   /** `has` for the key in the key buffer. */

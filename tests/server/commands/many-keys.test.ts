@@ -76,3 +76,19 @@ test('inside BEGIN many keys are those that the transaction sees', () =>
     await one.expect('COMMIT\r\n', '+OK\r\n')
     await other.expect(request('MGET', ...keys), `*100\r\n${bulk('x').repeat(100)}`)
   }))
+
+test('inside BEGIN ISOLATION snapshot many keys are those of its beginning', () =>
+  withServer({}, async ({ client, server }) => {
+    const [one, other] = [await client(), await client()]
+    const pairs = (value: string): string[] => Array.from({ length: 20_000 }, (_, i) => [`key ${i}`, value]).flat()
+    await other.expect(request('MSET', ...pairs('y'.repeat(300))), '+OK\r\n')
+    expect(server.db.stats().cache.bytes, 'large enough to be worth looking ahead').toBeGreaterThan(4 << 20)
+    await one.expect('BEGIN ISOLATION snapshot\r\n', '+OK\r\n')
+    const keys = Array.from({ length: 100 }, (_, i) => `key ${i}`)
+    await one.expect(request('EXISTS', ...keys), ':100\r\n')
+    await other.expect(request('DEL', ...keys.slice(50)), ':50\r\n')
+    await other.expect(request('MSET', ...keys.slice(0, 50).flatMap(key => [key, 'z'])), '+OK\r\n')
+    await one.expect(request('MGET', ...keys), `*100\r\n${bulk('y'.repeat(300)).repeat(100)}`)
+    await one.expect('ROLLBACK\r\n', '+OK\r\n')
+    await one.expect(request('MGET', ...keys), `*100\r\n${bulk('z').repeat(50)}${'$-1\r\n'.repeat(50)}`)
+  }))
