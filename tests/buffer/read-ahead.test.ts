@@ -79,7 +79,7 @@ describe('blocks are read ahead', () => {
       disk.milliseconds = 0.1
       warmUp(db)
       const { read, ahead } = disk.watch(() => putAll(db, RECORDS, 1000))
-      expect(ahead.length).toBeGreaterThan(500)
+      expect(ahead.length).toBeGreaterThan(300)
       expect(ahead.filter(block => !read.has(block)).length).toBeLessThan(ahead.length / 20)
     }))
 
