@@ -223,11 +223,17 @@ class NodeFile implements File {
 
   readAhead(length: number, position: number): void {
     if (this.#fd < 0 || this.#ahead === null) return
-    if (this.#ahead === undefined) {
-      const fd = openAgain(this.#fd, this.path, 'r')
-      this.#ahead = fd === this.#fd ? null : new ReadAhead(fd, length)
-    }
+    if (this.#ahead === undefined) this.#ahead = this.#openAhead(length)
     this.#ahead?.ask(length, position)
+  }
+
+  #openAhead(bytes: number): ReadAhead | null {
+    try {
+      const fd = openAgain(this.#fd, this.path, 'r')
+      return fd === this.#fd ? null : new ReadAhead(fd, bytes)
+    } catch {
+      return null
+    }
   }
 
   write(source: Uint8Array, sourceOffset: number, length: number, position: number): void {
