@@ -312,6 +312,28 @@ export const workloads: readonly Workload[] = [
     },
   },
   {
+    name: 'compaction of a small rest',
+    session: { points: 60 },
+    options: () => ({ cacheBytes: 24 * 4096 }),
+    async run(session) {
+      const { random } = session
+      // Index blocks that are directories over a few buckets do without them, and with the next record again.
+      const keys = keysOfRoots(session, [7, 30], 56)
+      for (const key of keys) session.put(key, text(random, 600, 300))
+      session.begin()
+      for (const key of random.shuffle([...keys]).slice(20)) session.delete(key)
+      await session.compact()
+      for (let i = 0; i < 16; i++) {
+        const key = random.pick(keys)
+        if (random.chance(0.7)) session.put(key, text(random, 600, 300))
+        else session.delete(key)
+      }
+      session.rollback(keys.slice(0, 8).map(key => [key, random.chance(0.5) ? text(random, 400) : undefined]))
+      await session.compact()
+      session.put(random.pick(keys), text(random, 900))
+    },
+  },
+  {
     name: 'backup',
     async run(session) {
       const { random } = session
