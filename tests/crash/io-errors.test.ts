@@ -203,9 +203,7 @@ class Run {
       this.requireNoticed(struck)
       this.acknowledge()
     } else if (this.isFailed(rejected[0])) {
-      results.forEach((result, i) => {
-        if (result.status === 'fulfilled') this.low = before + i
-      })
+      this.enterAny(before, changes, results)
       await this.failed(rejected[0])
     } else {
       this.states.length = before
@@ -215,6 +213,27 @@ class Run {
       this.acknowledge()
       await this.requireSame()
     }
+  }
+
+  /** What was promised is there; of the others, those that met an error by themselves are not, and any other may be. */
+  private enterAny(
+    before: number,
+    changes: readonly Change[],
+    results: readonly PromiseSettledResult<unknown>[],
+  ): void {
+    this.states.length = before
+    const { state } = this
+    const doubtful = changes.filter((_, i) => results[i]!.status === 'rejected')
+    for (let chosen = 0; chosen < 2 ** doubtful.length; chosen++) {
+      const isIn = (change: Change): boolean => ((chosen >> doubtful.indexOf(change)) & 1) === 1
+      this.states.push(
+        after(
+          state,
+          changes.filter(change => !doubtful.includes(change) || isIn(change)),
+        ),
+      )
+    }
+    if (doubtful.length < changes.length) this.low = before
   }
 
   /** A record that will expire, long after the test. */
@@ -348,12 +367,7 @@ class Run {
   }
 
   private enter(changes: readonly Change[]): void {
-    const next = new Map(this.state)
-    for (const [key, value] of changes) {
-      if (value === undefined) next.delete(key)
-      else next.set(key, value)
-    }
-    this.states.push(next)
+    this.states.push(after(this.state, changes))
   }
 
   private acknowledge(): void {
@@ -439,6 +453,15 @@ const requireCode = (error: unknown, ...codes: XenonErrorCode[]): XenonError => 
   throw new Error(`expected ${codes.join(' or ')}, got ${(error as XenonError)?.code}: ${what}`, {
     cause: error,
   })
+}
+
+const after = (state: State, changes: readonly Change[]): State => {
+  const next = new Map(state)
+  for (const [key, value] of changes) {
+    if (value === undefined) next.delete(key)
+    else next.set(key, value)
+  }
+  return next
 }
 
 /** The number of the last state, from `low` on, that the records are. */
