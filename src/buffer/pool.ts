@@ -30,6 +30,8 @@ const TABLE_PAGE = 8192
 const EVICTION_BATCH = 256
 /** Frames kept for the operation that finds the pool full before it may grow. */
 const GROWTH_RESERVE = 256
+/** The size between the first and the full one. */
+const MIDDLE_BYTES = 25165824
 
 export class BufferPool {
   readonly arena: Arena
@@ -118,12 +120,15 @@ export class BufferPool {
   }
 
   /**
-   * Takes the full size, if the frames are used up, or will be by `more` blocks. Nobody may hold a position or a view
-   * of the arena. Where there is not so much memory, the pool stays as large as it is, for good.
+   * Takes more frames, a middle size first and then all, if they are used up, or will be by `more` blocks. Nobody may
+   * hold a position or a view of the arena. Where there is not so much memory, the pool stays as large as it is, for
+   * good.
    */
   grow(more: number = 0): void {
     if (this.used + more < this.frames - GROWTH_RESERVE || this.frames === this.maxFrames) return
-    const frames = this.maxFrames
+    const middle = Math.floor(MIDDLE_BYTES / this.blockSize)
+    const isEnough = this.frames < middle && this.used + more < middle - GROWTH_RESERVE
+    const frames = isEnough ? Math.min(middle, this.maxFrames) : this.maxFrames
     try {
       const blockOf = grown(this.blockOf, new Uint32Array(frames + 1))
       const pins = grown(this.pins, new Uint8Array(frames + 1))

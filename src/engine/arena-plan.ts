@@ -16,10 +16,10 @@ const LIST_SCRATCH_BYTES = 1024
 const PAGE = 4096
 const LEAST_FRAMES = 16
 /**
- * The pool begins with this size and takes its full one when that is used up: V8 answers the allocation of a large
- * buffer with garbage collections that take longer than all the rest of opening a database.
+ * The pool begins with so many frames and takes more when they are used up: V8 answers the allocation of a large buffer,
+ * of 24 MiB already, with a garbage collection that takes as long as all the rest of opening a database.
  */
-const FIRST_POOL_BYTES = 25165824
+const FIRST_FRAMES = 512
 
 /** Positions in the arena, in bytes. */
 export interface ArenaPlan {
@@ -58,7 +58,7 @@ export const planArena = (blockSize: number, segmentBytes: number, cacheBytes: n
   const logBytes = Math.min(LOG_BUFFER_BYTES, segmentBytes - 512)
   const framesAt = alignUp(logAt + logBytes, PAGE)
   const frames = Math.max(LEAST_FRAMES, Math.floor(cacheBytes / blockSize))
-  const firstFrames = Math.min(frames, Math.floor(FIRST_POOL_BYTES / blockSize))
+  const firstFrames = Math.min(frames, FIRST_FRAMES)
   return {
     keyAt,
     fieldAt,
