@@ -84,8 +84,7 @@ export async function run(options: Options): Promise<number> {
 async function load(root: string): Promise<Build> {
   const dist = join(resolve(root), 'dist')
   if (!existsSync(dist)) throw new UsageError(`there is no build in ${root}; run 'npm run build' there`)
-  const { open } = await import(pathToFileURL(join(dist, 'index.js')).href)
-  const { nodeStorage } = await import(pathToFileURL(join(dist, 'storage', 'node.js')).href)
+  const { open, nodeStorage } = await import(pathToFileURL(join(dist, 'index.js')).href)
   return { open, nodeStorage }
 }
 
