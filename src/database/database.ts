@@ -2,7 +2,7 @@
 
 import type { Engine } from '../engine/engine.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
-import { KEYS_AHEAD } from '../hash/keys-ahead.ts'
+import { KEYS_AHEAD, LOOK_AHEAD_FROM } from '../hash/keys-ahead.ts'
 import { backup } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
 import { convertIndex } from '../maintenance/convert.ts'
@@ -49,8 +49,6 @@ import { Watching } from './watching.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
-/** Fewer operations than this at once are not worth looking ahead for. */
-const LOOK_AHEAD_FROM = 4
 
 export class Database<V = string> {
   /** The path that it was opened under. */

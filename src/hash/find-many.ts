@@ -44,14 +44,14 @@ export class FindMany {
     if (pool.asOf !== 0) return false
     if (keys === undefined) {
       records.fill(0, 0, count)
-      this.findRest(count, at, length, undefined, undefined)
+      this.findRest(count, at, length)
       return true
     }
     const known = this.known.of(keys)
     const positions = known.positionsIn(pool.state)
     if (this.findUnmoved(count, positions, keys)) return true
     this.findKnown(count, known.places, keys)
-    this.findRest(count, at, length, known.places, keys)
+    this.remember(this.findRest(count, at, length), known.places, keys)
     for (let i = 0, k = keys.firstIndex; i < count; i++, k += keys.direction) positions[k] = records[i]!
     return true
   }
@@ -94,18 +94,6 @@ export class FindMany {
     this.sink = sum
   }
 
-  /** Those that were not found there, or were none of the key's. */
-  private findRest(
-    count: number,
-    at: Int32Array,
-    length: Int32Array,
-    places: Uint32Array | undefined,
-    keys: KeysOfLeaf | undefined,
-  ): void {
-    const sought = this.compareKeys(count, at, length)
-    if (sought > 0) this.findByHash(sought, at, length, places, keys)
-  }
-
   /** Puts 0 for each record that is not the key's; returns how many keys have none, whose numbers are in `sought`. */
   private compareKeys(count: number, at: Int32Array, length: Int32Array): number {
     const { records, sought } = this
@@ -125,29 +113,33 @@ export class FindMany {
     )
   }
 
-  /** By their hashes; where they are is known then. */
-  private findByHash(
-    count: number,
-    at: Int32Array,
-    length: Int32Array,
-    places: Uint32Array | undefined,
-    keys: KeysOfLeaf | undefined,
-  ): void {
+  /** Looks for those that were not found yet by their hashes; returns how many these are, as `compareKeys` does. */
+  private findRest(count: number, at: Int32Array, length: Int32Array): number {
     const { pool, hash, search, records, sought } = this
+    const missing = this.compareKeys(count, at, length)
+    if (missing === 0) return 0
     const { u32 } = pool.arena
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < missing; i++) {
       const key = sought[i]!
       hash.ofWords(u32, at[key]! >>> 2, length[key]!)
       search.set(i, hash)
     }
-    search.run(count)
-    for (let i = 0; i < count; i++) {
+    search.run(missing)
+    for (let i = 0; i < missing; i++) {
       const key = sought[i]!
       const record = search.records[i]!
-      if (record === 0 || !this.isRecordOf(record, at[key]!, length[key]!)) continue
-      records[key] = record
-      if (places === undefined) continue
-      const p = 2 * (keys!.firstIndex + key * keys!.direction)
+      if (record !== 0 && this.isRecordOf(record, at[key]!, length[key]!)) records[key] = record
+    }
+    return missing
+  }
+
+  /** Where those are that were sought by their hashes is known now. */
+  private remember(count: number, places: Uint32Array, { firstIndex, direction }: KeysOfLeaf): void {
+    const { search, records, sought } = this
+    for (let i = 0; i < count; i++) {
+      const key = sought[i]!
+      if (records[key] === 0) continue
+      const p = 2 * (firstIndex + key * direction)
       places[p] = search.blocks[i]!
       places[p + 1] = search.slots[i]!
     }

@@ -15,6 +15,8 @@ import { LINE_BYTES, StagedSearch } from './staged-search.ts'
 
 /** How many keys are looked at at a time. */
 export const KEYS_AHEAD = 32
+/** Fewer keys are not worth it. */
+export const LOOK_AHEAD_FROM = 4
 /** Room for one key; longer ones are not looked at. The hash writes whole words. */
 const KEY_ROOM = 64
 export const KEYS_AHEAD_BYTES: number = KEYS_AHEAD * KEY_ROOM

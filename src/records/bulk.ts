@@ -5,7 +5,7 @@
  */
 
 import { InvalidArgumentError } from '../errors.ts'
-import { KEYS_AHEAD, type Parts } from '../hash/keys-ahead.ts'
+import { KEYS_AHEAD, LOOK_AHEAD_FROM, type Parts } from '../hash/keys-ahead.ts'
 import { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
@@ -29,9 +29,6 @@ export interface RecordsOwner {
 }
 
 const NO_BYTES = new Uint8Array(0)
-
-/** Fewer keys are not worth looking ahead. */
-const LOOK_AHEAD_FROM = 4
 
 export class Records<V> {
   /** Where the value lies that `find` has found: the caller takes it before it does anything else, and lets it go. */
