@@ -4,7 +4,13 @@
  */
 import { expect } from 'vitest'
 import { memoryStorage, type Storage } from '../../src/index.ts'
-import { eachPart, GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength } from '../../src/log/format.ts'
+import {
+  eachPart,
+  GROUP_HEADER_BYTES,
+  GROUP_MAGIC,
+  recordLength,
+  SEGMENT_HEADER_BYTES,
+} from '../../src/log/format.ts'
 import { formatsBlock } from '../../src/log/redo.ts'
 import { blockLsn } from '../../src/pager/bucket.ts'
 import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'
@@ -58,6 +64,7 @@ export class Recorder {
       ...inner,
       open: (path, options) => {
         const file = inner.open(path, options)
+        if (path.endsWith('.log')) this.#found(path, file)
         if (options?.readOnly) return file
         if (path.endsWith('.log')) this.#watchSegment(path, file)
         else if (path.endsWith('data')) this.#watchData(file)
@@ -82,6 +89,23 @@ export class Recorder {
     file.sync = () => {
       sync()
       for (const group of this.#groups) if (group.path === path) group.synced = true
+    }
+  }
+
+  /** The groups that a process before this one wrote: recovery relies on what they format, once they are synced. */
+  #found(path: string, file: File): void {
+    const bytes = new Uint8Array(file.size())
+    file.read(bytes, 0, bytes.length, 0)
+    const words = new Uint32Array(bytes.buffer)
+    const salt = words[3]
+    const isGroup = (at: number): boolean => words[at >>> 2] === GROUP_MAGIC && words[(at >>> 2) + 3] === salt
+    for (let at = SEGMENT_HEADER_BYTES; ; ) {
+      if (!isGroup(at)) at = Math.ceil(at / SEGMENT_HEADER_BYTES) * SEGMENT_HEADER_BYTES
+      if (!isGroup(at)) return
+      const length = words[(at >>> 2) + 2]!
+      if (this.#groups.every(group => group.lsn !== words[(at >>> 2) + 4]! + words[(at >>> 2) + 5]! * 2 ** 32))
+        this.#group(path, bytes.slice(at, at + length))
+      at += length
     }
   }
 
@@ -127,7 +151,8 @@ export class Recorder {
     this.#groups.push({ path, lsn, end: lsn + bytes.length, synced: false })
     for (let at = GROUP_HEADER_BYTES; at < bytes.length; at += recordLength(a, at)) {
       eachPart(a, at, (block, from) => {
-        if (block !== 0 && formatsBlock(a, from)) this.#formats.set(block, lsn + at)
+        if (block !== 0 && formatsBlock(a, from))
+          this.#formats.set(block, Math.max(lsn + at, this.#formats.get(block) ?? 0))
       })
     }
   }

@@ -37,7 +37,7 @@ for (const frames of [16, 500]) {
         await expectVerified(db, records.size)
         if (ordered) expect([...db.keys()].map(nameOf)).toEqual([...records.keys()].sort())
         else expectCode(() => db.keys(), 'XENON_NOT_SUPPORTED')
-        const gone = random.pick([...records.keys()])
+        const gone = random.pick([...records.keys()].filter(name => name !== 'large'))
         expect(db.delete(bytesOf(gone))).toBe(true)
         records.delete(gone)
         db.put(bytesOf('\xff new'), `${ordered}`)
