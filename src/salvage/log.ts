@@ -49,7 +49,8 @@ export class SalvageLog {
     // Without the redo LSN the last unbroken stretch is the one that the last checkpoint still needed.
     const run = known === undefined && (redoLsn === undefined || mayBeOld) ? links.lastRun() : []
     this.chain = known ?? (run[0] !== undefined && run[0].lsn >= (redoLsn ?? 0) ? run : [])
-    this.end = this.chain[this.chain.length - 1]?.end ?? redoLsn ?? 0
+    // A clean close may have cut off what lay before the redo LSN: that is in the blocks.
+    this.end = Math.max(this.chain[this.chain.length - 1]?.end ?? 0, redoLsn ?? 0)
     this.from = this.chain[0]?.lsn ?? this.end
     const { end } = this
     const lastSegment = this.chain[this.chain.length - 1]?.segment

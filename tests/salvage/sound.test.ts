@@ -1,6 +1,6 @@
 /** Salvage of databases without damage: complete, and equal to what opening them gives. */
 import { describe, expect, test } from 'vitest'
-import { open, salvage } from '../../src/index.ts'
+import { memoryStorage, open, salvage } from '../../src/index.ts'
 import { sample } from '../files/damage.ts'
 import { withDatabase, withMemoryDatabase } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -104,6 +104,20 @@ describe('an image of a live database', () => {
         },
       ),
     ))
+})
+
+test('a database is rescued whole whose close has cut off just the last groups of its log', async () => {
+  for (const extra of [0, 150, 300, 450, 600]) {
+    const storage = memoryStorage()
+    const db = open('db', { storage, durability: 'process', cacheBytes: 4_194_304, logSegmentBytes: 131_072 })
+    for (let i = 0; db.stats().log.bytes < 65_536 - 512 + extra; i++) db.put(`key ${i}`, 'x')
+    const records = scan(db)
+    db.close()
+    const { report, records: found } = await salvaged(readImage('db', storage))
+    expect(firstDifference(found, records)).toBeUndefined()
+    expectComplete(report)
+    expect(report.newerBlocks.count).toBe(0)
+  }
 })
 
 describe('on the disk', () => {
