@@ -66,17 +66,22 @@ export class EncodeError extends XenonError {
   }
 }
 
-/** The bytes of a value are not what its encoding, or the compression, makes; `cause` holds its error. */
+/**
+ * The bytes of a value are not what its encoding, or the compression, makes; or those of a key are none of the database's
+ * `keyEncoding`. `cause` holds its error.
+ */
 export class DecodeError extends XenonError {
   /** The key of the record; bytes where they are no text. */
   readonly key: string | Uint8Array
   /** Name of the encoding or the compression. */
   readonly encoding: string
 
-  constructor(key: string | Uint8Array, encoding: string, cause: unknown) {
+  constructor(key: string | Uint8Array, encoding: string, cause: unknown, what: 'value' | 'key' = 'value') {
     super(
       'XENON_DECODE',
-      `the value of ${quoted(key)} cannot be decoded as '${encoding}': ${reasonOf(cause)}; open the database with the encoding that it was written with, or store the value anew`,
+      what === 'value'
+        ? `the value of ${quoted(key)} cannot be decoded as '${encoding}': ${reasonOf(cause)}; open the database with the encoding that it was written with, or store the value anew`
+        : `${quoted(key)} is none of keyEncoding '${encoding}': ${reasonOf(cause)}; open the database with the keyEncoding that it was written with`,
       { cause },
     )
     this.key = key

@@ -4,10 +4,14 @@ import { type ConvertOptions, convertOn, openOn } from './database/open.ts'
 import type { OpenOptions } from './database/options.ts'
 import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
 import { nodeStorage } from './storage/node.ts'
-import type { SalvageReport } from './types.ts'
+import type { SalvageReport, TupleKey } from './types.ts'
+
+type BinaryValues = OpenOptions<Uint8Array> & { valueEncoding: 'binary' }
 
 interface Open {
-  (directory: string, options: OpenOptions<Uint8Array> & { valueEncoding: 'binary' }): Database<Uint8Array>
+  (directory: string, options: BinaryValues & { keyEncoding: 'tuple' }): Database<Uint8Array, TupleKey>
+  (directory: string, options: BinaryValues): Database<Uint8Array>
+  <V = string>(directory: string, options: OpenOptions<V> & { keyEncoding: 'tuple' }): Database<V, TupleKey>
   <V = string>(directory: string, options?: OpenOptions<V>): Database<V>
 }
 
@@ -17,7 +21,7 @@ interface Open {
  *   `XENON_FORMAT_VERSION` if another release wrote them, `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and
  *   `errorIfExists` say.
  */
-export const open: Open = <V = string>(directory: string, options: OpenOptions<V> = {}): Database<V> =>
+export const open: Open = <V = string, K = string>(directory: string, options: OpenOptions<V> = {}): Database<V, K> =>
   openOn(directory, options, nodeStorage)
 
 /** The same function under the name of the C API. */

@@ -4,6 +4,16 @@
 export type Key = string | Uint8Array
 
 /**
+ * A key with `keyEncoding: 'tuple'`, encoded in 1 to 1024 bytes. Keys are ordered by type (null, false, true, numbers,
+ * text, bytes, arrays) and then by value: numbers and bigints together as numbers, text by code points, arrays item by
+ * item.
+ */
+export type TupleKey = null | boolean | number | bigint | string | Uint8Array | readonly TupleKey[]
+
+/** What keys are: text, bytes, or tuples. */
+export type KeyEncoding = 'utf8' | 'binary' | 'tuple'
+
+/**
  * When a commit returns:
  * `'power'` after fdatasync, it survives power loss; `'process'` after write(), it survives the end of the process;
  * `'none'` at once, the last moments may be lost with the process. The database stays consistent at every level.
@@ -31,21 +41,30 @@ export interface PutOptions {
   ttl?: number
 }
 
-export type BatchOperation<V> = ({ type: 'put'; key: Key; value: V } & PutOptions) | { type: 'delete'; key: Key }
+/** `K`: what keys are given back as. */
+export type BatchOperation<V, K = string> =
+  | ({ type: 'put'; key: K | Key; value: V } & PutOptions)
+  | { type: 'delete'; key: K | Key }
 
-/** Which keys, in bytewise order. `keys('user:')` is short for `keys({ prefix: 'user:' })`. */
-export interface Range {
-  gt?: Key
-  gte?: Key
-  lt?: Key
-  lte?: Key
-  /** Keys that begin with it. */
-  prefix?: Key
+/**
+ * Which keys, in bytewise order. `keys('user:')` is short for `keys({ prefix: 'user:' })`. With `keyEncoding: 'tuple'`
+ * in the order of tuples, and `keys(['user', 42])` is short for `keys({ prefix: ['user', 42] })`.
+ */
+export interface Range<K = string> {
+  gt?: K | Key
+  gte?: K | Key
+  lt?: K | Key
+  lte?: K | Key
+  /** Keys that begin with it; with `keyEncoding: 'tuple'`, an array: keys that are arrays and begin with its items. */
+  prefix?: K | Key
   /** From the last key to the first. Default false. */
   reverse?: boolean
   /** At most so many records. Default: all. */
   limit?: number
 }
+
+/** A range, or the prefix that it is. */
+export type GivenRange<K = string> = Range<K> | K | Key
 
 /** A record as the cursor gives it. */
 export interface Entry<V, K = string> {
@@ -326,9 +345,9 @@ export interface SalvageReport {
 }
 
 /** A committed change; `commit` grows from commit to commit, and is the same for all changes of one. */
-export type Change<V> =
-  | { type: 'put'; key: string; value: V; commit: number }
-  | { type: 'delete'; key: string; commit: number }
+export type Change<V, K = string> =
+  | { type: 'put'; key: K; value: V; commit: number }
+  | { type: 'delete'; key: K; commit: number }
 
 export interface WatchOptions {
   /** Changes that may wait to be read; with more of them the watch ends with XENON_WATCH_OVERFLOW. Default 10,000. */

@@ -5,8 +5,7 @@ import { isBytes } from '../runtime/bytes.ts'
 import type {
   AsyncTransactionOptions,
   BatchOperation,
-  Key,
-  Range,
+  GivenRange,
   TransactOptions,
   WaitOptions,
   WatchOptions,
@@ -27,7 +26,7 @@ import { pageOf, pagesOf } from './pages.ts'
 import { Pool } from './pool.ts'
 import type { Reply } from './reader.ts'
 import { ClientTransaction } from './transaction.ts'
-import { keyArgument, listOf, numberOf, Values } from './values.ts'
+import { listOf, numberOf, Values } from './values.ts'
 import { watchOver } from './watch.ts'
 
 /** A reply as `command` gives it: bytes as text. */
@@ -48,7 +47,7 @@ const READS: ReadonlySet<string> = new Set(
   ),
 )
 
-export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
+export class Client<V = string, K = string> extends Operations<V, K> implements AsyncStore<V, K> {
   private readonly options: ResolvedConnectOptions<V>
   private readonly link: Link
   /** Connections of transactions. */
@@ -60,7 +59,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
 
   /** @internal Use `connect`. */
   constructor(options: ResolvedConnectOptions<V>) {
-    super(new Values(options.valueEncoding, options.keyEncoding))
+    super(new Values(options.valueEncoding, options.keys))
     this.options = options
     this.link = new Link(options.link)
     this.pool = new Pool(options.link, options.transactionConnections)
@@ -74,11 +73,11 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
   }
 
   /** Applies the operations in order, as one transaction. */
-  async batch(operations: readonly BatchOperation<V>[], options?: WaitOptions): Promise<void> {
+  async batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
     const changes = readBatch(operations, ttl => (ttl === Number.POSITIVE_INFINITY ? 0 : checkedTtl(ttl)))
     const waiting = options === undefined ? undefined : checkedWaiting(options)
     const commands = changes.map(({ isPut, key, value, ttl }) =>
-      isPut ? this.putCommand(key, value as V, ttl === 0 ? undefined : ttl) : ['DEL', keyArgument(key)],
+      isPut ? this.putCommand(key, value as V, ttl === 0 ? undefined : ttl) : ['DEL', this.codec.keyArgument(key)],
     )
     if (commands.length === 0) return
     const replies = await this.sendAll([['MULTI'], ...commands], ['EXEC'], waiting)
@@ -89,13 +88,13 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
   }
 
   /** Number of records, or of those in a range. Records that have expired but are not yet removed may count. */
-  override async count(range?: Range | Key): Promise<number> {
+  override async count(range?: GivenRange<K>): Promise<number> {
     if (range !== undefined) return await super.count(range)
     return numberOf(await this.ask(['DBSIZE'], true))
   }
 
   /** Removes all records, or those of a range, as one transaction. */
-  async clear(range?: Range | Key, options: WaitOptions = {}): Promise<void> {
+  async clear(range?: GivenRange<K>, options: WaitOptions = {}): Promise<void> {
     const waiting = checkedWaiting(options)
     if (range === undefined) await this.change(['FLUSHALL'], waiting)
     else await this.transact(tx => tx.clear(range), { ...options, retries: Number.POSITIVE_INFINITY })
@@ -106,7 +105,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
     await this.ask(['WAITAOF', 1, 0, 0], false)
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined> {
     return this.entries()
   }
 
@@ -123,7 +122,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
   }
 
   /** Begins an interactive transaction on a connection of its own; end it with `commit` or `rollback`. */
-  async begin(options: AsyncTransactionOptions = {}): Promise<ClientTransaction<V>> {
+  async begin(options: AsyncTransactionOptions = {}): Promise<ClientTransaction<V, K>> {
     const { pool } = this
     const beginning = checkedBeginning(options)
     const { signal, isolation, readOnly, lockTimeout } = beginning
@@ -148,7 +147,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
    * Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. Runs it again, after a
    * short random pause, when it was picked to end a deadlock or met a write conflict.
    */
-  async transact<T>(work: (tx: ClientTransaction<V>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
+  async transact<T>(work: (tx: ClientTransaction<V, K>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
     const { retries, others } = checkedRuns(options)
     return await runTransaction({ begin: () => this.begin(others) }, work, retries)
   }
@@ -157,7 +156,7 @@ export class Client<V = string> extends Operations<V> implements AsyncStore<V> {
    * The changes that are committed from now on, in commit order, once they are durable: `for await (const { type, key,
    * value } of await client.watch('user:'))`. When the connection is lost it ends with an error.
    */
-  watch(range?: Range | Key, options: WatchOptions = {}): Promise<Watcher<V>> {
+  watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
     if (this.ended) return Promise.reject(closedError())
     return watchOver(this.options.link, this.codec, range, options, this.watches)
   }

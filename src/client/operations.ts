@@ -1,7 +1,7 @@
 /** What a client and a transaction have in common: reads and writes of records, each one command. */
 
 import { InvalidArgumentError } from '../errors.ts'
-import type { AsyncPutOptions, Key, PutOptions, Range, WaitOptions } from '../types.ts'
+import type { AsyncPutOptions, GivenRange, Key, PutOptions, WaitOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
@@ -10,14 +10,14 @@ import type { Argument } from './encoder.ts'
 import { type Ask, pagesOf } from './pages.ts'
 import { countCommand } from './range.ts'
 import type { Reply } from './reader.ts'
-import { keyArgument, listOf, numberOf, type Values } from './values.ts'
+import { listOf, numberOf, type Values } from './values.ts'
 
 /** A database's last time is of 48 bits; this is some 4,000 years. */
 const LONGEST_TTL = 2 ** 47
 /** Keys of one DEL. */
 const DELETED_TOGETHER = 1000
 
-export abstract class Operations<V> implements AsyncReads<V> {
+export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
   protected readonly codec: Values<V>
 
   constructor(codec: Values<V>) {
@@ -31,74 +31,74 @@ export abstract class Operations<V> implements AsyncReads<V> {
   protected abstract change(command: readonly Argument[], waiting: Waiting | undefined): Promise<Reply>
 
   /** The value of a key, or `undefined`. */
-  async get(key: Key): Promise<V | undefined> {
-    return this.codec.decode(await this.ask(['GET', keyArgument(key)], true))
+  async get(key: K | Key): Promise<V | undefined> {
+    return this.codec.decode(await this.ask(['GET', this.codec.keyArgument(key)], true))
   }
 
   /** The values of several keys, in their order, of one moment. */
-  async getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
+  async getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]> {
     if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
     if (keys.length === 0) return []
-    const reply = await this.ask(['MGET', ...keys.map(keyArgument)], true)
+    const reply = await this.ask(['MGET', ...keys.map(key => this.codec.keyArgument(key))], true)
     return listOf(reply).map(each => this.codec.decode(each))
   }
 
-  async has(key: Key): Promise<boolean> {
-    return numberOf(await this.ask(['EXISTS', keyArgument(key)], true)) === 1
+  async has(key: K | Key): Promise<boolean> {
+    return numberOf(await this.ask(['EXISTS', this.codec.keyArgument(key)], true)) === 1
   }
 
   /** Stores a record; resolves when it is as durable as the server's database makes it. */
-  async put(key: Key, value: V, options?: AsyncPutOptions): Promise<void> {
+  async put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
     const { ttl, ...waiting } = options === undefined ? { ttl: undefined } : checkedPut(options)
     await this.change(this.putCommand(key, value, ttl), waiting)
   }
 
   /** Removes a record; true if it was there. */
-  async delete(key: Key, options?: WaitOptions): Promise<boolean> {
-    return numberOf(await this.change(['DEL', keyArgument(key)], waitingOf(options))) === 1
+  async delete(key: K | Key, options?: WaitOptions): Promise<boolean> {
+    return numberOf(await this.change(['DEL', this.codec.keyArgument(key)], waitingOf(options))) === 1
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
-  async ttl(key: Key): Promise<number | undefined> {
-    const left = numberOf(await this.ask(['PTTL', keyArgument(key)], true))
+  async ttl(key: K | Key): Promise<number | undefined> {
+    const left = numberOf(await this.ask(['PTTL', this.codec.keyArgument(key)], true))
     return left === -2 ? undefined : left === -1 ? Number.POSITIVE_INFINITY : left
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
-  async expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean> {
+  async expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean> {
     if (ttl === Number.POSITIVE_INFINITY) return await this.persist(key, options)
-    const command = ['PEXPIRE', keyArgument(key), wireTtl(checkedTtl(ttl))]
+    const command = ['PEXPIRE', this.codec.keyArgument(key), wireTtl(checkedTtl(ttl))]
     return numberOf(await this.change(command, waitingOf(options))) === 1
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
-  async persist(key: Key, options?: WaitOptions): Promise<boolean> {
-    return numberOf(await this.change(['PERSIST', keyArgument(key)], waitingOf(options))) === 1
+  async persist(key: K | Key, options?: WaitOptions): Promise<boolean> {
+    return numberOf(await this.change(['PERSIST', this.codec.keyArgument(key)], waitingOf(options))) === 1
   }
 
   /** The keys of a range, in bytewise order. With `keyEncoding: 'binary'` they are `Uint8Array`s. */
-  async *keys(range?: Range | Key): AsyncGenerator<string, undefined> {
-    for await (const page of this.pages(resolveRange(range), true))
-      for (const key of page) yield this.codec.decodeKey(key)
+  async *keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
+    for await (const page of this.pages(resolveRange(range, this.codec.keys), true))
+      for (const key of page) yield this.codec.decodeKey<Awaited<K>>(key)
     return undefined
   }
 
-  async *values(range?: Range | Key): AsyncGenerator<V, undefined> {
-    for await (const page of this.pages(resolveRange(range), false))
+  async *values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
+    for await (const page of this.pages(resolveRange(range, this.codec.keys), false))
       for (let i = 1; i < page.length; i += 2) yield this.codec.decode(page[i]!) as V
     return undefined
   }
 
-  async *entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
-    for await (const page of this.pages(resolveRange(range), false))
+  async *entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
+    for await (const page of this.pages(resolveRange(range, this.codec.keys), false))
       for (let i = 0; i + 1 < page.length; i += 2)
-        yield [this.codec.decodeKey(page[i]!), this.codec.decode(page[i + 1]!) as V]
+        yield [this.codec.decodeKey<K>(page[i]!), this.codec.decode(page[i + 1]!) as V]
     return undefined
   }
 
   /** Number of records, or of those in a range. */
-  async count(range?: Range | Key): Promise<number> {
-    const resolved = resolveRange(range)
+  async count(range?: GivenRange<K>): Promise<number> {
+    const resolved = resolveRange(range, this.codec.keys)
     return resolved.isEmpty ? 0 : numberOf(await this.ask(countCommand(resolved), true))
   }
 
@@ -109,15 +109,15 @@ export abstract class Operations<V> implements AsyncReads<V> {
   }
 
   /** Removes the records of a range, inside a transaction. */
-  protected async clearRange(range: Range | Key | undefined): Promise<void> {
+  protected async clearRange(range: GivenRange<K> | undefined): Promise<void> {
     const found: Argument[] = []
-    for await (const page of this.pages(resolveRange(range), true))
+    for await (const page of this.pages(resolveRange(range, this.codec.keys), true))
       for (const key of page) found.push(key as Uint8Array)
     for (let at = 0; at < found.length; at += DELETED_TOGETHER)
       await this.ask(['DEL', ...found.slice(at, at + DELETED_TOGETHER)], false)
   }
 
-  protected putCommand(key: Key, value: V, ttl: PutOptions['ttl']): Argument[] {
+  protected putCommand(key: K | Key, value: V, ttl: PutOptions['ttl']): Argument[] {
     const command: Argument[] = ['SET', this.codec.encodeKey(key), this.codec.encode(value)]
     if (ttl !== undefined) command.push('PX', wireTtl(ttl))
     return command

@@ -3,8 +3,9 @@
 import type { ConnectionOptions } from 'node:tls'
 import { InvalidArgumentError } from '../errors.ts'
 import { requireCodec } from '../runtime/callbacks.ts'
-import type { ValueEncoding } from '../types.ts'
+import type { KeyEncoding, ValueEncoding } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
+import { type KeyCodec, keyCodec } from '../values/key-codec.ts'
 import type { LinkOptions } from './link.ts'
 
 export interface ConnectOptions<V = string> {
@@ -23,8 +24,8 @@ export interface ConnectOptions<V = string> {
   name?: string
   /** Default `'utf8'`. */
   valueEncoding?: ValueEncoding<V>
-  /** How keys are given back. Default `'utf8'`. */
-  keyEncoding?: 'utf8' | 'binary'
+  /** What keys are: text, bytes, or tuples; as for `open`. Default `'utf8'`. */
+  keyEncoding?: KeyEncoding
   /** Milliseconds that a command waits for its answer, and for a connection. Default 30,000; `Infinity`: for ever. */
   timeout?: number
   /** Milliseconds for a connection to be made and greeted. Default 10,000. */
@@ -38,7 +39,7 @@ export interface ConnectOptions<V = string> {
 export interface ResolvedConnectOptions<V> {
   link: LinkOptions
   valueEncoding: ValueEncoding<V>
-  keyEncoding: 'utf8' | 'binary'
+  keys: KeyCodec
   transactionConnections: number
 }
 
@@ -68,8 +69,6 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   for (const [option, value] of Object.entries({ path, password, name })) if (value !== undefined) text(option, value)
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new InvalidArgumentError(`port must be a number from 1 to 65535, not ${String(port)}`)
-  if (keyEncoding !== 'utf8' && keyEncoding !== 'binary')
-    throw new InvalidArgumentError(`keyEncoding must be 'utf8' or 'binary', not ${String(keyEncoding)}`)
   if (!isEncoding(valueEncoding))
     throw new InvalidArgumentError("valueEncoding must be 'utf8', 'json', 'binary' or a codec")
   if (typeof valueEncoding === 'object') requireCodec('valueEncoding', valueEncoding, 'encode', 'decode')
@@ -80,7 +79,7 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   const pushesLockWaits = true
   const place = { host, port, path, tls, username, password, name }
   const link = { ...place, timeout, connectTimeout, reconnect, pushesLockWaits }
-  return { link, valueEncoding, keyEncoding, transactionConnections }
+  return { link, valueEncoding, keys: keyCodec(keyEncoding), transactionConnections }
 }
 
 function text(name: string, value: unknown): void {

@@ -1,6 +1,6 @@
 /** An interactive transaction: BEGIN, operations, COMMIT on a connection that nobody else uses meanwhile. */
 import { InvalidArgumentError, XenonError } from '../errors.ts'
-import type { IsolationLevel, Key, Range } from '../types.ts'
+import type { GivenRange, IsolationLevel } from '../types.ts'
 import type { AsyncStoreTransaction } from '../values/async-store.ts'
 import { type Attempt, isRetryable } from '../values/transact.ts'
 import type { Beginning, Waiting } from '../values/wait-options.ts'
@@ -25,7 +25,10 @@ export class ClientSavepoint {
   }
 }
 
-export class ClientTransaction<V = string> extends Operations<V> implements AsyncStoreTransaction<V>, Attempt {
+export class ClientTransaction<V = string, K = string>
+  extends Operations<V, K>
+  implements AsyncStoreTransaction<V, K>, Attempt
+{
   readonly isolation: IsolationLevel
   /** Why the server has rolled it back. */
   private conflict: XenonError | undefined
@@ -60,7 +63,7 @@ export class ClientTransaction<V = string> extends Operations<V> implements Asyn
   }
 
   /** Removes the records of a range. If it fails, none is. */
-  async clear(range?: Range | Key): Promise<void> {
+  async clear(range?: GivenRange<K>): Promise<void> {
     const before = await this.savepoint()
     try {
       await this.clearRange(range)

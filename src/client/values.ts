@@ -6,6 +6,7 @@ import { letGo } from '../runtime/callbacks.ts'
 import type { Key, ValueEncoding } from '../types.ts'
 import { type Decode, valueDecoder } from '../values/encoding.ts'
 import { requireUtf8Key } from '../values/key.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
 import { keyTooLarge, MAX_KEY_BYTES, MAX_VALUE_BYTES, valueTooLarge } from '../values/limits.ts'
 import type { Argument } from './encoder.ts'
 import { ProtocolError } from './errors.ts'
@@ -14,18 +15,23 @@ import type { Reply } from './reader.ts'
 export class Values<V> {
   private readonly encoding: ValueEncoding<V>
   private readonly decodeBytes: Decode<V>
-  private readonly binaryKeys: boolean
+  readonly keys: KeyCodec
 
-  constructor(encoding: ValueEncoding<V>, keyEncoding: 'utf8' | 'binary') {
+  constructor(encoding: ValueEncoding<V>, keys: KeyCodec) {
     this.encoding = encoding
     this.decodeBytes = valueDecoder(encoding)
-    this.binaryKeys = keyEncoding === 'binary'
+    this.keys = keys
+  }
+
+  /** A key, whatever for. */
+  keyArgument(key: unknown): Argument {
+    return keyArgument(this.keys.given(key))
   }
 
   /** A key that is put. */
-  encodeKey(key: Key): Argument {
-    const argument = keyArgument(key)
-    if (!this.binaryKeys && isBytes(argument)) requireUtf8Key(argument, 0, argument.length)
+  encodeKey(key: unknown): Argument {
+    const argument = this.keyArgument(key)
+    if (this.keys.asTexts && isBytes(argument)) requireUtf8Key(argument, 0, argument.length)
     return argument
   }
 
@@ -56,13 +62,13 @@ export class Values<V> {
     return this.decodeBytes(asText(bytes), 0, bytes.length)
   }
 
-  decodeKey(reply: Reply): string {
+  decodeKey<K>(reply: Reply): K {
     const bytes = bytesOf(reply)
-    return (this.binaryKeys ? new Uint8Array(bytes) : bytes.toString('utf8')) as string
+    return this.keys.decode<K>(asText(bytes), 0, bytes.length)
   }
 }
 
-export function keyArgument(key: Key): Argument {
+function keyArgument(key: Key): Argument {
   if (typeof key !== 'string' && !isBytes(key))
     throw new InvalidArgumentError(`a key must be a string or a Uint8Array, not ${describe(key)}`)
   if (key.length === 0) throw new InvalidArgumentError('a key must have at least 1 byte')

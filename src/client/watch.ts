@@ -1,7 +1,7 @@
 /** The feed of committed changes, over WATCHRANGE on a connection of its own. */
 
 import { XenonError } from '../errors.ts'
-import type { Change, Key, Range, WatchOptions } from '../types.ts'
+import type { Change, GivenRange, WatchOptions } from '../types.ts'
 import { checkedWatch, Watcher } from '../values/watcher.ts'
 import { ConnectionError, ServerError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'
@@ -10,14 +10,14 @@ import type { Reply } from './reader.ts'
 import { bytesOf, numberOf, type Values } from './values.ts'
 
 /** Resolves once the server watches. A lost connection ends the feed with an error: changes may have been missed. */
-export async function watchOver<V>(
+export async function watchOver<V, K>(
   options: LinkOptions,
   codec: Values<V>,
-  range: Range | Key | undefined,
+  range: GivenRange<K> | undefined,
   given: WatchOptions,
   links: Set<Link>,
-): Promise<Watcher<V>> {
-  const { range: resolved, buffer: most, signal } = checkedWatch(range, given)
+): Promise<Watcher<V, K>> {
+  const { range: resolved, buffer: most, signal } = checkedWatch(range, given, codec.keys)
   const link = new Link(
     { ...options, reconnect: false, pushesLockWaits: false },
     items => take(items),
@@ -27,9 +27,9 @@ export async function watchOver<V>(
       else watcher.fail(new ConnectionError(`the watch has ended: ${error.message}`, true, error))
     },
   )
-  const watcher = new Watcher<V>(resolved, most, signal, () => link.destroy())
+  const watcher = new Watcher<V, K>(most, signal, () => link.destroy())
   const take = (items: readonly Reply[]): void => {
-    const change = changeOf(items, codec)
+    const change = changeOf<V, K>(items, codec)
     if (change === 'overflow')
       watcher.fail(new XenonError('XENON_WATCH_OVERFLOW', 'changes came faster than they were read'))
     else if (change !== undefined) watcher.add(change)
@@ -51,11 +51,11 @@ export async function watchOver<V>(
 }
 
 /** `["change", "put", key, value, commit]`, `["change", "delete", key, commit]`, or `["change", "overflow"]`. */
-function changeOf<V>(items: readonly Reply[], codec: Values<V>): Change<V> | 'overflow' | undefined {
+function changeOf<V, K>(items: readonly Reply[], codec: Values<V>): Change<V, K> | 'overflow' | undefined {
   const [name, type, ...rest] = items
   if (String(name) !== 'change') return undefined
   if (String(type) === 'overflow') return 'overflow'
-  const key = codec.decodeKey(rest[0]!)
+  const key = codec.decodeKey<K>(rest[0]!)
   if (String(type) === 'delete') return { type: 'delete', key, commit: numberOf(rest[1]!) }
   return { type: 'put', key, value: codec.decode(bytesOf(rest[1]!)) as V, commit: numberOf(rest[2]!) }
 }

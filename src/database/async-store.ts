@@ -14,10 +14,10 @@ import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
   BatchOperation,
+  GivenRange,
   IsolationLevel,
   Key,
   PutOptions,
-  Range,
   TransactionOptions,
   TransactOptions,
   WaitOptions,
@@ -33,17 +33,17 @@ import { AsyncTransaction } from './async-transaction.ts'
 import type { Transaction } from './transaction.ts'
 
 /** The database, as far as it is called here. */
-export interface Synchronous<V> {
-  get(key: Key): V | undefined
-  getMany(keys: readonly Key[]): (V | undefined)[]
-  has(key: Key): boolean
-  ttl(key: Key): number | undefined
-  count(range?: Range | Key): number
-  keys(range?: Range | Key): RangeIterator<string, V, string>
-  values(range?: Range | Key): RangeIterator<V, V, string>
-  entries(range?: Range | Key): RangeIterator<[string, V], V, string>
-  begin(options?: TransactionOptions): Transaction<V>
-  watch(range?: Range | Key, options?: WatchOptions): Watcher<V>
+export interface Synchronous<V, K = string> {
+  get(key: K | Key): V | undefined
+  getMany(keys: readonly (K | Key)[]): (V | undefined)[]
+  has(key: K | Key): boolean
+  ttl(key: K | Key): number | undefined
+  count(range?: GivenRange<K>): number
+  keys(range?: GivenRange<K>): RangeIterator<K, V, K>
+  values(range?: GivenRange<K>): RangeIterator<V, V, K>
+  entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K>
+  begin(options?: TransactionOptions): Transaction<V, K>
+  watch(range?: GivenRange<K>, options?: WatchOptions): Watcher<V, K>
   flush(): Promise<void>
   close(): void
   readonly closed: boolean
@@ -53,56 +53,56 @@ export interface Synchronous<V> {
  * What it does not show to everybody: changes that are committed when they return, and durable when `durableSoon`
  * resolves.
  */
-export interface Changes<V> {
+export interface Changes<V, K = string> {
   readonly store: Store<V>
   readonly lockTimeout: number
   check(): void
   checkWritable(): void
   ttlOf(options: PutOptions): number
-  apply(changes: readonly BatchChange<V>[]): void
-  changeExpiry(key: Key, ttl: number): boolean
-  clear(range: Range | Key | undefined): void
+  apply(changes: readonly BatchChange<V, K>[]): void
+  changeExpiry(key: K | Key, ttl: number): boolean
+  clear(range: GivenRange<K> | undefined): void
   /** Removes all records inside a transaction, without the ordered index. */
-  clearInside(tx: Transaction<V>): void
+  clearInside(tx: Transaction<V, K>): void
   durableSoon(): Promise<void>
 }
 
 /** Records that an iterator gives out before others have a turn of the event loop. */
 const A_TURN = 1000
 
-export class AsyncDatabase<V = string> implements AsyncStore<V> {
-  private readonly db: Synchronous<V>
-  private readonly changes: Changes<V>
+export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K> {
+  private readonly db: Synchronous<V, K>
+  private readonly changes: Changes<V, K>
   private readonly admission: Admission = new Admission(nextTurn)
 
   /** @internal Use `Database.async`. */
-  constructor(db: Synchronous<V>, changes: Changes<V>) {
+  constructor(db: Synchronous<V, K>, changes: Changes<V, K>) {
     this.db = db
     this.changes = changes
   }
 
-  async get(key: Key): Promise<V | undefined> {
+  async get(key: K | Key): Promise<V | undefined> {
     return this.db.get(key)
   }
 
-  async getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
+  async getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]> {
     return this.db.getMany(keys)
   }
 
-  async has(key: Key): Promise<boolean> {
+  async has(key: K | Key): Promise<boolean> {
     return this.db.has(key)
   }
 
-  async ttl(key: Key): Promise<number | undefined> {
+  async ttl(key: K | Key): Promise<number | undefined> {
     return this.db.ttl(key)
   }
 
-  async count(range?: Range | Key): Promise<number> {
+  async count(range?: GivenRange<K>): Promise<number> {
     return this.db.count(range)
   }
 
   /** All commits of one turn of the event loop share a write and an fdatasync. */
-  put(key: Key, value: V, options?: AsyncPutOptions): Promise<void> {
+  put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
     const { changes } = this
     let waiting: Waiting | undefined
     let ttl = 0
@@ -113,33 +113,34 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
         waiting = checked
         if (checked.ttl !== undefined) ttl = changes.ttlOf({ ttl: checked.ttl })
       }
-      changes.store.writer.put(key, value, changes.store.writer.timeAfter(ttl))
+      const { writer, keys } = changes.store
+      writer.put(keys.given(key), value, writer.timeAfter(ttl))
     } catch (error) {
       return this.behind(error, waiting, () => {
-        const [mine, put] = [owned(key), owned(value)]
+        const [mine, put] = [changes.store.keys.owned(key), owned(value)]
         return tx => tx.put(mine, put, ttl === 0 ? undefined : { ttl })
       })
     }
     return changes.durableSoon()
   }
 
-  delete(key: Key, options?: WaitOptions): Promise<boolean> {
+  delete(key: K | Key, options?: WaitOptions): Promise<boolean> {
     return this.change(
       options,
       () => {
-        const { removed, found } = this.changes.store.writer.delete(key)
+        const { removed, found } = this.changes.store.writer.delete(this.changes.store.keys.given(key))
         return { result: found, changed: removed }
       },
       () => {
-        const mine = owned(key)
+        const mine = this.changes.store.keys.owned(key)
         return tx => tx.delete(mine)
       },
     )
   }
 
-  batch(operations: readonly BatchOperation<V>[], options?: WaitOptions): Promise<void> {
+  batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
     const { changes } = this
-    let read: readonly BatchChange<V>[] = []
+    let read: readonly BatchChange<V, K>[] = []
     return this.change(
       options,
       () => {
@@ -148,7 +149,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
         return { result: undefined, changed: true }
       },
       () => {
-        const mine = read.map(each => ({ ...each, key: owned(each.key), value: owned(each.value) }))
+        const mine = read.map(each => ({ ...each, key: changes.store.keys.owned(each.key), value: owned(each.value) }))
         return async tx => {
           for (const { isPut, key, value, ttl } of mine)
             if (isPut) await tx.put(key, value as V, ttl === 0 ? undefined : { ttl })
@@ -158,29 +159,29 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     )
   }
 
-  expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean> {
+  expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean> {
     return this.change(
       options,
       () => this.changedExpiry(key, this.changes.ttlOf({ ttl: checkedTtl(ttl) })),
       () => {
-        const mine = owned(key)
+        const mine = this.changes.store.keys.owned(key)
         return tx => tx.expire(mine, ttl)
       },
     )
   }
 
-  persist(key: Key, options?: WaitOptions): Promise<boolean> {
+  persist(key: K | Key, options?: WaitOptions): Promise<boolean> {
     return this.change(
       options,
       () => this.changedExpiry(key, 0),
       () => {
-        const mine = owned(key)
+        const mine = this.changes.store.keys.owned(key)
         return tx => tx.persist(mine)
       },
     )
   }
 
-  clear(range?: Range | Key, options?: WaitOptions): Promise<void> {
+  clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
     const { changes } = this
     const { ordered } = changes.store.engine.metadata
     return this.change(
@@ -194,34 +195,34 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     )
   }
 
-  keys(range?: Range | Key): AsyncGenerator<string, undefined> {
+  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
     return iterate(() => this.db.keys(range))
   }
 
-  values(range?: Range | Key): AsyncGenerator<V, undefined> {
+  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
     return iterate(() => this.db.values(range))
   }
 
-  entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
+  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
     return iterate(() => this.db.entries(range))
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined> {
     return this.entries()
   }
 
-  async begin(options: AsyncTransactionOptions = {}): Promise<AsyncTransaction<V>> {
+  async begin(options: AsyncTransactionOptions = {}): Promise<AsyncTransaction<V, K>> {
     return this.beginNow(options)
   }
 
   /** @internal The same at once. */
-  beginNow(options: AsyncTransactionOptions): AsyncTransaction<V> {
+  beginNow(options: AsyncTransactionOptions): AsyncTransaction<V, K> {
     this.changes.check()
     const { isolation, readOnly, ...waiting } = checkedBeginning(options)
     return this.transaction(waiting, { isolation, readOnly })
   }
 
-  async transact<T>(work: (tx: AsyncTransaction<V>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
+  async transact<T>(work: (tx: AsyncTransaction<V, K>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
     const { retries, others } = checkedRuns(options)
     const { admission } = this
     const next = this.attempts(() => this.beginNow(others))
@@ -241,7 +242,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     )
   }
 
-  async watch(range?: Range | Key, options: WatchOptions = {}): Promise<Watcher<V>> {
+  async watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
     return this.db.watch(range, options)
   }
 
@@ -265,7 +266,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
   private change<T>(
     options: WaitOptions | undefined,
     now: () => { result: T; changed: boolean },
-    later: () => (tx: AsyncTransaction<V>) => Promise<T>,
+    later: () => (tx: AsyncTransaction<V, K>) => Promise<T>,
     isolation?: IsolationLevel,
   ): Promise<T> {
     const { changes } = this
@@ -282,7 +283,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     return changed ? changes.durableSoon().then(() => result) : Promise.resolve(result)
   }
 
-  private changedExpiry(key: Key, ttl: number): { result: boolean; changed: boolean } {
+  private changedExpiry(key: K | Key, ttl: number): { result: boolean; changed: boolean } {
     const changed = this.changes.changeExpiry(key, ttl)
     return { result: changed, changed }
   }
@@ -291,7 +292,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
   private async behind<T>(
     error: unknown,
     waiting: Waiting | undefined,
-    later: () => (tx: AsyncTransaction<V>) => Promise<T>,
+    later: () => (tx: AsyncTransaction<V, K>) => Promise<T>,
     isolation: IsolationLevel = 'read-committed',
   ): Promise<T> {
     if (!(error instanceof LockConflictError) || error.conflict === undefined) throw error
@@ -305,14 +306,14 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
     }
   }
 
-  private transaction({ signal, lockTimeout }: Waiting, options: TransactionOptions): AsyncTransaction<V> {
+  private transaction({ signal, lockTimeout }: Waiting, options: TransactionOptions): AsyncTransaction<V, K> {
     const { changes, db } = this
     const { waits } = changes.store.engine.transactions
     return new AsyncTransaction(db.begin(options), waits, lockTimeout ?? changes.lockTimeout, signal)
   }
 
   /** One transaction after the other, each as old as the first. */
-  private attempts(begin: () => AsyncTransaction<V>): (attempt: number) => AsyncTransaction<V> {
+  private attempts(begin: () => AsyncTransaction<V, K>): (attempt: number) => AsyncTransaction<V, K> {
     let first = 0
     return attempt => {
       const tx = begin()
@@ -326,7 +327,7 @@ export class AsyncDatabase<V = string> implements AsyncStore<V> {
 /** Bytes that nobody else changes while they wait. */
 const owned = <T>(given: T): T => (isBytes(given) ? (Uint8Array.prototype.slice.call(given) as T) : given)
 
-async function* iterate<T, V>(begin: () => RangeIterator<T, V, string>): AsyncGenerator<T, undefined> {
+async function* iterate<T, V, K>(begin: () => RangeIterator<T, V, K>): AsyncGenerator<T, undefined> {
   const items = begin()
   try {
     for (let given = 1; ; given++) {

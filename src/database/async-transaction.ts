@@ -8,13 +8,13 @@ import { DeadlockError, InvalidArgumentError, LockConflictError, XenonError } fr
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind } from '../records/ranges.ts'
 import type { Waits } from '../txn/waits.ts'
-import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
+import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import type { AsyncStoreTransaction } from '../values/async-store.ts'
 import type { Attempt } from '../values/transact.ts'
 import type { Savepoint, Transaction } from './transaction.ts'
 
-export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, Attempt {
-  private readonly tx: Transaction<V>
+export class AsyncTransaction<V = string, K = string> implements AsyncStoreTransaction<V, K>, Attempt {
+  private readonly tx: Transaction<V, K>
   private readonly waits: Waits
   private readonly lockTimeout: number
   private readonly signal: AbortSignal | undefined
@@ -25,7 +25,7 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
   private waiting = 0
 
   /** @internal Use `begin` or `transact` of `Database.async`. */
-  constructor(tx: Transaction<V>, waits: Waits, lockTimeout: number, signal: AbortSignal | undefined) {
+  constructor(tx: Transaction<V, K>, waits: Waits, lockTimeout: number, signal: AbortSignal | undefined) {
     this.tx = tx
     this.waits = waits
     this.lockTimeout = lockTimeout
@@ -47,67 +47,67 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
     return this.tx.ended
   }
 
-  get(key: Key): Promise<V | undefined> {
+  get(key: K | Key): Promise<V | undefined> {
     return this.run(() => this.tx.get(key))
   }
 
-  async getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
+  async getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]> {
     if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
     const values: (V | undefined)[] = []
-    for (const key of keys as readonly Key[]) values.push(await this.get(key))
+    for (const key of keys as readonly (K | Key)[]) values.push(await this.get(key))
     return values
   }
 
-  has(key: Key): Promise<boolean> {
+  has(key: K | Key): Promise<boolean> {
     return this.run(() => this.tx.has(key))
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
-  ttl(key: Key): Promise<number | undefined> {
+  ttl(key: K | Key): Promise<number | undefined> {
     return this.run(() => this.tx.ttl(key))
   }
 
-  put(key: Key, value: V, options?: PutOptions): Promise<void> {
+  put(key: K | Key, value: V, options?: PutOptions): Promise<void> {
     return this.run(() => this.tx.put(key, value, options))
   }
 
-  delete(key: Key): Promise<boolean> {
+  delete(key: K | Key): Promise<boolean> {
     return this.run(() => this.tx.delete(key))
   }
 
-  expire(key: Key, ttl: number): Promise<boolean> {
+  expire(key: K | Key, ttl: number): Promise<boolean> {
     return this.run(() => this.tx.expire(key, ttl))
   }
 
-  persist(key: Key): Promise<boolean> {
+  persist(key: K | Key): Promise<boolean> {
     return this.run(() => this.tx.persist(key))
   }
 
   /** The keys of a range, in order. Waits for locks as it goes on. */
-  keys(range?: Range | Key): AsyncGenerator<string, undefined> {
+  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
     return this.iterate(range, 'keys', (reader, at) => reader.keys[at]!)
   }
 
-  values(range?: Range | Key): AsyncGenerator<V, undefined> {
+  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
     return this.iterate(range, 'values', (reader, at) => reader.values[at]!)
   }
 
-  entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
+  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
     return this.iterate(range, 'entries', (reader, at) => [reader.keys[at]!, reader.values[at]!])
   }
 
-  async count(range?: Range | Key): Promise<number> {
+  async count(range?: GivenRange<K>): Promise<number> {
     let count = 0
     for await (const _ of this.keys(range)) count++
     return count
   }
 
   /** Removes the records of a range. If it fails, none is. */
-  async clear(range?: Range | Key): Promise<void> {
+  async clear(range?: GivenRange<K>): Promise<void> {
     const before = await this.savepoint()
     try {
-      const keys: string[] = []
-      for await (const key of this.keys(range)) keys.push(key)
+      const keys: K[] = []
+      for await (const key of this.keys(range)) keys.push(key as K)
       for (const key of keys) await this.delete(key)
     } catch (error) {
       if (!this.ended) await this.rollbackTo(before)
@@ -152,7 +152,7 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
   }
 
   /** @internal Runs several operations as one, and all of them again after it had to wait for a lock. */
-  together<T>(work: (tx: Transaction<V>) => T): Promise<T> {
+  together<T>(work: (tx: Transaction<V, K>) => T): Promise<T> {
     return this.run(() => {
       const before = this.tx.savepoint()
       try {
@@ -229,9 +229,9 @@ export class AsyncTransaction<V = string> implements AsyncStoreTransaction<V>, A
   }
 
   private async *iterate<T>(
-    range: Range | Key | undefined,
+    range: GivenRange<K> | undefined,
     kind: IteratorKind,
-    item: (reader: RangeReader<V, string>, at: number) => T,
+    item: (reader: RangeReader<V, K>, at: number) => T,
   ): AsyncGenerator<T, undefined> {
     const { reader, owner } = await this.run(() => this.tx.reader(range, kind))
     try {

@@ -13,11 +13,12 @@ import type { Store } from '../records/store.ts'
 import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
 import { latin1 } from '../txn/changed-keys.ts'
 import type { Entry } from '../types.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
 
 export class Cursor<V, K = string> {
   private readonly store: Store<V>
   private readonly scan: BucketScan
-  private readonly binaryKeys: boolean
+  private readonly codec: KeyCodec
   /** Index of the next record of the bucket copy, and the index's version when it was copied. */
   private at = 0
   private version = 0
@@ -34,9 +35,10 @@ export class Cursor<V, K = string> {
   private valueEnd = 0
   private closed = false
 
-  constructor(store: Store<V>, binaryKeys: boolean) {
+  /** `codec`: what the keys are given as. */
+  constructor(store: Store<V>, codec: KeyCodec = store.keys) {
     this.store = store
-    this.binaryKeys = binaryKeys
+    this.codec = codec
     const { pool, metadata, file } = store.engine
     this.scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
   }
@@ -78,11 +80,9 @@ export class Cursor<V, K = string> {
     const { keyBytes, valueBytes } = this
     if (keyBytes === undefined || valueBytes === undefined)
       throw new InvalidArgumentError('the cursor is not on a record: call next() first, and read only if it says true')
-    const key = this.binaryKeys
-      ? copyBytes(keyBytes, this.keyStart, this.keyEnd)
-      : keyBytes.utf8Slice(this.keyStart, this.keyEnd)
+    const key = this.codec.decode<K>(keyBytes, this.keyStart, this.keyEnd)
     try {
-      return { key: key as K, value: this.store.values.decode(valueBytes, this.valueStart, this.valueEnd) }
+      return { key, value: this.store.values.decode(valueBytes, this.valueStart, this.valueEnd) }
     } catch (error) {
       // It names the key that was looked for last, which is not this one.
       if (!(error instanceof DecodeError)) throw error

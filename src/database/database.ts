@@ -23,10 +23,10 @@ import type {
   CompactReport,
   Durability,
   Entry,
+  GivenRange,
   Key,
   ProgressOptions,
   PutOptions,
-  Range,
   Stats,
   TransactionOptions,
   VerifyOptions,
@@ -36,7 +36,7 @@ import type {
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { refuseOptions, requireIsolation, requireList, requireObject } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
-import { boundBytes } from '../values/range.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
@@ -50,23 +50,22 @@ import { Watching } from './watching.ts'
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
 
-export class Database<V = string> {
+export class Database<V = string, K = string> {
   /** The path that it was opened under. */
   readonly directory: string
   readonly durability: Durability
   /** The same database with promises: what meets a lock waits for it, and commits share their fdatasync. */
-  readonly async: AsyncDatabase<V>
+  readonly async: AsyncDatabase<V, K>
   private readonly engine: Engine
   private readonly store: Store<V>
   private readonly ranges: Ranges<V>
   private readonly sweeper: Sweeper
-  private readonly watching: Watching<V>
+  private readonly watching: Watching<V, K>
   private readonly storage: Storage
   /** Opened for reading alone. */
   readonly readOnly: boolean
-  private readonly binaryKeys: boolean
   private readonly groupCommit: GroupCommit
-  private cursorOfItsOwn: Cursor<V> | undefined
+  private cursorOfItsOwn: Cursor<V, K> | undefined
   private writeTimer = false
   private readonly stay: (() => void) | undefined
 
@@ -77,15 +76,14 @@ export class Database<V = string> {
     this.durability = options.durability
     this.storage = options.storage
     this.readOnly = options.readOnly
-    this.binaryKeys = options.keyEncoding === 'binary'
     this.store = new Store(
       engine,
       options.valueEncoding,
       new Compression(options.compression, options.storage.deflate),
-      !this.binaryKeys,
+      options.keys,
     )
-    this.ranges = new Ranges(this.store, directory, this.binaryKeys)
-    this.watching = new Watching(this.store, this.binaryKeys)
+    this.ranges = new Ranges(this.store, directory)
+    this.watching = new Watching(this.store)
     this.sweeper = new Sweeper(engine, () => this.write())
     if (!options.readOnly) {
       this.sweeper.begin()
@@ -95,7 +93,7 @@ export class Database<V = string> {
       () => this.makeDurable(),
       () => this.makeDurableAside(),
     )
-    this.async = new AsyncDatabase<V>(this, {
+    this.async = new AsyncDatabase<V, K>(this, {
       store: this.store,
       lockTimeout: options.lockTimeout,
       check: () => this.check(),
@@ -110,20 +108,22 @@ export class Database<V = string> {
   }
 
   /** The value of a key, or `undefined`. */
-  get(key: Key): V | undefined {
+  get(key: K | Key): V | undefined {
+    const given = this.store.keys.given(key)
     this.check()
-    return this.store.values.of(this.store.committed.find(key))
+    return this.store.values.of(this.store.committed.find(given))
   }
 
   /** The values of several keys, in their order. */
-  getMany(keys: readonly Key[]): (V | undefined)[] {
+  getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
+    const wanted = this.store.keys.allGiven(requireList(keys))
     this.check()
     const { values, committed, engine } = this.store
     const { keysAhead } = engine
-    const looksAhead = requireList(keys).length >= LOOK_AHEAD_FROM
+    const looksAhead = wanted.length >= LOOK_AHEAD_FROM
     try {
-      return keys.map((key, i) => {
-        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i)
+      return wanted.map((key, i) => {
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(wanted, i)
         return values.of(committed.find(key))
       })
     } finally {
@@ -131,35 +131,39 @@ export class Database<V = string> {
     }
   }
 
-  has(key: Key): boolean {
+  has(key: K | Key): boolean {
+    const given = this.store.keys.given(key)
     this.check()
-    return this.store.committed.has(key)
+    return this.store.committed.has(given)
   }
 
   /** Stores a record; durable when it returns, as `durability` says. */
-  put(key: Key, value: V, options?: PutOptions): void {
+  put(key: K | Key, value: V, options?: PutOptions): void {
+    const given = this.store.keys.given(key)
     this.checkWritable()
     const { writer } = this.store
-    writer.put(key, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
+    writer.put(given, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
     this.makeDurable()
   }
 
   /** Removes a record; true if it was there. */
-  delete(key: Key): boolean {
+  delete(key: K | Key): boolean {
+    const given = this.store.keys.given(key)
     this.checkWritable()
-    const { removed, found } = this.store.writer.delete(key)
+    const { removed, found } = this.store.writer.delete(given)
     if (removed) this.makeDurable()
     return found
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
-  ttl(key: Key): number | undefined {
+  ttl(key: K | Key): number | undefined {
+    const given = this.store.keys.given(key)
     this.check()
-    return this.store.committed.find(key)?.ttl
+    return this.store.committed.find(given)?.ttl
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
-  expire(key: Key, ttl: number): boolean {
+  expire(key: K | Key, ttl: number): boolean {
     this.checkWritable()
     const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
     const changed = this.changeExpiry(key, checked)
@@ -168,24 +172,25 @@ export class Database<V = string> {
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
-  persist(key: Key): boolean {
+  persist(key: K | Key): boolean {
     this.checkWritable()
     const changed = this.changeExpiry(key, 0)
     if (changed) this.makeDurable()
     return changed
   }
 
-  private changeExpiry(key: Key, ttl: number): boolean {
-    const { writer } = this.store
+  private changeExpiry(key: K | Key, ttl: number): boolean {
+    const { writer, keys } = this.store
+    const given = keys.given(key)
     let changed = false
     this.engine.implicitly(state => {
-      changed = writer.changeExpiry(state, key, writer.timeAfter(ttl))
+      changed = writer.changeExpiry(state, given, writer.timeAfter(ttl))
     })
     return changed
   }
 
   /** Applies the operations in order, as one transaction. */
-  batch(operations: readonly BatchOperation<V>[]): void {
+  batch(operations: readonly BatchOperation<V, K>[]): void {
     this.checkWritable()
     this.apply(readBatch(operations, ttl => this.ttlOf({ ttl })))
     this.makeDurable()
@@ -199,7 +204,7 @@ export class Database<V = string> {
   }
 
   /** Begins an explicit transaction; end it with `commit` or `rollback`. */
-  begin(options: TransactionOptions = {}): Transaction<V> {
+  begin(options: TransactionOptions = {}): Transaction<V, K> {
     this.check()
     if (options === null || typeof options !== 'object')
       throw new InvalidArgumentError('the options of a transaction must be an object')
@@ -218,7 +223,7 @@ export class Database<V = string> {
   }
 
   /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */
-  transaction<T>(work: (tx: Transaction<V>) => T, options: TransactionOptions = {}): T {
+  transaction<T>(work: (tx: Transaction<V, K>) => T, options: TransactionOptions = {}): T {
     requireSyncFunction('transaction()', work)
     const tx = this.begin(options)
     let result: T
@@ -246,21 +251,21 @@ export class Database<V = string> {
   }
 
   /** The record under the built-in cursor. */
-  readCurrent(): Entry<V> {
+  readCurrent(): Entry<V, K> {
     this.check()
     return this.builtInCursor().readCurrent()
   }
 
   /** A cursor of its own: over all records as they lie in the blocks, or, given a range, over that in key order. */
-  cursor(): Cursor<V>
-  cursor(range: Range | Key): RangeCursor<V>
-  cursor(range?: Range | Key): Cursor<V> | RangeCursor<V> {
+  cursor(): Cursor<V, K>
+  cursor(range: GivenRange<K>): RangeCursor<V, K>
+  cursor(range?: GivenRange<K>): Cursor<V, K> | RangeCursor<V, K> {
     this.check()
-    if (range === undefined) return new Cursor(this.store, this.binaryKeys)
+    if (range === undefined) return new Cursor(this.store)
     const resolved = this.ranges.resolve(range)
     return new RangeCursor(
       () => this.ranges.reader(resolved, 'entries'),
-      key => boundBytes('the key to seek', key),
+      key => this.store.keys.bound('the key to seek', key),
     )
   }
 
@@ -269,29 +274,29 @@ export class Database<V = string> {
    * was when it was made, whatever changes meanwhile. With `keyEncoding: 'binary'` the keys are `Uint8Array`s.
    * @throws XenonError `XENON_NOT_SUPPORTED` if the database was created with `ordered: false`.
    */
-  keys(range?: Range | Key): RangeIterator<string, V, string> {
+  keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
     this.check()
     return this.ranges.now(range, 'keys')
   }
 
   /** The values of a range, in the order of their keys. */
-  values(range?: Range | Key): RangeIterator<V, V, string> {
+  values(range?: GivenRange<K>): RangeIterator<V, V, K> {
     this.check()
     return this.ranges.now(range, 'values')
   }
 
   /** The records of a range as `[key, value]`, in the order of their keys. */
-  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+  entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     this.check()
     return this.ranges.now(range, 'entries')
   }
 
-  [Symbol.iterator](): RangeIterator<[string, V], V, string> {
+  [Symbol.iterator](): RangeIterator<[K, V], V, K> {
     return this.entries()
   }
 
   /** Number of records, or of those in a range. */
-  count(range?: Range | Key): number {
+  count(range?: GivenRange<K>): number {
     const snapshot = this.snapshot()
     try {
       return snapshot.count(range)
@@ -301,13 +306,13 @@ export class Database<V = string> {
   }
 
   /** Removes all records, or those of a range, as one transaction. */
-  clear(range?: Range | Key): void {
+  clear(range?: GivenRange<K>): void {
     this.checkWritable()
     this.clearNow(range)
     this.makeDurable()
   }
 
-  private clearNow(range: Range | Key | undefined): void {
+  private clearNow(range: GivenRange<K> | undefined): void {
     this.engine.implicitly(state => {
       if (range !== undefined || this.engine.metadata.ordered) this.ranges.clear(state, this.ranges.resolve(range))
       else this.clearRecords(key => this.store.writer.deleteIn(state, key))
@@ -316,7 +321,7 @@ export class Database<V = string> {
 
   /** Removes all records in the order in which they lie. */
   private clearRecords(remove: (key: Uint8Array) => void): void {
-    const cursor = new Cursor<V, Uint8Array>(this.store, true)
+    const cursor = new Cursor<V, Uint8Array>(this.store, BINARY_KEYS)
     while (cursor.next()) remove(cursor.currentKey())
   }
 
@@ -324,7 +329,7 @@ export class Database<V = string> {
    * A consistent view of what is committed now. It never blocks and is never blocked; close it, since it keeps the
    * earlier states of blocks in memory that change meanwhile (at most `snapshotBytes`).
    */
-  snapshot(): Snapshot<V> {
+  snapshot(): Snapshot<V, K> {
     this.check()
     return new Snapshot(this.store, this.ranges)
   }
@@ -334,16 +339,15 @@ export class Database<V = string> {
    * `for await (const { type, key, value } of db.watch('user:'))`. Records that expire are deleted when the sweep
    * comes to them.
    */
-  watch(range?: Range | Key, options: WatchOptions = {}): Watcher<V> {
+  watch(range?: GivenRange<K>, options: WatchOptions = {}): Watcher<V, K> {
     this.check()
-    const { range: watched, buffer, signal } = checkedWatch(range, options)
+    const { range: watched, buffer, signal } = checkedWatch(range, options, this.store.keys)
     return this.watching.watch(watched, buffer, signal)
   }
 
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
   records(): Records<V> {
     return new Records(this.store, this.ranges, {
-      binaryKeys: this.binaryKeys,
       check: () => this.check(),
       checkWritable: () => this.checkWritable(),
       makeDurable: () => (this.readOnly ? undefined : this.groupCommit.begin()),
@@ -433,14 +437,15 @@ export class Database<V = string> {
     this.close()
   }
 
-  private apply(changes: readonly BatchChange<V>[]): void {
-    const keys = changes.map(change => change.key)
+  private apply(changes: readonly BatchChange<V, K>[]): void {
+    const keys = this.store.keys.allGiven(changes.map(change => change.key))
     const { writer, engine } = this.store
     const { keysAhead } = engine
     const looksAhead = keys.length >= LOOK_AHEAD_FROM
     const work = (state: TransactionState): void => {
       for (let i = 0; i < changes.length; i++) {
-        const { isPut, key, value, ttl } = changes[i]!
+        const { isPut, value, ttl } = changes[i]!
+        const key = keys[i]!
         if (engine.health.attention) engine.attend()
         if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(keys, i, changes)
         if (isPut) writer.putIn(state, key, value as V, writer.timeAfter(ttl))
@@ -552,7 +557,7 @@ export class Database<V = string> {
     }
   }
 
-  private builtInCursor(): Cursor<V> {
+  private builtInCursor(): Cursor<V, K> {
     this.cursorOfItsOwn ??= this.cursor()
     return this.cursorOfItsOwn
   }

@@ -51,7 +51,11 @@ export const convertOn = async (directory: string, options: ConvertOptions, defa
 }
 
 /** Opens a database on a given storage; `index.ts` adds the default one. */
-export const openOn = <V = string>(directory: string, given: OpenOptions<V>, defaultStorage: Storage): Database<V> => {
+export const openOn = <V = string, K = string>(
+  directory: string,
+  given: OpenOptions<V>,
+  defaultStorage: Storage,
+): Database<V, K> => {
   if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
     throw new InvalidArgumentError('open() takes the path of a directory')
   const options = resolveOptions(given, defaultStorage)

@@ -4,8 +4,9 @@ import { InvalidArgumentError, shown } from '../errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import { requireCodec } from '../runtime/callbacks.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { CompressionCodec, Durability, RecoveryProgress, ValueEncoding } from '../types.ts'
+import type { CompressionCodec, Durability, KeyEncoding, RecoveryProgress, ValueEncoding } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
+import { type KeyCodec, keyCodec, UTF8_KEYS } from '../values/key-codec.ts'
 
 const MiB = 1048576
 const MAX_CACHE_BYTES = 2147483648
@@ -46,8 +47,11 @@ export interface OpenOptions<V = string> {
   blockSize?: number
   /** Default `'utf8'`. */
   valueEncoding?: ValueEncoding<V>
-  /** How keys are given back. Default `'utf8'`. */
-  keyEncoding?: 'utf8' | 'binary'
+  /**
+   * What keys are: `'utf8'` text, `'binary'` bytes (a string stands for its UTF-8), `'tuple'` arrays and what may lie in
+   * them (`TupleKey`). The same at each open. Default `'utf8'`.
+   */
+  keyEncoding?: KeyEncoding
   /** Keep the ordered index, which ranges need; fixed at creation (`xenondb convert` changes it). Default true. */
   ordered?: boolean
   /** Per value: one that does not shrink is stored plain. May change from open to open. Default `'none'`. */
@@ -89,7 +93,7 @@ export interface ResolvedOptions<V> {
   /** The block size was asked for, so an existing database must have it. */
   blockSizeGiven: boolean
   valueEncoding: ValueEncoding<V>
-  keyEncoding: 'utf8' | 'binary'
+  keys: KeyCodec
   /** As asked for; an existing database must be so. */
   ordered: boolean | undefined
   compression: 'none' | 'deflate' | CompressionCodec
@@ -127,7 +131,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     blockSize,
     blockSizeGiven: options.blockSize !== undefined,
     valueEncoding: given('valueEncoding', 'utf8' as ValueEncoding<V>, valueEncoding<V>),
-    keyEncoding: given<'utf8' | 'binary'>('keyEncoding', 'utf8', keyEncoding),
+    keys: given('keyEncoding', UTF8_KEYS, (_, value) => keyCodec(value)),
     ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
     compression: given('compression', 'none', (_, value) => compression(value, storage)),
     createIfMissing: given('createIfMissing', true, flag),
@@ -215,8 +219,6 @@ const flag = (name: string, value: unknown): boolean => {
 }
 
 const durability = (name: string, value: unknown): Durability => oneOf(name, value, ['power', 'process', 'none'])
-
-const keyEncoding = (name: string, value: unknown): 'utf8' | 'binary' => oneOf(name, value, ['utf8', 'binary'])
 
 const oneOf = <T extends string>(name: string, value: unknown, allowed: readonly T[]): T => {
   if (!allowed.includes(value as T))

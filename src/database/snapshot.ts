@@ -3,10 +3,11 @@
 import { XenonError } from '../errors.ts'
 import type { AsOf } from '../records/as-of.ts'
 import { countPast } from '../records/counts.ts'
+import type { Found } from '../records/found.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
-import type { Key, Range } from '../types.ts'
+import type { GivenRange, Key } from '../types.ts'
 import { requireList } from '../values/checks.ts'
 
 /** Snapshots that were dropped without `close`. */
@@ -16,7 +17,7 @@ const forgotten = new FinalizationRegistry<() => void>(end => end())
  * Never blocks and is never blocked. Every method throws `XENON_SNAPSHOT_LOST` once the copies that open snapshots
  * need have taken more than `snapshotBytes`, and this was the oldest of them.
  */
-export class Snapshot<V = string> {
+export class Snapshot<V = string, K = string> {
   private readonly store: Store<V>
   private readonly view: AsOf
   private readonly ranges: Ranges<V>
@@ -34,41 +35,39 @@ export class Snapshot<V = string> {
     forgotten.register(this, () => view.end(), this)
   }
 
-  get(key: Key): V | undefined {
-    this.check()
-    return this.store.values.of(this.view.find(key))
+  get(key: K | Key): V | undefined {
+    return this.store.values.of(this.find(key))
   }
 
-  getMany(keys: readonly Key[]): (V | undefined)[] {
+  getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
     return requireList(keys).map(key => this.get(key))
   }
 
-  has(key: Key): boolean {
-    this.check()
-    return this.view.find(key) !== undefined
+  has(key: K | Key): boolean {
+    return this.find(key) !== undefined
   }
 
-  keys(range?: Range | Key): RangeIterator<string, V, string> {
+  keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'keys', () => this.check())
   }
 
-  values(range?: Range | Key): RangeIterator<V, V, string> {
+  values(range?: GivenRange<K>): RangeIterator<V, V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'values', () => this.check())
   }
 
-  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+  entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'entries', () => this.check())
   }
 
-  [Symbol.iterator](): RangeIterator<[string, V], V, string> {
+  [Symbol.iterator](): RangeIterator<[K, V], V, K> {
     return this.entries()
   }
 
   /** Number of records in the range. */
-  count(range?: Range | Key): number {
+  count(range?: GivenRange<K>): number {
     this.check()
     return range === undefined
       ? this.records - countPast(this.store.engine, this.view)
@@ -89,6 +88,12 @@ export class Snapshot<V = string> {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  private find(key: K | Key): Found | undefined {
+    const given = this.store.keys.given(key)
+    this.check()
+    return this.view.find(given)
   }
 
   private check(): void {

@@ -2,11 +2,12 @@
 
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { Access } from '../records/access.ts'
+import type { Found } from '../records/found.ts'
 import { type OpenReader, RangeIterator } from '../records/range-iterator.ts'
 import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
-import type { IsolationLevel, Key, PutOptions, Range } from '../types.ts'
+import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import { requireList } from '../values/checks.ts'
 import { checkedTtl } from '../values/ttl.ts'
 
@@ -33,7 +34,7 @@ export interface DurableCommit {
   soon(): Promise<void>
 }
 
-export class Transaction<V = string> {
+export class Transaction<V = string, K = string> {
   /** @internal */
   readonly state: TransactionState
   private readonly store: Store<V>
@@ -83,64 +84,57 @@ export class Transaction<V = string> {
    * The value of a key, changes of this transaction included.
    * @throws LockConflictError if another open transaction has changed the key's block.
    */
-  get(key: Key): V | undefined {
-    this.check()
-    return this.store.values.of(this.access.find(key))
+  get(key: K | Key): V | undefined {
+    return this.store.values.of(this.find(key))
   }
 
-  getMany(keys: readonly Key[]): (V | undefined)[] {
+  getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
     return requireList(keys).map(key => this.get(key))
   }
 
-  has(key: Key): boolean {
-    this.check()
-    return this.access.find(key) !== undefined
+  has(key: K | Key): boolean {
+    return this.find(key) !== undefined
   }
 
   /**
    * Stores a record. If it throws, the transaction is as it was before and still open.
    * @throws LockConflictError if another open transaction has read or changed the key's block.
    */
-  put(key: Key, value: V, options?: PutOptions): void {
-    this.checkWritable()
+  put(key: K | Key, value: V, options?: PutOptions): void {
+    const given = this.changeable(key)
     const { writer } = this.store
-    this.access.put(key, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
+    this.access.put(given, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
-  ttl(key: Key): number | undefined {
-    this.check()
-    return this.access.find(key)?.ttl
+  ttl(key: K | Key): number | undefined {
+    return this.find(key)?.ttl
   }
 
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
-  expire(key: Key, ttl: number): boolean {
-    this.checkWritable()
-    return this.access.changeExpiry(key, this.store.writer.timeAfter(this.ttlOf({ ttl: checkedTtl(ttl) })))
+  expire(key: K | Key, ttl: number): boolean {
+    const given = this.changeable(key)
+    return this.access.changeExpiry(given, this.store.writer.timeAfter(this.ttlOf({ ttl: checkedTtl(ttl) })))
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
-  persist(key: Key): boolean {
-    this.checkWritable()
-    return this.access.changeExpiry(key, 0)
+  persist(key: K | Key): boolean {
+    return this.access.changeExpiry(this.changeable(key), 0)
   }
 
   /** @internal When the record expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */
-  timeOf(key: Key): number | undefined {
-    this.check()
-    return this.access.find(key)?.expiresAt
+  timeOf(key: K | Key): number | undefined {
+    return this.find(key)?.expiresAt
   }
 
   /** @internal Stores a record with its exact time of expiry, 0 = never. */
-  putUntil(key: Key, value: V, expiresAt: number): void {
-    this.checkWritable()
-    this.access.put(key, value, expiresAt)
+  putUntil(key: K | Key, value: V, expiresAt: number): void {
+    this.access.put(this.changeable(key), value, expiresAt)
   }
 
   /** @internal Gives the record another time of expiry, 0 = never; false if nothing changes. */
-  changeExpiryTime(key: Key, expiresAt: number): boolean {
-    this.checkWritable()
-    return this.access.changeExpiry(key, expiresAt)
+  changeExpiryTime(key: K | Key, expiresAt: number): boolean {
+    return this.access.changeExpiry(this.changeable(key), expiresAt)
   }
 
   /**
@@ -148,34 +142,34 @@ export class Transaction<V = string> {
    * same for this transaction. Changes that it makes itself while it iterates may be seen.
    * @throws LockConflictError if another open transaction has changed a key of the range.
    */
-  keys(range?: Range | Key): RangeIterator<string, V, string> {
+  keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
     return new RangeIterator(this.reader(range, 'keys'), 'keys')
   }
 
   /** The values of a range, as `keys` says. */
-  values(range?: Range | Key): RangeIterator<V, V, string> {
+  values(range?: GivenRange<K>): RangeIterator<V, V, K> {
     return new RangeIterator(this.reader(range, 'values'), 'values')
   }
 
   /** The records of a range, as `keys` says. */
-  entries(range?: Range | Key): RangeIterator<[string, V], V, string> {
+  entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     return new RangeIterator(this.reader(range, 'entries'), 'entries')
   }
 
   /** @internal An asynchronous transaction reads on after a wait. */
-  reader(range: Range | Key | undefined, kind: IteratorKind): OpenReader<V, string> {
+  reader(range: GivenRange<K> | undefined, kind: IteratorKind): OpenReader<V, K> {
     this.check()
     return this.ranges.inside(this.access, range, kind, () => this.check())
   }
 
   /** Number of records in a range, which is locked as for `keys`. */
-  count(range?: Range | Key): number {
+  count(range?: GivenRange<K>): number {
     this.check()
     return this.ranges.countInside(this.access, range)
   }
 
   /** Removes the records of a range. If it throws, none is. */
-  clear(range?: Range | Key): void {
+  clear(range?: GivenRange<K>): void {
     this.checkWritable()
     const { transactions, health } = this.store.engine
     const before = transactions.savepoint(this.state)
@@ -188,9 +182,8 @@ export class Transaction<V = string> {
   }
 
   /** Removes a record; true if it was there. */
-  delete(key: Key): boolean {
-    this.checkWritable()
-    return this.access.delete(key)
+  delete(key: K | Key): boolean {
+    return this.access.delete(this.changeable(key))
   }
 
   savepoint(): Savepoint {
@@ -249,6 +242,19 @@ export class Transaction<V = string> {
     if (engine.health.failure === undefined) this.check()
     engine.takeBack(this.state)
     this.access.end()
+  }
+
+  /** Keys are turned over first: getters of a tuple may do anything, even end the transaction. */
+  private find(key: K | Key): Found | undefined {
+    const given = this.store.keys.given(key)
+    this.check()
+    return this.access.find(given)
+  }
+
+  private changeable(key: K | Key): Key {
+    const given = this.store.keys.given(key)
+    this.checkWritable()
+    return given
   }
 
   private check(): void {

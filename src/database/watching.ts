@@ -6,7 +6,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { recordNow } from '../records/found.ts'
 import type { Store } from '../records/store.ts'
-import { asText } from '../runtime/bytes.ts'
 import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
 import { isWithin } from '../txn/range-locks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -14,33 +13,31 @@ import type { Change } from '../types.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { Watcher } from '../values/watcher.ts'
 
-interface Noted<V> {
+interface Noted<V, K> {
   bytes: Uint8Array
   commit: number
-  change?: Change<V>
+  change?: Change<V, K>
   /** Why there is no change to show. */
   failure?: unknown
 }
 
-export class Watching<V> {
+export class Watching<V, K> {
   private readonly engine: Engine
   private readonly store: Store<V>
-  private readonly binaryKeys: boolean
-  private readonly watchers: Set<Watcher<V>> = new Set()
-  private pending: Noted<V>[] = []
+  private readonly watchers: Map<Watcher<V, K>, ResolvedRange> = new Map()
+  private pending: Noted<V, K>[] = []
 
-  constructor(store: Store<V>, binaryKeys: boolean) {
+  constructor(store: Store<V>) {
     this.store = store
     this.engine = store.engine
-    this.binaryKeys = binaryKeys
   }
 
-  watch(range: ResolvedRange, most: number, signal: AbortSignal | undefined): Watcher<V> {
-    const watcher = new Watcher<V>(range, most, signal, () => {
+  watch(range: ResolvedRange, most: number, signal: AbortSignal | undefined): Watcher<V, K> {
+    const watcher = new Watcher<V, K>(most, signal, () => {
       this.watchers.delete(watcher)
       if (this.watchers.size === 0) this.engine.transactions.observer = undefined
     })
-    this.watchers.add(watcher)
+    this.watchers.set(watcher, range)
     this.engine.transactions.observer = {
       transaction: state => this.noteTransaction(state),
       record: () => this.noteRecord(),
@@ -55,9 +52,9 @@ export class Watching<V> {
     const left = pending.findIndex(({ commit }) => commit > through)
     const noted = left < 0 ? pending : pending.slice(0, left)
     this.pending = left < 0 ? [] : pending.slice(left)
-    for (const watcher of [...this.watchers])
+    for (const [watcher, range] of [...this.watchers])
       for (const { bytes, change, failure } of noted) {
-        if (!isWithin(bytes, watcher.range)) continue
+        if (!isWithin(bytes, range)) continue
         if (change === undefined) watcher.fail(failure)
         else watcher.add(change)
       }
@@ -80,17 +77,18 @@ export class Watching<V> {
     const bytes = fromLatin1(name)
     const record = recordNow(this.engine, name)
     if (record === undefined && wasAbsent) return
-    const key = (this.binaryKeys ? bytes : asText(bytes).utf8Slice(0, bytes.length)) as string
     const commit = this.engine.log.endLsn
+    let key: K
     let value: V | undefined
     try {
+      key = this.store.keys.decodeAll<K>(bytes)
       value = record === undefined ? undefined : this.decode(record)
     } catch (error) {
       // The commit stands all the same: whoever watches this key learns that it cannot be shown.
       this.pending.push({ bytes, commit, failure: error })
       return
     }
-    const change: Change<V> =
+    const change: Change<V, K> =
       record === undefined || value === undefined
         ? { type: 'delete', key, commit }
         : { type: 'put', key, value, commit }
@@ -114,6 +112,6 @@ export class Watching<V> {
   /** The database closes. */
   end(): void {
     this.publish()
-    for (const watcher of [...this.watchers]) watcher.end()
+    for (const watcher of [...this.watchers.keys()]) watcher.end()
   }
 }

@@ -19,7 +19,6 @@ import type { Ranges } from './ranges.ts'
 import type { Store } from './store.ts'
 
 export interface RecordsOwner {
-  readonly binaryKeys: boolean
   check(): void
   checkWritable(): void
   /** Undefined if it is done. */
@@ -57,7 +56,7 @@ export class Records<V> {
 
   /** Keys and values are given out as bytes. */
   get isBinary(): boolean {
-    return this.owner.binaryKeys && this.store.values.decodesAlone && !this.store.values.asTexts
+    return this.store.keys.asBytes && this.store.values.decodesAlone && !this.store.values.asTexts
   }
 
   get ordered(): boolean {

@@ -8,6 +8,7 @@ import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } 
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { TreeScan } from '../tree/tree-scan.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { AsOf } from './as-of.ts'
 import { BeforeKeys } from './before.ts'
@@ -23,7 +24,8 @@ const LARGEST_CHUNK = 512
 export interface Wanted {
   readonly keys: boolean
   readonly values: boolean
-  readonly binaryKeys: boolean
+  /** What the keys are given as. */
+  readonly codec: KeyCodec
 }
 
 export class RangeReader<V, K> {
@@ -198,7 +200,7 @@ export class RangeReader<V, K> {
   /** Keys alone, when none of them can be another transaction's. */
   private readKeys(count: number): boolean {
     if (this.inside !== undefined || this.before.name !== undefined) return false
-    if (this.wanted.binaryKeys) return false
+    if (!this.wanted.codec.asTexts) return false
     const { at, length } = this.scan
     const most = Math.min(count, this.left)
     this.keys = append(this.keys, this.store.engine.texts.decode(most, at, length) as K[])
@@ -229,9 +231,9 @@ export class RangeReader<V, K> {
     const { u8 } = arena
     const { records } = findMany
     const { at, length } = scan
-    if (wanted.keys && !wanted.binaryKeys) this.keys = append(this.keys, texts.decode(count, at, length) as K[])
+    if (wanted.keys && wanted.codec.asTexts) this.keys = append(this.keys, texts.decode(count, at, length) as K[])
     else if (wanted.keys)
-      for (let i = 0; i < count; i++) this.keys.push(copyBytes(u8, at[i]!, at[i]! + length[i]!) as K)
+      for (let i = 0; i < count; i++) this.keys.push(wanted.codec.decode<K>(u8, at[i]!, at[i]! + length[i]!))
     for (let i = 0; i < count; i++) {
       const record = records[i]!
       at[i] = record + RECORD_HEADER_BYTES + length[i]!
@@ -284,8 +286,7 @@ export class RangeReader<V, K> {
 
   private give(at: number, length: number, value: V | undefined): void {
     const { u8 } = this.store.engine.arena
-    if (this.wanted.keys)
-      this.keys.push((this.wanted.binaryKeys ? copyBytes(u8, at, at + length) : u8.utf8Slice(at, at + length)) as K)
+    if (this.wanted.keys) this.keys.push(this.wanted.codec.decode<K>(u8, at, at + length))
     if (this.wanted.values) this.values.push(value as V)
     this.left--
   }
@@ -321,7 +322,7 @@ export class RangeReader<V, K> {
       store.engine.index.key.set(key)
       this.values.push(store.values.of(found) as V)
     }
-    if (wanted.keys) this.keys.push((wanted.binaryKeys ? key : decoder.decode(key)) as K)
+    if (wanted.keys) this.keys.push(wanted.codec.decodeAll<K>(key))
     this.left--
   }
 
@@ -337,4 +338,3 @@ const firstChunk = ({ limit }: ResolvedRange): number => (limit <= LARGEST_CHUNK
 const append = <T>(list: T[], more: T[]): T[] => (list.length === 0 ? more : list.concat(more))
 
 const NO_KEYS = new BeforeKeys([], false)
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

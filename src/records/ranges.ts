@@ -3,7 +3,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { XenonError } from '../errors.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import type { Key, Range } from '../types.ts'
+import { BINARY_KEYS, type KeyCodec } from '../values/key-codec.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import type { Access } from './access.ts'
 import { AsOf } from './as-of.ts'
@@ -14,52 +14,51 @@ import { RangeReader } from './range-reader.ts'
 import type { Store } from './store.ts'
 
 export type IteratorKind = 'keys' | 'values' | 'entries'
-/** As callers give it; undefined: all records. */
-type GivenRange = Range | Key | undefined
 
 export class Ranges<V> {
   private readonly store: Store<V>
   private readonly engine: Engine
   private readonly directory: string
-  private readonly binaryKeys: boolean
 
-  constructor(store: Store<V>, directory: string, binaryKeys: boolean) {
+  constructor(store: Store<V>, directory: string) {
     this.store = store
     this.engine = store.engine
     this.directory = directory
-    this.binaryKeys = binaryKeys
   }
 
   /** An iterator over what is committed now. */
-  now<T>(range: GivenRange, kind: IteratorKind): RangeIterator<T, V, string> {
+  now<T, K>(range: unknown, kind: IteratorKind): RangeIterator<T, V, K> {
     return new RangeIterator(this.reader(this.resolve(range), kind), kind)
   }
 
   /** An iterator over a snapshot that somebody else holds. */
-  at<T>(view: AsOf, range: GivenRange, kind: IteratorKind, check: () => void): RangeIterator<T, V, string> {
-    const reader = this.readerOf(this.resolve(range), kind, view)
+  at<T, K>(view: AsOf, range: unknown, kind: IteratorKind, check: () => void): RangeIterator<T, V, K> {
+    const reader = this.readerOf<K>(this.resolve(range), kind, view)
     return new RangeIterator({ reader, owner: { check, end: () => {} } }, kind)
   }
 
   /** A reader over what a transaction sees; `check` says whether that still stands. */
-  inside(access: Access<V>, range: GivenRange, kind: IteratorKind, check: () => void): OpenReader<V, string> {
+  inside<K>(access: Access<V>, range: unknown, kind: IteratorKind, check: () => void): OpenReader<V, K> {
     const resolved = this.resolve(range)
     const { from, end } = access.rangeReading(resolved)
     return { reader: this.readerOf(resolved, kind, from), owner: { check, end } }
   }
 
-  /** @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index. */
-  resolve(range: GivenRange): ResolvedRange {
+  /**
+   * A range as callers give it; undefined: all records.
+   * @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index.
+   */
+  resolve(range: unknown): ResolvedRange {
     if (!this.engine.metadata.ordered)
       throw new XenonError(
         'XENON_NOT_SUPPORTED',
         `the database was created with ordered: false, so it has no ranges; 'xenondb convert ${this.directory} --ordered' adds the index, reset() and next() go through all records`,
       )
-    return resolveRange(range)
+    return resolveRange(range, this.store.keys)
   }
 
   /** A reader over a snapshot of now, with the owner that lets go of it. */
-  reader(range: ResolvedRange, kind: IteratorKind): OpenReader<V, string> {
+  reader<K>(range: ResolvedRange, kind: IteratorKind): OpenReader<V, K> {
     const { store, engine } = this
     const view = store.asOfNow()
     return {
@@ -73,17 +72,22 @@ export class Ranges<V> {
     }
   }
 
-  private readerOf(range: ResolvedRange, kind: IteratorKind, from: AsOf | Inside): RangeReader<V, string> {
-    const wanted = { keys: kind !== 'values', values: kind !== 'keys', binaryKeys: this.binaryKeys }
+  private readerOf<K>(
+    range: ResolvedRange,
+    kind: IteratorKind,
+    from: AsOf | Inside,
+    codec: KeyCodec = this.store.keys,
+  ): RangeReader<V, K> {
+    const wanted = { keys: kind !== 'values', values: kind !== 'keys', codec }
     return new RangeReader(this.store, range, wanted, from)
   }
 
   /** Number of records of a snapshot in a range. */
-  count(view: AsOf, range: Range | Key): number {
+  count(view: AsOf, range: unknown): number {
     return countRange(this.engine, view, this.resolve(range))
   }
 
-  countInside(access: Access<V>, range: GivenRange): number {
+  countInside(access: Access<V>, range: unknown): number {
     const resolved = this.resolve(range)
     const { from, end } = access.rangeReading(resolved)
     try {
@@ -102,18 +106,18 @@ export class Ranges<V> {
   /** Removes the records of a range, in an implicit transaction that nobody else can see into. */
   clear(state: TransactionState, range: ResolvedRange): void {
     const { engine, store } = this
-    const wanted = { keys: true, values: false, binaryKeys: true }
+    const wanted = { keys: true, values: false, codec: BINARY_KEYS }
     engine.transactions.beforeRangeRead(state, range)
     const reader = new RangeReader<V, Uint8Array>(store, range, wanted, store.inside(state))
     this.removeAll(reader, key => store.writer.deleteIn(state, key))
   }
 
   /** Removes the records of a range that a transaction sees. */
-  clearInside(access: Access<V>, range: GivenRange): void {
+  clearInside(access: Access<V>, range: unknown): void {
     const resolved = this.resolve(range)
     const { from, end } = access.rangeReading(resolved)
     try {
-      this.removeAll(this.readerOf(resolved, 'keys', from), key => access.delete(key))
+      this.removeAll(this.readerOf<Uint8Array>(resolved, 'keys', from, BINARY_KEYS), key => access.delete(key))
     } finally {
       end()
     }

@@ -12,7 +12,7 @@ import { asText, copyBytes } from '../runtime/bytes.ts'
 import type { ValueEncoding } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
 import { type Decode, valueDecoder } from '../values/encoding.ts'
-import { keyText } from '../values/key.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
 import type { Found } from './found.ts'
 
 /** Flags of a record whose value is compressed. */
@@ -27,11 +27,13 @@ export class RecordValues<V> {
   readonly asTexts: boolean
   readonly fromJson: boolean
   private readonly engine: Engine
+  private readonly keys: KeyCodec
   private readonly compression: Compression
   private readonly encodingName: string
 
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression) {
+  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.engine = engine
+    this.keys = keys
     this.compression = compression
     this.encodingName = encodingName(encoding)
     this.decodesAlone = typeof encoding === 'string'
@@ -87,7 +89,7 @@ export class RecordValues<V> {
       if ((flags & RecordFlag.deflated) === 0) throw this.cannotDecode(error, key, this.compression.name)
       if (error instanceof XenonError) throw error
       const where = this.engine.file.file.path
-      const name = shown(keyText(key))
+      const name = shown(this.keys.named(key))
       throw new CorruptionError(where, `the compressed value of '${name}' cannot be read: ${reasonOf(error)}`)
     }
   }
@@ -97,7 +99,7 @@ export class RecordValues<V> {
    * is.
    */
   cannotDecode(error: unknown, key: Uint8Array, encoding: string = this.encodingName): XenonError {
-    return error instanceof XenonError ? error : new DecodeError(keyText(key), encoding, error)
+    return error instanceof XenonError ? error : new DecodeError(this.keys.named(key), encoding, error)
   }
 
   /** The key that was looked for last. */

@@ -18,7 +18,8 @@ import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key, ValueEncoding } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
 import { ValueEncoder } from '../values/encoding.ts'
-import { keyText, requireUtf8Key } from '../values/key.ts'
+import { requireUtf8Key } from '../values/key.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { hasExpired } from './expiry.ts'
 import { COMPRESSED, encodingName } from './record-values.ts'
@@ -35,16 +36,18 @@ export class RecordWriter<V> {
   private readonly inlineLimit: number
   private readonly valueAt: number
   private readonly callsBack: boolean
+  private readonly keys: KeyCodec
+  /** Keys are given back as text. */
   private readonly textKeys: boolean
   /** Of the value that was encoded last: flags of its record, when it expires, its bytes. */
   private flags = 0
   private expiresAt = 0
   private length = 0
 
-  /** `textKeys`: keys are given back as text. */
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, textKeys: boolean) {
+  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.engine = engine
-    this.textKeys = textKeys
+    this.keys = keys
+    this.textKeys = keys.asTexts
     this.compression = compression
     this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
     this.valueAt = engine.fieldAt + VALUE_OFFSET
@@ -143,7 +146,7 @@ export class RecordWriter<V> {
         if (this.compression.kind !== 'none') this.compress()
       } catch (error) {
         if (error instanceof XenonError) throw error
-        throw new EncodeError(typeof key === 'string' ? key : keyText(key), encoding, error)
+        throw new EncodeError(typeof key === 'string' ? key : this.keys.named(key), encoding, error)
       }
     } finally {
       health.busy = false

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { ValueEncoding } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
 import { AsOf } from './as-of.ts'
 import { Committed } from './committed.ts'
 import { Found } from './found.ts'
@@ -13,18 +14,20 @@ import { RecordWriter } from './record-writer.ts'
 
 export class Store<V> {
   readonly engine: Engine
+  /** What callers call keys. */
+  readonly keys: KeyCodec
   readonly found: Found
   readonly committed: Committed
   readonly values: RecordValues<V>
   readonly writer: RecordWriter<V>
 
-  /** `textKeys`: keys are given back as text. */
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, textKeys: boolean) {
+  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.engine = engine
+    this.keys = keys
     this.found = new Found(engine)
     this.committed = new Committed(engine, this.found)
-    this.values = new RecordValues(engine, encoding, compression)
-    this.writer = new RecordWriter(engine, encoding, compression, textKeys)
+    this.values = new RecordValues(engine, encoding, compression, keys)
+    this.writer = new RecordWriter(engine, encoding, compression, keys)
   }
 
   inside(state: TransactionState): Inside {

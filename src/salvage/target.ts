@@ -15,6 +15,7 @@ import { RecordWriter } from '../records/record-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import { Compression } from '../values/compression.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
 
 const BATCH_RECORDS = 1000
 const BATCH_BYTES = 1048576
@@ -56,7 +57,7 @@ export class Target {
       this.clear()
       throw error
     }
-    this.writer = new RecordWriter(this.engine, 'binary', new Compression('none', undefined), false)
+    this.writer = new RecordWriter(this.engine, 'binary', new Compression('none', undefined), BINARY_KEYS)
   }
 
   /** Adds a record unless there is one of this key already; true if it was added. */

@@ -13,10 +13,10 @@ import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
   BatchOperation,
+  GivenRange,
   IsolationLevel,
   Key,
   PutOptions,
-  Range,
   TransactOptions,
   WaitOptions,
   WatchOptions,
@@ -24,100 +24,100 @@ import type {
 import type { Watcher } from './watcher.ts'
 
 /** What a store and its transactions read alike. */
-export interface AsyncReads<V> {
+export interface AsyncReads<V, K = string> {
   /**
    * The value of a key, or `undefined`.
    * @example const user = await store.get('user:42')
    */
-  get(key: Key): Promise<V | undefined>
+  get(key: K | Key): Promise<V | undefined>
 
   /**
    * The values of several keys, in their order, all of one moment.
    * @example const [ada, alan] = await store.getMany(['ada', 'alan'])
    */
-  getMany(keys: readonly Key[]): Promise<(V | undefined)[]>
+  getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]>
 
   /**
    * True if there is a record with this key.
    * @example if (!(await store.has('user:42'))) await store.put('user:42', 'Ada')
    */
-  has(key: Key): Promise<boolean>
+  has(key: K | Key): Promise<boolean>
 
   /**
    * Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none.
    * @example const left = await store.ttl('session:7f3a')
    */
-  ttl(key: Key): Promise<number | undefined>
+  ttl(key: K | Key): Promise<number | undefined>
 
   /**
    * The keys of a range, in bytewise order. The iterator sees the store as it was at its first step, whatever changes
    * meanwhile (in a transaction: as the transaction sees it). Leaving the loop lets go of what it holds.
    * @example for await (const key of store.keys('user:')) console.log(key)
    */
-  keys(range?: Range | Key): AsyncGenerator<string, undefined>
+  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined>
 
   /**
    * The values of a range, in the order of their keys, as `keys` says.
    * @example for await (const value of store.values({ gte: 'a', lt: 'b' })) console.log(value)
    */
-  values(range?: Range | Key): AsyncGenerator<V, undefined>
+  values(range?: GivenRange<K>): AsyncGenerator<V, undefined>
 
   /**
    * The records of a range as `[key, value]`, as `keys` says.
    * @example for await (const [key, value] of store.entries({ prefix: 'user:', reverse: true })) console.log(key,
    *   value)
    */
-  entries(range?: Range | Key): AsyncGenerator<[string, V], undefined>
+  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined>
 
   /**
    * Number of records, or of those in a range.
    * @example const users = await store.count('user:')
    */
-  count(range?: Range | Key): Promise<number>
+  count(range?: GivenRange<K>): Promise<number>
 }
 
-export interface AsyncStore<V = string> extends AsyncReads<V>, AsyncIterable<[string, V]> {
+export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, AsyncIterable<[K, V]> {
   /**
    * Stores a record.
    * @example await store.put('session:7f3a', 'ada', { ttl: 60_000 })
    */
-  put(key: Key, value: V, options?: AsyncPutOptions): Promise<void>
+  put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void>
 
   /**
    * Removes a record; true if it was there.
    * @example const wasThere = await store.delete('user:42')
    */
-  delete(key: Key, options?: WaitOptions): Promise<boolean>
+  delete(key: K | Key, options?: WaitOptions): Promise<boolean>
 
   /**
    * Applies the operations in order, as one transaction.
    * @example await store.batch([{ type: 'put', key: 'a', value: '1' }, { type: 'delete', key: 'b' }])
    */
-  batch(operations: readonly BatchOperation<V>[], options?: WaitOptions): Promise<void>
+  batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void>
 
   /**
    * Lets a record expire after `ttl` milliseconds from now; false if there is none.
    * @example await store.expire('session:7f3a', 60_000)
    */
-  expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean>
+  expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean>
 
   /**
    * Lets a record stay that was to expire; false if there is none that was.
    * @example await store.persist('session:7f3a')
    */
-  persist(key: Key, options?: WaitOptions): Promise<boolean>
+  persist(key: K | Key, options?: WaitOptions): Promise<boolean>
 
   /**
    * Removes all records, or those of a range, as one transaction.
    * @example await store.clear('session:')
    */
-  clear(range?: Range | Key, options?: WaitOptions): Promise<void>
+  clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void>
 
   /**
    * All records, in the order of their keys.
    * @example for await (const [key, value] of store) console.log(key, value)
    */
-  [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined>
+  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined>
 
   /**
    * Runs `work` in a transaction, commits it and gives its result; rolls back if it throws. Runs it again, after a
@@ -125,20 +125,20 @@ export interface AsyncStore<V = string> extends AsyncReads<V>, AsyncIterable<[st
    * so `work` should change nothing but the store.
    * @example await store.transact(async tx => tx.put('counter', `${Number(await tx.get('counter')) + 1}`))
    */
-  transact<T>(work: (tx: AsyncStoreTransaction<V>) => Promise<T> | T, options?: TransactOptions): Promise<T>
+  transact<T>(work: (tx: AsyncStoreTransaction<V, K>) => Promise<T> | T, options?: TransactOptions): Promise<T>
 
   /**
    * Begins a transaction; end it with `commit` or `rollback`.
    * @example const tx = await store.begin({ isolation: 'snapshot' })
    */
-  begin(options?: AsyncTransactionOptions): Promise<AsyncStoreTransaction<V>>
+  begin(options?: AsyncTransactionOptions): Promise<AsyncStoreTransaction<V, K>>
 
   /**
    * The changes that are committed from the moment on when the promise resolves, in commit order, each once it is
    * durable. Ends with `XENON_WATCH_OVERFLOW` when more than `buffer` changes (10,000) wait to be read.
    * @example for await (const { type, key } of await store.watch('user:')) console.log(type, key)
    */
-  watch(range?: Range | Key, options?: WatchOptions): Promise<Watcher<V>>
+  watch(range?: GivenRange<K>, options?: WatchOptions): Promise<Watcher<V, K>>
 
   /**
    * When it resolves, everything committed so far survives power loss, whatever `durability` says.
@@ -161,23 +161,23 @@ export interface AsyncStore<V = string> extends AsyncReads<V>, AsyncIterable<[st
  * A transaction of an `AsyncStore`: all or nothing, with its own changes in what it reads. Its operations wait for
  * locks.
  */
-export interface AsyncStoreTransaction<V = string> extends AsyncReads<V> {
+export interface AsyncStoreTransaction<V = string, K = string> extends AsyncReads<V, K> {
   readonly isolation: IsolationLevel
   /** True once it was committed or rolled back; a deadlock and its signal roll it back, too. */
   readonly ended: boolean
   /** @example await tx.put('seat:1', 'taken') */
-  put(key: Key, value: V, options?: PutOptions): Promise<void>
+  put(key: K | Key, value: V, options?: PutOptions): Promise<void>
   /** @example const wasThere = await tx.delete('seat:1') */
-  delete(key: Key): Promise<boolean>
+  delete(key: K | Key): Promise<boolean>
   /** @example await tx.expire('seat:1', 60_000) */
-  expire(key: Key, ttl: number): Promise<boolean>
+  expire(key: K | Key, ttl: number): Promise<boolean>
   /** @example await tx.persist('seat:1') */
-  persist(key: Key): Promise<boolean>
+  persist(key: K | Key): Promise<boolean>
   /**
    * Removes the records of a range.
    * @example await tx.clear('seat:')
    */
-  clear(range?: Range | Key): Promise<void>
+  clear(range?: GivenRange<K>): Promise<void>
   /**
    * A point to which `rollbackTo` returns.
    * @example const before = await tx.savepoint()

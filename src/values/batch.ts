@@ -3,9 +3,10 @@ import { InvalidArgumentError, shown } from '../errors.ts'
 import type { BatchOperation, Key } from '../types.ts'
 
 /** An operation as it was read. */
-export interface BatchChange<V> {
+export interface BatchChange<V, K> {
   readonly isPut: boolean
-  readonly key: Key
+  /** As it was given. */
+  readonly key: K | Key
   readonly value: V | undefined
   /** Milliseconds, 0 = none. */
   readonly ttl: number
@@ -18,17 +19,17 @@ const PUT_FIELDS = new Set(['type', 'key', 'value', 'ttl'])
  * live, and turns one that never ends into 0.
  * @throws InvalidArgumentError
  */
-export const readBatch = <V>(
-  operations: readonly BatchOperation<V>[],
+export const readBatch = <V, K>(
+  operations: readonly BatchOperation<V, K>[],
   ttlOf: (ttl: number) => number,
-): BatchChange<V>[] => {
+): BatchChange<V, K>[] => {
   if (!Array.isArray(operations)) throw new InvalidArgumentError('batch() takes an array of operations')
-  const changes: BatchChange<V>[] = []
-  for (const operation of operations as readonly BatchOperation<V>[]) changes.push(readOperation(operation, ttlOf))
+  const changes: BatchChange<V, K>[] = []
+  for (const operation of operations as readonly BatchOperation<V, K>[]) changes.push(readOperation(operation, ttlOf))
   return changes
 }
 
-const readOperation = <V>(operation: BatchOperation<V>, ttlOf: (ttl: number) => number): BatchChange<V> => {
+const readOperation = <V, K>(operation: BatchOperation<V, K>, ttlOf: (ttl: number) => number): BatchChange<V, K> => {
   const type = operation?.type
   if (type === 'put') {
     requireKnown(operation, PUT_FIELDS)

@@ -1,10 +1,9 @@
 /** The options of a range: checked, and turned into two bounds. */
 
 import { InvalidArgumentError, shown } from '../errors.ts'
-import { type Bound, type Bounds, compareBytes, describe, isBytes, isDetached, isWellFormed } from '../runtime/bytes.ts'
-import type { Key, Range } from '../types.ts'
-import { keyBytes } from './key.ts'
-import { MAX_KEY_BYTES } from './limits.ts'
+import { type Bound, type Bounds, compareBytes, isBytes } from '../runtime/bytes.ts'
+import type { Range } from '../types.ts'
+import { type KeyCodec, UTF8_KEYS } from './key-codec.ts'
 
 export interface ResolvedRange extends Bounds {
   readonly reverse: boolean
@@ -15,21 +14,13 @@ export interface ResolvedRange extends Bounds {
 
 const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit'])
 
-/** A key alone is short for the prefix that it is. */
-export const asRange = (given: Range | Key | undefined): Range =>
-  typeof given === 'string' || isBytes(given) ? { prefix: given } : (given ?? {})
-
 /** @throws InvalidArgumentError for an unknown option or a bound that is no key. */
-export const resolveRange = (given: Range | Key | undefined): ResolvedRange => {
-  const range = asRange(given)
-  if (typeof range !== 'object') throw new InvalidArgumentError('a range must be an object, or a prefix')
-  for (const name of Object.keys(range))
-    if (!KNOWN.has(name))
-      throw new InvalidArgumentError(`there is no range option '${name}'; known are ${[...KNOWN].join(', ')}`)
+export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): ResolvedRange => {
+  // A key alone is short for the prefix that it is.
+  const range = keys.isPrefix(given) ? { prefix: given } : ((given ?? {}) as Range<unknown>)
+  requireOptions(range)
   const { gt, gte, lt, lte, prefix, reverse = false, limit = Number.POSITIVE_INFINITY } = range
-  if (typeof reverse !== 'boolean') throw new InvalidArgumentError('reverse must be true or false')
-  if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0))
-    throw new InvalidArgumentError(`limit must be a whole number, not ${shown(limit)}`)
+  requireLimits(reverse, limit)
   let lower: Bound | undefined
   let upper: Bound | undefined
   const raise = (key: Uint8Array, inclusive: boolean): void => {
@@ -40,17 +31,38 @@ export const resolveRange = (given: Range | Key | undefined): ResolvedRange => {
     const order = upper === undefined ? -1 : compareBytes(key, upper.key)
     if (order < 0 || (order === 0 && !inclusive)) upper = { key, inclusive }
   }
-  if (gt !== undefined) raise(boundBytes('gt', gt), false)
-  if (gte !== undefined) raise(boundBytes('gte', gte), true)
-  if (lt !== undefined) reduce(boundBytes('lt', lt), false)
-  if (lte !== undefined) reduce(boundBytes('lte', lte), true)
+  if (gt !== undefined) raise(keys.bound('gt', gt), false)
+  if (gte !== undefined) raise(keys.bound('gte', gte), true)
+  if (lt !== undefined) reduce(keys.bound('lt', lt), false)
+  if (lte !== undefined) reduce(keys.bound('lte', lte), true)
   if (prefix !== undefined) {
-    const bytes = boundBytes('prefix', prefix)
+    const bytes = keys.prefix(prefix)
     if (bytes.length > 0) raise(bytes, true)
     const end = successor(bytes)
     if (end !== undefined) reduce(end, false)
   }
   return { lower, upper, reverse, limit, isEmpty: limit === 0 || nothingBetween(lower, upper) }
+}
+
+/** Checks all of a range but its bounds, where nobody knows what keys are. */
+export const requireRange = (given: unknown): void => {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || isBytes(given)) return
+  requireOptions(given)
+  const { reverse = false, limit = Number.POSITIVE_INFINITY } = given as Range<unknown>
+  requireLimits(reverse, limit)
+}
+
+const requireOptions = (range: object): void => {
+  if (typeof range !== 'object') throw new InvalidArgumentError('a range must be an object, or a prefix')
+  for (const name of Object.keys(range))
+    if (!KNOWN.has(name))
+      throw new InvalidArgumentError(`there is no range option '${name}'; known are ${[...KNOWN].join(', ')}`)
+}
+
+const requireLimits = (reverse: unknown, limit: number): void => {
+  if (typeof reverse !== 'boolean') throw new InvalidArgumentError('reverse must be true or false')
+  if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0))
+    throw new InvalidArgumentError(`limit must be a whole number, not ${shown(limit)}`)
 }
 
 const nothingBetween = (lower: Bound | undefined, upper: Bound | undefined): boolean => {
@@ -70,19 +82,4 @@ const successor = (prefix: Uint8Array): Uint8Array | undefined => {
   const end = prefix.slice(0, length)
   end[length - 1] = end[length - 1]! + 1
   return end
-}
-
-/** A bound may be empty, which a key may not; longer than any key is no use. */
-export const boundBytes = (name: string, key: Key): Uint8Array => {
-  if (typeof key !== 'string' && !isBytes(key))
-    throw new InvalidArgumentError(`${name} must be a string or a Uint8Array, not ${describe(key)}`)
-  if (typeof key === 'string' && !isWellFormed(key))
-    throw new InvalidArgumentError(`${name} must be well-formed Unicode: this one has a lone surrogate`)
-  // An empty bound stands for everything: a detached buffer, which looks empty too, was not meant so.
-  if (typeof key !== 'string' && isDetached(key))
-    throw new InvalidArgumentError(`${name} lies in a buffer that was detached`)
-  const bytes = typeof key === 'string' ? keyBytes(key) : new Uint8Array(key)
-  if (bytes.length > MAX_KEY_BYTES)
-    throw new InvalidArgumentError(`${name} is ${bytes.length} bytes long; the longest key has ${MAX_KEY_BYTES}`)
-  return bytes
 }

@@ -5,17 +5,17 @@ import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
   BatchOperation,
+  GivenRange,
   IsolationLevel,
   Key,
   PutOptions,
-  Range,
   Stats,
   TransactOptions,
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-import { resolveRange } from '../values/range.ts'
+import { requireRange } from '../values/range.ts'
 import { type Attempt, isRetryable, runTransaction } from '../values/transact.ts'
 import {
   type Beginning,
@@ -25,12 +25,12 @@ import {
   checkedWaiting,
   type Waiting,
 } from '../values/wait-options.ts'
-import { checkedWatch, Watcher } from '../values/watcher.ts'
+import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { Calls } from './calls.ts'
 import type { Page, PortLike } from './protocol.ts'
 
 /** What the database and a transaction have in common. */
-abstract class Reads<V> implements AsyncReads<V> {
+abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   protected readonly calls: Calls
   /** Number of the transaction. */
   protected readonly tx: number | undefined
@@ -42,41 +42,41 @@ abstract class Reads<V> implements AsyncReads<V> {
 
   protected abstract call<T>(method: string, args: unknown[]): Promise<T>
 
-  get(key: Key): Promise<V | undefined> {
+  get(key: K | Key): Promise<V | undefined> {
     return this.call('get', [key])
   }
 
-  getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
+  getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]> {
     return this.call('getMany', [keys])
   }
 
-  has(key: Key): Promise<boolean> {
+  has(key: K | Key): Promise<boolean> {
     return this.call('has', [key])
   }
 
-  ttl(key: Key): Promise<number | undefined> {
+  ttl(key: K | Key): Promise<number | undefined> {
     return this.call('ttl', [key])
   }
 
-  count(range?: Range | Key): Promise<number> {
+  count(range?: GivenRange<K>): Promise<number> {
     return this.call('count', [range])
   }
 
-  keys(range?: Range | Key): AsyncGenerator<string, undefined> {
+  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
     return this.iterate('keys', range)
   }
 
-  values(range?: Range | Key): AsyncGenerator<V, undefined> {
+  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
     return this.iterate('values', range)
   }
 
-  entries(range?: Range | Key): AsyncGenerator<[string, V], undefined> {
+  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
     return this.iterate('entries', range)
   }
 
   /** Page by page, from one iterator of the owner. */
-  private async *iterate<T>(method: string, range: Range | Key | undefined): AsyncGenerator<T, undefined> {
-    resolveRange(range)
+  private async *iterate<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T, undefined> {
+    requireRange(range)
     const { calls } = this
     const id = calls.number()
     let page: Page = { items: [], done: false }
@@ -93,8 +93,8 @@ abstract class Reads<V> implements AsyncReads<V> {
   }
 }
 
-export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> {
-  private readonly watchers: Set<Watcher<V>> = new Set()
+export class PortDatabase<V = string, K = string> extends Reads<V, K> implements AsyncStore<V, K> {
+  private readonly watchers: Set<Watcher<V, K>> = new Set()
 
   /** The database that the other end of the port serves (`servePort`). */
   constructor(port: PortLike) {
@@ -102,43 +102,43 @@ export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> 
   }
 
   /** Resolves when the record is as durable as the database's `durability` says. */
-  async put(key: Key, value: V, options?: AsyncPutOptions): Promise<void> {
+  async put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
     if (options === undefined) return await this.call('put', [key, value])
     const { ttl, ...waiting } = checkedPut(options)
     return await this.change('put', [key, value], waiting, ttl === undefined ? {} : { ttl })
   }
 
-  async delete(key: Key, options?: WaitOptions): Promise<boolean> {
+  async delete(key: K | Key, options?: WaitOptions): Promise<boolean> {
     return await this.change('delete', [key], waitingOf(options))
   }
 
-  async batch(operations: readonly BatchOperation<V>[], options?: WaitOptions): Promise<void> {
+  async batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
     return await this.change('batch', [operations], waitingOf(options))
   }
 
-  async expire(key: Key, ttl: number, options?: WaitOptions): Promise<boolean> {
+  async expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean> {
     return await this.change('expire', [key, ttl], waitingOf(options))
   }
 
-  async persist(key: Key, options?: WaitOptions): Promise<boolean> {
+  async persist(key: K | Key, options?: WaitOptions): Promise<boolean> {
     return await this.change('persist', [key], waitingOf(options))
   }
 
-  async clear(range?: Range | Key, options?: WaitOptions): Promise<void> {
+  async clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
     return await this.change('clear', [range], waitingOf(options))
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<[string, V], undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined> {
     return this.entries()
   }
 
-  async begin(options: AsyncTransactionOptions = {}): Promise<PortTransaction<V>> {
+  async begin(options: AsyncTransactionOptions = {}): Promise<PortTransaction<V, K>> {
     const beginning = checkedBeginning(options)
     const { signal, isolation, readOnly, lockTimeout } = beginning
     const id = this.calls.number()
     const sent = { isolation, readOnly, ...(lockTimeout !== undefined && { lockTimeout }) }
     await this.calls.call('begin', [sent], { id, abortable: signal !== undefined })
-    const tx = new PortTransaction<V>(this.calls, id, beginning)
+    const tx = new PortTransaction<V, K>(this.calls, id, beginning)
     if (signal?.aborted === true) {
       await tx.abandon()
       signal.throwIfAborted()
@@ -147,17 +147,17 @@ export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> 
   }
 
   /** Runs `work` in a transaction, commits it, and runs it again after a deadlock or a write conflict. */
-  async transact<T>(work: (tx: PortTransaction<V>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
+  async transact<T>(work: (tx: PortTransaction<V, K>) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
     const { retries, others } = checkedRuns(options)
     return await runTransaction({ begin: () => this.begin(others) }, work, retries)
   }
 
-  async watch(range?: Range | Key, options: WatchOptions = {}): Promise<Watcher<V>> {
-    const { range: resolved, buffer, signal } = checkedWatch(range, options)
+  async watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
+    const { buffer, signal } = checkedWatchOptions(options)
     const { calls, watchers } = this
     const id = calls.number()
     await calls.call('watch', [range, { buffer }], { id })
-    const watcher = new Watcher<V>(resolved, buffer, signal, () => {
+    const watcher = new Watcher<V, K>(buffer, signal, () => {
       watchers.delete(watcher)
       calls.tell('return', [id])
     })
@@ -213,7 +213,7 @@ export class PortDatabase<V = string> extends Reads<V> implements AsyncStore<V> 
   }
 
   /** Changes from the owner to who reads them here. */
-  private async forward(id: number, watcher: Watcher<V>): Promise<void> {
+  private async forward(id: number, watcher: Watcher<V, K>): Promise<void> {
     try {
       for (let done = false; !done; ) {
         const page = await this.calls.call<Page>('next', [id])
@@ -241,7 +241,10 @@ export class PortSavepoint {
   }
 }
 
-export class PortTransaction<V = string> extends Reads<V> implements AsyncStoreTransaction<V>, Attempt {
+export class PortTransaction<V = string, K = string>
+  extends Reads<V, K>
+  implements AsyncStoreTransaction<V, K>, Attempt
+{
   readonly isolation: IsolationLevel
   private readonly id: number
   private readonly signal: AbortSignal | undefined
@@ -263,23 +266,23 @@ export class PortTransaction<V = string> extends Reads<V> implements AsyncStoreT
     return this.over
   }
 
-  put(key: Key, value: V, options?: PutOptions): Promise<void> {
+  put(key: K | Key, value: V, options?: PutOptions): Promise<void> {
     return this.call('put', options === undefined ? [key, value] : [key, value, options])
   }
 
-  delete(key: Key): Promise<boolean> {
+  delete(key: K | Key): Promise<boolean> {
     return this.call('delete', [key])
   }
 
-  expire(key: Key, ttl: number): Promise<boolean> {
+  expire(key: K | Key, ttl: number): Promise<boolean> {
     return this.call('expire', [key, ttl])
   }
 
-  persist(key: Key): Promise<boolean> {
+  persist(key: K | Key): Promise<boolean> {
     return this.call('persist', [key])
   }
 
-  clear(range?: Range | Key): Promise<void> {
+  clear(range?: GivenRange<K>): Promise<void> {
     return this.call('clear', [range])
   }
 

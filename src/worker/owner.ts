@@ -46,7 +46,7 @@ interface OpenTransaction {
  * Lets the worker at the other end of the port use the database. Call the returned function when the worker is gone, if
  * its port does not tell: it rolls back what the worker has left open.
  */
-export const servePort = <V>(db: Database<V>, port: PortLike): (() => void) => {
+export const servePort = <V, K>(db: Database<V, K>, port: PortLike): (() => void) => {
   const served = new Served(db as unknown as Database<unknown>, port)
   listen(
     port,

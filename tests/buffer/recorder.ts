@@ -4,13 +4,7 @@
  */
 import { expect } from 'vitest'
 import { memoryStorage, type Storage } from '../../src/index.ts'
-import {
-  eachPart,
-  GROUP_HEADER_BYTES,
-  GROUP_MAGIC,
-  recordLength,
-  SEGMENT_HEADER_BYTES,
-} from '../../src/log/format.ts'
+import { eachPart, GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength, SEGMENT_HEADER_BYTES } from '../../src/log/format.ts'
 import { formatsBlock } from '../../src/log/redo.ts'
 import { blockLsn } from '../../src/pager/bucket.ts'
 import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'

@@ -6,6 +6,7 @@ import {
   type AsyncStoreTransaction,
   type Change,
   type Range,
+  type TupleKey,
   XenonError,
   type XenonErrorCode,
 } from '../../src/index.ts'
@@ -858,6 +859,69 @@ export const contract = (implementation: Implementation): void => {
         const last = closed.next()
         await store.close()
         expect(await last).toEqual({ done: true, value: undefined })
+      }))
+  })
+
+  describe(`${implementation.name}: tuple keys`, () => {
+    const tuples = (body: (store: AsyncStore<string, TupleKey>) => Promise<unknown>): Promise<void> =>
+      withStore(implementation, { keyEncoding: 'tuple' }, store =>
+        body(store as unknown as AsyncStore<string, TupleKey>),
+      )
+    const keys: TupleKey[] = [
+      null,
+      true,
+      -1,
+      42,
+      42n,
+      'text\0',
+      new Uint8Array([0, 1, 255]),
+      ['user', 42],
+      ['user', 42, ['nested', [1n]]],
+      ['user', 421],
+    ]
+
+    test('come back as they went, in the order of tuples', () =>
+      tuples(async store => {
+        await store.batch([...keys].reverse().map((key, i) => ({ type: 'put', key, value: `${i}` })))
+        expect(await all(store.keys())).toStrictEqual(keys)
+        expect((await all(store)).map(([key]) => key)).toStrictEqual(keys)
+        expect(await store.getMany(keys)).toEqual(keys.map((_, i) => `${keys.length - 1 - i}`))
+        for (const key of keys) expect(await store.has(key)).toBe(true)
+        expect(await all(store.keys(['user', 42]))).toEqual([keys[7], keys[8]])
+        expect(await all(store.keys({ prefix: ['user'], reverse: true, limit: 1 }))).toEqual([keys[9]])
+        expect(await all(store.keys({ gt: -1, lte: 42n }))).toEqual([42, 42n])
+        expect(await store.count(['user'])).toBe(3)
+        await store.put(['user', 7], 'x', { ttl: 60_000 })
+        expect(await store.ttl(['user', 7])).toBeGreaterThan(1000)
+        expect(await store.expire(['user', 7], 90_000)).toBe(true)
+        expect(await store.persist(['user', 7])).toBe(true)
+        expect(await store.delete(['user', 7])).toBe(true)
+        await store.clear(['user', 42])
+        expect(await all(store.keys(['user']))).toEqual([keys[9]])
+      }))
+
+    test('are watched, and changed in transactions', () =>
+      tuples(async store => {
+        const watcher = await store.watch(['user'])
+        await store.transact(async tx => {
+          await tx.put(['user', 1n], 'a')
+          await tx.put(['other'], 'b')
+          expect(await all(tx.keys(['user']))).toEqual([['user', 1n]])
+          expect(await tx.get(['user', 1n])).toBe('a')
+        })
+        expect((await watcher.next()).value).toMatchObject({ type: 'put', key: ['user', 1n], value: 'a' })
+        await watcher.return()
+      }))
+
+    test('that are none are refused', () =>
+      tuples(async store => {
+        for (const key of [undefined, Number.NaN, {}, ['a', undefined]].map(each => wrong(each))) {
+          await expectCodeAsync(() => store.get(key), 'XENON_INVALID_ARGUMENT')
+          await expectCodeAsync(() => store.put(key, 'x'), 'XENON_INVALID_ARGUMENT')
+        }
+        await expectCodeAsync(() => all(store.keys('user')), 'XENON_INVALID_ARGUMENT')
+        await expectCodeAsync(() => store.put(['x'.repeat(2000)], 'x'), 'XENON_KEY_TOO_LARGE')
+        expect(await store.count()).toBe(0)
       }))
   })
 

@@ -1,10 +1,10 @@
 /** What the contract suite needs of an implementation of `AsyncStore`. */
 import { expect } from 'vitest'
-import type { AsyncStore, Database } from '../../src/index.ts'
+import type { AsyncStore, Database, KeyEncoding } from '../../src/index.ts'
 
 export interface StoreOptions {
   valueEncoding?: 'utf8' | 'json' | 'binary'
-  keyEncoding?: 'utf8' | 'binary'
+  keyEncoding?: KeyEncoding
   ordered?: boolean
   /** Milliseconds that a call waits for a lock when it does not say. */
   lockTimeout?: number

@@ -13,6 +13,7 @@ import type { Inside } from '../../src/records/inside.ts'
 import { RangeReader } from '../../src/records/range-reader.ts'
 import type { Store } from '../../src/records/store.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
+import { BINARY_KEYS, UTF8_KEYS } from '../../src/values/key-codec.ts'
 import { resolveRange } from '../../src/values/range.ts'
 import { hashOf, keysApart } from '../hash/keys.ts'
 import { withMemoryDatabase } from '../support/database.ts'
@@ -221,9 +222,9 @@ const seen = (stage: Stage, reading: Reading, from: AsOf | Inside): Seen => {
   }
   const range = resolveRange({ gte: KEY, lte: KEY })
   for (const wanted of [
-    { keys: true, values: true, binaryKeys: false },
-    { keys: true, values: false, binaryKeys: false },
-    { keys: false, values: true, binaryKeys: true },
+    { keys: true, values: true, codec: UTF8_KEYS },
+    { keys: true, values: false, codec: UTF8_KEYS },
+    { keys: false, values: true, codec: BINARY_KEYS },
   ]) {
     const reader = new RangeReader<string, string>(store, range, wanted, from)
     reader.loadAll()

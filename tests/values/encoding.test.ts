@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Values } from '../../src/client/values.ts'
 import type { Key } from '../../src/index.ts'
+import { BINARY_KEYS, UTF8_KEYS } from '../../src/values/key-codec.ts'
 import { withMemoryDatabase } from '../support/database.ts'
 import { expectCode, failureOf, thrownBy, wrong } from '../support/errors.ts'
 
@@ -425,8 +426,8 @@ describe('keys', () => {
           () => db.async.transact(tx => tx.put(key, 'x')),
         ])
           expect(await failureOf(action)).toMatchObject({ code: INVALID })
-        expect(() => new Values('utf8', 'utf8').encodeKey(key)).toThrow('keyEncoding')
-        expect(new Values('utf8', 'binary').encodeKey(key)).toEqual(key)
+        expect(() => new Values('utf8', UTF8_KEYS).encodeKey(key)).toThrow('keyEncoding')
+        expect(new Values('utf8', BINARY_KEYS).encodeKey(key)).toEqual(key)
       }
       tx.rollback()
       for (const [key, text] of [

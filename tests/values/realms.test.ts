@@ -6,8 +6,9 @@ import { MessageChannel } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { XenonLevel } from '../../src/adapters/level/index.ts'
 import { CommandEncoder } from '../../src/client/encoder.ts'
-import { keyArgument, Values } from '../../src/client/values.ts'
+import { Values } from '../../src/client/values.ts'
 import { memoryStorage, open } from '../../src/index.ts'
+import { UTF8_KEYS } from '../../src/values/key-codec.ts'
 import { PortDatabase, servePort } from '../../src/worker/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -77,9 +78,9 @@ describe('bytes of another realm', () => {
   })
 
   test('go over the network, between threads and through Level', async () => {
-    const values = new Values<Uint8Array>('binary', 'utf8')
+    const values = new Values<Uint8Array>('binary', UTF8_KEYS)
     const encoder = new CommandEncoder()
-    encoder.add(['SET', keyArgument(bytes('k')), values.encode(bytes('value'))])
+    encoder.add(['SET', values.keyArgument(bytes('k')), values.encode(bytes('value'))])
     encoder.add(['GET', bytes('k')])
     expect(Buffer.concat(encoder.take()).toString()).toBe(
       '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n',
@@ -123,7 +124,7 @@ test('what is nearly bytes is refused, with the way to make bytes of it, and sha
           () => db.put(wrong(value), Buffer.from('v')),
           () => db.get(wrong(value)),
           () => [...db.keys({ gte: wrong(value) })],
-          () => keyArgument(wrong(value)),
+          () => new Values('binary', UTF8_KEYS).keyArgument(value),
         ])
           expect(expectCode(action, 'XENON_INVALID_ARGUMENT').message).toContain(`not ${hint}`)
       }
