@@ -307,7 +307,9 @@ export class TupleReader {
   }
 
   error(): InvalidArgumentError {
-    return new InvalidArgumentError(`the bytes are no tuple: there is nothing of that kind at byte ${this.at - this.start}`)
+    return new InvalidArgumentError(
+      `the bytes are no tuple: there is nothing of that kind at byte ${this.at - this.start}`,
+    )
   }
 
   private byte(): number {
