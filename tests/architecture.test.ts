@@ -31,7 +31,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['client', 'runtime values'],
   ['server', 'runtime values records database'],
   ['worker', 'runtime values database'],
-  ['cli', 'runtime storage pager log database index.ts client server'],
+  ['cli', 'runtime values storage pager log database index.ts client server'],
 ])
 const FOR_EVERYBODY = ['errors.ts', 'types.ts']
 /** What a browser or another process loads: these, and nothing but `values/`, `runtime/` and what is for everybody. */

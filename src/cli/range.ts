@@ -4,11 +4,12 @@ import type { Range } from '../types.ts'
 import { countOption, flagOption, type Options, textOption } from './arguments.ts'
 import type { ByteDatabase } from './database.ts'
 import { CommandError } from './errors.ts'
+import { boundFromText, keyEncodingOption, readKeyEncoding } from './key-text.ts'
 
 const BOUNDS = ['gt', 'gte', 'lt', 'lte', 'prefix'] as const
 
 export function rangeOptions(command: Command): Command {
-  return command
+  return keyEncodingOption(command)
     .option('--gt <key>', 'Only keys behind it')
     .option('--gte <key>', 'Only keys from it on')
     .option('--lt <key>', 'Only keys before it')
@@ -19,10 +20,11 @@ export function rangeOptions(command: Command): Command {
 }
 
 export function readRange(options: Options): Range {
+  const encoding = readKeyEncoding(options)
   const range: Range = {}
   for (const name of BOUNDS) {
     const key = textOption(options, name)
-    if (key !== undefined) range[name] = key
+    if (key !== undefined) range[name] = boundFromText(name, key, encoding)
   }
   if (flagOption(options, 'reverse')) range.reverse = true
   const limit = countOption(options, 'limit')

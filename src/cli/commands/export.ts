@@ -3,6 +3,7 @@ import type { CAC } from 'cac'
 import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
 import { asBytes, type ByteDatabase, expiryOf, records, withDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
+import { type KeyEncoding, keyEncodingOption, readKeyEncoding } from '../key-text.ts'
 import { Output } from '../output.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { type CsvColumns, CsvWriter } from '../records/csv.ts'
@@ -13,11 +14,12 @@ import { writeTarget } from '../target-file.ts'
 import { ENCODINGS, type Encoding } from '../text.ts'
 
 export function registerExport(cli: CAC): void {
-  cli
-    .command(
+  keyEncodingOption(
+    cli.command(
       'export <directory> [file]',
       'Write all records to a file or stdout, as JSON Lines or CSV, in order of their keys',
-    )
+    ),
+  )
     .option('--format <format>', 'jsonl (default) or csv; a file name ending in .csv also means csv')
     .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (written as base64)')
     .option('--force', 'Replace the file if it exists')
@@ -27,10 +29,11 @@ export function registerExport(cli: CAC): void {
       const target = file === undefined ? '-' : argument(file)
       const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
       const format = chooseFormat(choiceOption(options, 'format', FORMATS), target)
+      const keyEncoding = readKeyEncoding(options)
       const force = flagOption(options, 'force')
       return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
         const source = sourceOf(db)
-        const writer = writerFor(source, format, encoding)
+        const writer = writerFor(source, format, encoding, keyEncoding)
         const outcome = await (target === '-'
           ? toStdout(source, writer)
           : writeTarget(target, force, output => write(source, writer, output)))
@@ -71,15 +74,15 @@ function* timed(db: ByteDatabase, key: Uint8Array, value: Uint8Array): Generator
 /**
  * A CSV header stands before the first record, so which of the optional columns some record needs is looked up first.
  */
-function writerFor(source: Source, format: Format, encoding: Encoding): RecordWriter {
-  if (format === 'jsonl') return new JsonLinesWriter(encoding)
-  const columns: CsvColumns = { marks: false, times: false }
+function writerFor(source: Source, format: Format, encoding: Encoding, keyEncoding: KeyEncoding): RecordWriter {
+  if (format === 'jsonl') return new JsonLinesWriter(encoding, keyEncoding)
+  const columns: CsvColumns = { marks: keyEncoding === 'tuple', times: false }
   for (const record of source.records()) {
     columns.marks ||= CsvWriter.needsMarks(record, encoding)
     columns.times ||= record.expiresAt !== undefined
     if (columns.marks && columns.times) break
   }
-  return new CsvWriter(encoding, columns)
+  return new CsvWriter(encoding, columns, keyEncoding)
 }
 
 function toStdout(source: Source, writer: RecordWriter): Promise<Outcome> {

@@ -5,6 +5,7 @@ import { type ByteDatabase, withDatabase } from '../database.ts'
 import { CommandError, EXIT_DONE, EXIT_INTERRUPTED } from '../errors.ts'
 import { Importer } from '../importer.ts'
 import { BomFilter, type Input, openInput } from '../input.ts'
+import { keyEncodingOption, readKeyEncoding } from '../key-text.ts'
 import { startProgress } from '../progress.ts'
 import { CsvReader } from '../records/csv.ts'
 import { JsonLinesReader } from '../records/json-lines.ts'
@@ -14,8 +15,9 @@ import { count } from '../render.ts'
 import { ENCODINGS } from '../text.ts'
 
 export function registerImport(cli: CAC): void {
-  cli
-    .command('import <directory> [file]', 'Store the records of a file or stdin; creates the database')
+  keyEncodingOption(
+    cli.command('import <directory> [file]', 'Store the records of a file or stdin; creates the database'),
+  )
     .option('--format <format>', 'jsonl (default) or csv; a file name ending in .csv also means csv')
     .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (base64 in the file)')
     .option('--max-record-bytes <n>', 'Refuse longer lines of JSON Lines and rows of CSV (default 16777216)')
@@ -26,7 +28,11 @@ export function registerImport(cli: CAC): void {
       const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
       const format = chooseFormat(choiceOption(options, 'format', FORMATS), source)
       const limit = { ...DEFAULT_LIMIT, bytes: limitOf(options) }
-      const reader = format === 'csv' ? new CsvReader(encoding, limit) : new JsonLinesReader(encoding, limit)
+      const keyEncoding = readKeyEncoding(options)
+      const reader =
+        format === 'csv'
+          ? new CsvReader(encoding, limit, keyEncoding)
+          : new JsonLinesReader(encoding, limit, keyEncoding)
       const input = openInput(source)
       return withDatabase(argument(directory), { createIfMissing: true }, db => run(db, input, reader))
     })

@@ -4,9 +4,10 @@ import type { Range } from '../../types.ts'
 import { argument, choiceOption, type Options } from '../arguments.ts'
 import { asBytes, type ByteDatabase, records, withDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
+import { type KeyEncoding, keyToText, readKeyEncoding } from '../key-text.ts'
 import { Output } from '../output.ts'
 import { isFilter, rangeOptions, readRange, requireOrdered } from '../range.ts'
-import { asBuffer, bytesToBase64, ENCODINGS, type Encoding } from '../text.ts'
+import { bytesToBase64, ENCODINGS, type Encoding } from '../text.ts'
 
 export function registerKeys(cli: CAC): void {
   rangeOptions(cli.command('keys <directory>', 'Print the keys, one per line, in bytewise order'))
@@ -15,18 +16,19 @@ export function registerKeys(cli: CAC): void {
     .action((directory: string, options: Options) => {
       const range = readRange(options)
       const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
+      const keyEncoding = readKeyEncoding(options)
       return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
         if (!isFilter(range)) requireOrdered(db, 'a range of keys')
-        await write(db.stats().ordered ? inOrder(db, range) : filtered(db, range), encoding)
+        await write(db.stats().ordered ? inOrder(db, range) : filtered(db, range), encoding, keyEncoding)
         return EXIT_DONE
       })
     })
 }
 
-async function write(keys: Iterable<Uint8Array>, encoding: Encoding): Promise<void> {
+async function write(keys: Iterable<Uint8Array>, encoding: Encoding, keyEncoding: KeyEncoding): Promise<void> {
   const output = new Output(process.stdout)
   for (const key of keys) {
-    output.add(`${shown(key, encoding)}\n`)
+    output.add(`${shown(key, encoding, keyEncoding)}\n`)
     if (output.full && !(await output.flush())) return
   }
   await output.flush()
@@ -38,7 +40,8 @@ function* inOrder(db: ByteDatabase, range: Range): Generator<Uint8Array> {
 
 /** Reads all records. */
 function* filtered(db: ByteDatabase, range: Range): Generator<Uint8Array> {
-  const prefix = Buffer.from((range.prefix as string | undefined) ?? '', 'utf8')
+  const { prefix: begin = '' } = range
+  const prefix = typeof begin === 'string' ? Buffer.from(begin, 'utf8') : begin
   let left = range.limit ?? Number.POSITIVE_INFINITY
   if (left === 0) return
   for (const { key } of records(db)) {
@@ -53,9 +56,8 @@ function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
   return prefix.every((byte, i) => key[i] === byte)
 }
 
-/** As text, bytes that are not UTF-8 show as U+FFFD. */
-function shown(key: Uint8Array, encoding: Encoding): string {
+function shown(key: Uint8Array, encoding: Encoding, keyEncoding: KeyEncoding): string {
   if (encoding === 'binary') return bytesToBase64(key)
-  const text = asBuffer(key).toString('utf8')
-  return encoding === 'json' ? JSON.stringify(text) : text
+  const text = keyToText(key, keyEncoding)
+  return encoding === 'json' && keyEncoding === 'utf8' ? JSON.stringify(text) : text
 }

@@ -4,16 +4,18 @@ import type { Range } from '../../types.ts'
 import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
 import { asBytes, type ByteDatabase, expiryOf, withDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
+import { type KeyEncoding, keyToText, readKeyEncoding } from '../key-text.ts'
 import { Output } from '../output.ts'
 import { rangeOptions, readRange, requireOrdered } from '../range.ts'
 import { JsonLinesWriter } from '../records/json-lines.ts'
-import { asBuffer, ENCODINGS, type Encoding, notInEncoding, valueToText } from '../text.ts'
+import { ENCODINGS, type Encoding, notInEncoding, valueToText } from '../text.ts'
 
 interface Shape {
   keys: boolean
   values: boolean
   json: boolean
   encoding: Encoding
+  keyEncoding: KeyEncoding
 }
 
 export function registerRange(cli: CAC): void {
@@ -34,6 +36,7 @@ export function registerRange(cli: CAC): void {
         values: values || !keys,
         json,
         encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
+        keyEncoding: readKeyEncoding(options),
       }
       return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
         requireOrdered(db, 'a range')
@@ -62,10 +65,10 @@ function* lines(db: ByteDatabase, range: Range, shape: Shape): Generator<string>
 }
 
 function* recordLines(db: ByteDatabase, range: Range, shape: Shape): Generator<string> {
-  const writer = new JsonLinesWriter(shape.encoding)
+  const writer = new JsonLinesWriter(shape.encoding, shape.keyEncoding)
   for (const [name, value] of db.entries(range)) {
     const key = asBytes(name)
-    if (!shape.json) yield `${keyText(key)}\t${valueLine(key, value, shape)}`
+    if (!shape.json) yield `${keyToText(key, shape.keyEncoding)}\t${valueLine(key, value, shape)}`
     else {
       const expiresAt = expiryOf(db, key)
       if (expiresAt !== 0) yield writer.record({ key, value, expiresAt })
@@ -73,13 +76,9 @@ function* recordLines(db: ByteDatabase, range: Range, shape: Shape): Generator<s
   }
 }
 
-function keyLine(key: Uint8Array, { json }: Shape): string {
-  return `${json ? JSON.stringify(keyText(key)) : keyText(key)}\n`
-}
-
-/** Bytes that are not UTF-8 show as U+FFFD, as with `keys`. */
-function keyText(key: Uint8Array): string {
-  return asBuffer(key).toString('utf8')
+function keyLine(key: Uint8Array, { json, keyEncoding }: Shape): string {
+  const text = keyToText(key, keyEncoding)
+  return `${json && keyEncoding === 'utf8' ? JSON.stringify(text) : text}\n`
 }
 
 function valueLine(key: Uint8Array, value: Uint8Array, { json, encoding }: Shape): string {

@@ -3,15 +3,16 @@
  *
  * | column           | |
  * | ---------------- | --- |
- * | `key`            | text, 1 byte at least |
+ * | `key`            | text, 1 byte at least; with `--key-encoding tuple` the JSON of a tuple (`values/tuple-json.ts`) |
  * | `value`          | text; JSON with `--encoding json`; base64 with `--encoding binary` |
  * | `expires_at`     | optional column: when the record expires, in milliseconds since 1970, or nothing |
- * | `key_encoding`   | optional column: `base64` where the key is not UTF-8, else empty |
+ * | `key_encoding`   | optional column: `base64` where the key is not UTF-8, `tuple` where it is a tuple, else empty |
  * | `value_encoding` | optional column: `base64` where the value is not UTF-8, else empty |
  *
  * An import takes the columns in any order; an export writes the last three only when some record needs them.
  */
 import { RecordError } from '../errors.ts'
+import { type KeyEncoding, keyFromJson, keyToJson } from '../key-text.ts'
 import {
   asBuffer,
   base64ToBytes,
@@ -35,10 +36,12 @@ type Column = (typeof COLUMNS)[number]
 export class CsvReader implements RecordReader {
   readonly #parser: CsvParser
   readonly #encoding: Encoding
+  readonly #keyEncoding: KeyEncoding
   #columns: Column[] | undefined
 
-  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT) {
+  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT, keyEncoding: KeyEncoding = 'utf8') {
     this.#encoding = encoding
+    this.#keyEncoding = keyEncoding
     this.#parser = new CsvParser(limit)
   }
 
@@ -60,7 +63,7 @@ export class CsvReader implements RecordReader {
     }
     const cell = (column: Column) => row.fields[this.#columns!.indexOf(column)] ?? new Uint8Array(0)
     try {
-      const key = cellBytes(cell('key'), cell('key_encoding'), 'utf8')
+      const key = cellKey(cell('key'), cell('key_encoding'), this.#keyEncoding)
       const value = cellBytes(cell('value'), cell('value_encoding'), this.#encoding)
       yield { key, value, expiresAt: cellTime(cell('expires_at')), line: row.line }
     } catch (error) {
@@ -77,6 +80,14 @@ function columnsOf(row: CsvRow): Column[] {
     throw new RecordError(row.line, `the header must be key,value (or hold ${COLUMNS.join(', ')} once each)`)
   }
   return columns
+}
+
+function cellKey(cell: Uint8Array, mark: Uint8Array, encoding: KeyEncoding): Uint8Array {
+  const marked = asBuffer(mark).toString('utf8')
+  if (marked !== 'tuple' && (marked !== '' || encoding === 'utf8')) return cellBytes(cell, mark, 'utf8')
+  const text = bytesToText(cell)
+  if (text === undefined) throw new TextError('not UTF-8')
+  return keyFromJson(text)
 }
 
 /** UTF-8 cells are stored byte for byte. */
@@ -105,9 +116,11 @@ export interface CsvColumns {
 export class CsvWriter implements RecordWriter {
   readonly #encoding: Encoding
   readonly #columns: CsvColumns
+  readonly #keyEncoding: KeyEncoding
 
-  constructor(encoding: Encoding, columns: CsvColumns) {
+  constructor(encoding: Encoding, columns: CsvColumns, keyEncoding: KeyEncoding = 'utf8') {
     this.#encoding = encoding
+    this.#keyEncoding = keyEncoding
     this.#columns = columns
   }
 
@@ -117,20 +130,28 @@ export class CsvWriter implements RecordWriter {
   }
 
   record({ key, value, expiresAt }: FileRecord): string {
-    const keyText = bytesToText(key)
+    const [keyText, keyMark] = writtenKey(key, this.#keyEncoding)
     const valueText = valueToText(value, this.#encoding)
     if (valueText === undefined && this.#encoding === 'json') throw notInEncoding(key, 'json')
     const { marks, times } = this.#columns
     const time = times ? `,${expiresAt ?? ''}` : ''
-    const cells = `${cellText(keyText ?? bytesToBase64(key))},${cellText(valueText ?? bytesToBase64(value))}${time}`
+    const cells = `${cellText(keyText)},${cellText(valueText ?? bytesToBase64(value))}${time}`
     if (!marks) return `${cells}\n`
-    return `${cells},${keyText === undefined ? 'base64' : ''},${valueText === undefined ? 'base64' : ''}\n`
+    return `${cells},${keyMark},${valueText === undefined ? 'base64' : ''}\n`
   }
 
   /** Whether a record can only be written with the encoding columns. */
   static needsMarks({ key, value }: FileRecord, encoding: Encoding): boolean {
     return bytesToText(key) === undefined || (encoding === 'utf8' && bytesToText(value) === undefined)
   }
+}
+
+/** A key as text, and its mark. Among tuples, what is none is base64. */
+function writtenKey(key: Uint8Array, encoding: KeyEncoding): [text: string, mark: 'base64' | 'tuple' | ''] {
+  const tuple = encoding === 'tuple' ? keyToJson(key) : undefined
+  if (tuple !== undefined) return [tuple, 'tuple']
+  const text = encoding === 'utf8' ? bytesToText(key) : undefined
+  return text === undefined ? [bytesToBase64(key), 'base64'] : [text, '']
 }
 
 function cellText(text: string): string {

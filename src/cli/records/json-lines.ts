@@ -3,16 +3,17 @@
  *
  * | member          | |
  * | --------------- | --- |
- * | `key`           | string, 1 byte at least |
+ * | `key`           | string, 1 byte at least; with `--key-encoding tuple` the JSON of a tuple (`values/tuple-json.ts`) |
  * | `value`         | a string; any JSON value with `--encoding json`; base64 with `--encoding binary` |
  * | `expiresAt`     | only when the record expires: the time in milliseconds since 1970 |
- * | `keyEncoding`   | only when the key is not UTF-8: `"base64"` |
+ * | `keyEncoding`   | only when the key is not UTF-8: `"base64"`; of a tuple: `"tuple"` |
  * | `valueEncoding` | only when the value is not text in the encoding: `"base64"` |
  *
  * Lines of white space are skipped. Unknown members are refused rather than lost.
  */
 import { RecordError } from '../errors.ts'
 import { compactJson, memberText } from '../json-text.ts'
+import { type KeyEncoding, keyFromPlain, keyToJson } from '../key-text.ts'
 import {
   base64ToBytes,
   bytesToBase64,
@@ -33,9 +34,11 @@ const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'expiresAt', 'keyE
 export class JsonLinesReader implements RecordReader {
   readonly #lines: LineSplitter
   readonly #encoding: Encoding
+  readonly #keyEncoding: KeyEncoding
 
-  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT) {
+  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT, keyEncoding: KeyEncoding = 'utf8') {
     this.#encoding = encoding
+    this.#keyEncoding = keyEncoding
     this.#lines = new LineSplitter(limit)
   }
 
@@ -51,17 +54,17 @@ export class JsonLinesReader implements RecordReader {
     const text = bytesToText(line.bytes)
     if (text === undefined) throw new RecordError(line.number, 'not UTF-8')
     if (text.trim() === '') return
-    yield recordOf(text, line.number, this.#encoding)
+    yield recordOf(text, line.number, this.#encoding, this.#keyEncoding)
   }
 }
 
-function recordOf(text: string, line: number, encoding: Encoding): ImportedRecord {
+function recordOf(text: string, line: number, encoding: Encoding, keyEncoding: KeyEncoding): ImportedRecord {
   try {
     const object = parseObject(text)
     const unknown = Object.keys(object).find(name => !MEMBERS.has(name))
     if (unknown !== undefined) throw new TextError(`unknown member ${JSON.stringify(unknown)}`)
     if (!Object.hasOwn(object, 'value')) throw new TextError('"value" is missing')
-    const key = keyBytes(object)
+    const key = keyBytes(object, keyEncoding)
     return { key, value: valueBytes(text, object, encoding), expiresAt: expiresAt(object), line }
   } catch (error) {
     throw error instanceof TextError ? new RecordError(line, error.message) : error
@@ -81,9 +84,16 @@ function parseObject(text: string): Record<string, unknown> {
   return parsed as Record<string, unknown>
 }
 
-function keyBytes({ key, keyEncoding }: Record<string, unknown>): Uint8Array {
-  if (typeof key !== 'string') throw new TextError(key === undefined ? '"key" is missing' : '"key" is not a string')
-  return within('key', () => (isBase64('keyEncoding', keyEncoding) ? base64ToBytes(key) : textToBytes(key)))
+function keyBytes({ key, keyEncoding: mark }: Record<string, unknown>, encoding: KeyEncoding): Uint8Array {
+  if (key !== undefined && (mark === 'tuple' || (mark === undefined && encoding === 'tuple')))
+    return within('key', () => keyFromPlain(key))
+  if (typeof key !== 'string')
+    throw new TextError(
+      key === undefined
+        ? '"key" is missing'
+        : '"key" is not a string; import keys of other types with --key-encoding tuple',
+    )
+  return within('key', () => (isBase64('keyEncoding', mark) ? base64ToBytes(key) : textToBytes(key)))
 }
 
 function valueBytes(line: string, { value, valueEncoding }: Record<string, unknown>, encoding: Encoding): Uint8Array {
@@ -116,9 +126,11 @@ function within(name: string, decode: () => Uint8Array): Uint8Array {
 
 export class JsonLinesWriter implements RecordWriter {
   readonly #encoding: Encoding
+  readonly #keyEncoding: KeyEncoding
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding, keyEncoding: KeyEncoding = 'utf8') {
     this.#encoding = encoding
+    this.#keyEncoding = keyEncoding
   }
 
   header(): string {
@@ -126,17 +138,25 @@ export class JsonLinesWriter implements RecordWriter {
   }
 
   record({ key, value, expiresAt }: FileRecord): string {
-    const keyText = bytesToText(key)
-    const head = `{"key":${JSON.stringify(keyText ?? bytesToBase64(key))},"value":`
+    const [json, mark] = writtenKey(key, this.#keyEncoding)
+    const head = `{"key":${json},"value":`
     const time = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
-    const keyMark = keyText === undefined ? ',"keyEncoding":"base64"' : ''
+    const keyMark = mark === '' ? '' : `,"keyEncoding":"${mark}"`
     if (this.#encoding === 'json') {
-      const json = valueToText(value, 'json')
-      if (json === undefined) throw notInEncoding(key, 'json')
-      return `${head}${json}${time}${keyMark}}\n`
+      const written = valueToText(value, 'json')
+      if (written === undefined) throw notInEncoding(key, 'json')
+      return `${head}${written}${time}${keyMark}}\n`
     }
     const text = this.#encoding === 'utf8' ? bytesToText(value) : undefined
     const valueMark = text === undefined ? ',"valueEncoding":"base64"' : ''
     return `${head}${JSON.stringify(text ?? bytesToBase64(value))}${time}${keyMark}${valueMark}}\n`
   }
+}
+
+/** A key as JSON, and its mark. Among tuples, what is none is base64, so that an import takes it for nothing else. */
+function writtenKey(key: Uint8Array, encoding: KeyEncoding): [json: string, mark: 'base64' | 'tuple' | ''] {
+  const tuple = encoding === 'tuple' ? keyToJson(key) : undefined
+  if (tuple !== undefined) return [tuple, 'tuple']
+  const text = encoding === 'utf8' ? bytesToText(key) : undefined
+  return text === undefined ? [JSON.stringify(bytesToBase64(key)), 'base64'] : [JSON.stringify(text), '']
 }
