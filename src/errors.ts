@@ -153,17 +153,18 @@ export class FormatVersionError extends XenonError {
   readonly file: string
   /** Format version of the file. */
   readonly version: number
-  /** The format version that this release reads. */
+  /** The newest format version that this release reads. */
   readonly supported: number
 
-  constructor(file: string, version: number, supported: number) {
+  /** `oldest`: the oldest one that it reads. */
+  constructor(file: string, version: number, supported: number, oldest: number) {
     const remedy =
       version > supported
         ? 'it was written by a newer release of xenondb: open it with that one, or a later one'
         : 'export it with the release that wrote it, and import that here'
     super(
       'XENON_FORMAT_VERSION',
-      `${file} has format version ${version}; this release reads version ${supported}: ${remedy}. Nothing was changed`,
+      `${file} has format version ${version}; this release reads versions ${oldest} to ${supported}: ${remedy}. Nothing was changed`,
     )
     this.file = file
     this.version = version

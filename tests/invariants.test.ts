@@ -169,6 +169,11 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
     metadata.lsn = log.syncedLsn + 1
     checkpointer.writeDone(0, 0, metadata)
   },
+  J2: ({ metadata }, db) => {
+    db.sub('one')
+    metadata.spaces = 0
+    db.sub('other')
+  },
 }
 
 describe('a rule that is broken while the engine runs is noticed', () => {

@@ -183,7 +183,7 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K> {
 
   clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
     const { changes } = this
-    const { ordered } = changes.store.engine.metadata
+    const { ordered } = changes.store.space.metadata
     return this.change(
       options,
       () => {
@@ -308,7 +308,7 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K> {
 
   private transaction({ signal, lockTimeout }: Waiting, options: TransactionOptions): AsyncTransaction<V, K> {
     const { changes, db } = this
-    const { waits } = changes.store.engine.transactions
+    const { waits } = changes.store.space.transactions
     return new AsyncTransaction(db.begin(options), waits, lockTimeout ?? changes.lockTimeout, signal)
   }
 

@@ -7,7 +7,7 @@
  */
 
 import { DecodeError, InvalidArgumentError, XenonError } from '../errors.ts'
-import { BucketScan } from '../hash/scan.ts'
+import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } from '../pager/bucket.ts'
 import type { Store } from '../records/store.ts'
 import { asText, copyBytes, type TextBytes } from '../runtime/bytes.ts'
@@ -39,8 +39,7 @@ export class Cursor<V, K = string> {
   constructor(store: Store<V>, codec: KeyCodec = store.keys) {
     this.store = store
     this.codec = codec
-    const { pool, metadata, file } = store.engine
-    this.scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+    this.scan = store.space.bucketScan()
   }
 
   /** Goes back to before the first record. */
@@ -64,7 +63,7 @@ export class Cursor<V, K = string> {
         if (this.lookUp(asText(key), 0, key.length)) return true
       } else if (scan.advance()) {
         this.at = 0
-        this.version = store.engine.index.version
+        this.version = store.space.index.version
         this.changed = store.committed.changedIn(scan)
         this.hidden = store.committed.hiddenKeys(scan, this.changed)
       } else {
@@ -111,24 +110,24 @@ export class Cursor<V, K = string> {
   }
 
   private check(): void {
-    const { engine } = this.store
-    if (engine.health.attention) engine.attend()
+    const { space } = this.store
+    if (space.health.attention) space.attend()
     if (this.closed) throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
   }
 
   /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */
   private take(record: number): boolean {
     const { copy } = this.scan
-    const { engine, found, values } = this.store
+    const { space, found, values } = this.store
     const keyStart = record + RECORD_HEADER_BYTES
     const keyEnd = keyStart + recordKeyLength(copy, record)
-    if (engine.index.version !== this.version || this.isChanged(keyStart, keyEnd))
+    if (space.index.version !== this.version || this.isChanged(keyStart, keyEnd))
       return this.lookUp(copy.u8, keyStart, keyEnd)
     const flags = recordFlags(copy, record)
     const length = recordFieldLength(copy, record)
     if (flags === 0) this.setValue(copy.u8, keyEnd, keyEnd + length)
     else {
-      engine.index.key.set(copy.u8.subarray(keyStart, keyEnd))
+      space.index.key.set(copy.u8.subarray(keyStart, keyEnd))
       const field = copy.u8.subarray(keyEnd, keyEnd + length)
       const flagged = found.inCopy({ flags, field }, 0)
       if (flagged === undefined) return false

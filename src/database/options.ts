@@ -36,6 +36,23 @@ const KNOWN = new Set([
 
 const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
 
+/** How the keys and values of a key space become bytes. */
+export interface Encodings<V> {
+  readonly keys: KeyCodec
+  readonly valueEncoding: ValueEncoding<V>
+  readonly compression: 'none' | 'deflate' | CompressionCodec
+}
+
+/** Of a sub-database; those of one that exists are the ones that it was made with, unless compression is given. */
+export interface SubOptions<V = string> {
+  /** What keys are, as for `open`. Default `'utf8'`. */
+  keyEncoding?: KeyEncoding
+  /** Default `'utf8'`. */
+  valueEncoding?: ValueEncoding<V>
+  /** Per value: one that does not shrink is stored plain. Default `'none'`. */
+  compression?: 'none' | 'deflate' | CompressionCodec
+}
+
 export interface OpenOptions<V = string> {
   /** Default `'power'`. */
   durability?: Durability
@@ -151,6 +168,30 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
 const requireStorage = (storage: Storage): void => {
   if (typeof storage !== 'object' || STORAGE_METHODS.some(method => typeof storage[method] !== 'function'))
     throw invalid('storage must be a Storage, such as nodeStorage or memoryStorage()')
+}
+
+/** @throws InvalidArgumentError */
+export const resolveEncodings = <V>(given: SubOptions<V>, storage: Storage): Encodings<V> => {
+  if (given === null || typeof given !== 'object')
+    throw invalid("the options of a sub-database must be an object, such as { valueEncoding: 'json' }")
+  const { keyEncoding: key = 'utf8', valueEncoding: value = 'utf8', compression: codec = 'none', ...others } = given
+  for (const name of Object.keys(others)) throw invalid(`there is no option '${name}' of a sub-database`)
+  return {
+    keys: keyCodec(key),
+    valueEncoding: valueEncoding('valueEncoding', value),
+    compression: compression(codec, storage),
+  }
+}
+
+/** The names of encodings, which are stored. */
+export const encodingNames = <V>({ keys, valueEncoding: value }: Encodings<V>): EncodingNames => ({
+  keyEncoding: keys.encoding,
+  valueEncoding: typeof value === 'string' ? value : value.name,
+})
+
+interface EncodingNames {
+  readonly keyEncoding: string
+  readonly valueEncoding: string
 }
 
 const requireBlockSize = (blockSize: number): void => {

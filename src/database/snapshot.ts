@@ -29,7 +29,7 @@ export class Snapshot<V = string, K = string> {
   constructor(store: Store<V>, ranges: Ranges<V>) {
     this.store = store
     this.ranges = ranges
-    this.records = store.engine.metadata.records
+    this.records = store.space.isRoot ? store.space.metadata.records : -1
     const view = store.asOfNow()
     this.view = view
     forgotten.register(this, () => view.end(), this)
@@ -69,9 +69,9 @@ export class Snapshot<V = string, K = string> {
   /** Number of records in the range. */
   count(range?: GivenRange<K>): number {
     this.check()
-    return range === undefined
-      ? this.records - countPast(this.store.engine, this.view)
-      : this.ranges.count(this.view, range)
+    return range === undefined && this.records >= 0
+      ? this.records - countPast(this.store.space, this.view)
+      : this.ranges.count(this.view, range ?? {})
   }
 
   /** Lets go of what the snapshot keeps in memory. Closing twice is fine. */
@@ -97,8 +97,8 @@ export class Snapshot<V = string, K = string> {
   }
 
   private check(): void {
-    const { engine } = this.store
-    if (engine.health.attention) engine.attend()
+    const { space } = this.store
+    if (space.health.attention) space.attend()
     if (this.ended) throw new XenonError('XENON_CLOSED', 'the snapshot is closed; make another one')
   }
 }

@@ -62,7 +62,7 @@ export class Transaction<V = string, K = string> {
     this.ttlOf = ttlOf
     this.durable = durable
     this.readOnly = readOnly
-    this.state = store.engine.transactions.begin(true)
+    this.state = store.space.transactions.begin(true)
     this.access = new Access(store, this.state, isolation, readOnly)
   }
 
@@ -171,7 +171,7 @@ export class Transaction<V = string, K = string> {
   /** Removes the records of a range. If it throws, none is. */
   clear(range?: GivenRange<K>): void {
     this.checkWritable()
-    const { transactions, health } = this.store.engine
+    const { transactions, health } = this.store.space
     const before = transactions.savepoint(this.state)
     try {
       this.ranges.clearInside(this.access, range)
@@ -190,7 +190,7 @@ export class Transaction<V = string, K = string> {
     this.check()
     const number = this.nextSavepoint++
     this.savepoints.push(number)
-    return new Savepoint(this.state, this.store.engine.transactions.savepoint(this.state), number)
+    return new Savepoint(this.state, this.store.space.transactions.savepoint(this.state), number)
   }
 
   /** Takes back everything since the savepoint, which stays; later savepoints are gone. */
@@ -202,7 +202,7 @@ export class Transaction<V = string, K = string> {
     if (index < 0)
       throw new InvalidArgumentError('this savepoint is gone: an earlier one was rolled back to after it was made')
     this.savepoints.length = index + 1
-    this.store.engine.transactions.rollbackTo(this.state, savepoint.state)
+    this.store.space.transactions.rollbackTo(this.state, savepoint.state)
   }
 
   /** Makes all changes permanent, as durable as the database's `durability` says, when it returns. */
@@ -223,7 +223,7 @@ export class Transaction<V = string, K = string> {
   /** Commits; true if there was something to be made durable. */
   private finish(): boolean {
     const wrote = this.state.lastLsn !== 0
-    this.store.engine.transactions.commit(this.state)
+    this.store.space.transactions.commit(this.state)
     this.access.end()
     return wrote
   }
@@ -231,16 +231,16 @@ export class Transaction<V = string, K = string> {
   /** Takes back everything. */
   rollback(): void {
     this.check()
-    this.store.engine.transactions.rollback(this.state)
+    this.store.space.transactions.rollback(this.state)
     this.access.end()
   }
 
   /** Rolls back if the transaction is still open; if that fails, the handle has failed, since nobody can try again. */
   [Symbol.dispose](): void {
-    const { engine } = this.store
-    if (this.state.ended || engine.closed) return
-    if (engine.health.failure === undefined) this.check()
-    engine.takeBack(this.state)
+    const { space } = this.store
+    if (this.state.ended || space.closed) return
+    if (space.health.failure === undefined) this.check()
+    space.takeBack(this.state)
     this.access.end()
   }
 
@@ -258,10 +258,10 @@ export class Transaction<V = string, K = string> {
   }
 
   private check(): void {
-    const { engine } = this.store
+    const { space } = this.store
     if (this.state.ended)
       throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
-    if (engine.health.attention) engine.attend()
+    if (space.health.attention) space.attend()
   }
 
   private checkWritable(): void {

@@ -3,15 +3,17 @@
  * it is as durable as the database's `durability` says. Nobody watching costs nothing.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { recordNow } from '../records/found.ts'
 import type { Store } from '../records/store.ts'
 import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
+import type { CommitObserver } from '../txn/manager.ts'
 import { isWithin } from '../txn/range-locks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Change } from '../types.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { Watcher } from '../values/watcher.ts'
+import type { Publisher } from './handle.ts'
 
 interface Noted<V, K> {
   bytes: Uint8Array
@@ -22,27 +24,37 @@ interface Noted<V, K> {
 }
 
 export class Watching<V, K> {
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly store: Store<V>
   private readonly watchers: Map<Watcher<V, K>, ResolvedRange> = new Map()
   private pending: Noted<V, K>[] = []
+  private readonly publishers: Set<Publisher>
+  private readonly observer: CommitObserver = { transaction: state => this.noteTransaction(state) }
 
-  constructor(store: Store<V>) {
+  /** `publishers`: where who wants to hand out changes enters itself. */
+  constructor(store: Store<V>, publishers: Set<Publisher>) {
     this.store = store
-    this.engine = store.engine
+    this.publishers = publishers
+    this.space = store.space
   }
 
   watch(range: ResolvedRange, most: number, signal: AbortSignal | undefined): Watcher<V, K> {
     const watcher = new Watcher<V, K>(most, signal, () => {
       this.watchers.delete(watcher)
-      if (this.watchers.size === 0) this.engine.transactions.observer = undefined
+      if (this.watchers.size === 0) this.listen(false)
     })
     this.watchers.set(watcher, range)
-    this.engine.transactions.observer = {
-      transaction: state => this.noteTransaction(state),
-      record: () => this.noteRecord(),
-    }
+    this.listen(true)
     return watcher
+  }
+
+  private listen(isOn: boolean): void {
+    const { space, observer } = this
+    space.observer = isOn ? () => this.noteRecord() : undefined
+    if (isOn) {
+      space.transactions.observers.add(observer)
+      this.publishers.add(this)
+    } else space.transactions.observers.delete(observer)
   }
 
   /** What has been noted of commits up to an LSN is durable; returns how many changes are not yet. */
@@ -63,21 +75,21 @@ export class Watching<V, K> {
 
   /** An autocommit has changed the key in the key buffer. */
   private noteRecord(): void {
-    this.note(this.engine.index.key.name)
+    this.note(this.space.index.key.name)
   }
 
   /** The changes of one transaction come in the order of their keys. */
   private noteTransaction(state: TransactionState): void {
-    const before = this.engine.view.of(state)
+    const before = this.space.view.of(state)
     const names = before.inOrder().flat()
     for (const name of names.sort()) this.note(name, before.get(name) === undefined)
   }
 
   private note(name: string, wasAbsent: boolean = false): void {
     const bytes = fromLatin1(name)
-    const record = recordNow(this.engine, name)
+    const record = recordNow(this.space, name)
     if (record === undefined && wasAbsent) return
-    const commit = this.engine.log.endLsn
+    const commit = this.space.log.endLsn
     let key: K
     let value: V | undefined
     try {
@@ -99,7 +111,7 @@ export class Watching<V, K> {
   private decode(record: CommittedRecord): V | undefined {
     const { found, values } = this.store
     if (values.decodesAlone) return values.of(found.inCopy(record, 0))
-    const { health } = this.engine
+    const { health } = this.space
     health.busy = true
     health.attention = true
     try {

@@ -9,7 +9,7 @@ import { LogSegments, SEGMENT_NAME } from '../log/segments.ts'
 import { formatBucket } from '../pager/bucket.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, INDEX_BLOCKS } from '../pager/layout.ts'
-import { Metadata } from '../pager/metadata.ts'
+import { Metadata, OLDEST_FORMAT_VERSION } from '../pager/metadata.ts'
 import { formatNode } from '../pager/node.ts'
 import { Arena } from '../runtime/bytes.ts'
 import type { Home } from '../storage/home.ts'
@@ -32,6 +32,7 @@ export const createDatabase = (
   const random = storage.randomBytes(24).slice()
   const words = new Uint32Array(random.buffer, 16, 2)
   const metadata = new Metadata({
+    version: OLDEST_FORMAT_VERSION,
     blockSize,
     uuid: random.slice(0, 16),
     hashKey: [words[0]!, words[1]!],

@@ -7,14 +7,9 @@ import { BufferPool } from '../buffer/pool.ts'
 import { BlockVersions } from '../buffer/versions.ts'
 import { CorruptionError, DiskFullError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { FreeBlocks } from '../freelist/blocks.ts'
-import { ChangedPlaces } from '../hash/changed-places.ts'
 import { FindMany } from '../hash/find-many.ts'
-import { HashIndex } from '../hash/hash.ts'
-import { KeyBuffer } from '../hash/key.ts'
-import { KeyHash } from '../hash/key-hash.ts'
 import { KeysAhead } from '../hash/keys-ahead.ts'
 import { LargeValues } from '../hash/large.ts'
-import { Structure } from '../hash/structure.ts'
 import { Health } from '../log/health.ts'
 import { LogReader } from '../log/reader.ts'
 import { Reserve } from '../log/reserve.ts'
@@ -29,19 +24,18 @@ import { nextTurn, performance } from '../runtime/timers.ts'
 import { closeAll, closeAllQuietly } from '../storage/close-all.ts'
 import { Home } from '../storage/home.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
-import { KeyTree } from '../tree/key-tree.ts'
-import { TreeChanges } from '../tree/tree-changes.ts'
 import { SCAN_KEYS, ScanRoom } from '../tree/tree-scan.ts'
 import { Checkpointer } from '../txn/checkpoint.ts'
-import type { CommittedView } from '../txn/committed-view.ts'
 import { TransactionManager } from '../txn/manager.ts'
 import { analyse } from '../txn/recovery.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { RecoveryProgress, RecoveryReport } from '../types.ts'
-import { planArena, SCAN_SCRATCH_BYTES, TREE_KEY_SCRATCH } from './arena-plan.ts'
+import { planArena, SCAN_SCRATCH_BYTES } from './arena-plan.ts'
 import { notADirectory } from './create.ts'
 import { recover } from './recover.ts'
 import { Room } from './room.ts'
+import { Space } from './space.ts'
+import { Spaces } from './spaces.ts'
 
 const PAGE = 4096
 /** What the files with images of blocks may take, as a share of checkpointBytes. */
@@ -74,15 +68,11 @@ export class Engine {
   readonly free: FreeBlocks
   readonly transactions: TransactionManager
   readonly large: LargeValues
-  readonly structure: Structure
-  readonly index: HashIndex
   readonly findMany: FindMany
-  /** The trees over the keys (empty unless `metadata.ordered`) and over the times of expiry. */
-  readonly ordered: KeyTree
-  readonly expiry: KeyTree
+  /** The key space that `open` gives, and those that lie in it. */
+  readonly root: Space
+  readonly spaces: Spaces
   readonly checkpointer: Checkpointer
-  readonly view: CommittedView
-  readonly changedPlaces: ChangedPlaces
   readonly room: Room
   readonly recovery: RecoveryReport
   /** Position and size of the scratch for the field of a record to be written. */
@@ -92,8 +82,6 @@ export class Engine {
   readonly keysAhead: KeysAhead
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Records that the sweep has removed. */
-  expired = 0
   closed = false
   /** Where the files are, and whether they still are there. */
   readonly home: Home
@@ -170,27 +158,9 @@ export class Engine {
       this.transactions = new TransactionManager(pool, log, metadata, this.free)
       const { free, transactions } = this
       this.large = new LargeValues(pool, log, free, transactions, dataPath, plan.listAt)
-      this.structure = new Structure({ pool, log, free, hashKey }, plan.blockAt)
-      const treeParts = { pool, log, free, path: dataPath }
-      this.ordered = new KeyTree(treeParts, ORDERED_ROOT, plan.blockAt, plan.treeKeysAt)
-      this.expiry = new KeyTree(treeParts, EXPIRY_ROOT, plan.blockAt, plan.treeKeysAt)
-      const { ordered, expiry, large, structure } = this
-      this.keysAhead = new KeysAhead({ pool, metadata, ordered, hashKey }, plan.keysAheadAt)
-      const key = new KeyBuffer(this.arena, plan.keyAt, new KeyHash(hashKey), this.keysAhead)
-      const trees = new TreeChanges(
-        { pool, log, metadata, key, ordered, expiry },
-        plan.treeKeysAt + TREE_KEY_SCRATCH,
-        plan.treeKeysAt + 2 * TREE_KEY_SCRATCH,
-      )
-      this.index = new HashIndex(
-        { pool, log, transactions, large, structure, trees, key, path: dataPath },
-        plan.undoFieldAt,
-        plan.blockAt,
-      )
+      this.keysAhead = new KeysAhead({ pool, metadata }, plan.keysAheadAt)
       this.texts = new TextBatch(this.arena, plan.textAt)
-      this.findMany = new FindMany(pool, hashKey, SCAN_KEYS)
-      this.view = transactions.view
-      this.changedPlaces = new ChangedPlaces(new KeyHash(hashKey))
+      this.findMany = new FindMany(pool, SCAN_KEYS)
       this.checkpointer = new Checkpointer(
         { pool, log, file: this.file, metadata, transactions, health: this.health },
         options.checkpointBytes,
@@ -216,6 +186,10 @@ export class Engine {
         directory,
         new Reserve(storage, segments.directory, this.home),
       )
+      const roots = { index: 0, ordered: ORDERED_ROOT, expiry: EXPIRY_ROOT, hashKey }
+      this.root = new Space(this, transactions.root, roots, plan)
+      this.spaces = new Spaces(this, plan)
+      transactions.onUndo((state, bytes, undo) => this.spaceOf(undo.space).index.undo(state, bytes, undo))
       recover(this, reader, analysis, plan.blockAt, options.onRecovery)
       if (!readOnly) this.room.begin()
       this.recovery.milliseconds = performance.now() - started
@@ -238,6 +212,11 @@ export class Engine {
     this.health.check()
     this.pool.grow()
     this.health.attention = false
+  }
+
+  /** The key space of this number: of the root, or of one that there is. */
+  spaceOf(number: number): Space {
+    return number === 0 ? this.root : this.spaces.byNumber(number)
   }
 
   /** Before longer work that reads or writes by name. A database that is lost stays lost. */

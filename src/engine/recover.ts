@@ -8,7 +8,6 @@
 import { StoredImages } from '../buffer/image-format.ts'
 import type { BufferPool } from '../buffer/pool.ts'
 import { DiskFullError } from '../errors.ts'
-import type { HashIndex } from '../hash/hash.ts'
 import { probeWay } from '../hash/probe.ts'
 import { UndoKind } from '../log/format.ts'
 import type { LogReader } from '../log/reader.ts'
@@ -22,6 +21,7 @@ import type { TransactionManager } from '../txn/manager.ts'
 import { type Analysis, checkUndo, Redo, undoLosers } from '../txn/recovery.ts'
 import type { RecoveryProgress, RecoveryReport } from '../types.ts'
 import type { Room } from './room.ts'
+import type { Space } from './space.ts'
 
 /** What taking back one change takes of the log besides the record itself, about. */
 const UNDO_RECORD_BYTES = 256
@@ -36,7 +36,7 @@ export interface RecoveryParts {
   readonly log: LogWriter
   readonly pool: BufferPool
   readonly transactions: TransactionManager
-  readonly index: HashIndex
+  readonly root: Space
   readonly checkpointer: Checkpointer
   readonly room: Room
   readonly recovery: RecoveryReport
@@ -175,12 +175,15 @@ class Recovery {
     const { analysis } = this
     const { pool, readOnly, room } = this.parts
     redo.check()
-    const { key } = this.parts.index
+    const { key } = this.parts.root.index
     let undoBytes = 0
     checkUndo(this.parts.log, analysis, (log, undo) => {
       if (undo.kind === UndoKind.allocate) return
-      key.copy(log, undo.key, undo.keyLength)
-      probeWay(pool, key, block => analysis.changed.has(block))
+      // Where another key space begins, redo may have to tell first.
+      if (undo.space === 0) {
+        key.copy(log, undo.key, undo.keyLength)
+        probeWay(pool, key, block => analysis.changed.has(block))
+      }
       undoBytes += UNDO_RECORD_BYTES + undo.keyLength + undo.fieldLength
     })
     if (!readOnly) room.requireToRecover(undoBytes)

@@ -25,6 +25,9 @@ export interface FreeListener {
   spliced(): void
 }
 
+/** Words of block 0 beside those of the list, which a step may set. */
+export type StateName = 'firstSpace' | 'firstCondemned' | 'spaces'
+
 export class FreeBlocks {
   reused = 0
   /** Chains that have become free. All but the last block of one look as before. */
@@ -38,6 +41,7 @@ export class FreeBlocks {
   private taken: readonly Block[] = []
   private given: Block[] = []
   private isSplice = false
+  private states: [StateName, Block][] = []
   private freeHead: Block = 0
   private freeBlocks = 0
   private blocks: Block = 0
@@ -59,6 +63,7 @@ export class FreeBlocks {
     this.taken = taken
     this.given = []
     this.isSplice = false
+    this.states = []
     while (taken.length < count) {
       if (this.freeHead !== 0) {
         taken.push(this.freeHead)
@@ -168,6 +173,11 @@ export class FreeBlocks {
     this.isSplice = true
   }
 
+  /** Adds to the plan that a word of block 0 has another value. */
+  setState(name: StateName, value: Block): void {
+    this.states.push([name, value])
+  }
+
   /** Ends a record with the outcome of the plan, and with a change of the number of records; returns its LSN. */
   endRecord(records: number): Lsn {
     const { metadata, log } = this
@@ -176,9 +186,11 @@ export class FreeBlocks {
     if (this.freeHead !== metadata.freeHead) log.operation(LogOp.freeHead, this.freeHead)
     if (this.freeBlocks !== metadata.freeBlocks) log.operation(LogOp.freeBlocks, this.freeBlocks)
     if (this.blocks !== metadata.blocks) log.operation(LogOp.blocks, this.blocks)
+    for (const [name, value] of this.states) log.operation(LogOp[name], value)
     log.endPart()
     const lsn = log.end()
     metadata.addRecords(records)
+    for (const [name, value] of this.states) metadata[name] = value
     this.apply(lsn)
     return lsn
   }

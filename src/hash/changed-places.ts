@@ -3,7 +3,6 @@
  * finds those of one bucket without looking at all of them.
  */
 import { INDEX_BLOCKS } from '../pager/layout.ts'
-import type { Block } from '../pager/place.ts'
 import { type ChangedKeys, fromLatin1 } from '../txn/changed-keys.ts'
 import type { KeyHash } from './key-hash.ts'
 
@@ -28,8 +27,8 @@ export class ChangedPlaces {
     this.hash = hash
   }
 
-  /** The keys of an interval of hash positions below an index block. */
-  within(changed: ChangedKeys, root: Block, from: number, to: number): string[] {
+  /** The keys of an interval of hash positions below one of the index blocks, by its number from 1. */
+  within(changed: ChangedKeys, root: number, from: number, to: number): string[] {
     const { byRoot, sorted } = this.placesOf(changed)
     const places = byRoot[root]!
     if (!sorted.has(root)) {
@@ -52,8 +51,9 @@ export class ChangedPlaces {
     for (const name of changed.namesFrom(places.taken)) {
       const key = fromLatin1(name)
       hash.of(key, 0, key.length)
-      places.byRoot[hash.root]!.push({ position: hash.position, name })
-      places.sorted.delete(hash.root)
+      const root = hash.start.lone === 0 ? hash.root : 1
+      places.byRoot[root]!.push({ position: hash.position, name })
+      places.sorted.delete(root)
     }
     places.taken = changed.size
     return places

@@ -6,7 +6,7 @@ import type { BufferPool } from '../buffer/pool.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength, slotInUse } from '../pager/bucket.ts'
 import { AT_COUNT, AT_KIND, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import type { Position } from '../pager/place.ts'
-import { KeyHash } from './key-hash.ts'
+import type { KeyHash } from './key-hash.ts'
 import { type KeysOfLeaf, KnownPlaces } from './known-places.ts'
 import { LINE_BYTES, StagedSearch } from './staged-search.ts'
 
@@ -19,15 +19,13 @@ export class FindMany {
   /** Keeps the engine from leaving out loads whose result nobody uses. */
   sink = 0
   private readonly pool: BufferPool
-  private readonly hash: KeyHash
   private readonly search: StagedSearch
   private readonly known: KnownPlaces
   /** The keys that are searched for by their hashes, by their numbers. */
   private readonly sought: Int32Array
 
-  constructor(pool: BufferPool, hashKey: [number, number], most: number) {
+  constructor(pool: BufferPool, most: number) {
     this.pool = pool
-    this.hash = new KeyHash(hashKey)
     this.search = new StagedSearch(pool, most)
     this.known = new KnownPlaces(PLACES_SHARE * pool.maxFrames * pool.blockSize)
     this.records = new Int32Array(most)
@@ -36,22 +34,22 @@ export class FindMany {
 
   /**
    * Fills `records` for the keys that lie in the arena, each at a multiple of 4 and with zeros behind it up to the
-   * next; `keys`: where they stand in their leaf, if they are neighbours there. False if the blocks are not as they lie
-   * in the pool.
+   * next; `keys`: where they stand in their leaf, if they are neighbours there; `hash`: that of their key space. False
+   * if the blocks are not as they lie in the pool.
    */
-  find(count: number, at: Int32Array, length: Int32Array, keys: KeysOfLeaf | undefined): boolean {
+  find(count: number, at: Int32Array, length: Int32Array, keys: KeysOfLeaf | undefined, hash: KeyHash): boolean {
     const { pool, records } = this
     if (pool.asOf !== 0) return false
     if (keys === undefined) {
       records.fill(0, 0, count)
-      this.findRest(count, at, length)
+      this.findRest(count, at, length, hash)
       return true
     }
     const known = this.known.of(keys)
     const positions = known.positionsIn(pool.state)
     if (this.findUnmoved(count, positions, keys)) return true
     this.findKnown(count, known.places, keys)
-    this.remember(this.findRest(count, at, length), known.places, keys)
+    this.remember(this.findRest(count, at, length, hash), known.places, keys)
     for (let i = 0, k = keys.firstIndex; i < count; i++, k += keys.direction) positions[k] = records[i]!
     return true
   }
@@ -114,8 +112,8 @@ export class FindMany {
   }
 
   /** Looks for those that were not found yet by their hashes; returns how many these are, as `compareKeys` does. */
-  private findRest(count: number, at: Int32Array, length: Int32Array): number {
-    const { pool, hash, search, records, sought } = this
+  private findRest(count: number, at: Int32Array, length: Int32Array, hash: KeyHash): number {
+    const { pool, search, records, sought } = this
     const missing = this.compareKeys(count, at, length)
     if (missing === 0) return 0
     const { u32 } = pool.arena

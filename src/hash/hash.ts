@@ -77,6 +77,8 @@ export class HashIndex extends HashSearch {
   private readonly large: LargeValues
   private readonly structure: Structure
   private readonly trees: TreeChanges
+  /** Number of the key space, 0 = the root: it alone counts its records in block 0. */
+  private readonly space: number
   /** Spare bytes: a field to be put back, and a block for compaction. */
   private readonly fieldScratch: Position
   private readonly blockScratch: Position
@@ -110,7 +112,7 @@ export class HashIndex extends HashSearch {
     this.trees = parts.trees
     this.fieldScratch = fieldScratch
     this.blockScratch = blockScratch
-    this.transactions.onUndo((state, log, undo) => this.undo(state, log, undo))
+    this.space = parts.key.space.number
   }
 
   /**
@@ -152,7 +154,7 @@ export class HashIndex extends HashSearch {
         }
         if (this.moveAlongChain(state, record, size)) return Outcome.replaced
       } else if (this.findRoom(size)) {
-        transactions.beforeKeyChange(state, arena.u8, key.at, key.length)
+        transactions.beforeKeyChange(state, key)
         this.trees.prepare(this.base, -1, 0, flags, this.field)
         this.change(state, undefined, this.to.set(this.block, this.base), -1)
         this.trees.shrink()
@@ -185,7 +187,7 @@ export class HashIndex extends HashSearch {
     }
     this.transactions.beforeChange(state, this.key)
     if (this.needsTransaction(state, record)) return Outcome.needsTransaction
-    this.transactions.beforeKeyChange(state, this.arena.u8, this.key.at, this.key.length)
+    this.transactions.beforeKeyChange(state, this.key)
     this.removedTime = this.timeOf(record)
     this.prepareTrees(record, -1, 0)
     this.replaceLarge(state, record, 0, 0)
@@ -249,9 +251,10 @@ export class HashIndex extends HashSearch {
     const { arena, log, key, base, trees, field, fieldLength } = this
     const target = this.fieldOf(record)
     this.pool.preserve(base)
-    log.reserve(128 + 2 * fieldLength + key.length + trees.logBytes)
+    log.reserve(132 + 2 * fieldLength + key.length + trees.logBytes)
     log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
-    if (state.wantsUndo) log.undo(UndoKind.restore, recordFlags(arena, record), key.at, key.length, target, fieldLength)
+    if (state.wantsUndo)
+      log.undo(UndoKind.restore, recordFlags(arena, record), key.at, key.length, target, fieldLength, this.space)
     arena.u8.copyWithin(target, field, field + fieldLength)
     log.part(this.block)
     if (fieldLength > 0) log.set(target - base, fieldLength, target)
@@ -277,7 +280,7 @@ export class HashIndex extends HashSearch {
     if (from !== undefined) pool.preserve(source)
     if (to !== undefined && source !== target) pool.preserve(target)
     log.reserve(
-      320 +
+      324 +
         2 * key.length +
         (to === undefined ? 0 : this.fieldLength) +
         (old === 0 ? 0 : recordFieldLength(arena, old)) +
@@ -285,7 +288,7 @@ export class HashIndex extends HashSearch {
     )
     log.begin(RecordType.update, state.recordFlags, state.id, state.previous)
     if (state.wantsUndo) {
-      if (old === 0) log.undoInsert(key.length)
+      if (old === 0) log.undoInsert(key.length, this.space)
       else
         log.undo(
           UndoKind.restore,
@@ -294,6 +297,7 @@ export class HashIndex extends HashSearch {
           key.length,
           this.fieldOf(old),
           recordFieldLength(arena, old),
+          this.space,
         )
     }
     if (from !== undefined) {
@@ -311,7 +315,7 @@ export class HashIndex extends HashSearch {
       log.endPart()
     }
     trees.log()
-    const records = (to === undefined ? 0 : 1) - (from === undefined ? 0 : 1)
+    const records = this.space === 0 ? (to === undefined ? 0 : 1) - (from === undefined ? 0 : 1) : 0
     if (state.isAutocommit && records !== 0) {
       log.part(0)
       log.operation(LogOp.records, records)
@@ -380,8 +384,8 @@ export class HashIndex extends HashSearch {
     })
   }
 
-  /** Takes back one change of a transaction (the manager's UndoAction). */
-  private undo(state: TransactionState, log: Arena, undo: UndoSection): void {
+  /** Takes back one change that a transaction has made in this key space (the manager's UndoAction). */
+  undo(state: TransactionState, log: Arena, undo: UndoSection): void {
     if (undo.kind === UndoKind.allocate) {
       this.large.undoAllocate(state, log, undo.field, undo.fieldLength)
       return

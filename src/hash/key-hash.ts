@@ -5,10 +5,19 @@
  * the same final state.
  */
 import { INDEX_BLOCKS } from '../pager/layout.ts'
+import type { Block } from '../pager/place.ts'
+
+/** Where the index of a key space begins: at its only index block, or (0) at the 101 of the root. */
+export interface IndexStart {
+  lone: Block
+}
+
+const FIXED: IndexStart = Object.freeze({ lone: 0 })
 
 export class KeyHash {
   /** Number of the index block. */
   root = 0
+  readonly start: IndexStart
   /** Hash tag of a slot, with the bit that marks it as in use. */
   tag = 0
   /** The position as a signed number, which V8 keeps out of the heap. */
@@ -18,7 +27,8 @@ export class KeyHash {
   /** Bytes that lie anywhere, as words; a damaged record may tell a longer key than there can be. */
   private readonly words: Uint32Array = new Uint32Array(520)
 
-  constructor(hashKey: [number, number]) {
+  constructor(hashKey: readonly [number, number], start: IndexStart = FIXED) {
+    this.start = start
     this.k0 = hashKey[0] | 0
     this.k1 = hashKey[1] | 0
   }
@@ -141,7 +151,8 @@ export class KeyHash {
     }
     const bits = v1 ^ v3
     this.bits = bits
-    this.root = 1 + ((bits >>> 0) % INDEX_BLOCKS)
+    const { lone } = this.start
+    this.root = lone === 0 ? 1 + ((bits >>> 0) % INDEX_BLOCKS) : lone
     this.tag = ((v0 ^ v2) & 0x7fff) | 0x8000
   }
 }

@@ -5,6 +5,7 @@ import { type Arena, describe, isBytes, isWellFormed } from '../runtime/bytes.ts
 import type { LeafPlace } from '../tree/search.ts'
 import { latin1 } from '../txn/changed-keys.ts'
 import type { Lock } from '../txn/locks.ts'
+import type { SpaceLocks } from '../txn/space-locks.ts'
 import type { Key } from '../types.ts'
 import { keyTooLarge, MAX_KEY_BYTES } from '../values/limits.ts'
 import type { KeyHash } from './key-hash.ts'
@@ -39,15 +40,18 @@ export class KeyBuffer {
   at: Position
   length = 0
   readonly hash: KeyHash
+  /** The key space of its keys. */
+  readonly space: SpaceLocks
   private readonly arena: Arena
   private readonly home: Position
   private readonly ahead: Ahead
 
-  constructor(arena: Arena, at: Position, hash: KeyHash, ahead: Ahead) {
+  constructor(arena: Arena, at: Position, hash: KeyHash, space: SpaceLocks, ahead: Ahead) {
     this.arena = arena
     this.home = at
     this.at = at
     this.hash = hash
+    this.space = space
     this.ahead = ahead
   }
 

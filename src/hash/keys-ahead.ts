@@ -10,7 +10,7 @@ import { isBytes } from '../runtime/bytes.ts'
 import { LeafPlace, type TreeSearch } from '../tree/search.ts'
 import type { KeyUse } from '../values/key.ts'
 import type { Ahead } from './key.ts'
-import { KeyHash } from './key-hash.ts'
+import type { KeyHash } from './key-hash.ts'
 import { LINE_BYTES, StagedSearch } from './staged-search.ts'
 
 /** How many keys are looked at at a time. */
@@ -33,6 +33,12 @@ export interface Parts {
   readonly count: number
 }
 
+/** The key space that keys belong to: the hash of its key buffer, which is free between two operations, and its tree. */
+export interface KeysOf {
+  readonly index: { readonly key: { readonly hash: KeyHash } }
+  readonly ordered: TreeSearch
+}
+
 export class KeysAhead implements Ahead {
   /** The keys that are ready, and which of them comes next. */
   private count = 0
@@ -50,20 +56,16 @@ export class KeysAhead implements Ahead {
   private readonly uses: KeyUse[] = Array.from({ length: KEYS_AHEAD }, () => 'read')
   private readonly pool: BufferPool
   private readonly metadata: Metadata
-  private readonly ordered: TreeSearch
-  private readonly hash: KeyHash
+  /** Of the key space whose keys these are. */
+  private ordered: TreeSearch | undefined
+  private hash: KeyHash | undefined
   private readonly search: StagedSearch
   private readonly at: Position
 
   /** `at`: KEYS_AHEAD_BYTES of the arena. */
-  constructor(
-    parts: { pool: BufferPool; metadata: Metadata; ordered: TreeSearch; hashKey: [number, number] },
-    at: Position,
-  ) {
+  constructor(parts: { pool: BufferPool; metadata: Metadata }, at: Position) {
     this.pool = parts.pool
     this.metadata = parts.metadata
-    this.ordered = parts.ordered
-    this.hash = new KeyHash(parts.hashKey)
     this.search = new StagedSearch(parts.pool, KEYS_AHEAD)
     this.at = at
   }
@@ -72,8 +74,8 @@ export class KeysAhead implements Ahead {
    * Looks at the keys from `from` on (KEYS_AHEAD at most), in the order in which they will be used: for reading, or as
    * `changes` says of each. Whatever is neither ordinary text nor bytes is left out.
    */
-  load(keys: readonly unknown[], from: number, changes?: readonly { readonly isPut: boolean }[]): void {
-    this.clear()
+  load(space: KeysOf, keys: readonly unknown[], from: number, changes?: readonly { readonly isPut: boolean }[]): void {
+    this.begin(space)
     const to = Math.min(keys.length, from + KEYS_AHEAD)
     for (let i = from; i < to; i++) {
       const key = keys[i]
@@ -85,15 +87,22 @@ export class KeysAhead implements Ahead {
   }
 
   /** The same for keys that lie among other bytes: each `step` places behind the one before it. */
-  loadParts({ source, starts, ends, count }: Parts, from: number, step: number, use: KeyUse): void {
-    this.clear()
+  loadParts(space: KeysOf, { source, starts, ends, count }: Parts, from: number, step: number, use: KeyUse): void {
+    this.begin(space)
     const to = Math.min(count, from + step * KEYS_AHEAD)
     for (let i = from; i < to; i += step) this.addPart(source, starts[i]!, ends[i]!, use)
     this.lookUp(use !== 'read')
   }
 
+  private begin({ index, ordered }: KeysOf): void {
+    this.clear()
+    this.hash = index.key.hash
+    this.ordered = ordered
+  }
+
   private addText(key: string, use: KeyUse): void {
-    const { hash, count } = this
+    const { count } = this
+    const hash = this.hash!
     if (key.length === 0 || key.length >= KEY_ROOM) return
     if (!hash.ofText(key, this.pool.arena.u32, this.at + count * KEY_ROOM)) return
     this.texts[count] = key
@@ -101,7 +110,8 @@ export class KeysAhead implements Ahead {
   }
 
   private addPart(source: Uint8Array, start: number, end: number, use: KeyUse): void {
-    const { hash, count } = this
+    const { count } = this
+    const hash = this.hash!
     const length = end - start
     if (length === 0 || length >= KEY_ROOM) return
     const { u8 } = this.pool.arena
@@ -116,7 +126,7 @@ export class KeysAhead implements Ahead {
   private add(length: number, use: KeyUse): void {
     this.lengths[this.count] = length
     this.uses[this.count] = use
-    this.search.set(this.count++, this.hash)
+    this.search.set(this.count++, this.hash!)
   }
 
   private lookUp(forChange: boolean): void {
@@ -159,12 +169,12 @@ export class KeysAhead implements Ahead {
 
   take(key: string, hash: KeyHash): Position {
     const { next } = this
-    return next >= this.count || this.texts[next] !== key ? -1 : this.taken(next, hash)
+    return next >= this.count || this.texts[next] !== key || hash !== this.hash ? -1 : this.taken(next, hash)
   }
 
   takePart(source: Uint8Array, start: number, length: number, hash: KeyHash): Position {
     const { next } = this
-    if (next >= this.count || this.lengths[next] !== length) return -1
+    if (next >= this.count || this.lengths[next] !== length || hash !== this.hash) return -1
     const { u8 } = this.pool.arena
     const at = this.at + next * KEY_ROOM
     for (let i = 0; i < length; i++) if (u8[at + i] !== source[start + i]) return -1
@@ -180,7 +190,8 @@ export class KeysAhead implements Ahead {
 
   /** The leaves of keys that seem to be new and are put, or to be there and are removed. */
   private findLeaves(): void {
-    const { ordered, search, lengths, uses, places, at, count } = this
+    const { search, lengths, uses, places, at, count } = this
+    const ordered = this.ordered!
     for (let i = 0; i < count; i++) {
       const changesTree = uses[i] === (search.records[i] === 0 ? 'put' : 'remove')
       places[i]!.block = changesTree ? ordered.peekLeaf(at + i * KEY_ROOM, lengths[i]!) : 0
@@ -213,7 +224,8 @@ export class KeysAhead implements Ahead {
   }
 
   private findPlaces(): void {
-    const { ordered, lengths, places, at, count } = this
+    const { lengths, places, at, count } = this
+    const ordered = this.ordered!
     let before = 0
     for (let i = 0; i < count; i++) {
       const place = places[i]!

@@ -13,7 +13,7 @@ import type { Block, Position } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
 import type { ChangedKeys } from '../txn/changed-keys.ts'
 import type { ChangedPlaces } from './changed-places.ts'
-import { KeyHash } from './key-hash.ts'
+import type { KeyHash } from './key-hash.ts'
 
 const POSITIONS = 4294967296
 
@@ -23,8 +23,8 @@ export class BucketScan {
   readonly records: Position[] = []
   /** Head block of the bucket at hand. */
   bucket: Block = 0
-  /** Index block and interval of hash positions that the bucket at hand was read for. */
-  root: Block = 0
+  /** Which of the index blocks, from 1, and the interval of hash positions that the bucket at hand was read for. */
+  root = 0
   from = 0
   to = 0
   private nextRoot = 1
@@ -32,11 +32,14 @@ export class BucketScan {
   private readonly pool: BufferPool
   private readonly hash: KeyHash
   private readonly capacity: number
+  private readonly roots: number
   private readonly path: string
 
-  constructor(pool: BufferPool, hashKey: [number, number], path: string) {
+  /** `hash`: that of the key space, for the scan alone. */
+  constructor(pool: BufferPool, hash: KeyHash, path: string) {
     this.pool = pool
-    this.hash = new KeyHash(hashKey)
+    this.hash = hash
+    this.roots = hash.start.lone === 0 ? INDEX_BLOCKS : 1
     this.capacity = directoryCapacity(pool.blockSize)
     this.path = path
     this.copy = new Arena(pool.blockSize)
@@ -57,13 +60,14 @@ export class BucketScan {
 
   /** Where the scan has come to: a whole number below 2^53, or 0 at the end. */
   get next(): number {
-    return this.nextRoot > INDEX_BLOCKS ? 0 : (this.nextRoot - 1) * POSITIONS + this.nextPosition
+    return this.nextRoot > this.roots ? 0 : (this.nextRoot - 1) * POSITIONS + this.nextPosition
   }
 
   /** Copies the next bucket; false behind the last one. */
   advance(): boolean {
-    if (this.nextRoot > INDEX_BLOCKS) return false
-    const low = this.descend(this.nextRoot, this.nextPosition)
+    if (this.nextRoot > this.roots) return false
+    const { lone } = this.hash.start
+    const low = this.descend(lone === 0 ? this.nextRoot : lone, this.nextPosition)
     this.root = this.nextRoot
     this.from = this.nextPosition
     this.copyChain(low < this.nextPosition ? this.nextPosition : 0)
@@ -80,7 +84,7 @@ export class BucketScan {
   }
 
   /** Finds the bucket that holds a position; returns the low end of its interval and sets `bucket` and `to`. */
-  private descend(root: number, position: number): number {
+  private descend(root: Block, position: number): number {
     const { pool, capacity } = this
     const { arena } = pool
     let block = root

@@ -24,7 +24,7 @@ import { BucketChanges } from './bucket-changes.ts'
 import { DirectoryChanges } from './directory-changes.ts'
 import { IndexBlockFolding } from './fold.ts'
 import type { KeyBuffer } from './key.ts'
-import { KeyHash } from './key-hash.ts'
+import type { KeyHash } from './key-hash.ts'
 import { BucketMerge } from './merge.ts'
 import { BucketRoom } from './room.ts'
 import { MERGE_BELOW, type Shape, Way } from './shape.ts'
@@ -47,7 +47,8 @@ export class Structure {
       pool: BufferPool
       log: LogWriter
       free: FreeBlocks
-      hashKey: [number, number]
+      /** One of its own, since the key at hand is needed again behind a change. */
+      hash: KeyHash
     },
     scratch: Position,
   ) {
@@ -60,7 +61,7 @@ export class Structure {
       log,
       step: this.step,
       way: new Way(pool, capacity),
-      records: new SortedRecords(pool, new KeyHash(parts.hashKey)),
+      records: new SortedRecords(pool, parts.hash),
       capacity,
       usable: pool.blockSize - HEADER_BYTES,
       counts: this.counts,

@@ -25,6 +25,7 @@
  *    or length 0 and a code in place of the offset, then its arguments (see LogOp).
  * Undo section: u8 kind | u8 record flags | u16 key length | u32 field length | key (padded) | field (padded);
  *    of an insertion: u8 kind | u8 0 | u16 key length | u32 offset of the key in the log record
+ *    In both, for a key of a key space of its own: kind + 128, and u32 the number of the space behind the 8 bytes.
  */
 
 import type { Block, Lsn, Position } from '../pager/place.ts'
@@ -64,6 +65,10 @@ export const UndoKind = {
   allocate: 3,
 } as const
 
+/** Added to the kind of an undo section whose key is one of a key space of its own. */
+export const IN_SPACE = 0x80
+export const SPACE_BYTES = 4
+
 export const LogOp = {
   /** Argument: kind | level << 8. The block is zeroed; nothing of its old bytes is needed. */
   format: 1,
@@ -87,6 +92,9 @@ export const LogOp = {
   freeBlocks: 19,
   /** 1 when the database keeps the ordered index. */
   ordered: 20,
+  firstSpace: 21,
+  firstCondemned: 22,
+  spaces: 23,
 } as const
 
 export const pad4 = (bytes: number): number => (bytes + 3) & ~3
@@ -99,12 +107,18 @@ export const recordTransaction = (a: Arena, position: Position): number => a.u32
 export const recordPrevious = (a: Arena, position: Position): Lsn =>
   a.u32[(position + 12) >>> 2]! + a.u32[(position + 16) >>> 2]! * 4294967296
 
+/** By the byte with the kind of an undo section. */
+export const undoHeaderBytes = (kind: number): number =>
+  (kind & IN_SPACE) === 0 ? UNDO_HEADER_BYTES : UNDO_HEADER_BYTES + SPACE_BYTES
+
 /** Position of the first part of a record. */
 const firstPart = (a: Arena, position: Position): number => {
   const at = position + RECORD_HEADER_BYTES
   if ((recordFlags(a, position) & RecordFlag.undo) === 0) return at
-  if (a.u8[at] === UndoKind.insert) return at + UNDO_HEADER_BYTES
-  return at + UNDO_HEADER_BYTES + pad4(a.u16[(at + 2) >>> 1]!) + pad4(a.u32[(at + 4) >>> 2]!)
+  const kind = a.u8[at]!
+  const header = undoHeaderBytes(kind)
+  if ((kind & ~IN_SPACE) === UndoKind.insert) return at + header
+  return at + header + pad4(a.u16[(at + 2) >>> 1]!) + pad4(a.u32[(at + 4) >>> 2]!)
 }
 
 /** Calls `visit` with the block and the bounds of the operations of each part. */
@@ -123,6 +137,8 @@ export const eachPart = (
 }
 
 export interface UndoSection {
+  /** Number of the key space of the key, 0 = the root. */
+  space: number
   kind: number
   flags: number
   key: Position
@@ -136,10 +152,13 @@ export const undoSection = (a: Arena, position: Position): UndoSection => {
   const at = position + RECORD_HEADER_BYTES
   const keyLength = a.u16[(at + 2) >>> 1]!
   const word = a.u32[(at + 4) >>> 2]!
-  const isInsert = a.u8[at] === UndoKind.insert
-  const key = isInsert ? position + word : at + UNDO_HEADER_BYTES
+  const kind = a.u8[at]! & ~IN_SPACE
+  const isInsert = kind === UndoKind.insert
+  const header = undoHeaderBytes(a.u8[at]!)
+  const key = isInsert ? position + word : at + header
   return {
-    kind: a.u8[at]!,
+    space: header === UNDO_HEADER_BYTES ? 0 : a.u32[(at + UNDO_HEADER_BYTES) >>> 2]!,
+    kind,
     flags: a.u8[at + 1]!,
     key,
     keyLength,

@@ -5,6 +5,7 @@
  */
 import type { Arena } from '../runtime/bytes.ts'
 import {
+  IN_SPACE,
   LogOp,
   pad4,
   RECORD_HEADER_BYTES,
@@ -14,6 +15,7 @@ import {
   recordParts,
   UNDO_HEADER_BYTES,
   UndoKind,
+  undoHeaderBytes,
 } from './format.ts'
 
 /** Bytes of each operation that has a code, with its arguments; of `insertEntry`, without the suffix. */
@@ -30,6 +32,9 @@ const OPERATION_BYTES: Readonly<Record<number, number>> = {
   [LogOp.freeHead]: 8,
   [LogOp.freeBlocks]: 8,
   [LogOp.ordered]: 8,
+  [LogOp.firstSpace]: 8,
+  [LogOp.firstCondemned]: 8,
+  [LogOp.spaces]: 8,
 }
 const operationBytes = Uint8Array.from({ length: 32 }, (_, code) => OPERATION_BYTES[code] ?? 0)
 
@@ -64,9 +69,11 @@ const endOfUndo = (a: Arena, position: number, at: number, length: number): numb
   if (at + UNDO_HEADER_BYTES > position + length) return Number.POSITIVE_INFINITY
   const keyLength = a.u16[(at + 2) >>> 1]!
   const word = a.u32[(at + 4) >>> 2]!
-  if (a.u8[at] === UndoKind.insert) return word + keyLength > length ? Number.POSITIVE_INFINITY : at + UNDO_HEADER_BYTES
+  const kind = a.u8[at]!
+  const header = undoHeaderBytes(kind)
+  if ((kind & ~IN_SPACE) === UndoKind.insert) return word + keyLength > length ? Number.POSITIVE_INFINITY : at + header
   if (word > length) return Number.POSITIVE_INFINITY
-  return at + UNDO_HEADER_BYTES + pad4(keyLength) + pad4(word)
+  return at + header + pad4(keyLength) + pad4(word)
 }
 
 const operationsFit = (a: Arena, from: number, to: number): boolean => {

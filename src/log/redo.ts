@@ -119,6 +119,9 @@ export const applyToMetadata = (log: Arena, from: number, to: number, metadata: 
     else if (code === LogOp.freeHead) metadata.freeHead = value
     else if (code === LogOp.freeBlocks) metadata.freeBlocks = value
     else if (code === LogOp.ordered) metadata.ordered = value === 1
+    else if (code === LogOp.firstSpace) metadata.firstSpace = value
+    else if (code === LogOp.firstCondemned) metadata.firstCondemned = value
+    else if (code === LogOp.spaces) metadata.spaces = value
     else throw new RangeError(`unknown log operation ${code} on block 0`)
   }
 }

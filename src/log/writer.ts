@@ -20,12 +20,14 @@ import type { Storage } from '../storage/storage.ts'
 import {
   GROUP_HEADER_BYTES,
   GROUP_MAGIC,
+  IN_SPACE,
   LogOp,
   pad4,
   RECORD_HEADER_BYTES,
   RecordFlag,
   RecordType,
   SEGMENT_HEADER_BYTES,
+  SPACE_BYTES,
   UNDO_HEADER_BYTES,
   UndoKind,
 } from './format.ts'
@@ -207,12 +209,20 @@ export class LogWriter {
     this.arena.u32[(this.partStart + 4) >>> 2] = this.position - this.partStart - 8
   }
 
-  undo(kind: number, flags: number, key: Position, keyLength: number, field: Position, fieldLength: number): void {
+  undo(
+    kind: number,
+    flags: number,
+    key: Position,
+    keyLength: number,
+    field: Position,
+    fieldLength: number,
+    space: number = 0,
+  ): void {
     const { u8, u32 } = this.arena
     const at = this.position
     u32[at >>> 2] = kind | (flags << 8) | (keyLength << 16)
     u32[(at + 4) >>> 2] = fieldLength
-    const keyAt = at + UNDO_HEADER_BYTES
+    const keyAt = at + (space === 0 ? UNDO_HEADER_BYTES : this.spaceOfUndo(space))
     u8.copyWithin(keyAt, key, key + keyLength)
     const fieldAt = keyAt + pad4(keyLength)
     u8.copyWithin(fieldAt, field, field + fieldLength)
@@ -221,12 +231,20 @@ export class LogWriter {
   }
 
   /** Begins the record of an insertion: its undo needs the key alone, which the record holds already. */
-  undoInsert(keyLength: number): void {
+  undoInsert(keyLength: number, space: number = 0): void {
     const { u8, u32 } = this.arena
     u32[this.position >>> 2] = UndoKind.insert | (keyLength << 16)
     this.undoStart = this.position
-    this.position += UNDO_HEADER_BYTES
+    this.position += space === 0 ? UNDO_HEADER_BYTES : this.spaceOfUndo(space)
     u8[this.recordStart + 5] = u8[this.recordStart + 5]! | RecordFlag.undo
+  }
+
+  /** Inside an undo section: its key is one of a key space of its own. Returns the bytes of the section's header. */
+  private spaceOfUndo(space: number): number {
+    const { u8, u32 } = this.arena
+    u8[this.position] = u8[this.position]! | IN_SPACE
+    u32[(this.position + UNDO_HEADER_BYTES) >>> 2] = space
+    return UNDO_HEADER_BYTES + SPACE_BYTES
   }
 
   /** After `undoInsert`: the key begins at `keyOffset` of the bytes that the last `set` logged. */

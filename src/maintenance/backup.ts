@@ -31,6 +31,7 @@ const LSN_STEP = 4096
 
 /** @throws XenonError `XENON_EXISTS` unless there is nothing, or an empty directory, at the path. */
 export const backup = async <V>(
+  engine: Engine,
   store: Store<V>,
   storage: Storage,
   source: string,
@@ -48,7 +49,7 @@ export const backup = async <V>(
   if (liesInside(storage, directory, source))
     throw new InvalidArgumentError('a backup cannot lie inside the database itself; choose another directory')
   const view = store.asOfNow()
-  const files = new Copy(store.engine, storage, directory, view)
+  const files = new Copy(engine, storage, directory, view)
   try {
     await files.write(options)
     return await files.finish(options.logSegmentBytes)
@@ -85,7 +86,7 @@ class Copy {
     this.committed = this.engine.metadata.records
     this.metadata = stateNow(this.engine)
     const { transactions } = this.engine
-    for (const state of transactions.open.values()) this.allocated.push(...transactions.view.allocatedBy(state))
+    for (const state of transactions.open.values()) this.allocated.push(...this.engine.root.view.allocatedBy(state))
   }
 
   async write(options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>): Promise<void> {
@@ -185,7 +186,8 @@ class Copy {
 
   /** Nobody else knows the engine of the copy, so that one transaction may go on from slice to slice. */
   private async takeBack(engine: Engine): Promise<void> {
-    const { index, transactions, arena, fieldAt } = engine
+    const { transactions, arena, fieldAt } = engine
+    const { index } = engine.root
     const state = transactions.begin(false)
     const unused = new Set(this.allocated)
     let until = performance.now() + SLICE_MS

@@ -8,9 +8,10 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { LockConflictError } from '../errors.ts'
 import { KnownFree } from '../freelist/known.ts'
-import { AT_COUNT, AT_KIND, AT_LEVEL, AT_LSN, AT_NEXT, HEADER_BYTES, INDEX_BLOCKS } from '../pager/layout.ts'
+import { AT_COUNT, AT_KIND, AT_LEVEL, AT_LSN, AT_NEXT, HEADER_BYTES } from '../pager/layout.ts'
 import type { Block } from '../pager/place.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
@@ -135,24 +136,33 @@ export class Compactor {
   }
 
   private async packBuckets(): Promise<void> {
-    const { structure } = this.engine
-    for (let root = 1; root <= INDEX_BLOCKS; root++) {
+    const { root, spaces } = this.engine
+    const all = [root, ...spaces.open()].flatMap(space => space.indexBlocks.map(block => ({ space, block })))
+    for (const [i, { space, block }] of all.entries()) {
+      if (space.isDropped) continue
       for (let position = 0; position >= 0; ) {
-        position = structure.pack(root, position)
+        position = space.structure.pack(block, position)
         await this.turn()
+        if (space.isDropped) break
       }
-      while (structure.fold(root)) await this.turn()
-      this.report(1, root / INDEX_BLOCKS)
+      while (!space.isDropped && space.structure.fold(block)) await this.turn()
+      this.report(1, (i + 1) / all.length)
     }
   }
 
   private async packTrees(): Promise<void> {
     const { engine } = this
-    for (const tree of [engine.expiry, engine.ordered]) {
+    for (const space of [engine.root, ...engine.spaces.open()]) await this.packTreesOf(space)
+    this.report(2, 1)
+  }
+
+  private async packTreesOf(space: Space): Promise<void> {
+    const { engine } = this
+    for (const tree of [space.expiry, space.ordered]) {
       // The key to go on from is kept outside the arena, whose scratch others use between two slices.
       let key: Uint8Array = new Uint8Array(0)
       const at = engine.scanRoom.boundAt
-      for (;;) {
+      while (!space.isDropped) {
         const { u8 } = engine.arena
         u8.set(key, at)
         const length = tree.pack(at, key.length)
@@ -161,7 +171,6 @@ export class Compactor {
         await this.turn()
       }
     }
-    this.report(2, 1)
   }
 
   /** Finds all free blocks, and the last one of their list. */

@@ -4,7 +4,7 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
-import { BucketScan } from '../hash/scan.ts'
+import type { Space } from '../engine/space.ts'
 import { LogOp } from '../log/format.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
@@ -29,7 +29,8 @@ export const convertIndex = async (
   if (metadata.ordered) setOrdered(engine, false)
   await free(engine)
   if (ordered) {
-    await build(engine, done => onProgress?.({ done, total: metadata.records }))
+    for (const space of [engine.root, ...engine.spaces.open()])
+      await build(engine, space, done => onProgress?.({ done, total: metadata.records }))
     setOrdered(engine, true)
   }
   await engine.checkpointer.runInSlices(() => engine.turn())
@@ -52,13 +53,13 @@ const setOrdered = (engine: Engine, ordered: boolean): void => {
 /** Frees the nodes of the index, the last leaf first. */
 const free = async (engine: Engine): Promise<void> => {
   const slices = new Slices(engine)
-  for (let step = 1; engine.ordered.removeLast(); step++) if (step % LOOK === 0) await slices.turn()
+  for (const { ordered } of [engine.root, ...engine.spaces.open()])
+    for (let step = 1; ordered.removeLast(); step++) if (step % LOOK === 0) await slices.turn()
 }
 
 /** Sorts the keys in runs and inserts each in order: leaves are filled from left to right. */
-const build = async (engine: Engine, onProgress: (done: number) => void): Promise<void> => {
-  const { pool, metadata, file } = engine
-  const scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+const build = async (engine: Engine, space: Space, onProgress: (done: number) => void): Promise<void> => {
+  const scan = space.bucketScan()
   const slices = new Slices(engine)
   let pieces: Uint8Array[][] = [[]]
   let bytes = 0
@@ -67,7 +68,7 @@ const build = async (engine: Engine, onProgress: (done: number) => void): Promis
   const flush = async (): Promise<void> => {
     pieces.at(-1)!.sort(compareBytes)
     for (const key of merged(pieces)) {
-      engine.ordered.add(key, engine.scanRoom.boundAt)
+      space.ordered.add(key, engine.scanRoom.boundAt)
       if (++done % LOOK === 0 && (await slices.turn())) onProgress(done)
     }
     pieces = [[]]

@@ -7,7 +7,8 @@ import type { Durability, Stats } from '../types.ts'
 
 export const collectStats = (engine: Engine, storage: Storage, directory: string, durability: Durability): Stats => {
   const { room } = engine
-  const { metadata, file, pool, log, transactions, checkpointer, structure, index, free } = engine
+  const { metadata, file, pool, log, transactions, checkpointer, free } = engine
+  const { structure, index } = engine.root
   return {
     directory,
     uuid: toHex(metadata.identity.uuid),
@@ -62,7 +63,7 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
       bytes: pool.versions.bytes,
       lost: pool.versions.lost,
     },
-    expired: engine.expired,
+    expired: engine.root.expired,
     checkpoints: checkpointer.count,
     index: {
       splits: structure.counts.splits,

@@ -11,9 +11,10 @@ import type { File, Storage } from '../storage/storage.ts'
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
-import { METADATA_BYTES, type Metadata, uuidSeed } from './metadata.ts'
+import { FORMAT_VERSION, METADATA_BYTES, type Metadata, uuidSeed } from './metadata.ts'
 import { nodeProblem } from './node-check.ts'
 import type { Block, Position } from './place.ts'
+import { condemnedProblem, spaceProblem } from './space-block.ts'
 
 export class DataFile {
   readonly file: File
@@ -110,6 +111,16 @@ export class DataFile {
     this.putState(metadata, state)
   }
 
+  /** Before something is written that builds of an older format version do not know. */
+  raiseVersion(metadata: Metadata): void {
+    if (metadata.identity.version === FORMAT_VERSION) return
+    this.requireOwn(metadata)
+    metadata.identity.version = FORMAT_VERSION
+    const sector = metadata.encodeIdentity(this.storage)
+    this.file.write(sector, 0, sector.length, 0)
+    this.sync()
+  }
+
   /** Writes both copies of the state, of a file that is not in use yet. */
   writeFirstState(metadata: Metadata): void {
     this.putState(metadata, metadata)
@@ -167,6 +178,8 @@ export const blockProblem = (a: Arena, base: Position, blockSize: number): strin
   if (kind === BlockKind.directory) return directoryProblem(a, base, blockSize)
   if (kind === BlockKind.leaf || kind === BlockKind.inner) return nodeProblem(a, base, blockSize)
   if (kind === BlockKind.free || kind === BlockKind.large) return undefined
+  if (kind === BlockKind.space) return spaceProblem(a, base, blockSize)
+  if (kind === BlockKind.condemned) return condemnedProblem(a, base, blockSize)
   return kindName(kind)
 }
 

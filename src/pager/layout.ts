@@ -10,7 +10,8 @@
  *       10    2  bucket: live records
  *       12    2  bucket, tree node: bytes of the record area, which grows down from the end of the block
  *       14    2  the same: garbage, bytes of the record area that belong to no live record; large: bytes held
- *       16    4  next: overflow block of a bucket, next part of a large value, next free block; 0 = none
+ *       16    4  next: overflow block of a bucket, next part of a large value, next free block, next key space,
+ *                next list of what was cleared; 0 = none
  *       20    4  reserved, zero
  *       24    8  LSN of the last log record that changed the block
  *       32       contents
@@ -52,9 +53,22 @@ export const BlockKind = {
   leaf: 4,
   /** Of a B+tree: separators and children. */
   inner: 5,
+  /** Says what a key space of its own is: its name, and the roots of its index and trees. */
+  space: 6,
+  /** Leads to what was cleared or dropped and is not free yet. */
+  condemned: 7,
 } as const
 
-const KIND_NAMES = ['free block', 'bucket', 'directory', 'large value part', 'tree leaf', 'inner tree node']
+const KIND_NAMES = [
+  'free block',
+  'bucket',
+  'directory',
+  'large value part',
+  'tree leaf',
+  'inner tree node',
+  'key space',
+  'list of what was cleared',
+]
 
 export const kindName = (kind: number): string => KIND_NAMES[kind] ?? `unknown kind ${kind}`
 

@@ -17,8 +17,13 @@
  *                                                  48    8  most records there ever were
  *                                                  56    8  log LSN: the log was synced at least up to here
  *                                                  64    4  1 = keeps the ordered index
+ *                                                  68    4  first key space of its own, 0 = none
+ *                                                  72    4  first list of what was cleared, 0 = none
+ *                                                  76    4  key spaces that there ever were
  *
- * The free-block list is linked through AT_NEXT of its blocks.
+ * The free-block list, the key spaces and the lists of what was cleared are linked through AT_NEXT of their blocks.
+ * Format version 3 adds the last three words. A database of version 2 has none of what they lead to, and gets its new
+ * number before it gets that (`DataFile.raiseVersion`).
  */
 
 import { CorruptionError, FormatVersionError } from '../errors.ts'
@@ -28,11 +33,14 @@ import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.t
 import type { Block, Lsn } from './place.ts'
 
 export const SECTOR = 512
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
+/** Read and written as it is, and raised when a key space is made. */
+export const OLDEST_FORMAT_VERSION = 2
 export const METADATA_BYTES: number = 3 * SECTOR
 const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x4f, 0x4e, 0x44, 0x42, 0x0a])
 
 export interface Identity {
+  version: number
   blockSize: number
   uuid: Uint8Array
   hashKey: [number, number]
@@ -55,6 +63,10 @@ export class Metadata {
   logLsn: Lsn = 0
   /** The tree over the keys is kept. */
   ordered = false
+  firstSpace: Block = 0
+  firstCondemned: Block = 0
+  /** The number of the key space that was made last. */
+  spaces = 0
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */
   soundCopies = 2
   private sequence = 0
@@ -77,9 +89,9 @@ export class Metadata {
   encodeIdentity(storage: Storage): Uint8Array {
     const sector = new Uint8Array(SECTOR)
     const view = new DataView(sector.buffer)
-    const { blockSize, uuid, hashKey, createdAt } = this.identity
+    const { version, blockSize, uuid, hashKey, createdAt } = this.identity
     sector.set(MAGIC, 0)
-    view.setUint32(8, FORMAT_VERSION, true)
+    view.setUint32(8, version, true)
     view.setUint32(12, blockSize, true)
     sector.set(uuid, 16)
     view.setUint32(32, hashKey[0], true)
@@ -93,7 +105,8 @@ export class Metadata {
   freeze(): Metadata {
     const { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn } = this
     const state = { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn }
-    return Object.assign(new Metadata(this.identity), state, { ordered: this.ordered })
+    const { ordered, firstSpace, firstCondemned, spaces } = this
+    return Object.assign(new Metadata(this.identity), state, { ordered, firstSpace, firstCondemned, spaces })
   }
 
   /** The next state sector, which says what `state` does, and the file offset where it belongs. */
@@ -112,6 +125,9 @@ export class Metadata {
     writeU64(u32, 12, state.peakRecords)
     writeU64(u32, 14, state.logLsn)
     u32[16] = state.ordered ? 1 : 0
+    u32[17] = state.firstSpace
+    u32[18] = state.firstCondemned
+    u32[19] = state.spaces
     u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }
@@ -190,6 +206,9 @@ export class Metadata {
     this.peakRecords = readU64(best, 12)
     this.logLsn = readU64(best, 14)
     this.ordered = best[16] === 1
+    this.firstSpace = best[17]!
+    this.firstCondemned = best[18]!
+    this.spaces = best[19]!
   }
 }
 
@@ -208,11 +227,13 @@ export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage
   const version = view.getUint32(8, true)
   if (view.getUint32(508, true) !== storage.crc32(bytes.subarray(0, 508), 0))
     throw new CorruptionError(file, `the identity in block 0 has a wrong checksum (format version ${version})`, 0)
-  if (version !== FORMAT_VERSION) throw new FormatVersionError(file, version, FORMAT_VERSION)
+  if (version < OLDEST_FORMAT_VERSION || version > FORMAT_VERSION)
+    throw new FormatVersionError(file, version, FORMAT_VERSION, OLDEST_FORMAT_VERSION)
   const blockSize = view.getUint32(12, true)
   if (blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE || (blockSize & (blockSize - 1)) !== 0)
     throw new CorruptionError(file, `has the impossible block size ${blockSize}`, 0)
   return {
+    version,
     blockSize,
     uuid: bytes.slice(16, 32),
     hashKey: [view.getUint32(32, true), view.getUint32(36, true)],

@@ -91,15 +91,15 @@ export class Access<V> implements Reading {
       this.rangeViews.add(from)
       return { from, end: () => this.endRange(from) }
     }
-    store.engine.transactions.beforeRangeRead(state, range)
+    store.space.transactions.beforeRangeRead(state, store.space.locks, range)
     return { from: inside, end: () => {} }
   }
 
   /** True if this transaction has changed the key itself. */
   private isOwn(key: Key): boolean {
-    const { engine } = this.store
+    const { space } = this.store
     if (this.state.lastLsn === 0) return false
-    const { index, view } = engine
+    const { index, view } = space
     index.key.set(key)
     return view.of(this.state).has(index.key.name)
   }
@@ -111,7 +111,7 @@ export class Access<V> implements Reading {
   private requireUnchanged(key: Key): void {
     const { view, store, state } = this
     if (view === undefined || this.isOwn(key)) return
-    const { index, transactions } = store.engine
+    const { index, transactions } = store.space
     index.key.set(key)
     transactions.beforeChange(state, index.key)
     if (!view.isAsNow(key))

@@ -4,7 +4,7 @@
  */
 
 import { BlockVersions, type SnapshotHandle } from '../buffer/versions.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
 import { RecordFlag } from '../pager/bucket.ts'
@@ -19,28 +19,28 @@ import { copyRecord, type Found, type Reading, recordNow } from './found.ts'
 export class AsOf implements Reading {
   readonly handle: SnapshotHandle
   readonly before: Before
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly found: Found
 
-  private constructor(engine: Engine, found: Found, handle: SnapshotHandle, before: Before) {
-    this.engine = engine
+  private constructor(space: Space, found: Found, handle: SnapshotHandle, before: Before) {
+    this.space = space
     this.found = found
     this.handle = handle
     this.before = before
   }
 
   /** Begins a snapshot of what is committed now, and of what `own` has changed. */
-  static now(engine: Engine, found: Found, own: TransactionState | undefined): AsOf {
-    const { transactions, view, pool, log, metadata } = engine
+  static now(space: Space, found: Found, own: TransactionState | undefined): AsOf {
+    const { transactions, view, pool, log, metadata } = space
     const changed: ChangedKeys[] = []
     for (const state of transactions.open.values())
       if (state.lastLsn !== 0 && state !== own) changed.push(view.of(state))
-    return new AsOf(engine, found, pool.versions.begin(log.endLsn, metadata.blocks), Before.of(changed))
+    return new AsOf(space, found, pool.versions.begin(log.endLsn, metadata.blocks), Before.of(changed))
   }
 
   /** @throws XenonError `XENON_SNAPSHOT_LOST` if the snapshot had to be given up. */
   find(key: Key): Found | undefined {
-    const { index, pool } = this.engine
+    const { index, pool } = this.space
     index.key.set(key)
     const { lsn } = this
     if (!this.before.isEmpty) {
@@ -58,30 +58,30 @@ export class AsOf implements Reading {
 
   /** Runs `work` with the blocks as the snapshot sees them. */
   read<T>(work: () => T): T {
-    return this.engine.pool.readAsOf(this.lsn, work)
+    return this.space.pool.readAsOf(this.lsn, work)
   }
 
   /** What the blocks are read as; 0 while none has changed. */
   private get lsn(): Lsn {
     BlockVersions.requireKept(this.handle)
-    return this.engine.pool.versions.isEmpty ? 0 : this.handle.lsn
+    return this.space.pool.versions.isEmpty ? 0 : this.handle.lsn
   }
 
   /** The same snapshot with a transaction's own changes over it, as they stand whenever they are read. */
   withOwn(state: TransactionState): AsOf {
-    const { engine } = this
+    const { space } = this
     if (state.lastLsn === 0) return this
-    const before = this.before.withOwn(engine.view.of(state), name => recordNow(engine, name))
-    return new AsOf(engine, this.found, this.handle, before)
+    const before = this.before.withOwn(space.view.of(state), name => recordNow(space, name))
+    return new AsOf(space, this.found, this.handle, before)
   }
 
   /** Whether the record of a key is now what the snapshot sees, byte for byte. */
   isAsNow(key: Key): boolean {
-    const { engine, before } = this
-    engine.index.key.set(key)
-    const { name } = engine.index.key
-    const now = copyRecord(engine)
-    const then = before.has(name) ? before.get(name) : this.read(() => copyRecord(engine))
+    const { space, before } = this
+    space.index.key.set(key)
+    const { name } = space.index.key
+    const now = copyRecord(space)
+    const then = before.has(name) ? before.get(name) : this.read(() => copyRecord(space))
     if (now === undefined || then === undefined) return now === then
     if (now.flags !== then.flags || compareBytes(now.field, then.field) !== 0) return false
     if ((now.flags & RecordFlag.large) === 0) return true
@@ -92,11 +92,11 @@ export class AsOf implements Reading {
   }
 
   private largeOf({ flags, field }: CommittedRecord): Uint8Array {
-    return this.engine.large.read(LargeValues.pointer({ u8: field }, pointerAt(0, flags)))
+    return this.space.large.read(LargeValues.pointer({ u8: field }, pointerAt(0, flags)))
   }
 
   /** Lets go of the earlier states of blocks. */
   end(): void {
-    this.engine.pool.versions.end(this.handle)
+    this.space.pool.versions.end(this.handle)
   }
 }

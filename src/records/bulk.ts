@@ -6,7 +6,7 @@
 
 import { InvalidArgumentError } from '../errors.ts'
 import { KEYS_AHEAD, LOOK_AHEAD_FROM, type Parts } from '../hash/keys-ahead.ts'
-import { BucketScan } from '../hash/scan.ts'
+import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -51,7 +51,7 @@ export class Records<V> {
   }
 
   now(): number {
-    return this.store.engine.now()
+    return this.store.space.now()
   }
 
   /** Keys and values are given out as bytes. */
@@ -60,7 +60,7 @@ export class Records<V> {
   }
 
   get ordered(): boolean {
-    return this.store.engine.metadata.ordered
+    return this.store.space.metadata.ordered
   }
 
   /**
@@ -68,11 +68,11 @@ export class Records<V> {
    */
   find(source: Uint8Array, start: number, end: number): number {
     this.owner.check()
-    const { committed, values, engine } = this.store
+    const { committed, values, space } = this.store
     const found = committed.findPart(source, start, end)
     if (found === undefined) return -1
     if (found.flags === 0) {
-      this.bytes = engine.arena.u8
+      this.bytes = space.arena.u8
       this.at = found.field
       return found.length
     }
@@ -108,12 +108,13 @@ export class Records<V> {
    * depends on this, `use` included: many keys are looked at ahead of their turn (`keys-ahead.ts`).
    */
   each(parts: Parts, first: number, step: number, use: KeyUse, work: (index: number) => void): void {
-    const { keysAhead } = this.store.engine
+    const { space } = this.store
+    const { keysAhead } = space
     const looksAhead = parts.count - first >= LOOK_AHEAD_FROM * step
     const stretch = step * KEYS_AHEAD
     try {
       for (let from = first; from < parts.count; from += stretch) {
-        if (looksAhead) keysAhead.loadParts(parts, from, step, use)
+        if (looksAhead) keysAhead.loadParts(space, parts, from, step, use)
         const to = Math.min(parts.count, from + stretch)
         for (let i = from; i < to; i += step) work(i)
       }
@@ -153,7 +154,7 @@ export class Records<V> {
     let result: T | undefined
     this.owner.check()
     try {
-      this.store.engine.implicitly(state => {
+      this.store.space.implicitly(state => {
         this.state = state
         result = work(state)
       })
@@ -164,7 +165,7 @@ export class Records<V> {
   }
 
   private inside<T>(state: TransactionState, work: (state: TransactionState) => T): T {
-    const { transactions, health } = this.store.engine
+    const { transactions, health } = this.store.space
     const before = transactions.savepoint(state)
     try {
       return work(state)
@@ -176,7 +177,7 @@ export class Records<V> {
 
   /** True as long as all of these transactions are open. */
   areOpen(transactions: readonly number[]): boolean {
-    const { open } = this.store.engine.transactions
+    const { open } = this.store.space.transactions
     return transactions.every(id => open.has(id))
   }
 
@@ -186,7 +187,7 @@ export class Records<V> {
     const { store, state } = this
     const view = store.asOfNow(state)
     try {
-      return store.engine.metadata.records + (state?.records ?? 0) - countPast(store.engine, view)
+      return store.space.metadata.records + (state?.records ?? 0) - countPast(store.space, view)
     } finally {
       view.end()
     }
@@ -216,9 +217,8 @@ export class Records<V> {
   scan(place: number, least: number): { keys: Uint8Array[]; next: number } {
     this.owner.check()
     const { store } = this
-    const { pool, metadata, file } = store.engine
     if (!(Number.isSafeInteger(place) && place >= 0)) throw new InvalidArgumentError('not a place of a scan')
-    const scan = new BucketScan(pool, metadata.identity.hashKey, file.file.path)
+    const scan = store.space.bucketScan()
     scan.goOnFrom(place)
     const keys: Uint8Array[] = []
     while (keys.length < least && scan.advance()) for (const key of this.keysOf(scan)) keys.push(key)

@@ -1,6 +1,6 @@
 /** Reads what is committed now, whatever open transactions are doing: nobody waits, nothing is locked. */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import type { HashIndex } from '../hash/hash.ts'
 import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
@@ -13,15 +13,15 @@ import { hasExpired } from './expiry.ts'
 import type { Found, Reading } from './found.ts'
 
 export class Committed implements Reading {
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly index: HashIndex
   private readonly transactions: TransactionManager
   private readonly found: Found
 
-  constructor(engine: Engine, found: Found) {
-    this.engine = engine
-    this.index = engine.index
-    this.transactions = engine.transactions
+  constructor(space: Space, found: Found) {
+    this.space = space
+    this.index = space.index
+    this.transactions = space.transactions
     this.found = found
   }
 
@@ -51,7 +51,7 @@ export class Committed implements Reading {
   private hasAtHand(): boolean {
     if (this.transactions.locks.exclusive !== 0) return this.findAtHand() !== undefined
     const record = this.index.find()
-    return record !== 0 && !hasExpired(this.engine, record)
+    return record !== 0 && !hasExpired(this.space, record)
   }
 
   /** `find` for the key in the key buffer. */
@@ -61,7 +61,7 @@ export class Committed implements Reading {
     const holder = this.holderOf(key.lock)
     if (holder !== undefined) {
       const { name } = key
-      const changed = this.transactions.view.of(holder)
+      const changed = this.space.view.of(holder)
       if (changed.has(name)) return this.found.inCopy(changed.get(name), 0)
     }
     return record === 0 ? undefined : this.found.inPool(record, 0)
@@ -83,13 +83,14 @@ export class Committed implements Reading {
    * anything was committed under each before.
    */
   changedIn(scan: BucketScan): ReadonlyMap<string, boolean> {
-    const { locks, open, view } = this.transactions
+    const { locks, open } = this.transactions
     if (locks.exclusive === 0) return UNCHANGED
+    const { view } = this.space
     const names = new Map<string, boolean>()
     for (const state of open.values()) {
       if (state.lastLsn === 0) continue
       const changed = view.of(state)
-      for (const name of scan.changedBy(changed, this.engine.changedPlaces))
+      for (const name of scan.changedBy(changed, this.space.changedPlaces))
         names.set(name, changed.get(name) !== undefined)
     }
     return names

@@ -2,7 +2,7 @@
  * Counts records of a snapshot by the trees over keys and over times of expiry, which are counted leaf by leaf: what
  * has expired but is not removed yet is taken off, and what open transactions had changed is set right key by key.
  */
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import type { Bounds } from '../runtime/bytes.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import { fromLatin1 } from '../txn/changed-keys.ts'
@@ -14,33 +14,33 @@ import { countPassed, hasExpired, hasPassed, passedWithin } from './expiry.ts'
 const EXPIRED_PER_RECORD = 8
 
 /** Of the records that were committed at the moment of a snapshot, those that have expired by now. */
-export const countPast = (engine: Engine, view: AsOf): number => {
+export const countPast = (space: Space, view: AsOf): number => {
   const { before } = view
   const inBlocks = view.read(() => {
-    const passed = countPassed(engine)
+    const passed = countPassed(space)
     if (passed === 0 || before.isEmpty) return passed
-    if (passed < before.size) return passed - passedWithin(engine, EVERYTHING, name => before.has(name))
+    if (passed < before.size) return passed - passedWithin(space, EVERYTHING, name => before.has(name))
     let changed = 0
-    for (const [name] of before) if (stands(engine, name) === 'past') changed++
+    for (const [name] of before) if (stands(space, name) === 'past') changed++
     return passed - changed
   })
   if (before.isEmpty) return inBlocks
   let past = inBlocks
-  for (const [, record] of before) if (record !== undefined && hasPassed(engine, record.flags, record.field, 0)) past++
+  for (const [, record] of before) if (record !== undefined && hasPassed(space, record.flags, record.field, 0)) past++
   return past
 }
 
 /** Number of records of a range, as a snapshot sees it; without one, as the blocks are. */
-export const countRange = (engine: Engine, view: AsOf | undefined, range: ResolvedRange): number => {
+export const countRange = (space: Space, view: AsOf | undefined, range: ResolvedRange): number => {
   if (range.isEmpty) return 0
-  if (view === undefined) return Math.min(range.limit, countInBlocks(engine, range, range.limit))
+  if (view === undefined) return Math.min(range.limit, countInBlocks(space, range, range.limit))
   const found = view.read(() => {
     const changed = [...namesWithin(view, range)]
-    let count = countInBlocks(engine, range, range.limit + changed.length)
+    let count = countInBlocks(space, range, range.limit + changed.length)
     for (const name of changed) {
-      if (stands(engine, name) === 'there') count--
+      if (stands(space, name) === 'there') count--
       const record = view.before.get(name)
-      if (record !== undefined && !hasPassed(engine, record.flags, record.field, 0)) count++
+      if (record !== undefined && !hasPassed(space, record.flags, record.field, 0)) count++
     }
     return count
   })
@@ -48,18 +48,18 @@ export const countRange = (engine: Engine, view: AsOf | undefined, range: Resolv
 }
 
 /** From `enough` on it may be more than are counted. */
-const countInBlocks = (engine: Engine, range: ResolvedRange, enough: number): number => {
-  const { pool, ordered, scanRoom } = engine
-  const passed = countPassed(engine)
+const countInBlocks = (space: Space, range: ResolvedRange, enough: number): number => {
+  const { pool, ordered, scanRoom } = space
+  const passed = countPassed(space)
   const all = countBetween(pool, ordered, scanRoom.boundAt, range, enough + passed)
   // Even if all that have expired lay in the range, enough would be left.
   if (passed === 0 || all >= enough + passed) return all - passed
-  if (all * EXPIRED_PER_RECORD >= passed) return all - passedWithin(engine, range)
-  return all - pastWithin(engine, range)
+  if (all * EXPIRED_PER_RECORD >= passed) return all - passedWithin(space, range)
+  return all - pastWithin(space, range)
 }
 
-const pastWithin = (engine: Engine, range: Bounds): number => {
-  const { pool, ordered, scanRoom, index } = engine
+const pastWithin = (space: Space, range: Bounds): number => {
+  const { pool, ordered, scanRoom, index } = space
   const scan = new TreeScan(pool, ordered, scanRoom, range, false)
   let past = 0
   while (!scan.done) {
@@ -67,7 +67,7 @@ const pastWithin = (engine: Engine, range: Bounds): number => {
     for (let i = 0; i < scan.count; i++) {
       index.key.use(scan.at[i]!, scan.length[i]!)
       const record = index.find()
-      if (record !== 0 && hasExpired(engine, record)) past++
+      if (record !== 0 && hasExpired(space, record)) past++
     }
   }
   return past
@@ -78,11 +78,11 @@ const namesWithin = function* (view: AsOf, range: Bounds): Generator<string, und
 }
 
 /** What the blocks that are read at the moment say of a key. */
-const stands = (engine: Engine, name: string): 'absent' | 'there' | 'past' => {
-  const { index } = engine
+const stands = (space: Space, name: string): 'absent' | 'there' | 'past' => {
+  const { index } = space
   index.key.set(fromLatin1(name))
   const record = index.find()
-  return record === 0 ? 'absent' : hasExpired(engine, record) ? 'past' : 'there'
+  return record === 0 ? 'absent' : hasExpired(space, record) ? 'past' : 'there'
 }
 
 const EVERYTHING: Bounds = { lower: undefined, upper: undefined }

@@ -6,7 +6,7 @@
  * leaf without reading it. Only keys of leaves that hold others too are kept by name.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { EXPIRY_BYTES, readTime, writeTime } from '../pager/bucket.ts'
 import { copyLeafKeys, nodeCount, nodeKey, prefixLength, searchNode, suffixLengthAt } from '../pager/node.ts'
 import { compareBytes } from '../runtime/bytes.ts'
@@ -44,7 +44,7 @@ interface Stretch {
 }
 
 /** Of each database, what the last scan of keys needed. */
-export const known: WeakMap<Engine, WeakRef<ExpiredKeys>> = new WeakMap()
+export const known: WeakMap<Space, WeakRef<ExpiredKeys>> = new WeakMap()
 
 export class ExpiredKeys {
   /** The log's end in the state that it speaks of. */
@@ -78,21 +78,21 @@ export class ExpiredKeys {
   }
 
   /** Those of the state that is read at the moment, whose log ended at `lsn`. */
-  static of(engine: Engine, lsn: number): ExpiredKeys {
-    const now = engine.now()
-    let keys = known.get(engine)?.deref()
+  static of(space: Space, lsn: number): ExpiredKeys {
+    const now = space.now()
+    let keys = known.get(space)?.deref()
     if (keys?.lsn !== lsn || now < keys.through) {
-      keys = new ExpiredKeys(lsn, engine.metadata.identity.hashKey[0])
-      known.delete(engine)
+      keys = new ExpiredKeys(lsn, space.metadata.identity.hashKey[0])
+      known.delete(space)
     }
     try {
-      keys.extend(engine, now)
+      keys.extend(space, now)
     } catch (error) {
       // A damaged block has left it with a part of them.
-      known.delete(engine)
+      known.delete(space)
       throw error
     }
-    if (!known.has(engine)) known.set(engine, new WeakRef(keys))
+    if (!known.has(space)) known.set(space, new WeakRef(keys))
     return keys
   }
 
@@ -114,7 +114,7 @@ export class ExpiredKeys {
   }
 
   /** A scan of the ordered index passes over the leaves before it in which all keys have expired. */
-  skip({ arena, scanRoom }: Engine, scan: TreeScan, reverse: boolean): void {
+  skip({ arena, scanRoom }: Space, scan: TreeScan, reverse: boolean): void {
     const { map } = this
     if (map === undefined || scan.done) return
     const { place } = scan
@@ -139,22 +139,22 @@ export class ExpiredKeys {
     return expired !== undefined && expired !== 0 && expired === this.sizes[leaf]
   }
 
-  private extend(engine: Engine, now: number): void {
+  private extend(space: Space, now: number): void {
     if (now === this.through) return
-    const { pool, expiry, scanRoom } = engine
+    const { pool, expiry, scanRoom } = space
     // What ends the times that were read before begins those that follow.
     const isFirst = this.through === Number.NEGATIVE_INFINITY
     const lower = isFirst ? undefined : passed(this.through).key
     const upper = passed(now).key
     const times = LeafMap.of(pool, expiry, scanRoom.boundAt, MOST_LEAVES, lower, upper)
-    if (isFirst && times !== undefined) this.mapLeaves(engine, times.leaves.length)
+    if (isFirst && times !== undefined) this.mapLeaves(space, times.leaves.length)
     this.through = now
     if (times === undefined) this.giveUp()
-    else this.add(engine, times.leaves, lower, upper)
+    else this.add(space, times.leaves, lower, upper)
   }
 
-  private mapLeaves(engine: Engine, times: number): void {
-    const { pool, ordered, scanRoom } = engine
+  private mapLeaves(space: Space, times: number): void {
+    const { pool, ordered, scanRoom } = space
     const most = Math.min(MOST_LEAVES, LEAVES_PER_LEAF * times)
     this.map = LeafMap.of(pool, ordered, scanRoom.boundAt, most, undefined, undefined)
     if (this.map === undefined) return
@@ -163,36 +163,36 @@ export class ExpiredKeys {
   }
 
   /** Adds the keys of leaves of the tree over times that lie between two bounds. */
-  private add(engine: Engine, leaves: readonly number[], lower: Uint8Array | undefined, upper: Uint8Array): void {
+  private add(space: Space, leaves: readonly number[], lower: Uint8Array | undefined, upper: Uint8Array): void {
     const { map, expired, sizes } = this
     const last = leaves.length - 1
     const stretches = leaves.map((block, i) =>
-      this.countLeaf(engine, block, i === 0 ? lower : undefined, i === last ? upper : undefined),
+      this.countLeaf(space, block, i === 0 ? lower : undefined, i === last ? upper : undefined),
     )
     if (map !== undefined)
       for (let leaf = 0; leaf < expired.length; leaf++)
-        if (expired[leaf]! >= MANY_IN_LEAF && sizes[leaf] === 0) sizes[leaf] = engine.pool.keysIn(map.leaves[leaf]!)
+        if (expired[leaf]! >= MANY_IN_LEAF && sizes[leaf] === 0) sizes[leaf] = space.pool.keysIn(map.leaves[leaf]!)
     for (const stretch of stretches) {
       if (this.tooMany) return
-      if (!this.areGone(stretch)) this.keepLeaf(engine, stretch)
+      if (!this.areGone(stretch)) this.keepLeaf(space, stretch)
     }
   }
 
   /** Adds the keys of a leaf of the tree over times to what has expired in each leaf of the ordered index. */
   private countLeaf(
-    engine: Engine,
+    space: Space,
     block: number,
     lower: Uint8Array | undefined,
     upper: Uint8Array | undefined,
   ): Stretch {
     const { expired } = this
-    const base = engine.pool.beside(block)
-    const from = lower === undefined ? 0 : indexIn(engine, base, lower)
-    const end = upper === undefined ? nodeCount(engine.arena, base) : indexIn(engine, base, upper)
+    const base = space.pool.beside(block)
+    const from = lower === undefined ? 0 : indexIn(space, base, lower)
+    const end = upper === undefined ? nodeCount(space.arena, base) : indexIn(space, base, upper)
     let first = expired.length
     let last = 0
     for (let at = from; at < end; ) {
-      const next = this.endOfRun(engine, block, base, at, end)
+      const next = this.endOfRun(space, block, base, at, end)
       const { leaf } = this
       expired[leaf] = expired[leaf]! + next - at
       if (leaf < first) first = leaf
@@ -206,15 +206,15 @@ export class ExpiredKeys {
    * Keys of one time are in order: where those that belong to the same leaf as the key at index `from` end, or before
    * that. Sets `leaf`.
    */
-  private endOfRun(engine: Engine, block: number, base: number, from: number, end: number): number {
+  private endOfRun(space: Space, block: number, base: number, from: number, end: number): number {
     const { map } = this
     if (map === undefined) return end
-    const { arena, scanRoom, pool } = engine
+    const { arena, scanRoom, pool } = space
     const { u8 } = arena
     const { blockSize } = pool
     // The block may hold anything: its checksum alone is known to be right.
     if (prefixLength(arena, base) + suffixLengthAt(arena, base, from) > EXPIRY_BYTES + MAX_KEY_BYTES)
-      throw engine.expiry.misplaced(block)
+      throw space.expiry.misplaced(block)
     const at = scanRoom.start
     const length = nodeKey(arena, base, blockSize, from, u8, at)
     const leaf = map.find(u8, at + EXPIRY_BYTES, length - EXPIRY_BYTES, this.leaf)
@@ -240,11 +240,11 @@ export class ExpiredKeys {
   }
 
   /** Keeps those keys of a leaf of the tree over times that belong to leaves which have not gone. */
-  private keepLeaf(engine: Engine, { block, from, end }: Stretch): void {
-    const { pool, arena, scanRoom } = engine
+  private keepLeaf(space: Space, { block, from, end }: Stretch): void {
+    const { pool, arena, scanRoom } = space
     const base = pool.beside(block)
     for (let at = from; at < end && !this.tooMany; ) {
-      const next = this.endOfRun(engine, block, base, at, end)
+      const next = this.endOfRun(space, block, base, at, end)
       if (this.isGone(this.leaf)) at = next
       while (at < next && !this.tooMany) {
         const most = Math.min(SCAN_KEYS, next - at)
@@ -320,7 +320,7 @@ export class ExpiredKeys {
 }
 
 /** Index of the first entry that is not below a key. */
-const indexIn = ({ arena, pool, scanRoom }: Engine, base: number, key: Uint8Array): number => {
+const indexIn = ({ arena, pool, scanRoom }: Space, base: number, key: Uint8Array): number => {
   arena.u8.set(key, scanRoom.boundAt)
   return searchNode(arena, base, pool.blockSize, scanRoom.boundAt, key.length) >>> 1
 }

@@ -3,7 +3,7 @@
  * do not show. At first the records are looked at; once too many of them have expired, the tree over times says which.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { SCAN_KEYS, type TreeScan } from '../tree/tree-scan.ts'
 import { ExpiredKeys } from './expired-keys.ts'
 import { hasExpired, nextExpiry } from './expiry.ts'
@@ -19,7 +19,7 @@ const isPast = new Uint8Array(SCAN_KEYS)
 const UNKNOWN = 2
 
 export class ExpiryFilter {
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly scan: TreeScan
   private readonly reverse: boolean
   /** LSN of the snapshot. */
@@ -29,8 +29,8 @@ export class ExpiryFilter {
   /** Keys whose records were looked at for their time. */
   private lookedAt = 0
 
-  constructor(engine: Engine, scan: TreeScan, reverse: boolean, lsn: number) {
-    this.engine = engine
+  constructor(space: Space, scan: TreeScan, reverse: boolean, lsn: number) {
+    this.space = space
     this.scan = scan
     this.reverse = reverse
     this.lsn = lsn
@@ -41,31 +41,31 @@ export class ExpiryFilter {
    * `withRecords`: whoever takes the keys reads their records, and sees himself which of them have expired.
    */
   step(most: number, inVain: number, withRecords: boolean): number {
-    const { engine, scan } = this
+    const { space, scan } = this
     const mayExpire = this.mayExpire
     const expired = mayExpire ? this.expiredKeys(inVain) : undefined
-    expired?.skip(engine, scan, this.reverse)
+    expired?.skip(space, scan, this.reverse)
     scan.step(most)
     if (expired?.tooMany === false) return this.dropExpired(expired)
     return mayExpire && !withRecords ? this.dropByRecord() : scan.count
   }
 
   private get mayExpire(): boolean {
-    const { engine } = this
-    this.firstExpiry ??= nextExpiry(engine)
-    return this.firstExpiry <= engine.now()
+    const { space } = this
+    this.firstExpiry ??= nextExpiry(space)
+    return this.firstExpiry <= space.now()
   }
 
   /** What has expired, once it is worth while; undefined as long as the records themselves are to be looked at. */
   private expiredKeys(inVain: number): ExpiredKeys | undefined {
     if (this.lookedAt < LOOKED_AT && inVain < IN_VAIN) return undefined
     this.lookedAt = LOOKED_AT
-    return ExpiredKeys.of(this.engine, this.lsn)
+    return ExpiredKeys.of(this.space, this.lsn)
   }
 
   private dropExpired(expired: ExpiredKeys): number {
     const { at, length, count } = this.scan
-    const { u8 } = this.engine.arena
+    const { u8 } = this.space.arena
     let kept = 0
     for (let i = 0; i < count; i++) {
       if (expired.has(u8, at[i]!, length[i]!)) continue
@@ -76,21 +76,21 @@ export class ExpiryFilter {
   }
 
   private dropByRecord(): number {
-    const { engine, scan } = this
-    const { findMany, index } = engine
+    const { space, scan } = this
+    const { findMany, index, scanHash } = space
     const { at, length, count } = scan
     this.lookedAt += count
-    const inStages = findMany.find(count, at, length, scan)
+    const inStages = findMany.find(count, at, length, scan, scanHash)
     // Looking for one alone may move the blocks of the others.
     for (let i = 0; i < count; i++) {
       const record = inStages ? findMany.records[i]! : 0
-      isPast[i] = record === 0 ? UNKNOWN : Number(hasExpired(engine, record))
+      isPast[i] = record === 0 ? UNKNOWN : Number(hasExpired(space, record))
     }
     let kept = 0
     for (let i = 0; i < count; i++) {
       if (isPast[i] === UNKNOWN) {
         index.key.use(at[i]!, length[i]!)
-        isPast[i] = Number(hasExpired(engine, requireRecord(engine, index.find())))
+        isPast[i] = Number(hasExpired(space, requireRecord(space, index.find())))
       }
       if (isPast[i] === 1) continue
       at[kept] = at[i]!

@@ -3,7 +3,7 @@
  * and key of every such record, so that the sweep reads only what it removes, and counts need not look at records.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags, writeTime } from '../pager/bucket.ts'
 import type { Bound, Bounds } from '../runtime/bytes.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
@@ -11,14 +11,14 @@ import { latin1 } from '../txn/changed-keys.ts'
 import { MAX_TIME } from '../values/ttl.ts'
 
 /** Whether a value field begins with a time that has passed. */
-export const hasPassed = (engine: Engine, flags: number, u8: Uint8Array, field: number): boolean =>
-  (flags & RecordFlag.expires) !== 0 && readTime(u8, field) <= engine.now()
+export const hasPassed = (space: Space, flags: number, u8: Uint8Array, field: number): boolean =>
+  (flags & RecordFlag.expires) !== 0 && readTime(u8, field) <= space.now()
 
 /** Whether the record at `record` of the pool has expired: the tree over times alone is not believed. */
-export const hasExpired = (engine: Engine, record: number): boolean => {
-  const { arena, index } = engine
+export const hasExpired = (space: Space, record: number): boolean => {
+  const { arena, index } = space
   const flags = recordFlags(arena, record)
-  return flags !== 0 && hasPassed(engine, flags, arena.u8, index.fieldOf(record))
+  return flags !== 0 && hasPassed(space, flags, arena.u8, index.fieldOf(record))
 }
 
 /** The end of the times that have passed, as a bound of the tree. */
@@ -29,9 +29,9 @@ export const passed = (now: number): Bound => {
 }
 
 /** Number of records whose time has passed; from `enough` on it may be more. */
-export const countPassed = (engine: Engine, enough: number = Number.POSITIVE_INFINITY): number => {
-  const { pool, expiry, scanRoom } = engine
-  const bounds = { lower: undefined, upper: passed(engine.now()) }
+export const countPassed = (space: Space, enough: number = Number.POSITIVE_INFINITY): number => {
+  const { pool, expiry, scanRoom } = space
+  const bounds = { lower: undefined, upper: passed(space.now()) }
   return countBetween(pool, expiry, scanRoom.boundAt, bounds, enough)
 }
 
@@ -39,10 +39,10 @@ export const countPassed = (engine: Engine, enough: number = Number.POSITIVE_INF
  * Of the records whose time has passed, how many lie in a range (and pass `isMeant`, which takes their key as Latin-1
  * text).
  */
-export const passedWithin = (engine: Engine, range: Bounds, isMeant?: (name: string) => boolean): number => {
-  const { pool, expiry, scanRoom, arena } = engine
+export const passedWithin = (space: Space, range: Bounds, isMeant?: (name: string) => boolean): number => {
+  const { pool, expiry, scanRoom, arena } = space
   const { u8 } = arena
-  const bounds = { lower: undefined, upper: passed(engine.now()) }
+  const bounds = { lower: undefined, upper: passed(space.now()) }
   const scan = new TreeScan(pool, expiry, scanRoom, bounds, false)
   let count = 0
   while (!scan.done) {
@@ -70,10 +70,10 @@ const compareAt = (u8: Uint8Array, at: number, length: number, other: Uint8Array
 }
 
 /** The first time in the tree (of those after `now`, if that is given), or Infinity. */
-export const nextExpiry = (engine: Engine, now?: number): number => {
-  const { pool, expiry, arena } = engine
+export const nextExpiry = (space: Space, now?: number): number => {
+  const { pool, expiry, arena } = space
   const lower = now === undefined ? undefined : { key: passed(now).key, inclusive: true }
-  const scan = new TreeScan(pool, expiry, engine.scanRoom, { lower, upper: undefined }, false)
+  const scan = new TreeScan(pool, expiry, space.scanRoom, { lower, upper: undefined }, false)
   while (!scan.done) {
     scan.step(1)
     if (scan.count > 0) return readTime(arena.u8, scan.at[0]!)

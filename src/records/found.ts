@@ -7,7 +7,7 @@
  * not found.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { CorruptionError } from '../errors.ts'
 import {
   FLAG_MASK,
@@ -37,10 +37,10 @@ export class Found {
   length = 0
   /** The blocks of a large value are read as a snapshot of this LSN sees them; 0: as they are now. */
   asOf: Lsn = 0
-  private readonly engine: Engine
+  private readonly space: Space
 
-  constructor(engine: Engine) {
-    this.engine = engine
+  constructor(space: Space) {
+    this.space = space
   }
 
   /**
@@ -48,7 +48,7 @@ export class Found {
    * by the functions for its parts a get takes 5 % longer.
    */
   inPool(record: Position, asOf: Lsn): Found | undefined {
-    const { u8 } = this.engine.arena
+    const { u8 } = this.space.arena
     const first = u8[record]!
     const flags = first & FLAG_MASK
     this.flags = flags
@@ -61,7 +61,7 @@ export class Found {
   /** The same for a record whose field lies elsewhere: it is copied to the scratch. */
   inCopy(record: CommittedRecord | undefined, asOf: Lsn): Found | undefined {
     if (record === undefined) return undefined
-    const { arena, fieldAt, pool, file } = this.engine
+    const { arena, fieldAt, pool, file } = this.space
     const { flags, field } = record
     if (field.length > pool.blockSize)
       throw new CorruptionError(file.file.path, `a record claims a value field of ${field.length} bytes`)
@@ -75,28 +75,28 @@ export class Found {
 
   /** Milliseconds since 1970, 0 = never. */
   get expiresAt(): number {
-    return (this.flags & RecordFlag.expires) === 0 ? 0 : readTime(this.engine.arena.u8, this.field)
+    return (this.flags & RecordFlag.expires) === 0 ? 0 : readTime(this.space.arena.u8, this.field)
   }
 
   /** Milliseconds until it expires, `Infinity` if it never does. */
   get ttl(): number {
     const { expiresAt } = this
-    return expiresAt === 0 ? Number.POSITIVE_INFINITY : Math.max(1, expiresAt - this.engine.now())
+    return expiresAt === 0 ? Number.POSITIVE_INFINITY : Math.max(1, expiresAt - this.space.now())
   }
 
   private unexpired(): Found | undefined {
-    return hasPassed(this.engine, this.flags, this.engine.arena.u8, this.field) ? undefined : this
+    return hasPassed(this.space, this.flags, this.space.arena.u8, this.field) ? undefined : this
   }
 }
 
 /** The record of a key of the ordered index, in which only those stand that have one. */
-export const requireRecord = ({ file, ordered }: Engine, record: Position): Position => {
+export const requireRecord = ({ file, ordered }: Space, record: Position): Position => {
   if (record !== 0) return record
   throw new CorruptionError(file.file.path, 'the ordered index holds a key that has no record', ordered.block)
 }
 
 /** A copy of the record of the key in the key buffer, in the blocks as they are read at the moment. */
-export const copyRecord = ({ index, arena }: Engine): CommittedRecord | undefined => {
+export const copyRecord = ({ index, arena }: Space): CommittedRecord | undefined => {
   const record = index.find()
   if (record === 0) return undefined
   const field = index.fieldOf(record)
@@ -107,8 +107,8 @@ export const copyRecord = ({ index, arena }: Engine): CommittedRecord | undefine
 }
 
 /** A copy of the record of a key (as Latin-1 text of its bytes) as it stands, even while a snapshot is read. */
-export const recordNow = (engine: Engine, name: string): CommittedRecord | undefined =>
-  engine.pool.readAsOf(0, () => {
-    engine.index.key.set(fromLatin1(name))
-    return copyRecord(engine)
+export const recordNow = (space: Space, name: string): CommittedRecord | undefined =>
+  space.pool.readAsOf(0, () => {
+    space.index.key.set(fromLatin1(name))
+    return copyRecord(space)
   })

@@ -3,7 +3,7 @@
  * have committed. Where the level locks no reads (`read-uncommitted`), also what others have not committed.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import type { Position } from '../pager/place.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
@@ -11,25 +11,25 @@ import type { Found, Reading } from './found.ts'
 
 export class Inside implements Reading {
   readonly state: TransactionState
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly found: Found
 
-  constructor(engine: Engine, found: Found, state: TransactionState) {
-    this.engine = engine
+  constructor(space: Space, found: Found, state: TransactionState) {
+    this.space = space
     this.found = found
     this.state = state
   }
 
   /** @throws LockConflictError if another open transaction has changed the key. */
   find(key: Key): Found | undefined {
-    this.engine.index.key.set(key)
+    this.space.index.key.set(key)
     const record = this.lookUp()
     return record === 0 ? undefined : this.found.inPool(record, 0)
   }
 
   /** Position of the record of the key in the key buffer, or 0; the key is locked. */
   lookUp(): Position {
-    const { index, transactions } = this.engine
+    const { index, transactions } = this.space
     const record = index.find()
     transactions.beforeRead(this.state, index.key)
     return record

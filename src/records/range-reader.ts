@@ -59,7 +59,7 @@ export class RangeReader<V, K> {
     this.inside = from instanceof AsOf ? undefined : from
     this.left = range.isEmpty ? 0 : range.limit
     this.chunk = firstChunk(range)
-    const { pool, ordered, scanRoom } = store.engine
+    const { pool, ordered, scanRoom } = store.space
     this.scan = new TreeScan(pool, ordered, scanRoom, range, range.reverse)
     this.before = this.beforeKeys()
   }
@@ -124,7 +124,7 @@ export class RangeReader<V, K> {
 
   private loadOn(most: number): void {
     const { view, store } = this
-    const { health } = store.engine
+    const { health } = store.space
     // Where so many had expired, more of them are likely to come.
     const count = Math.min(this.chunk, this.left + this.skipped, most)
     // A codec that came back into the database would overwrite the keys that were found.
@@ -141,8 +141,9 @@ export class RangeReader<V, K> {
 
   /** A range that is not locked as a whole may have changed since the last step. */
   private readLive(count: number): void {
-    const { store, inside, range } = this
-    if (inside?.state.locksRanges === false) store.engine.transactions.beforeRangeRead(inside.state, range)
+    const { inside, range } = this
+    const { transactions, locks } = this.store.space
+    if (inside?.state.locksRanges === false) transactions.beforeRangeRead(inside.state, locks, range)
     this.read(count)
   }
 
@@ -190,7 +191,7 @@ export class RangeReader<V, K> {
     this.isFiltered = false
     if (view !== undefined && (!wanted.values || skipped >= IN_VAIN)) {
       this.isFiltered = true
-      this.filter ??= new ExpiryFilter(this.store.engine, scan, this.range.reverse, view.handle.lsn)
+      this.filter ??= new ExpiryFilter(this.store.space, scan, this.range.reverse, view.handle.lsn)
       return this.filter.step(most, skipped, wanted.values)
     }
     scan.step(most)
@@ -203,7 +204,7 @@ export class RangeReader<V, K> {
     if (!this.wanted.codec.asTexts) return false
     const { at, length } = this.scan
     const most = Math.min(count, this.left)
-    this.keys = append(this.keys, this.store.engine.texts.decode(most, at, length) as K[])
+    this.keys = append(this.keys, this.store.space.texts.decode(most, at, length) as K[])
     this.left -= most
     return true
   }
@@ -211,9 +212,9 @@ export class RangeReader<V, K> {
   /** All at once, as long as the blocks stay where they are. */
   private readMany(count: number): boolean {
     const { store, scan } = this
-    const { findMany, arena } = store.engine
+    const { findMany, arena, scanHash } = store.space
     const { at, length } = scan
-    if (!findMany.find(count, at, length, this.isFiltered ? undefined : scan)) return false
+    if (!findMany.find(count, at, length, this.isFiltered ? undefined : scan, scanHash)) return false
     const { records } = findMany
     const most = Math.min(count, this.left)
     let plain = 0
@@ -227,7 +228,7 @@ export class RangeReader<V, K> {
   /** The first records that `findMany` has found, which have no flags. */
   private giveMany(count: number): void {
     const { store, scan, wanted } = this
-    const { arena, texts, findMany } = store.engine
+    const { arena, texts, findMany } = store.space
     const { u8 } = arena
     const { records } = findMany
     const { at, length } = scan
@@ -253,7 +254,7 @@ export class RangeReader<V, K> {
       return JSON.parse(text) as V
     } catch (error) {
       const { store } = this
-      const { arena } = store.engine
+      const { arena } = store.space
       const key = record + RECORD_HEADER_BYTES
       throw store.values.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record)))
     }
@@ -261,7 +262,7 @@ export class RangeReader<V, K> {
 
   /** If a lock stands in the way, the scan goes on from this key when it is tried again. */
   private takeOrStay(at: number, length: number): void {
-    const { arena } = this.store.engine
+    const { arena } = this.store.space
     try {
       this.take(at, length)
     } catch (error) {
@@ -277,15 +278,15 @@ export class RangeReader<V, K> {
       this.give(at, length, undefined)
       return
     }
-    const { index, pool } = store.engine
+    const { index, pool } = store.space
     index.key.use(at, length)
-    const record = requireRecord(store.engine, inside === undefined ? index.find() : inside.lookUp())
+    const record = requireRecord(store.space, inside === undefined ? index.find() : inside.lookUp())
     const found = store.found.inPool(record, pool.asOf)
     if (found !== undefined) this.give(at, length, wanted.values ? store.values.of(found) : undefined)
   }
 
   private give(at: number, length: number, value: V | undefined): void {
-    const { u8 } = this.store.engine.arena
+    const { u8 } = this.store.space.arena
     if (this.wanted.keys) this.keys.push(this.wanted.codec.decode<K>(u8, at, at + length))
     if (this.wanted.values) this.values.push(value as V)
     this.left--
@@ -293,7 +294,7 @@ export class RangeReader<V, K> {
 
   /** Takes the keys that come before the one at hand and are not in the tree any more; true if it is one of those. */
   private fromBefore(at: number, length: number): boolean {
-    const name = latin1(this.store.engine.arena.u8, at, length)
+    const name = latin1(this.store.space.arena.u8, at, length)
     const { before, range } = this
     while (before.name !== undefined) {
       if (before.name === name) {
@@ -314,12 +315,12 @@ export class RangeReader<V, K> {
     const { store, wanted } = this
     const { before } = this.view!
     // What the reader has changed itself lies in the blocks of now.
-    const found = store.found.inCopy(before.get(name), before.isOwn(name) ? 0 : store.engine.pool.asOf)
+    const found = store.found.inCopy(before.get(name), before.isOwn(name) ? 0 : store.space.pool.asOf)
     if (found === undefined) return
     const key = fromLatin1(name)
     if (wanted.values) {
       // What an error of the decoder names.
-      store.engine.index.key.set(key)
+      store.space.index.key.set(key)
       this.values.push(store.values.of(found) as V)
     }
     if (wanted.keys) this.keys.push(wanted.codec.decodeAll<K>(key))

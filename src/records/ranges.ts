@@ -1,6 +1,6 @@
 /** Reading ranges of a database: iterators and counts, over a snapshot or inside a transaction. */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { XenonError } from '../errors.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import { BINARY_KEYS, type KeyCodec } from '../values/key-codec.ts'
@@ -17,12 +17,12 @@ export type IteratorKind = 'keys' | 'values' | 'entries'
 
 export class Ranges<V> {
   private readonly store: Store<V>
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly directory: string
 
   constructor(store: Store<V>, directory: string) {
     this.store = store
-    this.engine = store.engine
+    this.space = store.space
     this.directory = directory
   }
 
@@ -49,7 +49,7 @@ export class Ranges<V> {
    * @throws XenonError `XENON_NOT_SUPPORTED` if the database keeps no ordered index.
    */
   resolve(range: unknown): ResolvedRange {
-    if (!this.engine.metadata.ordered)
+    if (!this.space.metadata.ordered)
       throw new XenonError(
         'XENON_NOT_SUPPORTED',
         `the database was created with ordered: false, so it has no ranges; 'xenondb convert ${this.directory} --ordered' adds the index, reset() and next() go through all records`,
@@ -59,13 +59,13 @@ export class Ranges<V> {
 
   /** A reader over a snapshot of now, with the owner that lets go of it. */
   reader<K>(range: ResolvedRange, kind: IteratorKind): OpenReader<V, K> {
-    const { store, engine } = this
+    const { store, space } = this
     const view = store.asOfNow()
     return {
       reader: this.readerOf(range, kind, view),
       owner: {
         check: () => {
-          if (engine.health.attention) engine.attend()
+          if (space.health.attention) space.attend()
         },
         end: () => view.end(),
       },
@@ -84,16 +84,16 @@ export class Ranges<V> {
 
   /** Number of records of a snapshot in a range. */
   count(view: AsOf, range: unknown): number {
-    return countRange(this.engine, view, this.resolve(range))
+    return countRange(this.space, view, this.resolve(range))
   }
 
   countInside(access: Access<V>, range: unknown): number {
     const resolved = this.resolve(range)
     const { from, end } = access.rangeReading(resolved)
     try {
-      if (from instanceof AsOf) return countRange(this.engine, from, resolved)
+      if (from instanceof AsOf) return countRange(this.space, from, resolved)
       // What is locked is read record by record.
-      if (!access.state.locksReads) return countRange(this.engine, undefined, resolved)
+      if (!access.state.locksReads) return countRange(this.space, undefined, resolved)
       const reader = this.readerOf(resolved, 'keys', from)
       let count = 0
       while (reader.load()) count += reader.size
@@ -105,9 +105,9 @@ export class Ranges<V> {
 
   /** Removes the records of a range, in an implicit transaction that nobody else can see into. */
   clear(state: TransactionState, range: ResolvedRange): void {
-    const { engine, store } = this
+    const { space, store } = this
     const wanted = { keys: true, values: false, codec: BINARY_KEYS }
-    engine.transactions.beforeRangeRead(state, range)
+    space.transactions.beforeRangeRead(state, space.locks, range)
     const reader = new RangeReader<V, Uint8Array>(store, range, wanted, store.inside(state))
     this.removeAll(reader, key => store.writer.deleteIn(state, key))
   }
@@ -124,10 +124,10 @@ export class Ranges<V> {
   }
 
   private removeAll<K>(reader: RangeReader<V, K>, remove: (key: K) => void): void {
-    const { engine } = this
+    const { space } = this
     while (reader.load())
       for (const key of reader.keys) {
-        if (engine.health.attention) engine.attend()
+        if (space.health.attention) space.attend()
         remove(key)
       }
   }

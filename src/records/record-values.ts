@@ -3,7 +3,7 @@
  * callers get.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { CorruptionError, DecodeError, reasonOf, shown, XenonError } from '../errors.ts'
 import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
@@ -26,13 +26,13 @@ export class RecordValues<V> {
   /** Values are texts, or JSON. */
   readonly asTexts: boolean
   readonly fromJson: boolean
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly keys: KeyCodec
   private readonly compression: Compression
   private readonly encodingName: string
 
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
-    this.engine = engine
+  constructor(space: Space, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
+    this.space = space
     this.keys = keys
     this.compression = compression
     this.encodingName = encodingName(encoding)
@@ -65,14 +65,14 @@ export class RecordValues<V> {
   /** The value of what was found, if anything was. */
   of(found: Found | undefined): V | undefined {
     if (found === undefined) return undefined
-    if (found.flags === 0) return this.decode(this.engine.arena.u8, found.field, found.field + found.length)
+    if (found.flags === 0) return this.decode(this.space.arena.u8, found.field, found.field + found.length)
     const bytes = this.bytesOf(found)
     return this.decode(asText(bytes), 0, bytes.length)
   }
 
   /** The bytes of the value, decompressed, as an array of their own. */
   bytesOf({ flags, field, length, asOf }: Found): Uint8Array {
-    const { arena, pool, large } = this.engine
+    const { arena, pool, large } = this.space
     const start = pointerAt(field, flags)
     const bytes =
       (flags & RecordFlag.large) === 0
@@ -88,7 +88,7 @@ export class RecordValues<V> {
     } catch (error) {
       if ((flags & RecordFlag.deflated) === 0) throw this.cannotDecode(error, key, this.compression.name)
       if (error instanceof XenonError) throw error
-      const where = this.engine.file.file.path
+      const where = this.space.file.file.path
       const name = shown(this.keys.named(key))
       throw new CorruptionError(where, `the compressed value of '${name}' cannot be read: ${reasonOf(error)}`)
     }
@@ -104,7 +104,7 @@ export class RecordValues<V> {
 
   /** The key that was looked for last. */
   private keyAtHand(): Uint8Array {
-    const { index, arena } = this.engine
+    const { index, arena } = this.space
     return copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
   }
 }

@@ -1,6 +1,6 @@
 /** Changes of records: put, delete, another time of expiry. Nothing here makes a commit durable. */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { EncodeError, XenonError } from '../errors.ts'
 import { Outcome, pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
@@ -29,7 +29,7 @@ const VALUE_OFFSET = 8
 
 /** Times of expiry are exact: milliseconds since 1970, 0 = never. */
 export class RecordWriter<V> {
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly encodingName: string
   private readonly encoder: ValueEncoder<V>
   private readonly compression: Compression
@@ -44,14 +44,14 @@ export class RecordWriter<V> {
   private expiresAt = 0
   private length = 0
 
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
-    this.engine = engine
+  constructor(space: Space, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
+    this.space = space
     this.keys = keys
     this.textKeys = keys.asTexts
     this.compression = compression
-    this.inlineLimit = maxInlineRecord(engine.pool.blockSize)
-    this.valueAt = engine.fieldAt + VALUE_OFFSET
-    this.encoder = new ValueEncoder(encoding, engine.arena, this.valueAt, this.inlineLimit)
+    this.inlineLimit = maxInlineRecord(space.pool.blockSize)
+    this.valueAt = space.fieldAt + VALUE_OFFSET
+    this.encoder = new ValueEncoder(encoding, space.arena, this.valueAt, this.inlineLimit)
     this.encodingName = encodingName(encoding)
     this.callsBack = (encoding !== 'utf8' && encoding !== 'binary') || compression.kind !== 'none'
   }
@@ -66,7 +66,7 @@ export class RecordWriter<V> {
   }
 
   private putAlone(key: Key, value: V, expiresAt: number): void {
-    const { transactions, index, room } = this.engine
+    const { transactions, index, room } = this.space
     if (room.tight) room.admit(true)
     this.encode(key, value, expiresAt)
     index.key.set(key)
@@ -76,15 +76,15 @@ export class RecordWriter<V> {
       const length = this.valueAt + this.length - start
       const outcome = index.put(transactions.autocommit, this.flags, start, length)
       if (outcome !== Outcome.needsTransaction) {
-        if (transactions.observer !== undefined) transactions.observer.record()
+        if (this.space.observer !== undefined) this.space.observer()
         return
       }
     }
-    this.engine.implicitly(state => this.store(state))
+    this.space.implicitly(state => this.store(state))
   }
 
   putIn(state: TransactionState, key: Key, value: V, expiresAt: number): void {
-    const { index, room } = this.engine
+    const { index, room } = this.space
     if (room.tight) room.admit(true)
     try {
       this.encode(key, value, expiresAt)
@@ -98,12 +98,12 @@ export class RecordWriter<V> {
 
   /** The time of expiry of what is put now with a time to live, 0 = none. */
   timeAfter(ttl: number): number {
-    return ttl === 0 ? 0 : expiryTime(this.engine.now(), ttl)
+    return ttl === 0 ? 0 : expiryTime(this.space.now(), ttl)
   }
 
   /** For the key in the key buffer, which nobody else can change any more. */
   private requireText(): void {
-    const { arena, index } = this.engine
+    const { arena, index } = this.space
     if (this.textKeys) requireUtf8Key(arena.u8, index.key.at, index.key.at + index.key.length)
   }
 
@@ -112,13 +112,13 @@ export class RecordWriter<V> {
    * expiry, even one that has passed.
    */
   putRecord(state: TransactionState, key: Uint8Array, flags: number, bytes: Uint8Array, expiresAt: number): void {
-    const { room } = this.engine
+    const { room } = this.space
     if (room.tight) room.admit(true)
     this.flags = (flags & COMPRESSED) | (expiresAt === 0 ? 0 : RecordFlag.expires)
     this.expiresAt = expiresAt
     this.length = this.encoder.replace(bytes)
     try {
-      this.engine.index.key.set(key)
+      this.space.index.key.set(key)
       this.store(state)
     } finally {
       this.encoder.letGo()
@@ -135,7 +135,7 @@ export class RecordWriter<V> {
       this.length = this.encoder.encode(value)
       return
     }
-    const { health } = this.engine
+    const { health } = this.space
     health.busy = true
     health.attention = true
     try {
@@ -161,7 +161,7 @@ export class RecordWriter<V> {
   }
 
   private get isInline(): boolean {
-    const { index } = this.engine
+    const { index } = this.space
     const time = this.expiresAt === 0 ? 0 : EXPIRY_BYTES
     return recordBytes(index.key.length, this.length + time) <= this.inlineLimit
   }
@@ -170,19 +170,19 @@ export class RecordWriter<V> {
   private fieldStart(): number {
     if (this.expiresAt === 0) return this.valueAt
     const start = this.valueAt - EXPIRY_BYTES
-    writeTime(this.engine.arena.u8, start, this.expiresAt)
+    writeTime(this.space.arena.u8, start, this.expiresAt)
     return start
   }
 
   /** Stores the encoded value under the key in the key buffer. */
   private store(state: TransactionState): void {
-    const { arena, index, large, transactions, health } = this.engine
+    const { arena, index, large, transactions, health } = this.space
     const start = this.fieldStart()
     if (this.isInline) {
       index.put(state, this.flags, start, this.valueAt + this.length - start)
       return
     }
-    this.engine.room.admitValue(this.length)
+    this.space.room.admitValue(this.length)
     const before = transactions.savepoint(state)
     try {
       const pointer = large.write(state, this.encoder.spill(this.length))
@@ -202,32 +202,32 @@ export class RecordWriter<V> {
 
   /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
   delete(key: Key): { removed: boolean; found: boolean } {
-    const { transactions, index, room } = this.engine
+    const { transactions, index, room } = this.space
     if (room.tight) room.admit(false)
     index.key.set(key)
     let outcome = index.remove(transactions.autocommit)
     if (outcome === Outcome.needsTransaction) {
-      this.engine.implicitly(state => index.remove(state))
+      this.space.implicitly(state => index.remove(state))
       outcome = Outcome.removed
-    } else if (outcome === Outcome.removed && transactions.observer !== undefined) {
+    } else if (outcome === Outcome.removed && this.space.observer !== undefined) {
       const { removedTime } = index
-      transactions.observer.record()
+      this.space.observer()
       index.removedTime = removedTime
     }
     return outcome === Outcome.removed ? { removed: true, found: this.removedWasThere } : ABSENT
   }
 
   deleteIn(state: TransactionState, key: Key): boolean {
-    const { index, room } = this.engine
+    const { index, room } = this.space
     if (room.tight) room.admit(false)
     index.key.set(key)
     return index.remove(state) === Outcome.removed && this.removedWasThere
   }
 
   private get removedWasThere(): boolean {
-    const { engine } = this
-    const { removedTime } = engine.index
-    return removedTime === 0 || removedTime > engine.now()
+    const { space } = this
+    const { removedTime } = space.index
+    return removedTime === 0 || removedTime > space.now()
   }
 
   /**
@@ -235,12 +235,12 @@ export class RecordWriter<V> {
    * expires.
    */
   changeExpiry(state: TransactionState, key: Key, expiresAt: number): boolean {
-    const { arena, index, transactions, room } = this.engine
+    const { arena, index, transactions, room } = this.space
     if (room.tight) room.admit(true)
     index.key.set(key)
     const record = index.find()
     const old = record === 0 ? 0 : recordFlags(arena, record)
-    const isThere = record !== 0 && !hasExpired(this.engine, record)
+    const isThere = record !== 0 && !hasExpired(this.space, record)
     if (!isThere || (expiresAt === 0 && (old & RecordFlag.expires) === 0)) {
       transactions.beforeNoChange(state, index.key)
       return false

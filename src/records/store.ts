@@ -1,6 +1,6 @@
 /** The records of a database: what there is to read and to change them, for Database, Transaction and Snapshot. */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { ValueEncoding } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
@@ -13,7 +13,7 @@ import { RecordValues } from './record-values.ts'
 import { RecordWriter } from './record-writer.ts'
 
 export class Store<V> {
-  readonly engine: Engine
+  readonly space: Space
   /** What callers call keys. */
   readonly keys: KeyCodec
   readonly found: Found
@@ -21,21 +21,21 @@ export class Store<V> {
   readonly values: RecordValues<V>
   readonly writer: RecordWriter<V>
 
-  constructor(engine: Engine, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
-    this.engine = engine
+  constructor(space: Space, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
+    this.space = space
     this.keys = keys
-    this.found = new Found(engine)
-    this.committed = new Committed(engine, this.found)
-    this.values = new RecordValues(engine, encoding, compression, keys)
-    this.writer = new RecordWriter(engine, encoding, compression, keys)
+    this.found = new Found(space)
+    this.committed = new Committed(space, this.found)
+    this.values = new RecordValues(space, encoding, compression, keys)
+    this.writer = new RecordWriter(space, encoding, compression, keys)
   }
 
   inside(state: TransactionState): Inside {
-    return new Inside(this.engine, this.found, state)
+    return new Inside(this.space, this.found, state)
   }
 
   /** Begins a snapshot of what is committed now, and of what `own` has changed. Whoever has it ends it. */
   asOfNow(own?: TransactionState): AsOf {
-    return AsOf.now(this.engine, this.found, own)
+    return AsOf.now(this.space, this.found, own)
   }
 }

@@ -4,7 +4,7 @@
  * and comes back for later: after a tenth of a second, then after twice as long each time.
  */
 
-import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { CorruptionError, LockConflictError } from '../errors.ts'
 import { EXPIRY_BYTES } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
@@ -26,7 +26,7 @@ const RETRY_MS = 100
 const LONGEST_RETRY_MS = 10000
 
 export class Sweeper {
-  private readonly engine: Engine
+  private readonly space: Space
   private readonly written: () => void
   private beginTimer: unknown
   private timer: unknown
@@ -39,8 +39,8 @@ export class Sweeper {
   private hasPassed = false
 
   /** `written` is called after changes that nobody was promised. */
-  constructor(engine: Engine, written: () => void) {
-    this.engine = engine
+  constructor(space: Space, written: () => void) {
+    this.space = space
     this.written = written
   }
 
@@ -50,11 +50,11 @@ export class Sweeper {
   }
 
   private look(): void {
-    const { engine } = this
-    if (engine.closed || engine.health.failure !== undefined) return
+    const { space } = this
+    if (space.closed || space.health.failure !== undefined) return
     try {
-      engine.attend()
-      this.schedule(nextExpiry(engine))
+      space.attend()
+      this.schedule(nextExpiry(space))
     } catch {
       // Whatever it was, such as damage to the tree, whoever needs the tree says so.
     }
@@ -62,7 +62,7 @@ export class Sweeper {
 
   /** Something expires at `time`. */
   schedule(time: number): void {
-    if (time < this.due) this.runAfter(time, Math.max(SOON_MS, time - this.engine.now()))
+    if (time < this.due) this.runAfter(time, Math.max(SOON_MS, time - this.space.now()))
   }
 
   stop(): void {
@@ -81,37 +81,37 @@ export class Sweeper {
   }
 
   private run(): void {
-    const { engine } = this
+    const { space } = this
     this.timer = undefined
     this.due = Number.POSITIVE_INFINITY
-    if (engine.closed || engine.health.failure !== undefined) return
+    if (space.closed || space.health.failure !== undefined) return
     try {
-      engine.attend()
-      if (!engine.room.mayDelete()) {
+      space.attend()
+      if (!space.room.mayDelete()) {
         this.retryLater()
         return
       }
-      const before = engine.expired
+      const before = space.expired
       const isMore = this.slice()
-      if (engine.expired > before) {
+      if (space.expired > before) {
         this.retryMs = RETRY_MS
         this.written()
       }
-      if (isMore) this.runAfter(engine.now(), PAUSE_MS)
+      if (isMore) this.runAfter(space.now(), PAUSE_MS)
       else this.end()
     } catch {
       // Whatever it was, the next operation that meets it says so.
-      if (!engine.closed && engine.health.failure === undefined) this.retryLater()
+      if (!space.closed && space.health.failure === undefined) this.retryLater()
     }
   }
 
   /** All that has expired was removed or passed. */
   private end(): void {
-    const { engine } = this
+    const { space } = this
     // What a transaction has taken out of the tree comes back if that is rolled back.
-    if (this.hasPassed || engine.transactions.locks.exclusive > 0) this.retryLater()
+    if (this.hasPassed || space.transactions.locks.exclusive > 0) this.retryLater()
     if (this.retryTimer === undefined) this.from = undefined
-    this.schedule(nextExpiry(engine, this.from === undefined ? undefined : engine.now()))
+    this.schedule(nextExpiry(space, this.from === undefined ? undefined : space.now()))
   }
 
   /** Begins at the front again later. */
@@ -123,21 +123,21 @@ export class Sweeper {
       this.retryTimer = undefined
       this.from = undefined
       this.hasPassed = false
-      this.runAfter(this.engine.now(), 0)
+      this.runAfter(this.space.now(), 0)
     })
     this.retryMs = Math.min(LONGEST_RETRY_MS, 2 * this.retryMs)
   }
 
   /** Removes records for about two milliseconds; true if more of them may have expired. */
   private slice(): boolean {
-    const { engine } = this
+    const { space } = this
     const started = performance.now()
     const isOver = (): boolean => performance.now() - started > SLICE_MS
     for (;;) {
       const found = this.next()
       if (found.length === 0) return false
       let removed = 0
-      engine.implicitly(state => {
+      space.implicitly(state => {
         for (const key of found) {
           if (this.remove(state, key.subarray(EXPIRY_BYTES))) removed++
           else this.hasPassed = true
@@ -145,17 +145,17 @@ export class Sweeper {
           if (isOver()) break
         }
       })
-      engine.expired += removed
+      space.expired += removed
       if (isOver()) return true
     }
   }
 
   /** The next keys of the tree over times whose time has passed. */
   private next(): Uint8Array[] {
-    const { engine, from } = this
-    const { pool, expiry, scanRoom, arena } = engine
+    const { space, from } = this
+    const { pool, expiry, scanRoom, arena } = space
     const lower = from === undefined || from.length === 0 ? undefined : { key: from, inclusive: false }
-    const scan = new TreeScan(pool, expiry, scanRoom, { lower, upper: passed(engine.now()) }, false)
+    const scan = new TreeScan(pool, expiry, scanRoom, { lower, upper: passed(space.now()) }, false)
     const keys: Uint8Array[] = []
     while (!scan.done && keys.length < SLICE_RECORDS) {
       scan.step(Math.min(SCAN_KEYS, SLICE_RECORDS - keys.length))
@@ -166,14 +166,14 @@ export class Sweeper {
 
   /** False if an open transaction stands in the way, or damage. */
   private remove(state: TransactionState, key: Uint8Array): boolean {
-    const { index, transactions } = this.engine
+    const { index, transactions } = this.space
     const before = transactions.savepoint(state)
     try {
       index.key.set(key)
       const record = index.find()
-      if (record === 0 || !hasExpired(this.engine, record)) return false
+      if (record === 0 || !hasExpired(this.space, record)) return false
       if (!transactions.locks.isFreeFor(index.key.lock, state.id)) return false
-      if (transactions.ranges.holdersOf(key, state.id).length > 0) return false
+      if (this.space.locks.ranges.holdersOf(key, state.id).length > 0) return false
       index.remove(state)
       return true
     } catch (error) {

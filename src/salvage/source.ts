@@ -6,7 +6,7 @@ import { StoredImages } from '../buffer/image-format.ts'
 import { CorruptionError, FormatVersionError, XenonError } from '../errors.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
-import { decodeIdentity, type Identity, METADATA_BYTES, Metadata } from '../pager/metadata.ts'
+import { decodeIdentity, type Identity, METADATA_BYTES, Metadata, OLDEST_FORMAT_VERSION } from '../pager/metadata.ts'
 import { Arena } from '../runtime/bytes.ts'
 import { closeAll } from '../storage/close-all.ts'
 import { overlayStorage } from '../storage/overlay.ts'
@@ -90,7 +90,8 @@ const identify = (
     const problem = (error as Error).message
     for (const uuid of logUuids(storage, logPath)) {
       const blockSize = blockSizeOf(file, storage, uuid)
-      if (blockSize !== undefined) return { identity: { blockSize, uuid, hashKey: [0, 0], createdAt: 0 }, problem }
+      if (blockSize !== undefined)
+        return { identity: { version: OLDEST_FORMAT_VERSION, blockSize, uuid, hashKey: [0, 0], createdAt: 0 }, problem }
     }
     throw new CorruptionError(
       file.path,
@@ -103,7 +104,7 @@ const identify = (
 /** The block size that some block's checksum is right for. */
 const blockSizeOf = (file: File, storage: Storage, uuid: Uint8Array): number | undefined => {
   for (let blockSize = MIN_BLOCK_SIZE; blockSize <= MAX_BLOCK_SIZE; blockSize *= 2) {
-    const metadata = new Metadata({ blockSize, uuid, hashKey: [0, 0], createdAt: 0 })
+    const metadata = new Metadata({ version: OLDEST_FORMAT_VERSION, blockSize, uuid, hashKey: [0, 0], createdAt: 0 })
     const data = new DataFile(file, metadata, storage)
     const arena = new Arena(blockSize)
     const blocks = Math.floor(file.size() / blockSize)

@@ -57,15 +57,15 @@ export class Target {
       this.clear()
       throw error
     }
-    this.writer = new RecordWriter(this.engine, 'binary', new Compression('none', undefined), BINARY_KEYS)
+    this.writer = new RecordWriter(this.engine.root, 'binary', new Compression('none', undefined), BINARY_KEYS)
   }
 
   /** Adds a record unless there is one of this key already; true if it was added. */
   add(key: Uint8Array, flags: number, value: Uint8Array, expiresAt: number): boolean {
     const { engine, writer } = this
     if (engine.health.attention) engine.attend()
-    engine.index.key.set(key)
-    if (engine.index.find() !== 0) return false
+    engine.root.index.key.set(key)
+    if (engine.root.index.find() !== 0) return false
     this.batch ??= engine.transactions.begin(false)
     writer.putRecord(this.batch, key, flags, value, expiresAt)
     this.records++

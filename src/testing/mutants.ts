@@ -6,8 +6,8 @@
 import { StoredImages } from '../buffer/image-format.ts'
 import { BlockImages } from '../buffer/images.ts'
 import { WriteBack } from '../buffer/write-back.ts'
-import { Database } from '../database/database.ts'
 import { GroupCommit } from '../database/group-commit.ts'
+import { Handle } from '../database/handle.ts'
 import type { Engine } from '../engine/engine.ts'
 import { LogReader } from '../log/reader.ts'
 import { LogSegments } from '../log/segments.ts'
@@ -108,7 +108,7 @@ const noImages = (): (() => void) => replace(BlockImages, 'guards', () => () => 
 const mutants: Record<MutantName, () => () => void> = {
   'no sync at commit': () =>
     replace(
-      Database,
+      Handle,
       'makeDurable',
       () =>
         function (this: { engine: Engine }): void {

@@ -23,7 +23,7 @@ export class LeafPlace {
 }
 
 export class TreeSearch {
-  readonly root: Block
+  root: Block
   /**
    * The leaf of the last search, or of the place last prepared, and its position; of a search, the index of the key.
    */

@@ -12,10 +12,13 @@ import type { TransactionState } from './transaction-state.ts'
 
 export class CommittedView {
   private readonly log: LogWriter
+  /** Number of the key space that it looks at, 0 = the root. */
+  private readonly space: number
   private readonly views: WeakMap<TransactionState, { lsn: Lsn; changed: ChangedKeys }> = new WeakMap()
 
-  constructor(log: LogWriter) {
+  constructor(log: LogWriter, space: number) {
     this.log = log
+    this.space = space
   }
 
   /** The keys that the transaction has changed, with their committed records. */
@@ -60,6 +63,10 @@ export class CommittedView {
       const { arena, position } = this.log.locate(lsn)
       if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
         const undo = undoSection(arena, position)
+        if (undo.space !== this.space) {
+          lsn = recordPrevious(arena, position)
+          continue
+        }
         const key = latin1(arena.u8, undo.key, undo.keyLength)
         if (undo.kind === UndoKind.insert) records.set(key, undefined)
         else if (undo.kind === UndoKind.restore)

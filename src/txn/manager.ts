@@ -30,9 +30,8 @@ import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena, Bounds } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import { keyText } from '../values/key.ts'
-import { CommittedView } from './committed-view.ts'
 import { Grant, type Lock, LockTable } from './locks.ts'
-import { RangeLocks } from './range-locks.ts'
+import { SpaceLocks } from './space-locks.ts'
 import { Step } from './step.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
 import type { Conflict, WaitLine } from './wait-line.ts'
@@ -46,27 +45,27 @@ export type UndoAction = (state: TransactionState, log: Arena, undo: UndoSection
 /** A key in the arena, and what stands for it in the lock table. */
 export interface LockedKey {
   readonly lock: Lock
+  /** The key space that it is one of. */
+  readonly space: SpaceLocks
   readonly at: Position
   readonly length: number
 }
 
+/** Somebody who wants to hear of commits in one key space. */
 export interface CommitObserver {
   transaction(state: TransactionState): void
-  /** A one-record transaction has changed the key in the key buffer. */
-  record(): void
 }
 
 export class TransactionManager {
   readonly locks: LockTable = new LockTable()
-  readonly ranges: RangeLocks = new RangeLocks()
   readonly waits: Waits = new Waits(this.locks)
-  /** What was committed before open transactions changed it. */
-  readonly view: CommittedView
+  /** Of the root's key space. */
+  readonly root: SpaceLocks
   readonly autocommit: TransactionState = new TransactionState(0, true, false)
   /** Open transactions that a caller holds, by id. */
   readonly open: Map<number, TransactionState> = new Map()
   /** Told of every commit that has changed records, before its locks go. */
-  observer: CommitObserver | undefined
+  readonly observers: Set<CommitObserver> = new Set()
   commits = 0
   rollbacks = 0
   /** Every transaction under way, those that no caller holds included. */
@@ -83,7 +82,7 @@ export class TransactionManager {
     this.log = log
     this.metadata = metadata
     this.step = new Step({ pool, log, free })
-    this.view = new CommittedView(log)
+    this.root = new SpaceLocks(0, log)
   }
 
   /** The index above knows how to take a change back. */
@@ -177,16 +176,17 @@ export class TransactionManager {
   }
 
   /** Before a key is added or taken out: nobody else may have read a range with it. */
-  beforeKeyChange(state: TransactionState, u8: Uint8Array, at: number, length: number): void {
+  beforeKeyChange(state: TransactionState, { space, at, length }: LockedKey): void {
+    const { ranges } = space
     const mayOvertake = state.waits && this.waits.waiting > 0
-    if (state.undoNext >= 0 || (this.ranges.isEmpty && !mayOvertake)) return
-    const key = u8.slice(at, at + length)
-    const holders = this.ranges.holdersOf(key, state.isAutocommit ? 0 : state.id)
+    if (state.undoNext >= 0 || (ranges.isEmpty && !mayOvertake)) return
+    const key = this.pool.arena.u8.slice(at, at + length)
+    const holders = ranges.holdersOf(key, state.isAutocommit ? 0 : state.id)
     const readers = holders.length
-    if (mayOvertake) holders.push(...this.waits.waitersForRange(state, key))
+    if (mayOvertake) holders.push(...this.waits.waitersForRange(state, key, ranges))
     if (holders.length === 0) return
     this.locks.conflicts++
-    const conflict: Conflict = { holders, lock: undefined, exclusive: true, key }
+    const conflict: Conflict = { holders, lock: undefined, exclusive: true, key, ranges }
     throw new LockConflictError(
       `transaction ${holders[0]} ${readers > 0 ? 'has read' : 'waits to read'} a range that the key belongs to; commit or roll it back first, then try again`,
       conflict,
@@ -197,22 +197,25 @@ export class TransactionManager {
    * Before a range is read in a transaction: nobody else may have changed a key of it (a deleted one, which may come
    * back, is not met otherwise), or, if the level locks ranges, change one until its end.
    */
-  beforeRangeRead(state: TransactionState, bounds: Bounds): void {
+  beforeRangeRead(state: TransactionState, { ranges, view }: SpaceLocks, bounds: Bounds): void {
     if (!state.locking || !state.locksReads) return
     const holders: number[] = []
     for (const other of this.open.values()) {
       if (other === state || other.lastLsn === 0) continue
-      if (this.view.of(other).isAnyWithin(bounds)) holders.push(other.id)
+      if (view.of(other).isAnyWithin(bounds)) holders.push(other.id)
     }
     const changers = holders.length
     if (state.waits && state.locksRanges && this.waits.waiting > 0)
-      holders.push(...this.waits.waitersForRange(state, bounds))
+      holders.push(...this.waits.waitersForRange(state, bounds, ranges))
     if (holders.length === 0) {
-      if (state.locksRanges) this.ranges.add(state.id, bounds)
+      if (!state.locksRanges) return
+      ranges.add(state.id, bounds)
+      state.ranges ??= new Set()
+      state.ranges.add(ranges)
       return
     }
     this.locks.conflicts++
-    const conflict: Conflict = { holders, lock: undefined, exclusive: false, bounds }
+    const conflict: Conflict = { holders, lock: undefined, exclusive: false, bounds, ranges }
     throw new LockConflictError(
       `transaction ${holders[0]} ${changers > 0 ? 'has changed' : 'waits to change'} a key of the range; commit or roll it back first, then try again`,
       conflict,
@@ -259,7 +262,7 @@ export class TransactionManager {
   commit(state: TransactionState): void {
     if (state.lastLsn !== 0) {
       this.logCommit(state)
-      this.observer?.transaction(state)
+      for (const observer of this.observers) observer.transaction(state)
     }
     this.finish(state)
     this.commits++
@@ -357,7 +360,7 @@ export class TransactionManager {
     const lines = waits.waiting === 0 ? NO_LINES : waits.linesBehind(state)
     for (const lock of state.locks) this.locks.release(lock, state.id)
     state.locks.length = 0
-    this.ranges.release(state.id)
+    if (state.ranges !== undefined) for (const ranges of state.ranges) ranges.release(state.id)
     this.open.delete(state.id)
     this.active.delete(state)
     waits.ended(state, lines)

@@ -18,7 +18,7 @@
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import { XenonError } from '../errors.ts'
-import type { FreeBlocks } from '../freelist/blocks.ts'
+import type { FreeBlocks, StateName } from '../freelist/blocks.ts'
 import { RecordType } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { Block, Lsn, Place, Position } from '../pager/place.ts'
@@ -183,6 +183,12 @@ export class Step {
     this.planToGive()
     for (const place of places) this.mark(place, Fate.changed)
     this.blocks.logCut(places, end)
+  }
+
+  /** A word of block 0 has another value from this record on. */
+  setState(name: StateName, value: Block): void {
+    this.planToGive()
+    this.blocks.setState(name, value)
   }
 
   private mark(place: Pinned, fate: number): void {

@@ -2,6 +2,7 @@
 import { RecordFlag } from '../log/format.ts'
 import type { Block, Lsn } from '../pager/place.ts'
 import type { Lock } from './locks.ts'
+import type { RangeLocks } from './range-locks.ts'
 
 export class TransactionState {
   readonly id: number
@@ -29,6 +30,8 @@ export class TransactionState {
   readsToWrite = false
   /** The lower, the older: the id, or that of its first run. */
   age: number
+  /** Where it has locked ranges. */
+  ranges: Set<RangeLocks> | undefined
   /** The locks that it holds. */
   readonly locks: Lock[] = []
 

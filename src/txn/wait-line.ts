@@ -4,6 +4,7 @@
  */
 import type { Bounds } from '../runtime/bytes.ts'
 import { Grant, type Lock, type LockTable } from './locks.ts'
+import type { RangeLocks } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'
 
 /** What a conflict was about: the transactions in the way, and the lock of a key (undefined: a range of keys). */
@@ -14,6 +15,8 @@ export interface Conflict {
   /** Of a range: the key to be added or taken out, or the range to be read. */
   readonly key?: Uint8Array
   readonly bounds?: Bounds
+  /** The range locks of the key space that key or bounds belong to. */
+  readonly ranges?: RangeLocks
 }
 
 /** An operation of a transaction that waits. */

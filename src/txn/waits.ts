@@ -13,7 +13,7 @@ import { DeadlockError, LockConflictError } from '../errors.ts'
 import { type Bounds, isBytes } from '../runtime/bytes.ts'
 import { clearTimeout, setTimeout } from '../runtime/timers.ts'
 import type { Lock, LockTable } from './locks.ts'
-import { isWithin } from './range-locks.ts'
+import { isWithin, type RangeLocks } from './range-locks.ts'
 import type { TransactionState } from './transaction-state.ts'
 import { type Conflict, Waiter, WaitLine } from './wait-line.ts'
 
@@ -51,10 +51,11 @@ export class Waits {
   }
 
   /** Those who wait to change a key of the range, or to read a range with the key, and would be overtaken. */
-  waitersForRange(state: TransactionState, what: Uint8Array | Bounds): number[] {
+  waitersForRange(state: TransactionState, what: Uint8Array | Bounds, ranges: RangeLocks): number[] {
     const ids: number[] = []
     for (const { state: other, conflict, holders } of isBytes(what) ? this.readers : this.changers) {
       const { key, bounds } = conflict
+      if (conflict.ranges !== ranges) continue
       // Whoever they wait for must be let through.
       if (other === state || holders.has(state.id)) continue
       const meets = isBytes(what) ? isWithin(what, bounds!) : isWithin(key!, what)

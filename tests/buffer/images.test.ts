@@ -17,6 +17,7 @@ function subject(bytes: number) {
   const storage = memoryStorage()
   storage.makeDirectory('log')
   const metadata = new Metadata({
+    version: 2,
     blockSize: BLOCK,
     uuid: new Uint8Array(16).fill(7),
     hashKey: [1, 2],

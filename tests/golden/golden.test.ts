@@ -102,7 +102,7 @@ describe('a database of a newer format', () => {
     const error = expectCode(() => open('db', { storage, ...more }), 'XENON_FORMAT_VERSION')
     expect(error).toMatchObject({ file: 'db/data', version: FORMAT_VERSION + 1, supported: FORMAT_VERSION })
     expect(error.message).toBe(
-      `db/data has format version ${FORMAT_VERSION + 1}; this release reads version ${FORMAT_VERSION}: ` +
+      `db/data has format version ${FORMAT_VERSION + 1}; this release reads versions 2 to ${FORMAT_VERSION}: ` +
         'it was written by a newer release of xenondb: open it with that one, or a later one. Nothing was changed',
     )
     expect(differences(files, readImage('db', storage))).toEqual([])

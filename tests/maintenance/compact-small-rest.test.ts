@@ -1,6 +1,6 @@
 /** compact() of a database that has become small: what few buckets an index block has hang on to it. */
 import { expect, test } from 'vitest'
-import type { Engine } from '../../src/engine/engine.ts'
+import type { Structure } from '../../src/hash/structure.ts'
 import { type Database, open } from '../../src/index.ts'
 import { crashPolicies, FaultDisk } from '../../src/testing/fault.ts'
 import { hashOf, keysOfRoot } from '../hash/keys.ts'
@@ -25,7 +25,7 @@ const thin = (db: Database, random: Random, count: number, left: number): Map<st
   return new Map(all.slice(0, left).map(key => [key, VALUE]))
 }
 
-const structureOf = (db: Database): Engine['structure'] => (db as unknown as { engine: Engine }).engine.structure
+const structureOf = (db: Database): Structure => db.space.structure
 
 for (const [left, ordered, most] of [
   [10_000, true, 1.5],

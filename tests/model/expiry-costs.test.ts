@@ -1,6 +1,6 @@
 /** What lies around expired, or changed and not committed, costs neither scans nor counts more than it must. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Engine } from '../../src/engine/engine.ts'
+import type { Space } from '../../src/engine/space.ts'
 import { CorruptionError } from '../../src/errors.ts'
 import { type Database, memoryStorage, type Range, type Storage } from '../../src/index.ts'
 import { known, MOST_EXPIRED_KEYS } from '../../src/records/expired-keys.ts'
@@ -16,9 +16,9 @@ const storage = (): Storage => ({ ...memoryStorage(), now: () => clock.now })
 const withClock = (body: (db: Database) => unknown): Promise<void> =>
   withMemoryDatabase({ storage: storage(), durability: 'none' }, ({ db }) => body(db))
 
-const engineOf = (db: Database): Engine => (db as unknown as { engine: Engine }).engine
+const engineOf = (db: Database): Space => db.space
 /** The expired keys that a scan has kept in memory. */
-const keptBy = (engine: Engine): { bytes: Uint8Array; count: number } | undefined =>
+const keptBy = (engine: Space): { bytes: Uint8Array; count: number } | undefined =>
   known.get(engine)?.deref() as unknown as { bytes: Uint8Array; count: number } | undefined
 /** Blocks looked at. */
 const cost = (db: Database, work: () => unknown): number => {

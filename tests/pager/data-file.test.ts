@@ -99,7 +99,7 @@ describe('a block', () => {
 })
 
 const metadata = (fill: number): Metadata =>
-  new Metadata({ blockSize: BLOCK, uuid: new Uint8Array(16).fill(fill), hashKey: [1, 2], createdAt: 0 })
+  new Metadata({ version: 2, blockSize: BLOCK, uuid: new Uint8Array(16).fill(fill), hashKey: [1, 2], createdAt: 0 })
 
 /** A file of buckets that all hold the same; block n lies at n blocks in the arena. */
 const written = (): { file: DataFile; arena: Arena } => {

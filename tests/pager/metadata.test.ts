@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FORMAT_VERSION, METADATA_BYTES, Metadata, SECTOR } from '../../src/pager/metadata.ts'
+import { FORMAT_VERSION, METADATA_BYTES, Metadata, OLDEST_FORMAT_VERSION, SECTOR } from '../../src/pager/metadata.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import { expectCode } from '../support/errors.ts'
 import { seeded } from '../support/random.ts'
@@ -62,12 +62,14 @@ describe('block 0', () => {
 
   test('of another format version says which', () => {
     for (const [version, remedy] of [
-      [FORMAT_VERSION - 1, 'export it with the release that wrote it'],
+      [OLDEST_FORMAT_VERSION - 1, 'export it with the release that wrote it'],
       [FORMAT_VERSION + 1, 'newer release'],
     ] as const) {
       const error = expectCode(() => decode(withIdentity(8, version)), 'XENON_FORMAT_VERSION')
       expect(error).toMatchObject({ version, supported: FORMAT_VERSION })
-      expect(error.message).toContain(`version ${version}; this release reads version ${FORMAT_VERSION}`)
+      expect(error.message).toContain(
+        `version ${version}; this release reads versions ${OLDEST_FORMAT_VERSION} to ${FORMAT_VERSION}`,
+      )
       expect(error.message).toContain(remedy)
     }
   })
@@ -103,6 +105,7 @@ const written = (
   states: { state: object; position: number }[]
 } => {
   const metadata = new Metadata({
+    version: 2,
     blockSize: 8192,
     uuid: new Uint8Array(16).fill(fill),
     hashKey: [0xdeadbeef, 0x80000001],

@@ -79,8 +79,11 @@ class House {
     const waits = this.#waits
     const { locks } = this
     if (want.kind === 'change') {
-      const holders = [...this.#ranges.holdersOf(want.key, state.id), ...waits.waitersForRange(state, want.key)]
-      if (holders.length > 0) return { holders, lock: undefined, exclusive: true, key: want.key }
+      const holders = [
+        ...this.#ranges.holdersOf(want.key, state.id),
+        ...waits.waitersForRange(state, want.key, this.#ranges),
+      ]
+      if (holders.length > 0) return { holders, lock: undefined, exclusive: true, key: want.key, ranges: this.#ranges }
       changed.add(want.key[0]!)
       return undefined
     }
@@ -90,8 +93,9 @@ class House {
       for (const other of this.#open.values())
         if (other.state !== state && [...other.changed].some(key => key >= lower!.key[0]! && key <= upper!.key[0]!))
           holders.push(other.state.id)
-      holders.push(...waits.waitersForRange(state, want.bounds))
-      if (holders.length > 0) return { holders, lock: undefined, exclusive: false, bounds: want.bounds }
+      holders.push(...waits.waitersForRange(state, want.bounds, this.#ranges))
+      if (holders.length > 0)
+        return { holders, lock: undefined, exclusive: false, bounds: want.bounds, ranges: this.#ranges }
       this.#ranges.add(state.id, want.bounds)
       return undefined
     }

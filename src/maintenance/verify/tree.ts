@@ -98,7 +98,7 @@ export class TreeCheck {
   }
 
   private checkKey(block: Block, key: Uint8Array): void {
-    const { index, arena } = this.engine
+    const { index, arena } = this.engine.root
     const own = this.isExpiry ? key.subarray(EXPIRY_BYTES) : key
     try {
       index.key.set(own)

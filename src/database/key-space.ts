@@ -1,0 +1,412 @@
+/**
+ * A key space: the synchronous key-value API over its records. The root's is the database itself (`database.ts`); others
+ * lie in it by name (`sub.ts`).
+ */
+import { clearRoot } from '../engine/condemned.ts'
+import type { Space } from '../engine/space.ts'
+import { InvalidArgumentError } from '../errors.ts'
+import { KEYS_AHEAD, LOOK_AHEAD_FROM } from '../hash/keys-ahead.ts'
+import { Records } from '../records/bulk.ts'
+import { RangeCursor, type RangeIterator } from '../records/range-iterator.ts'
+import { Ranges } from '../records/ranges.ts'
+import { Store } from '../records/store.ts'
+import { Sweeper } from '../records/sweeper.ts'
+import { requireDone, requireSyncFunction } from '../runtime/callbacks.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import type { BatchOperation, Entry, GivenRange, Key, PutOptions, TransactionOptions, WatchOptions } from '../types.ts'
+import { type BatchChange, readBatch } from '../values/batch.ts'
+import { refuseOptions, requireIsolation, requireList } from '../values/checks.ts'
+import { Compression } from '../values/compression.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
+import { checkedTtl } from '../values/ttl.ts'
+import { checkedWatch, type Watcher } from '../values/watcher.ts'
+import { AsyncDatabase } from './async-store.ts'
+import { Cursor } from './cursor.ts'
+import type { Handle } from './handle.ts'
+import type { Encodings } from './options.ts'
+import { Snapshot } from './snapshot.ts'
+import { busyTransactions } from './sub-spaces.ts'
+import { Transaction } from './transaction.ts'
+import { Watching } from './watching.ts'
+
+export abstract class KeySpace<V = string, K = string> {
+  /** The same records with promises: what meets a lock waits for it, and commits share their fdatasync. */
+  readonly async: AsyncDatabase<V, K>
+  protected readonly handle: Handle
+  /** @internal */
+  readonly space: Space
+  /** @internal */
+  readonly store: Store<V>
+  /** @internal */
+  readonly ranges: Ranges<V>
+  protected readonly sweeper: Sweeper
+  protected readonly watching: Watching<V, K>
+  private cursorOfItsOwn: Cursor<V, K> | undefined
+
+  /** @internal */
+  constructor(handle: Handle, space: Space, encodings: Encodings<V>) {
+    this.handle = handle
+    this.space = space
+    this.store = new Store(
+      space,
+      encodings.valueEncoding,
+      new Compression(encodings.compression, handle.storage.deflate),
+      encodings.keys,
+    )
+    this.ranges = new Ranges(this.store, handle.directory)
+    this.watching = new Watching(this.store, handle.publishers)
+    this.sweeper = new Sweeper(space, () => handle.write())
+    if (!handle.readOnly) this.sweeper.begin()
+    this.async = new AsyncDatabase<V, K>(this, {
+      store: this.store,
+      lockTimeout: handle.lockTimeout,
+      check: () => this.check(),
+      checkWritable: () => this.checkWritable(),
+      ttlOf: given => this.ttlOf(given),
+      apply: changes => this.apply(changes),
+      changeExpiry: (key, ttl) => this.changeExpiry(key, ttl),
+      clear: range => this.clearNow(range),
+      clearInside: tx => this.clearRecords(key => tx.delete(key)),
+      durableSoon: () => handle.durableSoon(),
+    })
+  }
+
+  /** The value of a key, or `undefined`. */
+  get(key: K | Key): V | undefined {
+    const given = this.store.keys.given(key)
+    this.check()
+    return this.store.values.of(this.store.committed.find(given))
+  }
+
+  /** The values of several keys, in their order. */
+  getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
+    const wanted = this.store.keys.allGiven(requireList(keys))
+    this.check()
+    const { values, committed, space } = this.store
+    const { keysAhead } = space
+    const looksAhead = wanted.length >= LOOK_AHEAD_FROM
+    try {
+      return wanted.map((key, i) => {
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(space, wanted, i)
+        return values.of(committed.find(key))
+      })
+    } finally {
+      keysAhead.clear()
+    }
+  }
+
+  has(key: K | Key): boolean {
+    const given = this.store.keys.given(key)
+    this.check()
+    return this.store.committed.has(given)
+  }
+
+  /** Stores a record; durable when it returns, as `durability` says. */
+  put(key: K | Key, value: V, options?: PutOptions): void {
+    const given = this.store.keys.given(key)
+    this.checkWritable()
+    const { writer } = this.store
+    writer.put(given, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
+    this.makeDurable()
+  }
+
+  /** Removes a record; true if it was there. */
+  delete(key: K | Key): boolean {
+    const given = this.store.keys.given(key)
+    this.checkWritable()
+    const { removed, found } = this.store.writer.delete(given)
+    if (removed) this.makeDurable()
+    return found
+  }
+
+  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  ttl(key: K | Key): number | undefined {
+    const given = this.store.keys.given(key)
+    this.check()
+    return this.store.committed.find(given)?.ttl
+  }
+
+  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  expire(key: K | Key, ttl: number): boolean {
+    this.checkWritable()
+    const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
+    const changed = this.changeExpiry(key, checked)
+    if (changed) this.makeDurable()
+    return changed
+  }
+
+  /** Lets a record stay that was to expire; false if there is none that was. */
+  persist(key: K | Key): boolean {
+    this.checkWritable()
+    const changed = this.changeExpiry(key, 0)
+    if (changed) this.makeDurable()
+    return changed
+  }
+
+  private changeExpiry(key: K | Key, ttl: number): boolean {
+    const { writer, keys } = this.store
+    const given = keys.given(key)
+    let changed = false
+    this.space.implicitly(state => {
+      changed = writer.changeExpiry(state, given, writer.timeAfter(ttl))
+    })
+    return changed
+  }
+
+  /** Applies the operations in order, as one transaction. */
+  batch(operations: readonly BatchOperation<V, K>[]): void {
+    this.checkWritable()
+    this.apply(readBatch(operations, ttl => this.ttlOf({ ttl })))
+    this.makeDurable()
+  }
+
+  /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
+  async flush(): Promise<void> {
+    this.check()
+    await this.space.log.syncAside()
+    this.handle.publish(this.space.log.syncedLsn)
+  }
+
+  /** Begins an explicit transaction; end it with `commit` or `rollback`. */
+  begin(options: TransactionOptions = {}): Transaction<V, K> {
+    this.check()
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a transaction must be an object')
+    const { readOnly = false, isolation = 'serializable', ...others } = options
+    requireIsolation(isolation)
+    if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
+    refuseOptions(others)
+    return new Transaction(
+      this.store,
+      this.ranges,
+      given => this.ttlOf(given),
+      { now: () => this.handle.makeDurable(), soon: () => this.handle.durableSoon() },
+      isolation,
+      readOnly || this.handle.readOnly,
+    )
+  }
+
+  /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */
+  transaction<T>(work: (tx: Transaction<V, K>) => T, options: TransactionOptions = {}): T {
+    requireSyncFunction('transaction()', work)
+    const tx = this.begin(options)
+    let result: T
+    try {
+      result = work(tx)
+      requireDone('transaction()', result)
+      if (!tx.ended) tx.commit()
+    } catch (error) {
+      tx[Symbol.dispose]()
+      throw error
+    }
+    return result
+  }
+
+  /** Puts the built-in cursor before the first record. */
+  reset(): void {
+    this.check()
+    this.builtInCursor().reset()
+  }
+
+  /** Moves the built-in cursor to the next record; false behind the last one. */
+  next(): boolean {
+    this.check()
+    return this.builtInCursor().next()
+  }
+
+  /** The record under the built-in cursor. */
+  readCurrent(): Entry<V, K> {
+    this.check()
+    return this.builtInCursor().readCurrent()
+  }
+
+  /** A cursor of its own: over all records as they lie in the blocks, or, given a range, over that in key order. */
+  cursor(): Cursor<V, K>
+  cursor(range: GivenRange<K>): RangeCursor<V, K>
+  cursor(range?: GivenRange<K>): Cursor<V, K> | RangeCursor<V, K> {
+    this.check()
+    if (range === undefined) return new Cursor(this.store)
+    const resolved = this.ranges.resolve(range)
+    return new RangeCursor(
+      () => this.ranges.reader(resolved, 'entries'),
+      key => this.store.keys.bound('the key to seek', key),
+    )
+  }
+
+  /**
+   * The keys of a range, in bytewise order (`keys('user:')`: those that begin so). An iterator sees the database as it
+   * was when it was made, whatever changes meanwhile. With `keyEncoding: 'binary'` the keys are `Uint8Array`s.
+   * @throws XenonError `XENON_NOT_SUPPORTED` if the database was created with `ordered: false`.
+   */
+  keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
+    this.check()
+    return this.ranges.now(range, 'keys')
+  }
+
+  /** The values of a range, in the order of their keys. */
+  values(range?: GivenRange<K>): RangeIterator<V, V, K> {
+    this.check()
+    return this.ranges.now(range, 'values')
+  }
+
+  /** The records of a range as `[key, value]`, in the order of their keys. */
+  entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
+    this.check()
+    return this.ranges.now(range, 'entries')
+  }
+
+  [Symbol.iterator](): RangeIterator<[K, V], V, K> {
+    return this.entries()
+  }
+
+  /** Number of records, or of those in a range. */
+  count(range?: GivenRange<K>): number {
+    if (range === undefined && !this.space.isRoot && !this.space.metadata.ordered) return this.countOneByOne()
+    const snapshot = this.snapshot()
+    try {
+      return snapshot.count(range)
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  private countOneByOne(): number {
+    let count = 0
+    for (const cursor = new Cursor<V, Uint8Array>(this.store, BINARY_KEYS); cursor.next(); ) count++
+    return count
+  }
+
+  /** Removes all records, or those of a range, as one transaction. */
+  clear(range?: GivenRange<K>): void {
+    this.checkWritable()
+    this.clearNow(range)
+    this.makeDurable()
+  }
+
+  private clearNow(range: GivenRange<K> | undefined): void {
+    if (range === undefined && this.clearBlocks()) return
+    this.space.implicitly(state => {
+      if (range !== undefined || this.space.metadata.ordered) this.ranges.clear(state, this.ranges.resolve(range))
+      else this.clearRecords(key => this.store.writer.deleteIn(state, key))
+    })
+  }
+
+  /**
+   * Removes all records at once, whatever their number; false if somebody wants to hear of each, if an open transaction
+   * may have read or changed some, or if there are too few for it.
+   */
+  private clearBlocks(): boolean {
+    const { space, handle } = this
+    if (space.observer !== undefined || busyTransactions(space.transactions).length > 0) return false
+    if (space.room.tight) space.room.admit(false)
+    if (!space.isRoot) handle.engine.spaces.clear([space])
+    else if (!clearRoot(space.layers, space)) return false
+    handle.reclaiming.schedule()
+    return true
+  }
+
+  /** Removes all records in the order in which they lie. */
+  private clearRecords(remove: (key: Uint8Array) => void): void {
+    const cursor = new Cursor<V, Uint8Array>(this.store, BINARY_KEYS)
+    while (cursor.next()) remove(cursor.currentKey())
+  }
+
+  /**
+   * A consistent view of what is committed now. It never blocks and is never blocked; close it, since it keeps the
+   * earlier states of blocks in memory that change meanwhile (at most `snapshotBytes`).
+   */
+  snapshot(): Snapshot<V, K> {
+    this.check()
+    return new Snapshot(this.store, this.ranges)
+  }
+
+  /**
+   * The changes that are committed from now on, in commit order, each once it is as durable as `durability` says:
+   * `for await (const { type, key, value } of db.watch('user:'))`. Records that expire are deleted when the sweep
+   * comes to them.
+   */
+  watch(range?: GivenRange<K>, options: WatchOptions = {}): Watcher<V, K> {
+    this.check()
+    const { range: watched, buffer, signal } = checkedWatch(range, options, this.store.keys)
+    return this.watching.watch(watched, buffer, signal)
+  }
+
+  /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
+  records(): Records<V> {
+    return new Records(this.store, this.ranges, {
+      check: () => this.check(),
+      checkWritable: () => this.checkWritable(),
+      makeDurable: () => (this.handle.readOnly ? undefined : this.handle.groupCommit.begin()),
+      expires: time => this.sweeper.schedule(time),
+    })
+  }
+
+  private apply(changes: readonly BatchChange<V, K>[]): void {
+    const keys = this.store.keys.allGiven(changes.map(change => change.key))
+    const { writer, space } = this.store
+    const { keysAhead } = space
+    const looksAhead = keys.length >= LOOK_AHEAD_FROM
+    const work = (state: TransactionState): void => {
+      for (let i = 0; i < changes.length; i++) {
+        const { isPut, value, ttl } = changes[i]!
+        const key = keys[i]!
+        if (space.health.attention) space.attend()
+        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(space, keys, i, changes)
+        if (isPut) writer.putIn(state, key, value as V, writer.timeAfter(ttl))
+        else writer.deleteIn(state, key)
+      }
+    }
+    try {
+      space.implicitly(work)
+    } finally {
+      keysAhead.clear()
+    }
+  }
+
+  /** The checked ttl of a put, 0 = none. */
+  private ttlOf(options: PutOptions): number {
+    if (options === null || typeof options !== 'object')
+      throw new InvalidArgumentError('the options of a put must be an object, such as { ttl: 1000 }')
+    for (const name of Object.keys(options))
+      if (name !== 'ttl') throw new InvalidArgumentError(`there is no option '${name}' here`)
+    if (options.ttl === undefined || options.ttl === Number.POSITIVE_INFINITY) return 0
+    const ttl = checkedTtl(options.ttl)
+    this.sweeper.schedule(this.space.now() + ttl)
+    return ttl
+  }
+
+  private builtInCursor(): Cursor<V, K> {
+    this.cursorOfItsOwn ??= this.cursor()
+    return this.cursorOfItsOwn
+  }
+
+  /** True once it cannot be used any more. */
+  abstract get closed(): boolean
+
+  /** @internal */
+  abstract close(): void
+
+  /** @internal Nobody uses it any more: the database closes, or it was dropped. */
+  end(): void {
+    this.sweeper.stop()
+  }
+
+  /** @internal */
+  endWatching(): void {
+    this.watching.end()
+  }
+
+  /** @internal */
+  check(): void {
+    this.handle.check()
+  }
+
+  /** @internal */
+  checkWritable(): void {
+    this.handle.checkWritable()
+  }
+
+  private makeDurable(): void {
+    this.handle.makeDurable()
+  }
+}

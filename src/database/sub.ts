@@ -1,0 +1,115 @@
+/**
+ * Sub-databases: key spaces with names, in the same file, log and transactions as the one that they lie in, with
+ * encodings of their own.
+ */
+import type { Space } from '../engine/space.ts'
+import { shown, XenonError } from '../errors.ts'
+import type { Handle } from './handle.ts'
+import { KeySpace } from './key-space.ts'
+import type { Encodings, SubOptions } from './options.ts'
+import { SubSpaces } from './sub-spaces.ts'
+
+/** A key space in which sub-databases lie. */
+export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
+  private readonly subSpaces: SubSpaces
+  private readonly opened: Map<string, Sub<unknown, unknown>> = new Map()
+
+  /** @internal */
+  constructor(handle: Handle, space: Space, encodings: Encodings<V>) {
+    super(handle, space, encodings)
+    this.subSpaces = new SubSpaces(handle, space)
+  }
+
+  /**
+   * The sub-database with a name, which is made if there is none. It has encodings of its own: of one that exists, those
+   * it was made with (a codec of your own has to be given again). Asking again gives the same object.
+   *
+   * `const users = db.sub('users', { valueEncoding: 'json' })`
+   * @throws InvalidArgumentError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
+   *   and the database is open for reading alone.
+   */
+  sub<S = string, T = string>(name: string, options: SubOptions<S> = {}): Sub<S, T> {
+    this.check()
+    const known = this.opened.get(name)
+    if (known !== undefined && !known.space.isDropped && Object.keys(options).length === 0) return known as Sub<S, T>
+    const { space, encodings } = this.subSpaces.open(name, options)
+    if (known?.space === space) return known as Sub<S, T>
+    const sub = new Sub<S, T>(this.handle, space, name, encodings)
+    this.opened.set(name, sub as Sub<unknown, unknown>)
+    return sub
+  }
+
+  /** The names of the sub-databases that lie in this one, in the order of their code units. */
+  subs(): string[] {
+    this.check()
+    return this.subSpaces.names()
+  }
+
+  /**
+   * Drops a sub-database, with those that lie in it: at once and as a whole, however much it holds. Its blocks become
+   * free in the background. False if there is none.
+   * @throws LockConflictError while another transaction is open that has read or changed anything.
+   */
+  drop(name: string): boolean {
+    this.checkWritable()
+    const dropped = this.subSpaces.drop(name)
+    if (dropped === undefined) return false
+    const sub = this.opened.get(name)
+    this.opened.delete(name)
+    sub?.endAll()
+    return true
+  }
+
+  /** @internal Nobody uses it any more, nor what lies in it: the database closes, or it was dropped. */
+  override end(): void {
+    super.end()
+    for (const sub of this.opened.values()) sub.end()
+  }
+
+  /** @internal */
+  override endWatching(): void {
+    super.endWatching()
+    for (const sub of this.opened.values()) sub.endWatching()
+  }
+}
+
+export class Sub<V = string, K = string> extends Outer<V, K> {
+  /** Its name in the one that it lies in. */
+  readonly name: string
+
+  /** @internal Use `sub` of the database, or of another sub-database. */
+  constructor(handle: Handle, space: Space, name: string, encodings: Encodings<V>) {
+    super(handle, space, encodings)
+    this.name = name
+  }
+
+  /** True once it was dropped, or the database was closed. */
+  override get closed(): boolean {
+    return this.space.isDropped || this.space.closed
+  }
+
+  /** @internal A sub-database is not closed by itself: the database is. */
+  override close(): void {}
+
+  /** @internal */
+  endAll(): void {
+    this.end()
+    this.endWatching()
+  }
+
+  /** @internal */
+  override check(): void {
+    super.check()
+    if (this.space.isDropped)
+      throw new XenonError(
+        'XENON_NOT_FOUND',
+        `the sub-database '${shown(this.name)}' was dropped; sub('${shown(this.name)}') makes it anew`,
+      )
+  }
+
+  /** @internal */
+  override checkWritable(): void {
+    super.checkWritable()
+    this.check()
+  }
+}

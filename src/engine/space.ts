@@ -1,0 +1,211 @@
+/**
+ * A key space: an index of its own, trees of its own, a hash of its own, over the layers that all spaces of a database
+ * share. The root is the one that `open` gives; others lie in blocks that a list leads to (`spaces.ts`).
+ */
+import type { BufferPool } from '../buffer/pool.ts'
+import type { FreeBlocks } from '../freelist/blocks.ts'
+import { ChangedPlaces } from '../hash/changed-places.ts'
+import type { FindMany } from '../hash/find-many.ts'
+import { HashIndex } from '../hash/hash.ts'
+import { KeyBuffer } from '../hash/key.ts'
+import { type IndexStart, KeyHash } from '../hash/key-hash.ts'
+import type { KeysAhead } from '../hash/keys-ahead.ts'
+import type { LargeValues } from '../hash/large.ts'
+import { BucketScan } from '../hash/scan.ts'
+import { Structure } from '../hash/structure.ts'
+import type { Health } from '../log/health.ts'
+import type { LogWriter } from '../log/writer.ts'
+import type { DataFile } from '../pager/data-file.ts'
+import { INDEX_BLOCKS } from '../pager/layout.ts'
+import type { Metadata } from '../pager/metadata.ts'
+import type { Block, Position } from '../pager/place.ts'
+import type { Arena } from '../runtime/bytes.ts'
+import type { TextBatch } from '../runtime/text-batch.ts'
+import { KeyTree } from '../tree/key-tree.ts'
+import { TreeChanges } from '../tree/tree-changes.ts'
+import type { ScanRoom } from '../tree/tree-scan.ts'
+import type { CommittedView } from '../txn/committed-view.ts'
+import type { TransactionManager } from '../txn/manager.ts'
+import type { SpaceLocks } from '../txn/space-locks.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import { type ArenaPlan, TREE_KEY_SCRATCH } from './arena-plan.ts'
+import type { Room } from './room.ts'
+
+/** Where the parts of a key space begin, and the key of its hash. */
+export interface SpaceRoots {
+  /** Its only index block; 0: the 101 of the root. */
+  readonly index: Block
+  readonly ordered: Block
+  readonly expiry: Block
+  readonly hashKey: readonly [number, number]
+}
+
+/** What all spaces of a database share: the engine. */
+export interface Layers {
+  readonly arena: Arena
+  readonly health: Health
+  readonly metadata: Metadata
+  readonly file: DataFile
+  readonly log: LogWriter
+  readonly pool: BufferPool
+  readonly free: FreeBlocks
+  readonly large: LargeValues
+  readonly transactions: TransactionManager
+  readonly room: Room
+  readonly findMany: FindMany
+  readonly keysAhead: KeysAhead
+  readonly scanRoom: ScanRoom
+  readonly texts: TextBatch
+  readonly fieldAt: Position
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly closed: boolean
+  attend(): void
+  requirePlace(): void
+  turn(): Promise<void>
+  implicitly(work: (state: TransactionState) => void): void
+  takeBack(state: TransactionState): void
+}
+
+export class Space {
+  /** What transactions keep of it; its number is 0 for the root. */
+  readonly locks: SpaceLocks
+  readonly index: HashIndex
+  readonly structure: Structure
+  /** The trees over the keys (empty unless `metadata.ordered`) and over the times of expiry. */
+  readonly ordered: KeyTree
+  readonly expiry: KeyTree
+  readonly changedPlaces: ChangedPlaces
+  /** Hashes the keys of scans, while another key is at hand. */
+  readonly scanHash: KeyHash
+  /** What all spaces of the database share. */
+  readonly arena: Arena
+  readonly health: Health
+  readonly metadata: Metadata
+  readonly file: DataFile
+  readonly log: LogWriter
+  readonly pool: BufferPool
+  readonly large: LargeValues
+  readonly transactions: TransactionManager
+  readonly room: Room
+  readonly findMany: FindMany
+  readonly keysAhead: KeysAhead
+  readonly scanRoom: ScanRoom
+  readonly texts: TextBatch
+  readonly fieldAt: Position
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Records that the sweep has removed. */
+  expired = 0
+  /** Called when a one-record transaction has changed the key in the key buffer. */
+  observer: (() => void) | undefined
+  /** It was dropped: nothing of it is there any more. */
+  isDropped = false
+  readonly layers: Layers
+  private readonly hashKey: readonly [number, number]
+  /** All hashes of the space have it, so that it may begin elsewhere from now on. */
+  private readonly start: IndexStart
+
+  constructor(layers: Layers, locks: SpaceLocks, roots: SpaceRoots, plan: ArenaPlan) {
+    const { arena, pool, log, metadata, transactions, large, free, file } = layers
+    const path = file.file.path
+    this.layers = layers
+    this.locks = locks
+    this.arena = arena
+    this.health = layers.health
+    this.metadata = metadata
+    this.file = file
+    this.log = log
+    this.pool = pool
+    this.large = large
+    this.transactions = transactions
+    this.room = layers.room
+    this.findMany = layers.findMany
+    this.keysAhead = layers.keysAhead
+    this.scanRoom = layers.scanRoom
+    this.texts = layers.texts
+    this.fieldAt = layers.fieldAt
+    this.now = layers.now
+    this.hashKey = roots.hashKey
+    this.start = { lone: roots.index }
+    this.structure = new Structure({ pool, log, free, hash: this.newHash() }, plan.blockAt)
+    const treeParts = { pool, log, free, path }
+    this.ordered = new KeyTree(treeParts, roots.ordered, plan.blockAt, plan.treeKeysAt)
+    this.expiry = new KeyTree(treeParts, roots.expiry, plan.blockAt, plan.treeKeysAt)
+    const { ordered, expiry, structure } = this
+    const key = new KeyBuffer(arena, plan.keyAt, this.newHash(), locks, layers.keysAhead)
+    const trees = new TreeChanges(
+      { pool, log, metadata, key, ordered, expiry },
+      plan.treeKeysAt + TREE_KEY_SCRATCH,
+      plan.treeKeysAt + 2 * TREE_KEY_SCRATCH,
+    )
+    this.index = new HashIndex(
+      { pool, log, transactions, large, structure, trees, key, path },
+      plan.undoFieldAt,
+      plan.blockAt,
+    )
+    this.scanHash = this.newHash()
+    this.changedPlaces = new ChangedPlaces(this.newHash())
+  }
+
+  private newHash(): KeyHash {
+    return new KeyHash(this.hashKey, this.start)
+  }
+
+  /** Index and trees of a space that is not the root begin at other blocks from now on. */
+  beginAt(index: Block, ordered: Block, expiry: Block): void {
+    this.start.lone = index
+    this.ordered.root = ordered
+    this.expiry.root = expiry
+    this.index.version++
+  }
+
+  /** Number of the space, 0 = the root. */
+  get number(): number {
+    return this.locks.number
+  }
+
+  get isRoot(): boolean {
+    return this.locks.number === 0
+  }
+
+  /** The blocks that the index begins with. */
+  get indexBlocks(): readonly Block[] {
+    const { lone } = this.start
+    return lone === 0 ? Array.from({ length: INDEX_BLOCKS }, (_, i) => i + 1) : [lone]
+  }
+
+  /** What was committed before open transactions changed it. */
+  get view(): CommittedView {
+    return this.locks.view
+  }
+
+  /** Reads all records, bucket by bucket. */
+  bucketScan(): BucketScan {
+    return new BucketScan(this.pool, this.newHash(), this.file.file.path)
+  }
+
+  attend(): void {
+    this.layers.attend()
+  }
+
+  requirePlace(): void {
+    this.layers.requirePlace()
+  }
+
+  turn(): Promise<void> {
+    return this.layers.turn()
+  }
+
+  implicitly(work: (state: TransactionState) => void): void {
+    this.layers.implicitly(work)
+  }
+
+  takeBack(state: TransactionState): void {
+    this.layers.takeBack(state)
+  }
+
+  get closed(): boolean {
+    return this.layers.closed
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * The key spaces of a database beside its root. A block of its own says what each of them is (`pager/space-block.ts`);
+ * the blocks are a list whose first one block 0 names. Making one, dropping one, and writing down something about one is
+ * a step (`txn/step.ts`): atomic, durable with the next commit, never undone.
+ *
+ * Invariants
+ *  J1  A space lies in the root, or in another space. One whose outer space is gone has been dropped with that: nobody
+ *      finds it, and it is taken off the list by the way.
+ *  J2  Numbers are given once, so that a record of the log that names a space never means another one.
+ */
+import { CorruptionError } from '../errors.ts'
+import { formatBucket } from '../pager/bucket.ts'
+import { AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import { formatNode } from '../pager/node.ts'
+import type { Block } from '../pager/place.ts'
+import { AT_INDEX_ROOT, ROOTS_BYTES, readSpace, type SpaceFacts, writeSpace } from '../pager/space-block.ts'
+import { broken } from '../runtime/invariant.ts'
+import { SpaceLocks } from '../txn/space-locks.ts'
+import { type Pinned, Step } from '../txn/step.ts'
+import type { ArenaPlan } from './arena-plan.ts'
+import { logList } from './condemned.ts'
+import { type Layers, Space } from './space.ts'
+
+/** A space that is on the list. */
+interface Listed {
+  readonly block: Block
+  facts: SpaceFacts
+  space: Space | undefined
+}
+
+export class Spaces {
+  private readonly layers: Layers
+  private readonly plan: ArenaPlan
+  private readonly step: Step
+  /** In the order of the list; undefined until somebody asks. */
+  private listed: Listed[] | undefined
+
+  constructor(layers: Layers, plan: ArenaPlan) {
+    this.layers = layers
+    this.plan = plan
+    this.step = new Step(layers)
+  }
+
+  /** There is no space but the root; asking costs nothing. */
+  get isEmpty(): boolean {
+    return this.layers.metadata.firstSpace === 0
+  }
+
+  /** The names of the spaces that lie in one, in the order of their code units. */
+  names(parent: number): string[] {
+    return this.within(parent)
+      .map(({ facts }) => facts.name)
+      .sort()
+  }
+
+  find(parent: number, name: string): Space | undefined {
+    const found = this.within(parent).find(({ facts }) => facts.name === name)
+    return found === undefined ? undefined : this.opened(found)
+  }
+
+  /** @throws CorruptionError if there is none with this number. */
+  byNumber(number: number): Space {
+    const found = this.all().find(({ facts }) => facts.number === number)
+    if (found !== undefined) return this.opened(found)
+    throw new CorruptionError(this.layers.file.file.path, `there is no key space of number ${number}`)
+  }
+
+  /** All spaces that can be found. */
+  open(): Space[] {
+    return this.all()
+      .filter(listed => !this.isOrphan(listed))
+      .map(listed => this.opened(listed))
+  }
+
+  /** What is written down of a space. */
+  factsOf(space: Space): SpaceFacts {
+    const found = this.all().find(({ facts }) => facts.number === space.number)
+    if (found === undefined) throw new CorruptionError(this.layers.file.file.path, 'the key space was dropped')
+    return found.facts
+  }
+
+  /** The block that says what a space is. */
+  blockOf(space: Space): Block {
+    return this.all().find(({ facts }) => facts.number === space.number)?.block ?? 0
+  }
+
+  private within(parent: number): Listed[] {
+    return this.all().filter(({ facts }) => facts.parent === parent)
+  }
+
+  private all(): Listed[] {
+    this.listed ??= this.isEmpty ? [] : this.read()
+    return this.listed
+  }
+
+  private read(): Listed[] {
+    const { pool, metadata, file } = this.layers
+    const { path } = file.file
+    const listed: Listed[] = []
+    for (let block = metadata.firstSpace; block !== 0; ) {
+      const base = pool.get(block)
+      if (pool.arena.u8[base + AT_KIND] !== BlockKind.space)
+        throw new CorruptionError(path, 'the list of key spaces leads to it, but it holds none', block)
+      if (listed.length >= metadata.spaces) throw new CorruptionError(path, 'the list of key spaces is cyclic', block)
+      listed.push({ block, facts: readSpace(pool.arena, base), space: undefined })
+      block = pool.arena.u32[(base + AT_NEXT) >>> 2]!
+    }
+    return listed
+  }
+
+  private opened(listed: Listed): Space {
+    const { layers, plan } = this
+    const { facts } = listed
+    listed.space ??= new Space(layers, new SpaceLocks(facts.number, layers.log), facts, plan)
+    return listed.space
+  }
+
+  private isOrphan({ facts }: Listed): boolean {
+    for (let { parent } = facts, hops = 0; parent !== 0; hops++) {
+      const outer = this.all().find(other => other.facts.number === parent)
+      if (outer === undefined || hops > this.all().length) return true
+      parent = outer.facts.parent
+    }
+    return false
+  }
+
+  /** Makes a space in the one with the number `parent`; there is none with that name. */
+  make(parent: number, name: string, note: Uint8Array): Space {
+    const { layers } = this
+    const { file, metadata } = layers
+    const all = this.all()
+    if (all.some(({ facts }) => facts.number > metadata.spaces))
+      broken('J2', 'a key space has a number that was not given', layers.health)
+    file.raiseVersion(metadata)
+    const words = new Uint32Array(file.storage.randomBytes(8).slice().buffer)
+    const listed = this.step.run(() =>
+      this.logNew({
+        number: metadata.spaces + 1,
+        parent,
+        hashKey: [words[0]!, words[1]!],
+        createdAt: Math.floor(layers.now()),
+        name,
+        note,
+      }),
+    )
+    all.unshift(listed)
+    return this.opened(listed)
+  }
+
+  private logNew(given: Omit<SpaceFacts, 'index' | 'ordered' | 'expiry'>): Listed {
+    const { step } = this
+    const { pool, metadata, log } = this.layers
+    const { arena, blockSize } = pool
+    const [block, index, ordered, expiry] = step.take(4) as [Block, Block, Block, Block]
+    const facts: SpaceFacts = { ...given, index, ordered, expiry }
+    const head = step.fresh(block)
+    const root = step.fresh(index)
+    const trees = [step.fresh(ordered), step.fresh(expiry)]
+    step.begin(512 + 4 * facts.name.length + facts.note.length)
+    this.logStart(root, trees)
+    arena.clear(head.base, head.base + blockSize)
+    arena.u8[head.base + AT_KIND] = BlockKind.space
+    arena.u32[(head.base + AT_NEXT) >>> 2] = metadata.firstSpace
+    const bytes = writeSpace(arena, head.base, facts)
+    step.format(head, BlockKind.space, 0)
+    log.setWord(AT_NEXT, metadata.firstSpace)
+    log.set(HEADER_BYTES, bytes, head.base + HEADER_BYTES)
+    step.endPart()
+    step.setState('firstSpace', block)
+    step.setState('spaces', facts.number)
+    step.end()
+    return { block, facts, space: undefined }
+  }
+
+  /** Writes down something else about a space. */
+  setNote(space: Space, note: Uint8Array): void {
+    const listed = this.all().find(({ facts }) => facts.number === space.number)!
+    const { pool, log } = this.layers
+    const { step } = this
+    const facts = { ...listed.facts, note }
+    step.run(() => {
+      const head = step.pin(listed.block)
+      step.begin(256 + 4 * facts.name.length + note.length, [head])
+      const bytes = writeSpace(pool.arena, head.base, facts)
+      step.part(head)
+      log.set(HEADER_BYTES, bytes, head.base + HEADER_BYTES)
+      step.endPart()
+      step.end()
+    })
+    listed.facts = facts
+  }
+
+  /** Empties some spaces at once, whatever they hold. No open transaction has touched any of them. */
+  clear(spaces: readonly Space[]): void {
+    const listed = spaces.map(space => this.all().find(({ facts }) => facts.number === space.number)!)
+    const { metadata, file } = this.layers
+    file.raiseVersion(metadata)
+    const cleared = this.step.run(() => this.logClear(listed))
+    for (const [i, facts] of cleared.entries()) {
+      listed[i]!.facts = facts
+      spaces[i]!.beginAt(facts.index, facts.ordered, facts.expiry)
+    }
+  }
+
+  private logClear(listed: readonly Listed[]): SpaceFacts[] {
+    const { step } = this
+    const { pool, log } = this.layers
+    const { arena } = pool
+    const [listBlock, ...blocks] = step.take(1 + 3 * listed.length) as [Block, ...Block[]]
+    const heads = listed.map(({ block }) => step.pin(block))
+    const list = step.fresh(listBlock)
+    const fresh = blocks.map(block => step.fresh(block))
+    step.begin(256 + 256 * listed.length, heads)
+    const roots: Block[] = []
+    const cleared = listed.map(({ facts }, i) => {
+      const [index, ordered, expiry] = fresh.slice(3 * i, 3 * i + 3) as [Pinned, Pinned, Pinned]
+      this.logStart(index, [ordered, expiry])
+      roots.push(facts.index, facts.ordered, facts.expiry)
+      const now = { ...facts, index: index.block, ordered: ordered.block, expiry: expiry.block }
+      const { base } = heads[i]!
+      writeSpace(arena, base, now)
+      step.part(heads[i]!)
+      log.set(AT_INDEX_ROOT, ROOTS_BYTES, base + AT_INDEX_ROOT)
+      step.endPart()
+      return now
+    })
+    logList(this.layers, step, list, roots)
+    step.end()
+    return cleared
+  }
+
+  /** Inside a record: an empty index and empty trees. */
+  private logStart(index: Pinned, trees: readonly Pinned[]): void {
+    const { step } = this
+    const { arena, blockSize } = this.layers.pool
+    formatBucket(arena, index.base, blockSize)
+    step.format(index, BlockKind.bucket, 0)
+    step.endPart()
+    for (const tree of trees) {
+      formatNode(arena, tree.base, blockSize, 0, arena.u8, 0, 0)
+      step.format(tree, BlockKind.leaf, 0)
+      step.endPart()
+    }
+  }
+
+  /** Drops a space, with those that lie in it. No open transaction has touched any of them. */
+  drop(space: Space): void {
+    this.takeOff(this.all().findIndex(({ facts }) => facts.number === space.number))
+    this.dropOrphans()
+  }
+
+  /** Takes off the list what lay in spaces that are gone (J1); true if there was any. */
+  dropOrphans(): boolean {
+    let any = false
+    for (;;) {
+      const at = this.all().findIndex(listed => this.isOrphan(listed))
+      if (at < 0) return any
+      this.takeOff(at)
+      any = true
+    }
+  }
+
+  private takeOff(at: number): void {
+    const all = this.all()
+    const { step } = this
+    const { metadata } = this.layers
+    const { block, facts, space } = all[at]!
+    const before = all[at - 1]
+    const next = all[at + 1]?.block ?? 0
+    this.layers.file.raiseVersion(metadata)
+    step.run(() => {
+      const [listBlock] = step.take(1)
+      const head = step.pin(block)
+      const previous = before === undefined ? undefined : step.pin(before.block)
+      const list = step.fresh(listBlock!)
+      const changing: Pinned[] = previous === undefined ? [head] : [head, previous]
+      step.begin(512, changing)
+      if (previous === undefined) step.setState('firstSpace', next)
+      else {
+        this.layers.pool.arena.u32[(previous.base + AT_NEXT) >>> 2] = next
+        step.part(previous)
+        this.layers.log.setWord(AT_NEXT, next)
+        step.endPart()
+      }
+      logList(this.layers, step, list, [facts.index, facts.ordered, facts.expiry])
+      step.free(head)
+      step.end()
+    })
+    all.splice(at, 1)
+    if (space !== undefined) space.isDropped = true
+  }
+}

@@ -1,0 +1,128 @@
+/** Sub-databases: key spaces of their own in one file, log and transactions. */
+import { describe, expect, test } from 'vitest'
+import { type Database, memoryStorage, open } from '../../src/index.ts'
+import { withMemoryDatabase } from '../support/database.ts'
+import { expectCode } from '../support/errors.ts'
+
+const withDb = (work: (db: Database) => unknown): Promise<void> =>
+  withMemoryDatabase({ durability: 'process' }, ({ db }) => work(db))
+
+describe('a sub-database', () => {
+  test('has keys of its own, whatever the root and others hold', () =>
+    withDb(db => {
+      const [one, other] = [db.sub('one'), db.sub('other')]
+      for (const [store, value] of [
+        [db, 'root'],
+        [one, 'one'],
+        [other, 'other'],
+      ] as const)
+        for (let i = 0; i < 3000; i++) store.put(`key ${i}`, `${value} ${i}`)
+      one.delete('key 7')
+      expect([db.get('key 7'), one.get('key 7'), other.get('key 7')]).toEqual(['root 7', undefined, 'other 7'])
+      expect([db.count(), one.count(), other.count()]).toEqual([3000, 2999, 3000])
+      expect([...one.entries({ prefix: 'key 299' })].map(([key]) => key)).toEqual(
+        ['key 299', ...Array.from({ length: 10 }, (_, i) => `key 299${i}`)].sort(),
+      )
+      expect(db.getMany(['key 1', 'none'])).toEqual(['root 1', undefined])
+      one.batch([
+        { type: 'put', key: 'key 7', value: 'back' },
+        { type: 'delete', key: 'key 8' },
+      ])
+      expect(one.getMany(['key 7', 'key 8', 'key 9'])).toEqual(['back', undefined, 'one 9'])
+    }))
+
+  test('keeps its encodings, and is refused with others', () => {
+    const storage = memoryStorage()
+    const db = open('db', { storage })
+    db.sub<{ n: number }>('json', { valueEncoding: 'json' }).put('a', { n: 1 })
+    db.sub<Uint8Array>('bytes', { valueEncoding: 'binary', keyEncoding: 'binary' }).put('a', Uint8Array.of(1, 2))
+    db.close()
+    const again = open('db', { storage })
+    expect(again.subs()).toEqual(['bytes', 'json'])
+    expect(again.sub('json').get('a')).toEqual({ n: 1 })
+    const bytes = again.sub<Uint8Array>('bytes')
+    expect([...bytes.entries()]).toEqual([[Uint8Array.of(97), Uint8Array.of(1, 2)]])
+    const { message } = expectCode(() => again.sub('json', { valueEncoding: 'utf8' }), 'XENON_INVALID_ARGUMENT')
+    expect(message).toBe(
+      "the sub-database 'json' was made with valueEncoding 'json'; open it with that, not with 'utf8'",
+    )
+    expect(again.sub('json')).toBe(again.sub('json'))
+    again.close()
+  })
+
+  test('lies in another one, and goes with it', () =>
+    withDb(db => {
+      const outer = db.sub('outer')
+      const inner = outer.sub('inner')
+      inner.sub('innermost').put('a', 'deep')
+      inner.put('a', 'inner')
+      outer.put('a', 'outer')
+      expect([db.subs(), outer.subs(), inner.subs()]).toEqual([['outer'], ['inner'], ['innermost']])
+      expect(db.drop('outer')).toBe(true)
+      expect(db.drop('outer')).toBe(false)
+      expect(db.subs()).toEqual([])
+      for (const gone of [outer, inner]) {
+        expect(gone.closed).toBe(true)
+        const { message } = expectCode(() => gone.get('a'), 'XENON_NOT_FOUND')
+        expect(message).toMatch(/^the sub-database '(outer|inner)' was dropped; sub\('\1'\) makes it anew$/)
+      }
+      const anew = db.sub('outer')
+      expect([anew.get('a'), anew.subs()]).toEqual([undefined, []])
+    }))
+
+  test('is named by text, short enough, and not empty', () =>
+    withDb(db => {
+      for (const name of ['', 'x'.repeat(1024), '\ud800', 7, undefined] as string[])
+        expectCode(() => db.sub(name), 'XENON_INVALID_ARGUMENT')
+      expectCode(() => db.sub('a', { ordered: true } as object), 'XENON_INVALID_ARGUMENT')
+      expect(db.subs()).toEqual([])
+      for (const name of ['x'.repeat(1023), 'ä/b', ' ']) expect(db.sub(name).name).toBe(name)
+      expect(db.subs()).toEqual([' ', 'x'.repeat(1023), 'ä/b'])
+    }))
+
+  test('takes part in transactions, locks and ranges as the root does, and shares none of its keys', () =>
+    withDb(db => {
+      const [one, other] = [db.sub('one'), db.sub('other')]
+      one.put('a', '1')
+      const tx = one.begin()
+      tx.put('a', '2')
+      expect([...tx.keys()]).toEqual(['a'])
+      for (const store of [db, other]) store.put('a', 'free')
+      expect(one.get('a')).toBe('1')
+      expect(expectCode(() => one.put('a', '3'), 'XENON_LOCK_CONFLICT').message).toContain("the key 'a'")
+      expectCode(() => one.put('b', '3'), 'XENON_LOCK_CONFLICT')
+      other.put('b', 'free')
+      tx.rollback()
+      expect([one.get('a'), other.get('a'), db.get('a')]).toEqual(['1', 'free', 'free'])
+    }))
+
+  test('expires, is watched, and is seen by snapshots', () =>
+    withDb(async db => {
+      const one = db.sub('one')
+      one.put('a', '1')
+      const snapshot = one.snapshot()
+      const changes = one.watch()
+      db.put('a', 'root')
+      one.put('a', '2')
+      one.put('b', 'soon gone', { ttl: 20 })
+      expect([...snapshot.entries()]).toEqual([['a', '1']])
+      snapshot.close()
+      const seen: string[] = []
+      for await (const { type, key } of changes) {
+        seen.push(`${type} ${key}`)
+        if (type === 'delete') break
+      }
+      expect(seen).toEqual(['put a', 'put b', 'delete b'])
+      expect(one.count()).toBe(1)
+    }))
+
+  test('without an ordered index is counted, gone through and cleared too', () =>
+    withMemoryDatabase({ durability: 'process', ordered: false }, ({ db }) => {
+      const one = db.sub('one')
+      for (let i = 0; i < 5000; i++) one.put(`key ${i}`, 'x')
+      expect(one.count()).toBe(5000)
+      expectCode(() => one.keys(), 'XENON_NOT_SUPPORTED')
+      one.clear()
+      expect([one.count(), one.get('key 1')]).toEqual([0, undefined])
+    }))
+})
