@@ -2,7 +2,6 @@
  * What all key spaces of an open database share: its engine, and how commits become durable.
  */
 import type { Engine } from '../engine/engine.ts'
-import { XenonError } from '../errors.ts'
 import { Reclaiming } from '../maintenance/reclaiming.ts'
 import { setTimeout } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -46,17 +45,6 @@ export class Handle {
       () => this.makeDurableAside(),
     )
     this.reclaiming = new Reclaiming(engine, () => this.write())
-  }
-
-  check(): void {
-    const { engine } = this
-    if (engine.health.attention) engine.attend()
-  }
-
-  checkWritable(): void {
-    this.check()
-    if (this.readOnly)
-      throw new XenonError('XENON_READ_ONLY', 'the database was opened with readOnly; open it without it to write')
   }
 
   publish(through?: number): number {

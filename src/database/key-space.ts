@@ -4,7 +4,7 @@
  */
 import { clearRoot } from '../engine/condemned.ts'
 import type { Space } from '../engine/space.ts'
-import { InvalidArgumentError } from '../errors.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { KEYS_AHEAD, LOOK_AHEAD_FROM } from '../hash/keys-ahead.ts'
 import { Records } from '../records/bulk.ts'
 import { RangeCursor, type RangeIterator } from '../records/range-iterator.ts'
@@ -398,12 +398,15 @@ export abstract class KeySpace<V = string, K = string> {
 
   /** @internal */
   check(): void {
-    this.handle.check()
+    const { space } = this
+    if (space.health.attention) space.attend()
   }
 
   /** @internal */
   checkWritable(): void {
-    this.handle.checkWritable()
+    this.check()
+    if (this.handle.readOnly)
+      throw new XenonError('XENON_READ_ONLY', 'the database was opened with readOnly; open it without it to write')
   }
 
   private makeDurable(): void {

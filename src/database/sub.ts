@@ -106,10 +106,4 @@ export class Sub<V = string, K = string> extends Outer<V, K> {
         `the sub-database '${shown(this.name)}' was dropped; sub('${shown(this.name)}') makes it anew`,
       )
   }
-
-  /** @internal */
-  override checkWritable(): void {
-    super.checkWritable()
-    this.check()
-  }
 }

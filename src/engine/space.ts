@@ -8,7 +8,7 @@ import { ChangedPlaces } from '../hash/changed-places.ts'
 import type { FindMany } from '../hash/find-many.ts'
 import { HashIndex } from '../hash/hash.ts'
 import { KeyBuffer } from '../hash/key.ts'
-import { type IndexStart, KeyHash } from '../hash/key-hash.ts'
+import { FIXED, type IndexStart, KeyHash } from '../hash/key-hash.ts'
 import type { KeysAhead } from '../hash/keys-ahead.ts'
 import type { LargeValues } from '../hash/large.ts'
 import { BucketScan } from '../hash/scan.ts'
@@ -127,7 +127,7 @@ export class Space {
     this.fieldAt = layers.fieldAt
     this.now = layers.now
     this.hashKey = roots.hashKey
-    this.start = { lone: roots.index }
+    this.start = roots.index === 0 ? FIXED : { lone: roots.index }
     this.structure = new Structure({ pool, log, free, hash: this.newHash() }, plan.blockAt)
     const treeParts = { pool, log, free, path }
     this.ordered = new KeyTree(treeParts, roots.ordered, plan.blockAt, plan.treeKeysAt)

@@ -12,7 +12,7 @@ export interface IndexStart {
   lone: Block
 }
 
-const FIXED: IndexStart = Object.freeze({ lone: 0 })
+export const FIXED: IndexStart = Object.freeze({ lone: 0 })
 
 export class KeyHash {
   /** Number of the index block. */
@@ -151,8 +151,7 @@ export class KeyHash {
     }
     const bits = v1 ^ v3
     this.bits = bits
-    const { lone } = this.start
-    this.root = lone === 0 ? 1 + ((bits >>> 0) % INDEX_BLOCKS) : lone
+    this.root = this.start === FIXED ? 1 + ((bits >>> 0) % INDEX_BLOCKS) : this.start.lone
     this.tag = ((v0 ^ v2) & 0x7fff) | 0x8000
   }
 }
