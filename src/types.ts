@@ -34,7 +34,14 @@ export interface CompressionCodec {
   decompress(bytes: Uint8Array): Uint8Array
 }
 
-export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | ValueCodec<V>
+/**
+ * What values are: `'utf8'` text, `'json'`, `'binary'` bytes, `'msgpack'` (with the package `msgpackr`: Date, Map, Set,
+ * bigint, undefined and typed arrays come back as they went), or what a codec makes of them.
+ */
+export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | 'msgpack' | ValueCodec<V>
+
+/** What values are compressed with: `'zstd'` needs Node 22.15. Values of all kinds are read, whatever is asked for. */
+export type CompressionOption = 'none' | 'deflate' | 'snappy' | 'brotli' | 'zstd' | CompressionCodec
 
 export interface PutOptions {
   /** Milliseconds from now after which the record is gone. Without it, the record stays. */

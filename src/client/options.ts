@@ -2,9 +2,9 @@
 
 import type { ConnectionOptions } from 'node:tls'
 import { InvalidArgumentError } from '../errors.ts'
-import { requireCodec } from '../runtime/callbacks.ts'
 import type { KeyEncoding, ValueEncoding } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
+import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { type KeyCodec, keyCodec } from '../values/key-codec.ts'
 import type { LinkOptions } from './link.ts'
 
@@ -38,7 +38,7 @@ export interface ConnectOptions<V = string> {
 
 export interface ResolvedConnectOptions<V> {
   link: LinkOptions
-  valueEncoding: ValueEncoding<V>
+  valueEncoding: LoadedEncoding<V>
   keys: KeyCodec
   transactionConnections: number
 }
@@ -69,9 +69,6 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   for (const [option, value] of Object.entries({ path, password, name })) if (value !== undefined) text(option, value)
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new InvalidArgumentError(`port must be a number from 1 to 65535, not ${String(port)}`)
-  if (!isEncoding(valueEncoding))
-    throw new InvalidArgumentError("valueEncoding must be 'utf8', 'json', 'binary' or a codec")
-  if (typeof valueEncoding === 'object') requireCodec('valueEncoding', valueEncoding, 'encode', 'decode')
   if (typeof reconnect !== 'boolean') throw new InvalidArgumentError('reconnect must be true or false')
   if (!Number.isInteger(transactionConnections) || transactionConnections < 1)
     throw new InvalidArgumentError('transactionConnections must be a whole number above 0')
@@ -79,7 +76,7 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   const pushesLockWaits = true
   const place = { host, port, path, tls, username, password, name }
   const link = { ...place, timeout, connectTimeout, reconnect, pushesLockWaits }
-  return { link, valueEncoding, keys: keyCodec(keyEncoding), transactionConnections }
+  return { link, valueEncoding: loadEncoding<V>(valueEncoding), keys: keyCodec(keyEncoding), transactionConnections }
 }
 
 function text(name: string, value: unknown): void {
@@ -89,10 +86,4 @@ function text(name: string, value: unknown): void {
 
 function positive(name: string, value: number): void {
   if (milliseconds(name, value) === 0) throw new InvalidArgumentError(`${name} must be above 0`)
-}
-
-function isEncoding(encoding: unknown): boolean {
-  if (typeof encoding === 'string') return ['utf8', 'json', 'binary'].includes(encoding)
-  const codec = encoding as { encode?: unknown; decode?: unknown } | null
-  return typeof codec?.encode === 'function' && typeof codec.decode === 'function'
 }

@@ -3,8 +3,8 @@
 import { InvalidArgumentError } from '../errors.ts'
 import { asText, describe, isBytes } from '../runtime/bytes.ts'
 import { letGo } from '../runtime/callbacks.ts'
-import type { Key, ValueEncoding } from '../types.ts'
-import { type Decode, valueDecoder } from '../values/encoding.ts'
+import type { Key } from '../types.ts'
+import { type Decode, type LoadedEncoding, valueDecoder } from '../values/encoding.ts'
 import { requireUtf8Key } from '../values/key.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { keyTooLarge, MAX_KEY_BYTES, MAX_VALUE_BYTES, valueTooLarge } from '../values/limits.ts'
@@ -13,11 +13,11 @@ import { ProtocolError } from './errors.ts'
 import type { Reply } from './reader.ts'
 
 export class Values<V> {
-  private readonly encoding: ValueEncoding<V>
+  private readonly encoding: LoadedEncoding<V>
   private readonly decodeBytes: Decode<V>
   readonly keys: KeyCodec
 
-  constructor(encoding: ValueEncoding<V>, keys: KeyCodec) {
+  constructor(encoding: LoadedEncoding<V>, keys: KeyCodec) {
     this.encoding = encoding
     this.decodeBytes = valueDecoder(encoding)
     this.keys = keys

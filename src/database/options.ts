@@ -2,10 +2,11 @@
 
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
-import { requireCodec } from '../runtime/callbacks.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { CompressionCodec, Durability, KeyEncoding, RecoveryProgress, ValueEncoding } from '../types.ts'
+import type { CompressionOption, Durability, KeyEncoding, RecoveryProgress, ValueEncoding } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
+import { checkedCompression } from '../values/compression.ts'
+import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { type KeyCodec, keyCodec, UTF8_KEYS } from '../values/key-codec.ts'
 
 const MiB = 1048576
@@ -39,8 +40,8 @@ const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'rando
 /** How the keys and values of a key space become bytes. */
 export interface Encodings<V> {
   readonly keys: KeyCodec
-  readonly valueEncoding: ValueEncoding<V>
-  readonly compression: 'none' | 'deflate' | CompressionCodec
+  readonly valueEncoding: LoadedEncoding<V>
+  readonly compression: CompressionOption
 }
 
 /** Of a sub-database; those of one that exists are the ones that it was made with, unless compression is given. */
@@ -50,7 +51,7 @@ export interface SubOptions<V = string> {
   /** Default `'utf8'`. */
   valueEncoding?: ValueEncoding<V>
   /** Per value: one that does not shrink is stored plain. Default `'none'`. */
-  compression?: 'none' | 'deflate' | CompressionCodec
+  compression?: CompressionOption
 }
 
 export interface OpenOptions<V = string> {
@@ -72,7 +73,7 @@ export interface OpenOptions<V = string> {
   /** Keep the ordered index, which ranges need; fixed at creation (`xenondb convert` changes it). Default true. */
   ordered?: boolean
   /** Per value: one that does not shrink is stored plain. May change from open to open. Default `'none'`. */
-  compression?: 'none' | 'deflate' | CompressionCodec
+  compression?: CompressionOption
   /** Create the database when there is none. Default true. */
   createIfMissing?: boolean
   /** Refuse a database that exists. Default false. */
@@ -109,11 +110,11 @@ export interface ResolvedOptions<V> {
   blockSize: number
   /** The block size was asked for, so an existing database must have it. */
   blockSizeGiven: boolean
-  valueEncoding: ValueEncoding<V>
+  valueEncoding: LoadedEncoding<V>
   keys: KeyCodec
   /** As asked for; an existing database must be so. */
   ordered: boolean | undefined
-  compression: 'none' | 'deflate' | CompressionCodec
+  compression: CompressionOption
   createIfMissing: boolean
   errorIfExists: boolean
   readOnly: boolean
@@ -147,10 +148,10 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     cacheBytes: cacheBytes(options.cacheBytes, Math.min(quarter, 1024 * MiB), blockSize),
     blockSize,
     blockSizeGiven: options.blockSize !== undefined,
-    valueEncoding: given('valueEncoding', 'utf8' as ValueEncoding<V>, valueEncoding<V>),
+    valueEncoding: given('valueEncoding', 'utf8' as LoadedEncoding<V>, (_, value) => loadEncoding<V>(value)),
     keys: given('keyEncoding', UTF8_KEYS, (_, value) => keyCodec(value)),
     ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
-    compression: given('compression', 'none', (_, value) => compression(value, storage)),
+    compression: given('compression', 'none', (_, value) => checkedCompression(value, storage)),
     createIfMissing: given('createIfMissing', true, flag),
     errorIfExists: given('errorIfExists', false, flag),
     readOnly: given('readOnly', false, flag),
@@ -178,8 +179,8 @@ export const resolveEncodings = <V>(given: SubOptions<V>, storage: Storage): Enc
   for (const name of Object.keys(others)) throw invalid(`there is no option '${name}' of a sub-database`)
   return {
     keys: keyCodec(key),
-    valueEncoding: valueEncoding('valueEncoding', value),
-    compression: compression(codec, storage),
+    valueEncoding: loadEncoding<V>(value),
+    compression: checkedCompression(codec, storage),
   }
 }
 
@@ -206,35 +207,9 @@ const requireBlockSize = (blockSize: number): void => {
     )
 }
 
-const compression = (given: unknown, storage: Storage): 'none' | 'deflate' | CompressionCodec => {
-  if (given === 'none') return given
-  if (given === 'deflate') {
-    if (storage.deflate === undefined)
-      throw invalid(
-        `the storage '${storage.name}' has no deflate here; give a codec: { name, compress(bytes), decompress(bytes) }`,
-      )
-    return 'deflate'
-  }
-  const codec = given as CompressionCodec | null
-  if (typeof codec !== 'object' || typeof codec?.compress !== 'function' || typeof codec.decompress !== 'function')
-    throw invalid("compression must be 'none', 'deflate' or { name, compress(bytes), decompress(bytes) }")
-  requireCodec('compression', codec, 'compress', 'decompress')
-  return codec
-}
-
 const cacheBytes = (given: number | undefined, byDefault: number, blockSize: number): number => {
   if (given === undefined) return byDefault
   return Math.max(bytes('cacheBytes', given, 1, MAX_CACHE_BYTES), MIN_FRAMES * blockSize)
-}
-
-const valueEncoding = <V>(_: string, given: unknown): ValueEncoding<V> => {
-  const encoding = given as ValueEncoding<V>
-  if (encoding === 'utf8' || encoding === 'json' || encoding === 'binary') return encoding
-  const codec = encoding as unknown as { encode?: unknown; decode?: unknown } | null
-  if (typeof codec !== 'object' || typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')
-    throw invalid("valueEncoding must be 'utf8', 'json', 'binary' or { name, encode(value), decode(bytes) }")
-  requireCodec('valueEncoding', codec, 'encode', 'decode')
-  return encoding
 }
 
 const bytes = (name: string, value: unknown, least: number, most: number): number => {

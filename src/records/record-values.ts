@@ -9,14 +9,25 @@ import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
 import { RecordFlag } from '../pager/bucket.ts'
 import { asText, copyBytes } from '../runtime/bytes.ts'
-import type { ValueEncoding } from '../types.ts'
-import type { Compression } from '../values/compression.ts'
-import { type Decode, valueDecoder } from '../values/encoding.ts'
+import type { Compression, CompressionKind } from '../values/compression.ts'
+import { type Decode, type LoadedEncoding, valueDecoder } from '../values/encoding.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import type { Found } from './found.ts'
 
-/** Flags of a record whose value is compressed. */
+/** Flags of a record whose value is compressed; both: with the compressor that the value's first byte names. */
 export const COMPRESSED: number = RecordFlag.deflated | RecordFlag.encoded
+
+/** The flags of each kind of compression. */
+export const FLAGS_OF: Readonly<Record<CompressionKind, number>> = {
+  deflate: RecordFlag.deflated,
+  codec: RecordFlag.encoded,
+  named: COMPRESSED,
+}
+
+const kindOf = (flags: number): CompressionKind => {
+  if ((flags & COMPRESSED) === COMPRESSED) return 'named'
+  return (flags & RecordFlag.encoded) === 0 ? 'deflate' : 'codec'
+}
 
 export class RecordValues<V> {
   /** @throws DecodeError that names the key that was looked for last. */
@@ -31,7 +42,7 @@ export class RecordValues<V> {
   private readonly compression: Compression
   private readonly encodingName: string
 
-  constructor(space: Space, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
+  constructor(space: Space, encoding: LoadedEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.space = space
     this.keys = keys
     this.compression = compression
@@ -84,7 +95,7 @@ export class RecordValues<V> {
   private decompress(flags: number, bytes: Uint8Array): Uint8Array {
     const key = this.keyAtHand()
     try {
-      return this.compression.decompress((flags & RecordFlag.encoded) === 0 ? 'deflate' : 'codec', bytes)
+      return this.compression.decompress(kindOf(flags), bytes)
     } catch (error) {
       if ((flags & RecordFlag.deflated) === 0) throw this.cannotDecode(error, key, this.compression.name)
       if (error instanceof XenonError) throw error
@@ -110,5 +121,5 @@ export class RecordValues<V> {
 }
 
 /** What errors call an encoding. */
-export const encodingName = <V>(encoding: ValueEncoding<V>): string =>
+export const encodingName = <V>(encoding: LoadedEncoding<V>): string =>
   shown(typeof encoding === 'string' ? encoding : encoding.name)

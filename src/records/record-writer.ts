@@ -15,14 +15,14 @@ import {
 } from '../pager/bucket.ts'
 import { maxInlineRecord } from '../pager/layout.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import type { Key, ValueEncoding } from '../types.ts'
+import type { Key } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
-import { ValueEncoder } from '../values/encoding.ts'
+import { type LoadedEncoding, ValueEncoder } from '../values/encoding.ts'
 import { requireUtf8Key } from '../values/key.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { hasExpired } from './expiry.ts'
-import { COMPRESSED, encodingName } from './record-values.ts'
+import { COMPRESSED, encodingName, FLAGS_OF } from './record-values.ts'
 
 /** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
 const VALUE_OFFSET = 8
@@ -44,7 +44,7 @@ export class RecordWriter<V> {
   private expiresAt = 0
   private length = 0
 
-  constructor(space: Space, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
+  constructor(space: Space, encoding: LoadedEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.space = space
     this.keys = keys
     this.textKeys = keys.asTexts
@@ -157,7 +157,7 @@ export class RecordWriter<V> {
     const smaller = this.compression.compress(this.encoder.spill(this.length))
     if (smaller === undefined) return
     this.length = this.encoder.replace(smaller)
-    this.flags |= this.compression.kind === 'codec' ? RecordFlag.encoded : RecordFlag.deflated
+    if (this.compression.kind !== 'none') this.flags |= FLAGS_OF[this.compression.kind]
   }
 
   private get isInline(): boolean {

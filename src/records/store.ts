@@ -2,8 +2,8 @@
 
 import type { Space } from '../engine/space.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import type { ValueEncoding } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
+import type { LoadedEncoding } from '../values/encoding.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { AsOf } from './as-of.ts'
 import { Committed } from './committed.ts'
@@ -21,7 +21,7 @@ export class Store<V> {
   readonly values: RecordValues<V>
   readonly writer: RecordWriter<V>
 
-  constructor(space: Space, encoding: ValueEncoding<V>, compression: Compression, keys: KeyCodec) {
+  constructor(space: Space, encoding: LoadedEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.space = space
     this.keys = keys
     this.found = new Found(space)

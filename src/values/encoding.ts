@@ -2,12 +2,32 @@
 
 import { InvalidArgumentError, reasonOf } from '../errors.ts'
 import { type Arena, copyBytes, describe, isBytes, isDetached, isWellFormed, type TextBytes } from '../runtime/bytes.ts'
-import { letGo } from '../runtime/callbacks.ts'
+import { letGo, requireCodec } from '../runtime/callbacks.ts'
 import type { ValueCodec, ValueEncoding } from '../types.ts'
 import { MAX_VALUE_BYTES, valueTooLarge } from './limits.ts'
+import { msgpackEncoding } from './msgpack.ts'
 
 const NO_BYTES = new Uint8Array(0)
 const encoder = new TextEncoder()
+
+/** A value encoding for which everything has been loaded. */
+export type LoadedEncoding<V> = Exclude<ValueEncoding<V>, 'msgpack'>
+
+/**
+ * The option `valueEncoding`, checked and loaded.
+ * @throws InvalidArgumentError, or XenonError `XENON_NOT_SUPPORTED` if a package is missing
+ */
+export const loadEncoding = <V>(given: unknown): LoadedEncoding<V> => {
+  if (given === 'utf8' || given === 'json' || given === 'binary') return given
+  if (given === 'msgpack') return msgpackEncoding() as ValueCodec<V>
+  const codec = given as ValueCodec<V> | null
+  if (typeof codec !== 'object' || typeof codec?.encode !== 'function' || typeof codec.decode !== 'function')
+    throw new InvalidArgumentError(
+      "valueEncoding must be 'utf8', 'json', 'binary', 'msgpack' or { name, encode(value), decode(bytes) }",
+    )
+  requireCodec('valueEncoding', codec, 'encode', 'decode')
+  return codec
+}
 
 /**
  * Encodes values. Up to `limit` bytes are put into the scratch at `at` of the arena, which holds three times as many;
@@ -22,7 +42,7 @@ export class ValueEncoder<V> {
   private readonly at: number
   private readonly limit: number
 
-  constructor(encoding: ValueEncoding<V>, arena: Arena, at: number, limit: number) {
+  constructor(encoding: LoadedEncoding<V>, arena: Arena, at: number, limit: number) {
     this.kind = typeof encoding === 'string' ? encoding : 'custom'
     this.codec = typeof encoding === 'string' ? undefined : encoding
     this.arena = arena
@@ -112,7 +132,7 @@ export class ValueEncoder<V> {
 /** Decodes the bytes [start, end) to a value that shares no memory with them. */
 export type Decode<V> = (bytes: TextBytes, start: number, end: number) => V
 
-export const valueDecoder = <V>(encoding: ValueEncoding<V>): Decode<V> => {
+export const valueDecoder = <V>(encoding: LoadedEncoding<V>): Decode<V> => {
   if (encoding === 'utf8') return (bytes, start, end) => bytes.utf8Slice(start, end) as unknown as V
   if (encoding === 'json') return (bytes, start, end) => JSON.parse(bytes.utf8Slice(start, end)) as V
   if (encoding === 'binary') return (bytes, start, end) => copyBytes(bytes, start, end) as unknown as V

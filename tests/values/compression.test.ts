@@ -1,10 +1,25 @@
 /** Compressed values: smaller files, the same answers, and typed errors where a codec is missing or wrong. */
+import zlib from 'node:zlib'
 import { expect, test } from 'vitest'
-import { type CompressionCodec, type Database, type OpenOptions, open } from '../../src/index.ts'
+import {
+  type CompressionCodec,
+  type CompressionOption,
+  type Database,
+  nodeStorage,
+  type OpenOptions,
+  open,
+} from '../../src/index.ts'
+import { RecordFlag } from '../../src/pager/bucket.ts'
+import type { Store } from '../../src/records/store.ts'
+import { Compression } from '../../src/values/compression.ts'
+import { MAX_VALUE_BYTES } from '../../src/values/limits.ts'
 import { expectVerified, withDatabase, withMemoryDatabase } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
 import { expectEqual } from '../support/model.ts'
 import { seeded } from '../support/random.ts'
+
+const { zstdCompressSync } = zlib as unknown as { zstdCompressSync?: unknown }
+const hasZstd = zstdCompressSync !== undefined
 
 /** Runs of equal bytes as pairs of length and byte. */
 const runLength: CompressionCodec = {
@@ -26,7 +41,9 @@ const runLength: CompressionCodec = {
   },
 }
 
-for (const compression of ['deflate', runLength] as const) {
+const BUILT_IN = ['deflate', 'snappy', 'brotli', ...(hasZstd ? (['zstd'] as const) : [])] as const
+
+for (const compression of [...BUILT_IN, runLength] as const) {
   const name = typeof compression === 'string' ? compression : compression.name
   test(`${name}: values of all sizes come back, by every way of reading`, () =>
     seeded(async random => {
@@ -60,7 +77,7 @@ for (const compression of ['deflate', runLength] as const) {
         await db.compact()
         check(subject.reopen())
         // What is stored stays readable whatever new values get.
-        const plain = subject.reopen({ compression: compression === 'deflate' ? 'none' : runLength })
+        const plain = subject.reopen({ compression: typeof compression === 'string' ? 'none' : runLength })
         check(plain)
         await expectVerified(plain, records.size)
       })
@@ -68,7 +85,7 @@ for (const compression of ['deflate', runLength] as const) {
 }
 
 test('a database of values that repeat themselves becomes smaller', async () => {
-  const bytesOf = async (compression: 'none' | 'deflate'): Promise<number> => {
+  const bytesOf = async (compression: CompressionOption): Promise<number> => {
     let bytes = 0
     await withDatabase({ compression, durability: 'none' }, async ({ db }) => {
       for (let i = 0; i < 500; i++) db.put(`key ${i}`, `{"name":"${i}","text":"abc"}`.repeat(40))
@@ -77,7 +94,8 @@ test('a database of values that repeat themselves becomes smaller', async () => 
     })
     return bytes
   }
-  expect(await bytesOf('deflate')).toBeLessThan((await bytesOf('none')) / 2)
+  const plain = await bytesOf('none')
+  for (const compression of BUILT_IN) expect(await bytesOf(compression)).toBeLessThan(plain / 2)
 })
 
 test('a codec that is missing, throws, or gives nonsense is a typed error, and the record stays', () =>
@@ -173,3 +191,99 @@ test('what cannot be a compression is refused', () => {
     expectCode(() => open('other', { storage, compression: 'deflate' }), 'XENON_INVALID_ARGUMENT')
   })
 })
+
+test('a database reads values of all kinds, whatever the option now is, and changes nothing of them', () =>
+  withDatabase({ durability: 'none' }, async subject => {
+    const options: CompressionOption[] = [...BUILT_IN, 'none', runLength]
+    const records = new Map<string, string>()
+    for (const [i, compression] of options.entries()) {
+      const db = subject.reopen({ compression })
+      for (const length of [100, 5000, 200_000]) {
+        const key = `kind ${i}, ${length}`
+        const value = `${i}`.repeat(length).slice(0, length)
+        if (length === 100) db.put(key, value, { ttl: 3_600_000 })
+        else db.put(key, value)
+        records.set(key, value)
+      }
+    }
+    for (const compression of [runLength]) {
+      const db = subject.reopen({ compression })
+      for (const [key, value] of records) expect(db.get(key)).toBe(value)
+      expect(db.getMany([...records.keys()])).toEqual([...records.values()])
+      db.expire('kind 1, 5000', 3_600_000)
+      db.persist('kind 1, 100')
+      await db.compact()
+      expect(new Map(db.entries())).toEqual(records)
+    }
+    // Without the codec, all but its own.
+    for (const compression of ['none', ...BUILT_IN] as const) {
+      const db = subject.reopen({ compression })
+      const own = `kind ${options.indexOf(runLength)},`
+      for (const [key, value] of records)
+        if (key.startsWith(own)) expectCode(() => db.get(key), 'XENON_INVALID_ARGUMENT')
+        else expect(db.get(key)).toBe(value)
+    }
+  }))
+
+/** Stores what is no value of the compression that its flags name. */
+const putDamaged = (db: Database, key: string, flags: number, bytes: Uint8Array): void => {
+  const { store } = db as unknown as { store: Store<string> }
+  store.space.implicitly(state => store.writer.putRecord(state, new Uint8Array(Buffer.from(key)), flags, bytes, 0))
+}
+
+const compressedBy = (name: (typeof BUILT_IN)[number], text: string): { flags: number; bytes: Uint8Array } => {
+  const bytes = new Uint8Array(Buffer.from(text))
+  const flags = name === 'deflate' ? RecordFlag.deflated : RecordFlag.deflated | RecordFlag.encoded
+  return { flags, bytes: new Compression(name, nodeStorage.deflate).compress(bytes)! }
+}
+
+test.each(BUILT_IN)('%s: what is damaged is XENON_CORRUPT with the key, and never another value', name =>
+  withDatabase({}, ({ db }) => {
+    const text = Array.from({ length: 300 }, (_, i) => `${i % 17} line ${i * i} of a log, and more`).join('\n')
+    const { flags, bytes } = compressedBy(name, text)
+    putDamaged(db, 'whole', flags, bytes)
+    expect(db.get('whole')).toBe(text)
+    for (const length of [1, 2, 3, 10, bytes.length >> 1, bytes.length - 1]) {
+      putDamaged(db, `cut at ${length}`, flags, bytes.slice(0, length))
+      const error = expectCode(() => db.get(`cut at ${length}`), 'XENON_CORRUPT')
+      expect(error.message).toContain(`the compressed value of 'cut at ${length}' cannot be read`)
+      expectCode(() => [...db.values({ prefix: `cut at ${length}` })], 'XENON_CORRUPT')
+    }
+    // The named kinds begin with the byte that names them.
+    const from = name === 'deflate' ? 0 : 1
+    for (let at = from; at < bytes.length; at += 7) {
+      const flipped = bytes.slice()
+      flipped[at]! ^= 0x55
+      putDamaged(db, 'flipped', flags, flipped)
+      try {
+        // None but the checksum of its block knows that a letter is another one.
+        expect(db.get('flipped')).toBeTypeOf('string')
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'XENON_CORRUPT' })
+      }
+    }
+  }),
+)
+
+test('what would become larger than any value is refused before it is made', () =>
+  withDatabase({}, ({ db }) => {
+    const LARGE = MAX_VALUE_BYTES + 1
+    // Snappy: a length and nothing else, which lies; the others: zeros, which take a few thousandths.
+    const length = [0x81, 0x80, 0x80, 0x80, 0x01]
+    putDamaged(db, 'snappy', RecordFlag.deflated | RecordFlag.encoded, Uint8Array.from([1, ...length]))
+    expectCode(() => db.get('snappy'), 'XENON_CORRUPT')
+    const zeros = new Uint8Array(LARGE)
+    const bytes = zlib.brotliCompressSync(zeros, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })
+    putDamaged(db, 'brotli', RecordFlag.deflated | RecordFlag.encoded, Buffer.concat([Uint8Array.of(2), bytes]))
+    expectCode(() => db.get('brotli'), 'XENON_CORRUPT')
+  }))
+
+test('a way to compress that is not known here is refused with a word about it', () =>
+  withMemoryDatabase({}, ({ db }) => {
+    putDamaged(db, 'later', RecordFlag.deflated | RecordFlag.encoded, Uint8Array.from([200, 1, 2, 3]))
+    expect(expectCode(() => db.get('later'), 'XENON_NOT_SUPPORTED').message).toContain('way 200')
+    if (hasZstd) return
+    expect(expectCode(() => open('never', { compression: 'zstd' }), 'XENON_NOT_SUPPORTED').message).toContain('22.15')
+    putDamaged(db, 'zstd', RecordFlag.deflated | RecordFlag.encoded, Uint8Array.from([3, 1, 2, 3]))
+    expectCode(() => db.get('zstd'), 'XENON_NOT_SUPPORTED')
+  }))
