@@ -110,7 +110,7 @@ export interface BlockCounts {
   total: number
   /** Block 0. */
   metadata: number
-  /** The 101 index blocks, whether they hold records or a directory. */
+  /** The 101 index blocks, and one for each sub-database, whether they hold records or a directory. */
   index: number
   /** Directory blocks below an index block. */
   directory: number
@@ -122,6 +122,10 @@ export interface BlockCounts {
   tree: number
   /** Blocks on the free-block list. */
   free: number
+  /** Blocks that say what a sub-database is: one for each. */
+  space: number
+  /** Blocks of what was cleared or dropped and is not free yet. */
+  condemned: number
 }
 
 export interface Stats {
@@ -237,6 +241,14 @@ export interface VerifyOptions {
   onProgress?: (progress: { done: number; total: number }) => void
 }
 
+/** A key space beside the root. */
+export interface SpaceCount {
+  kind: 'sub' | 'index'
+  /** The names of the sub-databases that it lies in, from the outermost on, and its own at the end. */
+  path: string[]
+  records: number
+}
+
 /** What `verify` found. `ok` is true when `problems` is empty. */
 export interface VerifyReport {
   ok: boolean
@@ -246,7 +258,10 @@ export interface VerifyReport {
   problemCount: number
   /** Blocks of the data file whose bytes on the disk are damaged; at most 100 are kept. */
   damagedBlocks: number[]
+  /** Those of the root, as `stats().records` counts them. */
   records: number
+  /** The sub-databases, and indexes, with what they hold; the newest first. */
+  spaces: SpaceCount[]
   blocks: BlockCounts
   /** Share of the bytes of record-holding blocks that live records take, 0 to 1. */
   fill: number

@@ -9,6 +9,8 @@ const KINDS: readonly [keyof BlockCounts, string][] = [
   ['overflow', 'overflow'],
   ['large', 'large values'],
   ['tree', 'trees'],
+  ['space', 'sub-databases'],
+  ['condemned', 'cleared'],
   ['free', 'free'],
 ]
 

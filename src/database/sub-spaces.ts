@@ -1,14 +1,12 @@
 /** The sub-databases that lie in a key space: finding, making, listing and dropping them, and how each is encoded. */
 import type { Space } from '../engine/space.ts'
+import { SUB } from '../engine/space-names.ts'
 import { InvalidArgumentError, LockConflictError, shown, XenonError } from '../errors.ts'
 import { MAX_SPACE_NAME_BYTES, spaceNameBytes } from '../pager/space-block.ts'
 import { describe, isWellFormed } from '../runtime/bytes.ts'
 import type { TransactionManager } from '../txn/manager.ts'
 import type { Handle } from './handle.ts'
 import { type Encodings, encodingNames, resolveEncodings, type SubOptions } from './options.ts'
-
-/** What a key space is for stands before its name. */
-const SUB = 's'
 
 /** What is written down of the encodings of a sub-database, as JSON. */
 interface Note {

@@ -4,13 +4,14 @@
  * at fresh blocks from then on (`spaces.ts`). The root cannot, since its blocks are fixed: what they hold goes, as it
  * is, to fresh blocks, and they become empty.
  */
-import { bucketNext, formatBucket, RecordFlag, recordAt, recordFlags, slotInUse, slotWord } from '../pager/bucket.ts'
+import { bucketNext, formatBucket } from '../pager/bucket.ts'
 import { childOffset, directoryCapacity, separatorOffset } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_NEXT, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import { formatNode, NODE_SLOT_BYTES } from '../pager/node.ts'
 import type { Block, Place, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { type Pinned, Step } from '../txn/step.ts'
+import { largeChainsOf } from './block-children.ts'
 import type { Layers, Space } from './space.ts'
 
 /** Log that clearing may take at once, and the share of the pool that it may hold. */
@@ -82,19 +83,7 @@ const logCopy = ({ pool, log }: Layers, step: Step, from: Place, to: Pinned): vo
 const leadsOn = (a: Arena, base: Position): boolean => {
   const kind = a.u8[base + AT_KIND]
   if (kind === BlockKind.directory || kind === BlockKind.inner) return true
-  return kind === BlockKind.bucket && (bucketNext(a, base) !== 0 || largeRecords(a, base).length > 0)
-}
-
-/** Positions of the records of a bucket whose values lie in blocks of their own. */
-export const largeRecords = (a: Arena, base: Position): Position[] => {
-  const records: Position[] = []
-  const count = a.u16[(base + AT_COUNT) >>> 1]!
-  for (let slot = 0; slot < count; slot++) {
-    if (!slotInUse(slotWord(a, base, slot))) continue
-    const record = recordAt(a, base, slot)
-    if ((recordFlags(a, record) & RecordFlag.large) !== 0) records.push(record)
-  }
-  return records
+  return kind === BlockKind.bucket && (bucketNext(a, base) !== 0 || largeChainsOf(a, base).length > 0)
 }
 
 /**

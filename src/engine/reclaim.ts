@@ -4,18 +4,15 @@
  * to exactly what is not free yet.
  */
 import { CorruptionError } from '../errors.ts'
-import { pointerAt } from '../hash/hash.ts'
-import { LargeValues } from '../hash/large.ts'
-import { bucketNext, RecordFlag, recordFlags } from '../pager/bucket.ts'
-import { childOf, directoryCapacity, entryCount } from '../pager/directory.ts'
-import { AT_COUNT, AT_KIND, AT_LIVE, AT_NEXT, BlockKind, HEADER_BYTES, kindName } from '../pager/layout.ts'
-import { nodeChild, nodeCount } from '../pager/node.ts'
-import type { Block, Position } from '../pager/place.ts'
+import { RecordFlag } from '../pager/bucket.ts'
+import { AT_COUNT, AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES, kindName } from '../pager/layout.ts'
+import type { Block } from '../pager/place.ts'
 import { condemnedCapacity, condemnedCount, condemnedRoot } from '../pager/space-block.ts'
 import { performance } from '../runtime/timers.ts'
 import { type Pinned, Step } from '../txn/step.ts'
-import { largeRecords, logList } from './condemned.ts'
-import type { Layers, Space } from './space.ts'
+import { childrenOf, type LargeChain, largeChainsOf } from './block-children.ts'
+import { logList } from './condemned.ts'
+import type { Layers } from './space.ts'
 
 /** Blocks, and chains of large values, that one step frees at most. */
 const MOST_BLOCKS = 32
@@ -23,12 +20,10 @@ const MOST_CHAINS = 4
 
 export class Reclaimer {
   private readonly layers: Layers
-  private readonly root: Space
   private readonly step: Step
 
-  constructor(layers: Layers, root: Space) {
+  constructor(layers: Layers) {
     this.layers = layers
-    this.root = root
     this.step = new Step(layers)
   }
 
@@ -74,7 +69,7 @@ export class Reclaimer {
     const most = Math.max(1, Math.min(MOST_BLOCKS, pool.maxFrames >>> 2))
     const freed: Pinned[] = []
     const found: Block[] = []
-    const tails: Chain[] = []
+    const tails: LargeChain[] = []
     let left = count
     while (left > 0 && freed.length < most) {
       const root = step.pin(condemnedRoot(arena, list.base, left - 1))
@@ -128,7 +123,7 @@ export class Reclaimer {
   }
 
   /** Frees some of the large values of a bucket, whose records go. */
-  private freeChains(bucket: Pinned, chains: readonly Chain[]): void {
+  private freeChains(bucket: Pinned, chains: readonly LargeChain[]): void {
     const { step } = this
     const { pool, log } = this.layers
     const { arena } = pool
@@ -148,38 +143,22 @@ export class Reclaimer {
   /** The blocks that a root leads to, but for those of large values. */
   private childrenOf({ block, base }: Pinned): Block[] {
     const { arena, blockSize } = this.layers.pool
-    const kind = arena.u8[base + AT_KIND]!
-    if (kind === BlockKind.directory) {
-      const capacity = directoryCapacity(blockSize)
-      return Array.from({ length: entryCount(arena, base) }, (_, i) => childOf(arena, base, capacity, i))
-    }
-    if (kind === BlockKind.inner)
-      return Array.from({ length: nodeCount(arena, base) }, (_, i) => nodeChild(arena, base, i))
-    if (kind === BlockKind.leaf) return []
-    if (kind !== BlockKind.bucket) throw this.damaged(block, `it was cleared, but holds a ${kindName(kind)}`)
-    const next = bucketNext(arena, base)
-    return next === 0 ? [] : [next]
+    const children = childrenOf(arena, base, blockSize)
+    if (children === undefined)
+      throw this.damaged(block, `it was cleared, but holds a ${kindName(arena.u8[base + AT_KIND]!)}`)
+    return children
   }
 
-  private chainsOf({ base }: Pinned): Chain[] {
+  private chainsOf({ block, base }: Pinned): LargeChain[] {
     const { arena } = this.layers.pool
-    if (arena.u8[base + AT_KIND] !== BlockKind.bucket || arena.u16[(base + AT_LIVE) >>> 1] === 0) return []
-    return largeRecords(arena, base).map(record => {
-      const field = this.root.index.fieldOf(record)
-      const { head, tail, blocks } = LargeValues.pointer(arena, pointerAt(field, recordFlags(arena, record)))
-      return { head, tail, blocks, record }
-    })
+    const { blocks } = this.layers.metadata
+    const chains = largeChainsOf(arena, base)
+    for (const { head, tail } of chains)
+      if (head >= blocks || tail >= blocks) throw this.damaged(block, 'a large value in it leads behind the last block')
+    return chains
   }
 
   private damaged(block: Block, what: string): CorruptionError {
     return new CorruptionError(this.layers.file.file.path, what, block)
   }
-}
-
-interface Chain {
-  readonly head: Block
-  readonly tail: Block
-  readonly blocks: number
-  /** Position of the record that leads to it. */
-  readonly record: Position
 }

@@ -22,7 +22,7 @@ export class Reclaiming {
   /** `written` is called after changes that nobody was promised. */
   constructor(engine: Engine, written: () => void) {
     this.engine = engine
-    this.reclaimer = new Reclaimer(engine, engine.root)
+    this.reclaimer = new Reclaimer(engine)
     this.written = written
   }
 

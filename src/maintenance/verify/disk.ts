@@ -9,7 +9,7 @@ import type { Block } from '../../pager/place.ts'
 import { Arena } from '../../runtime/bytes.ts'
 
 export class DiskCheck {
-  readonly problems: string[] = []
+  readonly problems: { block: Block; sentence: string }[] = []
   /** Blocks with a problem, in file order. */
   readonly damaged: Set<number> = new Set()
   private readonly engine: Engine
@@ -45,7 +45,7 @@ export class DiskCheck {
 
   private problem(block: Block, sentence: string): void {
     this.damaged.add(block)
-    this.problems.push(`${this.engine.file.file.path}, block ${block}: ${sentence}`)
+    this.problems.push({ block, sentence: `${this.engine.file.file.path}, block ${block}: ${sentence}` })
   }
 }
 

@@ -41,18 +41,24 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
   }
   const shape = await checkShape(engine, disk.damaged, walked => progress(blocks + walked))
   progress(2 * blocks)
-  const problems = [...(log.problem === undefined ? [] : [log.problem]), ...disk.problems, ...shape.problems]
+  const { findings, figures } = shape
+  const onDisk = disk.problems.map(({ block, sentence }) => {
+    const within = findings.damagedIn.get(block)
+    return within === undefined ? sentence : `${sentence} (${within})`
+  })
+  const problems = [...(log.problem === undefined ? [] : [log.problem]), ...onDisk, ...findings.problems]
   return {
     ok: problems.length === 0,
     problems: problems.slice(0, KEPT_PROBLEMS),
-    problemCount: problems.length - shape.problems.length + shape.problemCount,
+    problemCount: problems.length - findings.problems.length + findings.problemCount,
     damagedBlocks: [...disk.damaged].slice(0, KEPT_PROBLEMS),
     records: shape.records,
+    spaces: shape.spaces,
     blocks: shape.blocks,
-    fill: shape.fill,
-    fillHistogram: shape.histogram,
-    freeSlots: shape.freeSlots,
-    maxDepth: shape.maxDepth,
+    fill: figures.fill,
+    fillHistogram: figures.histogram,
+    freeSlots: figures.freeSlots,
+    maxDepth: figures.maxDepth,
   }
 }
 
@@ -80,7 +86,7 @@ const walkShape = async (engine: Engine, shape: ShapeCheck, progress: (done: num
   try {
     for (;;) {
       if (walkFor(SLICE_MS, engine, walk, handle.lsn)) return true
-      progress(shape.done)
+      progress(shape.findings.done)
       await engine.turn()
       if (handle.lost) return false
     }
