@@ -7,7 +7,7 @@ import type { Engine } from '../../engine/engine.ts'
 import type { SpaceRoots } from '../../engine/space.ts'
 import { pointerAt } from '../../hash/hash.ts'
 import { KeyBuffer } from '../../hash/key.ts'
-import { KeyHash } from '../../hash/key-hash.ts'
+import { FIXED, KeyHash } from '../../hash/key-hash.ts'
 import { LargeValues } from '../../hash/large.ts'
 import { HashSearch } from '../../hash/search.ts'
 import {
@@ -93,7 +93,8 @@ export class SpaceCheck {
   }
 
   private newHash(): KeyHash {
-    return new KeyHash(this.roots.hashKey, { lone: this.roots.index })
+    const { hashKey, index } = this.roots
+    return new KeyHash(hashKey, index === 0 ? FIXED : { lone: index })
   }
 
   /** The index, then the trees; `isOrdered`: the tree over the keys is kept. */
