@@ -52,9 +52,10 @@ export { AsyncTransaction } from './database/async-transaction.ts'
 export { Cursor } from './database/cursor.ts'
 export { Database } from './database/database.ts'
 export type { ConvertOptions } from './database/open.ts'
-export type { OpenOptions } from './database/options.ts'
+export type { OpenOptions, SubOptions } from './database/options.ts'
 export { Snapshot } from './database/snapshot.ts'
-export { Savepoint, Transaction } from './database/transaction.ts'
+export { Sub } from './database/sub.ts'
+export { type InTransactions, Savepoint, Transaction } from './database/transaction.ts'
 export {
   CorruptionError,
   DatabaseLockedError,

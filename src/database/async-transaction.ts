@@ -11,7 +11,7 @@ import type { Waits } from '../txn/waits.ts'
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import type { AsyncStoreTransaction } from '../values/async-store.ts'
 import type { Attempt } from '../values/transact.ts'
-import type { Savepoint, Transaction } from './transaction.ts'
+import type { InTransactions, Savepoint, Transaction } from './transaction.ts'
 
 export class AsyncTransaction<V = string, K = string> implements AsyncStoreTransaction<V, K>, Attempt {
   private readonly tx: Transaction<V, K>
@@ -24,14 +24,35 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
   private aborted = false
   private waiting = 0
 
+  /** The same transaction in the key space where it was begun. */
+  private readonly first: AsyncTransaction<unknown, unknown>
+
   /** @internal Use `begin` or `transact` of `Database.async`. */
-  constructor(tx: Transaction<V, K>, waits: Waits, lockTimeout: number, signal: AbortSignal | undefined) {
+  constructor(
+    tx: Transaction<V, K>,
+    waits: Waits,
+    lockTimeout: number,
+    signal: AbortSignal | undefined,
+    first?: AsyncTransaction<unknown, unknown>,
+  ) {
     this.tx = tx
     this.waits = waits
     this.lockTimeout = lockTimeout
     this.signal = signal
+    this.first = first ?? (this as AsyncTransaction<unknown, unknown>)
+    if (first !== undefined) return
     tx.state.waits = true
     signal?.addEventListener('abort', this.onAbort, { once: true })
+  }
+
+  /**
+   * The same transaction in another key space: the database, or any of its sub-databases. What it does there is
+   * committed and rolled back with the rest, whichever of the two says so.
+   * @throws InvalidArgumentError for a key space of another database.
+   */
+  in<S, T>(space: InTransactions<S, T>): AsyncTransaction<S, T> {
+    const { waits, lockTimeout, signal, first } = this
+    return new AsyncTransaction<S, T>(this.tx.in(space), waits, lockTimeout, signal, first)
   }
 
   get id(): number {
@@ -126,7 +147,7 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
   /** Makes all changes permanent; resolves when they are as durable as the database's `durability` says. */
   async commit(): Promise<void> {
     this.requireIdle()
-    if (this.aborted) this.signal?.throwIfAborted()
+    if (this.first.aborted) this.signal?.throwIfAborted()
     try {
       await this.tx.commitSoon()
     } finally {
@@ -177,8 +198,9 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
 
   /** @internal Whoever has caught the error of an operation has not caught what it meant. */
   requireStanding(): void {
-    if (this.deadlock !== undefined) throw this.deadlock
-    if (this.aborted) this.signal?.throwIfAborted()
+    const { deadlock, aborted } = this.first
+    if (deadlock !== undefined) throw deadlock
+    if (aborted) this.signal?.throwIfAborted()
   }
 
   private run<T>(operation: () => T): Promise<T> {
@@ -214,17 +236,17 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
   }
 
   private async wait(conflict: NonNullable<LockConflictError['conflict']>): Promise<void> {
-    this.waiting++
+    this.first.waiting++
     try {
       await this.waits.wait(this.tx.state, conflict, this.lockTimeout, this.signal)
     } catch (error) {
       if (error instanceof DeadlockError) {
-        this.deadlock = error
+        this.first.deadlock = error
         this.abandon()
       } else if (this.signal?.aborted === true) this.abort()
       throw error
     } finally {
-      this.waiting--
+      this.first.waiting--
     }
   }
 
@@ -251,24 +273,24 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
 
   private readonly onAbort = (): void => {
     // What waits is rejected by the signal itself; a transaction that does nothing must not keep its locks either.
-    if (this.waiting === 0) this.abort()
+    if (this.first.waiting === 0) this.abort()
   }
 
   private abort(): void {
     if (this.tx.ended) return
-    this.aborted = true
+    this.first.aborted = true
     this.abandon()
   }
 
   private requireIdle(): void {
-    if (this.waiting > 0)
+    if (this.first.waiting > 0)
       throw new InvalidArgumentError(
         'an operation of the transaction is still waiting for a lock; await it before the end of the transaction',
       )
   }
 
   private forget(): void {
-    this.signal?.removeEventListener('abort', this.onAbort)
+    this.signal?.removeEventListener('abort', this.first.onAbort)
   }
 }
 

@@ -26,7 +26,7 @@ import type { Handle } from './handle.ts'
 import type { Encodings } from './options.ts'
 import { Snapshot } from './snapshot.ts'
 import { busyTransactions } from './sub-spaces.ts'
-import { Transaction } from './transaction.ts'
+import { type SpaceParts, Transaction } from './transaction.ts'
 import { Watching } from './watching.ts'
 
 export abstract class KeySpace<V = string, K = string> {
@@ -39,6 +39,8 @@ export abstract class KeySpace<V = string, K = string> {
   readonly store: Store<V>
   /** @internal */
   readonly ranges: Ranges<V>
+  /** @internal */
+  readonly parts: SpaceParts<V>
   protected readonly sweeper: Sweeper
   protected readonly watching: Watching<V, K>
   private cursorOfItsOwn: Cursor<V, K> | undefined
@@ -54,6 +56,7 @@ export abstract class KeySpace<V = string, K = string> {
       encodings.keys,
     )
     this.ranges = new Ranges(this.store, handle.directory)
+    this.parts = { store: this.store, ranges: this.ranges, ttlOf: given => this.ttlOf(given) }
     this.watching = new Watching(this.store, handle.publishers)
     this.sweeper = new Sweeper(space, () => handle.write())
     if (!handle.readOnly) this.sweeper.begin()
@@ -176,10 +179,8 @@ export abstract class KeySpace<V = string, K = string> {
     requireIsolation(isolation)
     if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
     refuseOptions(others)
-    return new Transaction(
-      this.store,
-      this.ranges,
-      given => this.ttlOf(given),
+    return Transaction.begin<V, K>(
+      this.parts,
       { now: () => this.handle.makeDurable(), soon: () => this.handle.durableSoon() },
       isolation,
       readOnly || this.handle.readOnly,
@@ -317,7 +318,7 @@ export abstract class KeySpace<V = string, K = string> {
    */
   snapshot(): Snapshot<V, K> {
     this.check()
-    return new Snapshot(this.store, this.ranges)
+    return new Snapshot<V, K>(this.parts)
   }
 
   /**

@@ -1,6 +1,6 @@
 /** A consistent, read-only view of the database as it was when the snapshot was made. */
 
-import { XenonError } from '../errors.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
 import type { AsOf } from '../records/as-of.ts'
 import { countPast } from '../records/counts.ts'
 import type { Found } from '../records/found.ts'
@@ -9,6 +9,7 @@ import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import type { GivenRange, Key } from '../types.ts'
 import { requireList } from '../values/checks.ts'
+import type { InTransactions, SpaceParts } from './transaction.ts'
 
 /** Snapshots that were dropped without `close`. */
 const forgotten = new FinalizationRegistry<() => void>(end => end())
@@ -24,15 +25,32 @@ export class Snapshot<V = string, K = string> {
   /** Records that were committed at its moment, those that expire later included. */
   private readonly records: number
   private ended = false
+  /** That of another key space, with which it ends. */
+  private readonly outer: Snapshot<unknown, unknown> | undefined
 
-  /** @internal Use `Database.snapshot`. */
-  constructor(store: Store<V>, ranges: Ranges<V>) {
+  /** @internal Use `snapshot` of the database, or of a sub-database. */
+  constructor({ store, ranges }: SpaceParts<V>, outer?: Snapshot<unknown, unknown>) {
     this.store = store
     this.ranges = ranges
-    this.records = store.space.isRoot ? store.space.metadata.records : -1
-    const view = store.asOfNow()
+    this.outer = outer
+    this.records = outer === undefined && store.space.isRoot ? store.space.metadata.records : -1
+    const view = outer === undefined ? store.asOfNow() : store.asOf(outer.view)
     this.view = view
-    forgotten.register(this, () => view.end(), this)
+    if (outer === undefined) forgotten.register(this, () => view.end(), this)
+  }
+
+  /**
+   * The same moment in another key space: the database, or any of its sub-databases. It ends with this snapshot.
+   * @throws InvalidArgumentError for a key space of another database; XenonError `XENON_NOT_FOUND` for a sub-database
+   *   that was made later, or was dropped.
+   */
+  in<S, T>(space: InTransactions<S, T>): Snapshot<S, T> {
+    this.check()
+    const parts = (space as Partial<InTransactions<S, T>> | null)?.parts
+    if (parts?.store?.space?.transactions !== this.store.space.transactions)
+      throw new InvalidArgumentError('in() takes a sub-database of the same database, or the database itself')
+    space.check()
+    return new Snapshot<S, T>(parts, (this.outer ?? this) as Snapshot<unknown, unknown>)
   }
 
   get(key: K | Key): V | undefined {
@@ -76,14 +94,14 @@ export class Snapshot<V = string, K = string> {
 
   /** Lets go of what the snapshot keeps in memory. Closing twice is fine. */
   close(): void {
-    if (this.ended) return
+    if (this.closed || this.outer !== undefined) return
     this.ended = true
     forgotten.unregister(this)
     this.view.end()
   }
 
   get closed(): boolean {
-    return this.ended
+    return this.outer?.ended ?? this.ended
   }
 
   [Symbol.dispose](): void {
@@ -99,6 +117,6 @@ export class Snapshot<V = string, K = string> {
   private check(): void {
     const { space } = this.store
     if (space.health.attention) space.attend()
-    if (this.ended) throw new XenonError('XENON_CLOSED', 'the snapshot is closed; make another one')
+    if (this.closed) throw new XenonError('XENON_CLOSED', 'the snapshot is closed; make another one')
   }
 }

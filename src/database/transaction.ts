@@ -34,36 +34,91 @@ export interface DurableCommit {
   soon(): Promise<void>
 }
 
+/** @internal What a transaction, or a snapshot, takes of a key space. */
+export interface SpaceParts<V> {
+  readonly store: Store<V>
+  readonly ranges: Ranges<V>
+  /** The checked ttl of the options of a put, 0 = none. */
+  ttlOf(options: PutOptions): number
+}
+
+/** A key space that a transaction can work in: a database, or one of its sub-databases. */
+export interface InTransactions<V, K> {
+  /** @internal Nothing of it is kept: it tells the types of values and keys. */
+  readonly async: { get(key: K): Promise<V | undefined> }
+  /** @internal */
+  readonly parts: SpaceParts<V>
+  /** @internal @throws XenonError if it cannot be used any more. */
+  check(): void
+}
+
+/** What a transaction keeps once for all key spaces that it works in. */
+interface Common {
+  readonly state: TransactionState
+  readonly durable: DurableCommit
+  readonly readOnly: boolean
+  readonly first: Access<unknown>
+  /** By key space: the transaction as it is seen there. */
+  readonly members: Map<Store<unknown>['space'], Transaction<unknown, unknown>>
+  /** Of each of them. */
+  readonly accesses: Access<unknown>[]
+  /** Numbers of the savepoints that still stand, ascending. */
+  readonly savepoints: number[]
+  nextSavepoint: number
+}
+
 export class Transaction<V = string, K = string> {
   /** @internal */
   readonly state: TransactionState
+  private readonly parts: SpaceParts<V>
   private readonly store: Store<V>
-  private readonly durable: DurableCommit
-  private readonly readOnly: boolean
-  private readonly access: Access<V>
   private readonly ranges: Ranges<V>
-  /** The checked ttl of the options of a put, 0 = none. */
-  private readonly ttlOf: (options: PutOptions) => number
-  /** Numbers of the savepoints that still stand, ascending. */
-  private readonly savepoints: number[] = []
-  private nextSavepoint = 1
+  private readonly access: Access<V>
+  private readonly common: Common
 
-  /** @internal Use `Database.begin`. */
-  constructor(
-    store: Store<V>,
-    ranges: Ranges<V>,
-    ttlOf: (options: PutOptions) => number,
+  private constructor(parts: SpaceParts<V>, access: Access<V>, common: Common) {
+    this.parts = parts
+    this.store = parts.store
+    this.ranges = parts.ranges
+    this.access = access
+    this.common = common
+    this.state = common.state
+    common.accesses.push(access as Access<unknown>)
+    common.members.set(parts.store.space, this as Transaction<unknown, unknown>)
+  }
+
+  /** @internal Use `begin` of the database, or of a sub-database. */
+  static begin<V, K>(
+    parts: SpaceParts<V>,
     durable: DurableCommit,
     isolation: IsolationLevel,
     readOnly: boolean,
-  ) {
-    this.store = store
-    this.ranges = ranges
-    this.ttlOf = ttlOf
-    this.durable = durable
-    this.readOnly = readOnly
-    this.state = store.space.transactions.begin(true)
-    this.access = new Access(store, this.state, isolation, readOnly)
+  ): Transaction<V, K> {
+    const state = parts.store.space.transactions.begin(true)
+    const access = new Access(parts.store, state, isolation, readOnly)
+    const first = access as Access<unknown>
+    const rest = { members: new Map(), accesses: [], savepoints: [], nextSavepoint: 1 }
+    return new Transaction<V, K>(parts, access, { state, durable, readOnly, first, ...rest })
+  }
+
+  /**
+   * The same transaction in another key space: the database, or any of its sub-databases. What it does there is
+   * committed and rolled back with the rest, whichever of the two says so.
+   *
+   * `db.transaction(tx => { tx.put('a', '1'); tx.in(users).put('bob', { age: 7 }) })`
+   * @throws InvalidArgumentError for a key space of another database.
+   */
+  in<S, T>(space: InTransactions<S, T>): Transaction<S, T> {
+    this.check()
+    const { common, store } = this
+    const parts = (space as Partial<InTransactions<S, T>> | null)?.parts
+    if (parts?.store?.space?.transactions !== store.space.transactions)
+      throw new InvalidArgumentError('in() takes a sub-database of the same database, or the database itself')
+    space.check()
+    const known = common.members.get(parts.store.space)
+    if (known !== undefined) return known as Transaction<S, T>
+    const access = new Access(parts.store, this.state, this.isolation, common.readOnly, common.first)
+    return new Transaction<S, T>(parts, access, common)
   }
 
   /** Its number: a later transaction has a higher one. */
@@ -103,7 +158,7 @@ export class Transaction<V = string, K = string> {
   put(key: K | Key, value: V, options?: PutOptions): void {
     const given = this.changeable(key)
     const { writer } = this.store
-    this.access.put(given, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
+    this.access.put(given, value, options === undefined ? 0 : writer.timeAfter(this.parts.ttlOf(options)))
   }
 
   /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
@@ -114,7 +169,7 @@ export class Transaction<V = string, K = string> {
   /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
   expire(key: K | Key, ttl: number): boolean {
     const given = this.changeable(key)
-    return this.access.changeExpiry(given, this.store.writer.timeAfter(this.ttlOf({ ttl: checkedTtl(ttl) })))
+    return this.access.changeExpiry(given, this.store.writer.timeAfter(this.parts.ttlOf({ ttl: checkedTtl(ttl) })))
   }
 
   /** Lets a record stay that was to expire; false if there is none that was. */
@@ -188,8 +243,8 @@ export class Transaction<V = string, K = string> {
 
   savepoint(): Savepoint {
     this.check()
-    const number = this.nextSavepoint++
-    this.savepoints.push(number)
+    const number = this.common.nextSavepoint++
+    this.common.savepoints.push(number)
     return new Savepoint(this.state, this.store.space.transactions.savepoint(this.state), number)
   }
 
@@ -198,17 +253,18 @@ export class Transaction<V = string, K = string> {
     this.check()
     if (!(savepoint instanceof Savepoint) || savepoint.owner !== this.state)
       throw new InvalidArgumentError('this savepoint does not belong to this transaction')
-    const index = this.savepoints.indexOf(savepoint.number)
+    const { savepoints } = this.common
+    const index = savepoints.indexOf(savepoint.number)
     if (index < 0)
       throw new InvalidArgumentError('this savepoint is gone: an earlier one was rolled back to after it was made')
-    this.savepoints.length = index + 1
+    savepoints.length = index + 1
     this.store.space.transactions.rollbackTo(this.state, savepoint.state)
   }
 
   /** Makes all changes permanent, as durable as the database's `durability` says, when it returns. */
   commit(): void {
     this.check()
-    if (this.finish()) this.durable.now()
+    if (this.finish()) this.common.durable.now()
   }
 
   /**
@@ -217,14 +273,14 @@ export class Transaction<V = string, K = string> {
    */
   async commitSoon(): Promise<void> {
     this.check()
-    if (this.finish()) await this.durable.soon()
+    if (this.finish()) await this.common.durable.soon()
   }
 
   /** Commits; true if there was something to be made durable. */
   private finish(): boolean {
     const wrote = this.state.lastLsn !== 0
     this.store.space.transactions.commit(this.state)
-    this.access.end()
+    this.endAccesses()
     return wrote
   }
 
@@ -232,7 +288,7 @@ export class Transaction<V = string, K = string> {
   rollback(): void {
     this.check()
     this.store.space.transactions.rollback(this.state)
-    this.access.end()
+    this.endAccesses()
   }
 
   /** Rolls back if the transaction is still open; if that fails, the handle has failed, since nobody can try again. */
@@ -241,7 +297,7 @@ export class Transaction<V = string, K = string> {
     if (this.state.ended || space.closed) return
     if (space.health.failure === undefined) this.check()
     space.takeBack(this.state)
-    this.access.end()
+    this.endAccesses()
   }
 
   /** Keys are turned over first: getters of a tuple may do anything, even end the transaction. */
@@ -257,6 +313,10 @@ export class Transaction<V = string, K = string> {
     return given
   }
 
+  private endAccesses(): void {
+    for (const access of this.common.accesses) access.end()
+  }
+
   private check(): void {
     const { space } = this.store
     if (this.state.ended)
@@ -266,7 +326,7 @@ export class Transaction<V = string, K = string> {
 
   private checkWritable(): void {
     this.check()
-    if (this.readOnly)
+    if (this.common.readOnly)
       throw new XenonError('XENON_READ_ONLY', 'the transaction was begun with readOnly; begin one without it to write')
   }
 }

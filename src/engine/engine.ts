@@ -219,6 +219,11 @@ export class Engine {
     return number === 0 ? this.root : this.spaces.byNumber(number)
   }
 
+  /** The root, and those that somebody has opened. */
+  openSpaces(): readonly Space[] {
+    return [this.root, ...this.spaces.opened]
+  }
+
   /** Before longer work that reads or writes by name. A database that is lost stays lost. */
   requirePlace(): void {
     try {

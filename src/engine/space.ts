@@ -3,6 +3,7 @@
  * share. The root is the one that `open` gives; others lie in blocks that a list leads to (`spaces.ts`).
  */
 import type { BufferPool } from '../buffer/pool.ts'
+import { XenonError } from '../errors.ts'
 import type { FreeBlocks } from '../freelist/blocks.ts'
 import { ChangedPlaces } from '../hash/changed-places.ts'
 import type { FindMany } from '../hash/find-many.ts'
@@ -18,7 +19,7 @@ import type { LogWriter } from '../log/writer.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import { INDEX_BLOCKS } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
-import type { Block, Position } from '../pager/place.ts'
+import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import type { TextBatch } from '../runtime/text-batch.ts'
 import { KeyTree } from '../tree/key-tree.ts'
@@ -31,12 +32,16 @@ import type { TransactionState } from '../txn/transaction-state.ts'
 import { type ArenaPlan, TREE_KEY_SCRATCH } from './arena-plan.ts'
 import type { Room } from './room.ts'
 
-/** Where the parts of a key space begin, and the key of its hash. */
-export interface SpaceRoots {
+/** Where the parts of a key space begin. */
+export interface SpacePlace {
   /** Its only index block; 0: the 101 of the root. */
   readonly index: Block
   readonly ordered: Block
   readonly expiry: Block
+}
+
+/** The same, and the key of its hash. */
+export interface SpaceRoots extends SpacePlace {
   readonly hashKey: readonly [number, number]
 }
 
@@ -60,6 +65,8 @@ export interface Layers {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly closed: boolean
+  /** The root, and those that somebody has opened. */
+  openSpaces(): readonly Space[]
   attend(): void
   requirePlace(): void
   turn(): Promise<void>
@@ -101,6 +108,12 @@ export class Space {
   observer: (() => void) | undefined
   /** It was dropped: nothing of it is there any more. */
   isDropped = false
+  /** The log's end when it was made; 0 if that was before the open. */
+  bornAt: Lsn = 0
+  /** Where it begins. Whoever reads as of an earlier moment goes by where it began then. */
+  place: SpacePlace
+  /** Where it began before, while snapshots are open; the oldest one first. */
+  private readonly earlier: { readonly place: SpacePlace; readonly until: Lsn }[] = []
   readonly layers: Layers
   private readonly hashKey: readonly [number, number]
   /** All hashes of the space have it, so that it may begin elsewhere from now on. */
@@ -127,6 +140,7 @@ export class Space {
     this.fieldAt = layers.fieldAt
     this.now = layers.now
     this.hashKey = roots.hashKey
+    this.place = { index: roots.index, ordered: roots.ordered, expiry: roots.expiry }
     this.start = roots.index === 0 ? FIXED : { lone: roots.index }
     this.structure = new Structure({ pool, log, free, hash: this.newHash() }, plan.blockAt)
     const treeParts = { pool, log, free, path }
@@ -152,12 +166,41 @@ export class Space {
     return new KeyHash(this.hashKey, this.start)
   }
 
-  /** Index and trees of a space that is not the root begin at other blocks from now on. */
+  /** Index and trees of a space that is not the root begin at other blocks, since the log ended where it ends now. */
   beginAt(index: Block, ordered: Block, expiry: Block): void {
+    const { place, pool, log } = this
+    // Only snapshots that are open need to know where it began before.
+    if (pool.versions.newest === 0) this.earlier.length = 0
+    else this.earlier.push({ place, until: log.endLsn })
+    this.place = { index, ordered, expiry }
+    this.goTo(this.place)
+    this.index.version++
+  }
+
+  private goTo({ index, ordered, expiry }: SpacePlace): void {
+    if (this.isRoot) return
     this.start.lone = index
     this.ordered.root = ordered
     this.expiry.root = expiry
-    this.index.version++
+  }
+
+  /**
+   * Where it began when the log ended at an LSN.
+   * @throws XenonError `XENON_NOT_FOUND` if it has been made since.
+   */
+  placeAt(lsn: Lsn): SpacePlace {
+    if (lsn < this.bornAt) throw new XenonError('XENON_NOT_FOUND', 'the sub-database was made after the snapshot')
+    return this.earlier.find(({ until }) => lsn < until)?.place ?? this.place
+  }
+
+  /** Runs `work` with a space that begins where it once began. */
+  readAt<T>(place: SpacePlace, work: () => T): T {
+    this.goTo(place)
+    try {
+      return work()
+    } finally {
+      this.goTo(this.place)
+    }
   }
 
   /** Number of the space, 0 = the root. */

@@ -55,13 +55,13 @@ export class Spaces {
 
   find(parent: number, name: string): Space | undefined {
     const found = this.within(parent).find(({ facts }) => facts.name === name)
-    return found === undefined ? undefined : this.opened(found)
+    return found === undefined ? undefined : this.spaceOf(found)
   }
 
   /** @throws CorruptionError if there is none with this number. */
   byNumber(number: number): Space {
     const found = this.all().find(({ facts }) => facts.number === number)
-    if (found !== undefined) return this.opened(found)
+    if (found !== undefined) return this.spaceOf(found)
     throw new CorruptionError(this.layers.file.file.path, `there is no key space of number ${number}`)
   }
 
@@ -69,7 +69,7 @@ export class Spaces {
   open(): Space[] {
     return this.all()
       .filter(listed => !this.isOrphan(listed))
-      .map(listed => this.opened(listed))
+      .map(listed => this.spaceOf(listed))
   }
 
   /** What is written down of a space. */
@@ -108,7 +108,12 @@ export class Spaces {
     return listed
   }
 
-  private opened(listed: Listed): Space {
+  /** Those that somebody has opened. */
+  get opened(): Space[] {
+    return (this.listed ?? []).map(({ space }) => space).filter(space => space !== undefined)
+  }
+
+  private spaceOf(listed: Listed): Space {
     const { layers, plan } = this
     const { facts } = listed
     listed.space ??= new Space(layers, new SpaceLocks(facts.number, layers.log), facts, plan)
@@ -144,7 +149,9 @@ export class Spaces {
       }),
     )
     all.unshift(listed)
-    return this.opened(listed)
+    const space = this.spaceOf(listed)
+    space.bornAt = layers.log.endLsn
+    return space
   }
 
   private logNew(given: Omit<SpaceFacts, 'index' | 'ordered' | 'expiry'>): Listed {

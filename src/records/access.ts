@@ -37,16 +37,25 @@ export class Access<V> implements Reading {
   private readonly others: Committed | AsOf | undefined
   /** What a snapshot transaction, or one that only reads, sees of others. */
   private readonly view: AsOf | undefined
+  private readonly isFirst: boolean
   /** What iterators see that read what is committed, each at its beginning. */
   private readonly rangeViews: Set<AsOf> = new Set()
 
-  constructor(store: Store<V>, state: TransactionState, isolation: IsolationLevel, readOnly: boolean) {
+  /** `first`: of the same transaction in another key space, whose snapshot it shares. */
+  constructor(
+    store: Store<V>,
+    state: TransactionState,
+    isolation: IsolationLevel,
+    readOnly: boolean,
+    first?: Access<unknown>,
+  ) {
     this.store = store
     this.state = state
     this.isolation = isolation
     const onView = isolation === 'snapshot' || (readOnly && isolation !== 'read-uncommitted')
     this.inside = store.inside(state)
-    this.view = onView ? store.asOfNow() : undefined
+    this.isFirst = first === undefined
+    this.view = onView ? (first === undefined ? store.asOfNow() : store.asOf(first.view!)) : undefined
     this.others = this.view ?? (isolation === 'read-committed' ? store.committed : undefined)
     state.locksReads = !onView && (isolation === 'repeatable-read' || isolation === 'serializable')
     state.locksRanges = !onView && isolation === 'serializable'
@@ -54,7 +63,7 @@ export class Access<V> implements Reading {
 
   /** Lets go of the snapshot, and of those of iterators that were dropped half-way. */
   end(): void {
-    this.view?.end()
+    if (this.isFirst) this.view?.end()
     for (const view of this.rangeViews) this.endRange(view)
   }
 

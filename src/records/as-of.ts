@@ -4,13 +4,13 @@
  */
 
 import { BlockVersions, type SnapshotHandle } from '../buffer/versions.ts'
-import type { Space } from '../engine/space.ts'
+import type { Space, SpacePlace } from '../engine/space.ts'
 import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
 import { RecordFlag } from '../pager/bucket.ts'
 import type { Lsn } from '../pager/place.ts'
 import { compareBytes } from '../runtime/bytes.ts'
-import type { ChangedKeys, CommittedRecord } from '../txn/changed-keys.ts'
+import type { CommittedRecord } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
 import { Before } from './before.ts'
@@ -22,24 +22,51 @@ export class AsOf implements Reading {
   private readonly space: Space
   private readonly found: Found
 
-  private constructor(space: Space, found: Found, handle: SnapshotHandle, before: Before) {
+  private readonly place: SpacePlace
+  /** By number of the key space: what other spaces show in place of what their blocks say. */
+  private readonly others: ReadonlyMap<number, Before>
+
+  private constructor(
+    space: Space,
+    found: Found,
+    handle: SnapshotHandle,
+    before: Before,
+    place: SpacePlace,
+    others: ReadonlyMap<number, Before>,
+  ) {
     this.space = space
     this.found = found
     this.handle = handle
     this.before = before
+    this.place = place
+    this.others = others
   }
 
   /** Begins a snapshot of what is committed now, and of what `own` has changed. */
   static now(space: Space, found: Found, own: TransactionState | undefined): AsOf {
     const { transactions, view, pool, log, metadata } = space
-    const changed: ChangedKeys[] = []
-    for (const state of transactions.open.values())
-      if (state.lastLsn !== 0 && state !== own) changed.push(view.of(state))
-    return new AsOf(space, found, pool.versions.begin(log.endLsn, metadata.blocks), Before.of(changed))
+    const changing: TransactionState[] = []
+    for (const state of transactions.open.values()) if (state.lastLsn !== 0 && state !== own) changing.push(state)
+    const handle = pool.versions.begin(log.endLsn, metadata.blocks)
+    if (changing.length === 0) return new AsOf(space, found, handle, Before.of([]), space.place, NO_OTHERS)
+    const before = Before.of(changing.map(state => view.of(state)))
+    return new AsOf(space, found, handle, before, space.place, othersOf(space, changing))
+  }
+
+  /** The same moment in another key space. It ends with this one. */
+  in(space: Space, found: Found): AsOf {
+    if (space === this.space) return this
+    const before = this.others.get(space.number) ?? Before.of([])
+    return new AsOf(space, found, this.handle, before, space.placeAt(this.handle.lsn), this.others)
   }
 
   /** @throws XenonError `XENON_SNAPSHOT_LOST` if the snapshot had to be given up. */
   find(key: Key): Found | undefined {
+    const { space, place } = this
+    return place === space.place ? this.findHere(key) : space.readAt(place, () => this.findHere(key))
+  }
+
+  private findHere(key: Key): Found | undefined {
     const { index, pool } = this.space
     index.key.set(key)
     const { lsn } = this
@@ -58,7 +85,9 @@ export class AsOf implements Reading {
 
   /** Runs `work` with the blocks as the snapshot sees them. */
   read<T>(work: () => T): T {
-    return this.space.pool.readAsOf(this.lsn, work)
+    const { space, place } = this
+    if (place === space.place) return space.pool.readAsOf(this.lsn, work)
+    return space.readAt(place, () => space.pool.readAsOf(this.lsn, work))
   }
 
   /** What the blocks are read as; 0 while none has changed. */
@@ -72,7 +101,7 @@ export class AsOf implements Reading {
     const { space } = this
     if (state.lastLsn === 0) return this
     const before = this.before.withOwn(space.view.of(state), name => recordNow(space, name))
-    return new AsOf(space, this.found, this.handle, before)
+    return new AsOf(space, this.found, this.handle, before, this.place, this.others)
   }
 
   /** Whether the record of a key is now what the snapshot sees, byte for byte. */
@@ -81,7 +110,7 @@ export class AsOf implements Reading {
     space.index.key.set(key)
     const { name } = space.index.key
     const now = copyRecord(space)
-    const then = before.has(name) ? before.get(name) : this.read(() => copyRecord(space))
+    const then = before.has(name) ? before.get(name) : this.read(() => copyOf(space, key))
     if (now === undefined || then === undefined) return now === then
     if (now.flags !== then.flags || compareBytes(now.field, then.field) !== 0) return false
     if ((now.flags & RecordFlag.large) === 0) return true
@@ -99,4 +128,20 @@ export class AsOf implements Reading {
   end(): void {
     this.space.pool.versions.end(this.handle)
   }
+}
+
+const NO_OTHERS: ReadonlyMap<number, Before> = new Map()
+
+/** What was committed in the other key spaces, where open transactions have changed it. */
+const othersOf = (space: Space, changing: readonly TransactionState[]): ReadonlyMap<number, Before> => {
+  const others = new Map<number, Before>()
+  for (const other of space.layers.openSpaces())
+    if (other !== space) others.set(other.number, Before.of(changing.map(state => other.view.of(state))))
+  return others.size === 0 ? NO_OTHERS : others
+}
+
+/** The index begins elsewhere perhaps, so that the way to the key does too. */
+const copyOf = (space: Space, key: Key): CommittedRecord | undefined => {
+  space.index.key.set(key)
+  return copyRecord(space)
 }

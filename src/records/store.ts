@@ -34,6 +34,11 @@ export class Store<V> {
     return new Inside(this.space, this.found, state)
   }
 
+  /** The moment of a snapshot of another key space, in this one. */
+  asOf(view: AsOf): AsOf {
+    return view.in(this.space, this.found)
+  }
+
   /** Begins a snapshot of what is committed now, and of what `own` has changed. Whoever has it ends it. */
   asOfNow(own?: TransactionState): AsOf {
     return AsOf.now(this.space, this.found, own)
