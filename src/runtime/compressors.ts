@@ -53,8 +53,26 @@ const zstd = (): Deflate => {
   const { zstdCompressSync, zstdDecompressSync } = zlib('zstd', 'zstdCompressSync', 'Node 22.15 or newer')
   return {
     compress: bytes => zstdCompressSync!(bytes, {}),
-    decompress: (bytes, limit) => zstdDecompressSync!(bytes, { maxOutputLength: limit }),
+    decompress: (bytes, limit) => {
+      const plain = zstdDecompressSync!(bytes, { maxOutputLength: limit })
+      // Node does not say when the bytes end too early.
+      const length = zstdLength(bytes)
+      if (length === 0 || plain.length !== length)
+        throw new Error(`zstd data of ${plain.length} bytes where ${length} were put`)
+      return plain
+    },
   }
+}
+
+/** What a frame says of the length of its content, after a magic number of 4 bytes (RFC 8878, 3.1.1.1). */
+const zstdLength = (bytes: Uint8Array): number => {
+  const descriptor = bytes[4] ?? 0
+  const isSingle = (descriptor & 0x20) !== 0
+  const start = 5 + (isSingle ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!
+  const size = [isSingle ? 1 : 0, 2, 4, 8][descriptor >>> 6]!
+  let length = size === 2 ? 256 : 0
+  for (let i = 0; i < size; i++) length += (bytes[start + i] ?? 0) * 2 ** (8 * i)
+  return length
 }
 
 const zlib = (name: CompressorName, needed: keyof Zlib, where: string): Zlib => {
