@@ -30,6 +30,12 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./slow-vs-cached.ts'),
   },
   {
+    name: 'compression',
+    summary: 'what each compression saves and costs, on real records',
+    options: [['--records <n>', 'small records; a fifth of it of the longer ones (default: 20000)']],
+    load: () => import('./compression.ts'),
+  },
+  {
     name: 'peers',
     summary: 'xenondb with its default options beside lmdb, SQLite and classic-level, and without its ordered index',
     options: [
