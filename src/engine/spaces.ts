@@ -23,7 +23,7 @@ import { type Layers, Space } from './space.ts'
 
 /** A space that is on the list. */
 interface Listed {
-  readonly block: Block
+  block: Block
   facts: SpaceFacts
   space: Space | undefined
 }
@@ -247,6 +247,22 @@ export class Spaces {
       formatNode(arena, tree.base, blockSize, 0, arena.u8, 0, 0)
       step.format(tree, BlockKind.leaf, 0)
       step.endPart()
+    }
+  }
+
+  /**
+   * Compaction has moved a block that one of the list, or block 0, leads to: one of the list itself, or what a space
+   * begins with.
+   */
+  moved(from: Block, to: Block): void {
+    for (const listed of this.all()) {
+      if (listed.block === from) listed.block = to
+      const { index, ordered, expiry } = listed.facts
+      if (index !== from && ordered !== from && expiry !== from) continue
+      const now = (block: Block): Block => (block === from ? to : block)
+      listed.facts = { ...listed.facts, index: now(index), ordered: now(ordered), expiry: now(expiry) }
+      // Opened, so that it knows where it was for the snapshots that are open.
+      this.spaceOf(listed).beginAt(now(index), now(ordered), now(expiry))
     }
   }
 

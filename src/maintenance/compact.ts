@@ -8,6 +8,7 @@
  */
 
 import type { Engine } from '../engine/engine.ts'
+import { Reclaimer } from '../engine/reclaim.ts'
 import type { Space } from '../engine/space.ts'
 import { LockConflictError } from '../errors.ts'
 import { KnownFree } from '../freelist/known.ts'
@@ -17,7 +18,7 @@ import { copyBytes } from '../runtime/bytes.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
 import { Step } from '../txn/step.ts'
 import type { CompactReport, ProgressOptions } from '../types.ts'
-import { BlockLinks, type Link } from './links.ts'
+import { BlockLinks, type Links } from './links.ts'
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 4
@@ -52,6 +53,7 @@ export class Compactor {
   private readonly onProgress: ProgressOptions['onProgress']
   /** What leads to each block. */
   private readonly links: BlockLinks
+  private readonly reclaimer: Reclaimer
   private sliceStart = 0
   private known: KnownFree
   private last: Block = 0
@@ -62,6 +64,7 @@ export class Compactor {
     this.step = new Step(engine)
     this.onProgress = options.onProgress
     this.links = new BlockLinks(engine)
+    this.reclaimer = new Reclaimer(engine)
     this.known = new KnownFree(engine.free, engine.metadata)
   }
 
@@ -71,10 +74,12 @@ export class Compactor {
     const blocksBefore = metadata.blocks
     const bytesBefore = Math.max(file.file.size(), blocksBefore * file.blockSize)
     await this.pause()
+    await this.reclaim()
     await this.packBuckets()
     await this.packTrees()
     try {
       for (let round = 0; round < ROUNDS && metadata.freeBlocks > 0; round++) {
+        await this.reclaim()
         const blocks = metadata.blocks
         await this.links.find(
           () => this.turn(),
@@ -135,18 +140,26 @@ export class Compactor {
     this.sliceStart = performance.now()
   }
 
+  /** Frees what was cleared or dropped, which compaction knows nothing of. How much that is, nobody knows. */
+  private async reclaim(): Promise<void> {
+    const { spaces } = this.engine
+    spaces.dropOrphans()
+    while (this.reclaimer.slice(SLICE_MS)) {
+      this.report(1, 0)
+      await this.turn()
+    }
+  }
+
   private async packBuckets(): Promise<void> {
     const { root, spaces } = this.engine
-    const all = [root, ...spaces.open()].flatMap(space => space.indexBlocks.map(block => ({ space, block })))
-    for (const [i, { space, block }] of all.entries()) {
-      if (space.isDropped) continue
-      for (let position = 0; position >= 0; ) {
-        position = space.structure.pack(block, position)
-        await this.turn()
-        if (space.isDropped) break
-      }
-      while (!space.isDropped && space.structure.fold(block)) await this.turn()
-      this.report(1, (i + 1) / all.length)
+    const all = [root, ...spaces.open()].flatMap(space => space.indexBlocks.map((_, i) => ({ space, i })))
+    for (const [done, { space, i }] of all.entries()) {
+      // Between two steps a space may be dropped, or cleared: then it begins at other blocks.
+      const block = (): Block => space.indexBlocks[i]!
+      for (let position = 0; position >= 0 && !space.isDropped; await this.turn())
+        position = space.structure.pack(block(), position)
+      while (!space.isDropped && space.structure.fold(block())) await this.turn()
+      this.report(1, (done + 1) / all.length)
     }
   }
 
@@ -242,14 +255,15 @@ export class Compactor {
   }
 
   /** One step: the block's bytes to their new place, what leads to it, and the old place free. */
-  private copy(block: Block, links: readonly Link[]): void {
+  private copy(block: Block, links: Links): void {
     const { step } = this
     const target = step.run(() => this.copyPinned(block, links))
     this.last = block
     this.links.moved(block, target)
+    if (links.isKnownToSpaces) this.engine.spaces.moved(block, target)
   }
 
-  private copyPinned(block: Block, links: readonly Link[]): Block {
+  private copyPinned(block: Block, { words: links, isFirstSpace }: Links): Block {
     const { step } = this
     const { pool, log, metadata } = this.engine
     const { arena, blockSize } = pool
@@ -274,6 +288,7 @@ export class Compactor {
       if (link.block !== links[i + 1]?.block) step.endPart()
     })
     step.append(from, last)
+    if (isFirstSpace) step.setState('firstSpace', target)
     step.end()
     return target
   }

@@ -2,31 +2,25 @@
  * What leads to each block of the file: found by a walk over everything, in slices, and looked at again when a block is
  * about to be moved, since others may have changed anything meanwhile.
  */
+import { childrenOf, type LargeChain, largeChainsOf } from '../engine/block-children.ts'
 import type { Engine } from '../engine/engine.ts'
-import { pointerAt } from '../hash/hash.ts'
-import { LargeValues } from '../hash/large.ts'
-import {
-  bucketNext,
-  RECORD_HEADER_BYTES,
-  RecordFlag,
-  recordFlags,
-  recordKeyLength,
-  slotInUse,
-} from '../pager/bucket.ts'
+import { bucketNext } from '../pager/bucket.ts'
 import { childOf, childOffset, directoryCapacity, entryCount } from '../pager/directory.ts'
 import {
-  AT_COUNT,
   AT_KIND,
   AT_NEXT,
   BlockKind,
   EXPIRY_ROOT,
   FIRST_OVERFLOW_BLOCK,
-  HEADER_BYTES,
   INDEX_BLOCKS,
   ORDERED_ROOT,
 } from '../pager/layout.ts'
-import { nodeChild, nodeChildOffset, nodeCount, nodeLevel } from '../pager/node.ts'
+import { nodeChild, nodeChildOffset, nodeCount } from '../pager/node.ts'
 import type { Block, Position } from '../pager/place.ts'
+import { AT_EXPIRY_ROOT, AT_INDEX_ROOT, AT_ORDERED_ROOT } from '../pager/space-block.ts'
+
+/** In place of the number of a block: block 0, whose state names the first key space. */
+const STATE = 0xffffffff
 
 /** Where the number of a block stands. */
 export interface Link {
@@ -34,7 +28,19 @@ export interface Link {
   readonly offset: number
 }
 
-type LargePointer = ReturnType<typeof LargeValues.pointer>
+/** What leads to a block: words of other blocks, or the state of block 0, which names the first key space. */
+export interface Links {
+  readonly words: readonly Link[]
+  readonly isFirstSpace: boolean
+  /** The block is one that `Spaces` knows by its number. */
+  readonly isKnownToSpaces: boolean
+}
+
+/** Where a block that says what a key space is leads to others. */
+const SPACE_WORDS: readonly number[] = [AT_NEXT, AT_INDEX_ROOT, AT_ORDERED_ROOT, AT_EXPIRY_ROOT]
+
+const inWords = (words: readonly Link[]): Links => ({ words, isFirstSpace: false, isKnownToSpaces: false })
+const FIRST_SPACE: Links = { words: [], isFirstSpace: true, isKnownToSpaces: true }
 
 /** Lets others go first now and then. */
 type Turn = () => Promise<void>
@@ -76,6 +82,15 @@ export class BlockLinks {
     }
     await this.walk(EXPIRY_ROOT, turn)
     await this.walk(ORDERED_ROOT, turn)
+    const { firstSpace } = engine.metadata
+    if (!this.isNew(firstSpace)) return
+    this.parents[firstSpace] = STATE
+    await this.walk(firstSpace, turn)
+  }
+
+  /** Each block once: what others have changed meanwhile must not lead in a circle. */
+  private isNew(block: Block): boolean {
+    return block >= FIRST_OVERFLOW_BLOCK && block < this.parents.length && this.parents[block] === 0
   }
 
   private async walk(root: Block, turn: Turn): Promise<void> {
@@ -84,8 +99,7 @@ export class BlockLinks {
       const block = due.pop()!
       const { children, values } = this.childrenOf(block)
       for (const child of children) {
-        // Each block once: what others have changed meanwhile must not lead in a circle.
-        if (child < FIRST_OVERFLOW_BLOCK || child >= this.parents.length || this.parents[child] !== 0) continue
+        if (!this.isNew(child)) continue
         this.parents[child] = block
         due.push(child)
       }
@@ -95,50 +109,22 @@ export class BlockLinks {
   }
 
   /** The blocks that a block leads to, and the large values. */
-  private childrenOf(block: Block): { children: Block[]; values: readonly LargePointer[] } {
+  private childrenOf(block: Block): { children: readonly Block[]; values: readonly LargeChain[] } {
     const { pool } = this.engine
-    const { arena } = pool
+    const { arena, blockSize } = pool
     const base = pool.get(block)
-    const kind = arena.u8[base + AT_KIND]!
-    if (kind === BlockKind.directory)
-      return {
-        children: Array.from({ length: entryCount(arena, base) }, (_, i) => childOf(arena, base, this.capacity, i)),
-        values: [],
-      }
-    if (kind === BlockKind.inner)
-      return {
-        children: Array.from({ length: nodeCount(arena, base) }, (_, i) => nodeChild(arena, base, i)),
-        values: [],
-      }
-    if (kind !== BlockKind.bucket) return { children: [], values: [] }
-    const next = bucketNext(arena, base)
-    const values = this.largeValues(base).map(({ pointer }) => pointer)
-    return { children: next === 0 ? [] : [next], values }
-  }
-
-  private largeValues(base: Position): { at: Position; pointer: LargePointer }[] {
-    const { arena } = this.engine
-    const count = arena.u16[(base + AT_COUNT) >>> 1]!
-    const values: { at: Position; pointer: LargePointer }[] = []
-    for (let slot = 0; slot < count; slot++) {
-      const word = arena.u32[((base + HEADER_BYTES) >>> 2) + slot]!
-      if (!slotInUse(word)) continue
-      const record = base + (word & 0xffff)
-      const flags = recordFlags(arena, record)
-      if ((flags & RecordFlag.large) === 0) continue
-      const at = pointerAt(record + RECORD_HEADER_BYTES + recordKeyLength(arena, record), flags)
-      values.push({ at, pointer: LargeValues.pointer(arena, at) })
-    }
-    return values
+    if (arena.u8[base + AT_KIND] === BlockKind.space)
+      return { children: SPACE_WORDS.map(offset => arena.u32[(base + offset) >>> 2]!), values: [] }
+    return { children: childrenOf(arena, base, blockSize) ?? [], values: largeChainsOf(arena, base) }
   }
 
   /** The parts of a large value lead to each other. */
-  private async followValue(bucket: Block, { head, tail, blocks }: LargePointer, turn: Turn): Promise<void> {
+  private async followValue(bucket: Block, { head, tail, blocks }: LargeChain, turn: Turn): Promise<void> {
     const { pool } = this.engine
     let from = bucket
     let block = head
     for (let i = 0; i < blocks; i++) {
-      if (block < FIRST_OVERFLOW_BLOCK || block >= this.parents.length || this.parents[block] !== 0) return
+      if (!this.isNew(block)) return
       this.parents[block] = from
       from = block
       const base = pool.get(block)
@@ -149,14 +135,12 @@ export class BlockLinks {
     if (from === tail) this.owners.set(tail, bucket)
   }
 
-  /**
-   * Where the number of a block stands: block and offset of each word. Undefined if nothing leads to it, or not what
-   * the walk has seen.
-   */
-  to(block: Block): Link[] | undefined {
+  /** Undefined if nothing leads to it, or not what the walk has seen. */
+  to(block: Block): Links | undefined {
     const { pool, metadata } = this.engine
     const { arena } = pool
     const parent = this.parents[block]!
+    if (parent === STATE) return metadata.firstSpace === block ? FIRST_SPACE : undefined
     if (parent === 0 || parent >= metadata.blocks) return undefined
     const kind = arena.u8[pool.get(block) + AT_KIND]!
     const base = pool.get(parent)
@@ -164,18 +148,24 @@ export class BlockLinks {
     if (parentKind === BlockKind.directory && (kind === BlockKind.bucket || kind === BlockKind.directory)) {
       for (let entry = 0; entry < entryCount(arena, base); entry++)
         if (childOf(arena, base, this.capacity, entry) === block)
-          return [{ block: parent, offset: childOffset(this.capacity, entry) }]
+          return inWords([{ block: parent, offset: childOffset(this.capacity, entry) }])
       return undefined
     }
     if (parentKind === BlockKind.inner && (kind === BlockKind.leaf || kind === BlockKind.inner)) {
       for (let entry = 0; entry < nodeCount(arena, base); entry++)
         if (nodeChild(arena, base, entry) === block)
-          return [{ block: parent, offset: nodeChildOffset(arena, base, entry) }]
+          return inWords([{ block: parent, offset: nodeChildOffset(arena, base, entry) }])
       return undefined
     }
     if (parentKind === BlockKind.bucket && kind === BlockKind.bucket)
-      return bucketNext(arena, base) === block ? [{ block: parent, offset: AT_NEXT }] : undefined
-    return kind === BlockKind.large ? this.linksToPart(block, parent, base, parentKind) : undefined
+      return bucketNext(arena, base) === block ? inWords([{ block: parent, offset: AT_NEXT }]) : undefined
+    if (parentKind === BlockKind.space) {
+      const offset = SPACE_WORDS.find(word => arena.u32[(base + word) >>> 2] === block)
+      if (offset === undefined) return undefined
+      return { words: [{ block: parent, offset }], isFirstSpace: false, isKnownToSpaces: true }
+    }
+    const words = kind === BlockKind.large ? this.linksToPart(block, parent, base, parentKind) : undefined
+    return words === undefined ? undefined : inWords(words)
   }
 
   /** A part of a large value: the record's pointer names its head and its tail, each part the next one. */
@@ -187,7 +177,7 @@ export class BlockLinks {
       if (pool.arena.u32[(base + AT_NEXT) >>> 2] !== block) return undefined
       links.push({ block: parent, offset: AT_NEXT })
     } else if (parentKind === BlockKind.bucket) {
-      const value = this.largeValues(base).find(({ pointer }) => pointer.head === block)
+      const value = largeChainsOf(pool.arena, base).find(({ head }) => head === block)
       if (value === undefined) return undefined
       links.push({ block: parent, offset: value.at - base })
     } else return undefined
@@ -195,7 +185,7 @@ export class BlockLinks {
     if (owner === undefined) return links
     const ownerBase = pool.get(owner)
     if (pool.arena.u8[ownerBase + AT_KIND] !== BlockKind.bucket) return undefined
-    const value = this.largeValues(ownerBase).find(({ pointer }) => pointer.tail === block)
+    const value = largeChainsOf(pool.arena, ownerBase).find(({ tail }) => tail === block)
     if (value === undefined) return undefined
     links.push({ block: owner, offset: value.at - ownerBase + 4 })
     return links
@@ -211,23 +201,20 @@ export class BlockLinks {
       owners.delete(block)
       owners.set(target, owner)
     }
-    const { pool } = this.engine
-    const { arena } = pool
-    const base = pool.get(target)
-    const kind = arena.u8[base + AT_KIND]!
+    const { arena } = this.engine.pool
+    const base = this.engine.pool.get(target)
     const follow = (child: number): void => {
       if (child < parents.length && parents[child] === block) parents[child] = target
     }
-    if (kind === BlockKind.large) follow(arena.u32[(base + AT_NEXT) >>> 2]!)
-    else if (kind === BlockKind.bucket) {
-      follow(bucketNext(arena, base))
-      for (const { pointer } of this.largeValues(base)) {
-        follow(pointer.head)
-        if (owners.get(pointer.tail) === block) owners.set(pointer.tail, target)
-      }
-    } else if (kind === BlockKind.inner && nodeLevel(arena, base) > 0)
-      for (let i = 0; i < nodeCount(arena, base); i++) follow(nodeChild(arena, base, i))
-    else if (kind === BlockKind.directory)
-      for (let i = 0; i < entryCount(arena, base); i++) follow(childOf(arena, base, this.capacity, i))
+    if (arena.u8[base + AT_KIND] === BlockKind.large) {
+      follow(arena.u32[(base + AT_NEXT) >>> 2]!)
+      return
+    }
+    const { children, values } = this.childrenOf(target)
+    for (const child of children) follow(child)
+    for (const { head, tail } of values) {
+      follow(head)
+      if (owners.get(tail) === block) owners.set(tail, target)
+    }
   }
 }
