@@ -380,6 +380,7 @@ export interface WatchOptions {
 export interface BackupReport {
   /** Bytes of the copy's data file. */
   bytes: number
+  /** Those of the root, as `stats().records` counts them; the copy holds those of all sub-databases, too. */
   records: number
 }
 

@@ -72,7 +72,7 @@ class Copy {
   private readonly created: string[] = []
   /** Open until the end, to tell that the directory is still the one it was made in. */
   private partial: File | undefined
-  /** Records that were committed when the copy began. */
+  /** Records of the root that were committed when the copy began. */
   private readonly committed: number
   /** Blocks that large values of open transactions had taken then. */
   private readonly allocated: number[] = []
@@ -152,7 +152,8 @@ class Copy {
     const { storage, directory } = this
     const partial = storage.join(directory, PARTIAL)
     const data = storage.join(directory, 'data')
-    if (!this.view.before.isEmpty || this.allocated.length > 0) {
+    const isTouched = [...this.view.everywhere()].some(([, before]) => !before.isEmpty)
+    if (isTouched || this.allocated.length > 0) {
       const engine = new Engine(
         directory,
         {
@@ -187,7 +188,6 @@ class Copy {
   /** Nobody else knows the engine of the copy, so that one transaction may go on from slice to slice. */
   private async takeBack(engine: Engine): Promise<void> {
     const { transactions, arena, fieldAt } = engine
-    const { index } = engine.root
     const state = transactions.begin(false)
     const unused = new Set(this.allocated)
     let until = performance.now() + SLICE_MS
@@ -196,14 +196,17 @@ class Copy {
       await this.engine.turn()
       until = performance.now() + SLICE_MS
     }
-    for (const [name, before] of this.view.before) {
-      await turn()
-      index.key.set(fromLatin1(name))
-      for (const block of index.largeBlocks()) unused.delete(block)
-      if (before === undefined) index.remove(state)
-      else {
-        arena.u8.set(before.field, fieldAt)
-        index.put(state, before.flags, fieldAt, before.field.length)
+    for (const [number, changed] of this.view.everywhere()) {
+      const { index } = engine.spaceOf(number)
+      for (const [name, before] of changed) {
+        await turn()
+        index.key.set(fromLatin1(name))
+        for (const block of index.largeBlocks()) unused.delete(block)
+        if (before === undefined) index.remove(state)
+        else {
+          arena.u8.set(before.field, fieldAt)
+          index.put(state, before.flags, fieldAt, before.field.length)
+        }
       }
     }
     // Values that a transaction had replaced again itself: no record leads to them.
@@ -242,8 +245,11 @@ class Copy {
 /** Block 0 of a database that was closed cleanly with the blocks as they are now. */
 const stateNow = (engine: Engine): Metadata => {
   const { metadata, log, transactions } = engine
-  const state = new Metadata(metadata.identity)
+  const state = new Metadata({ ...metadata.identity })
   state.ordered = metadata.ordered
+  state.firstSpace = metadata.firstSpace
+  state.firstCondemned = metadata.firstCondemned
+  state.spaces = metadata.spaces
   state.blocks = metadata.blocks
   state.fileBlocks = metadata.blocks
   state.freeHead = metadata.freeHead

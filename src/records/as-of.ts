@@ -60,6 +60,12 @@ export class AsOf implements Reading {
     return new AsOf(space, found, this.handle, before, space.placeAt(this.handle.lsn), this.others)
   }
 
+  /** What is shown in place of what the blocks say, by number of the key space. */
+  *everywhere(): Generator<[number, Before], undefined> {
+    yield [this.space.number, this.before]
+    yield* this.others
+  }
+
   /** @throws XenonError `XENON_SNAPSHOT_LOST` if the snapshot had to be given up. */
   find(key: Key): Found | undefined {
     const { space, place } = this
