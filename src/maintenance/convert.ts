@@ -29,8 +29,13 @@ export const convertIndex = async (
   if (metadata.ordered) setOrdered(engine, false)
   await free(engine)
   if (ordered) {
+    let before = 0
     for (const space of [engine.root, ...engine.spaces.open()])
-      await build(engine, space, done => onProgress?.({ done, total: metadata.records }))
+      before += await build(engine, space, own => {
+        const done = before + own
+        // Nobody knows how many records there are beside those of the root.
+        onProgress?.({ done, total: Math.max(metadata.records, done) })
+      })
     setOrdered(engine, true)
   }
   await engine.checkpointer.runInSlices(() => engine.turn())
@@ -57,8 +62,8 @@ const free = async (engine: Engine): Promise<void> => {
     for (let step = 1; ordered.removeLast(); step++) if (step % LOOK === 0) await slices.turn()
 }
 
-/** Sorts the keys in runs and inserts each in order: leaves are filled from left to right. */
-const build = async (engine: Engine, space: Space, onProgress: (done: number) => void): Promise<void> => {
+/** Sorts the keys in runs and inserts each in order: leaves are filled from left to right. Returns how many there are. */
+const build = async (engine: Engine, space: Space, onProgress: (done: number) => void): Promise<number> => {
   const scan = space.bucketScan()
   const slices = new Slices(engine)
   let pieces: Uint8Array[][] = [[]]
@@ -93,6 +98,7 @@ const build = async (engine: Engine, space: Space, onProgress: (done: number) =>
   }
   await flush()
   onProgress(done)
+  return done
 }
 
 /** The keys of sorted pieces, in order: each step takes the first of the piece at the top of a heap. */
