@@ -190,6 +190,7 @@ export class Engine {
       this.root = new Space(this, transactions.root, roots, plan)
       this.spaces = new Spaces(this, plan)
       transactions.onUndo((state, bytes, undo) => this.spaceOf(undo.space).index.undo(state, bytes, undo))
+      if (metadata.isTorn && !readOnly) this.file.mendIdentity(metadata)
       recover(this, reader, analysis, plan.blockAt, options.onRecovery)
       if (!readOnly) this.room.begin()
       this.recovery.milliseconds = performance.now() - started

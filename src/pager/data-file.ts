@@ -11,7 +11,7 @@ import type { File, Storage } from '../storage/storage.ts'
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
-import { FORMAT_VERSION, METADATA_BYTES, type Metadata, uuidSeed } from './metadata.ts'
+import { FORMAT_VERSION, METADATA_BYTES, type Metadata, SPARE_IDENTITY_AT, uuidSeed } from './metadata.ts'
 import { nodeProblem } from './node-check.ts'
 import type { Block, Position } from './place.ts'
 import { condemnedProblem, spaceProblem } from './space-block.ts'
@@ -116,9 +116,21 @@ export class DataFile {
     if (metadata.identity.version === FORMAT_VERSION) return
     this.requireOwn(metadata)
     metadata.identity.version = FORMAT_VERSION
+    this.writeIdentity(metadata, SPARE_IDENTITY_AT)
+    this.writeIdentity(metadata, 0)
+  }
+
+  /** After a torn write of the identity. */
+  mendIdentity(metadata: Metadata): void {
+    this.writeIdentity(metadata, 0)
+    metadata.isTorn = false
+  }
+
+  private writeIdentity(metadata: Metadata, position: number): void {
     const sector = metadata.encodeIdentity(this.storage)
-    this.file.write(sector, 0, sector.length, 0)
-    this.sync()
+    this.file.write(sector, 0, sector.length, position)
+    this.file.sync()
+    this.fsyncs++
   }
 
   /** Writes both copies of the state, of a file that is not in use yet. */

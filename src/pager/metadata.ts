@@ -23,7 +23,8 @@
  *
  * The free-block list, the key spaces and the lists of what was cleared are linked through AT_NEXT of their blocks.
  * Format version 3 adds the last three words. A database of version 2 has none of what they lead to, and gets its new
- * number before it gets that (`DataFile.raiseVersion`).
+ * number before it gets that (`DataFile.raiseVersion`): sector 3 holds the identity with the new number by the time that
+ * sector 0 is written over, and counts where a torn write has left sector 0 without a right checksum.
  */
 
 import { CorruptionError, FormatVersionError } from '../errors.ts'
@@ -37,6 +38,8 @@ export const FORMAT_VERSION = 3
 /** Read and written as it is, and raised when a key space is made. */
 export const OLDEST_FORMAT_VERSION = 2
 export const METADATA_BYTES: number = 3 * SECTOR
+/** Where the identity stands once more while its sector is written over. */
+export const SPARE_IDENTITY_AT: number = 3 * SECTOR
 const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x4f, 0x4e, 0x44, 0x42, 0x0a])
 
 export interface Identity {
@@ -67,6 +70,8 @@ export class Metadata {
   firstCondemned: Block = 0
   /** The number of the key space that was made last. */
   spaces = 0
+  /** The identity in sector 0 was torn when block 0 was read. */
+  isTorn = false
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */
   soundCopies = 2
   private sequence = 0
@@ -178,6 +183,7 @@ export class Metadata {
   /** Reads block 0, or says what is wrong with it. */
   static decode(bytes: Uint8Array, file: string, storage: Storage): Metadata {
     const metadata = new Metadata(decodeIdentity(bytes, file, storage))
+    metadata.isTorn = !isWholeIdentity(bytes, 0, storage)
     metadata.soundCopies = metadata.readStates(bytes, storage)
     if (metadata.soundCopies === 0)
       throw new CorruptionError(file, 'both copies of the database state have a wrong checksum; restore a backup', 0)
@@ -218,9 +224,11 @@ export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.
  * Reads the identity sector, or says what is wrong with it.
  * @throws FormatVersionError if it is sound, but of another format version.
  */
-export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage): Identity => {
-  if (bytes.length < METADATA_BYTES)
-    throw new CorruptionError(file, `is ${bytes.length} bytes long, too short for a xenondb data file`)
+export const decodeIdentity = (given: Uint8Array, file: string, storage: Storage): Identity => {
+  if (given.length < METADATA_BYTES)
+    throw new CorruptionError(file, `is ${given.length} bytes long, too short for a xenondb data file`)
+  const isSpare = !isWholeIdentity(given, 0, storage) && isWholeIdentity(given, SPARE_IDENTITY_AT, storage)
+  const bytes = isSpare ? given.subarray(SPARE_IDENTITY_AT) : given
   if (compareBytes(bytes.subarray(0, MAGIC.length), MAGIC) !== 0)
     throw new CorruptionError(file, 'is not a xenondb data file (expected the magic "XENONDB")', 0)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -239,6 +247,15 @@ export const decodeIdentity = (bytes: Uint8Array, file: string, storage: Storage
     hashKey: [view.getUint32(32, true), view.getUint32(36, true)],
     createdAt: view.getFloat64(48, true),
   }
+}
+
+/** Whether an identity with a right checksum stands at an offset. */
+const isWholeIdentity = (bytes: Uint8Array, at: number, storage: Storage): boolean => {
+  if (bytes.length < at + SECTOR) return false
+  const sector = bytes.subarray(at, at + SECTOR)
+  const view = new DataView(sector.buffer, sector.byteOffset, SECTOR)
+  if (compareBytes(sector.subarray(0, MAGIC.length), MAGIC) !== 0) return false
+  return view.getUint32(SECTOR - 4, true) === storage.crc32(sector.subarray(0, SECTOR - 4), 0)
 }
 
 const isSoundIdentity = (bytes: Uint8Array, storage: Storage): boolean => {

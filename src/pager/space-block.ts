@@ -22,8 +22,8 @@ import type { Block, Position } from './place.ts'
 const AT_NUMBER = 32
 const AT_PARENT = 36
 export const AT_INDEX_ROOT = 40
-export const AT_ORDERED_ROOT = 44
-export const AT_EXPIRY_ROOT = 48
+const AT_ORDERED_ROOT = 44
+const AT_EXPIRY_ROOT = 48
 /** From the index block to the root of the last tree. */
 export const ROOTS_BYTES = 12
 const AT_HASH_KEY = 52
@@ -67,7 +67,7 @@ export const readSpace = (a: Arena, base: Position): SpaceFacts => {
     expiry: word(AT_EXPIRY_ROOT),
     hashKey: [word(AT_HASH_KEY), word(AT_HASH_KEY + 4)],
     createdAt: word(AT_CREATED) + word(AT_CREATED + 4) * 4294967296,
-    name: text.decode(a.u8.subarray(base + AT_NAME, noteAt)),
+    name: text.decode(copyBytes(a.u8, base + AT_NAME, noteAt)),
     note: copyBytes(a.u8, noteAt, noteAt + a.u16[(base + AT_NOTE_LENGTH) >>> 1]!),
   }
 }

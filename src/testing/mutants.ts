@@ -9,6 +9,8 @@ import { WriteBack } from '../buffer/write-back.ts'
 import { GroupCommit } from '../database/group-commit.ts'
 import { Handle } from '../database/handle.ts'
 import type { Engine } from '../engine/engine.ts'
+import { Reclaimer } from '../engine/reclaim.ts'
+import { FreeBlocks, type StateName } from '../freelist/blocks.ts'
 import { LogReader } from '../log/reader.ts'
 import { LogSegments } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
@@ -42,6 +44,8 @@ export type MutantName =
   | 'overtaken checkpoint goes on'
   | 'block 0 ahead of the log'
   | 'pending head not restored'
+  | 'list of key spaces not logged'
+  | 'cleared blocks freed twice'
   | 'no keepOnly after a crash'
   | 'no log'
 
@@ -306,6 +310,24 @@ const mutants: Record<MutantName, () => () => void> = {
           } finally {
             state.pendingHead = pendingHead
           }
+        } as Method,
+    ),
+  'list of key spaces not logged': () =>
+    replace(
+      FreeBlocks,
+      'setState',
+      () =>
+        function (this: { metadata: Metadata }, name: StateName, value: number): void {
+          this.metadata[name] = value
+        } as Method,
+    ),
+  'cleared blocks freed twice': () =>
+    replace(
+      Reclaimer,
+      'logRoots',
+      original =>
+        function (this: unknown, list: never, left: number, found: never): unknown {
+          return (original as (list: never, left: number, found: never) => unknown).call(this, list, left + 1, found)
         } as Method,
     ),
   'no keepOnly after a crash': () => replace(LogSegments, 'keepOnly', () => () => undefined),

@@ -302,7 +302,7 @@ class Run {
         this.unfinished?.rollback()
         requireEqual(scan(db), this.state, 'the handle that went on')
         await this.put('afterwards', 'there')
-        if (random.chance(0.25)) await requireSound(db, this.state.size)
+        if (random.chance(0.25)) await requireSound(db, this.state)
       }
     }
     for (const [name, image] of [
@@ -313,7 +313,7 @@ class Run {
         const next = openOnDisk(image, options)
         const found = scan(next)
         matching(found, this.states, this.low)
-        await requireSound(next, found.size)
+        await requireSound(next, found)
       } catch (error) {
         throw new Error(`after ${name}: ${(error as Error).message}`, { cause: error })
       }

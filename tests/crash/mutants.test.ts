@@ -33,6 +33,8 @@ const first: Partial<Record<MutantName, string>> = {
   'overtaken checkpoint goes on': 'overtaken checkpoints',
   'block 0 ahead of the log': 'records come and go aside',
   'pending head not restored': 'savepoints with large values',
+  'list of key spaces not logged': 'key spaces',
+  'cleared blocks freed twice': 'clear and drop by blocks',
   'no keepOnly after a crash': 'a log of several segments',
   'log checksum off': 'creation',
 }

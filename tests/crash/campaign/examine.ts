@@ -5,12 +5,14 @@
 
 import type { Database } from '../../../src/database/database.ts'
 import { openOn } from '../../../src/database/open.ts'
+import type { Sub } from '../../../src/database/sub.ts'
 import { XenonError } from '../../../src/errors.ts'
 import type { CrashPolicy, FaultDisk } from '../../../src/testing/fault.ts'
 import { crashPolicies } from '../../../src/testing/fault.ts'
 import type { Operation } from '../../../src/testing/fault-nodes.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import type { DatabaseOptions, Recording, State } from './session.ts'
+import { IS_THERE, markOf, pathOf, recordsIn, stopTimers, subsOf } from './spaces.ts'
 
 export interface Expectation {
   states: readonly State[]
@@ -40,7 +42,7 @@ export const openOnDisk = (
 ): Database => {
   const { storage } = disk
   const db = openOn(directory, { ...options, storage, createIfMissing }, storage)
-  ;(db as unknown as { sweeper: { stop(): void } }).sweeper.stop()
+  stopTimers(db)
   return db
 }
 
@@ -53,7 +55,7 @@ export const recover = async (disk: FaultDisk, expectation: Expectation): Promis
   const found = scan(db)
   requireOrder(disk, db, found)
   const commit = match(found, expectation)
-  await requireSound(db, found.size)
+  await requireSound(db, found)
   return { db, commit, operations }
 }
 
@@ -92,22 +94,33 @@ export const requireNewCommit = async (
   if (found.get(NEW_KEY) !== value) throw new Error(`a commit after the recovery is lost (policy ${policy})`)
   found.delete(NEW_KEY)
   requireEqual(found, state, 'after a commit after the recovery')
-  if (random.chance(0.25)) await requireSound(last, found.size + 1)
+  if (random.chance(0.25)) await requireSound(last, new Map([...found, [NEW_KEY, value]]))
 }
 
-/** All records, by the cursor. */
+/** All records, by the cursor; those of sub-databases as `spaces.ts` names them. */
 export const scan = (db: Database): Map<string, string> => {
   const found = new Map<string, string>()
-  for (db.reset(); db.next(); ) {
-    const { key, value } = db.readCurrent()
-    if (found.has(key)) throw new Error(`the cursor gave ${key} twice`)
-    found.set(key, value)
-  }
+  scanInto(found, db, '')
   return found
 }
 
-/** `records`: how many there are that have not expired. */
-export const requireSound = async (db: Database, records: number): Promise<void> => {
+const scanInto = (found: Map<string, string>, db: Database | Sub, path: string): void => {
+  for (db.reset(); db.next(); ) {
+    const { key, value } = db.readCurrent()
+    if (found.has(path + key)) throw new Error(`the cursor gave ${path}${key} twice`)
+    found.set(path + key, value)
+  }
+  for (const name of db.subs()) {
+    found.set(markOf(path, name), IS_THERE)
+    const sub = db.sub(name)
+    stopTimers(sub)
+    scanInto(found, sub, pathOf(path, name))
+  }
+}
+
+/** `found`: the records that have not expired. */
+export const requireSound = async (db: Database, found: State): Promise<void> => {
+  const records = recordsIn(found, '').length
   const report = await db.verify()
   if (!report.ok) throw new Error(`verify: ${report.problems.slice(0, 3).join('; ')}`)
   const stats = db.stats()
@@ -115,12 +128,19 @@ export const requireSound = async (db: Database, records: number): Promise<void>
     throw new Error(
       `verify counts ${report.records} records, stats ${stats.records}, count() ${db.count()}, there are ${records}`,
     )
+  for (const { sub, path } of subsOf(db))
+    if (sub.count() !== recordsIn(found, path).length)
+      throw new Error(`${path} counts ${sub.count()} records, there are ${recordsIn(found, path).length}`)
 }
 
 /** The ordered index, if there is one, leads to the same keys, in order; one image in four: with the same values. */
 const requireOrder = (disk: FaultDisk, db: Database, found: State): void => {
   if (!(db as unknown as { engine: { metadata: { ordered: boolean } } }).engine.metadata.ordered) return
-  const sorted = [...found.keys()].sort()
+  for (const { sub, path } of [{ sub: db, path: '' }, ...subsOf(db)]) requireOrderIn(disk, sub, path, found)
+}
+
+const requireOrderIn = (disk: FaultDisk, db: Database | Sub, path: string, found: State): void => {
+  const sorted = recordsIn(found, path).sort()
   let count = 0
   const requireNext = (key: string): void => {
     const expected = sorted[count++]
@@ -129,10 +149,10 @@ const requireOrder = (disk: FaultDisk, db: Database, found: State): void => {
   if ((disk.signature & 3) === 0) {
     for (const [key, value] of db.entries()) {
       requireNext(key)
-      if (found.get(key) !== value) throw new Error(`the ordered index leads to ${key} = ${show(value)}`)
+      if (found.get(path + key) !== value) throw new Error(`the ordered index leads to ${key} = ${show(value)}`)
     }
   } else for (const key of db.keys()) requireNext(key)
-  if (count !== found.size) throw new Error(`the ordered index leads to ${count} of ${found.size} records`)
+  if (count !== sorted.length) throw new Error(`the ordered index leads to ${count} of ${sorted.length} records`)
 }
 
 /** A backup that was done is there; one that was not is no database, or all there. */
@@ -151,7 +171,7 @@ export const requireCopies = async (disk: FaultDisk, recording: Recording, index
     const found = scan(copy)
     requireEqual(found, recording.states[commit]!, `the backup ${directory}`)
     requireOrder(disk, copy, found)
-    await requireSound(copy, found.size)
+    await requireSound(copy, found)
   }
 }
 

@@ -12,6 +12,7 @@ import { FaultDisk } from '../../../src/testing/fault.ts'
 import type { Operation } from '../../../src/testing/fault-nodes.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import { crc32 } from './checksum.ts'
+import { IS_THERE, markOf, pathOf, placeOf, recordsIn } from './spaces.ts'
 
 export type State = ReadonlyMap<string, string>
 /** A key and its new value; undefined when it is deleted. */
@@ -161,6 +162,10 @@ export class Session {
   open(changes: Partial<DatabaseOptions> = {}): Database {
     const { storage } = this.disk
     this.db = openOn('db', { ...this.options, ...changes, storage }, storage)
+    // Nothing but what the workload says.
+    const { reclaiming } = (this.db as unknown as { handle: { reclaiming: { stop(): void; schedule(): void } } }).handle
+    reclaiming.stop()
+    reclaiming.schedule = () => {}
     return this.db
   }
 
@@ -200,7 +205,10 @@ export class Session {
   }
 
   put(key: string, value: string): void {
-    this.commit([[key, value]], () => this.db.put(key, value))
+    this.commit([[key, value]], () => {
+      const place = placeOf(this.db, key)
+      place.space.put(place.key, value)
+    })
   }
 
   /** A record that expires. */
@@ -220,8 +228,9 @@ export class Session {
   }
 
   delete(key: string): void {
-    if (this.state.has(key)) this.commit([[key, undefined]], () => this.db.delete(key))
-    else this.db.delete(key)
+    const place = placeOf(this.db, key)
+    if (this.state.has(key)) this.commit([[key, undefined]], () => place.space.delete(place.key))
+    else place.space.delete(place.key)
   }
 
   batch(changes: readonly Change[]): void {
@@ -235,10 +244,9 @@ export class Session {
   /** A transaction, in which `around` may do more between the changes that it takes back itself. */
   transaction(changes: readonly Change[], around?: (tx: Transaction) => void): void {
     const tx = this.db.begin()
-    for (const [key, value] of changes) {
+    for (const change of changes) {
       around?.(tx)
-      if (value === undefined) tx.delete(key)
-      else tx.put(key, value)
+      this.change(tx, change)
     }
     around?.(tx)
     this.commit(changes, () => tx.commit())
@@ -246,11 +254,42 @@ export class Session {
 
   rollback(changes: readonly Change[]): void {
     const tx = this.db.begin()
-    for (const [key, value] of changes) {
-      if (value === undefined) tx.delete(key)
-      else tx.put(key, value)
-    }
+    for (const change of changes) this.change(tx, change)
     tx.rollback()
+  }
+
+  /** Inside a transaction, in whatever key space. */
+  change(tx: Transaction, [name, value]: Change): void {
+    const { space, key } = placeOf(this.db, name)
+    if (value === undefined) tx.in(space).delete(key)
+    else tx.in(space).put(key, value)
+  }
+
+  /** A sub-database, which is made if there is none; what is not a commit of records is one all the same. */
+  sub(name: string, path = ''): void {
+    this.commit([[markOf(path, name), IS_THERE]], () => placeOf(this.db, pathOf(path, name)))
+  }
+
+  /** Drops a sub-database, with all that lies in it. */
+  drop(name: string): void {
+    const gone = [...this.state.keys()].filter(key => key === `@${name}` || key.startsWith(`@${name}/`))
+    this.commit(
+      gone.map(key => [key, undefined]),
+      () => this.db.drop(name),
+    )
+  }
+
+  /** Clears the root ('') or a sub-database ('@name/'), all at once. */
+  clear(path: string): void {
+    this.commit(
+      recordsIn(this.state, path).map(key => [path + key, undefined]),
+      () => placeOf(this.db, path).space.clear(),
+    )
+  }
+
+  /** What the timers would do by now of freeing what was cleared; not more than a little at a time. */
+  reclaim(): void {
+    ;(this.db as unknown as { handle: { reclaiming: { run(): void } } }).handle.reclaiming.run()
   }
 
   /** Commits in flight; `settle` waits for them. */

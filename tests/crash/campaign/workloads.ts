@@ -606,7 +606,80 @@ export const workloads: readonly Workload[] = [
       }
     },
   },
+  {
+    name: 'key spaces',
+    session: { points: 70 },
+    async run(session) {
+      const { random } = session
+      fill(session, 10)
+      session.begin()
+      const names = ['one', 'two', 'three']
+      for (let i = 0; i < 14; i++) {
+        const name = random.pick(names)
+        const roll = random.below(10)
+        if (!session.state.has(`@${name}`)) session.sub(name)
+        else if (roll < 1) session.drop(name)
+        else if (roll < 3 && !session.state.has(`@${name}/@inner`)) session.sub('inner', `@${name}/`)
+        else if (roll < 3) session.put(`@${name}/@inner/key ${random.below(8)}`, text(random, 300))
+        else if (roll < 5) session.put(`@${name}/key ${random.below(8)}`, text(random, 900))
+        else if (roll < 6) session.rollback(changesIn(session, random, 6))
+        else session.transaction(changesIn(session, random, 6))
+        if (random.chance(0.3)) {
+          const tx = session.db.begin()
+          for (const change of changesIn(session, random, 5)) session.change(tx, change)
+          await session.flush()
+          if (random.chance(0.3)) await session.checkpoint()
+          tx.rollback()
+        }
+        if (random.chance(0.2)) session.reclaim()
+      }
+    },
+  },
+  {
+    name: 'clear and drop by blocks',
+    options: () => ({ cacheBytes: 64 * 4096 }),
+    session: { points: 90 },
+    async run(session) {
+      const { random } = session
+      for (const name of ['one', 'two']) session.sub(name)
+      const load = (path: string): void => {
+        for (let round = 0; round < 5; round++)
+          session.transaction(
+            Array.from({ length: 12 }, (_, i) => [`${path}key ${12 * round + i}`, text(random, 1300, 600)] as const),
+          )
+        session.put(`${path}large`, text(random, 20_000, 9000))
+      }
+      for (const path of ['@one/', '@two/']) load(path)
+      if (random.chance(0.5)) load('')
+      session.begin()
+      for (let round = 0; round < 3; round++) {
+        const path = random.pick(['@one/', '@one/', ''])
+        session.clear(path)
+        if (random.chance(0.4)) await session.checkpoint()
+        if (random.chance(0.6)) session.reclaim()
+        session.put(`${path}key 3`, text(random, 900))
+        session.reclaim()
+        if (random.chance(0.5)) load('@one/')
+        else session.put('@two/key 7', text(random, 900))
+        session.reclaim()
+      }
+      session.drop('two')
+      for (let i = 0; i < 3; i++) {
+        session.put(`key ${i}`, text(random, 900))
+        session.reclaim()
+      }
+    },
+  },
 ]
+
+/** Changes in the root and in the sub-databases that there are. */
+const changesIn = (session: Session, random: Random, count: number): Change[] => {
+  const paths = ['', ...[...session.state.keys()].filter(key => /^@[a-z]+$/.test(key)).map(key => `${key}/`)]
+  return Array.from({ length: count }, (): Change => {
+    const key = `${random.pick(paths)}key ${random.below(9)}`
+    return [key, random.chance(0.3) ? undefined : text(random, 600)]
+  })
+}
 
 /** Records to begin with, in one transaction. */
 const fill = (session: Session, records: number): void => {
