@@ -27,7 +27,7 @@ import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Block, Lsn, Position } from '../pager/place.ts'
-import type { Arena, Bounds } from '../runtime/bytes.ts'
+import { type Arena, type Bounds, copyBytes } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import { keyText } from '../values/key.ts'
 import { Grant, type Lock, LockTable } from './locks.ts'
@@ -134,7 +134,7 @@ export class TransactionManager {
   }
 
   private named({ at, length }: LockedKey): string {
-    const key = keyText(this.pool.arena.u8.slice(at, at + length))
+    const key = keyText(copyBytes(this.pool.arena.u8, at, at + length))
     return typeof key === 'string' ? `the key '${shown(key)}'` : `a key of ${length} bytes`
   }
 
@@ -180,7 +180,8 @@ export class TransactionManager {
     const { ranges } = space
     const mayOvertake = state.waits && this.waits.waiting > 0
     if (state.undoNext >= 0 || (ranges.isEmpty && !mayOvertake)) return
-    const key = this.pool.arena.u8.slice(at, at + length)
+    // Whoever waits keeps it, when the arena has long held another key there.
+    const key = copyBytes(this.pool.arena.u8, at, at + length)
     const holders = ranges.holdersOf(key, state.isAutocommit ? 0 : state.id)
     const readers = holders.length
     if (mayOvertake) holders.push(...this.waits.waitersForRange(state, key, ranges))
