@@ -22,8 +22,8 @@ import type { Block, Position } from './place.ts'
 const AT_NUMBER = 32
 const AT_PARENT = 36
 export const AT_INDEX_ROOT = 40
-const AT_ORDERED_ROOT = 44
-const AT_EXPIRY_ROOT = 48
+export const AT_ORDERED_ROOT = 44
+export const AT_EXPIRY_ROOT = 48
 /** From the index block to the root of the last tree. */
 export const ROOTS_BYTES = 12
 const AT_HASH_KEY = 52
