@@ -28,6 +28,8 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @throws InvalidArgumentError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
    *   and the database is open for reading alone.
    */
+  sub(name: string): Sub
+  sub<S = string, T = string>(name: string, options?: SubOptions<S>): Sub<S, T>
   sub<S = string, T = string>(name: string, options: SubOptions<S> = {}): Sub<S, T> {
     this.check()
     const known = this.opened.get(name)
