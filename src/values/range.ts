@@ -36,12 +36,20 @@ export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): Resolv
   if (lt !== undefined) reduce(keys.bound('lt', lt), false)
   if (lte !== undefined) reduce(keys.bound('lte', lte), true)
   if (prefix !== undefined) {
-    const bytes = keys.prefix(prefix)
-    if (bytes.length > 0) raise(bytes, true)
-    const end = successor(bytes)
-    if (end !== undefined) reduce(end, false)
+    const { lower: first, upper: end } = prefixBounds(keys.prefix(prefix))
+    if (first !== undefined) raise(first.key, true)
+    if (end !== undefined) reduce(end.key, false)
   }
   return { lower, upper, reverse, limit, isEmpty: limit === 0 || nothingBetween(lower, upper) }
+}
+
+/** The range of all byte strings that begin with the prefix. */
+export const prefixBounds = (prefix: Uint8Array): Bounds => {
+  const end = successor(prefix)
+  return {
+    lower: prefix.length === 0 ? undefined : { key: prefix, inclusive: true },
+    upper: end === undefined ? undefined : { key: end, inclusive: false },
+  }
 }
 
 /** Checks all of a range but its bounds, where nobody knows what keys are. */

@@ -28,7 +28,7 @@
  *  K2  No encoding is the beginning of another one: those that are joined are ordered by the first, then by the second.
  */
 import { InvalidArgumentError } from '../errors.ts'
-import { asText, describe, isBytes, isDetached, isWellFormed } from '../runtime/bytes.ts'
+import { asText, copyBytes, describe, isBytes, isDetached, isWellFormed } from '../runtime/bytes.ts'
 import type { TupleKey } from '../types.ts'
 import { keyTooLarge, MAX_KEY_BYTES } from './limits.ts'
 
@@ -104,7 +104,7 @@ class TupleWriter {
   collect(write: (writer: TupleWriter) => void): Uint8Array {
     this.at = 0
     write(this)
-    return this.bytes.slice(0, this.at)
+    return copyBytes(this.bytes, 0, this.at)
   }
 
   value(key: unknown): void {

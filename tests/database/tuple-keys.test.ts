@@ -1,10 +1,11 @@
 /** Databases with `keyEncoding: 'tuple'`, against a list that is kept in order without any bytes. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Database, memoryStorage, open, type Range, type TupleKey } from '../../src/index.ts'
+import { convert, type Database, memoryStorage, open, type Range, salvage, type TupleKey } from '../../src/index.ts'
 import { compareBytes } from '../../src/runtime/bytes.ts'
 import { encodeTuple } from '../../src/values/tuple.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
+import { withDirectory } from '../support/directory.ts'
 import { expectCode, expectCodeAsync, failureOf, wrong } from '../support/errors.ts'
 import { compareTuples, tupleKeys } from '../support/tuples.ts'
 
@@ -278,6 +279,42 @@ describe('tuple keys', () => {
     db.close()
     expectCode(() => open('db', { storage, keyEncoding: wrong('tuples') }), 'XENON_INVALID_ARGUMENT')
   })
+
+  test('stay what they are by verify, compact, backup, convert and salvage', () =>
+    withDirectory(async parent => {
+      const path = (name: string): string => `${parent}/${name}`
+      const options = { keyEncoding: 'tuple', durability: 'none' } as const
+      const db = open(path('db'), options)
+      const keys = fc
+        .sample(tupleKeys(), { numRuns: 1500, seed: 7 })
+        .map((key, i): TupleKey[] => [i % 5 === 0 ? 'first' : i, key, i, 'x'.repeat(i % 60)])
+      db.batch(keys.map((key, i) => ({ type: 'put', key, value: `${i}` })))
+      for (const key of keys.slice(0, 700)) db.delete(key)
+      const expected = [...db.entries()]
+      expect(expected.map(([key]) => key)).toStrictEqual(keys.slice(700).sort(compareTuples))
+      await db.compact()
+      await expectVerified(db as unknown as Database)
+      await db.backup(path('backup'))
+      db.close()
+      await convert(path('db'), { ordered: false })
+      await convert(path('db'), { ordered: true })
+      expect(await salvage(path('db'), path('salvaged'))).toMatchObject({ complete: true, records: expected.length })
+      for (const name of ['db', 'backup', 'salvaged']) {
+        const again = open(path(name), options)
+        expect([...again.entries()]).toStrictEqual(expected)
+        await expectVerified(again as unknown as Database)
+        again.close()
+      }
+    }))
+
+  test('are those of a sub-database, whatever those of the root are', () =>
+    withMemoryDatabase({}, ({ db, reopen }) => {
+      db.put('user', 'of the root')
+      const sub = db.sub('events', { keyEncoding: 'tuple' })
+      sub.put(['user', 42], 'x')
+      expect([...sub.keys(['user'])]).toEqual([['user', 42]])
+      expect([...reopen().sub('events', { keyEncoding: 'tuple' }).entries()]).toEqual([[['user', 42], 'x']])
+    }))
 
   test('lie in an unordered database, too', () =>
     withTuples(
