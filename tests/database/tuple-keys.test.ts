@@ -310,10 +310,12 @@ describe('tuple keys', () => {
   test('are those of a sub-database, whatever those of the root are', () =>
     withMemoryDatabase({}, ({ db, reopen }) => {
       db.put('user', 'of the root')
-      const sub = db.sub('events', { keyEncoding: 'tuple' })
+      const sub = db.sub<string, TupleKey>('events', { keyEncoding: 'tuple' })
       sub.put(['user', 42], 'x')
       expect([...sub.keys(['user'])]).toEqual([['user', 42]])
-      expect([...reopen().sub('events', { keyEncoding: 'tuple' }).entries()]).toEqual([[['user', 42], 'x']])
+      expect([...reopen().sub<string, TupleKey>('events', { keyEncoding: 'tuple' }).entries()]).toEqual([
+        [['user', 42], 'x'],
+      ])
     }))
 
   test('lie in an unordered database, too', () =>
