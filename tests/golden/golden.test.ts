@@ -73,6 +73,21 @@ describe.each(names)('%s', name => {
       }
     }))
 
+  test('gets sub-databases, and with them the version of today', async () => {
+    const storage = goldenStorage(golden, now)
+    const version = (): number => new DataView(readImage('db', storage).get('data')!.buffer).getUint32(8, true)
+    let db = open<unknown>('db', { ...options, storage })
+    expect(version()).toBe(golden.format)
+    db.sub('new').put('a', 'in a sub-database')
+    expect(version()).toBe(FORMAT_VERSION)
+    db.close()
+    db = open<unknown>('db', { ...options, storage })
+    expect([db.subs(), db.sub('new').get('a')]).toEqual([['new'], 'in a sub-database'])
+    expectRecords(db, records, now)
+    await expectVerified(db)
+    db.close()
+  })
+
   test('salvaged: nothing is lost', async () => {
     const storage = goldenStorage(golden, now)
     const report = await salvage('db', 'new', { storage })
