@@ -2,6 +2,8 @@
  * The errors of xenondb: one class with a stable `code`, subclasses where a caller would want `instanceof`.
  * A message says what was wrong and what to do about it.
  */
+import type { TupleKey } from './types.ts'
+
 export type XenonErrorCode =
   | 'XENON_INVALID_ARGUMENT'
   | 'XENON_KEY_TOO_LARGE'
@@ -26,6 +28,9 @@ export type XenonErrorCode =
   | 'XENON_SNAPSHOT_LOST'
   | 'XENON_WRITE_CONFLICT'
   | 'XENON_WATCH_OVERFLOW'
+  | 'XENON_NOT_UNIQUE'
+  | 'XENON_INDEX'
+  | 'XENON_NOT_READY'
   | 'XENON_SERVER'
   | 'XENON_CONNECTION'
   | 'XENON_TIMEOUT'
@@ -86,6 +91,52 @@ export class DecodeError extends XenonError {
     )
     this.key = key
     this.encoding = encoding
+  }
+}
+
+/** A record was to get a key of a unique index that another record has. Nothing was stored. */
+export class NotUniqueError extends XenonError {
+  /** Name of the index. */
+  readonly index: string
+  readonly indexKey: TupleKey
+  /** The key of the record that was to be stored, and of the one that has the index key; bytes where they are no text. */
+  readonly key: string | Uint8Array
+  readonly holder: string | Uint8Array
+
+  /** `shownKey`: the index key as the message shows it. */
+  constructor(
+    index: string,
+    indexKey: TupleKey,
+    shownKey: string,
+    key: string | Uint8Array,
+    holder: string | Uint8Array,
+  ) {
+    super(
+      'XENON_NOT_UNIQUE',
+      `the index '${shown(index)}' is unique, and ${quoted(holder)} has the index key ${shown(shownKey)} already: ${quoted(key)} was not stored`,
+    )
+    this.index = index
+    this.indexKey = indexKey
+    this.key = key
+    this.holder = holder
+  }
+}
+
+/** The function of an index has thrown; `cause` holds its error. The change was not made. */
+export class IndexFunctionError extends XenonError {
+  /** Name of the index. */
+  readonly index: string
+  /** The key of the record; bytes where they are no text. */
+  readonly key: string | Uint8Array
+
+  constructor(index: string, key: string | Uint8Array, cause: unknown) {
+    super(
+      'XENON_INDEX',
+      `the function of the index '${shown(index)}' has thrown for ${quoted(key)}: ${reasonOf(cause)}; nothing was changed`,
+      { cause },
+    )
+    this.index = index
+    this.key = key
   }
 }
 

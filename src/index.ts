@@ -53,6 +53,7 @@ export { Cursor } from './database/cursor.ts'
 export { Database } from './database/database.ts'
 export type { ConvertOptions } from './database/open.ts'
 export type { OpenOptions, SubOptions } from './database/options.ts'
+export { Index } from './database/secondary-index.ts'
 export { Snapshot } from './database/snapshot.ts'
 export { Sub } from './database/sub.ts'
 export { type InTransactions, Savepoint, Transaction } from './database/transaction.ts'
@@ -64,9 +65,11 @@ export {
   DiskFullError,
   EncodeError,
   FormatVersionError,
+  IndexFunctionError,
   InvalidArgumentError,
   LockConflictError,
   MovedError,
+  NotUniqueError,
   StorageError,
   WriteConflictError,
   XenonError,

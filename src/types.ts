@@ -10,6 +10,13 @@ export type Key = string | Uint8Array
  */
 export type TupleKey = null | boolean | number | bigint | string | Uint8Array | readonly TupleKey[]
 
+/**
+ * What makes the index keys of a record: one, several (an array of them, each counts once) or none (`undefined`). An index
+ * key that is an array itself stands in an array of its own: `[[user, time]]`. Synchronous, and the same for the same
+ * record: another function under the same name needs another `version`.
+ */
+export type IndexFunction<V, K, IK> = (value: V, key: K) => IK | readonly IK[] | undefined
+
 /** What keys are: text, bytes, or tuples. */
 export type KeyEncoding = 'utf8' | 'binary' | 'tuple'
 
@@ -271,6 +278,24 @@ export interface VerifyReport {
   freeSlots: number
   /** Longest way from an index block to a record: blocks touched by a lookup. */
   maxDepth: number
+}
+
+export interface IndexOptions extends ProgressOptions {
+  /** No two records may have the same index key. Default false. */
+  unique?: boolean
+  /** A whole number that changes whenever the function makes something else: then the index is built anew. Default 1. */
+  version?: number
+}
+
+/** What `verify` of an index has found. */
+export interface IndexReport {
+  ok: boolean
+  records: number
+  entries: number
+  /** One sentence each; at most 100 are kept. */
+  problems: string[]
+  /** How many there were in all. */
+  problemCount: number
 }
 
 export type SalvagePhase = 'read' | 'rescue' | 'verify'

@@ -23,6 +23,7 @@ import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
 import { Cursor } from './cursor.ts'
 import type { Handle } from './handle.ts'
+import { IndexSpaces } from './index-spaces.ts'
 import type { Encodings } from './options.ts'
 import { Snapshot } from './snapshot.ts'
 import { busyTransactions } from './sub-spaces.ts'
@@ -41,6 +42,7 @@ export abstract class KeySpace<V = string, K = string> {
   readonly ranges: Ranges<V>
   /** @internal */
   readonly parts: SpaceParts<V>
+  protected readonly indexSpaces: IndexSpaces<V, K>
   protected readonly sweeper: Sweeper
   protected readonly watching: Watching<V, K>
   private cursorOfItsOwn: Cursor<V, K> | undefined
@@ -55,10 +57,11 @@ export abstract class KeySpace<V = string, K = string> {
       new Compression(encodings.compression, handle.storage.deflate),
       encodings.keys,
     )
+    this.indexSpaces = new IndexSpaces(handle, this.store)
     this.ranges = new Ranges(this.store, handle.directory)
     this.parts = { store: this.store, ranges: this.ranges, ttlOf: given => this.ttlOf(given) }
     this.watching = new Watching(this.store, handle.publishers)
-    this.sweeper = new Sweeper(space, () => handle.write())
+    this.sweeper = new Sweeper(space, this.store.writer, () => handle.write())
     if (!handle.readOnly) this.sweeper.begin()
     this.async = new AsyncDatabase<V, K>(this, {
       store: this.store,
@@ -297,11 +300,11 @@ export abstract class KeySpace<V = string, K = string> {
    * may have read or changed some, or if there are too few for it.
    */
   private clearBlocks(): boolean {
-    const { space, handle } = this
+    const { space, handle, indexSpaces } = this
     if (space.observer !== undefined || busyTransactions(space.transactions).length > 0) return false
     if (space.room.tight) space.room.admit(false)
-    if (!space.isRoot) handle.engine.spaces.clear([space])
-    else if (!clearRoot(space.layers, space)) return false
+    if (!space.isRoot) indexSpaces.clearOwn()
+    else if (!indexSpaces.clearInSteps(() => clearRoot(space.layers, space))) return false
     handle.reclaiming.schedule()
     return true
   }

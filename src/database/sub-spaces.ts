@@ -106,7 +106,7 @@ const builtIn = ({ keyEncoding, valueEncoding }: Note): Partial<Note> =>
   ['utf8', 'json', 'binary', 'msgpack'].includes(valueEncoding) ? { keyEncoding, valueEncoding } : { keyEncoding }
 
 /** What an open transaction has read or changed cannot be taken away from it. */
-const requireNobody = (transactions: TransactionManager, name: string): void => {
+export const requireNobody = (transactions: TransactionManager, name: string): void => {
   const holders = busyTransactions(transactions)
   if (holders.length > 0)
     throw new LockConflictError(

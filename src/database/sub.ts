@@ -4,9 +4,11 @@
  */
 import type { Space } from '../engine/space.ts'
 import { shown, XenonError } from '../errors.ts'
+import type { IndexFunction, IndexOptions, TupleKey } from '../types.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
 import type { Encodings, SubOptions } from './options.ts'
+import type { Index } from './secondary-index.ts'
 import { SubSpaces } from './sub-spaces.ts'
 
 /** A key space in which sub-databases lie. */
@@ -60,6 +62,43 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     this.opened.delete(name)
     sub?.endAll()
     return true
+  }
+
+  /**
+   * A secondary index, kept in the transaction of every change of a record. Declare it right after `open`, before the
+   * first write: it is made if there is none, and built anew if it has another `version`, if `unique` has changed, or if
+   * a program that had not declared it has written. Up to 2,000 records are indexed before this returns; otherwise it
+   * goes on in the background, and `await index.ready` comes before the first read. Asking again gives the same object.
+   *
+   * `const byCity = users.index('city', user => user.city)`, then `byCity.get('Oslo')` or `byCity.entries('Oslo')`
+   *
+   * `keysOf` gets each value as `get` gives it, is synchronous, and must not use the database. See `IndexFunction`.
+   * @throws XenonError `XENON_NOT_SUPPORTED` in a database with `ordered: false`, `XENON_READ_ONLY` if it would have to be
+   *   built in one that is open for reading alone; NotUniqueError if two of the records have the same index key.
+   */
+  index<IK extends TupleKey = TupleKey>(
+    name: string,
+    keysOf: IndexFunction<V, K, IK>,
+    options: IndexOptions = {},
+  ): Index<V, K, IK> {
+    this.check()
+    const index = this.indexSpaces.declare(name, keysOf, options, () => this.check())
+    return index as unknown as Index<V, K, IK>
+  }
+
+  /** The names of the indexes that there are, declared or not, in the order of their code units. */
+  indexes(): string[] {
+    this.check()
+    return this.indexSpaces.names()
+  }
+
+  /**
+   * Drops an index, at once and as a whole. False if there is none.
+   * @throws LockConflictError while another transaction is open that has read or changed anything.
+   */
+  dropIndex(name: string): boolean {
+    this.checkWritable()
+    return this.indexSpaces.remove(name)
   }
 
   /** @internal Nobody uses it any more, nor what lies in it: the database closes, or it was dropped. */

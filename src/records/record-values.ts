@@ -81,6 +81,12 @@ export class RecordValues<V> {
     return this.decode(asText(bytes), 0, bytes.length)
   }
 
+  /** The value whose bytes are stored so, compressed as `flags` say. */
+  ofStored(flags: number, bytes: Uint8Array): V {
+    const plain = (flags & COMPRESSED) === 0 ? bytes : this.decompress(flags, bytes)
+    return this.decode(asText(plain), 0, plain.length)
+  }
+
   /** The bytes of the value, decompressed, as an array of their own. */
   bytesOf({ flags, field, length, asOf }: Found): Uint8Array {
     const { arena, pool, large } = this.space

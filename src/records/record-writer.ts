@@ -14,6 +14,7 @@ import {
   writeTime,
 } from '../pager/bucket.ts'
 import { maxInlineRecord } from '../pager/layout.ts'
+import { copyBytes } from '../runtime/bytes.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
@@ -22,14 +23,18 @@ import { requireUtf8Key } from '../values/key.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { hasExpired } from './expiry.ts'
-import { COMPRESSED, encodingName, FLAGS_OF } from './record-values.ts'
+import type { Indexes } from './indexes.ts'
+import { COMPRESSED, encodingName, FLAGS_OF, RecordValues } from './record-values.ts'
 
 /** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
 const VALUE_OFFSET = 8
 
 /** Times of expiry are exact: milliseconds since 1970, 0 = never. */
 export class RecordWriter<V> {
+  /** The indexes of the space, if it has any. */
+  indexes: Indexes<V> | undefined
   private readonly space: Space
+  private readonly values: RecordValues<V>
   private readonly encodingName: string
   private readonly encoder: ValueEncoder<V>
   private readonly compression: Compression
@@ -44,8 +49,15 @@ export class RecordWriter<V> {
   private expiresAt = 0
   private length = 0
 
-  constructor(space: Space, encoding: LoadedEncoding<V>, compression: Compression, keys: KeyCodec) {
+  constructor(
+    space: Space,
+    encoding: LoadedEncoding<V>,
+    compression: Compression,
+    keys: KeyCodec,
+    values: RecordValues<V> = new RecordValues(space, encoding, compression, keys),
+  ) {
     this.space = space
+    this.values = values
     this.keys = keys
     this.textKeys = keys.asTexts
     this.compression = compression
@@ -58,6 +70,10 @@ export class RecordWriter<V> {
 
   /** One put as a transaction of its own, committed but not made durable. */
   put(key: Key, value: V, expiresAt: number): void {
+    if (this.indexes !== undefined) {
+      this.space.implicitly(state => this.putIn(state, key, value, expiresAt))
+      return
+    }
     try {
       this.putAlone(key, value, expiresAt)
     } finally {
@@ -90,7 +106,7 @@ export class RecordWriter<V> {
       this.encode(key, value, expiresAt)
       index.key.set(key)
       if (typeof key !== 'string') this.requireText()
-      this.store(state)
+      this.storeAll(state)
     } finally {
       this.encoder.letGo()
     }
@@ -119,7 +135,7 @@ export class RecordWriter<V> {
     this.length = this.encoder.replace(bytes)
     try {
       this.space.index.key.set(key)
-      this.store(state)
+      this.storeAll(state)
     } finally {
       this.encoder.letGo()
     }
@@ -176,18 +192,50 @@ export class RecordWriter<V> {
 
   /** Stores the encoded value under the key in the key buffer. */
   private store(state: TransactionState): void {
-    const { arena, index, large, transactions, health } = this.space
+    const { arena, index, large } = this.space
     const start = this.fieldStart()
     if (this.isInline) {
       index.put(state, this.flags, start, this.valueAt + this.length - start)
       return
     }
     this.space.room.admitValue(this.length)
-    const before = transactions.savepoint(state)
-    try {
+    this.wholly(state, () => {
       const pointer = large.write(state, this.encoder.spill(this.length))
       LargeValues.encode(arena, this.valueAt, pointer)
       index.put(state, this.flags | RecordFlag.large, start, this.valueAt + LARGE_POINTER_BYTES - start)
+    })
+  }
+
+  /** `store`, and what follows of it for the indexes. */
+  private storeAll(state: TransactionState): void {
+    const indexes = this.indexesToKeep()
+    if (indexes === undefined) {
+      this.store(state)
+      return
+    }
+    const { index, arena } = this.space
+    const key = copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
+    this.wholly(state, () => {
+      indexes.beforePut(state, key, () => this.storedValue())
+      index.key.set(key)
+      this.store(state)
+    })
+  }
+
+  /** The encoded value as `get` will give it. */
+  private storedValue(): V {
+    const { values, length, flags, valueAt } = this
+    if (length <= this.inlineLimit && (flags & COMPRESSED) === 0)
+      return values.decode(this.space.arena.u8, valueAt, valueAt + length)
+    return values.ofStored(flags, this.encoder.spill(length))
+  }
+
+  /** All of it, or nothing. */
+  private wholly<T>(state: TransactionState, work: () => T): T {
+    const { transactions, health } = this.space
+    const before = transactions.savepoint(state)
+    try {
+      return work()
     } catch (error) {
       if (health.failure === undefined) {
         try {
@@ -203,6 +251,7 @@ export class RecordWriter<V> {
   /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
   delete(key: Key): { removed: boolean; found: boolean } {
     const { transactions, index, room } = this.space
+    if (this.indexes !== undefined) return this.deleteIndexed(key)
     if (room.tight) room.admit(false)
     index.key.set(key)
     let outcome = index.remove(transactions.autocommit)
@@ -221,7 +270,45 @@ export class RecordWriter<V> {
     const { index, room } = this.space
     if (room.tight) room.admit(false)
     index.key.set(key)
-    return index.remove(state) === Outcome.removed && this.removedWasThere
+    return this.removeAll(state) === Outcome.removed && this.removedWasThere
+  }
+
+  private deleteIndexed(key: Key): { removed: boolean; found: boolean } {
+    const { room, index } = this.space
+    if (room.tight) room.admit(false)
+    let outcome: Outcome = Outcome.absent
+    this.space.implicitly(state => {
+      index.key.set(key)
+      outcome = this.removeAll(state)
+    })
+    return (outcome as Outcome) === Outcome.removed ? { removed: true, found: this.removedWasThere } : ABSENT
+  }
+
+  /** Removes the record of the key in the key buffer, and its entries in the indexes. */
+  removeAll(state: TransactionState): Outcome {
+    const indexes = this.indexesToKeep()
+    const { index, arena } = this.space
+    if (indexes === undefined || index.find() === 0) return index.remove(state)
+    const key = copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
+    return this.wholly(state, () => {
+      indexes.beforeRemove(state, key)
+      index.key.set(key)
+      return index.remove(state)
+    })
+  }
+
+  /** Before a change: what follows it, if anything does. */
+  private indexesToKeep(): Indexes<V> | undefined {
+    const { indexes } = this
+    if (indexes === undefined) return undefined
+    indexes.beforeAny()
+    if (indexes.isIdle) this.indexes = undefined
+    return this.indexes
+  }
+
+  /** The sweep may remove what has expired: no index becomes stale by that. */
+  get maySweep(): boolean {
+    return this.indexes === undefined || this.indexes.isComplete
   }
 
   private get removedWasThere(): boolean {

@@ -5,7 +5,7 @@
  */
 
 import type { Space } from '../engine/space.ts'
-import { CorruptionError, LockConflictError } from '../errors.ts'
+import { XenonError, type XenonErrorCode } from '../errors.ts'
 import { EXPIRY_BYTES } from '../pager/bucket.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
@@ -25,8 +25,26 @@ const SLICE_RECORDS = 64
 const RETRY_MS = 100
 const LONGEST_RETRY_MS = 10000
 
+/** Who removes a record, with what hangs on it. */
+export interface Removal {
+  /** False as long as the sweep has to wait. */
+  readonly maySweep: boolean
+  /** Removes the record of the key in the key buffer. */
+  removeAll(state: TransactionState): unknown
+}
+
+/** A record that cannot be removed for one of these is passed: the others are not kept waiting. */
+const PASSED: ReadonlySet<XenonErrorCode> = new Set([
+  'XENON_LOCK_CONFLICT',
+  'XENON_CORRUPT',
+  'XENON_INDEX',
+  'XENON_DECODE',
+  'XENON_INVALID_ARGUMENT',
+])
+
 export class Sweeper {
   private readonly space: Space
+  private readonly removal: Removal
   private readonly written: () => void
   private beginTimer: unknown
   private timer: unknown
@@ -39,8 +57,9 @@ export class Sweeper {
   private hasPassed = false
 
   /** `written` is called after changes that nobody was promised. */
-  constructor(space: Space, written: () => void) {
+  constructor(space: Space, removal: Removal, written: () => void) {
     this.space = space
+    this.removal = removal
     this.written = written
   }
 
@@ -87,7 +106,7 @@ export class Sweeper {
     if (space.closed || space.health.failure !== undefined) return
     try {
       space.attend()
-      if (!space.room.mayDelete()) {
+      if (!space.room.mayDelete() || !this.removal.maySweep) {
         this.retryLater()
         return
       }
@@ -174,10 +193,10 @@ export class Sweeper {
       if (record === 0 || !hasExpired(this.space, record)) return false
       if (!transactions.locks.isFreeFor(index.key.lock, state.id)) return false
       if (this.space.locks.ranges.holdersOf(key, state.id).length > 0) return false
-      index.remove(state)
+      this.removal.removeAll(state)
       return true
     } catch (error) {
-      if (!(error instanceof LockConflictError || error instanceof CorruptionError)) throw error
+      if (!(error instanceof XenonError && PASSED.has(error.code))) throw error
       transactions.rollbackTo(state, before)
       return false
     }

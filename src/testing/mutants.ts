@@ -16,6 +16,7 @@ import { LogSegments } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { Metadata } from '../pager/metadata.ts'
+import { Indexes } from '../records/indexes.ts'
 import { invariants } from '../runtime/invariant.ts'
 import type { File } from '../storage/storage.ts'
 import { Checkpointer } from '../txn/checkpoint.ts'
@@ -48,6 +49,7 @@ export type MutantName =
   | 'cleared blocks freed twice'
   | 'no keepOnly after a crash'
   | 'no log'
+  | 'index not updated on replace'
 
 // The members are private to the engine; here is the one place that reaches for them.
 type Method = (this: never, ...given: never[]) => unknown
@@ -331,6 +333,8 @@ const mutants: Record<MutantName, () => () => void> = {
         } as Method,
     ),
   'no keepOnly after a crash': () => replace(LogSegments, 'keepOnly', () => () => undefined),
+  'index not updated on replace': () =>
+    replace(Indexes, 'differenceOf', () => index => ({ index, lost: [], gained: [] })),
   /** For the lesson: no images, and recovery makes nothing of what stands in the log. */
   'no log': () => {
     const images = noImages()

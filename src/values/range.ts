@@ -83,7 +83,7 @@ const nothingBetween = (lower: Bound | undefined, upper: Bound | undefined): boo
 }
 
 /** The first byte string behind all those that begin with the prefix. */
-const successor = (prefix: Uint8Array): Uint8Array | undefined => {
+export const successor = (prefix: Uint8Array): Uint8Array | undefined => {
   let length = prefix.length
   while (length > 0 && prefix[length - 1] === 255) length--
   if (length === 0) return undefined

@@ -6,10 +6,12 @@ import {
   DecodeError,
   DiskFullError,
   EncodeError,
+  IndexFunctionError,
   InvalidArgumentError,
   isError,
   LockConflictError,
   MovedError,
+  NotUniqueError,
   StorageError,
   shown,
   WriteConflictError,
@@ -50,6 +52,8 @@ const CLASSES: Partial<Record<XenonErrorCode, { prototype: XenonError }>> = {
   XENON_MOVED: MovedError,
   XENON_IO: StorageError,
   XENON_FULL: DiskFullError,
+  XENON_NOT_UNIQUE: NotUniqueError,
+  XENON_INDEX: IndexFunctionError,
 }
 
 export const revived = ({ name, message, code, fields, cause }: PortError): Error => {

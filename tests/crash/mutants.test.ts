@@ -51,7 +51,10 @@ test('the campaign finds nothing in the engine as it is, so that a mutant dies o
   console.log(`without a mutant: ${tally.images} images survived`)
 })
 
-for (const name of mutantNames.filter(mutant => mutant !== 'no log' && mutant !== 'block checksum off')) {
+/** Not those that other tests kill. */
+const elsewhere: readonly MutantName[] = ['no log', 'block checksum off', 'index not updated on replace']
+
+for (const name of mutantNames.filter(mutant => !elsewhere.includes(mutant))) {
   test(
     `the campaign kills the mutant '${name}'`,
     async () => {

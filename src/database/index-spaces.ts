@@ -1,0 +1,288 @@
+/**
+ * The indexes of a key space: declaring, making, listing and dropping them. Each has a space of its own in that one, with
+ * a note of what it is and whether it can be believed:
+ *
+ *   building   some of its entries are missing: whoever declares it begins anew
+ *   ready      it is what its function, of that version, made of the records
+ *   stale      a handle that was not told of it has changed records since: the same
+ */
+import type { Space } from '../engine/space.ts'
+import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
+import { MAX_SPACE_NAME_BYTES, spaceNameBytes } from '../pager/space-block.ts'
+import { IndexEntries } from '../records/index-entries.ts'
+import { IndexKeys } from '../records/index-keys.ts'
+import { IndexReader } from '../records/index-reader.ts'
+import { Indexes, type KeptIndex } from '../records/indexes.ts'
+import { Store } from '../records/store.ts'
+import { describe, isWellFormed } from '../runtime/bytes.ts'
+import { requireProgress, requireSyncFunction } from '../runtime/callbacks.ts'
+import type { IndexFunction, IndexOptions, TupleKey } from '../types.ts'
+import { refuseOptions, requireObject } from '../values/checks.ts'
+import { Compression } from '../values/compression.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
+import type { Handle } from './handle.ts'
+import { IndexBuild } from './index-build.ts'
+import { Index } from './secondary-index.ts'
+import { requireNobody } from './sub-spaces.ts'
+
+/** Frames of the pool that a step takes of each space that it empties. */
+const FRAMES_EACH = 4
+
+/** What a key space is for stands before its name. */
+const INDEX = 'i'
+
+interface Note {
+  readonly version: number
+  readonly unique: boolean
+  readonly state: 'building' | 'ready' | 'stale'
+}
+
+interface Declared<V, K> {
+  readonly index: Index<V, K, TupleKey>
+  readonly kept: KeptIndex<V>
+  readonly build: IndexBuild<V>
+}
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+/** @throws InvalidArgumentError */
+const requireName = (name: unknown): string => {
+  if (typeof name !== 'string' || name.length === 0)
+    throw new InvalidArgumentError(
+      `the name of an index is a string that is not empty, not ${typeof name === 'string' ? 'empty' : describe(name)}`,
+    )
+  if (!isWellFormed(name))
+    throw new InvalidArgumentError('the name of an index must be well-formed Unicode; it has a lone surrogate')
+  const bytes = spaceNameBytes(INDEX + name)
+  if (bytes > MAX_SPACE_NAME_BYTES)
+    throw new InvalidArgumentError(
+      `the name of an index may have ${MAX_SPACE_NAME_BYTES - 1} bytes of UTF-8; this one has ${bytes - 1}`,
+    )
+  return name
+}
+
+const checkedOptions = (options: IndexOptions): Required<Pick<IndexOptions, 'unique' | 'version'>> => {
+  const { unique = false, version = 1, onProgress, ...others } = requireObject(options)
+  if (typeof unique !== 'boolean') throw new InvalidArgumentError('unique must be true or false')
+  if (!Number.isSafeInteger(version))
+    throw new InvalidArgumentError(`the version of an index is a whole number, not ${shown(version)}`)
+  requireProgress(onProgress)
+  refuseOptions(others)
+  return { unique, version }
+}
+
+export class IndexSpaces<V, K> {
+  private readonly handle: Handle
+  private readonly store: Store<V>
+  private readonly indexes: Indexes<V>
+  private readonly declared: Map<string, Declared<V, K>> = new Map()
+
+  constructor(handle: Handle, store: Store<V>) {
+    this.handle = handle
+    this.store = store
+    this.indexes = new Indexes(
+      store,
+      () => this.undeclared(),
+      stale => this.mark(stale, 'stale'),
+    )
+    if (!handle.engine.spaces.isEmpty) store.writer.indexes = this.indexes
+  }
+
+  names(): string[] {
+    const { spaces } = this.handle.engine
+    if (spaces.isEmpty) return []
+    return spaces
+      .names(this.store.space.number)
+      .filter(name => name.startsWith(INDEX))
+      .map(name => name.slice(INDEX.length))
+  }
+
+  /** `check` throws if the key space is closed, or dropped. */
+  declare(
+    name: string,
+    keysOf: IndexFunction<V, never, TupleKey>,
+    options: IndexOptions,
+    check: () => void,
+  ): Index<V, K, TupleKey> {
+    requireName(name)
+    requireSyncFunction('index()', keysOf)
+    const { unique, version } = checkedOptions(options)
+    this.requireOrdered(name)
+    const known = this.declared.get(name)
+    const isSame = known?.index.unique === unique && known.index.version === version
+    if (known !== undefined && isSame && known.build.failure === undefined) return known.index
+    if (known !== undefined) {
+      requireNobody(this.handle.engine.transactions, name)
+      this.forget(name, known, 'was declared anew')
+    }
+    const found = this.find(name)
+    const note = found === undefined ? undefined : this.noteOf(found)
+    const isCurrent = note?.state === 'ready' && note.unique === unique && note.version === version
+    if (!isCurrent && this.handle.readOnly)
+      throw new XenonError(
+        'XENON_READ_ONLY',
+        `the index '${shown(name)}' would have to be built, and the database was opened with readOnly; open it without it once`,
+      )
+    const space = isCurrent ? found! : this.emptySpace(name, found, { unique, version, state: 'building' })
+    const kept: KeptIndex<V> = {
+      keys: new IndexKeys(name, keysOf, this.store.keys),
+      entries: new IndexEntries(space, unique),
+    }
+    this.keep(kept)
+    const build = new IndexBuild(isCurrent ? undefined : this.ownerOf(kept, options.onProgress))
+    const entries = new Store<Uint8Array>(space, 'binary', new Compression('none', undefined), BINARY_KEYS)
+    const reader = new IndexReader(this.store, entries, unique)
+    const index = new Index<V, K, TupleKey>({
+      name,
+      unique,
+      version,
+      reader,
+      indexes: this.indexes,
+      kept,
+      build,
+      check,
+    })
+    this.declared.set(name, { index, kept, build })
+    if (!isCurrent) this.begin(build, name)
+    return index
+  }
+
+  private begin(build: IndexBuild<V>, name: string): void {
+    try {
+      build.begin()
+    } catch (error) {
+      this.forget(name, this.declared.get(name)!, 'could not be built')
+      throw error
+    }
+    this.handle.makeDurable()
+  }
+
+  private requireOrdered(name: string): void {
+    if (this.store.space.metadata.ordered) return
+    throw new XenonError(
+      'XENON_NOT_SUPPORTED',
+      `the database was created with ordered: false, and the index '${shown(name)}' needs its order; 'xenondb convert ${this.handle.directory} --ordered' adds it`,
+    )
+  }
+
+  private find(name: string): Space | undefined {
+    const { spaces } = this.handle.engine
+    return spaces.isEmpty ? undefined : spaces.find(this.store.space.number, INDEX + name)
+  }
+
+  /** An empty space for an index that is to be built. */
+  private emptySpace(name: string, found: Space | undefined, note: Note): Space {
+    const { engine } = this.handle
+    const { spaces, room } = engine
+    if (room.tight) room.admit(true)
+    if (found === undefined) return spaces.make(this.store.space.number, INDEX + name, encoded(note))
+    spaces.setNote(found, encoded(note))
+    spaces.clear([found])
+    this.handle.reclaiming.schedule()
+    return found
+  }
+
+  private ownerOf(
+    kept: KeptIndex<V>,
+    onProgress: IndexOptions['onProgress'],
+  ): ConstructorParameters<typeof IndexBuild<V>>[0] {
+    return {
+      handle: this.handle,
+      store: this.store,
+      indexes: this.indexes,
+      kept,
+      onProgress,
+      finished: () => this.mark([kept.entries.space], 'ready'),
+      failed: () => this.drop(kept),
+    }
+  }
+
+  private keep(kept: KeptIndex<V>): void {
+    this.indexes.kept.push(kept)
+    this.store.writer.indexes = this.indexes
+  }
+
+  private drop(kept: KeptIndex<V>): void {
+    const { kept: all } = this.indexes
+    const at = all.indexOf(kept)
+    if (at >= 0) all.splice(at, 1)
+  }
+
+  /** Nobody uses what was declared any more. */
+  private forget(name: string, { kept, build }: Declared<V, K>, why: string): void {
+    this.drop(kept)
+    this.declared.delete(name)
+    build.abandon(new XenonError('XENON_NOT_FOUND', `the index '${name}' ${why}; ask for it again with index()`))
+  }
+
+  /** False if there is none. */
+  remove(name: string): boolean {
+    requireName(name)
+    const found = this.find(name)
+    if (found === undefined) return false
+    const { engine, reclaiming } = this.handle
+    requireNobody(engine.transactions, name)
+    const known = this.declared.get(name)
+    if (known !== undefined) this.forget(name, known, 'was dropped')
+    engine.spaces.drop(found)
+    this.handle.makeDurable()
+    reclaiming.schedule()
+    return true
+  }
+
+  /** Empties the records of a space that is not the root, and all indexes with them. */
+  clearOwn(): void {
+    const { spaces, pool } = this.handle.engine
+    const { space } = this.store
+    this.store.writer.indexes?.beforeAny()
+    const all = [space, ...this.indexes.kept.map(({ entries }) => entries.space)]
+    // A small pool cannot hold all that one step would change.
+    if (all.length === 1 || FRAMES_EACH * all.length <= pool.maxFrames / 2) spaces.clear(all)
+    else
+      this.clearInSteps(() => {
+        spaces.clear([space])
+        return true
+      })
+  }
+
+  /**
+   * Empties the records by `clear`, and all indexes in steps of their own: should it end half-way, no index says that it
+   * is ready. False, and nothing has happened, if `clear` says so.
+   */
+  clearInSteps(clear: () => boolean): boolean {
+    this.store.writer.indexes?.beforeAny()
+    const { kept } = this.indexes
+    if (kept.length === 0) return clear()
+    const ready = [...this.declared.values()].filter(({ build }) => build.isReady)
+    const theirs = ready.map(each => each.kept.entries.space)
+    this.mark(theirs, 'building')
+    try {
+      const isDone = clear()
+      if (isDone) for (const { entries } of kept) this.handle.engine.spaces.clear([entries.space])
+      this.mark(theirs, 'ready')
+      return isDone
+    } catch (error) {
+      for (const [name, each] of [...this.declared]) this.forget(name, each, 'may be wrong since a clear has failed')
+      throw error
+    }
+  }
+
+  /** The spaces of indexes that are current, and that this handle was not told of. */
+  private undeclared(): Space[] {
+    return this.names()
+      .filter(name => !this.declared.has(name))
+      .map(name => this.find(name)!)
+      .filter(space => this.noteOf(space).state === 'ready')
+  }
+
+  private noteOf(space: Space): Note {
+    return JSON.parse(text.decode(this.handle.engine.spaces.factsOf(space).note)) as Note
+  }
+
+  private mark(spaces: readonly Space[], state: Note['state']): void {
+    for (const space of spaces) this.handle.engine.spaces.setNote(space, encoded({ ...this.noteOf(space), state }))
+  }
+}
+
+const encoded = (note: Note): Uint8Array => utf8.encode(JSON.stringify(note))

@@ -1,0 +1,216 @@
+/** Reads an index: its entries, and the records that they lead to, as of one moment. */
+import { nodeCount, nodeKey } from '../pager/node.ts'
+import type { TupleKey } from '../types.ts'
+import { resolveIndexRange } from '../values/index-range.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
+import type { ResolvedRange } from '../values/range.ts'
+import { encodeTuple, TupleReader } from '../values/tuple.ts'
+import type { AsOf } from './as-of.ts'
+import { countRange } from './counts.ts'
+import { nextExpiry } from './expiry.ts'
+import { RangeReader } from './range-reader.ts'
+import type { Store } from './store.ts'
+
+/** Up to this limit all is read at once: then nothing of the moment has to be kept. */
+const SHORT = 512
+
+export class IndexReader<V> {
+  readonly records: Store<V>
+  readonly entries: Store<Uint8Array>
+  private readonly unique: boolean
+
+  constructor(records: Store<V>, entries: Store<Uint8Array>, unique: boolean) {
+    this.records = records
+    this.entries = entries
+    this.unique = unique
+  }
+
+  /** The value of the first record with an index key. */
+  first(indexKey: TupleKey): V | undefined {
+    const bytes = encodeTuple(indexKey)
+    if (this.unique) return this.ofHolder(bytes)
+    // What others have changed and not committed stands in the tree.
+    if (this.entries.space.transactions.locks.exclusive !== 0) {
+      const exactly = { gte: indexKey, lte: indexKey, limit: 1 }
+      for (const value of new IndexIterator(this, exactly, true, (_, __, found: V) => found)) return value
+      return undefined
+    }
+    return this.firstInTree(bytes)
+  }
+
+  private ofHolder(indexKey: Uint8Array): V | undefined {
+    const { records, entries } = this
+    const holder = entries.committed.find(indexKey)
+    if (holder === undefined) return undefined
+    const { field, length } = holder
+    return records.values.of(records.committed.findPart(entries.space.arena.u8, field, field + length))
+  }
+
+  private firstInTree(indexKey: Uint8Array): V | undefined {
+    const { records, entries } = this
+    const { ordered, pool, scanRoom, arena } = entries.space
+    const at = scanRoom.boundAt
+    arena.u8.set(indexKey, at)
+    for (let length = indexKey.length; length >= 0; ) {
+      ordered.find(at, length)
+      if (ordered.index === nodeCount(arena, ordered.base)) {
+        length = ordered.fence(true, at)
+        continue
+      }
+      const end = nodeKey(arena, ordered.base, pool.blockSize, ordered.index, arena.u8, at)
+      if (!beginsWith(arena.u8, at, end, indexKey)) return undefined
+      const found = records.committed.findPart(arena.u8, at + indexKey.length, at + end)
+      if (found !== undefined) return records.values.of(found)
+      // It has expired; what lies behind it comes next.
+      arena.u8[at + end] = 0
+      length = end + 1
+    }
+    return undefined
+  }
+
+  resolve(range: unknown): ResolvedRange {
+    return resolveIndexRange(range, !this.unique)
+  }
+
+  count(range: unknown): number {
+    const resolved = this.resolve(range)
+    const { records, entries } = this
+    const view = records.asOfNow()
+    const entryView = entries.asOfNow()
+    try {
+      const mayExpire = this.mayExpire(view)
+      if (!mayExpire) return countRange(entries.space, entryView, resolved)
+    } finally {
+      view.end()
+      entryView.end()
+    }
+    let count = 0
+    for (const _ of new IndexIterator<V, true>(this, range, false, () => true)) count++
+    return count
+  }
+
+  /** Some record that entries lead to may have expired, or expire meanwhile. */
+  mayExpire(view: AsOf): boolean {
+    return !view.before.isEmpty || view.read(() => nextExpiry(this.records.space)) !== Number.POSITIVE_INFINITY
+  }
+
+  /** From an entry to the index key and the key of the record. */
+  parts(entry: Uint8Array, holder: Uint8Array | undefined): [indexKey: TupleKey, key: Uint8Array] {
+    const reader = new TupleReader(entry, 0, entry.length)
+    const indexKey = reader.value()
+    return [indexKey, this.unique ? holder! : entry.subarray(reader.at)]
+  }
+
+  /** Entries as they lie in the index, in order. */
+  readerOf(range: ResolvedRange, view: AsOf): RangeReader<Uint8Array, Uint8Array> {
+    const wanted = { keys: true, values: this.unique, codec: BINARY_KEYS }
+    return new RangeReader<Uint8Array, Uint8Array>(this.entries, range, wanted, view)
+  }
+}
+
+const beginsWith = (u8: Uint8Array, at: number, length: number, prefix: Uint8Array): boolean => {
+  if (length < prefix.length) return false
+  for (let i = 0; i < prefix.length; i++) if (u8[at + i] !== prefix[i]) return false
+  return true
+}
+
+/** Moments that iterators keep which were dropped half-way. */
+const forgotten = new FinalizationRegistry<() => void>(end => end())
+
+/** What is made of an entry and the record that it leads to; the value is there if it was asked for. */
+type Shape<V, T> = (indexKey: TupleKey, key: Uint8Array, value: V) => T
+
+/**
+ * The entries of a range whose records are there, as of the moment when it was made. Leaving a `for of` early, or
+ * `return()`, lets go of that.
+ */
+export class IndexIterator<V, T> implements IterableIterator<T> {
+  private readonly from: IndexReader<V>
+  private readonly withValues: boolean
+  private readonly view: AsOf
+  private readonly reader: RangeReader<Uint8Array, Uint8Array>
+  private readonly looksAtRecords: boolean
+  private readonly shape: Shape<V, T>
+  private readonly letGo: () => void
+  private readonly ready: T[] = []
+  private item: T | undefined
+  private left: number
+  private at = 0
+  private given = 0
+  private ended = false
+
+  constructor(from: IndexReader<V>, range: unknown, withValues: boolean, shape: Shape<V, T>) {
+    const resolved = from.resolve(range)
+    this.from = from
+    this.withValues = withValues
+    this.shape = shape
+    this.left = resolved.isEmpty ? 0 : resolved.limit
+    const view = from.records.asOfNow()
+    const entryView = from.entries.asOfNow()
+    this.view = view
+    this.letGo = () => {
+      view.end()
+      entryView.end()
+    }
+    try {
+      this.looksAtRecords = withValues || from.mayExpire(view)
+      this.reader = from.readerOf({ ...resolved, limit: Number.POSITIVE_INFINITY }, entryView)
+      if (resolved.limit <= SHORT) this.readAll()
+      else forgotten.register(this, this.letGo, this)
+    } catch (error) {
+      this.end()
+      throw error
+    }
+  }
+
+  private readAll(): void {
+    while (this.read()) this.ready.push(this.item as T)
+    this.end()
+  }
+
+  next(): IteratorResult<T, undefined> {
+    if (this.given < this.ready.length) return { done: false, value: this.ready[this.given++]! }
+    if (!this.ended && this.read()) return { done: false, value: this.item as T }
+    this.end()
+    return { done: true, value: undefined }
+  }
+
+  /** Goes to the next one whose record is there; false behind the last one. */
+  private read(): boolean {
+    const { reader, from, view } = this
+    const { health } = from.records.space
+    while (this.left > 0) {
+      if (this.at === reader.size) {
+        if (health.attention) from.records.space.attend()
+        this.at = 0
+        if (!reader.load()) return false
+      }
+      const i = this.at++
+      const [indexKey, key] = from.parts(reader.keys[i]!, reader.values[i])
+      const found = this.looksAtRecords ? view.find(key) : undefined
+      if (this.looksAtRecords && found === undefined) continue
+      const value = (this.withValues ? from.records.values.of(found) : undefined) as V
+      this.left--
+      this.item = this.shape(indexKey, key, value)
+      return true
+    }
+    return false
+  }
+
+  return(): IteratorResult<T, undefined> {
+    this.given = this.ready.length
+    this.end()
+    return { done: true, value: undefined }
+  }
+
+  private end(): void {
+    if (this.ended) return
+    this.ended = true
+    forgotten.unregister(this)
+    this.letGo()
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+}
