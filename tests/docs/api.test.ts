@@ -40,6 +40,7 @@ test.each([
   'database/async-transaction',
   'database/async-store',
   'database/snapshot',
+  'database/secondary-index',
   'database/cursor',
   'records/range-iterator',
 ])('the public members of the classes in src/%s.ts are in docs/api.md', name => {
