@@ -26,7 +26,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['database', 'runtime values storage pager log txn hash engine records maintenance'],
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['index.ts', 'values storage records database salvage'],
-  ['testing', 'runtime storage pager log buffer txn engine records database'],
+  ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
   ['adapters', 'runtime values records database index.ts'],
   ['client', 'runtime values'],
   ['server', 'runtime values records database'],
