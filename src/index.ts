@@ -11,7 +11,10 @@ type BinaryValues = OpenOptions<Uint8Array> & { valueEncoding: 'binary' }
 interface Open {
   (directory: string, options: BinaryValues & { keyEncoding: 'tuple' }): Database<Uint8Array, TupleKey>
   (directory: string, options: BinaryValues): Database<Uint8Array>
-  <V = string>(directory: string, options: OpenOptions<V> & { keyEncoding: 'tuple' }): Database<V, TupleKey>
+  <V = string, K extends TupleKey = TupleKey>(
+    directory: string,
+    options: OpenOptions<V> & { keyEncoding: 'tuple' },
+  ): Database<V, K>
   <V = string>(directory: string, options?: OpenOptions<V>): Database<V>
 }
 

@@ -65,20 +65,23 @@ export type BatchOperation<V, K = string> =
  * in the order of tuples, and `keys(['user', 42])` is short for `keys({ prefix: ['user', 42] })`.
  */
 export interface Range<K = string> {
-  gt?: K | Key
-  gte?: K | Key
-  lt?: K | Key
-  lte?: K | Key
+  gt?: RangeBound<K>
+  gte?: RangeBound<K>
+  lt?: RangeBound<K>
+  lte?: RangeBound<K>
   /** Keys that begin with it; with `keyEncoding: 'tuple'`, an array: keys that are arrays and begin with its items. */
-  prefix?: K | Key
+  prefix?: RangeBound<K>
   /** From the last key to the first. Default false. */
   reverse?: boolean
   /** At most so many records. Default: all. */
   limit?: number
 }
 
+/** A bound need not be a whole key: where keys are arrays it may be any array, such as their first items. */
+export type RangeBound<K> = K | Key | (K extends readonly unknown[] ? readonly TupleKey[] : never)
+
 /** A range, or the prefix that it is. */
-export type GivenRange<K = string> = Range<K> | K | Key
+export type GivenRange<K = string> = Range<K> | RangeBound<K>
 
 /** A record as the cursor gives it. */
 export interface Entry<V, K = string> {

@@ -88,3 +88,27 @@ test('write skew breaks a rule below serializable, and not there', () =>
     ])
     expect(readdirSync(directory)).toEqual([])
   }))
+
+test('the event log finds streams, spans of time and the last event, and values of any type', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('event-log', [], directory)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout.split('\n')).toEqual([
+      'the whole of order 9, which is not order 10:',
+      '  order 9 2026-11-29T09:00 placed',
+      '  order 9 2026-11-29T09:05 paid',
+      '  order 9 2026-11-30T08:00 shipped',
+      '  order 9 2026-12-02T16:30 refunded',
+      '  order 9 2026-12-02T16:30 closed',
+      'from 30 November on:',
+      '  order 9 2026-11-30T08:00 shipped',
+      '  order 9 2026-12-02T16:30 refunded',
+      '  order 9 2026-12-02T16:30 closed',
+      'the last event: closed',
+      'EUR in all: 2200',
+      'a Date again: true, and every digit: 18446744073709551616',
+      'events left without order 9: 1',
+      '',
+    ])
+    expect(readdirSync(directory)).toEqual([])
+  }))

@@ -4,7 +4,9 @@ import { Client } from './client.ts'
 import { type ConnectOptions, resolveConnectOptions } from './options.ts'
 
 interface Connect {
-  <V = string>(options: ConnectOptions<V> & { keyEncoding: 'tuple' }): Promise<Client<V, TupleKey>>
+  <V = string, K extends TupleKey = TupleKey>(
+    options: ConnectOptions<V> & { keyEncoding: 'tuple' },
+  ): Promise<Client<V, K>>
   <V = string>(options?: ConnectOptions<V>): Promise<Client<V>>
 }
 

@@ -8,6 +8,7 @@ import {
   nodeStorage,
   type OpenOptions,
   open,
+  salvage,
 } from '../../src/index.ts'
 import { RecordFlag } from '../../src/pager/bucket.ts'
 import type { Store } from '../../src/records/store.ts'
@@ -214,6 +215,16 @@ test('a database reads values of all kinds, whatever the option now is, and chan
       db.persist('kind 1, 100')
       await db.compact()
       expect(new Map(db.entries())).toEqual(records)
+    }
+    const copy = `${subject.directory} copy`
+    const rescued = `${subject.directory} rescued`
+    await subject.db.backup(copy)
+    subject.db.close()
+    expect(await salvage(subject.directory, rescued)).toMatchObject({ complete: true, records: records.size })
+    for (const directory of [copy, rescued]) {
+      const db = open(directory, { compression: runLength })
+      expect(new Map(db.entries())).toEqual(records)
+      db.close()
     }
     // Without the codec, all but its own.
     for (const compression of ['none', ...BUILT_IN] as const) {
