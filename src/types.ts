@@ -83,6 +83,30 @@ export type RangeBound<K> = K | Key | (K extends readonly unknown[] ? readonly T
 /** A range, or the prefix that it is. */
 export type GivenRange<K = string> = Range<K> | RangeBound<K>
 
+/** The first items of a key that is an array. */
+export type Beginning<K> = K extends readonly [infer First, ...infer Rest]
+  ? readonly [] | readonly [First, ...Beginning<Rest>]
+  : K extends readonly (infer Item)[]
+    ? readonly Item[]
+    : never
+
+/** Which index keys, in the order of tuples. */
+export interface IndexRange<IK> {
+  gt?: IK | Beginning<IK>
+  gte?: IK | Beginning<IK>
+  lt?: IK | Beginning<IK>
+  lte?: IK | Beginning<IK>
+  /** A text: texts that begin with it. An array: arrays that begin with its items. */
+  prefix?: (IK extends string ? string : never) | Beginning<IK>
+  /** From the last index key to the first. Default false. */
+  reverse?: boolean
+  /** At most so many entries. Default: all. */
+  limit?: number
+}
+
+/** A range; or a key that is no array, which stands for itself; or an array, for all that begin with its items. */
+export type GivenIndexRange<IK> = IndexRange<IK> | IK | Beginning<IK>
+
 /** A record as the cursor gives it. */
 export interface Entry<V, K = string> {
   key: K

@@ -112,3 +112,18 @@ test('the event log finds streams, spans of time and the last event, and values 
     ])
     expect(readdirSync(directory)).toEqual([])
   }))
+
+test('a to-do list finds tasks by two indexes', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('to-do', [], directory)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout.split('\n')).toEqual([
+      'by the end of March: Pay the rent, Water the plants',
+      'next: Pay the rent',
+      'money: File the taxes, Pay the rent',
+      'still due: Water the plants, File the taxes',
+      'tags: home t1, home t3, money t2, money t3',
+      '',
+    ])
+    expect(readdirSync(directory)).toEqual([])
+  }))

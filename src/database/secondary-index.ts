@@ -1,7 +1,7 @@
 /** A secondary index, as `db.index` gives it: finds records by what its function makes of them. */
 import { XenonError } from '../errors.ts'
 import { IndexIterator } from '../records/index-reader.ts'
-import type { GivenRange, IndexReport, TupleKey } from '../types.ts'
+import type { GivenIndexRange, IndexReport, TupleKey } from '../types.ts'
 import type { IndexBuild } from './index-build.ts'
 import { type CheckedIndex, checkIndex } from './index-check.ts'
 
@@ -62,7 +62,7 @@ export class Index<V = string, K = string, IK = TupleKey> {
    * place of a range stands for itself, an array for all that begin with its items; `prefix` takes an array, or a text
    * that texts begin with.
    */
-  entries(range?: GivenRange<IK>): IterableIterator<[indexKey: IK, key: K, value: V]> {
+  entries(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K, value: V]> {
     this.check()
     return new IndexIterator(this.parts.reader, range, true, (indexKey, key, value: V) => [
       indexKey as IK,
@@ -72,7 +72,7 @@ export class Index<V = string, K = string, IK = TupleKey> {
   }
 
   /** `[indexKey, key]`, as `entries`. */
-  keys(range?: GivenRange<IK>): IterableIterator<[indexKey: IK, key: K]> {
+  keys(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K]> {
     this.check()
     return new IndexIterator(this.parts.reader, range, false, (indexKey, key) => [indexKey as IK, this.keyOf(key)])
   }
@@ -82,7 +82,7 @@ export class Index<V = string, K = string, IK = TupleKey> {
   }
 
   /** Number of entries in a range. */
-  count(range?: GivenRange<IK>): number {
+  count(range?: GivenIndexRange<IK>): number {
     this.check()
     return this.parts.reader.count(range)
   }

@@ -48,11 +48,6 @@ export class Found {
    * by the functions for its parts a get takes 5 % longer.
    */
   inPool(record: Position, asOf: Lsn): Found | undefined {
-    return this.standing(record, asOf).flags === 0 ? this : this.unexpired()
-  }
-
-  /** The same whether it has expired or not. */
-  standing(record: Position, asOf: Lsn): Found {
     const { u8 } = this.space.arena
     const first = u8[record]!
     const flags = first & FLAG_MASK
@@ -60,6 +55,12 @@ export class Found {
     this.field = record + RECORD_HEADER_BYTES + (((first >>> 5) << 8) | u8[record + 1]!)
     this.length = u8[record + 2]! | (u8[record + 3]! << 8)
     this.asOf = asOf
+    return flags === 0 ? this : this.unexpired()
+  }
+
+  /** The same whether it has expired or not. */
+  standing(record: Position, asOf: Lsn): Found {
+    this.inPool(record, asOf)
     return this
   }
 

@@ -56,7 +56,7 @@ export class IndexKeys<V> {
   private encoded(given: unknown, key: Uint8Array): Uint8Array {
     let bytes: Uint8Array
     try {
-      requireDone('an index', given)
+      if (typeof given === 'object') requireDone('an index', given)
       bytes = encodeTuple(given as TupleKey)
     } catch (error) {
       if (!(error instanceof XenonError)) throw error
