@@ -95,6 +95,15 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./peers/transactions.ts'),
   },
   {
+    name: 'spaces',
+    summary: 'sub-databases and secondary indexes beside lmdb and node:sqlite',
+    options: [
+      ['--records <n>', 'users (default: 100000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+    ],
+    load: () => import('./peers/spaces.ts'),
+  },
+  {
     name: 'stalls',
     summary: 'how long the event loop stands still: async puts, checkpoint, verify, compact, backup, expiry',
     options: [
