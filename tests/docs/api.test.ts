@@ -36,6 +36,8 @@ test('the error codes are in docs/api.md', () => {
 
 test.each([
   'database/database',
+  'database/key-space',
+  'database/sub',
   'database/transaction',
   'database/async-transaction',
   'database/async-store',
@@ -44,7 +46,7 @@ test.each([
   'database/cursor',
   'records/range-iterator',
 ])('the public members of the classes in src/%s.ts are in docs/api.md', name => {
-  const [...classes] = read(`src/${name}.ts`).matchAll(/^export class [\s\S]*?^}/gm)
+  const [...classes] = read(`src/${name}.ts`).matchAll(/^export (?:abstract )?class [\s\S]*?^}/gm)
   const source = classes.join('\n').replace(/\/\*\*[^/]*@internal[\s\S]*?\*\/\n.*\n/g, '')
   const members = source.matchAll(/^ {2}(?:async )?(?:get |readonly )?([a-z]\w*)(?:<.*?>)?[(:]/gm)
   const names = [...members].map(match => match[1]!).filter(member => !internal.includes(member))
