@@ -50,6 +50,14 @@ export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | 'msgpack' | ValueCod
 /** What values are compressed with: `'zstd'` needs Node 22.15. Values of all kinds are read, whatever is asked for. */
 export type CompressionOption = 'none' | 'deflate' | 'snappy' | 'brotli' | 'zstd' | CompressionCodec
 
+/** What the keys and values of a sub-database are. Of one that exists: those that it was made with. */
+export interface SubEncodings<V = string> {
+  /** As for `open`. Default `'utf8'`. */
+  keyEncoding?: KeyEncoding
+  /** As for `open`. Default `'utf8'`. */
+  valueEncoding?: ValueEncoding<V>
+}
+
 export interface PutOptions {
   /** Milliseconds from now after which the record is gone. Without it, the record stays. */
   ttl?: number

@@ -127,6 +127,18 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.close()
   }
 
+  /** @internal Nobody uses it any more, nor its sub-databases. */
+  override end(): void {
+    super.end()
+    for (const sub of this.handle.subs) sub.end()
+  }
+
+  /** @internal */
+  override endWatching(): void {
+    super.endWatching()
+    for (const sub of this.handle.subs) sub.endWatching()
+  }
+
   /** @internal The thread ends, and nobody has closed the database: what is committed goes to the files. */
   atExit(): void {
     this.handle.writeQuietly()

@@ -2,7 +2,9 @@
  * What all key spaces of an open database share: its engine, and how commits become durable.
  */
 import type { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { Reclaiming } from '../maintenance/reclaiming.ts'
+import type { Together } from '../records/bulk.ts'
 import { setTimeout } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Durability } from '../types.ts'
@@ -11,6 +13,13 @@ import type { ResolvedOptions } from './options.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
 const WRITE_DELAY_MS = 1000
+
+/** A sub-database that somebody has asked for, in some encodings. */
+export interface OpenedSub {
+  readonly space: Space
+  end(): void
+  endWatching(): void
+}
 
 /** Somebody who hands out changes once they are durable. */
 export interface Publisher {
@@ -31,6 +40,9 @@ export class Handle {
   readonly reclaiming: Reclaiming
   /** Those of the key spaces that somebody watches. */
   readonly publishers: Set<Publisher> = new Set()
+  readonly subs: Set<OpenedSub> = new Set()
+  /** The transaction around several operations of the server, in whatever key spaces. */
+  readonly together: Together = { state: undefined }
   private writeTimer = false
 
   constructor(directory: string, engine: Engine, options: ResolvedOptions<unknown>) {
@@ -45,6 +57,16 @@ export class Handle {
       () => this.makeDurableAside(),
     )
     this.reclaiming = new Reclaiming(engine, () => this.write())
+  }
+
+  /** Nobody uses what was dropped any more. */
+  endDropped(): void {
+    for (const sub of this.subs) {
+      if (!sub.space.isDropped) continue
+      this.subs.delete(sub)
+      sub.end()
+      sub.endWatching()
+    }
   }
 
   publish(through?: number): number {

@@ -201,12 +201,14 @@ export class IndexSpaces<V, K> {
   private keep(kept: KeptIndex<V>): void {
     this.indexes.kept.push(kept)
     this.store.writer.indexes = this.indexes
+    this.store.space.keeper = this.store.writer
   }
 
   private drop(kept: KeptIndex<V>): void {
     const { kept: all } = this.indexes
     const at = all.indexOf(kept)
     if (at >= 0) all.splice(at, 1)
+    if (all.length === 0) this.store.space.keeper = undefined
   }
 
   /** Nobody uses what was declared any more. */

@@ -24,7 +24,7 @@ import { AsyncDatabase } from './async-store.ts'
 import { Cursor } from './cursor.ts'
 import type { Handle } from './handle.ts'
 import { IndexSpaces } from './index-spaces.ts'
-import type { Encodings } from './options.ts'
+import type { Encodings, SubOptions } from './options.ts'
 import { Snapshot } from './snapshot.ts'
 import { busyTransactions } from './sub-spaces.ts'
 import { type SpaceParts, Transaction } from './transaction.ts'
@@ -335,6 +335,15 @@ export abstract class KeySpace<V = string, K = string> {
     return this.watching.watch(watched, buffer, signal)
   }
 
+  /** The sub-database with a name. */
+  abstract sub<S = string, T = string>(name: string, options?: SubOptions<S>): KeySpace<S, T>
+
+  /** The names of the sub-databases that lie in it. */
+  abstract subs(): string[]
+
+  /** Drops a sub-database; false if there is none. */
+  abstract drop(name: string): boolean
+
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
   records(): Records<V> {
     return new Records(this.store, this.ranges, {
@@ -342,6 +351,9 @@ export abstract class KeySpace<V = string, K = string> {
       checkWritable: () => this.checkWritable(),
       makeDurable: () => (this.handle.readOnly ? undefined : this.handle.groupCommit.begin()),
       expires: time => this.sweeper.schedule(time),
+      isQuiet: () => busyTransactions(this.space.transactions).length === 0,
+      clearBlocks: () => this.clearBlocks(),
+      together: this.handle.together,
     })
   }
 

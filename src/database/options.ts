@@ -3,7 +3,14 @@
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { CompressionOption, Durability, KeyEncoding, RecoveryProgress, ValueEncoding } from '../types.ts'
+import type {
+  CompressionOption,
+  Durability,
+  KeyEncoding,
+  RecoveryProgress,
+  SubEncodings,
+  ValueEncoding,
+} from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
 import { checkedCompression } from '../values/compression.ts'
 import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
@@ -45,11 +52,7 @@ export interface Encodings<V> {
 }
 
 /** Of a sub-database; those of one that exists are the ones that it was made with, unless compression is given. */
-export interface SubOptions<V = string> {
-  /** What keys are, as for `open`. Default `'utf8'`. */
-  keyEncoding?: KeyEncoding
-  /** Default `'utf8'`. */
-  valueEncoding?: ValueEncoding<V>
+export interface SubOptions<V = string> extends SubEncodings<V> {
   /** Per value: one that does not shrink is stored plain. Default `'none'`. */
   compression?: CompressionOption
 }
@@ -190,7 +193,7 @@ export const encodingNames = <V>({ keys, valueEncoding: value }: Encodings<V>): 
   valueEncoding: typeof value === 'string' ? value : value.name,
 })
 
-interface EncodingNames {
+export interface EncodingNames {
   readonly keyEncoding: string
   readonly valueEncoding: string
 }

@@ -2,35 +2,18 @@
 import type { Space } from '../engine/space.ts'
 import { SUB } from '../engine/space-names.ts'
 import { InvalidArgumentError, LockConflictError, shown, XenonError } from '../errors.ts'
-import { MAX_SPACE_NAME_BYTES, spaceNameBytes } from '../pager/space-block.ts'
-import { describe, isWellFormed } from '../runtime/bytes.ts'
+import { MAX_SPACE_NOTE_BYTES } from '../pager/space-block.ts'
 import type { TransactionManager } from '../txn/manager.ts'
+import { keyCodec } from '../values/key-codec.ts'
+import { requireSubName } from '../values/sub-name.ts'
 import type { Handle } from './handle.ts'
-import { type Encodings, encodingNames, resolveEncodings, type SubOptions } from './options.ts'
+import { type EncodingNames, type Encodings, encodingNames, resolveEncodings, type SubOptions } from './options.ts'
 
 /** What is written down of the encodings of a sub-database, as JSON. */
-interface Note {
-  readonly keyEncoding: string
-  readonly valueEncoding: string
-}
+type Note = EncodingNames
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
-
-/** @throws InvalidArgumentError */
-const requireName = (name: unknown): string => {
-  if (typeof name !== 'string')
-    throw new InvalidArgumentError(`the name of a sub-database is a string, not ${describe(name)}`)
-  if (name.length === 0) throw new InvalidArgumentError('the name of a sub-database must not be empty')
-  if (!isWellFormed(name))
-    throw new InvalidArgumentError('the name of a sub-database must be well-formed Unicode; it has a lone surrogate')
-  const bytes = spaceNameBytes(SUB + name)
-  if (bytes > MAX_SPACE_NAME_BYTES)
-    throw new InvalidArgumentError(
-      `the name of a sub-database may have ${MAX_SPACE_NAME_BYTES - 1} bytes of UTF-8; this one has ${bytes - 1}`,
-    )
-  return name
-}
 
 export class SubSpaces {
   private readonly handle: Handle
@@ -51,54 +34,88 @@ export class SubSpaces {
       .map(name => name.slice(SUB.length))
   }
 
+  find(name: string): Space | undefined {
+    requireSubName(name)
+    const { spaces } = this.handle.engine
+    return spaces.isEmpty ? undefined : spaces.find(this.space.number, SUB + name)
+  }
+
   /**
    * The space of a sub-database, made if there is none, and its encodings: the given ones, for an existing one those it
    * was made with.
    */
   open<V>(name: string, options: SubOptions<V>): { space: Space; encodings: Encodings<V> } {
-    requireName(name)
+    const { storage } = this.handle
+    const found = this.find(name)
+    if (found === undefined) {
+      const encodings = resolveEncodings(options, storage)
+      return { space: this.make(name, encodingNames(encodings)), encodings }
+    }
+    const stored = this.noteOf(found)
+    const encodings = resolveEncodings({ ...builtIn(stored), ...options } as SubOptions<V>, storage)
+    requireSame(name, stored, encodingNames(encodings))
+    return { space: found, encodings }
+  }
+
+  /**
+   * The names of the encodings of a sub-database, made if there is none: of one that exists they must be those that are
+   * given, as far as they are.
+   */
+  declare(name: string, given: Partial<EncodingNames>): EncodingNames {
+    const found = this.find(name)
+    if (found === undefined) {
+      const { keyEncoding = 'utf8', valueEncoding = 'utf8' } = given
+      const note: Note = { keyEncoding: keyCodec(keyEncoding).encoding, valueEncoding }
+      this.make(name, note)
+      return note
+    }
+    const stored = this.noteOf(found)
+    requireSame(name, stored, { ...stored, ...given })
+    return stored
+  }
+
+  private make(name: string, note: Note): Space {
     const { handle, space } = this
-    const { spaces } = handle.engine
-    const found = spaces.isEmpty ? undefined : spaces.find(space.number, SUB + name)
-    if (found !== undefined) return { space: found, encodings: this.encodingsOf(name, found, options) }
-    const encodings = resolveEncodings(options, handle.storage)
     if (handle.readOnly)
       throw new XenonError(
         'XENON_NOT_FOUND',
         `there is no sub-database '${shown(name)}', and the database was opened with readOnly`,
       )
-    if (handle.engine.room.tight) handle.engine.room.admit(true)
-    const note: Note = encodingNames(encodings)
-    const made = spaces.make(space.number, SUB + name, utf8.encode(JSON.stringify(note)))
+    const bytes = utf8.encode(JSON.stringify(note))
+    if (bytes.length > MAX_SPACE_NOTE_BYTES)
+      throw new InvalidArgumentError(`the name of a valueEncoding has ${bytes.length} bytes; give it a shorter one`)
+    const { engine } = handle
+    if (engine.room.tight) engine.room.admit(true)
+    const made = engine.spaces.make(space.number, SUB + name, bytes)
     handle.makeDurable()
-    return { space: made, encodings }
+    return made
   }
 
-  private encodingsOf<V>(name: string, space: Space, options: SubOptions<V>): Encodings<V> {
-    const stored = JSON.parse(text.decode(this.handle.engine.spaces.factsOf(space).note)) as Note
-    const given = resolveEncodings({ ...builtIn(stored), ...options } as SubOptions<V>, this.handle.storage)
-    const names = encodingNames(given)
-    for (const encoding of ['keyEncoding', 'valueEncoding'] as const)
-      if (names[encoding] !== stored[encoding])
-        throw new InvalidArgumentError(
-          `the sub-database '${shown(name)}' was made with ${encoding} '${shown(stored[encoding])}'; open it with that, not with '${shown(names[encoding])}'`,
-        )
-    return given
+  noteOf(space: Space): EncodingNames {
+    return JSON.parse(text.decode(this.handle.engine.spaces.factsOf(space).note)) as Note
   }
 
-  /** @returns the space that was dropped, undefined if there was none of that name. */
-  drop(name: string): Space | undefined {
-    requireName(name)
+  /** False if there was none of that name. */
+  drop(name: string): boolean {
     const { handle } = this
     const { spaces, transactions } = handle.engine
-    const found = spaces.isEmpty ? undefined : spaces.find(this.space.number, SUB + name)
-    if (found === undefined) return undefined
+    const found = this.find(name)
+    if (found === undefined) return false
     requireNobody(transactions, name)
     spaces.drop(found)
     handle.makeDurable()
     handle.reclaiming.schedule()
-    return found
+    return true
   }
+}
+
+/** @throws InvalidArgumentError */
+const requireSame = (name: string, stored: Note, given: Note): void => {
+  for (const encoding of ['keyEncoding', 'valueEncoding'] as const)
+    if (given[encoding] !== stored[encoding])
+      throw new InvalidArgumentError(
+        `the sub-database '${shown(name)}' was made with ${encoding} '${shown(stored[encoding])}'; open it with that, not with '${shown(given[encoding])}'`,
+      )
 }
 
 /** Of what is stored, the encodings that need nothing but their name. */

@@ -5,16 +5,20 @@
 import type { Space } from '../engine/space.ts'
 import { shown, XenonError } from '../errors.ts'
 import type { IndexFunction, IndexOptions, TupleKey } from '../types.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
-import type { Encodings, SubOptions } from './options.ts'
+import type { EncodingNames, Encodings, SubOptions } from './options.ts'
 import type { Index } from './secondary-index.ts'
 import { SubSpaces } from './sub-spaces.ts'
+
+const BYTES: Encodings<Uint8Array> = { keys: BINARY_KEYS, valueEncoding: 'binary', compression: 'none' }
 
 /** A key space in which sub-databases lie. */
 export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   private readonly subSpaces: SubSpaces
   private readonly opened: Map<string, Sub<unknown, unknown>> = new Map()
+  private readonly openedAsBytes: Map<string, Sub<Uint8Array>> = new Map()
 
   /** @internal */
   constructor(handle: Handle, space: Space, encodings: Encodings<V>) {
@@ -56,11 +60,10 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    */
   drop(name: string): boolean {
     this.checkWritable()
-    const dropped = this.subSpaces.drop(name)
-    if (dropped === undefined) return false
-    const sub = this.opened.get(name)
+    if (!this.subSpaces.drop(name)) return false
     this.opened.delete(name)
-    sub?.endAll()
+    this.openedAsBytes.delete(name)
+    this.handle.endDropped()
     return true
   }
 
@@ -101,16 +104,44 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     return this.indexSpaces.remove(name)
   }
 
-  /** @internal Nobody uses it any more, nor what lies in it: the database closes, or it was dropped. */
-  override end(): void {
-    super.end()
-    for (const sub of this.opened.values()) sub.end()
+  /**
+   * @internal The records of a sub-database as bytes, however they are encoded: for those who pass them on, the server
+   * and the command line. Undefined if there is none of that name.
+   */
+  subAsBytes(name: string): Sub<Uint8Array> | undefined {
+    this.check()
+    const opened = this.opened.get(name)
+    if (opened?.store.isBinary && !opened.space.isDropped) return opened as Sub<unknown> as Sub<Uint8Array>
+    const known = this.openedAsBytes.get(name)
+    if (known !== undefined && !known.space.isDropped) return known
+    const space = this.subSpaces.find(name)
+    if (space === undefined) return undefined
+    const sub = new Sub<Uint8Array>(this.handle, space, name, BYTES)
+    this.openedAsBytes.set(name, sub)
+    return sub
   }
 
-  /** @internal */
-  override endWatching(): void {
-    super.endWatching()
-    for (const sub of this.opened.values()) sub.endWatching()
+  /** @internal @throws XenonError `XENON_NOT_SUPPORTED` if it was asked for as bytes, and as something else with indexes. */
+  requireAlone(): void {
+    if (this.store.writer.isKeptOut)
+      throw new XenonError(
+        'XENON_NOT_SUPPORTED',
+        "the program that serves the database keeps indexes of this sub-database; it is to write there itself, or to open it with keyEncoding: 'binary' and valueEncoding: 'binary'",
+      )
+  }
+
+  /** @internal The encodings of a sub-database by their names. */
+  encodingsOf(sub: Sub<Uint8Array>): EncodingNames {
+    return this.subSpaces.noteOf(sub.space)
+  }
+
+  /**
+   * @internal Makes a sub-database, if there is none, with encodings that are given by their names; one that exists must
+   * have those that are given.
+   */
+  declareSub(name: string, encodings: Partial<EncodingNames>): EncodingNames {
+    this.check()
+    return this.subSpaces.declare(name, encodings)
   }
 }
 
@@ -122,6 +153,7 @@ export class Sub<V = string, K = string> extends Outer<V, K> {
   constructor(handle: Handle, space: Space, name: string, encodings: Encodings<V>) {
     super(handle, space, encodings)
     this.name = name
+    handle.subs.add(this)
   }
 
   /** True once it was dropped, or the database was closed. */
@@ -131,12 +163,6 @@ export class Sub<V = string, K = string> extends Outer<V, K> {
 
   /** @internal A sub-database is not closed by itself: the database is. */
   override close(): void {}
-
-  /** @internal */
-  endAll(): void {
-    this.end()
-    this.endWatching()
-  }
 
   /** @internal */
   override check(): void {

@@ -50,7 +50,7 @@ export class Watching<V, K> {
 
   private listen(isOn: boolean): void {
     const { space, observer } = this
-    space.observer = isOn ? () => this.noteRecord() : undefined
+    space.observe(this.noteRecord, isOn)
     if (isOn) {
       space.transactions.observers.add(observer)
       this.publishers.add(this)
@@ -74,9 +74,7 @@ export class Watching<V, K> {
   }
 
   /** An autocommit has changed the key in the key buffer. */
-  private noteRecord(): void {
-    this.note(this.space.index.key.name)
-  }
+  private readonly noteRecord = (): void => this.note(this.space.index.key.name)
 
   /** The changes of one transaction come in the order of their keys. */
   private noteTransaction(state: TransactionState): void {

@@ -104,8 +104,11 @@ export class Space {
   readonly now: () => number
   /** Records that the sweep has removed. */
   expired = 0
-  /** Called when a one-record transaction has changed the key in the key buffer. */
+  /** Called when a one-record transaction has changed the key in the key buffer, if somebody wants to hear of it. */
   observer: (() => void) | undefined
+  private readonly observers: Set<() => void> = new Set()
+  /** Who keeps indexes of its records: nobody else of this process may change them meanwhile. */
+  keeper: object | undefined
   /** It was dropped: nothing of it is there any more. */
   isDropped = false
   /** The log's end when it was made; 0 if that was before the open. */
@@ -201,6 +204,17 @@ export class Space {
     } finally {
       this.goTo(this.place)
     }
+  }
+
+  /** Whether somebody wants to hear of the keys that one-record transactions change. */
+  observe(observer: () => void, wants: boolean): void {
+    const { observers } = this
+    if (wants) observers.add(observer)
+    else observers.delete(observer)
+    const tell = (): void => {
+      for (const each of observers) each()
+    }
+    this.observer = observers.size === 0 ? undefined : tell
   }
 
   /** Number of the space, 0 = the root. */

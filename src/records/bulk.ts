@@ -25,9 +25,22 @@ export interface RecordsOwner {
   makeDurable(): Promise<void> | undefined
   /** Something expires at this time. */
   expires(time: number): void
+  /** No open transaction has read or changed anything. */
+  isQuiet(): boolean
+  /** Removes all records at once; false if they have to be removed one by one. */
+  clearBlocks(): boolean
+  /** Of all key spaces of the database. */
+  readonly together: Together
+}
+
+/** What several operations are done in, if they are to be done together: a transaction that goes on behind them. */
+export interface Together {
+  state: TransactionState | undefined
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** Keys that are counted in one step. */
+const STEP = 4096
 
 export class Records<V> {
   /** Where the value lies that `find` has found: the caller takes it before it does anything else, and lets it go. */
@@ -36,9 +49,6 @@ export class Records<V> {
   private readonly store: Store<V>
   private readonly ranges: Ranges<V>
   private readonly owner: RecordsOwner
-  /** The transaction around several operations. */
-  private state: TransactionState | undefined
-
   constructor(store: Store<V>, ranges: Ranges<V>, owner: RecordsOwner) {
     this.store = store
     this.ranges = ranges
@@ -56,7 +66,7 @@ export class Records<V> {
 
   /** Keys and values are given out as bytes. */
   get isBinary(): boolean {
-    return this.store.keys.asBytes && this.store.values.decodesAlone && !this.store.values.asTexts
+    return this.store.isBinary
   }
 
   get ordered(): boolean {
@@ -148,18 +158,24 @@ export class Records<V> {
     return expiryTime(0, expiresAt)
   }
 
+  /** The transaction around several operations. */
+  private get state(): TransactionState | undefined {
+    return this.owner.together.state
+  }
+
   /** Runs `work` as one transaction, or as a part of it, all or nothing too, if there is one already. */
   together<T>(work: (state: TransactionState) => T): T {
     if (this.state !== undefined) return this.inside(this.state, work)
+    const { together } = this.owner
     let result: T | undefined
     this.owner.check()
     try {
       this.store.space.implicitly(state => {
-        this.state = state
+        together.state = state
         result = work(state)
       })
     } finally {
-      this.state = undefined
+      together.state = undefined
     }
     return result as T
   }
@@ -175,6 +191,11 @@ export class Records<V> {
     }
   }
 
+  /** Nobody else has anything under way, nor is this inside of `together`. */
+  get isQuiet(): boolean {
+    return this.state === undefined && this.owner.isQuiet()
+  }
+
   /** True as long as all of these transactions are open. */
   areOpen(transactions: readonly number[]): boolean {
     const { open } = this.store.space.transactions
@@ -185,17 +206,31 @@ export class Records<V> {
   count(): number {
     this.owner.check()
     const { store, state } = this
+    const { space } = store
+    if (!space.isRoot && !this.ordered) return this.countOneByOne()
     const view = store.asOfNow(state)
     try {
-      return store.space.metadata.records + (state?.records ?? 0) - countPast(store.space, view)
+      if (!space.isRoot) return this.ranges.count(view, {})
+      return space.metadata.records + (state?.records ?? 0) - countPast(space, view)
     } finally {
       view.end()
+    }
+  }
+
+  private countOneByOne(): number {
+    let count = 0
+    for (let place = 0; ; ) {
+      const { keys, next } = this.scan(place, STEP)
+      count += keys.length
+      if (next === 0) return count
+      place = next
     }
   }
 
   /** Removes everything. */
   clear(): void {
     this.owner.checkWritable()
+    if (this.state === undefined && this.owner.clearBlocks()) return
     this.together(state => {
       if (this.ordered) {
         this.ranges.clear(state, resolveRange(undefined))
@@ -238,7 +273,7 @@ export class Records<V> {
 
   /** Some key, or undefined if there is none. */
   random(): Uint8Array | undefined {
-    const roots = 101
+    const roots = this.store.space.indexBlocks.length
     const start = Math.floor(Math.random() * roots * 4294967296)
     for (const from of [start, 0]) {
       const { keys } = this.scan(from, 1)

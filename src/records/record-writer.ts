@@ -306,8 +306,15 @@ export class RecordWriter<V> {
     return this.indexes
   }
 
+  /** Somebody else keeps indexes of the records, and would not learn of a change. */
+  get isKeptOut(): boolean {
+    const { keeper } = this.space
+    return keeper !== undefined && keeper !== this
+  }
+
   /** The sweep may remove what has expired: no index becomes stale by that. */
   get maySweep(): boolean {
+    if (this.isKeptOut) return false
     return this.indexes === undefined || this.indexes.isComplete
   }
 

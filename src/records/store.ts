@@ -30,6 +30,11 @@ export class Store<V> {
     this.writer = new RecordWriter(space, encoding, compression, keys, this.values)
   }
 
+  /** Keys and values are given out as bytes. */
+  get isBinary(): boolean {
+    return this.keys.asBytes && this.values.decodesAlone && !this.values.asTexts
+  }
+
   inside(state: TransactionState): Inside {
     return new Inside(this.space, this.found, state)
   }

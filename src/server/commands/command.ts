@@ -21,6 +21,8 @@ interface Facts {
   readonly afterBegin: 'inside' | 'apart' | 'refused' | 'ends'
   /** Runs after WATCHRANGE in RESP2, too. */
   readonly afterWatchRange: boolean
+  /** May stand behind IN: it works on records. */
+  readonly afterIn: boolean
 }
 
 export interface Command extends Facts {
@@ -31,15 +33,17 @@ export interface Command extends Facts {
   readonly strangers: boolean
   /** Of CLIENT and others like it: what their second words may be. */
   readonly subcommands: Subcommands | undefined
+  /** How many times IN stands before it in a request. */
+  readonly depth: number
   readonly run: Handler
 }
 
-type Optional = 'keys' | 'group' | 'afterMulti' | 'afterBegin' | 'afterWatchRange'
+type Optional = 'keys' | 'group' | 'afterMulti' | 'afterBegin' | 'afterWatchRange' | 'afterIn'
 
 /**
  * What the file of a family says about a command. What an entry leaves out: there are no keys, the group is the
  * family's, the command is queued after MULTI, after BEGIN it is what the family's default says, or else part of the
- * transaction.
+ * transaction. It may not stand behind IN unless it or its family says so.
  */
 export type Entry = Omit<Facts, Optional> &
   Partial<Pick<Facts, Optional>> & {
@@ -57,7 +61,7 @@ export type Family = readonly Command[]
 
 /** The commands of a family by name; what an entry does not say, `defaults` says. */
 export const family = (
-  defaults: Pick<Facts, 'group'> & Partial<Pick<Facts, 'afterBegin'>>,
+  defaults: Pick<Facts, 'group'> & Partial<Pick<Facts, 'afterBegin' | 'afterIn'>>,
   entries: Readonly<Record<string, Entry>>,
 ): Family =>
   Object.entries(entries).map(([name, entry]) => {
@@ -76,6 +80,8 @@ export const family = (
       afterMulti: entry.afterMulti ?? (flags.includes('no_multi') ? 'refused' : 'queued'),
       afterBegin: entry.afterBegin ?? defaults.afterBegin ?? 'inside',
       afterWatchRange: entry.afterWatchRange ?? false,
+      afterIn: entry.afterIn ?? defaults.afterIn ?? false,
+      depth: 0,
       subcommands: entry.subcommands,
       run: runOf(name, entry),
     }

@@ -37,7 +37,7 @@ const add = ({ keys, out }: Caller, request: Arguments, amount: bigint): void =>
 const LEAST = -(2n ** 63n)
 
 export const counters: Family = family(
-  { group: 'string' },
+  { group: 'string', afterIn: true },
   {
     incr: {
       arity: 2,

@@ -54,7 +54,7 @@ const time =
   }
 
 export const expiry: Family = family(
-  { group: 'generic' },
+  { group: 'generic', afterIn: true },
   {
     expire: {
       arity: -3,

@@ -14,6 +14,7 @@ import { keys } from './keys.ts'
 import { maintenance } from './maintenance.ts'
 import { ranges } from './ranges.ts'
 import { strings } from './strings.ts'
+import { subs } from './subs.ts'
 import { transactions } from './transactions.ts'
 
 /** In the order in which COMMAND lists them. */
@@ -31,6 +32,7 @@ const families: readonly Family[] = [
   admin,
   interactive,
   ranges,
+  subs,
   maintenance,
 ]
 

@@ -52,15 +52,16 @@ const move = (caller: Caller, request: Arguments): void => {
 
 const sameKeys = (request: Arguments): boolean => keyName(bytesAt(request, 1)) === keyName(bytesAt(request, 2))
 
-const flush: Handler = ({ keys, out }, request) => {
+const flush = ({ keys, out }: Caller, request: Arguments, withSubs: boolean): void => {
   if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync')))
     throw new CommandError(SYNTAX)
-  keys.clear()
+  if (withSubs) keys.clearAll()
+  else keys.clear()
   out.ok()
 }
 
 export const keys: Family = family(
-  { group: 'generic' },
+  { group: 'generic', afterIn: true },
   {
     del: {
       arity: -2,
@@ -220,7 +221,7 @@ export const keys: Family = family(
       since: '1.0.0',
       complexity: 'O(N) where N is the number of keys in the selected database',
       summary: 'Remove all keys from the current database',
-      run: flush,
+      run: (caller, request) => flush(caller, request, false),
     },
     flushall: {
       arity: -1,
@@ -230,7 +231,7 @@ export const keys: Family = family(
       since: '1.0.0',
       complexity: 'O(N) where N is the total number of keys in all databases',
       summary: 'Remove all keys from all databases',
-      run: flush,
+      run: (caller, request) => flush(caller, request, true),
     },
   },
 )

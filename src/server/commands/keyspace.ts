@@ -1,8 +1,11 @@
-/** The records as commands see them: those of the database, or inside BEGIN those that the transaction sees. */
+/**
+ * The records of a key space as commands see them: those of the root or of a sub-database, or inside BEGIN those that
+ * the transaction sees.
+ */
 
-import type { Database } from '../../database/database.ts'
+import type { Outer } from '../../database/sub.ts'
 import type { Transaction } from '../../database/transaction.ts'
-import type { XenonError } from '../../errors.ts'
+import { shown, XenonError } from '../../errors.ts'
 import type { Records } from '../../records/bulk.ts'
 import type { KeyUse } from '../../values/key.ts'
 import { MAX_KEY_BYTES } from '../../values/limits.ts'
@@ -10,27 +13,74 @@ import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import { CommandError } from './errors.ts'
 
+/** Keys that an open transaction has changed. */
+export type ChangedKeys = Map<Keyspace, Set<string>>
+
 /** Somebody who waits for a key to change (WATCH). */
 export interface KeyWatcher {
   dirty: boolean
 }
 
-export class Keyspace {
+/** What holds for all key spaces of a server. */
+interface Shared {
   /** Set while a command runs inside an interactive transaction. */
-  transaction: Transaction<Uint8Array> | undefined
-  /** Keys that it has changed. */
-  changed: Set<string> | undefined
+  inside: Inside | undefined
   /** What every change is refused with, while the database is open for reading alone. */
   refusal: XenonError | undefined
-  readonly db: Database<Uint8Array>
+}
+
+export interface Inside {
+  /** Where the transaction was begun: the root. */
+  readonly keys: Keyspace
+  readonly transaction: Transaction<Uint8Array>
+  /** Keys that it has changed. */
+  readonly changed: ChangedKeys
+}
+
+export class Keyspace {
+  readonly db: Outer<Uint8Array>
   readonly records: Records<Uint8Array>
   private readonly maxValueBytes: number
   private readonly watchers: Map<string, Set<KeyWatcher>> = new Map()
+  private readonly inner: Map<string, Keyspace> = new Map()
 
-  constructor(db: Database<Uint8Array>, maxValueBytes: number) {
+  private readonly shared: Shared
+
+  constructor(
+    db: Outer<Uint8Array>,
+    maxValueBytes: number,
+    shared: Shared = { inside: undefined, refusal: undefined },
+  ) {
+    this.shared = shared
     this.db = db
     this.records = db.records()
     this.maxValueBytes = maxValueBytes
+  }
+
+  /** Runs a command inside an interactive transaction. */
+  during(inside: Inside, work: () => void): void {
+    const { shared } = this
+    shared.inside = inside
+    try {
+      work()
+    } finally {
+      shared.inside = undefined
+    }
+  }
+
+  /** The interactive transaction that the command at hand runs in. */
+  get transaction(): Transaction<Uint8Array> | undefined {
+    const { inside } = this.shared
+    if (inside === undefined) return undefined
+    return inside.keys === this ? inside.transaction : inside.transaction.in<Uint8Array, string>(this.db)
+  }
+
+  get refusal(): XenonError | undefined {
+    return this.shared.refusal
+  }
+
+  set refusal(refusal: XenonError | undefined) {
+    this.shared.refusal = refusal
   }
 
   now(): number {
@@ -99,6 +149,7 @@ export class Keyspace {
 
   private requireWritable(): void {
     if (this.refusal !== undefined) throw this.refusal
+    this.db.requireAlone()
   }
 
   requireLength(bytes: number): void {
@@ -141,9 +192,50 @@ export class Keyspace {
     const watched = [...this.watchers.keys()].filter(key => this.has(Buffer.from(key, 'latin1')))
     if (this.transaction === undefined) this.records.clear()
     else this.transaction.clear()
-    for (const key of watched)
-      if (this.changed === undefined) this.notify(key)
-      else this.changed.add(key)
+    for (const key of watched) this.touchName(key)
+  }
+
+  /** Removes everything, of the sub-databases that lie in it too, which stay. */
+  clearAll(): void {
+    const all = this.withInner()
+    const clear = (): void => {
+      for (const each of all) each.clear()
+    }
+    // Nobody is in the way of any: each goes at once, whatever it holds.
+    if (this.transaction === undefined && this.records.isQuiet) clear()
+    else this.together(clear)
+  }
+
+  private withInner(): Keyspace[] {
+    return [this, ...this.db.subs().flatMap(name => this.sub(name).withInner())]
+  }
+
+  /**
+   * A sub-database that lies in it.
+   * @throws XenonError `XENON_NOT_FOUND`
+   */
+  sub(name: string): Keyspace {
+    const known = this.inner.get(name)
+    if (known !== undefined && !known.db.closed) return known
+    const db = this.db.subAsBytes(name)
+    if (db === undefined) throw new XenonError('XENON_NOT_FOUND', `there is no sub-database '${shown(name)}'`)
+    const keys = new Keyspace(db, this.maxValueBytes, this.shared)
+    this.inner.set(name, keys)
+    return keys
+  }
+
+  /** Drops a sub-database that lies in it. Who watches a key there learns that it has changed. */
+  drop(name: string): boolean {
+    this.requireWritable()
+    const dropped = this.db.drop(name)
+    if (dropped) this.inner.get(name)?.notifyAll()
+    this.inner.delete(name)
+    return dropped
+  }
+
+  private notifyAll(): void {
+    for (const key of this.watchers.keys()) this.notify(key)
+    for (const inner of this.inner.values()) inner.notifyAll()
   }
 
   watch(key: string, watcher: KeyWatcher): void {
@@ -166,8 +258,16 @@ export class Keyspace {
   }
 
   private touch(key: Uint8Array): void {
-    if (this.changed !== undefined) this.changed.add(keyName(key))
-    else if (this.watchers.size > 0) this.notify(keyName(key))
+    if (this.watchers.size > 0 || this.shared.inside !== undefined) this.touchName(keyName(key))
+  }
+
+  private touchName(name: string): void {
+    const changed = this.shared.inside?.changed
+    if (changed === undefined) this.notify(name)
+    else {
+      const names = changed.get(this) ?? new Set()
+      changed.set(this, names.add(name))
+    }
   }
 }
 

@@ -75,7 +75,7 @@ const upTo = <T>(most: number, items: Iterable<T>, parts: (item: T) => Uint8Arra
 }
 
 export const ranges: Family = family(
-  { group: 'generic' },
+  { group: 'generic', afterIn: true },
   {
     range: {
       arity: -3,

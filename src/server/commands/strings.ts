@@ -97,7 +97,7 @@ const putAll = ({ keys }: Caller, request: Arguments): void =>
   })
 
 export const strings: Family = family(
-  { group: 'string' },
+  { group: 'string', afterIn: true },
   {
     get: {
       arity: 2,

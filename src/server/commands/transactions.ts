@@ -7,8 +7,9 @@ import { CommandError } from './errors.ts'
 import { keyName } from './keyspace.ts'
 
 /** A watched record that has expired since is a change too. */
-const hasExpired = ({ watched, keys }: Caller): boolean => {
-  for (const [key, wasThere] of watched) if (wasThere && !keys.has(Buffer.from(key, 'latin1'))) return true
+const hasExpired = ({ watched }: Caller): boolean => {
+  for (const [keys, names] of watched)
+    for (const [key, wasThere] of names) if (wasThere && !keys.has(Buffer.from(key, 'latin1'))) return true
   return false
 }
 
@@ -75,11 +76,14 @@ export const transactions: Family = family(
       since: '2.2.0',
       complexity: 'O(1) for every key.',
       summary: 'Watch the given keys to determine execution of the MULTI/EXEC block',
+      afterIn: true,
       afterMulti: 'runs',
       afterBegin: 'refused',
       run(caller, request) {
         if (caller.queue !== undefined) throw new CommandError('ERR WATCH inside MULTI is not allowed')
-        const { keys, watched } = caller
+        const { keys } = caller
+        const watched = caller.watched.get(keys) ?? new Map<string, boolean>()
+        caller.watched.set(keys, watched)
         for (let i = 1; i < request.count; i++) {
           const key = bytesAt(request, i)
           const name = keyName(key)

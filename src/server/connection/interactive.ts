@@ -5,6 +5,7 @@ import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError } from '../commands/errors.ts'
+import type { ChangedKeys, Keyspace } from '../commands/keyspace.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { LateCaller, LockWaits } from './lock-waits.ts'
@@ -12,13 +13,16 @@ import type { LateCaller, LockWaits } from './lock-waits.ts'
 export class Interactive {
   /** Why it was rolled back: until ROLLBACK no command runs, lest it run outside of it. */
   problem: string | undefined
+  /** The root's. */
+  private readonly keys: Keyspace
   private readonly transaction: AsyncTransaction<Uint8Array>
   private readonly ended: AbortController
   private readonly lockWaits: LockWaits
-  private readonly changed: Set<string> = new Set()
+  private readonly changed: ChangedKeys = new Map()
   private readonly savepoints: Savepoint[] = []
 
-  constructor(transaction: AsyncTransaction<Uint8Array>, ended: AbortController, lockWaits: LockWaits) {
+  constructor(keys: Keyspace, transaction: AsyncTransaction<Uint8Array>, ended: AbortController, lockWaits: LockWaits) {
+    this.keys = keys
     this.transaction = transaction
     this.ended = ended
     this.lockWaits = lockWaits
@@ -41,11 +45,9 @@ export class Interactive {
   }
 
   private once(caller: Caller, command: Command, request: Arguments, tx: Transaction<Uint8Array>): void {
-    const { keys } = caller
-    keys.transaction = tx
-    keys.changed = this.changed
+    const { keys, changed } = this
     let failure: unknown
-    try {
+    keys.during({ keys, transaction: tx, changed }, () =>
       caller.answer(out => {
         try {
           command.run(caller, request)
@@ -54,11 +56,8 @@ export class Interactive {
           out.truncate(0)
           failure = error
         }
-      })
-    } finally {
-      keys.transaction = undefined
-      keys.changed = undefined
-    }
+      }),
+    )
     if (failure !== undefined) throw failure
   }
 
@@ -95,11 +94,10 @@ export class Interactive {
 
   commit(caller: LateCaller): void {
     caller.later(async () => {
-      const { keys } = caller
       try {
         this.requireStanding()
         const committed = this.transaction.commit()
-        for (const key of this.changed) keys.notify(key)
+        for (const [keys, names] of this.changed) for (const name of names) keys.notify(name)
         await committed
         caller.answer(out => out.ok())
       } catch (error) {

@@ -212,9 +212,17 @@ const keysOf = ({ command, request, queue }: Omit<Waiting, 'caller'>): Keys => {
   const [first, last, step] = command.keys
   if (first === 0) return undefined
   const keys: string[] = []
+  const space = spaceOf(command, request)
   const end = last < 0 ? request.count + last : last
-  for (let at = first; at <= end; at += step) keys.push(textAt(request, at))
+  for (let at = first; at <= end; at += step) keys.push(`${space}${textAt(request, at)}`)
   return keys
+}
+
+/** The names behind IN: the same key is another one in another key space. */
+const spaceOf = ({ depth }: Command, request: Arguments): string => {
+  let space = ''
+  for (let i = 0; i < depth; i++) space += `${textAt(request, 2 * i + 1)}\0`
+  return space
 }
 
 /** What the waiting commands of each caller change: how many of them each key, and how many any. */

@@ -11,8 +11,9 @@ import { CommandError, replyFor } from '../commands/errors.ts'
 import type { Host } from '../commands/host.ts'
 import { findCommand } from '../commands/index.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
+import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
-import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
+import { type Arguments, argumentBytes, behind, keep } from '../protocol/request.ts'
 import { isFromBrowser, problemOf, unknownCommand } from './admission.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
@@ -36,12 +37,14 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   lastCommand = 'NULL'
   dirty = false
   queue: QueuedCalls | undefined
-  readonly watched: Map<string, boolean> = new Map()
+  readonly watched: Map<Keyspace, Map<string, boolean>> = new Map()
   lockTimeout: number | undefined
   pushesLockWaits = false
   /** Commands that were answered with a number and wait for a lock, and the last number. */
   private lockWaits = 0
   private lastLockWait = 0
+  /** What the command at hand works on, if that is not the root. */
+  private selected: Keyspace | undefined
   private interactive: Interactive | undefined
   private subscription: Subscription | undefined
 
@@ -50,7 +53,17 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   get keys(): Keyspace {
-    return this.server.keys
+    return this.selected ?? this.server.keys
+  }
+
+  within(path: readonly string[], work: () => void): void {
+    const before = this.selected
+    try {
+      this.selected = path.reduce((keys, name) => keys.sub(name), this.server.keys)
+      work()
+    } finally {
+      this.selected = before
+    }
   }
 
   /** Something of it belongs to the database that is open. */
@@ -68,15 +81,31 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   protected execute(request: Arguments): void {
-    const command = findCommand(request)
+    const named = findCommand(request)
     this.server.commandsProcessed++
-    if (command === undefined) {
+    if (named === undefined) {
       if (isFromBrowser(request)) this.destroy('HTTP')
       else this.reject(unknownCommand(request))
       return
     }
+    if (named.name === 'in') this.executeIn(named, request)
+    else this.admit(named, problemOf(named, request), request)
+  }
+
+  /** What stands behind IN is what is asked for. */
+  private executeIn(named: Command, request: Arguments): void {
+    const depth = depthOf(request)
+    const asked = behind(request, 2 * depth)
+    const problem = problemOf(named, request) ?? inProblem(asked, depth)
+    const command = problem === undefined ? findCommand(asked) : named
+    if (problem !== undefined) this.admit(named, problem, request)
+    else if (command === undefined) this.reject(unknownCommand(asked))
+    else if (command.afterIn) this.admit(insideOf(command, depth), problemOf(command, asked), request)
+    else this.reject(`ERR '${command.name}' cannot stand behind IN`)
+  }
+
+  private admit(command: Command, problem: string | undefined, request: Arguments): void {
     this.lastCommand = command.name
-    const problem = problemOf(command, request)
     if (problem !== undefined) this.rejectCall(command, problem)
     else if (!this.authenticated && !command.strangers) this.reject('NOAUTH Authentication required.')
     else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
@@ -224,7 +253,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   unwatchAll(): void {
-    for (const key of this.watched.keys()) this.keys.unwatch(key, this)
+    for (const [keys, names] of this.watched) for (const key of names.keys()) keys.unwatch(key, this)
     this.watched.clear()
     this.dirty = false
   }
@@ -235,10 +264,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   begin(options: AsyncTransactionOptions): void {
     const ended = new AbortController()
-    const { db, settings, lockWaits } = this.server
+    const { keys, settings, lockWaits } = this.server
     const { lockTimeout } = settings
-    const transaction = db.async.beginNow({ lockTimeout, ...options, signal: ended.signal })
-    this.interactive = new Interactive(transaction, ended, lockWaits)
+    const transaction = keys.db.async.beginNow({ lockTimeout, ...options, signal: ended.signal })
+    this.interactive = new Interactive(keys, transaction, ended, lockWaits)
   }
 
   commit(): void {
@@ -265,7 +294,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   watchRange(range: Range): void {
-    this.subscription = new Subscription(this, this.server.db.watch(range))
+    this.subscription = new Subscription(this, this.keys.db.watch(range))
   }
 
   reset(): void {

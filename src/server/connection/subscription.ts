@@ -8,9 +8,11 @@ const CHANGE = Buffer.from('change')
 const PUT = Buffer.from('put')
 const DELETE = Buffer.from('delete')
 const OVERFLOW = Buffer.from('overflow')
+const END = Buffer.from('end')
 
 export class Subscription {
   private readonly watcher: Watcher<Uint8Array>
+  private isOver = false
 
   constructor(caller: Caller, watcher: Watcher<Uint8Array>) {
     this.watcher = watcher
@@ -18,6 +20,7 @@ export class Subscription {
   }
 
   end(): void {
+    this.isOver = true
     void this.watcher.return()
   }
 
@@ -35,14 +38,20 @@ export class Subscription {
           out.integer(commit)
         })
       }
+      // What it belongs to was dropped.
+      if (!this.isOver && !caller.closed) this.sayLast(caller, END)
     } catch (error) {
       if (!(error instanceof XenonError) || error.code !== 'XENON_WATCH_OVERFLOW') throw error
-      caller.answer(out => {
-        out.push(2)
-        out.bulk(CHANGE)
-        out.bulk(OVERFLOW)
-      })
-      caller.endSoon()
+      this.sayLast(caller, OVERFLOW)
     }
+  }
+
+  private sayLast(caller: Caller, word: Buffer): void {
+    caller.answer(out => {
+      out.push(2)
+      out.bulk(CHANGE)
+      out.bulk(word)
+    })
+    caller.endSoon()
   }
 }

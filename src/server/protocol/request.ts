@@ -44,4 +44,12 @@ export const keep = (request: Arguments): Arguments => {
   }
 }
 
+/** The request without its first arguments. */
+export const behind = ({ source, starts, ends, count }: Arguments, first: number): Arguments => ({
+  source,
+  starts: starts.slice(first, count),
+  ends: ends.slice(first, count),
+  count: count - first,
+})
+
 export const argumentBytes = (request: Arguments): number => request.ends[request.count - 1]! - request.starts[0]!
