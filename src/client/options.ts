@@ -2,7 +2,7 @@
 
 import type { ConnectionOptions } from 'node:tls'
 import { InvalidArgumentError } from '../errors.ts'
-import type { KeyEncoding, ValueEncoding } from '../types.ts'
+import type { KeyEncoding, SubEncodings, ValueEncoding } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
 import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { type KeyCodec, keyCodec } from '../values/key-codec.ts'
@@ -36,10 +36,8 @@ export interface ConnectOptions<V = string> {
   transactionConnections?: number
 }
 
-export interface ResolvedConnectOptions<V> {
+export interface ResolvedConnectOptions<V> extends Encodings<V> {
   link: LinkOptions
-  valueEncoding: LoadedEncoding<V>
-  keys: KeyCodec
   transactionConnections: number
 }
 
@@ -69,6 +67,7 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   for (const [option, value] of Object.entries({ path, password, name })) if (value !== undefined) text(option, value)
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new InvalidArgumentError(`port must be a number from 1 to 65535, not ${String(port)}`)
+  const encodings = checkedEncodings({ valueEncoding, keyEncoding })
   if (typeof reconnect !== 'boolean') throw new InvalidArgumentError('reconnect must be true or false')
   if (!Number.isInteger(transactionConnections) || transactionConnections < 1)
     throw new InvalidArgumentError('transactionConnections must be a whole number above 0')
@@ -76,7 +75,22 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   const pushesLockWaits = true
   const place = { host, port, path, tls, username, password, name }
   const link = { ...place, timeout, connectTimeout, reconnect, pushesLockWaits }
-  return { link, valueEncoding: loadEncoding<V>(valueEncoding), keys: keyCodec(keyEncoding), transactionConnections }
+  return { link, ...encodings, transactionConnections }
+}
+
+export interface Encodings<V> {
+  valueEncoding: LoadedEncoding<V>
+  keys: KeyCodec
+}
+
+/** @throws InvalidArgumentError */
+export function checkedEncodings<V>(given: SubEncodings<V>): Encodings<V> {
+  if (given === null || typeof given !== 'object')
+    throw new InvalidArgumentError("the options of a sub-database must be an object, such as { valueEncoding: 'json' }")
+  const { valueEncoding = 'utf8', keyEncoding = 'utf8', ...others } = given
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new InvalidArgumentError(`there is no option '${unknown}' of a sub-database here`)
+  return { valueEncoding: loadEncoding<V>(valueEncoding), keys: keyCodec(keyEncoding) }
 }
 
 function text(name: string, value: unknown): void {

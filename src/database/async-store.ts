@@ -30,10 +30,13 @@ import { checkedTtl } from '../values/ttl.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import type { Watcher } from '../values/watcher.ts'
 import { AsyncTransaction } from './async-transaction.ts'
-import type { Transaction } from './transaction.ts'
+import type { SubOptions } from './options.ts'
+import type { InTransactions, SpaceParts, Transaction } from './transaction.ts'
 
 /** The database, as far as it is called here. */
 export interface Synchronous<V, K = string> {
+  readonly parts: SpaceParts<V>
+  check(): void
   get(key: K | Key): V | undefined
   getMany(keys: readonly (K | Key)[]): (V | undefined)[]
   has(key: K | Key): boolean
@@ -44,6 +47,9 @@ export interface Synchronous<V, K = string> {
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K>
   begin(options?: TransactionOptions): Transaction<V, K>
   watch(range?: GivenRange<K>, options?: WatchOptions): Watcher<V, K>
+  sub<S, T>(name: string, options?: SubOptions<S>): { readonly async: AsyncDatabase<S, T> }
+  subs(): string[]
+  drop(name: string): boolean
   flush(): Promise<void>
   close(): void
   readonly closed: boolean
@@ -70,7 +76,7 @@ export interface Changes<V, K = string> {
 /** Records that an iterator gives out before others have a turn of the event loop. */
 const A_TURN = 1000
 
-export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K> {
+export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, InTransactions<V, K> {
   private readonly db: Synchronous<V, K>
   private readonly changes: Changes<V, K>
   private readonly admission: Admission = new Admission(nextTurn)
@@ -79,6 +85,21 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K> {
   constructor(db: Synchronous<V, K>, changes: Changes<V, K>) {
     this.db = db
     this.changes = changes
+  }
+
+  /** @internal */
+  get async(): this {
+    return this
+  }
+
+  /** @internal */
+  get parts(): SpaceParts<V> {
+    return this.db.parts
+  }
+
+  /** @internal */
+  check(): void {
+    this.db.check()
   }
 
   async get(key: K | Key): Promise<V | undefined> {
@@ -244,6 +265,18 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K> {
 
   async watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
     return this.db.watch(range, options)
+  }
+
+  async sub<S = string, T = string>(name: string, options?: SubOptions<S>): Promise<AsyncDatabase<S, T>> {
+    return this.db.sub<S, T>(name, options).async
+  }
+
+  async subs(): Promise<string[]> {
+    return this.db.subs()
+  }
+
+  async drop(name: string): Promise<boolean> {
+    return this.db.drop(name)
   }
 
   async flush(): Promise<void> {

@@ -9,7 +9,7 @@ import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind } from '../records/ranges.ts'
 import type { Waits } from '../txn/waits.ts'
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
-import type { AsyncStoreTransaction } from '../values/async-store.ts'
+import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import type { Attempt } from '../values/transact.ts'
 import type { InTransactions, Savepoint, Transaction } from './transaction.ts'
 
@@ -50,9 +50,9 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
    * committed and rolled back with the rest, whichever of the two says so.
    * @throws InvalidArgumentError for a key space of another database.
    */
-  in<S, T>(space: InTransactions<S, T>): AsyncTransaction<S, T> {
+  in<S, T>(space: InTransactions<S, T> | AsyncStore<S, T>): AsyncTransaction<S, T> {
     const { waits, lockTimeout, signal, first } = this
-    return new AsyncTransaction<S, T>(this.tx.in(space), waits, lockTimeout, signal, first)
+    return new AsyncTransaction<S, T>(this.tx.in(space as InTransactions<S, T>), waits, lockTimeout, signal, first)
   }
 
   get id(): number {

@@ -17,6 +17,7 @@ import type {
   IsolationLevel,
   Key,
   PutOptions,
+  SubEncodings,
   TransactOptions,
   WaitOptions,
   WatchOptions,
@@ -141,6 +142,28 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
   watch(range?: GivenRange<K>, options?: WatchOptions): Promise<Watcher<V, K>>
 
   /**
+   * The sub-database with a name, which is made if there is none: a store of its own in the same file, log and
+   * transactions, with encodings of its own. Of one that exists they are those that it was made with (a codec of your
+   * own has to be given again); others reject. To be used until the store that it came from is closed; `close` of it
+   * does nothing.
+   * @example const users = await store.sub('users', { valueEncoding: 'json' })
+   */
+  sub<S = string, T = string>(name: string, options?: SubEncodings<S>): Promise<AsyncStore<S, T>>
+
+  /**
+   * The names of the sub-databases that lie in this one, in the order of their code units.
+   * @example for (const name of await store.subs()) console.log(name)
+   */
+  subs(): Promise<string[]>
+
+  /**
+   * Drops a sub-database, with those that lie in it: at once and as a whole. False if there is none. It waits for
+   * nobody: it rejects with `XENON_LOCK_CONFLICT` while a transaction is open that has read or changed anything.
+   * @example await store.drop('users')
+   */
+  drop(name: string): Promise<boolean>
+
+  /**
    * When it resolves, everything committed so far survives power loss, whatever `durability` says.
    * @example await store.flush()
    */
@@ -149,7 +172,8 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
   readonly closed: boolean
 
   /**
-   * Ends the use of the store: the local one closes the database, the others their connection. Closing twice is fine.
+   * Ends the use of the store: the local one closes the database, the others their connection. Closing twice is fine;
+   * that of a sub-database does nothing.
    * @example await store.close()
    */
   close(): Promise<void>
@@ -165,6 +189,13 @@ export interface AsyncStoreTransaction<V = string, K = string> extends AsyncRead
   readonly isolation: IsolationLevel
   /** True once it was committed or rolled back; a deadlock and its signal roll it back, too. */
   readonly ended: boolean
+  /**
+   * The same transaction in another store of the same database: a sub-database, or what that lies in. What it does there
+   * is committed and rolled back with the rest, whichever of the two says so.
+   * @throws InvalidArgumentError for a store of another database, or one that was reached in another way.
+   * @example await tx.in(users).put('bob', { age: 7 })
+   */
+  in<S, T>(store: AsyncStore<S, T>): AsyncStoreTransaction<S, T>
   /** @example await tx.put('seat:1', 'taken') */
   put(key: K | Key, value: V, options?: PutOptions): Promise<void>
   /** @example const wasThere = await tx.delete('seat:1') */

@@ -1,7 +1,7 @@
 /** The calls of a worker that are on their way to the owner of the database, and what becomes of them. */
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { revived } from './errors.ts'
-import { listen, type PortLike, type Request, type Response } from './protocol.ts'
+import { listen, type Place, type PortLike, type Request, type Response } from './protocol.ts'
 
 interface Pending {
   resolve(value: unknown): void
@@ -11,6 +11,8 @@ interface Pending {
 export class Calls {
   /** True once `close` was called. */
   closed = false
+  /** What is to end before the port is closed. */
+  readonly watchers: Set<{ end(): void }> = new Set()
   private readonly port: PortLike
   private readonly pending: Map<number, Pending> = new Map()
   private next = 1
@@ -39,13 +41,13 @@ export class Calls {
   }
 
   /** One whose wait for a lock the signal ends. What was done before the abort reached the owner is done. */
-  async abortable<T>(method: string, args: unknown[], signal: AbortSignal | undefined): Promise<T> {
-    if (signal === undefined) return await this.call(method, args)
+  async abortable<T>(method: string, args: unknown[], signal: AbortSignal | undefined, place: Place): Promise<T> {
+    if (signal === undefined) return await this.call(method, args, place)
     const id = this.number()
     const onAbort = (): void => this.abort(id)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await this.call(method, args, { id })
+      return await this.call(method, args, { ...place, id })
     } catch (error) {
       signal.throwIfAborted()
       throw error

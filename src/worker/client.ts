@@ -10,34 +10,29 @@ import type {
   Key,
   PutOptions,
   Stats,
+  SubEncodings,
   TransactOptions,
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import { requireRange } from '../values/range.ts'
-import { type Attempt, isRetryable, runTransaction } from '../values/transact.ts'
-import {
-  type Beginning,
-  checkedBeginning,
-  checkedPut,
-  checkedRuns,
-  checkedWaiting,
-  type Waiting,
-} from '../values/wait-options.ts'
+import { type Attempt, runTransaction } from '../values/transact.ts'
+import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { Calls } from './calls.ts'
-import type { Page, PortLike } from './protocol.ts'
+import { Course } from './course.ts'
+import type { Page, Place, PortLike } from './protocol.ts'
 
-/** What the database and a transaction have in common. */
+/** What stores and transactions have in common. */
 abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   protected readonly calls: Calls
-  /** Number of the transaction. */
-  protected readonly tx: number | undefined
+  /** @internal */
+  readonly place: Place
 
-  constructor(calls: Calls, tx: number | undefined) {
+  constructor(calls: Calls, place: Place) {
     this.calls = calls
-    this.tx = tx
+    this.place = place
   }
 
   protected abstract call<T>(method: string, args: unknown[]): Promise<T>
@@ -81,7 +76,7 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
     const id = calls.number()
     let page: Page = { items: [], done: false }
     try {
-      page = await calls.call(method, [range], this.tx === undefined ? { id } : { id, tx: this.tx })
+      page = await calls.call(method, [range], { ...this.place, id })
       while (true) {
         yield* page.items as T[]
         if (page.done) return undefined
@@ -93,12 +88,10 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   }
 }
 
-export class PortDatabase<V = string, K = string> extends Reads<V, K> implements AsyncStore<V, K> {
-  private readonly watchers: Set<Watcher<V, K>> = new Set()
-
-  /** The database that the other end of the port serves (`servePort`). */
-  constructor(port: PortLike) {
-    super(new Calls(port), undefined)
+abstract class PortStore<V = string, K = string> extends Reads<V, K> implements AsyncStore<V, K> {
+  /** @internal */
+  isOf(calls: Calls): boolean {
+    return this.calls === calls
   }
 
   /** Resolves when the record is as durable as the database's `durability` says. */
@@ -138,7 +131,7 @@ export class PortDatabase<V = string, K = string> extends Reads<V, K> implements
     const id = this.calls.number()
     const sent = { isolation, readOnly, ...(lockTimeout !== undefined && { lockTimeout }) }
     await this.calls.call('begin', [sent], { id, abortable: signal !== undefined })
-    const tx = new PortTransaction<V, K>(this.calls, id, beginning)
+    const tx = new PortTransaction<V, K>(new Course(this.calls, id, beginning), this.place)
     if (signal?.aborted === true) {
       await tx.abandon()
       signal.throwIfAborted()
@@ -154,9 +147,10 @@ export class PortDatabase<V = string, K = string> extends Reads<V, K> implements
 
   async watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
     const { buffer, signal } = checkedWatchOptions(options)
-    const { calls, watchers } = this
+    const { calls } = this
+    const { watchers } = calls
     const id = calls.number()
-    await calls.call('watch', [range, { buffer }], { id })
+    await calls.call('watch', [range, { buffer }], { ...this.place, id })
     const watcher = new Watcher<V, K>(buffer, signal, () => {
       watchers.delete(watcher)
       calls.tell('return', [id])
@@ -174,8 +168,22 @@ export class PortDatabase<V = string, K = string> extends Reads<V, K> implements
     return this.call('flush', [])
   }
 
-  stats(): Promise<Stats> {
-    return this.call('stats', [])
+  /**
+   * The sub-database with a name, which is made if there is none. A codec of your own cannot be sent to the owner.
+   * @throws InvalidArgumentError if it exists with other encodings.
+   */
+  async sub<S = string, T = string>(name: string, options?: SubEncodings<S>): Promise<PortSub<S, T>> {
+    return new PortSub<S, T>(this.calls, { sub: await this.call('sub', [name, options]) })
+  }
+
+  /** The names of the sub-databases that lie in this one. */
+  subs(): Promise<string[]> {
+    return this.call('subs', [])
+  }
+
+  /** Drops a sub-database, with those that lie in it; false if there is none. */
+  drop(name: string): Promise<boolean> {
+    return this.call('drop', [name])
   }
 
   /** True once `close` was called. */
@@ -183,21 +191,14 @@ export class PortDatabase<V = string, K = string> extends Reads<V, K> implements
     return this.calls.closed
   }
 
-  /**
-   * Rolls back what is open, ends what waits for a lock, lets the other calls on their way be answered, and closes the
-   * port; the database stays open in its own thread.
-   */
-  async close(): Promise<void> {
-    for (const watcher of [...this.watchers]) watcher.end()
-    await this.calls.close()
-  }
+  abstract close(): Promise<void>
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
   protected call<T>(method: string, args: unknown[]): Promise<T> {
-    return this.calls.call(method, args)
+    return this.calls.call(method, args, this.place)
   }
 
   private change<T>(
@@ -206,10 +207,10 @@ export class PortDatabase<V = string, K = string> extends Reads<V, K> implements
     waiting: Waiting | undefined,
     options: PutOptions = {},
   ): Promise<T> {
-    if (waiting === undefined) return this.calls.call(method, args)
+    if (waiting === undefined) return this.call(method, args)
     const { signal, lockTimeout } = waiting
     const sent = { ...options, ...(lockTimeout !== undefined && { lockTimeout }) }
-    return this.calls.abortable(method, [...args, sent], signal)
+    return this.calls.abortable(method, [...args, sent], signal, this.place)
   }
 
   /** Changes from the owner to who reads them here. */
@@ -227,6 +228,33 @@ export class PortDatabase<V = string, K = string> extends Reads<V, K> implements
   }
 }
 
+export class PortDatabase<V = string, K = string> extends PortStore<V, K> {
+  /** The database that the other end of the port serves (`servePort`). */
+  constructor(port: PortLike) {
+    super(new Calls(port), {})
+  }
+
+  stats(): Promise<Stats> {
+    return this.call('stats', [])
+  }
+
+  /**
+   * Rolls back what is open, ends what waits for a lock, lets the other calls on their way be answered, and closes the
+   * port; the database stays open in its own thread.
+   */
+  async close(): Promise<void> {
+    const { calls } = this
+    for (const watcher of [...calls.watchers]) watcher.end()
+    await calls.close()
+  }
+}
+
+/** A sub-database, from `sub` of a `PortDatabase` or of another sub-database. */
+export class PortSub<V = string, K = string> extends PortStore<V, K> {
+  /** Does nothing: the `PortDatabase` has the port. */
+  async close(): Promise<void> {}
+}
+
 /** A point inside a transaction, from `savepoint()`. */
 export class PortSavepoint {
   /** @internal */
@@ -241,29 +269,36 @@ export class PortSavepoint {
   }
 }
 
+/** A transaction, as it is seen in one of the stores of a port. */
 export class PortTransaction<V = string, K = string>
   extends Reads<V, K>
   implements AsyncStoreTransaction<V, K>, Attempt
 {
-  readonly isolation: IsolationLevel
-  private readonly id: number
-  private readonly signal: AbortSignal | undefined
-  private over = false
-  /** Why the owner has rolled it back, or its next operations are useless. */
-  private conflict: unknown
+  private readonly course: Course
 
   /** @internal Use `begin` or `transact` of `PortDatabase`. */
-  constructor(calls: Calls, id: number, { isolation, signal }: Beginning) {
-    super(calls, id)
-    this.id = id
-    this.isolation = isolation
-    this.signal = signal
-    signal?.addEventListener('abort', this.onAbort, { once: true })
+  constructor(course: Course, place: Place) {
+    super(course.calls, { ...place, tx: course.id })
+    this.course = course
+  }
+
+  get isolation(): IsolationLevel {
+    return this.course.isolation
   }
 
   /** True once it was committed or rolled back; a deadlock and its signal roll it back, too. */
   get ended(): boolean {
-    return this.over
+    return this.course.over
+  }
+
+  /**
+   * The same transaction in another store of the same port.
+   * @throws InvalidArgumentError for a store of another port.
+   */
+  in<S, T>(store: AsyncStore<S, T>): PortTransaction<S, T> {
+    if (!(store instanceof PortStore) || !store.isOf(this.calls))
+      throw new InvalidArgumentError('in() takes a sub-database of the same port, or its database')
+    return new PortTransaction<S, T>(this.course, store.place)
   }
 
   put(key: K | Key, value: V, options?: PutOptions): Promise<void> {
@@ -287,66 +322,39 @@ export class PortTransaction<V = string, K = string>
   }
 
   async savepoint(): Promise<PortSavepoint> {
-    return new PortSavepoint(this, await this.call('savepoint', []))
+    return new PortSavepoint(this.course, await this.call('savepoint', []))
   }
 
   async rollbackTo(savepoint: PortSavepoint): Promise<void> {
-    if (!(savepoint instanceof PortSavepoint) || savepoint.owner !== this)
+    if (!(savepoint instanceof PortSavepoint) || savepoint.owner !== this.course)
       throw new InvalidArgumentError('this savepoint does not belong to this transaction')
     await this.call('rollbackTo', [savepoint.number])
   }
 
-  async commit(): Promise<void> {
-    await this.finish('commit')
+  commit(): Promise<void> {
+    return this.course.finish('commit')
   }
 
-  async rollback(): Promise<void> {
-    await this.finish('rollback')
+  rollback(): Promise<void> {
+    return this.course.finish('rollback')
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.abandon()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.course.abandon()
   }
 
   /** @internal Rolls back if it is still open, whatever the owner says. */
-  async abandon(): Promise<void> {
-    if (!this.over) await this.rollback().catch(() => {})
+  abandon(): Promise<void> {
+    return this.course.abandon()
   }
 
   /** @internal Whoever has caught the error of an operation has not caught what it meant. */
   requireStanding(): void {
-    this.signal?.throwIfAborted()
-    if (this.conflict !== undefined) throw this.conflict
+    this.course.requireStanding()
   }
 
-  protected async call<T>(method: string, args: unknown[]): Promise<T> {
-    this.signal?.throwIfAborted()
-    try {
-      return await this.calls.call(method, args, { tx: this.id })
-    } catch (error) {
-      this.signal?.throwIfAborted()
-      if (isRetryable(error)) {
-        this.conflict = error
-        if (error.code === 'XENON_DEADLOCK') this.leave()
-      }
-      throw error
-    }
-  }
-
-  /** One that was refused because an operation still waits stays open. */
-  private async finish(method: 'commit' | 'rollback'): Promise<void> {
-    await this.call(method, [])
-    this.leave()
-  }
-
-  private leave(): void {
-    this.over = true
-    this.signal?.removeEventListener('abort', this.onAbort)
-  }
-
-  private readonly onAbort = (): void => {
-    this.over = true
-    this.calls.abort(this.id)
+  protected call<T>(method: string, args: unknown[]): Promise<T> {
+    return this.course.call(method, args, this.place)
   }
 }
 

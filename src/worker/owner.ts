@@ -4,10 +4,11 @@
  */
 import type { AsyncTransaction } from '../database/async-transaction.ts'
 import type { Database } from '../database/database.ts'
+import type { Outer, Sub } from '../database/sub.ts'
 import type { Savepoint } from '../database/transaction.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
-import type { AsyncTransactionOptions, Change, Key, Range, WatchOptions } from '../types.ts'
+import type { AsyncTransactionOptions, Change, Key, Range, SubEncodings, WatchOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
 import { Watcher } from '../values/watcher.ts'
 import { portable } from './errors.ts'
@@ -22,6 +23,8 @@ const OF_DATABASE: Readonly<Record<string, number | undefined>> = {
     ttl: undefined,
     count: undefined,
     flush: undefined,
+    subs: undefined,
+    drop: undefined,
   },
   ...{ put: 2, delete: 1, batch: 1, expire: 2, persist: 1, clear: 1 },
 }
@@ -59,6 +62,8 @@ export const servePort = <V, K>(db: Database<V, K>, port: PortLike): (() => void
 class Served {
   private readonly db: Database<unknown>
   private readonly port: PortLike
+  /** Those that the worker has asked for: the number of one is its place. */
+  private readonly subs: Sub<unknown>[] = []
   private readonly transactions: Map<number, OpenTransaction> = new Map()
   private readonly iterators: Map<number, Items> = new Map()
   /** Of calls that may wait for a lock, and of transactions that the worker may abort. */
@@ -112,7 +117,7 @@ class Served {
   }
 
   private perform(request: Request): unknown {
-    const { id, method, args, tx } = request
+    const { id, method, args, tx, sub } = request
     if (this.isOver) throw new XenonError('XENON_CLOSED', 'the owner of the database serves this port no more')
     switch (method) {
       case 'begin':
@@ -120,9 +125,9 @@ class Served {
       case 'keys':
       case 'values':
       case 'entries':
-        return this.open(id, this.sourceOf(tx)[method](args[0] as Range | Key | undefined))
+        return this.open(id, this.sourceOf(request)[method](args[0] as Range | Key | undefined))
       case 'watch':
-        return this.watch(id, args as [Range | Key | undefined, WatchOptions])
+        return this.watch(request)
       case 'next':
         return this.page(args[0] as number, PAGE)
       case 'return':
@@ -131,12 +136,14 @@ class Served {
         return this.end()
       case 'stats':
         return this.db.stats()
+      case 'sub':
+        return this.numberOf(this.storeOf(sub).sub(args[0] as string, args[1] as SubEncodings<unknown> | undefined))
       default:
         return tx === undefined ? this.call(request) : this.callInside(request, tx)
     }
   }
 
-  private call({ id, method, args }: Request): unknown {
+  private call({ id, method, args, sub }: Request): unknown {
     if (!Object.hasOwn(OF_DATABASE, method)) throw notAllowed(method)
     const place = OF_DATABASE[method]
     if (place !== undefined) {
@@ -144,10 +151,10 @@ class Served {
       while (args.length < place) args.push(undefined)
       args[place] = { ...(args[place] as object | undefined), signal }
     }
-    return this.invoke(this.db.async, method, args)
+    return this.invoke(this.storeOf(sub).async, method, args)
   }
 
-  private callInside({ method, args }: Request, number: number): unknown {
+  private callInside({ method, args, sub }: Request, number: number): unknown {
     const { tx, savepoints } = this.transactionOf(number)
     switch (method) {
       case 'commit':
@@ -159,7 +166,7 @@ class Served {
         return tx.rollbackTo(savepoints[args[0] as number]!)
     }
     if (!Object.hasOwn(OF_TRANSACTION, method)) throw notAllowed(method)
-    return this.invoke(tx, method, args)
+    return this.invoke(this.inside(tx, sub), method, args)
   }
 
   private invoke(target: object, method: string, args: unknown[]): unknown {
@@ -178,8 +185,21 @@ class Served {
     return controller
   }
 
-  private sourceOf(tx: number | undefined): AsyncReads<unknown> {
-    return tx === undefined ? this.db.async : this.transactionOf(tx).tx
+  private sourceOf({ tx, sub }: Request): AsyncReads<unknown> {
+    return tx === undefined ? this.storeOf(sub).async : this.inside(this.transactionOf(tx).tx, sub)
+  }
+
+  private inside(tx: AsyncTransaction<unknown>, sub: number | undefined): AsyncTransaction<unknown> {
+    return sub === undefined ? tx : tx.in<unknown, string>(this.storeOf(sub))
+  }
+
+  private storeOf(number: number | undefined): Outer<unknown> {
+    return number === undefined ? this.db : this.subs[number]!
+  }
+
+  private numberOf(sub: Sub<unknown>): number {
+    const known = this.subs.indexOf(sub)
+    return known >= 0 ? known : this.subs.push(sub) - 1
   }
 
   private transactionOf(number: number): OpenTransaction {
@@ -194,8 +214,9 @@ class Served {
     return this.page(id, FIRST_PAGE)
   }
 
-  private async watch(id: number, [range, options]: [Range | Key | undefined, WatchOptions]): Promise<void> {
-    this.iterators.set(id, await this.db.async.watch(range, options))
+  private async watch({ id, args, sub }: Request): Promise<void> {
+    const [range, options] = args as [Range | Key | undefined, WatchOptions]
+    this.iterators.set(id, await this.storeOf(sub).async.watch(range, options))
   }
 
   /** At least one item, unless there is none left. */

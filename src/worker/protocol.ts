@@ -1,11 +1,12 @@
 /**
  * What goes over the port between a worker and the owner of the database.
  *
- *     worker → owner   { id, method, args, tx?, abortable? }   each is answered once
+ *     worker → owner   { id, method, args, tx?, sub?, abortable? }   each is answered once
  *                      { abort: id }                           ends the wait of a call, or a transaction
  *     owner → worker   { id, value } or { id, error }
  *
- * The number of a call that begins something (a transaction, an iterator, a watch) is the number of that, too.
+ * The number of a call that begins something (a transaction, an iterator, a watch) is the number of that, too. The
+ * number of a sub-database is what the call `sub` is answered with.
  */
 
 /** `node:worker_threads` ports and the web's have the part of this that is needed. */
@@ -17,12 +18,17 @@ export interface PortLike {
   close?(): void
 }
 
-/** `tx`: number of a transaction that the worker has begun. `abortable`: of `begin`, an `abort` may follow. */
-export interface Request {
+/** Where a call belongs: in a transaction that the worker has begun, or in a sub-database; by their numbers. */
+export interface Place {
+  tx?: number
+  sub?: number
+}
+
+/** `abortable`: of `begin`, an `abort` may follow. */
+export interface Request extends Place {
   id: number
   method: string
   args: unknown[]
-  tx?: number
   abortable?: boolean
 }
 

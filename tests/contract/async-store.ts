@@ -12,6 +12,7 @@ import {
 } from '../../src/index.ts'
 import { expectCodeAsync, failureOf, wrong } from '../support/errors.ts'
 import { type Implementation, type StoreOptions, withStore } from './implementation.ts'
+import { subContract } from './subs.ts'
 
 const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const found: T[] = []
@@ -855,6 +856,7 @@ export const contract = (implementation: Implementation): void => {
         const next = returned.next()
         await returned.return()
         expect(await next).toEqual({ done: true, value: undefined })
+        if (implementation.isSub === true) return
         const closed = await store.watch()
         const last = closed.next()
         await store.close()
@@ -925,7 +927,9 @@ export const contract = (implementation: Implementation): void => {
       }))
   })
 
-  describe(`${implementation.name}: close`, () => {
+  subContract(implementation)
+
+  describe.skipIf(implementation.isSub === true)(`${implementation.name}: close`, () => {
     test('lets the writes on their way be done; afterwards there is a typed error', () =>
       run(async store => {
         await store.put('a', '0')

@@ -4,9 +4,9 @@ import { memoryStorage, open } from '../../src/index.ts'
 import { createServer } from '../../src/server/index.ts'
 import { pause } from '../support/child.ts'
 import { contract } from './async-store.ts'
-import { remainsOf, type StoreOptions } from './implementation.ts'
+import { type Implementation, inSub, remainsOf, type StoreOptions } from './implementation.ts'
 
-contract({
+const implementation: Implementation = {
   name: 'xenondb/client',
   async open<V>({ lockTimeout = 10_000, ordered = true, ...encodings }: StoreOptions) {
     const db = open<Uint8Array>('db', {
@@ -31,4 +31,7 @@ contract({
       },
     }
   },
-})
+}
+
+contract(implementation)
+contract(inSub(implementation))

@@ -1,6 +1,6 @@
 /** What the contract suite needs of an implementation of `AsyncStore`. */
 import { expect } from 'vitest'
-import type { AsyncStore, Database, KeyEncoding } from '../../src/index.ts'
+import type { AsyncStore, Database, KeyEncoding, SubEncodings } from '../../src/index.ts'
 
 export interface StoreOptions {
   valueEncoding?: 'utf8' | 'json' | 'binary'
@@ -25,8 +25,32 @@ export interface OpenStore<V> {
 
 export interface Implementation {
   readonly name: string
+  /** The store is a sub-database: closing it does nothing. */
+  readonly isSub?: boolean
   open<V>(options: StoreOptions): Promise<OpenStore<V>>
 }
+
+/** The same with a sub-database in place of the database. */
+export const inSub = ({ name, open }: Implementation): Implementation => ({
+  name: `${name}, a sub-database`,
+  isSub: true,
+  async open<V>({ ordered, lockTimeout, ...encodings }: StoreOptions) {
+    const { store, finish } = await open<string>({
+      ...(ordered !== undefined && { ordered }),
+      ...(lockTimeout !== undefined && { lockTimeout }),
+    })
+    // What lies beside it has the same keys.
+    await store.put('a', 'root')
+    const sub = await store.sub<V>('sub', encodings as SubEncodings<V>)
+    return {
+      store: sub,
+      async finish() {
+        if (!store.closed) expect(await store.get('a')).toBe('root')
+        return await finish()
+      },
+    }
+  },
+})
 
 export const remainsOf = async <V>(db: Database<V>): Promise<Remains> => {
   const { problems } = await db.verify()

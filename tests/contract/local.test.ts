@@ -1,9 +1,9 @@
 /** The contract of `AsyncStore`, kept by `db.async`. */
 import { memoryStorage, open } from '../../src/index.ts'
 import { contract } from './async-store.ts'
-import { remainsOf } from './implementation.ts'
+import { type Implementation, inSub, remainsOf } from './implementation.ts'
 
-contract({
+const implementation: Implementation = {
   name: 'db.async',
   async open<V>(options: object) {
     const storage = memoryStorage()
@@ -22,4 +22,7 @@ contract({
       },
     }
   },
-})
+}
+
+contract(implementation)
+contract(inSub(implementation))

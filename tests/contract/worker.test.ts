@@ -4,14 +4,14 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { afterAll } from 'vitest'
 import { PortDatabase } from '../../src/worker/index.ts'
 import { contract } from './async-store.ts'
-import type { Remains } from './implementation.ts'
+import { type Implementation, inSub, type Remains } from './implementation.ts'
 
 const worker = new Worker(new URL('owner.mjs', import.meta.url))
 let databases = 0
 
 afterAll(() => worker.terminate())
 
-contract({
+const implementation: Implementation = {
   name: 'xenondb/worker',
   async open<V>(options: object) {
     const { port1, port2 } = new MessageChannel()
@@ -28,4 +28,7 @@ contract({
       },
     }
   },
-})
+}
+
+contract(implementation)
+contract(inSub(implementation))

@@ -1,0 +1,38 @@
+/** The connections of a client, which it and its sub-databases share. */
+import type { Argument } from './encoder.ts'
+import { ServerError } from './errors.ts'
+import { Link, type LinkOptions } from './link.ts'
+import { Pool } from './pool.ts'
+import type { Reply } from './reader.ts'
+
+export class Connections {
+  readonly options: LinkOptions
+  readonly link: Link
+  /** Of transactions. */
+  readonly pool: Pool
+  /** Of long iterators: without a limit, so that they cannot wait for a transaction that waits for them. */
+  readonly readers: Pool
+  readonly watches: Set<Link> = new Set()
+  closed = false
+
+  constructor(options: LinkOptions, transactions: number) {
+    this.options = options
+    this.link = new Link(options)
+    this.pool = new Pool(options, transactions)
+    this.readers = new Pool(options, Number.POSITIVE_INFINITY)
+  }
+
+  /** One command; rejects with the server's error. `read`: it may be sent again when the connection was lost. */
+  async ask(command: readonly Argument[], read: boolean): Promise<Reply> {
+    const [reply] = await this.link.send([command], read)
+    if (reply instanceof ServerError) throw reply
+    return reply!
+  }
+
+  /** Lets the commands on their way be answered. */
+  async close(): Promise<void> {
+    this.closed = true
+    const watches = [...this.watches].map(link => link.close())
+    await Promise.all([this.link.close(), this.pool.close(), this.readers.close(), ...watches])
+  }
+}
