@@ -11,6 +11,7 @@ import type { CrashPolicy, FaultDisk } from '../../../src/testing/fault.ts'
 import { crashPolicies } from '../../../src/testing/fault.ts'
 import type { Operation } from '../../../src/testing/fault-nodes.ts'
 import type { Random } from '../../../src/testing/random.ts'
+import { requireIndexes } from './indexes.ts'
 import type { DatabaseOptions, Recording, State } from './session.ts'
 import { IS_THERE, markOf, pathOf, recordsIn, stopTimers, subsOf } from './spaces.ts'
 
@@ -54,6 +55,7 @@ export const recover = async (disk: FaultDisk, expectation: Expectation): Promis
   disk.journal = undefined
   const found = scan(db)
   requireOrder(disk, db, found)
+  requireIndexes(db, false)
   const commit = match(found, expectation)
   await requireSound(db, found)
   return { db, commit, operations }
@@ -94,6 +96,7 @@ export const requireNewCommit = async (
   if (found.get(NEW_KEY) !== value) throw new Error(`a commit after the recovery is lost (policy ${policy})`)
   found.delete(NEW_KEY)
   requireEqual(found, state, 'after a commit after the recovery')
+  requireIndexes(last, true)
   if (random.chance(0.25)) await requireSound(last, new Map([...found, [NEW_KEY, value]]))
 }
 

@@ -8,6 +8,7 @@ import { LockConflictError } from '../../../src/errors.ts'
 import { KeyHash } from '../../../src/hash/key-hash.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/testing/random.ts'
+import { declareIndexes } from './indexes.ts'
 import { interleaved } from './interleaved.ts'
 import type { Change, DatabaseOptions, Recording, Session, SessionOptions } from './session.ts'
 
@@ -667,6 +668,38 @@ export const workloads: readonly Workload[] = [
       for (let i = 0; i < 3; i++) {
         session.put(`key ${i}`, text(random, 900))
         session.reclaim()
+      }
+    },
+  },
+  {
+    name: 'indexes',
+    session: { points: 90 },
+    async run(session) {
+      const { random } = session
+      session.sub('one')
+      fill(session, 12)
+      session.begin()
+      const declare = (): void => {
+        for (const space of [session.db, session.db.sub('one')]) declareIndexes(space)
+      }
+      declare()
+      for (let i = 0; i < 14; i++) {
+        const roll = random.below(12)
+        if (roll < 4) session.put(`${random.pick(['', '@one/'])}key ${random.below(9)}`, text(random, 900))
+        else if (roll < 6) session.transaction(changesIn(session, random, 5))
+        else if (roll < 7) session.rollback(changesIn(session, random, 5))
+        else if (roll < 8) session.clear(random.pick(['', '@one/']))
+        else if (roll < 9) {
+          session.db.dropIndex(random.pick(['first', 'last', 'length']))
+          if (random.chance(0.7)) declare()
+        } else if (roll < 10) {
+          session.close()
+          session.open()
+          // Without being told of them, it makes them stale by what it writes.
+          if (random.chance(0.3)) session.transaction(changesIn(session, random, 3))
+          declare()
+        } else if (roll < 11) await session.checkpoint()
+        else session.reclaim()
       }
     },
   },
