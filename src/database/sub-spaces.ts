@@ -102,6 +102,7 @@ export class SubSpaces {
     const found = this.find(name)
     if (found === undefined) return false
     requireNobody(transactions, name)
+    if (handle.engine.room.tight) handle.engine.room.admit(false)
     spaces.drop(found)
     handle.makeDurable()
     handle.reclaiming.schedule()
