@@ -123,17 +123,9 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     return count
   }
 
-  /** Removes the records of a range. If it fails, none is. */
-  async clear(range?: GivenRange<K>): Promise<void> {
-    const before = await this.savepoint()
-    try {
-      const keys: K[] = []
-      for await (const key of this.keys(range)) keys.push(key as K)
-      for (const key of keys) await this.delete(key)
-    } catch (error) {
-      if (!this.ended) await this.rollbackTo(before)
-      throw error
-    }
+  /** Removes the records of a range, as one operation: if it fails, none is removed. */
+  clear(range?: GivenRange<K>): Promise<void> {
+    return this.run(() => this.tx.clear(range))
   }
 
   savepoint(): Promise<Savepoint> {
