@@ -177,10 +177,14 @@ export interface Stats {
   blockSize: number
   durability: Durability
   ordered: boolean
-  /** Records stored. */
+  /** Records of the root; those of a sub-database are counted by its `count()`. */
   records: number
-  /** Blocks of the data file by kind (metadata, index, overflow, free …). */
+  /** Sub-databases and indexes, those that lie in others included; undefined if their list is damaged. */
+  spaces: { count: number | undefined }
+  /** Blocks of the data file. */
   blocks: { total: number; free: number }
+  /** `pending`: some blocks of what was cleared or dropped are not free yet. */
+  reclaim: { pending: boolean }
   /** Apparent bytes of the data file, and bytes it takes on the disk. */
   dataBytes: number
   dataBytesAllocated: number
@@ -347,6 +351,10 @@ export interface SalvageBlock {
     /** Nodes of the trees over keys and over times: nothing is lost with them, since the records lie in the buckets. */
     | 'ordered index'
     | 'times of expiry'
+    /** It says what a sub-database is: its name, and where its records lie. */
+    | 'sub-database'
+    /** Of what was cleared or dropped: nothing is lost with it. */
+    | 'cleared'
     | 'free'
     | 'unknown'
   reason: string
@@ -356,10 +364,12 @@ export interface SalvageBlock {
 export interface SalvageGap {
   block: number
   reason: string
-  /** The index block, 1 to 101, and the hash positions, both included. */
+  /** The index block (of the root 1 to 101), and the hash positions, both included. */
   indexBlock: number
   from: number
   to: number
+  /** Of a sub-database: its name, behind the names of those that it lies in. */
+  space?: string[]
 }
 
 /** A key in words: as text if its bytes are UTF-8, else in base64. */
@@ -368,6 +378,20 @@ export interface SalvageKey {
   base64?: true
   block: number
   reason: string
+  /** Of a sub-database: its name, behind the names of those that it lies in. */
+  space?: string[]
+}
+
+/** What was rescued of a sub-database. */
+export interface SalvageSpace {
+  /** Its name, behind the names of those that it lies in. */
+  path: string[]
+  records: number
+  bytes: number
+  expired: number
+  /** Parts of it that records may be missing from, and keys whose values are lost. */
+  gaps: number
+  lostKeys: number
 }
 
 /** All of a sort are counted; the first 100 are kept. */
@@ -380,14 +404,21 @@ export interface SalvageList<T> {
 export interface SalvageReport {
   /** Nothing was lost, and nothing is in doubt. */
   complete: boolean
-  /** Records in the new database, and bytes of their keys and values (as they are stored: compressed or not). */
+  /** Records in the root of the new database, and bytes of their keys and values (as stored: compressed or not). */
   records: number
   bytes: number
-  /** Of them, those whose time has passed: a database removes them when it is opened. */
+  /** The sub-databases, outer ones before those that lie in them. */
+  spaces: SalvageSpace[]
+  /**
+   * Sound blocks with records of sub-databases whose names are lost, and their records: left out, since nobody can tell
+   * whose they are.
+   */
+  unknownSpaces: { blocks: number; records: number }
+  /** Of the records, those whose time has passed: a database removes them when it is opened. */
   expired: number
   /** The new database keeps the ordered index, as the damaged one did, or if there is no telling. */
   ordered: boolean
-  /** Records that there were, as block 0 and the log say; undefined if they do not tell. */
+  /** Records of the root that there were, as block 0 and the log say; undefined if they do not tell. */
   expectedRecords: number | undefined
   blockSize: number
   /** Blocks of the damaged database but block 0. `rebuilt`: damaged, but whole in the log. */

@@ -7,6 +7,7 @@
  *   stale      a handle that was not told of it has changed records since: the same
  */
 import type { Space } from '../engine/space.ts'
+import { INDEX } from '../engine/space-names.ts'
 import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
 import { MAX_SPACE_NAME_BYTES, spaceNameBytes } from '../pager/space-block.ts'
 import { IndexEntries } from '../records/index-entries.ts'
@@ -27,9 +28,6 @@ import { requireNobody } from './sub-spaces.ts'
 
 /** Frames of the pool that a step takes of each space that it empties. */
 const FRAMES_EACH = 4
-
-/** What a key space is for stands before its name. */
-const INDEX = 'i'
 
 interface Note {
   readonly version: number

@@ -46,6 +46,16 @@ export class Spaces {
     return this.layers.metadata.firstSpace === 0
   }
 
+  /** Spaces on the list; undefined if damage is in the way, which whoever opens one of them hears of. */
+  get count(): number | undefined {
+    try {
+      return this.all().length
+    } catch (error) {
+      if (error instanceof CorruptionError) return undefined
+      throw error
+    }
+  }
+
   /** The names of the spaces that lie in one, in the order of their code units. */
   names(parent: number): string[] {
     return this.within(parent)

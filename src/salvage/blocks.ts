@@ -4,6 +4,7 @@ import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
 import { AT_KIND, AT_NEXT, BlockKind, EXPIRY_ROOT, FIRST_OVERFLOW_BLOCK, ORDERED_ROOT } from '../pager/layout.ts'
 import { nodeChild, nodeCount } from '../pager/node.ts'
+import type { Block } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
 import type { SalvageBlock } from '../types.ts'
 import { KEPT } from './notes.ts'
@@ -58,6 +59,14 @@ export class Blocks {
     return this.kinds[block] === BlockKind.bucket + 1
   }
 
+  /** The sound blocks of a kind. */
+  ofKind(kind: number): number[] {
+    const found: number[] = []
+    for (let block = this.kinds.indexOf(kind + 1); block > 0; block = this.kinds.indexOf(kind + 1, block + 1))
+      found.push(block)
+    return found
+  }
+
   /** A damaged block turns out to be of some use. */
   noteUse(block: number, use: SalvageBlock['use']): void {
     const known = this.damagedBlocks.get(block)
@@ -65,10 +74,12 @@ export class Blocks {
   }
 
   /** Follows the trees as far as they go, to tell their damaged nodes from others: nothing is lost with those. */
-  noteTrees(): void {
+  noteTrees(places: readonly { ordered: Block; expiry: Block }[]): void {
     if (this.damaged === 0) return
-    this.noteTree(ORDERED_ROOT, 'ordered index')
-    this.noteTree(EXPIRY_ROOT, 'times of expiry')
+    for (const { ordered, expiry } of [{ ordered: ORDERED_ROOT, expiry: EXPIRY_ROOT }, ...places]) {
+      this.noteTree(ordered, 'ordered index')
+      this.noteTree(expiry, 'times of expiry')
+    }
   }
 
   private noteTree(root: number, use: SalvageBlock['use']): void {

@@ -1,13 +1,16 @@
 /** Turns what was found on the way into the report. */
 import { latin1 } from '../txn/changed-keys.ts'
-import type { SalvageKey, SalvageList, SalvageReport } from '../types.ts'
+import type { SalvageKey, SalvageList, SalvageReport, SalvageSpace } from '../types.ts'
 import type { Blocks } from './blocks.ts'
+import type { Cleared } from './cleared.ts'
 import type { Collector } from './collect.ts'
+import type { Domain } from './domain.ts'
 import type { LostValue } from './large.ts'
 import { Notes } from './notes.ts'
 import type { RedoOutcome } from './redo.ts'
 import type { Source } from './source.ts'
-import type { Target } from './target.ts'
+import type { FoundSpaces } from './spaces.ts'
+import type { Target, TargetSpace } from './target.ts'
 import type { Unfinished } from './unfinished.ts'
 
 export type LogState = SalvageReport['log']['state']
@@ -20,20 +23,23 @@ export class Findings {
 
   private readonly lostNames: Set<string> = new Set()
 
-  lost(key: Uint8Array, { block, reason }: LostValue): void {
-    this.lostKeys.add(inWords(key, block, reason))
-    this.lostNames.add(latin1(key, 0, key.length))
+  lost(domain: Domain, key: Uint8Array, { block, reason }: LostValue): void {
+    domain.lostKeys++
+    this.lostKeys.add({ ...inWords(key, block, reason), ...domain.inReport })
+    this.lostNames.add(nameIn(domain, key))
   }
 
   /** An older record must not take the place of one that is lost. */
-  isLost(key: Uint8Array): boolean {
-    return this.lostNames.size > 0 && this.lostNames.has(latin1(key, 0, key.length))
+  isLost(domain: Domain, key: Uint8Array): boolean {
+    return this.lostNames.size > 0 && this.lostNames.has(nameIn(domain, key))
   }
 
-  duplicate(key: Uint8Array, block: number, reason: string): void {
-    this.duplicates.add(inWords(key, block, reason))
+  duplicate(domain: Domain, key: Uint8Array, block: number, reason: string): void {
+    this.duplicates.add({ ...inWords(key, block, reason), ...domain.inReport })
   }
 }
+
+const nameIn = ({ number }: Domain, key: Uint8Array): string => `${number} ${latin1(key, 0, key.length)}`
 
 export interface Parts {
   source: Source
@@ -41,28 +47,37 @@ export interface Parts {
   redone: RedoOutcome
   unfinished: Unfinished
   collector: Collector
+  cleared: Cleared
+  spaces: FoundSpaces
+  /** Where the records of each key space went, the root first. */
+  rescued: ReadonlyMap<Domain, TargetSpace>
   target: Target
   findings: Findings
   log: LogState
 }
 
 export const buildReport = (parts: Parts): SalvageReport => {
-  const { source, blocks, redone, unfinished, collector, target, findings, log } = parts
+  const { source, blocks, redone, unfinished, collector, rescued, target, findings, log } = parts
   const { soundStates, metadata } = source
+  const { root } = target
   const expectedRecords = soundStates > 0 && log === 'sound' ? metadata.records : undefined
   const nothingLost =
+    parts.spaces.areAll &&
     collector.gaps.count + findings.lostKeys.count + collector.misplaced.count + unfinished.cutOff === 0
   const misplaced = {
     count: collector.misplaced.count,
-    first: collector.misplaced.kept.map(({ key, block }) =>
-      inWords(key, block, 'the hash of the key belongs elsewhere'),
-    ),
+    first: collector.misplaced.kept.map(({ domain, key, block }) => ({
+      ...inWords(key, block, 'the hash of the key belongs elsewhere'),
+      ...domain.inReport,
+    })),
   }
   return {
-    complete: nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === target.records,
-    records: target.records,
-    bytes: target.bytes,
-    expired: target.expired,
+    complete: nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === root.records,
+    records: root.records,
+    bytes: root.bytes,
+    spaces: spacesOf(rescued),
+    unknownSpaces: { ...collector.unknown },
+    expired: root.expired,
     ordered: target.ordered,
     expectedRecords,
     blockSize: source.data.blockSize,
@@ -90,9 +105,17 @@ export const buildReport = (parts: Parts): SalvageReport => {
   }
 }
 
+const spacesOf = (rescued: ReadonlyMap<Domain, TargetSpace>): SalvageSpace[] => {
+  const spaces: SalvageSpace[] = []
+  for (const [{ found, gaps, lostKeys }, { records, bytes, expired }] of rescued)
+    if (found !== undefined) spaces.push({ path: found.path, records, bytes, expired, gaps, lostKeys })
+  return spaces
+}
+
 const furtherWarnings = (parts: Parts, expected: number | undefined): string[] => {
-  const { source, unfinished, collector, target, log } = parts
-  const warnings: string[] = []
+  const { source, unfinished, collector, cleared, spaces, log } = parts
+  const { records } = parts.target.root
+  const warnings: string[] = [...spaces.warnings]
   const { malformed } = source.log
   if (malformed.count > 0)
     warnings.push(
@@ -118,8 +141,18 @@ const furtherWarnings = (parts: Parts, expected: number | undefined): string[] =
     warnings.push(
       `${collector.orphans} sound buckets were left out: nothing leads to them, and nothing that could is damaged`,
     )
-  if (expected !== undefined && expected !== target.records)
-    warnings.push(`there were ${expected} records; ${target.records} were rescued`)
+  const { unknown } = collector
+  if (unknown.blocks > 0) {
+    const whose = [
+      ...(spaces.areAll ? [] : ['belong to a sub-database whose name is lost']),
+      ...(cleared.areAll ? [] : ['have been cleared before']),
+    ]
+    warnings.push(
+      `${unknown.blocks} sound buckets with ${unknown.records} records were left out: they may ${whose.join(', or ')}`,
+    )
+  }
+  if (expected !== undefined && expected !== records)
+    warnings.push(`there were ${expected} records; ${records} were rescued`)
   return warnings
 }
 

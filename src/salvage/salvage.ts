@@ -5,6 +5,7 @@
  *   source   who the database is, and its log as far as it is whole        source.ts, segments.ts, log.ts
  *   redo     each block brought up to date with the log, in memory         redo.ts, storage/overlay.ts
  *   look     every block: sound or damaged                                 blocks.ts
+ *   spaces   the sub-databases by name; what was cleared, to leave it out  spaces.ts, cleared.ts, domain.ts
  *   collect  records that the index leads to, then those it cannot         collect.ts, large.ts
  *   undo     what was never committed taken back, record by record         unfinished.ts
  *   target   written in batches, verified, and only then given its name    target.ts
@@ -21,12 +22,15 @@ import { nextTurn, performance } from '../runtime/timers.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
 import type { SalvagePhase, SalvageReport } from '../types.ts'
 import { Blocks } from './blocks.ts'
+import { findCleared } from './cleared.ts'
 import { Collector, type FoundRecord } from './collect.ts'
+import { Domain } from './domain.ts'
 import { LargeReader } from './large.ts'
 import { mostBlocks, type RedoOutcome, redo } from './redo.ts'
 import { buildReport, Findings, type LogState } from './report.ts'
 import { openSource, type Source } from './source.ts'
-import { requireApart, requireEmpty, Target } from './target.ts'
+import { findSpaces } from './spaces.ts'
+import { requireApart, requireEmpty, Target, type TargetSpace } from './target.ts'
 import { Unfinished } from './unfinished.ts'
 
 export interface SalvageOptions {
@@ -131,19 +135,26 @@ const rescue = async (
     }
   }
   if (source.soundStates > 0) blocks.noteFree(source.metadata.freeHead)
-  blocks.noteTrees()
   const end = logWasCut ? blocks.maxLsn : source.log.end
-  const collector = new Collector(source, blocks, end)
+  const spaces = findSpaces(source, blocks, end)
+  blocks.noteTrees(spaces.spaces.map(({ facts }) => facts))
+  const cleared = findCleared(source, blocks)
+  const root = Domain.root(source.knowsHashKey ? source.metadata.identity.hashKey : undefined)
+  const domains = [root, ...spaces.spaces.map(found => Domain.of(found))]
+  const collector = new Collector(source, blocks, end, domains, spaces.areAll, cleared)
   const large = new LargeReader(blocks, source.data.blockSize, end)
   const target = new Target(storage, newDirectory, {
     blockSize: options.blockSize ?? source.data.blockSize,
     ordered: source.soundStates === 0 || source.metadata.ordered,
     cacheBytes: options.cacheBytes,
   })
+  let rescued: ReadonlyMap<Domain, TargetSpace>
   try {
+    rescued = makeSpaces(domains, target)
     let seen = 0
-    for (const record of everyRecord(collector, unfinished)) {
-      take(record, target, large, findings)
+    for (const record of everyRecord(domains, collector, unfinished)) {
+      const space = rescued.get(record.domain)
+      if (space !== undefined) take(record, target, space, large, findings)
       if (++seen % SLICE === 0) {
         progress('rescue', collector.bucketsReached, blocks.buckets)
         await turn()
@@ -155,35 +166,80 @@ const rescue = async (
     throw error
   }
   const log = logState(source, blocks, logWasCut)
-  return buildReport({ source, blocks, redone, unfinished, collector, target, findings, log })
+  return buildReport({
+    source,
+    blocks,
+    redone,
+    unfinished,
+    collector,
+    cleared,
+    spaces,
+    rescued,
+    target,
+    findings,
+    log,
+  })
+}
+
+/** The key spaces of the new database: those of the damaged one, but for indexes, which are built anew. */
+const makeSpaces = ([root, ...others]: readonly Domain[], target: Target): Map<Domain, TargetSpace> => {
+  const rescued = new Map([[root!, target.root]])
+  const byNumber = new Map([[0, target.root]])
+  for (const domain of others) {
+    const { parent, name, note } = domain.found!.facts
+    const outer = byNumber.get(parent)
+    if (domain.isIndex || outer === undefined) continue
+    const space = target.make(outer, name, note)
+    rescued.set(domain, space)
+    byNumber.set(domain.number, space)
+  }
+  return rescued
 }
 
 /** What the index leads to, then what was committed before unfinished transactions, then what the index misses. */
-function* everyRecord(collector: Collector, unfinished: Unfinished): Generator<FoundRecord> {
-  for (const record of collector.reachable()) if (!unfinished.touched(record.key)) yield record
-  for (const record of unfinished.committed()) yield { ...record, block: 0, isNewer: false, isStray: false }
-  for (const record of collector.strays()) if (!unfinished.touched(record.key)) yield record
+function* everyRecord(
+  domains: readonly Domain[],
+  collector: Collector,
+  unfinished: Unfinished,
+): Generator<FoundRecord> {
+  for (const domain of domains)
+    for (const record of collector.reachable(domain)) if (!unfinished.touched(domain.number, record.key)) yield record
+  for (const domain of domains)
+    for (const record of unfinished.committed(domain.number))
+      yield { ...record, domain, block: 0, isNewer: false, isStray: false }
+  for (const record of collector.strays()) if (!unfinished.touched(record.domain.number, record.key)) yield record
 }
 
-const take = (record: FoundRecord, target: Target, large: LargeReader, findings: Findings): void => {
-  const { key, flags, block, field, isNewer, isStray } = record
-  if (isStray && findings.isLost(key)) return
+const take = (
+  record: FoundRecord,
+  target: Target,
+  space: TargetSpace,
+  large: LargeReader,
+  findings: Findings,
+): void => {
+  const { domain, key, flags, block, field, isNewer, isStray } = record
+  if (isStray && findings.isLost(domain, key)) return
   const expires = (flags & RecordFlag.expires) !== 0
   if (expires && field.length < EXPIRY_BYTES) {
-    findings.lost(key, { block, reason: `its time of expiry has ${field.length} bytes` })
+    findings.lost(domain, key, { block, reason: `its time of expiry has ${field.length} bytes` })
     return
   }
   let value = expires ? field.subarray(EXPIRY_BYTES) : field
   if ((flags & RecordFlag.large) !== 0) {
     const read = large.read(value, block, isNewer)
     if (!isBytes(read)) {
-      findings.lost(key, read)
+      findings.lost(domain, key, read)
       return
     }
     value = read
   }
-  if (!target.add(key, flags, value, expires ? readTime(field, 0) : 0))
-    findings.duplicate(key, block, isStray ? 'the index does not lead to this one' : 'a second record in its bucket')
+  if (!target.add(space, key, flags, value, expires ? readTime(field, 0) : 0))
+    findings.duplicate(
+      domain,
+      key,
+      block,
+      isStray ? 'the index does not lead to this one' : 'a second record in its bucket',
+    )
 }
 
 /** The end of the blocks that matter. */

@@ -8,6 +8,7 @@
 import { resolveOptions } from '../database/options.ts'
 import { createDatabase } from '../engine/create.ts'
 import { Engine } from '../engine/engine.ts'
+import type { Space } from '../engine/space.ts'
 import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '../errors.ts'
 import { isVacant, liesInside } from '../maintenance/new-directory.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
@@ -28,16 +29,28 @@ export interface TargetOptions {
   cacheBytes: number | undefined
 }
 
-export class Target {
+/** A key space of the new database. */
+export class TargetSpace {
   records = 0
   bytes = 0
   /** Records whose time had passed already. */
   expired = 0
+  readonly space: Space
+  readonly writer: RecordWriter<Uint8Array>
+
+  constructor(space: Space) {
+    this.space = space
+    this.writer = new RecordWriter(space, 'binary', new Compression('none', undefined), BINARY_KEYS)
+  }
+}
+
+export class Target {
+  readonly root: TargetSpace
   readonly ordered: boolean
   private readonly storage: Storage
   private readonly directory: string
   private readonly engine: Engine
-  private readonly writer: RecordWriter<Uint8Array>
+  private readonly spaces: TargetSpace[] = []
   private batch: TransactionState | undefined
   private batchRecords = 0
   private batchBytes = 0
@@ -57,20 +70,31 @@ export class Target {
       this.clear()
       throw error
     }
-    this.writer = new RecordWriter(this.engine.root, 'binary', new Compression('none', undefined), BINARY_KEYS)
+    this.root = new TargetSpace(this.engine.root)
+  }
+
+  /** Makes a key space in another one, as it was: its name and note say what it is. */
+  make(outer: TargetSpace, name: string, note: Uint8Array): TargetSpace {
+    const { engine } = this
+    if (engine.health.attention) engine.attend()
+    const space = new TargetSpace(engine.spaces.make(outer.space.number, name, note))
+    this.spaces.push(space)
+    engine.checkpointer.afterCommit()
+    return space
   }
 
   /** Adds a record unless there is one of this key already; true if it was added. */
-  add(key: Uint8Array, flags: number, value: Uint8Array, expiresAt: number): boolean {
-    const { engine, writer } = this
+  add(to: TargetSpace, key: Uint8Array, flags: number, value: Uint8Array, expiresAt: number): boolean {
+    const { engine } = this
+    const { index } = to.space
     if (engine.health.attention) engine.attend()
-    engine.root.index.key.set(key)
-    if (engine.root.index.find() !== 0) return false
+    index.key.set(key)
+    if (index.find() !== 0) return false
     this.batch ??= engine.transactions.begin(false)
-    writer.putRecord(this.batch, key, flags, value, expiresAt)
-    this.records++
-    this.bytes += key.length + value.length
-    if (expiresAt !== 0 && expiresAt <= engine.now()) this.expired++
+    to.writer.putRecord(this.batch, key, flags, value, expiresAt)
+    to.records++
+    to.bytes += key.length + value.length
+    if (expiresAt !== 0 && expiresAt <= engine.now()) to.expired++
     this.batchRecords++
     this.batchBytes += key.length + value.length
     if (this.batchRecords >= BATCH_RECORDS || this.batchBytes >= BATCH_BYTES) this.flush()
@@ -92,10 +116,12 @@ export class Target {
     this.flush()
     engine.checkpointer.run()
     const report = await verifyDatabase(engine, { onProgress: ({ done, total }) => onVerify(done, total) })
-    if (!report.ok || report.records !== this.records)
+    const found = report.spaces.reduce((sum, { records }) => sum + records, report.records)
+    const expected = this.spaces.reduce((sum, { records }) => sum + records, this.root.records)
+    if (!report.ok || found !== expected || report.records !== this.root.records)
       throw new CorruptionError(
         directory,
-        `the new database is not sound: ${report.problems[0] ?? `${report.records} records instead of ${this.records}`}`,
+        `the new database is not sound: ${report.problems[0] ?? `${found} records instead of ${expected}`}`,
       )
     engine.log.sync()
     engine.close()

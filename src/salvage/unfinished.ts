@@ -17,7 +17,8 @@ export class Unfinished {
   readonly blocks: Set<number> = new Set()
   /** Transactions whose first changes lie before the readable log. */
   readonly cutOff: number
-  private readonly before: Map<string, number> = new Map()
+  /** By number of the key space, then by key. */
+  private readonly before: Map<number, Map<string, number>> = new Map()
   private readonly log: SalvageLog
 
   constructor(log: SalvageLog, losers: ReadonlyMap<number, number>) {
@@ -47,10 +48,10 @@ export class Unfinished {
       const { arena, position } = found
       if ((recordFlags(arena, position) & RecordFlag.undo) !== 0) {
         const undo = undoSection(arena, position)
-        const key = latin1(arena.u8, undo.key, undo.keyLength)
-        if (undo.kind === UndoKind.insert) this.before.set(key, ABSENT)
-        else if (undo.kind === UndoKind.restore) this.before.set(key, lsn)
-        else for (let at = 0; at < undo.fieldLength; at += 4) this.blocks.add(arena.u32[(undo.field + at) >>> 2]!)
+        if (undo.kind === UndoKind.insert || undo.kind === UndoKind.restore) {
+          const key = latin1(arena.u8, undo.key, undo.keyLength)
+          this.changedIn(undo.space).set(key, undo.kind === UndoKind.insert ? ABSENT : lsn)
+        } else for (let at = 0; at < undo.fieldLength; at += 4) this.blocks.add(arena.u32[(undo.field + at) >>> 2]!)
       }
       const previous = recordPrevious(arena, position)
       if (previous < lsn) pending.push(previous)
@@ -58,14 +59,25 @@ export class Unfinished {
     }
   }
 
-  /** True if one of them changed the key: then what was committed is what `committed` gives, or nothing. */
-  touched(key: Uint8Array): boolean {
-    return this.before.size > 0 && this.before.has(latin1(key, 0, key.length))
+  private changedIn(space: number): Map<string, number> {
+    const known = this.before.get(space)
+    if (known !== undefined) return known
+    const changed = new Map<string, number>()
+    this.before.set(space, changed)
+    return changed
   }
 
-  /** The committed records of the keys that they changed or deleted. */
-  *committed(): Generator<CommittedRecord & { key: Uint8Array }> {
-    const lsns = Float64Array.from(this.before.values()).sort().reverse()
+  /** True if one of them changed the key of a space: then what was committed is what `committed` gives, or nothing. */
+  touched(space: number, key: Uint8Array): boolean {
+    const changed = this.before.get(space)
+    return changed?.has(latin1(key, 0, key.length)) === true
+  }
+
+  /** The committed records of the keys of a space that they changed or deleted. */
+  *committed(space: number): Generator<CommittedRecord & { key: Uint8Array }> {
+    const changed = this.before.get(space)
+    if (changed === undefined) return
+    const lsns = Float64Array.from(changed.values()).sort().reverse()
     for (const lsn of lsns) {
       const found = lsn === ABSENT ? undefined : this.log.recordAt(lsn)
       if (found === undefined) continue

@@ -34,8 +34,8 @@ test('stats --json adds up', () =>
       blockSize: 4096,
       index: 101,
     })
-    const { metadata, index, directory, overflow, large, tree, free, total } = blocks
-    expect(metadata + index + directory + overflow + large + tree + free).toBe(total)
+    const { total, ...kinds } = blocks
+    expect(Object.values<number>(kinds).reduce((sum, count) => sum + count)).toBe(total)
   }))
 
 test('verify reports a sound database with status 0', () =>
@@ -63,4 +63,35 @@ test('verify finds a damaged block and ends with status 1', () =>
     const json = await run('verify', `${parent}/db`, '--json')
     expect(json.status).toBe(1)
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false })
+  }))
+
+test('sub-databases are in stats, verify and salvage, each by its name', () =>
+  withDirectory(async parent => {
+    fill(`${parent}/db`, 300)
+    const db = open(`${parent}/db`)
+    const users = db.sub('users')
+    for (let i = 0; i < 200; i++) users.put(`user ${i}`, 'x')
+    users.sub('mails').put('key', 'L'.repeat(20_000))
+    for (let i = 0; i < 30; i++) db.sub('many').sub(`sub ${i}`)
+    db.close()
+    const stats = await run('stats', `${parent}/db`)
+    expect(stats.stdout).toMatch(/sub-databases and indexes +33, with 201 records/)
+    expect((await run('stats', `${parent}/db`, '--quick')).stdout).toMatch(/sub-databases and indexes +33\n/)
+    expect(JSON.parse((await run('stats', `${parent}/db`, '--json')).stdout).spaces.records.length).toBe(33)
+    const verify = await run('verify', `${parent}/db`)
+    expect(verify.status).toBe(0)
+    expect(verify.stdout).toMatch(/records +300\n/)
+    expect(verify.stdout).toMatch(/in users +200\n/)
+    expect(verify.stdout).toMatch(/in users \/ mails +1\n/)
+    expect(verify.stdout).toMatch(/in 13 other sub-databases +0\n/)
+    const salvage = await run('salvage', `${parent}/db`, `${parent}/new`)
+    expect(salvage.status).toBe(0)
+    expect(salvage.stdout).toMatch(/users +200 records/)
+    expect(salvage.stdout).toContain('complete: nothing was lost')
+    const backup = await run('backup', `${parent}/db`, `${parent}/copy`)
+    expect(backup.status).toBe(0)
+    expect((await run('compact', `${parent}/copy`)).status).toBe(0)
+    const copy = open(`${parent}/copy`)
+    expect([copy.sub('users').count(), copy.sub('users').sub('mails').count()]).toEqual([200, 1])
+    copy.close()
   }))

@@ -66,21 +66,22 @@ async function salvageWithProgress(
 function readable(report: SalvageReport, newDirectory: string): string {
   const sections = [
     `${heading(`rescued into ${printable(newDirectory)}`)}\n${table(rescuedRows(report), [1])}`,
+    ...list('sub-databases', report.spaces.length, report.spaces, spaceRow),
     `${heading('the damaged database')}\n${table(stateRows(report))}`,
-    ...list('damaged blocks', report.damagedBlocks, ({ block, use, reason }) => [
+    ...found('damaged blocks', report.damagedBlocks, ({ block, use, reason }) => [
       `block ${block}`,
       use === 'unknown' ? '' : use,
       reason,
     ]),
-    ...list('records may be missing here', report.gaps, ({ block, indexBlock, from, to }) => [
+    ...found('records may be missing here', report.gaps, ({ block, indexBlock, from, to, space }) => [
       `block ${block}`,
-      `index block ${indexBlock}, ${from === 0 && to === LAST_POSITION ? 'all of it' : `hash ${hex(from)} to ${hex(to)}`}`,
+      `${space === undefined ? '' : `${pathText(space)}, `}index block ${indexBlock}, ${from === 0 && to === LAST_POSITION ? 'all of it' : `hash ${hex(from)} to ${hex(to)}`}`,
       'an unknown number of records',
     ]),
-    ...list('large values lost', report.lostKeys, keyRow),
-    ...list('keys found twice, left out here', report.duplicates, keyRow),
-    ...list('keys found where they do not belong, left out', report.misplaced, keyRow),
-    ...list('newer than the readable log: taken, but perhaps never committed', report.newerBlocks, blockRow),
+    ...found('large values lost', report.lostKeys, keyRow),
+    ...found('keys found twice, left out here', report.duplicates, keyRow),
+    ...found('keys found where they do not belong, left out', report.misplaced, keyRow),
+    ...found('newer than the readable log: taken, but perhaps never committed', report.newerBlocks, blockRow),
     ...report.warnings.map(warning => `warning: ${printable(warning)}`),
     report.complete ? good('complete: nothing was lost') : bad('not complete'),
   ]
@@ -111,15 +112,30 @@ function stateRows({ blocks, block0, log, unfinishedTransactions }: SalvageRepor
   return rows
 }
 
-function list<T>(title: string, { count: all, first }: SalvageList<T>, row: (item: T) => string[]): string[] {
+function found<T>(title: string, { count: all, first }: SalvageList<T>, row: (item: T) => string[]): string[] {
+  return list(title, all, first, row)
+}
+
+function list<T>(title: string, all: number, first: readonly T[], row: (item: T) => string[]): string[] {
   if (all === 0) return []
   const rows = first.slice(0, SHOWN).map(item => row(item).map(printable))
   const more = all > rows.length ? `\n  … and ${count(all - rows.length)} more` : ''
   return [`${heading(`${title} (${count(all)})`)}\n${table(rows)}${more}`]
 }
 
-function keyRow({ key, base64, block, reason }: SalvageReport['lostKeys']['first'][number]): string[] {
-  return [base64 ? `base64 ${key}` : JSON.stringify(key), `block ${block}`, reason]
+function keyRow({ key, base64, block, reason, space }: SalvageReport['lostKeys']['first'][number]): string[] {
+  const name = base64 ? `base64 ${key}` : JSON.stringify(key)
+  return [space === undefined ? name : `${name} of ${pathText(space)}`, `block ${block}`, reason]
+}
+
+function spaceRow({ path, records, bytes, gaps, lostKeys }: SalvageReport['spaces'][number]): string[] {
+  const lost = gaps > 0 ? 'records may be missing' : lostKeys > 0 ? `${count(lostKeys)} large values lost` : ''
+  return [pathText(path), `${count(records)} records`, size(bytes), lost]
+}
+
+/** `users / mails` */
+function pathText(path: readonly string[]): string {
+  return path.join(' / ')
 }
 
 function blockRow({ block, records }: { block: number; records: number }): string[] {

@@ -44,7 +44,8 @@ function asJson(stats: Stats, report: VerifyReport | undefined): string {
     fillHistogram: report.fillHistogram,
     freeSlots: report.freeSlots,
   }
-  const all = { ...stats, blocks: { ...stats.blocks, ...report?.blocks }, ...fill }
+  const spaces = report === undefined ? stats.spaces : { ...stats.spaces, records: report.spaces }
+  const all = { ...stats, spaces, blocks: { ...stats.blocks, ...report?.blocks }, ...fill }
   return `${JSON.stringify(all, null, 2)}\n`
 }
 
@@ -67,14 +68,23 @@ function databaseRows(stats: Stats, report: VerifyReport | undefined, expired: n
       'records',
       expired > 0 ? `${count(stats.records)}, of which ${count(expired)} have expired` : count(stats.records),
     ],
+    ...(stats.spaces.count === 0 ? [] : [['sub-databases and indexes', spacesText(stats, report)]]),
     ['block size', size(stats.blockSize)],
     ['ordered', stats.ordered ? 'yes' : 'no'],
     ['data file', `${size(stats.dataBytes)}, ${size(stats.dataBytesAllocated)} on the disk`],
     ['log', `${size(stats.logBytes)} in ${count(stats.logSegments)} segments, ${size(stats.logBytesInUse)} in use`],
   ]
+  if (stats.reclaim.pending) rows.push(['cleared', 'some blocks are not free yet; opening it for writing frees them'])
   if (report) rows.push(['fill', `${percent(report.fill)}, ${count(report.freeSlots)} free slots`])
   if (report && !report.ok) rows.push(['damage', `${count(report.problemCount)} problems; xenondb verify names them`])
   return rows
+}
+
+function spacesText({ spaces }: Stats, report: VerifyReport | undefined): string {
+  if (spaces.count === undefined) return 'their list is damaged'
+  if (report === undefined) return count(spaces.count)
+  const records = report.spaces.reduce((sum, space) => sum + space.records, 0)
+  return `${count(spaces.count)}, with ${count(records)} records`
 }
 
 function plainBlockRows({ blocks }: Stats): string[][] {

@@ -17,6 +17,8 @@ import { bad, bar, count, good, heading, percent, table } from '../render.ts'
 const COPIES = 10
 const DOUBTFUL_COPIES = 3
 const PAUSE_MS = 30
+/** Sub-databases that the report shows one by one; the JSON has all. */
+const SHOWN_SUBS = 20
 
 export function registerVerify(cli: CAC): void {
   cli
@@ -126,6 +128,7 @@ function asJson({ report, copy }: Finding): string {
 function readable({ report, copy }: Finding): string {
   const facts = [
     ['records', count(report.records)],
+    ...spaceRows(report.spaces),
     ['free slots', count(report.freeSlots)],
     ['deepest lookup', `${report.maxDepth} blocks`],
     ['fill', percent(report.fill)],
@@ -137,6 +140,22 @@ function readable({ report, copy }: Finding): string {
     copy === undefined ? verdict(report) : `${inUse(copy)}\n${verdict(report)}`,
   ]
   return `${sections.join('\n\n')}\n`
+}
+
+/** The records of sub-databases: each, or how many there are of many. */
+function spaceRows(spaces: VerifyReport['spaces']): string[][] {
+  const subs = spaces.filter(({ kind }) => kind === 'sub').reverse()
+  const indexes = spaces.length - subs.length
+  const rows = subs
+    .slice(0, SHOWN_SUBS)
+    .map(({ path, records }) => [printable(`in ${path.join(' / ')}`), count(records)])
+  const others = subs.slice(SHOWN_SUBS)
+  if (others.length > 0) {
+    const records = others.reduce((sum, sub) => sum + sub.records, 0)
+    rows.push([`in ${count(others.length)} other sub-databases`, count(records)])
+  }
+  if (indexes > 0) rows.push(['secondary indexes', count(indexes)])
+  return rows
 }
 
 function inUse({ pid, lsn }: { pid: number | undefined; lsn: number }): string {
