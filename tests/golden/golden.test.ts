@@ -1,6 +1,6 @@
 /** Databases that earlier builds wrote: this one opens them, reads every record, and goes on. README.md says what they hold. */
 import { describe, expect, test } from 'vitest'
-import { type Database, nodeStorage, type OpenOptions, open, salvage } from '../../src/index.ts'
+import { type Database, nodeStorage, type OpenOptions, open, type Sub, salvage } from '../../src/index.ts'
 import { FORMAT_VERSION } from '../../src/pager/metadata.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -18,7 +18,8 @@ test('there is every kind of database from every build', () => {
     ...['killed-with-open-transactions', 'large-values', 'ordered', 'unordered'],
   ]
   const folders = ['2-images-in-log', '2-images-beside-log']
-  expect(names).toEqual(folders.flatMap(folder => kinds.map(kind => `${folder}/${kind}`)).sort())
+  const ofSpaces = ['3-key-spaces/killed-with-sub-databases', '3-key-spaces/sub-databases']
+  expect(names).toEqual([...folders.flatMap(folder => kinds.map(kind => `${folder}/${kind}`)), ...ofSpaces].sort())
 })
 
 describe.each(names)('%s', name => {
@@ -32,7 +33,7 @@ describe.each(names)('%s', name => {
     const storage = goldenStorage(golden, now)
     const db = open<unknown>('db', { ...options, storage, readOnly: true })
     expect(db.stats().recovery.needed).toBe(!golden.closed)
-    expectRecords(db, records, now)
+    expectAll(db, golden, records, now)
     expect((await db.verify()).problems).toEqual([])
     db.close()
     expect(differences(golden.files, readImage('db', storage))).toEqual([])
@@ -42,13 +43,13 @@ describe.each(names)('%s', name => {
     const storage = goldenStorage(golden, now)
     const more: GoldenRecord = { key: keyLike(golden), value: golden.records[0]!.value, expiresAt: undefined }
     let db = open<unknown>('db', { ...options, storage })
-    expectRecords(db, records, now)
+    expectAll(db, golden, records, now)
     await expectVerified(db)
     db.put(more.key, more.value)
     db.close()
     db = open<unknown>('db', { ...options, storage })
     expect(db.stats().recovery.needed).toBe(false)
-    expectRecords(db, [...records, more], now)
+    expectAll(db, golden, [...records, more], now)
     await expectVerified(db)
     db.close()
   })
@@ -67,7 +68,7 @@ describe.each(names)('%s', name => {
         const { ordered: _, ...others } = options
         const next = open<unknown>(`${parent}/${directory}`, { ...others, storage })
         if (directory === 'copy') await next.convert(!ordered, {})
-        expectRecords(next, records, now)
+        expectAll(next, golden, records, now)
         await expectVerified(next)
         next.close()
       }
@@ -82,8 +83,9 @@ describe.each(names)('%s', name => {
     expect(version()).toBe(FORMAT_VERSION)
     db.close()
     db = open<unknown>('db', { ...options, storage })
-    expect([db.subs(), db.sub('new').get('a')]).toEqual([['new'], 'in a sub-database'])
-    expectRecords(db, records, now)
+    expect(db.subs()).toContain('new')
+    expect(db.sub('new').get('a')).toBe('in a sub-database')
+    expectAll(db, golden, records, now)
     await expectVerified(db)
     db.close()
   })
@@ -94,7 +96,7 @@ describe.each(names)('%s', name => {
     expect(report).toMatchObject({ ordered: golden.options.ordered, damagedBlocks: { count: 0 } })
     expect(report.warnings).toEqual([])
     const db = open<unknown>('new', { ...options, storage })
-    expectRecords(db, records, now)
+    expectAll(db, golden, records, now)
     await expectVerified(db)
     db.close()
   })
@@ -131,8 +133,18 @@ describe('a database of a newer format', () => {
   })
 })
 
+/** These records of the root, and those of the sub-databases that there are. */
+const expectAll = (db: Database<unknown>, { subs }: Golden, records: readonly GoldenRecord[], now: number): void => {
+  expectRecords(db, records, now)
+  for (const { path, records: theirs } of subs) {
+    let space: Database<unknown> | Sub<unknown> = db
+    for (const name of path) space = space.sub<unknown>(name)
+    expectRecords(space, theirs, now)
+  }
+}
+
 /** Exactly these: by key, by the cursor, in order where there is an order; with the times that remain. */
-const expectRecords = (db: Database<unknown>, records: readonly GoldenRecord[], now: number): void => {
+const expectRecords = (db: Database<unknown> | Sub<unknown>, records: readonly GoldenRecord[], now: number): void => {
   for (const { key, value, expiresAt } of records) {
     expect(db.get(key)).toEqual(value)
     expect(db.ttl(key)).toBe(expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - now)
@@ -144,7 +156,7 @@ const expectRecords = (db: Database<unknown>, records: readonly GoldenRecord[], 
     scanned.set(nameOf(key), value)
   }
   expect(scanned).toEqual(expected)
-  if (!db.stats().ordered) return
+  if (!db.space.metadata.ordered) return
   expect(Array.from(db.entries(), ([key, value]) => [nameOf(key), value])).toEqual(
     [...expected].sort(([a], [b]) => (a < b ? -1 : 1)),
   )

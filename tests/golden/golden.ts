@@ -20,7 +20,14 @@ export interface Golden {
   torn: readonly number[]
   /** All that were committed, expired or not. */
   records: readonly GoldenRecord[]
+  /** Sub-databases, and their records in the order of keys. */
+  subs: readonly GoldenSub[]
   files: Image
+}
+
+export interface GoldenSub {
+  path: readonly string[]
+  records: readonly GoldenRecord[]
 }
 
 export interface GoldenRecord {
@@ -31,6 +38,13 @@ export interface GoldenRecord {
 }
 
 type Packed = string | { bytes: string }
+type PackedRecord = [key: Packed, value: unknown, expiresAt?: number]
+
+const recordOf = ([key, value, expiresAt]: PackedRecord): GoldenRecord => ({
+  key: typeof key === 'string' ? key : unpacked(key.bytes),
+  value,
+  expiresAt,
+})
 
 const root: URL = new URL('./', import.meta.url)
 
@@ -43,15 +57,15 @@ export const goldenNames = (): string[] =>
 
 export const readGolden = (name: string): Golden => {
   const text = brotliDecompressSync(readFileSync(new URL(`${name}.json.br`, root))).toString()
-  const { records, files, torn = [], ...rest } = JSON.parse(text)
+  const { records, files, torn = [], subs = [], ...rest } = JSON.parse(text)
   return {
     ...rest,
     name,
     torn,
-    records: records.map(([key, value, expiresAt]: [Packed, unknown, number?]) => ({
-      key: typeof key === 'string' ? key : unpacked(key.bytes),
-      value,
-      expiresAt,
+    records: records.map(recordOf),
+    subs: subs.map((sub: { path: string[]; records: PackedRecord[] }) => ({
+      ...sub,
+      records: sub.records.map(recordOf),
     })),
     files: new Map(
       Object.entries<string | number>(files).map(([path, bytes]) => [

@@ -40,6 +40,8 @@ class Writer {
   constructor(db) {
     this.db = db
     this.records = new Map()
+    /** Of sub-databases: path, and records by key. */
+    this.subs = []
   }
 
   put(key, value, ttl) {
@@ -50,6 +52,26 @@ class Writer {
   delete(key) {
     this.db.delete(key)
     this.records.delete(key)
+  }
+
+  /** A sub-database, in the database or in another one; `put` and `delete` of what it returns keep its model. */
+  sub(path, options) {
+    let space = this.db
+    for (const name of path) space = space.sub(name, name === path.at(-1) ? options : undefined)
+    const records = new Map()
+    const entry = { path, records }
+    this.subs.push(entry)
+    return {
+      space,
+      put(key, value) {
+        space.put(key, value)
+        records.set(key, { value })
+      },
+      clear() {
+        space.clear()
+        records.clear()
+      },
+    }
   }
 
   /** Deletes, overwrites and adds, so that buckets split, slots are used again and blocks become free. */
@@ -133,6 +155,57 @@ const closed = {
     },
   },
 }
+
+/** From format 3 on: those that only a folder whose name begins so gets, and nothing else. */
+const closedWithSpaces = {
+  'sub-databases': {
+    what: 'Sub-databases, one in another, with encodings of their own, large values; one was dropped, one was cleared.',
+    options: { ordered: true },
+    async write(writer) {
+      writer.put('key', 'of the root')
+      const users = writer.sub(['users'], { valueEncoding: 'json' })
+      for (let i = 0; i < 400; i++) users.put(`user ${i}`, { i, name: text(`name ${i}`, 9 * (i % 90)) })
+      const old = writer.sub(['users', 'old'])
+      for (let i = 0; i < 20; i++) old.put(`key ${i}`, text(`old ${i}`, 100 * i))
+      writer.sub(['tuples'], { keyEncoding: 'tuple' }).space.put(['a', 1], 'one')
+      writer.subs.pop()
+      for (let i = 0; i < 100; i++) writer.db.sub('dropped').put(`key ${i}`, text(`dropped ${i}`, 700))
+      writer.db.drop('dropped')
+      const cleared = writer.sub(['cleared'])
+      for (let i = 0; i < 100; i++) cleared.put(`key ${i}`, text(`cleared ${i}`, 700))
+      cleared.clear()
+      cleared.put('large', text('large', 30_000))
+    },
+  },
+}
+
+const uncleanWithSpaces = {
+  'killed-with-sub-databases': {
+    what: 'SIGKILL with a transaction open over several sub-databases, parts of it written back, and right after a sub-database was cleared and another one dropped: their blocks are not free yet.',
+    options: { ordered: true },
+    creation: { cacheBytes: 16 * BLOCK, checkpointBytes: 65536, logSegmentBytes: 131072 },
+    async write(writer) {
+      const { db } = writer
+      writer.put('key', 'of the root')
+      const [users, cleared] = [writer.sub(['users']), writer.sub(['cleared'])]
+      for (let i = 0; i < 150; i++) {
+        users.put(`key ${i}`, text(`user ${i}`, 200 + ((i * 379) % 900)))
+        cleared.put(`key ${i}`, text(`cleared ${i}`, 500))
+        db.sub('dropped').put(`key ${i}`, text(`dropped ${i}`, 500))
+      }
+      cleared.clear()
+      db.drop('dropped')
+      const tx = users.space.begin()
+      for (let i = 0; i < 40; i++) tx.put(`key ${i}`, text(`uncommitted ${i}`, 900))
+      tx.in(db).put('uncommitted', 'never seen')
+      tx.in(cleared.space).put('uncommitted', 'never seen')
+      for (let i = 100; i < 150; i++) users.put(`key ${i}`, text(`second ${i}`, 900))
+      await db.flush()
+    },
+  },
+}
+
+const withSpaces = folder.startsWith('3-')
 
 /** Killed by SIGKILL. */
 const unclean = {
@@ -278,7 +351,7 @@ const store = (name, { what, options }, records, files, more) => {
   const contents = {
     what,
     madeBy: `xenondb ${version}, commit ${commit}`,
-    format: 2,
+    format: new DataView(files.get('data').buffer).getUint32(8, true),
     now: NOW,
     options,
     ...more,
@@ -292,29 +365,35 @@ const store = (name, { what, options }, records, files, more) => {
   console.log(`${folder}/${name}: ${records.length} records, ${bytes.length} bytes`)
 }
 
+const packedSubs = ({ subs }) =>
+  subs.length === 0 ? {} : { subs: subs.map(({ path, records }) => ({ path, records: packedRecords(records) })) }
+
+const allUnclean = withSpaces ? uncleanWithSpaces : unclean
+
 /** In the process that will be killed. */
 const runKilled = async () => {
-  const { options, creation, write } = unclean[killed]
+  const { options, creation, write } = allUnclean[killed]
   const db = open('db', { ...options, ...creation, storage, durability: 'process' })
   const writer = new Writer(db)
   await write(writer)
   writeFileSync('records.json', JSON.stringify(packedRecords(writer.records)))
+  writeFileSync('subs.json', JSON.stringify(packedSubs(writer)))
   const { images } = db.stats().log
-  if (unclean[killed].tears && !(images > 0)) throw new Error('there are no images of blocks')
+  if (allUnclean[killed].tears && !(images > 0)) throw new Error('there are no images of blocks')
   process.kill(process.pid, 'SIGKILL')
 }
 
 const makeAll = async () => {
-  for (const [name, database] of Object.entries(closed)) {
+  for (const [name, database] of Object.entries(withSpaces ? closedWithSpaces : closed)) {
     const place = mkdtempSync(join(tmpdir(), 'xenon-golden-'))
     const db = open(place, { ...database.options, ...database.creation, storage, logSegmentBytes: 131072 })
     const writer = new Writer(db)
     await database.write(writer)
     db.close()
-    store(name, database, packedRecords(writer.records), filesOf(place), { closed: true })
+    store(name, database, packedRecords(writer.records), filesOf(place), { closed: true, ...packedSubs(writer) })
     rmSync(place, { recursive: true })
   }
-  for (const [name, database] of Object.entries(unclean)) {
+  for (const [name, database] of Object.entries(allUnclean)) {
     const place = mkdtempSync(join(tmpdir(), 'xenon-golden-'))
     const script = fileURLToPath(import.meta.url)
     const { signal } = spawnSync(process.execPath, [script, resolve(checkout), folder, name], {
@@ -326,7 +405,8 @@ const makeAll = async () => {
     const files = filesOf(join(place, 'db'))
     if (!recovers(files, database, records)) throw new Error(`${name} is not what it should be`)
     const torn = database.tears ? tear(files, database, records) : { files }
-    store(name, database, records, torn.files, { closed: false, ...(torn.torn && { torn: torn.torn }) })
+    const subs = JSON.parse(readFileSync(join(place, 'subs.json'), 'utf8'))
+    store(name, database, records, torn.files, { closed: false, ...subs, ...(torn.torn && { torn: torn.torn }) })
     rmSync(place, { recursive: true })
   }
 }
