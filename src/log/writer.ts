@@ -12,9 +12,9 @@
  *      more if `onFull` has found room for it. Otherwise `health` fails and everything after it is refused.
  */
 
-import { CorruptionError, isFull } from '../errors.ts'
+import { isFull } from '../errors.ts'
 import type { Block, Lsn, Position } from '../pager/place.ts'
-import { Arena, writeU64 } from '../runtime/bytes.ts'
+import { type Arena, writeU64 } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { Storage } from '../storage/storage.ts'
 import {
@@ -26,7 +26,6 @@ import {
   RECORD_HEADER_BYTES,
   RecordFlag,
   RecordType,
-  SEGMENT_HEADER_BYTES,
   SPACE_BYTES,
   UNDO_HEADER_BYTES,
   UndoKind,
@@ -34,6 +33,7 @@ import {
 import type { Health } from './health.ts'
 import type { LogSegments, Segment } from './segments.ts'
 import { SyncPace } from './sync-pace.ts'
+import { WrittenLog } from './written-log.ts'
 
 const SECTOR = 512
 /** Bytes that are copied one by one. */
@@ -89,9 +89,7 @@ export class LogWriter {
   private aside: Promise<void> | undefined
   private nextAside: Promise<void> | undefined
   /** Bytes read back from the segments, for undo. */
-  private readBack: Arena | undefined
-  private windowLsn = 0
-  private windowEnd = 0
+  private written: WrittenLog | undefined
 
   /** The buffer is [start, start + capacity) of the arena; a group may fill all but the room for padding. */
   constructor(
@@ -428,32 +426,8 @@ export class LogWriter {
   locate(lsn: Lsn): { arena: Arena; position: Position } {
     if (this.position > this.start && lsn >= this.groupLsn)
       return { arena: this.arena, position: this.start + lsn - this.groupLsn }
-    const length = lsn + 4 <= this.windowEnd && lsn >= this.windowLsn ? this.windowLength(lsn) : 0
-    if (length === 0 || lsn + length > this.windowEnd) this.readWindow(lsn)
-    return { arena: this.window, position: lsn - this.windowLsn }
-  }
-
-  private get window(): Arena {
-    this.readBack ??= new Arena(this.capacity)
-    return this.readBack
-  }
-
-  private windowLength(lsn: Lsn): number {
-    return this.window.u32[(lsn - this.windowLsn) >>> 2]!
-  }
-
-  /** Reads a stretch of the written log that ends behind the record at `lsn`, since undo walks backwards. */
-  private readWindow(lsn: Lsn): void {
-    const index = this.segments.active.findLastIndex(candidate => candidate.startLsn <= lsn)
-    const segment = this.segments.active[index]
-    if (!segment) throw new CorruptionError(this.segments.directory, `no segment holds LSN ${lsn}`)
-    const header = new Uint32Array(1)
-    segment.file.read(new Uint8Array(header.buffer), 0, 4, SEGMENT_HEADER_BYTES + lsn - segment.startLsn)
-    const end = lsn + header[0]!
-    const size = this.window.buffer.byteLength
-    this.windowLsn = Math.max(segment.startLsn, end - size)
-    this.windowEnd = end
-    segment.file.read(this.window.u8, 0, end - this.windowLsn, SEGMENT_HEADER_BYTES + this.windowLsn - segment.startLsn)
+    this.written ??= new WrittenLog(this.segments, this.capacity)
+    return this.written.locate(lsn)
   }
 
   /**

@@ -118,7 +118,7 @@ describe('a recovery', () => {
         const tx = db.begin()
         for (let i = 0; i < 2000; i++) tx.put(key(random), 'never committed')
         await db.flush()
-        let image = readImage('db', (db as unknown as { storage: Storage }).storage)
+        let image = readImage('db', (db as unknown as { handle: { storage: Storage } }).handle.storage)
         const sizes: number[] = []
         for (let i = 0; i < 12; i++) {
           const storage = storageOf(image)
@@ -142,7 +142,7 @@ describe('a recovery', () => {
       const tx = db.begin()
       tx.put('under way', 'x')
       await db.flush()
-      const storage = storageOf(readImage('db', (db as unknown as { storage: Storage }).storage))
+      const storage = storageOf(readImage('db', (db as unknown as { handle: { storage: Storage } }).handle.storage))
       const seen: { phase: string; done: number; total: number }[] = []
       const again = open('db', {
         ...options(2 ** 26, storage),
@@ -165,7 +165,7 @@ describe('a recovery', () => {
     withMemoryDatabase(options(2 ** 26, memoryStorage()), async ({ db }) => {
       for (let i = 0; i < 4000; i++) db.put(`key ${i}`, 'v'.repeat(1000))
       await db.flush()
-      const storage = storageOf(readImage('db', (db as unknown as { storage: Storage }).storage))
+      const storage = storageOf(readImage('db', (db as unknown as { handle: { storage: Storage } }).handle.storage))
       for (let at = 1; ; at++) {
         const mine = new TypeError('of its own')
         let calls = 0
