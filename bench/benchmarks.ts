@@ -36,6 +36,12 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./compression.ts'),
   },
   {
+    name: 'indexes',
+    summary: 'two indexes: what they cost and give, beside lmdb with dupSort and SQLite',
+    options: [['--records <n>', 'records (default: 50000)']],
+    load: () => import('./indexes.ts'),
+  },
+  {
     name: 'peers',
     summary: 'xenondb with its default options beside lmdb, SQLite and classic-level, and without its ordered index',
     options: [

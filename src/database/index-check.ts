@@ -73,10 +73,12 @@ class IndexCheck<V> {
   async entries(): Promise<void> {
     const { reader } = this.parts
     const entries = reader.readerOf(ALL, this.entryView)
+    const at = reader.newEntry()
     while (entries.load())
       for (const [i, entry] of entries.keys.entries()) {
         this.report.entries++
-        const [indexKey, key] = reader.parts(entry, entries.values[i])
+        at.goTo(entry, entries.values[i])
+        const { indexKey, key } = at
         const found = this.view.find(key)
         // It may have expired, and wait for the sweep.
         if (found === undefined && this.isStanding(key)) continue

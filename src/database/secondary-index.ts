@@ -64,9 +64,9 @@ export class Index<V = string, K = string, IK = TupleKey> {
    */
   entries(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K, value: V]> {
     this.check()
-    return new IndexIterator(this.parts.reader, range, true, (indexKey, key, value: V) => [
-      indexKey as IK,
-      this.keyOf(key),
+    return new IndexIterator(this.parts.reader, range, true, (entry, value: V) => [
+      entry.indexKey as IK,
+      entry.keyOfCaller<K>(),
       value,
     ])
   }
@@ -74,11 +74,7 @@ export class Index<V = string, K = string, IK = TupleKey> {
   /** `[indexKey, key]`, as `entries`. */
   keys(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K]> {
     this.check()
-    return new IndexIterator(this.parts.reader, range, false, (indexKey, key) => [indexKey as IK, this.keyOf(key)])
-  }
-
-  private keyOf(bytes: Uint8Array): K {
-    return this.parts.reader.records.keys.decodeAll(bytes.slice())
+    return new IndexIterator(this.parts.reader, range, false, entry => [entry.indexKey as IK, entry.keyOfCaller<K>()])
   }
 
   /** Number of entries in a range. */

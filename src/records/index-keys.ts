@@ -26,16 +26,24 @@ export class IndexKeys<V> {
    * @throws IndexFunctionError; InvalidArgumentError for what cannot be an index key.
    */
   of(value: V, key: Uint8Array): readonly Uint8Array[] {
-    let result: unknown
+    return this.encoded(this.resultOf(value, this.keys.decodeAll(key.slice()), key), key)
+  }
+
+  /** What the function gives; `named`: the key as callers know it. */
+  resultOf(value: V, named: unknown, key: Uint8Array): unknown {
     try {
-      result = this.keysOf(value, this.keys.decodeAll(key))
+      return this.keysOf(value, named)
     } catch (error) {
       throw new IndexFunctionError(this.name, this.keys.named(key), error)
     }
+  }
+
+  /** The index keys that a result of the function stands for. */
+  encoded(result: unknown, key: Uint8Array): readonly Uint8Array[] {
     if (result === undefined) return NONE
     try {
-      if (!Array.isArray(result)) return [this.encoded(result, key)]
-      if (result.length === 1) return [this.encoded(result[0], key)]
+      if (!Array.isArray(result)) return [this.one(result, key)]
+      if (result.length === 1) return [this.one(result[0], key)]
       return this.distinct(result, key)
     } catch (error) {
       letGo(result)
@@ -47,13 +55,13 @@ export class IndexKeys<V> {
   private distinct(given: readonly unknown[], key: Uint8Array): readonly Uint8Array[] {
     const all = new Map<string, Uint8Array>()
     for (let i = 0; i < given.length; i++) {
-      const bytes = this.encoded(given[i], key)
+      const bytes = this.one(given[i], key)
       all.set(latin1(bytes), bytes)
     }
     return [...all.values()]
   }
 
-  private encoded(given: unknown, key: Uint8Array): Uint8Array {
+  private one(given: unknown, key: Uint8Array): Uint8Array {
     let bytes: Uint8Array
     try {
       if (typeof given === 'object') requireDone('an index', given)

@@ -1,8 +1,9 @@
 /** Reads an index: its entries, and the records that they lead to, as of one moment. */
 import { nodeCount, nodeKey } from '../pager/node.ts'
+import { asText, shortText } from '../runtime/bytes.ts'
 import type { TupleKey } from '../types.ts'
 import { resolveIndexRange } from '../values/index-range.ts'
-import { BINARY_KEYS } from '../values/key-codec.ts'
+import { BINARY_KEYS, type KeyCodec } from '../values/key-codec.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { encodeTuple, TupleReader } from '../values/tuple.ts'
 import type { AsOf } from './as-of.ts'
@@ -10,6 +11,8 @@ import { countRange } from './counts.ts'
 import { nextExpiry } from './expiry.ts'
 import { RangeReader } from './range-reader.ts'
 import type { Store } from './store.ts'
+
+const NO_BYTES = new Uint8Array(0)
 
 /** Up to this limit all is read at once: then nothing of the moment has to be kept. */
 const SHORT = 512
@@ -32,7 +35,7 @@ export class IndexReader<V> {
     // What others have changed and not committed stands in the tree.
     if (this.entries.space.transactions.locks.exclusive !== 0) {
       const exactly = { gte: indexKey, lte: indexKey, limit: 1 }
-      for (const value of new IndexIterator(this, exactly, true, (_, __, found: V) => found)) return value
+      for (const value of new IndexIterator(this, exactly, true, (_, found: V) => found)) return value
       return undefined
     }
     return this.firstInTree(bytes)
@@ -94,17 +97,62 @@ export class IndexReader<V> {
     return !view.before.isEmpty || view.read(() => nextExpiry(this.records.space)) !== Number.POSITIVE_INFINITY
   }
 
-  /** From an entry to the index key and the key of the record. */
-  parts(entry: Uint8Array, holder: Uint8Array | undefined): [indexKey: TupleKey, key: Uint8Array] {
-    const reader = new TupleReader(entry, 0, entry.length)
-    const indexKey = reader.value()
-    return [indexKey, this.unique ? holder! : entry.subarray(reader.at)]
+  newEntry(): IndexEntry {
+    return new IndexEntry(this.unique, this.records.keys)
   }
 
   /** Entries as they lie in the index, in order. */
   readerOf(range: ResolvedRange, view: AsOf): RangeReader<Uint8Array, Uint8Array> {
     const wanted = { keys: true, values: this.unique, codec: BINARY_KEYS }
     return new RangeReader<Uint8Array, Uint8Array>(this.entries, range, wanted, view)
+  }
+}
+
+/** The entry that a reader is at: its index key, and where the key of its record lies. */
+export class IndexEntry {
+  indexKey: TupleKey = null
+  private source: Uint8Array = NO_BYTES
+  private start = 0
+  /** An entry that begins with the index key at hand, if that is no object, and how many bytes of it those are. */
+  private prefix: Uint8Array = NO_BYTES
+  private prefixLength = 0
+  private readonly unique: boolean
+  private readonly keys: KeyCodec
+
+  constructor(unique: boolean, keys: KeyCodec) {
+    this.unique = unique
+    this.keys = keys
+  }
+
+  /** `holder`: of a unique index, the value of the entry. */
+  goTo(entry: Uint8Array, holder: Uint8Array | undefined): void {
+    // Most often many have the same one, which need not be read again. An object is the caller's from then on.
+    if (!this.isSame(entry)) {
+      const reader = new TupleReader(entry, 0, entry.length)
+      this.indexKey = reader.value()
+      this.prefix = typeof this.indexKey === 'object' ? NO_BYTES : entry
+      this.prefixLength = reader.at
+    }
+    this.source = this.unique ? holder! : entry
+    this.start = this.unique ? 0 : this.prefixLength
+  }
+
+  private isSame(entry: Uint8Array): boolean {
+    const { prefix, prefixLength } = this
+    if (prefix.length === 0 || entry.length < prefixLength) return false
+    for (let i = 0; i < prefixLength; i++) if (entry[i] !== prefix[i]) return false
+    return true
+  }
+
+  get key(): Uint8Array {
+    return this.start === 0 ? this.source : this.source.subarray(this.start)
+  }
+
+  /** The key as callers get it. */
+  keyOfCaller<K>(): K {
+    const { keys, source, start } = this
+    const text = keys.asTexts ? shortText(source, start, source.length) : undefined
+    return text === undefined ? keys.decode<K>(asText(source), start, source.length) : (text as K)
   }
 }
 
@@ -118,7 +166,7 @@ const beginsWith = (u8: Uint8Array, at: number, length: number, prefix: Uint8Arr
 const forgotten = new FinalizationRegistry<() => void>(end => end())
 
 /** What is made of an entry and the record that it leads to; the value is there if it was asked for. */
-type Shape<V, T> = (indexKey: TupleKey, key: Uint8Array, value: V) => T
+type Shape<V, T> = (entry: IndexEntry, value: V) => T
 
 /**
  * The entries of a range whose records are there, as of the moment when it was made. Leaving a `for of` early, or
@@ -128,6 +176,7 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
   private readonly from: IndexReader<V>
   private readonly withValues: boolean
   private readonly view: AsOf
+  private readonly entry: IndexEntry
   private readonly reader: RangeReader<Uint8Array, Uint8Array>
   private readonly looksAtRecords: boolean
   private readonly shape: Shape<V, T>
@@ -144,6 +193,7 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
     this.from = from
     this.withValues = withValues
     this.shape = shape
+    this.entry = from.newEntry()
     this.left = resolved.isEmpty ? 0 : resolved.limit
     const view = from.records.asOfNow()
     const entryView = from.entries.asOfNow()
@@ -177,7 +227,7 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
 
   /** Goes to the next one whose record is there; false behind the last one. */
   private read(): boolean {
-    const { reader, from, view } = this
+    const { reader, from, view, entry } = this
     const { health } = from.records.space
     while (this.left > 0) {
       if (this.at === reader.size) {
@@ -186,12 +236,12 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
         if (!reader.load()) return false
       }
       const i = this.at++
-      const [indexKey, key] = from.parts(reader.keys[i]!, reader.values[i])
-      const found = this.looksAtRecords ? view.find(key) : undefined
+      entry.goTo(reader.keys[i]!, reader.values[i])
+      const found = this.looksAtRecords ? view.find(entry.key) : undefined
       if (this.looksAtRecords && found === undefined) continue
       const value = (this.withValues ? from.records.values.of(found) : undefined) as V
       this.left--
-      this.item = this.shape(indexKey, key, value)
+      this.item = this.shape(entry, value)
       return true
     }
     return false

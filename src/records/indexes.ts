@@ -11,6 +11,7 @@
  */
 import type { Space } from '../engine/space.ts'
 import { NotUniqueError } from '../errors.ts'
+import type { Position } from '../pager/place.ts'
 import { compareBytes } from '../runtime/bytes.ts'
 import { latin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -34,6 +35,12 @@ interface Difference<V> {
   readonly index: KeptIndex<V>
   readonly lost: readonly Uint8Array[]
   readonly gained: readonly Uint8Array[]
+}
+
+/** What a change of a record changes in the indexes. */
+export interface IndexChanges<V> {
+  readonly key: Uint8Array
+  readonly differences: readonly Difference<V>[]
 }
 
 const NONE: readonly Uint8Array[] = []
@@ -81,43 +88,50 @@ export class Indexes<V> {
     this.unknown = undefined
   }
 
-  /** Before the record of a key is put; `value` gives what `get` will give. The key buffer is used. */
-  beforePut(state: TransactionState, key: Uint8Array, value: () => V): void {
-    const { index, transactions } = this.space
-    index.key.set(key)
-    // Q1: whatever is there stays as it is.
-    transactions.beforeChange(state, index.key)
-    const record = index.find()
+  /**
+   * What changes in the indexes when the record of a key is put, undefined if nothing does; `value` gives what `get` will
+   * give. The key buffer holds the key then.
+   */
+  changesOfPut(state: TransactionState, key: Uint8Array, value: () => V): IndexChanges<V> | undefined {
+    const record = this.standing(state, key)
     // A build passes what has expired, so that none of its entries may be there.
     const isPast = record !== 0 && hasExpired(this.space, record)
-    const differences = this.asCaller(() => {
+    const differences: Difference<V>[] = []
+    this.asCaller(() => {
       const old = record === 0 ? undefined : this.values.of(this.found.standing(record, 0))
       const now = value()
-      return this.kept.map(kept => {
-        const lost = record === 0 ? NONE : kept.keys.of(old as V, key)
-        const gained = kept.keys.of(now, key)
-        return isPast ? { index: kept, lost, gained } : this.differenceOf(kept, lost, gained)
-      })
+      const named = this.keys.decodeAll<unknown>(key.slice())
+      for (const index of this.kept) {
+        const before = record === 0 ? undefined : index.keys.resultOf(old as V, named, key)
+        const after = index.keys.resultOf(now, named, key)
+        if (before === after && typeof after !== 'object' && !isPast) continue
+        const [lost, gained] = [index.keys.encoded(before, key), index.keys.encoded(after, key)]
+        const difference = isPast ? { index, lost, gained } : this.differenceOf(index, lost, gained)
+        if (difference.lost.length + difference.gained.length > 0) differences.push(difference)
+      }
     })
-    this.change(state, key, differences)
+    return differences.length === 0 ? undefined : { key, differences }
   }
 
-  /** The same before the record of a key is removed, if there is one. */
-  beforeRemove(state: TransactionState, key: Uint8Array): void {
+  /** The same when it is removed. */
+  changesOfRemove(state: TransactionState, key: Uint8Array): IndexChanges<V> | undefined {
+    const record = this.standing(state, key)
+    if (record === 0) return undefined
+    return {
+      key,
+      differences: this.asCaller(() => {
+        const old = this.values.of(this.found.standing(record, 0)) as V
+        return this.kept.map(index => ({ index, lost: index.keys.of(old, key), gained: NONE }))
+      }),
+    }
+  }
+
+  /** Where the record of a key is, if there is one; it stays as it is (Q1). */
+  private standing(state: TransactionState, key: Uint8Array): Position {
     const { index, transactions } = this.space
     index.key.set(key)
-    // Q1
     transactions.beforeChange(state, index.key)
-    const record = index.find()
-    if (record === 0) return
-    this.change(
-      state,
-      key,
-      this.asCaller(() => {
-        const old = this.values.of(this.found.standing(record, 0)) as V
-        return this.kept.map(kept => ({ index: kept, lost: kept.keys.of(old, key), gained: NONE }))
-      }),
-    )
+    return index.find()
   }
 
   /** For a record that an index has not followed yet, if it is there. */
@@ -127,7 +141,7 @@ export class Indexes<V> {
     const record = index.find()
     if (record === 0) return
     const gained = this.asCaller(() => kept.keys.of(this.values.of(this.found.standing(record, 0)) as V, key))
-    this.change(state, key, [{ index: kept, lost: NONE, gained }])
+    this.apply(state, { key, differences: [{ index: kept, lost: NONE, gained }] })
   }
 
   /** Index keys of a record that a snapshot, or nobody else, sees at `record`. */
@@ -147,7 +161,8 @@ export class Indexes<V> {
     }
   }
 
-  private change(state: TransactionState, key: Uint8Array, differences: readonly Difference<V>[]): void {
+  /** Makes the changes, before the record changes. The key buffer is used. */
+  apply(state: TransactionState, { key, differences }: IndexChanges<V>): void {
     for (const { index, lost } of differences) for (const each of lost) index.entries.remove(state, each, key)
     for (const { index, gained } of differences)
       for (const each of gained) {
@@ -167,7 +182,8 @@ export class Indexes<V> {
     if (record === 0) return
     if (hasExpired(space, record)) {
       // It is only still there because the sweep has not come to it.
-      this.beforeRemove(state, holder)
+      const changes = this.changesOfRemove(state, holder)
+      if (changes !== undefined) this.apply(state, changes)
       index.key.set(holder)
       index.remove(state)
       return

@@ -23,7 +23,7 @@ import { requireUtf8Key } from '../values/key.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { hasExpired } from './expiry.ts'
-import type { Indexes } from './indexes.ts'
+import type { IndexChanges, Indexes } from './indexes.ts'
 import { COMPRESSED, encodingName, FLAGS_OF, RecordValues } from './record-values.ts'
 
 /** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
@@ -70,10 +70,6 @@ export class RecordWriter<V> {
 
   /** One put as a transaction of its own, committed but not made durable. */
   put(key: Key, value: V, expiresAt: number): void {
-    if (this.indexes !== undefined) {
-      this.space.implicitly(state => this.putIn(state, key, value, expiresAt))
-      return
-    }
     try {
       this.putAlone(key, value, expiresAt)
     } finally {
@@ -87,6 +83,13 @@ export class RecordWriter<V> {
     this.encode(key, value, expiresAt)
     index.key.set(key)
     if (typeof key !== 'string') this.requireText()
+    if (this.indexes !== undefined) {
+      const changes = this.changesOfPut(transactions.autocommit)
+      if (changes !== undefined) {
+        this.space.implicitly(state => this.storeWith(state, changes))
+        return
+      }
+    }
     if (this.isInline) {
       const start = this.fieldStart()
       const length = this.valueAt + this.length - start
@@ -206,20 +209,26 @@ export class RecordWriter<V> {
     })
   }
 
-  /** `store`, and what follows of it for the indexes. */
+  /** `store`, and what follows of it for the indexes: all of it, or nothing. */
   private storeAll(state: TransactionState): void {
-    const indexes = this.indexesToKeep()
-    if (indexes === undefined) {
-      this.store(state)
-      return
-    }
+    const changes = this.changesOfPut(state)
+    if (changes === undefined) this.store(state)
+    else this.wholly(state, () => this.storeWith(state, changes))
+  }
+
+  /** What the put of the encoded value under the key in the key buffer changes in the indexes. */
+  private changesOfPut(state: TransactionState): IndexChanges<V> | undefined {
     const { index, arena } = this.space
+    const indexes = this.indexesToKeep()
+    if (indexes === undefined) return undefined
     const key = copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
-    this.wholly(state, () => {
-      indexes.beforePut(state, key, () => this.storedValue())
-      index.key.set(key)
-      this.store(state)
-    })
+    return indexes.changesOfPut(state, key, () => this.storedValue())
+  }
+
+  private storeWith(state: TransactionState, changes: IndexChanges<V>): void {
+    this.indexes?.apply(state, changes)
+    this.space.index.key.set(changes.key)
+    this.store(state)
   }
 
   /** The encoded value as `get` will give it. */
@@ -291,7 +300,8 @@ export class RecordWriter<V> {
     if (indexes === undefined || index.find() === 0) return index.remove(state)
     const key = copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
     return this.wholly(state, () => {
-      indexes.beforeRemove(state, key)
+      const changes = indexes.changesOfRemove(state, key)
+      if (changes !== undefined) indexes.apply(state, changes)
       index.key.set(key)
       return index.remove(state)
     })

@@ -134,6 +134,21 @@ export interface Bounds {
   readonly upper: Bound | undefined
 }
 
+/** Bytes up to which a text is put together from its characters, for less than a call of a decoder takes. */
+const SHORT_TEXT = 24
+
+/** The text of bytes that are few, and ASCII; of others undefined. */
+export const shortText = (bytes: Uint8Array, start: number, end: number): string | undefined => {
+  if (end - start > SHORT_TEXT) return undefined
+  let text = ''
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!
+    if (byte > 127) return undefined
+    text += String.fromCharCode(byte)
+  }
+  return text
+}
+
 /** Bytewise order, a prefix before what it begins. */
 export const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
   const shared = Math.min(a.length, b.length)

@@ -10,7 +10,7 @@
  * Every face turns a key over once, where it comes in; whatever lies below takes text or bytes.
  */
 import { DecodeError, InvalidArgumentError } from '../errors.ts'
-import { copyBytes, describe, isBytes, isDetached, isWellFormed, type TextBytes } from '../runtime/bytes.ts'
+import { copyBytes, describe, isBytes, isDetached, isWellFormed, shortText, type TextBytes } from '../runtime/bytes.ts'
 import type { Key, KeyEncoding, TupleKey } from '../types.ts'
 import { keyBytes, keyText } from './key.ts'
 import { MAX_KEY_BYTES } from './limits.ts'
@@ -56,7 +56,7 @@ export class KeyCodec {
 
   /** The same for bytes of their own. */
   decodeAll<K>(bytes: Uint8Array): K {
-    if (this.asTexts) return lenient.decode(bytes) as K
+    if (this.asTexts) return (shortText(bytes, 0, bytes.length) ?? lenient.decode(bytes)) as K
     return (this.asBytes ? bytes : this.tuple(bytes, 0, bytes.length)) as K
   }
 
