@@ -1,4 +1,5 @@
-// Writes puts, deletes, transactions, large values and checkpoints until stdin ends, then closes and verifies.
+// Writes puts, deletes, transactions, large values, sub-databases (cleared and dropped, too) and checkpoints until stdin
+// ends, then closes and verifies.
 // Arguments: directory, options as JSON, 'idle' to write nothing. Prints a line when it is ready and one at the end.
 import { writeSync } from 'node:fs'
 import { open } from '../../dist/index.js'
@@ -28,6 +29,10 @@ for (let i = 0; !stopped; i++) {
       })
     }
     if (i % 11 === 0) put(db, `large ${i % 13}`, `${i % 10}`.repeat(5_000 + ((i * 977) % 60_000)))
+    const sub = db.sub(`sub ${i % 3}`).sub('inner')
+    sub.put(`key ${i % 100}`, `${i} `.repeat(i % 500))
+    if (i % 40 === 0) sub.clear()
+    if (i % 150 === 0) db.drop(`sub ${i % 3}`)
     if (i % 97 === 0) await db.checkpoint()
     commits = i
   }

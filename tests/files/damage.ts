@@ -32,7 +32,12 @@ export interface Sample {
   history: History<string>
 }
 
-/** A database with all kinds of blocks: directories, overflow, large values, free ones. */
+/** What the sub-database of the sample holds, from its first commits on; another one was cleared and is not free yet. */
+const subRecords: Records<string> = new Map(
+  Array.from({ length: 150 }, (_, i) => [`sub ${i}`, `${i} `.repeat(i % 40 === 0 ? 3000 : i)]),
+)
+
+/** A database with all kinds of blocks: directories, overflow, large values, free ones, sub-databases, cleared ones. */
 export function sample(random: Random): Sample {
   const storage = storageOf(new Map())
   const db = open('db', { ...options, storage })
@@ -45,11 +50,15 @@ export function sample(random: Random): Sample {
     db.delete(key)
     history.commit([[key, undefined]])
   }
+  for (const [key, value] of subRecords) db.sub('outer').sub('sub').put(key, value)
   for (let i = 0; i < 400; i++) put(`large ${i % 5} ${i}`, 'L'.repeat(random.below(1000)))
   for (let i = 0; i < 600; i++) put(`key ${i}`, `${i} `.repeat(random.between(1, 400)))
   for (let i = 0; i < 6; i++) put(`large ${i}`, `${i}`.repeat(random.between(5_000, 30_000)))
   for (let i = 0; i < 200; i++) remove(`large ${i % 5} ${i}`)
   remove('large 5')
+  const cleared = db.sub('cleared')
+  for (let i = 0; i < 120; i++) cleared.put(`cleared ${i}`, `${i} `.repeat(100))
+  cleared.clear()
   const earlier: Records<string>[] = []
   for (let i = 0; i < 10; i++) {
     put(`last ${i}`, `${i}`)
@@ -98,7 +107,8 @@ export async function tryDamaged(
     if (expected === undefined) {
       expect.fail(`it was opened, and holds wrong records: ${wrongness(db, states[0]!)}`)
     }
-    const readable = readAll(db, expected)
+    const subIsReadable = readSub(db, allowed instanceof History)
+    const readable = readAll(db, expected) && subIsReadable
     const { ok, problems, problemCount } = await db.verify()
     expect(problemCount === 0).toBe(ok)
     if (!readable && ok) expect.fail('a record cannot be read, but verify finds nothing')
@@ -140,6 +150,21 @@ function readAll(db: Database, records: Records<string>): boolean {
   const absent = attempt(() => [db.get('absent'), db.has('absent')])
   if (absent !== REPORTED) expect(absent).toEqual([undefined, false])
   return readable
+}
+
+/** The sub-database answers as it should, or says that it cannot; `isYoung`: it may not be there yet. */
+function readSub(db: Database, isYoung: boolean): boolean {
+  const found = attempt(() => new Map(db.sub('outer').sub('sub').entries()))
+  if (found === REPORTED) return false
+  for (const [key, value] of found)
+    if (!sameValue(subRecords.get(key), value)) expect.fail(`sub: ${show(key)} is wrong`)
+  if (!isYoung && found.size !== subRecords.size) expect.fail(`sub: ${found.size} records`)
+  const sub = db.sub('outer').sub('sub')
+  const values = attempt(() => [...subRecords.keys()].map(key => sub.get(key)))
+  if (values === REPORTED) return false
+  for (const [i, value] of [...subRecords.values()].entries())
+    if (!sameValue(values[i], value) && !(isYoung && values[i] === undefined)) expect.fail(`sub: record ${i} is wrong`)
+  return true
 }
 
 function wrongness(db: Database, records: Records<string>): string {

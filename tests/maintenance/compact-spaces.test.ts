@@ -1,6 +1,8 @@
 /** compact() with key spaces: their blocks move too, and what was cleared or dropped becomes free first. */
 import { expect, test } from 'vitest'
+import type { Engine } from '../../src/engine/engine.ts'
 import { type Database, open } from '../../src/index.ts'
+import { AT_COUNT, HEADER_BYTES } from '../../src/pager/layout.ts'
 import { closeQuietly, expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { storageOf } from '../support/image.ts'
 import { type Random, seeded } from '../support/random.ts'
@@ -189,5 +191,34 @@ test('a damaged list of what was cleared is an error that names its block', asyn
     expect((await again.verify()).damagedBlocks).toEqual([firstCondemned])
   } finally {
     closeQuietly(again)
+  }
+})
+
+test.each([
+  ['a free block', 'it was cleared, but holds a '],
+  ['itself', 'it was cleared, but holds a list of what was cleared'],
+  ['a block behind the end', 'data, block '],
+])('a list of what was cleared that leads to %s is an error, not a loop', async (what, sentence) => {
+  const db = open('db', { storage: storageOf(new Map()), durability: 'process' })
+  try {
+    const one = db.sub('one')
+    for (let i = 0; i < 300; i++) one.put(`key ${i}`, 'x'.repeat(1000))
+    for (let i = 0; i < 150; i++) db.put(`key ${i}`, 'x'.repeat(50_000))
+    for (let i = 0; i < 150; i++) db.delete(`key ${i}`)
+    one.clear()
+    const { pool, metadata, spaces } = (db as unknown as { engine: Engine }).engine
+    const list = metadata.firstCondemned
+    const wrong = { 'a free block': metadata.freeHead, itself: list }[what] ?? metadata.blocks + 7
+    const base = pool.get(list)
+    const count = pool.arena.u16[(base + AT_COUNT) >>> 1]!
+    pool.arena.u32[((base + HEADER_BYTES) >>> 2) + count - 1] = wrong
+    pool.changed(base, 0)
+    const error = await db.compact().catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'XENON_CORRUPT' })
+    expect((error as Error).message).toContain(sentence)
+    // Nobody else is in need of it.
+    expect([spaces.names(0), one.count()]).toEqual([['sone'], 0])
+  } finally {
+    closeQuietly(db)
   }
 })

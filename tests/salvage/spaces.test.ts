@@ -287,4 +287,46 @@ describe('damage', () => {
         db.close()
       }
     }))
+
+  test('of the log, with blocks of several moments, mixes nothing', () =>
+    seeded(async random => {
+      const storage = storageOf(new Map())
+      const db = open('db', {
+        storage,
+        durability: 'process',
+        cacheBytes: 48 * BLOCK,
+        checkpointBytes: 262_144,
+        logSegmentBytes: 131_072,
+      })
+      const written = new Set<string>()
+      const put = (path: string): void => {
+        const key = `key ${random.below(200)}`
+        const value = `${path}: ${random.below(1e9)} ${'x'.repeat(random.below(500))}`
+        subOf(db, path).put(key, value)
+        written.add(`${path} ${key} ${value}`)
+      }
+      for (let i = 0; i < 1500; i++) put(random.pick(PATHS))
+      for (let round = 0; round < 8; round++) {
+        for (let i = 0; i < 200; i++) put(random.pick(PATHS))
+        if (random.chance(0.5)) db.sub('orders').clear()
+        if (random.chance(0.3)) db.drop('users')
+        await new Promise(resolve => setTimeout(resolve, 10))
+        const image = copyImage(readImage('db', storage))
+        for (const [name, bytes] of image) {
+          if (!name.startsWith('log/') || !name.endsWith('.log') || bytes.length === 0) continue
+          if (random.chance(0.6)) bytes.fill(0, 512 * random.below(bytes.length / 512))
+        }
+        const total = image.get('data')!.length / BLOCK
+        for (let blocks = random.below(4); blocks > 0; blocks--) smash(image, random.between(1, total - 1), random)
+        const { found, db: copy } = await rescued(image)
+        for (const [path, records] of found)
+          for (const [key, value] of records) {
+            const [origin = ''] = value.split(':')
+            expect(path.startsWith('lost-') || path === origin, `${path} has ${value.slice(0, 40)}`).toBe(true)
+            if (!written.has(`${origin} ${key} ${value}`)) expect.fail(`${path}: ${key} was invented`)
+          }
+        copy.close()
+      }
+      db.close()
+    }))
 })
