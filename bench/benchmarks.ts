@@ -102,12 +102,9 @@ export const benchmarks: readonly Benchmark[] = [
   },
   {
     name: 'spaces',
-    summary: 'sub-databases and secondary indexes beside lmdb and node:sqlite',
-    options: [
-      ['--records <n>', 'users (default: 100000)'],
-      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
-    ],
-    load: () => import('./peers/spaces.ts'),
+    summary: 'sub-databases beside the root of a database, and beside those of lmdb',
+    options: [['--records <n>', 'in each (default: 100000)']],
+    load: () => import('./spaces.ts'),
   },
   {
     name: 'stalls',
