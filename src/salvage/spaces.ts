@@ -38,13 +38,15 @@ export const findSpaces = (source: Source, blocks: Blocks, end: number): FoundSp
   const chain = followList(source, blocks, warnings)
   const areAll = chain.isWhole
   const byNumber = new Map<number, SpaceFacts>()
+  const byName = new Map<string, SpaceFacts>()
   const add = (facts: SpaceFacts): void => {
-    const same = [...byNumber.values()].find(({ parent, name }) => parent === facts.parent && name === facts.name)
-    if (byNumber.has(facts.number)) return
+    const name = `${facts.parent} ${facts.name}`
+    const same = byName.get(name)
     // Of blocks of different times the later space has the name.
-    if (same !== undefined && same.number > facts.number) return
+    if (byNumber.has(facts.number) || (same !== undefined && same.number > facts.number)) return
     if (same !== undefined) byNumber.delete(same.number)
     byNumber.set(facts.number, facts)
+    byName.set(name, facts)
   }
   for (const facts of chain.listed) add(facts)
   const arena = new Arena(source.data.blockSize)
