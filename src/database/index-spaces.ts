@@ -73,7 +73,7 @@ const checkedOptions = (options: IndexOptions): Required<Pick<IndexOptions, 'uni
 export class IndexSpaces<V, K> {
   private readonly handle: Handle
   private readonly store: Store<V>
-  private readonly indexes: Indexes<V>
+  readonly indexes: Indexes<V>
   private readonly declared: Map<string, Declared<V, K>> = new Map()
 
   constructor(handle: Handle, store: Store<V>) {
@@ -199,7 +199,7 @@ export class IndexSpaces<V, K> {
   private keep(kept: KeptIndex<V>): void {
     this.indexes.kept.push(kept)
     this.store.writer.indexes = this.indexes
-    this.store.space.keeper = this.store.writer
+    this.store.space.keeper = this
   }
 
   private drop(kept: KeptIndex<V>): void {
@@ -235,7 +235,7 @@ export class IndexSpaces<V, K> {
   clearOwn(): void {
     const { spaces, pool } = this.handle.engine
     const { space } = this.store
-    this.store.writer.indexes?.beforeAny()
+    this.indexes.beforeAny()
     const all = [space, ...this.indexes.kept.map(({ entries }) => entries.space)]
     // A small pool cannot hold all that one step would change.
     if (all.length === 1 || FRAMES_EACH * all.length <= pool.maxFrames / 2) spaces.clear(all)
@@ -251,7 +251,7 @@ export class IndexSpaces<V, K> {
    * is ready. False, and nothing has happened, if `clear` says so.
    */
   clearInSteps(clear: () => boolean): boolean {
-    this.store.writer.indexes?.beforeAny()
+    this.indexes.beforeAny()
     const { kept } = this.indexes
     if (kept.length === 0) return clear()
     const ready = [...this.declared.values()].filter(({ build }) => build.isReady)

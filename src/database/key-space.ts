@@ -303,8 +303,9 @@ export abstract class KeySpace<V = string, K = string> {
     const { space, handle, indexSpaces } = this
     if (space.observer !== undefined || busyTransactions(space.transactions).length > 0) return false
     if (space.room.tight) space.room.admit(false)
-    if (!space.isRoot) indexSpaces.clearOwn()
-    else if (!indexSpaces.clearInSteps(() => clearRoot(space.layers, space))) return false
+    const indexes = space.keeper instanceof IndexSpaces ? space.keeper : indexSpaces
+    if (!space.isRoot) indexes.clearOwn()
+    else if (!indexes.clearInSteps(() => clearRoot(space.layers, space))) return false
     handle.reclaiming.schedule()
     return true
   }

@@ -121,15 +121,6 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     return sub
   }
 
-  /** @internal @throws XenonError `XENON_NOT_SUPPORTED` if it was asked for as bytes, and as something else with indexes. */
-  requireAlone(): void {
-    if (this.store.writer.isKeptOut)
-      throw new XenonError(
-        'XENON_NOT_SUPPORTED',
-        "the program that serves the database keeps indexes of this sub-database; it is to write there itself, or to open it with keyEncoding: 'binary' and valueEncoding: 'binary'",
-      )
-  }
-
   /** @internal The encodings of a sub-database by their names. */
   encodingsOf(sub: Sub<Uint8Array>): EncodingNames {
     return this.subSpaces.noteOf(sub.space)

@@ -107,8 +107,8 @@ export class Space {
   /** Called when a one-record transaction has changed the key in the key buffer, if somebody wants to hear of it. */
   observer: (() => void) | undefined
   private readonly observers: Set<() => void> = new Set()
-  /** Who keeps indexes of its records: nobody else of this process may change them meanwhile. */
-  keeper: object | undefined
+  /** What keeps indexes of its records, whoever changes them. */
+  keeper: { readonly indexes: unknown } | undefined
   /** It was dropped: nothing of it is there any more. */
   isDropped = false
   /** The log's end when it was made; 0 if that was before the open. */

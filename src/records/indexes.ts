@@ -92,14 +92,18 @@ export class Indexes<V> {
    * What changes in the indexes when the record of a key is put, undefined if nothing does; `value` gives what `get` will
    * give. The key buffer holds the key then.
    */
-  changesOfPut(state: TransactionState, key: Uint8Array, value: () => V): IndexChanges<V> | undefined {
+  changesOfPut(
+    state: TransactionState,
+    key: Uint8Array,
+    value: (values: RecordValues<V>) => V,
+  ): IndexChanges<V> | undefined {
     const record = this.standing(state, key)
     // A build passes what has expired, so that none of its entries may be there.
     const isPast = record !== 0 && hasExpired(this.space, record)
     const differences: Difference<V>[] = []
     this.asCaller(() => {
       const old = record === 0 ? undefined : this.values.of(this.found.standing(record, 0))
-      const now = value()
+      const now = value(this.values)
       const named = this.keys.decodeAll<unknown>(key.slice())
       for (const index of this.kept) {
         const before = record === 0 ? undefined : index.keys.resultOf(old as V, named, key)

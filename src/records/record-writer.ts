@@ -24,17 +24,16 @@ import type { KeyCodec } from '../values/key-codec.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { hasExpired } from './expiry.ts'
 import type { IndexChanges, Indexes } from './indexes.ts'
-import { COMPRESSED, encodingName, FLAGS_OF, RecordValues } from './record-values.ts'
+import { COMPRESSED, encodingName, FLAGS_OF, type RecordValues } from './record-values.ts'
 
 /** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
 const VALUE_OFFSET = 8
 
 /** Times of expiry are exact: milliseconds since 1970, 0 = never. */
 export class RecordWriter<V> {
-  /** The indexes of the space, if it has any. */
+  /** Indexes that it may be found to have at the first change. */
   indexes: Indexes<V> | undefined
   private readonly space: Space
-  private readonly values: RecordValues<V>
   private readonly encodingName: string
   private readonly encoder: ValueEncoder<V>
   private readonly compression: Compression
@@ -49,15 +48,8 @@ export class RecordWriter<V> {
   private expiresAt = 0
   private length = 0
 
-  constructor(
-    space: Space,
-    encoding: LoadedEncoding<V>,
-    compression: Compression,
-    keys: KeyCodec,
-    values: RecordValues<V> = new RecordValues(space, encoding, compression, keys),
-  ) {
+  constructor(space: Space, encoding: LoadedEncoding<V>, compression: Compression, keys: KeyCodec) {
     this.space = space
-    this.values = values
     this.keys = keys
     this.textKeys = keys.asTexts
     this.compression = compression
@@ -83,7 +75,7 @@ export class RecordWriter<V> {
     this.encode(key, value, expiresAt)
     index.key.set(key)
     if (typeof key !== 'string') this.requireText()
-    if (this.indexes !== undefined) {
+    if (this.mayBeIndexed) {
       const changes = this.changesOfPut(transactions.autocommit)
       if (changes !== undefined) {
         this.space.implicitly(state => this.storeWith(state, changes))
@@ -222,18 +214,18 @@ export class RecordWriter<V> {
     const indexes = this.indexesToKeep()
     if (indexes === undefined) return undefined
     const key = copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
-    return indexes.changesOfPut(state, key, () => this.storedValue())
+    return indexes.changesOfPut(state, key, values => this.storedValue(values))
   }
 
   private storeWith(state: TransactionState, changes: IndexChanges<V>): void {
-    this.indexes?.apply(state, changes)
+    this.indexesToKeep()?.apply(state, changes)
     this.space.index.key.set(changes.key)
     this.store(state)
   }
 
-  /** The encoded value as `get` will give it. */
-  private storedValue(): V {
-    const { values, length, flags, valueAt } = this
+  /** The encoded value as `get` will give it to those who keep the indexes. */
+  private storedValue(values: RecordValues<V>): V {
+    const { length, flags, valueAt } = this
     if (length <= this.inlineLimit && (flags & COMPRESSED) === 0)
       return values.decode(this.space.arena.u8, valueAt, valueAt + length)
     return values.ofStored(flags, this.encoder.spill(length))
@@ -260,7 +252,7 @@ export class RecordWriter<V> {
   /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
   delete(key: Key): { removed: boolean; found: boolean } {
     const { transactions, index, room } = this.space
-    if (this.indexes !== undefined) return this.deleteIndexed(key)
+    if (this.mayBeIndexed) return this.deleteIndexed(key)
     if (room.tight) room.admit(false)
     index.key.set(key)
     let outcome = index.remove(transactions.autocommit)
@@ -307,25 +299,27 @@ export class RecordWriter<V> {
     })
   }
 
-  /** Before a change: what follows it, if anything does. */
-  private indexesToKeep(): Indexes<V> | undefined {
-    const { indexes } = this
-    if (indexes === undefined) return undefined
-    indexes.beforeAny()
-    if (indexes.isIdle) this.indexes = undefined
-    return this.indexes
+  private get mayBeIndexed(): boolean {
+    return this.indexes !== undefined || this.space.keeper !== undefined
   }
 
-  /** Somebody else keeps indexes of the records, and would not learn of a change. */
-  get isKeptOut(): boolean {
-    const { keeper } = this.space
-    return keeper !== undefined && keeper !== this
+  /** Before a change: what follows it, if anything does. Others may keep the indexes, in terms of their own encodings. */
+  private indexesToKeep(): Indexes<V> | undefined {
+    const indexes = this.knownIndexes
+    if (indexes === undefined) return undefined
+    indexes.beforeAny()
+    if (!indexes.isIdle) return indexes
+    this.indexes = undefined
+    return undefined
+  }
+
+  private get knownIndexes(): Indexes<V> | undefined {
+    return (this.space.keeper?.indexes as Indexes<V> | undefined) ?? this.indexes
   }
 
   /** The sweep may remove what has expired: no index becomes stale by that. */
   get maySweep(): boolean {
-    if (this.isKeptOut) return false
-    return this.indexes === undefined || this.indexes.isComplete
+    return this.knownIndexes?.isComplete ?? true
   }
 
   private get removedWasThere(): boolean {

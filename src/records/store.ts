@@ -27,7 +27,7 @@ export class Store<V> {
     this.found = new Found(space)
     this.committed = new Committed(space, this.found)
     this.values = new RecordValues(space, encoding, compression, keys)
-    this.writer = new RecordWriter(space, encoding, compression, keys, this.values)
+    this.writer = new RecordWriter(space, encoding, compression, keys)
   }
 
   /** Keys and values are given out as bytes. */

@@ -611,6 +611,31 @@ describe('every way to write', () => {
     }))
 })
 
+describe('a sub-database that somebody else uses as bytes', () => {
+  test('keeps the indexes in terms of its own encodings', () =>
+    withUsers(async db => {
+      const sub = db.sub<User>('sub', { valueEncoding: 'json' })
+      const bytes = db.subAsBytes('sub')!
+      bytes.put('early', Buffer.from('{"city":"Oslo"}'))
+      const city = sub.index('city', cityOf)
+      const email = sub.index('email', emailOf, { unique: true })
+      bytes.put('a', Buffer.from('{"city":"Oslo","email":"x"}'))
+      bytes.records().put('b', Buffer.from('{"city":"Rome"}'), 0)
+      expect([keysOf(city.keys('Oslo')), keysOf(city.keys('Rome'))]).toEqual([['a', 'early'], ['b']])
+      expectCode(() => bytes.put('c', Buffer.from('{"email":"x"}')), 'XENON_NOT_UNIQUE')
+      expectCode(() => bytes.put('c', Buffer.from('no JSON')), 'XENON_DECODE')
+      bytes.put('a', Buffer.from('{"city":"Rome"}'))
+      bytes.delete('b')
+      expect([keysOf(city.keys()), email.count(), (await city.verify()).problems]).toEqual([['early', 'a'], 0, []])
+      bytes.clear()
+      expect([city.count(), sub.count()]).toEqual([0, 0])
+      sub.dropIndex('city')
+      sub.dropIndex('email')
+      bytes.put('c', Buffer.from('no JSON'))
+      expect(bytes.count()).toBe(1)
+    }))
+})
+
 describe('verify of an index', () => {
   test('finds entries too many, and those that are missing', () =>
     withUsers(async db => {

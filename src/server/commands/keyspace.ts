@@ -149,7 +149,6 @@ export class Keyspace {
 
   private requireWritable(): void {
     if (this.refusal !== undefined) throw this.refusal
-    this.db.requireAlone()
   }
 
   requireLength(bytes: number): void {
