@@ -58,7 +58,7 @@ export type { ConvertOptions } from './database/open.ts'
 export type { OpenOptions, SubOptions } from './database/options.ts'
 export { Index } from './database/secondary-index.ts'
 export { Snapshot } from './database/snapshot.ts'
-export { Sub } from './database/sub.ts'
+export { Sub, type SubStats } from './database/sub.ts'
 export { type InTransactions, Savepoint, Transaction } from './database/transaction.ts'
 export {
   CorruptionError,

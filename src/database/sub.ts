@@ -136,6 +136,26 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   }
 }
 
+/** What there is of one sub-database; the file's own figures are those of the database. */
+export interface SubStats {
+  readonly name: string
+  readonly ordered: boolean
+  /** Its records, without those of what lies in it. Counting them looks at each leaf of the ordered index. */
+  readonly records: number
+  /** Records that have been removed since the open because their time had passed. */
+  readonly expired: number
+  readonly subs: readonly string[]
+  readonly indexes: readonly string[]
+  /** Changes of the shape of its hash index since the open, as `Stats.index` has them. */
+  readonly index: {
+    readonly splits: number
+    readonly redistributions: number
+    readonly merges: number
+    readonly compactions: number
+    readonly slotsReused: number
+  }
+}
+
 export class Sub<V = string, K = string> extends Outer<V, K> {
   /** Its name in the one that it lies in. */
   readonly name: string
@@ -145,6 +165,21 @@ export class Sub<V = string, K = string> extends Outer<V, K> {
     super(handle, space, encodings)
     this.name = name
     handle.subs.add(this)
+  }
+
+  stats(): SubStats {
+    this.check()
+    const { space, name } = this
+    const { compactions, slotsReused } = space.index
+    return {
+      name,
+      ordered: space.metadata.ordered,
+      records: this.count(),
+      expired: space.expired,
+      subs: this.subs(),
+      indexes: this.indexes(),
+      index: { ...space.structure.counts, compactions, slotsReused },
+    }
   }
 
   /** True once it was dropped, or the database was closed. */

@@ -116,6 +116,21 @@ describe('a sub-database', () => {
       expect(one.count()).toBe(1)
     }))
 
+  test('has figures of its own', () =>
+    withDb(db => {
+      const one = db.sub('one')
+      for (let i = 0; i < 3000; i++) one.put(`key ${i}`, 'x'.repeat(50))
+      one.sub('inner')
+      one.index('length', value => value.length)
+      db.put('of the root', 'x')
+      expect(one.stats()).toMatchObject({
+        ...{ name: 'one', ordered: true, records: 3000, expired: 0, subs: ['inner'], indexes: ['length'] },
+        index: { merges: 0 },
+      })
+      expect(one.stats().index.splits).toBeGreaterThan(20)
+      expect(db.stats().records).toBe(1)
+    }))
+
   test('without an ordered index is counted, gone through and cleared too', () =>
     withMemoryDatabase({ durability: 'process', ordered: false }, ({ db }) => {
       const one = db.sub('one')
