@@ -28,19 +28,25 @@ export async function writeTarget<T>(file: string, force: boolean, write: (outpu
   if (existing !== undefined && !existing.isFile()) return writeTo(openSpecial(file, existing), write)
   if (existing !== undefined && !force) throw exists(file)
   const partial = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.partial`
-  // Exclusively: whatever stands there, a link too, is an error.
-  const descriptor = openSync(partial, 'wx')
+  let isOurs = false
+  const remove = (): void => {
+    if (isOurs) rmSync(partial, { force: true })
+  }
   const interrupt = (): void => {
-    rmSync(partial, { force: true })
+    remove()
     process.exit(EXIT_INTERRUPTED)
   }
+  // Before there is a file: nobody interrupts in between.
   process.once('SIGINT', interrupt)
   try {
+    // Exclusively: whatever stands there, a link too, is an error.
+    const descriptor = openSync(partial, 'wx')
+    isOurs = true
     const result = await writeTo(descriptor, write)
     place(partial, file, force)
     return result
   } catch (error) {
-    rmSync(partial, { force: true })
+    remove()
     throw error
   } finally {
     process.off('SIGINT', interrupt)
