@@ -72,14 +72,26 @@ export async function withClient<R>(
   }
 }
 
-/** `PUT` and `DELETE` are `SET` and `DEL`. */
+/** `PUT` and `DELETE` are `SET` and `DEL`, behind `IN name` too. */
 export function commandOf(words: readonly Argument[]): Argument[] {
-  const [name = '', ...rest] = words
-  return [OTHER_NAMES[nameOf(words)] ?? name, ...rest]
+  const at = placeLength(words)
+  const name = OTHER_NAMES[nameOf(words)] ?? words[at] ?? ''
+  return [...words.slice(0, at), name, ...words.slice(at + 1)]
 }
 
-export function nameOf([name = '']: readonly Argument[]): string {
-  return (isBytes(name) ? Buffer.from(name).toString() : String(name)).toUpperCase()
+/** The name of a command, or of what stands behind IN. */
+export function nameOf(words: readonly Argument[]): string {
+  return wordOf(words[placeLength(words)])
+}
+
+function placeLength(words: readonly Argument[]): number {
+  let at = 0
+  while (at + 2 < words.length && wordOf(words[at]) === 'IN') at += 2
+  return at
+}
+
+function wordOf(word: Argument = ''): string {
+  return (isBytes(word) ? Buffer.from(word).toString() : String(word)).toUpperCase()
 }
 
 function certificate(file: string): Buffer {

@@ -2,11 +2,13 @@
 
 import { waitForLockAside } from '../database/lock-wait.ts'
 import { DiskFullError, StorageError } from '../errors.ts'
-import { type Database, nodeStorage, open, type Snapshot } from '../index.ts'
+import { type Database, nodeStorage, open, type Snapshot, type Sub } from '../index.ts'
 import { opening } from './opening.ts'
 import { recoveryReporter } from './recovery.ts'
 
 export type ByteDatabase = Database<Uint8Array>
+/** The root, or a sub-database. */
+export type ByteStore = ByteDatabase | Sub<Uint8Array>
 export type ByteSnapshot = Snapshot<Uint8Array>
 
 export interface Access {
@@ -70,7 +72,7 @@ export interface ByteRecord {
 }
 
 /** All records in the order of the cursor. The bytes are the caller's to keep. */
-export function* records(db: ByteDatabase): Generator<ByteRecord> {
+export function* records(db: ByteStore): Generator<ByteRecord> {
   const cursor = db.cursor()
   try {
     while (cursor.next()) {
@@ -89,7 +91,7 @@ export const asBytes = (key: string): Uint8Array => key as unknown as Uint8Array
  * The time when a record expires, in milliseconds since 1970; `undefined` if it does not, 0 if there is none any more.
  * Exact: a remainder counts from a moment, so the clock must not have moved on while it was asked for.
  */
-export function expiryOf(db: ByteDatabase, key: Uint8Array): number | undefined {
+export function expiryOf(db: ByteStore, key: Uint8Array): number | undefined {
   for (;;) {
     const now = Date.now()
     const left = db.ttl(key)

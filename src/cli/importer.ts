@@ -51,7 +51,8 @@ export class Importer {
     if (batch.length === 0) return
     try {
       if (batch.some(({ expiresAt }) => expiresAt !== undefined)) this.#commitTimed(batch)
-      else this.#db.batch(batch.map(({ key, value }) => ({ type: 'put', key, value })))
+      else if (batch.some(({ place }) => place !== batch[0]!.place)) this.#commitTimed(batch)
+      else batch[0]!.place.store.batch(batch.map(({ key, value }) => ({ type: 'put', key, value })))
       this.#imported += batch.length
     } catch (error) {
       if (!isRefusal(error)) throw error
@@ -73,7 +74,7 @@ export class Importer {
   #commitTimed(batch: readonly ImportedRecord[]): void {
     let expired = 0
     this.#db.transaction(tx => {
-      for (const record of batch) if (!put(tx, record)) expired++
+      for (const record of batch) if (!put(tx.in<Uint8Array, string>(record.place.store), record)) expired++
     })
     this.#expired += expired
   }

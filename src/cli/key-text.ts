@@ -20,8 +20,8 @@ export function keyEncodingOption(command: Command): Command {
   return command.option('--key-encoding <encoding>', 'What the keys are: utf8 (default), tuple (JSON: \'["user",42]\')')
 }
 
-export function readKeyEncoding(options: Options): KeyEncoding {
-  return choiceOption(options, 'keyEncoding', KEY_ENCODINGS) ?? 'utf8'
+export function givenKeyEncoding(options: Options): KeyEncoding | undefined {
+  return choiceOption(options, 'keyEncoding', KEY_ENCODINGS)
 }
 
 /** A key of the command line. */

@@ -18,6 +18,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   range: async () => (await import('./commands/range.ts')).registerRange,
   import: async () => (await import('./commands/import.ts')).registerImport,
   export: async () => (await import('./commands/export.ts')).registerExport,
+  subs: async () => (await import('./commands/subs.ts')).registerSubs,
+  drop: async () => (await import('./commands/drop.ts')).registerDrop,
   stats: async () => (await import('./commands/stats.ts')).registerStats,
   verify: async () => (await import('./commands/verify.ts')).registerVerify,
   compact: async () => (await import('./commands/compact.ts')).registerCompact,

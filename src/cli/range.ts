@@ -4,12 +4,13 @@ import type { Range } from '../types.ts'
 import { countOption, flagOption, type Options, textOption } from './arguments.ts'
 import type { ByteDatabase } from './database.ts'
 import { CommandError } from './errors.ts'
-import { boundFromText, keyEncodingOption, readKeyEncoding } from './key-text.ts'
+import { boundFromText, type KeyEncoding } from './key-text.ts'
+import { placeOptions } from './place.ts'
 
 const BOUNDS = ['gt', 'gte', 'lt', 'lte', 'prefix'] as const
 
 export function rangeOptions(command: Command): Command {
-  return keyEncodingOption(command)
+  return placeOptions(command)
     .option('--gt <key>', 'Only keys behind it')
     .option('--gte <key>', 'Only keys from it on')
     .option('--lt <key>', 'Only keys before it')
@@ -19,8 +20,8 @@ export function rangeOptions(command: Command): Command {
     .option('--limit <count>', 'At most so many')
 }
 
-export function readRange(options: Options): Range {
-  const encoding = readKeyEncoding(options)
+/** Bounds are written as keys are. */
+export function readRange(options: Options, encoding: KeyEncoding): Range {
   const range: Range = {}
   for (const name of BOUNDS) {
     const key = textOption(options, name)

@@ -1,23 +1,20 @@
 /** `xenondb import`: stores the records of a JSON Lines or CSV file, in batches. */
 import type { CAC } from 'cac'
 import { argument, choiceOption, countOption, type Options } from '../arguments.ts'
-import { type ByteDatabase, withDatabase } from '../database.ts'
+import type { ByteDatabase } from '../database.ts'
 import { CommandError, EXIT_DONE, EXIT_INTERRUPTED } from '../errors.ts'
 import { Importer } from '../importer.ts'
 import { BomFilter, type Input, openInput } from '../input.ts'
-import { keyEncodingOption, readKeyEncoding } from '../key-text.ts'
+import { placeOptions, readPlace, withPlace } from '../place.ts'
 import { startProgress } from '../progress.ts'
 import { CsvReader } from '../records/csv.ts'
 import { JsonLinesReader } from '../records/json-lines.ts'
 import { DEFAULT_LIMIT, LARGEST_LIMIT } from '../records/limit.ts'
 import { chooseFormat, FORMATS, type RecordReader } from '../records/record.ts'
 import { count } from '../render.ts'
-import { ENCODINGS } from '../text.ts'
 
 export function registerImport(cli: CAC): void {
-  keyEncodingOption(
-    cli.command('import <directory> [file]', 'Store the records of a file or stdin; creates the database'),
-  )
+  placeOptions(cli.command('import <directory> [file]', 'Store the records of a file or stdin; creates the database'))
     .option('--format <format>', 'jsonl (default) or csv; a file name ending in .csv also means csv')
     .option('--encoding <encoding>', 'What the values are: utf8 (default), json, binary (base64 in the file)')
     .option('--max-record-bytes <n>', 'Refuse longer lines of JSON Lines and rows of CSV (default 16777216)')
@@ -25,16 +22,13 @@ export function registerImport(cli: CAC): void {
     .example(bin => `  $ zcat cities.jsonl.gz | ${bin} import cities - --encoding json`)
     .action((directory: string, file: string | undefined, options: Options) => {
       const source = file === undefined ? '-' : argument(file)
-      const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
       const format = chooseFormat(choiceOption(options, 'format', FORMATS), source)
       const limit = { ...DEFAULT_LIMIT, bytes: limitOf(options) }
-      const keyEncoding = readKeyEncoding(options)
-      const reader =
-        format === 'csv'
-          ? new CsvReader(encoding, limit, keyEncoding)
-          : new JsonLinesReader(encoding, limit, keyEncoding)
+      const given = readPlace(options)
       const input = openInput(source)
-      return withDatabase(argument(directory), { createIfMissing: true }, db => run(db, input, reader))
+      return withPlace(argument(directory), { createIfMissing: true }, given, (place, db) =>
+        run(db, input, format === 'csv' ? new CsvReader(place, limit) : new JsonLinesReader(place, limit)),
+      )
     })
 }
 

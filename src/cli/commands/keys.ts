@@ -1,25 +1,29 @@
 /** `xenondb keys`: prints keys, one per line, in order; without the ordered index, as they lie in the blocks. */
 import type { CAC } from 'cac'
 import type { Range } from '../../types.ts'
-import { argument, choiceOption, type Options } from '../arguments.ts'
-import { asBytes, type ByteDatabase, records, withDatabase } from '../database.ts'
+import { argument, type Options } from '../arguments.ts'
+import { asBytes, type ByteStore, records } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
-import { type KeyEncoding, keyToText, readKeyEncoding } from '../key-text.ts'
+import { type KeyEncoding, keyToText } from '../key-text.ts'
 import { Output } from '../output.ts'
+import { readPlace, withPlace } from '../place.ts'
 import { isFilter, rangeOptions, readRange, requireOrdered } from '../range.ts'
-import { bytesToBase64, ENCODINGS, type Encoding } from '../text.ts'
+import { bytesToBase64, type Encoding } from '../text.ts'
 
 export function registerKeys(cli: CAC): void {
   rangeOptions(cli.command('keys <directory>', 'Print the keys, one per line, in bytewise order'))
     .option('--encoding <encoding>', 'utf8 (default), json (a JSON string per line), binary (base64)')
     .example(bin => `  $ ${bin} keys students --prefix a | head -3`)
     .action((directory: string, options: Options) => {
-      const range = readRange(options)
-      const encoding = choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8'
-      const keyEncoding = readKeyEncoding(options)
-      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
+      const given = readPlace(options)
+      // Wrong usage is told before anything is opened.
+      readRange(options, given.keyEncoding ?? 'utf8')
+      const access = { createIfMissing: false, onlyReads: true }
+      return withPlace(argument(directory), access, given, async ({ store, keyEncoding }, db) => {
+        const range = readRange(options, keyEncoding)
         if (!isFilter(range)) requireOrdered(db, 'a range of keys')
-        await write(db.stats().ordered ? inOrder(db, range) : filtered(db, range), encoding, keyEncoding)
+        const keys = db.stats().ordered ? inOrder(store, range) : filtered(store, range)
+        await write(keys, given.encoding ?? 'utf8', keyEncoding)
         return EXIT_DONE
       })
     })
@@ -34,12 +38,12 @@ async function write(keys: Iterable<Uint8Array>, encoding: Encoding, keyEncoding
   await output.flush()
 }
 
-function* inOrder(db: ByteDatabase, range: Range): Generator<Uint8Array> {
+function* inOrder(db: ByteStore, range: Range): Generator<Uint8Array> {
   for (const key of db.keys(range)) yield asBytes(key)
 }
 
 /** Reads all records. */
-function* filtered(db: ByteDatabase, range: Range): Generator<Uint8Array> {
+function* filtered(db: ByteStore, range: Range): Generator<Uint8Array> {
   const { prefix: begin = '' } = range
   const prefix = typeof begin === 'string' ? Buffer.from(begin, 'utf8') : begin
   let left = range.limit ?? Number.POSITIVE_INFINITY

@@ -1,41 +1,40 @@
 /** `xenondb put`: stores one record, creating the database when there is none. */
 import type { CAC } from 'cac'
 import type { Key } from '../../types.ts'
-import { argument, choiceOption, millisecondsOption, type Options } from '../arguments.ts'
-import { withDatabase } from '../database.ts'
+import { argument, millisecondsOption, type Options } from '../arguments.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
-import { keyEncodingOption, keyFromText, readKeyEncoding } from '../key-text.ts'
-import { ENCODINGS, type Encoding, TextError, valueFromText } from '../text.ts'
+import { keyFromText } from '../key-text.ts'
+import { type GivenPlace, type Place, placeOptions, readPlace, withPlace } from '../place.ts'
+import { type Encoding, TextError, valueFromText } from '../text.ts'
 
 export function registerPut(cli: CAC): void {
-  keyEncodingOption(
-    cli.command('put <directory> <key> <value>', 'Store a record; creates the database if there is none'),
-  )
+  placeOptions(cli.command('put <directory> <key> <value>', 'Store a record; creates the database if there is none'))
     .option('--encoding <encoding>', 'What the value is: utf8 (default), json, binary (base64)')
     .option('--ttl <milliseconds>', 'Let the record expire after this time')
     .example(bin => `  $ ${bin} put students ada "Ada Lovelace"`)
     .example(bin => `  $ ${bin} put events '["user",42]' signed-up --key-encoding tuple`)
     .example(bin => `  $ ${bin} put students -- -key- -value-     # behind --, nothing is an option`)
     .action((directory: string, key: string, value: string, options: Options) =>
-      put(
-        argument(directory),
-        keyFromText(argument(key), readKeyEncoding(options)),
-        argument(value),
-        choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
-        millisecondsOption(options, 'ttl'),
-      ),
+      put(argument(directory), argument(key), argument(value), readPlace(options), millisecondsOption(options, 'ttl')),
     )
 }
 
 async function put(
   directory: string,
-  key: Key,
+  key: string,
   text: string,
-  encoding: Encoding,
+  given: GivenPlace,
   ttl: number | undefined,
 ): Promise<number> {
-  const value = decode(text, encoding)
-  await withDatabase(directory, { createIfMissing: true }, db => db.put(key, value, ttl === undefined ? {} : { ttl }))
+  const parts = ({ encoding = 'utf8', keyEncoding = 'utf8' }: Partial<Place>): [Key, Uint8Array] => [
+    keyFromText(key, keyEncoding),
+    decode(text, encoding),
+  ]
+  // What is wrong is said before anything is made.
+  if (given.path.length === 0) parts(given as Partial<Place>)
+  await withPlace(directory, { createIfMissing: true }, given, place =>
+    place.store.put(...parts(place), ttl === undefined ? {} : { ttl }),
+  )
   return EXIT_DONE
 }
 

@@ -1,14 +1,15 @@
 /** `xenondb range`: prints the records of a range of keys, in order. */
 import type { CAC } from 'cac'
 import type { Range } from '../../types.ts'
-import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
-import { asBytes, type ByteDatabase, expiryOf, withDatabase } from '../database.ts'
+import { argument, flagOption, type Options } from '../arguments.ts'
+import { asBytes, type ByteStore, expiryOf } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
-import { type KeyEncoding, keyToText, readKeyEncoding } from '../key-text.ts'
+import { type KeyEncoding, keyToText } from '../key-text.ts'
 import { Output } from '../output.ts'
+import { readPlace, withPlace } from '../place.ts'
 import { rangeOptions, readRange, requireOrdered } from '../range.ts'
 import { JsonLinesWriter } from '../records/json-lines.ts'
-import { ENCODINGS, type Encoding, notInEncoding, valueToText } from '../text.ts'
+import { type Encoding, notInEncoding, valueToText } from '../text.ts'
 
 interface Shape {
   keys: boolean
@@ -27,20 +28,19 @@ export function registerRange(cli: CAC): void {
     .example(bin => `  $ ${bin} range students --gte b --lt c`)
     .example(bin => `  $ ${bin} range events --prefix 2026- --reverse --limit 10`)
     .action((directory: string, options: Options) => {
-      const range = readRange(options)
       const keys = flagOption(options, 'keys')
       const values = flagOption(options, 'values')
       const json = flagOption(options, 'json')
-      const shape = {
-        keys: keys || !values,
-        values: values || !keys,
-        json,
-        encoding: choiceOption(options, 'encoding', ENCODINGS) ?? 'utf8',
-        keyEncoding: readKeyEncoding(options),
-      }
-      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
+      const parts = { keys: keys || !values, values: values || !keys, json }
+      const given = readPlace(options)
+      // Wrong usage is told before anything is opened.
+      readRange(options, given.keyEncoding ?? 'utf8')
+      const access = { createIfMissing: false, onlyReads: true }
+      return withPlace(argument(directory), access, given, async (place, db) => {
+        const { store, encoding, keyEncoding } = place
+        const range = readRange(options, keyEncoding)
         requireOrdered(db, 'a range')
-        await write(lines(db, range, shape))
+        await write(lines(store, range, { ...parts, encoding, keyEncoding }))
         return EXIT_DONE
       })
     })
@@ -58,14 +58,14 @@ async function write(lines: Iterable<string>): Promise<void> {
   }
 }
 
-function* lines(db: ByteDatabase, range: Range, shape: Shape): Generator<string> {
+function* lines(db: ByteStore, range: Range, shape: Shape): Generator<string> {
   if (!shape.values) for (const key of db.keys(range)) yield keyLine(asBytes(key), shape)
   else if (!shape.keys) for (const [key, value] of db.entries(range)) yield valueLine(asBytes(key), value, shape)
   else yield* recordLines(db, range, shape)
 }
 
-function* recordLines(db: ByteDatabase, range: Range, shape: Shape): Generator<string> {
-  const writer = new JsonLinesWriter(shape.encoding, shape.keyEncoding)
+function* recordLines(db: ByteStore, range: Range, shape: Shape): Generator<string> {
+  const writer = new JsonLinesWriter(shape)
   for (const [name, value] of db.entries(range)) {
     const key = asBytes(name)
     if (!shape.json) yield `${keyToText(key, shape.keyEncoding)}\t${valueLine(key, value, shape)}`

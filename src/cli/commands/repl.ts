@@ -23,7 +23,8 @@ import { appendOwnLine } from '../target-file.ts'
 import { splitWords } from '../words.ts'
 
 const HISTORY_LINES = 1000
-const HELP = `Any command of the server, for example: PUT a 1, GET a, DELETE a, RANGE - + LIMIT 10, BEGIN, COMMIT.
+const HELP = `Any command of the server, for example: PUT a 1, GET a, DELETE a, RANGE - + LIMIT 10, BEGIN, COMMIT,
+IN users GET a (of a sub-database), SUB LIST.
 "quotes" hold spaces and \\n, \\xff; Tab completes the name of a command; exit or Ctrl-D ends.`
 const OWN_NAMES = ['PUT', 'DELETE', 'HELP', 'EXIT']
 

@@ -4,21 +4,28 @@ import { CorruptionError } from '../../index.ts'
 import type { Stats, VerifyReport } from '../../types.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
-import { type ByteDatabase, withDatabase } from '../database.ts'
+import type { ByteDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { print } from '../output.ts'
+import { type Place, readSub, subOption, withPlace } from '../place.ts'
 import { count, heading, percent, size, table } from '../render.ts'
+import { quoted } from '../text.ts'
 import { verifyWithProgress } from './verify.ts'
 
 export function registerStats(cli: CAC): void {
-  cli
-    .command('stats <directory>', 'Show records, blocks by kind, sizes and what recovery did')
+  subOption(cli.command('stats <directory>', 'Show records, blocks by kind, sizes and what recovery did'))
     .option('--quick', 'Leave out blocks by kind and fill, for which every block is read')
     .option('--json', 'Print everything as JSON')
     .action((directory: string, options: Options) => {
       const json = flagOption(options, 'json')
       const quick = flagOption(options, 'quick')
-      return withDatabase(argument(directory), { createIfMissing: false, onlyReads: true }, async db => {
+      const access = { createIfMissing: false, onlyReads: true }
+      const given = { path: readSub(options), encoding: undefined, keyEncoding: undefined }
+      return withPlace(argument(directory), access, given, async (place, db) => {
+        if (place.path.length > 0) {
+          await print(json ? `${JSON.stringify(ofSub(place), null, 2)}\n` : readableSub(place))
+          return EXIT_DONE
+        }
         const stats = db.stats()
         const expired = expiredRecords(db)
         const report = quick ? undefined : await verifyWithProgress(db)
@@ -26,6 +33,27 @@ export function registerStats(cli: CAC): void {
         return EXIT_DONE
       })
     })
+}
+
+/** What is to be said of a sub-database alone. */
+const ofSub = ({ store, path, names }: Place) => ({
+  sub: path,
+  ...names,
+  records: store.count(),
+  subs: store.subs(),
+  indexes: store.indexes(),
+})
+
+function readableSub(place: Place): string {
+  const { keyEncoding = '', valueEncoding = '', records, subs, indexes } = ofSub(place)
+  const rows = [
+    ['records', count(records)],
+    ['keys', keyEncoding],
+    ['values', valueEncoding],
+    ['sub-databases', count(subs.length)],
+    ['indexes', count(indexes.length)],
+  ]
+  return `${heading(place.path.map(quoted).join(' '))}\n${table(rows)}\n`
 }
 
 /** Records that have expired and are not removed yet; 0 if damage is in the way, which the report names. */

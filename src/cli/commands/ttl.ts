@@ -2,14 +2,15 @@
 import type { CAC } from 'cac'
 import type { Key } from '../../types.ts'
 import { argument, flagOption, millisecondsOption, type Options } from '../arguments.ts'
-import { type ByteDatabase, withDatabase } from '../database.ts'
+import type { ByteStore } from '../database.ts'
 import { CommandError, EXIT_DONE, UsageError } from '../errors.ts'
-import { keyEncodingOption, keyFromText, readKeyEncoding } from '../key-text.ts'
+import { keyFromText } from '../key-text.ts'
 import { print } from '../output.ts'
+import { type GivenPlace, placeOptions, readPlace, withPlace } from '../place.ts'
 import { quoted } from '../text.ts'
 
 export function registerTtl(cli: CAC): void {
-  keyEncodingOption(
+  placeOptions(
     cli.command(
       'ttl <directory> <key>',
       'Print the milliseconds until a record expires, or none if it does not; status 1 when it is not there',
@@ -22,22 +23,23 @@ export function registerTtl(cli: CAC): void {
       const set = millisecondsOption(options, 'set')
       const persist = flagOption(options, 'persist')
       if (set !== undefined && persist) throw new UsageError('--set and --persist exclude each other')
-      const typed = argument(key)
-      return ttl(argument(directory), typed, keyFromText(typed, readKeyEncoding(options)), set, persist)
+      return ttl(argument(directory), argument(key), readPlace(options), set, persist)
     })
 }
 
 async function ttl(
   directory: string,
   typed: string,
-  key: Key,
+  given: GivenPlace,
   set: number | undefined,
   persist: boolean,
 ): Promise<number> {
   const changes = set !== undefined || persist
-  const left = await withDatabase(directory, { createIfMissing: false, onlyReads: !changes }, db => {
-    const before = db.ttl(key)
-    if (before !== undefined && changes) change(db, key, set)
+  const access = { createIfMissing: false, onlyReads: !changes }
+  const left = await withPlace(directory, access, given, ({ store, keyEncoding }) => {
+    const key = keyFromText(typed, keyEncoding)
+    const before = store.ttl(key)
+    if (before !== undefined && changes) change(store, key, set)
     return before
   })
   if (left === undefined) throw new CommandError(`no such key: ${quoted(typed)}`)
@@ -45,7 +47,7 @@ async function ttl(
   return EXIT_DONE
 }
 
-function change(db: ByteDatabase, key: Key, set: number | undefined): void {
+function change(db: ByteStore, key: Key, set: number | undefined): void {
   if (set === undefined) db.persist(key)
   else db.expire(key, set)
 }

@@ -13,6 +13,7 @@
  */
 import { RecordError } from '../errors.ts'
 import { type KeyEncoding, keyFromJson, keyToJson } from '../key-text.ts'
+import type { Place } from '../place.ts'
 import {
   asBuffer,
   base64ToBytes,
@@ -35,13 +36,11 @@ type Column = (typeof COLUMNS)[number]
 
 export class CsvReader implements RecordReader {
   readonly #parser: CsvParser
-  readonly #encoding: Encoding
-  readonly #keyEncoding: KeyEncoding
+  readonly #place: Place
   #columns: Column[] | undefined
 
-  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT, keyEncoding: KeyEncoding = 'utf8') {
-    this.#encoding = encoding
-    this.#keyEncoding = keyEncoding
+  constructor(place: Place, limit: RecordLimit = DEFAULT_LIMIT) {
+    this.#place = place
     this.#parser = new CsvParser(limit)
   }
 
@@ -61,11 +60,12 @@ export class CsvReader implements RecordReader {
     if (row.fields.length !== this.#columns.length) {
       throw new RecordError(row.line, `${row.fields.length} fields where the header has ${this.#columns.length}`)
     }
+    const place = this.#place
     const cell = (column: Column) => row.fields[this.#columns!.indexOf(column)] ?? new Uint8Array(0)
     try {
-      const key = cellKey(cell('key'), cell('key_encoding'), this.#keyEncoding)
-      const value = cellBytes(cell('value'), cell('value_encoding'), this.#encoding)
-      yield { key, value, expiresAt: cellTime(cell('expires_at')), line: row.line }
+      const key = cellKey(cell('key'), cell('key_encoding'), place.keyEncoding)
+      const value = cellBytes(cell('value'), cell('value_encoding'), place.encoding)
+      yield { key, value, expiresAt: cellTime(cell('expires_at')), line: row.line, place }
     } catch (error) {
       throw error instanceof TextError ? new RecordError(row.line, error.message) : error
     }
@@ -118,7 +118,7 @@ export class CsvWriter implements RecordWriter {
   readonly #columns: CsvColumns
   readonly #keyEncoding: KeyEncoding
 
-  constructor(encoding: Encoding, columns: CsvColumns, keyEncoding: KeyEncoding = 'utf8') {
+  constructor({ encoding, keyEncoding }: Place, columns: CsvColumns) {
     this.#encoding = encoding
     this.#keyEncoding = keyEncoding
     this.#columns = columns

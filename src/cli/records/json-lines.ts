@@ -9,11 +9,18 @@
  * | `keyEncoding`   | only when the key is not UTF-8: `"base64"`; of a tuple: `"tuple"` |
  * | `valueEncoding` | only when the value is not text in the encoding: `"base64"` |
  *
+ * | `sub`           | only of a record in a sub-database: the names that lead to it, its own at the end |
+ *
+ * A line with `sub` and without `key` says that there is such a sub-database, and its `keyEncoding` and `valueEncoding`, by
+ * which its records are written: JSON values as they are, text as text, anything else in base64, which is marked.
+ *
  * Lines of white space are skipped. Unknown members are refused rather than lost.
  */
+import { XenonError } from '../../errors.ts'
 import { RecordError } from '../errors.ts'
 import { compactJson, memberText } from '../json-text.ts'
 import { type KeyEncoding, keyFromPlain, keyToJson } from '../key-text.ts'
+import { type EncodingNames, type Place, placeIn } from '../place.ts'
 import {
   base64ToBytes,
   bytesToBase64,
@@ -29,16 +36,16 @@ import { type Line, LineSplitter } from './lines.ts'
 import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
 import { checkedTime } from './time.ts'
 
-const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'expiresAt', 'keyEncoding', 'valueEncoding'])
+const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'expiresAt', 'keyEncoding', 'valueEncoding', 'sub'])
 
 export class JsonLinesReader implements RecordReader {
   readonly #lines: LineSplitter
-  readonly #encoding: Encoding
-  readonly #keyEncoding: KeyEncoding
+  readonly #place: Place
+  /** Those of the sub-databases that have come, by the JSON of their names. */
+  readonly #places: Map<string, Place> = new Map()
 
-  constructor(encoding: Encoding, limit: RecordLimit = DEFAULT_LIMIT, keyEncoding: KeyEncoding = 'utf8') {
-    this.#encoding = encoding
-    this.#keyEncoding = keyEncoding
+  constructor(place: Place, limit: RecordLimit = DEFAULT_LIMIT) {
+    this.#place = place
     this.#lines = new LineSplitter(limit)
   }
 
@@ -54,21 +61,47 @@ export class JsonLinesReader implements RecordReader {
     const text = bytesToText(line.bytes)
     if (text === undefined) throw new RecordError(line.number, 'not UTF-8')
     if (text.trim() === '') return
-    yield recordOf(text, line.number, this.#encoding, this.#keyEncoding)
+    try {
+      const object = parseObject(text)
+      const unknown = Object.keys(object).find(name => !MEMBERS.has(name))
+      if (unknown !== undefined) throw new TextError(`unknown member ${JSON.stringify(unknown)}`)
+      if (object.sub !== undefined && object.key === undefined) this.#declare(object)
+      else yield recordOf(text, object, line.number, this.#placeOf(object))
+    } catch (error) {
+      throw isAboutLine(error) ? new RecordError(line.number, error.message) : error
+    }
+  }
+
+  #declare({ sub, keyEncoding = 'utf8', valueEncoding = 'utf8', ...others }: Record<string, unknown>): void {
+    const [other] = Object.keys(others)
+    if (other !== undefined) throw new TextError(`"key" is missing`)
+    if (typeof keyEncoding !== 'string' || typeof valueEncoding !== 'string')
+      throw new TextError('"keyEncoding" and "valueEncoding" of a sub-database are names')
+    this.#places.set(JSON.stringify(sub), placeIn(this.#place, pathOf(sub), { keyEncoding, valueEncoding }))
+  }
+
+  #placeOf({ sub }: Record<string, unknown>): Place {
+    if (sub === undefined) return this.#place
+    const name = JSON.stringify(sub)
+    const place = this.#places.get(name) ?? placeIn(this.#place, pathOf(sub), undefined)
+    this.#places.set(name, place)
+    return place
   }
 }
 
-function recordOf(text: string, line: number, encoding: Encoding, keyEncoding: KeyEncoding): ImportedRecord {
-  try {
-    const object = parseObject(text)
-    const unknown = Object.keys(object).find(name => !MEMBERS.has(name))
-    if (unknown !== undefined) throw new TextError(`unknown member ${JSON.stringify(unknown)}`)
-    if (!Object.hasOwn(object, 'value')) throw new TextError('"value" is missing')
-    const key = keyBytes(object, keyEncoding)
-    return { key, value: valueBytes(text, object, encoding), expiresAt: expiresAt(object), line }
-  } catch (error) {
-    throw error instanceof TextError ? new RecordError(line, error.message) : error
-  }
+function pathOf(sub: unknown): string[] {
+  if (Array.isArray(sub) && sub.length > 0 && sub.every(name => typeof name === 'string')) return sub
+  throw new TextError('"sub" is not an array of the names of sub-databases')
+}
+
+function isAboutLine(error: unknown): error is Error {
+  return error instanceof TextError || (error instanceof XenonError && error.code === 'XENON_INVALID_ARGUMENT')
+}
+
+function recordOf(text: string, object: Record<string, unknown>, line: number, place: Place): ImportedRecord {
+  if (!Object.hasOwn(object, 'value')) throw new TextError('"value" is missing')
+  const key = keyBytes(object, place.keyEncoding)
+  return { key, value: valueBytes(text, object, place.encoding), expiresAt: expiresAt(object), line, place }
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -127,31 +160,41 @@ function within(name: string, decode: () => Uint8Array): Uint8Array {
 export class JsonLinesWriter implements RecordWriter {
   readonly #encoding: Encoding
   readonly #keyEncoding: KeyEncoding
+  /** What each record of a sub-database begins with. */
+  readonly #sub: string
+  readonly #names: EncodingNames | undefined
 
-  constructor(encoding: Encoding, keyEncoding: KeyEncoding = 'utf8') {
+  /** `path`: of a sub-database of what is written, the names that lead to it from there. */
+  constructor({ encoding, keyEncoding, names }: Writing, path: readonly string[] = []) {
     this.#encoding = encoding
     this.#keyEncoding = keyEncoding
+    this.#sub = path.length === 0 ? '' : `"sub":${JSON.stringify(path)},`
+    this.#names = path.length === 0 ? undefined : names
   }
 
   header(): string {
-    return ''
+    return this.#names === undefined ? '' : `{${this.#sub}${JSON.stringify(this.#names).slice(1)}\n`
   }
 
   record({ key, value, expiresAt }: FileRecord): string {
     const [json, mark] = writtenKey(key, this.#keyEncoding)
-    const head = `{"key":${json},"value":`
+    const head = `{${this.#sub}"key":${json},"value":`
     const time = expiresAt === undefined ? '' : `,"expiresAt":${expiresAt}`
     const keyMark = mark === '' ? '' : `,"keyEncoding":"${mark}"`
     if (this.#encoding === 'json') {
       const written = valueToText(value, 'json')
-      if (written === undefined) throw notInEncoding(key, 'json')
-      return `${head}${written}${time}${keyMark}}\n`
+      if (written !== undefined) return `${head}${written}${time}${keyMark}}\n`
+      // What somebody has put beside the encoding of a sub-database is kept as it is.
+      if (this.#names === undefined) throw notInEncoding(key, 'json')
     }
     const text = this.#encoding === 'utf8' ? bytesToText(value) : undefined
     const valueMark = text === undefined ? ',"valueEncoding":"base64"' : ''
     return `${head}${JSON.stringify(text ?? bytesToBase64(value))}${time}${keyMark}${valueMark}}\n`
   }
 }
+
+/** How keys and values are written. */
+type Writing = Pick<Place, 'encoding' | 'keyEncoding' | 'names'>
 
 /** A key as JSON, and its mark. Among tuples, what is none is base64, so that an import takes it for nothing else. */
 function writtenKey(key: Uint8Array, encoding: KeyEncoding): [json: string, mark: 'base64' | 'tuple' | ''] {

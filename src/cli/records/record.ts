@@ -1,4 +1,5 @@
 /** What import and export have in common whatever the format. */
+import type { Place } from '../place.ts'
 
 export type Format = 'jsonl' | 'csv'
 
@@ -14,6 +15,8 @@ export interface FileRecord {
 /** A record on its way into the database, and the line of the file where it began. */
 export interface ImportedRecord extends FileRecord {
   line: number
+  /** Where it belongs. */
+  place: Place
 }
 
 /**
