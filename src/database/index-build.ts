@@ -79,8 +79,7 @@ export class IndexBuild<V> {
     const { store } = this.owner!
     const { space } = store
     for (const state of space.transactions.open.values())
-      if (state.lastLsn !== 0)
-        for (const names of space.view.of(state).inOrder()) this.waiting.push(...names.map(fromLatin1))
+      if (state.lastLsn !== 0) for (const [name] of space.view.of(state)) this.waiting.push(fromLatin1(name))
     this.total = space.isRoot ? space.metadata.records : countRange(space, undefined, ALL)
     if (this.total <= SMALL) {
       while (this.from !== undefined) this.slice()
@@ -161,7 +160,7 @@ export class IndexBuild<V> {
         if (performance.now() > until) break
       }
     })
-    if (this.from === undefined) this.waiting.push(...keys.slice(i + 1))
+    if (this.from === undefined) this.waiting = this.waiting.concat(keys.slice(i + 1))
   }
 
   /** The keys of the next committed records, those included that open transactions have changed or removed. */

@@ -303,6 +303,23 @@ describe('an index refuses', () => {
   })
 })
 
+test('the function of an index may do with a key what it likes', () =>
+  withMemoryDatabase({}, ({ db: outer }) => {
+    const db = outer.sub<User, Uint8Array>('users', { keyEncoding: 'binary', valueEncoding: 'json' })
+    const spoil = (user: User, key: Uint8Array): string | undefined => {
+      key.fill(9)
+      return user.city
+    }
+    db.put(Buffer.from('before'), { city: 'a' })
+    const [one, other] = [db.index('one', spoil), db.index('other', spoil)]
+    db.put('after', { city: 'b' })
+    db.put('before', { city: 'c' })
+    const keys = [...db.keys()].map(key => Buffer.from(key).toString())
+    expect([keys, one.count(), other.count('b'), other.get('c')]).toEqual([['after', 'before'], 2, 1, { city: 'c' }])
+    expect(db.delete('after')).toBe(true)
+    expect([one.count(), other.count('b')]).toEqual([1, 0])
+  }))
+
 describe('a unique index', () => {
   test('refuses a second record with a key, and says which', () =>
     withUsers(async db => {
@@ -409,6 +426,18 @@ describe('an index that is built', () => {
       await city.ready
       expect([keysOf(city.keys('kept')), city.count('undone'), city.count()]).toEqual([['new'], 0, MANY])
       expect((await city.verify()).problems).toEqual([])
+    }))
+
+  test('waits for a transaction that has changed very many', () =>
+    withUsers(async db => {
+      const tx = db.begin()
+      for (let i = 0; i < 130000; i++) tx.put(`k${i}`, {})
+      db.put('a', { city: 'there' })
+      const city = db.index('city', cityOf)
+      expect(city.isReady).toBe(false)
+      tx.rollback()
+      await city.ready
+      expect([city.count(), keysOf(city.keys())]).toEqual([1, ['a']])
     }))
 
   test('begins anew after a close or a crash in the midst of it', async () => {
