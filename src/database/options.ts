@@ -175,9 +175,14 @@ const requireStorage = (storage: Storage): void => {
 }
 
 /** @throws InvalidArgumentError */
-export const resolveEncodings = <V>(given: SubOptions<V>, storage: Storage): Encodings<V> => {
+export const requireSubOptions = <T extends object>(given: T): T => {
   if (given === null || typeof given !== 'object')
     throw invalid("the options of a sub-database must be an object, such as { valueEncoding: 'json' }")
+  return given
+}
+
+/** @throws InvalidArgumentError */
+export const resolveEncodings = <V>(given: SubOptions<V>, storage: Storage): Encodings<V> => {
   const { keyEncoding: key = 'utf8', valueEncoding: value = 'utf8', compression: codec = 'none', ...others } = given
   for (const name of Object.keys(others)) throw invalid(`there is no option '${name}' of a sub-database`)
   return {

@@ -8,7 +8,7 @@ import type { IndexFunction, IndexOptions, TupleKey } from '../types.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
-import type { EncodingNames, Encodings, SubOptions } from './options.ts'
+import { type EncodingNames, type Encodings, requireSubOptions, type SubOptions } from './options.ts'
 import type { Index } from './secondary-index.ts'
 import { SubSpaces } from './sub-spaces.ts'
 
@@ -38,8 +38,9 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   sub<S = string, T = string>(name: string, options?: SubOptions<S>): Sub<S, T>
   sub<S = string, T = string>(name: string, options: SubOptions<S> = {}): Sub<S, T> {
     this.check()
+    const isPlain = Object.keys(requireSubOptions(options)).length === 0
     const known = this.opened.get(name)
-    if (known !== undefined && !known.space.isDropped && Object.keys(options).length === 0) return known as Sub<S, T>
+    if (known !== undefined && !known.space.isDropped && isPlain) return known as Sub<S, T>
     const { space, encodings } = this.subSpaces.open(name, options)
     if (known?.space === space) return known as Sub<S, T>
     const sub = new Sub<S, T>(this.handle, space, name, encodings)

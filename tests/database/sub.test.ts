@@ -76,6 +76,11 @@ describe('a sub-database', () => {
         expectCode(() => db.sub(name), 'XENON_INVALID_ARGUMENT')
       expectCode(() => db.sub('a', { ordered: true } as object), 'XENON_INVALID_ARGUMENT')
       expect(db.subs()).toEqual([])
+      for (const given of [null, 7, 'utf8'] as unknown as object[])
+        for (const name of ['a', ' ', ' ']) {
+          expectCode(() => db.sub(name, given), 'XENON_INVALID_ARGUMENT')
+          db.sub(' ')
+        }
       for (const name of ['x'.repeat(1023), 'ä/b', ' ']) expect(db.sub(name).name).toBe(name)
       expect(db.subs()).toEqual([' ', 'x'.repeat(1023), 'ä/b'])
     }))
