@@ -86,7 +86,8 @@ class Copy {
     this.committed = this.engine.metadata.records
     this.metadata = stateNow(this.engine)
     const { transactions } = this.engine
-    for (const state of transactions.open.values()) this.allocated.push(...this.engine.root.view.allocatedBy(state))
+    for (const state of transactions.open.values())
+      for (const block of this.engine.root.view.allocatedBy(state)) this.allocated.push(block)
   }
 
   async write(options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>): Promise<void> {
