@@ -4,7 +4,7 @@
  * everything may have changed meanwhile.
  */
 
-import { DeadlockError, InvalidArgumentError, LockConflictError, XenonError } from '../errors.ts'
+import { DeadlockError, InvalidArgumentError, LockConflictError } from '../errors.ts'
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind } from '../records/ranges.ts'
 import type { Waits } from '../txn/waits.ts'
@@ -251,7 +251,7 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     try {
       for (;;) {
         const more = await this.run(() => {
-          if (this.tx.ended) throw ended()
+          owner.check()
           return reader.loadMore()
         })
         if (!more) return undefined
@@ -285,6 +285,3 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     this.signal?.removeEventListener('abort', this.first.onAbort)
   }
 }
-
-const ended = (): XenonError =>
-  new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')

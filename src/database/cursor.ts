@@ -113,6 +113,7 @@ export class Cursor<V, K = string> {
     const { space } = this.store
     if (space.health.attention) space.attend()
     if (this.closed) throw new XenonError('XENON_CLOSED', 'the cursor is closed; ask the database for another one')
+    space.requireThere()
   }
 
   /** Makes a record of the bucket copy the current one; false if it is gone meanwhile. */

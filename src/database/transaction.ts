@@ -214,7 +214,10 @@ export class Transaction<V = string, K = string> {
   /** @internal An asynchronous transaction reads on after a wait. */
   reader(range: GivenRange<K> | undefined, kind: IteratorKind): OpenReader<V, K> {
     this.check()
-    return this.ranges.inside(this.access, range, kind, () => this.check())
+    return this.ranges.inside(this.access, range, kind, () => {
+      this.check()
+      this.access.requireReadable()
+    })
   }
 
   /** Number of records in a range, which is locked as for `keys`. */

@@ -115,6 +115,8 @@ export class Space {
   bornAt: Lsn = 0
   /** Where it begins. Whoever reads as of an earlier moment goes by where it began then. */
   place: SpacePlace
+  /** Where it is read at the moment. */
+  private reading: SpacePlace
   /** Where it began before, while snapshots are open; the oldest one first. */
   private readonly earlier: { readonly place: SpacePlace; readonly until: Lsn }[] = []
   readonly layers: Layers
@@ -144,6 +146,7 @@ export class Space {
     this.now = layers.now
     this.hashKey = roots.hashKey
     this.place = { index: roots.index, ordered: roots.ordered, expiry: roots.expiry }
+    this.reading = this.place
     this.start = roots.index === 0 ? FIXED : { lone: roots.index }
     this.structure = new Structure({ pool, log, free, hash: this.newHash() }, plan.blockAt)
     const treeParts = { pool, log, free, path }
@@ -180,11 +183,12 @@ export class Space {
     this.index.version++
   }
 
-  private goTo({ index, ordered, expiry }: SpacePlace): void {
+  private goTo(place: SpacePlace): void {
     if (this.isRoot) return
-    this.start.lone = index
-    this.ordered.root = ordered
-    this.expiry.root = expiry
+    this.reading = place
+    this.start.lone = place.index
+    this.ordered.root = place.ordered
+    this.expiry.root = place.expiry
   }
 
   /**
@@ -196,14 +200,24 @@ export class Space {
     return this.earlier.find(({ until }) => lsn < until)?.place ?? this.place
   }
 
-  /** Runs `work` with a space that begins where it once began. */
+  /** Runs `work` with a space that begins where it once began; inside of such work, perhaps where it begins now. */
   readAt<T>(place: SpacePlace, work: () => T): T {
+    const before = this.reading
+    if (place === before) return work()
     this.goTo(place)
     try {
       return work()
     } finally {
-      this.goTo(this.place)
+      this.goTo(before)
     }
+  }
+
+  /**
+   * Before its blocks are read as they are now, or changed: they belong to others once it was dropped.
+   * @throws XenonError `XENON_NOT_FOUND` if it was.
+   */
+  requireThere(): void {
+    if (this.isDropped) throw new XenonError('XENON_NOT_FOUND', 'the sub-database was dropped; sub() makes it anew')
   }
 
   /** Whether somebody wants to hear of the keys that one-record transactions change. */

@@ -71,8 +71,17 @@ export class Access<V> implements Reading {
     if (this.rangeViews.delete(view)) view.end()
   }
 
+  /**
+   * What a snapshot sees stays, whatever becomes of the key space; others cannot read one that was dropped.
+   * @throws XenonError `XENON_NOT_FOUND`
+   */
+  requireReadable(): void {
+    if (this.view === undefined) this.store.space.requireThere()
+  }
+
   find(key: Key): Found | undefined {
     const { others } = this
+    this.requireReadable()
     return others === undefined || this.isOwn(key) ? this.inside.find(key) : others.find(key)
   }
 
@@ -94,6 +103,7 @@ export class Access<V> implements Reading {
   /** From a snapshot, or live under this transaction's locks, which it takes here if the level locks ranges. */
   rangeReading(range: ResolvedRange): RangeReading {
     const { store, state, view, inside } = this
+    this.requireReadable()
     if (view !== undefined) return { from: view.withOwn(state), end: () => {} }
     if (this.isolation === 'read-committed') {
       const from = store.asOfNow(state)
@@ -115,10 +125,11 @@ export class Access<V> implements Reading {
 
   /**
    * First committer wins: locks the key, and refuses if somebody has changed it since the snapshot began.
-   * @throws WriteConflictError
+   * @throws WriteConflictError; XenonError `XENON_NOT_FOUND` if the key space was dropped.
    */
   private requireUnchanged(key: Key): void {
     const { view, store, state } = this
+    store.space.requireThere()
     if (view === undefined || this.isOwn(key)) return
     const { index, transactions } = store.space
     index.key.set(key)

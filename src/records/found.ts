@@ -114,7 +114,9 @@ export const copyRecord = ({ index, arena }: Space): CommittedRecord | undefined
 
 /** A copy of the record of a key (as Latin-1 text of its bytes) as it stands, even while a snapshot is read. */
 export const recordNow = (space: Space, name: string): CommittedRecord | undefined =>
-  space.pool.readAsOf(0, () => {
-    space.index.key.set(fromLatin1(name))
-    return copyRecord(space)
-  })
+  space.readAt(space.place, () =>
+    space.pool.readAsOf(0, () => {
+      space.index.key.set(fromLatin1(name))
+      return copyRecord(space)
+    }),
+  )

@@ -70,7 +70,7 @@ export class Sweeper {
 
   private look(): void {
     const { space } = this
-    if (space.closed || space.health.failure !== undefined) return
+    if (space.closed || space.isDropped || space.health.failure !== undefined) return
     try {
       space.attend()
       this.schedule(nextExpiry(space))
@@ -103,7 +103,7 @@ export class Sweeper {
     const { space } = this
     this.timer = undefined
     this.due = Number.POSITIVE_INFINITY
-    if (space.closed || space.health.failure !== undefined) return
+    if (space.closed || space.isDropped || space.health.failure !== undefined) return
     try {
       space.attend()
       if (!space.room.mayDelete() || !this.removal.maySweep) {

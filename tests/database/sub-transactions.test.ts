@@ -190,3 +190,86 @@ test('an asynchronous transaction is of one database too', () =>
     await expectCodeAsync(() => db.async.transact(tx => tx.in(stranger).get('a')), 'XENON_INVALID_ARGUMENT')
     stranger.close()
   }))
+
+describe('a sub-database that was dropped', () => {
+  for (const isolation of [
+    'read-uncommitted',
+    'read-committed',
+    'repeatable-read',
+    'serializable',
+    'snapshot',
+  ] as const)
+    test(`cannot be used by a transaction that had done nothing yet: ${isolation}`, () =>
+      withMemoryDatabase({}, async ({ db }) => {
+        const sub = db.sub('sub')
+        for (let i = 0; i < 200; i++) sub.put(`k${i}`, 'v'.repeat(50))
+        const tx = sub.begin({ isolation })
+        const outer = db.begin({ isolation })
+        const inside = outer.in(sub)
+        expect(db.drop('sub')).toBe(true)
+        const other = db.sub('other')
+        for (let round = 0; round < 2; round++) {
+          for (const each of [tx, inside]) {
+            expectCode(() => each.put('a', '1'), 'XENON_NOT_FOUND')
+            expectCode(() => each.put('a', '1', { ttl: 1 }), 'XENON_NOT_FOUND')
+            expectCode(() => each.delete('k1'), 'XENON_NOT_FOUND')
+            expectCode(() => each.expire('k1', 5), 'XENON_NOT_FOUND')
+            expectCode(() => each.clear(), 'XENON_NOT_FOUND')
+            const read = (): unknown => [each.get('k1'), each.has('k2'), each.count(), [...each.keys()].length]
+            if (isolation === 'snapshot') expect(read()).toEqual(['v'.repeat(50), true, 200, 200])
+            else
+              for (const one of [() => each.get('k1'), () => each.count(), () => each.keys()])
+                expectCode(one, 'XENON_NOT_FOUND')
+          }
+          // Its blocks become those of others.
+          for (let i = 0; i < 500; i++) other.put(`k${i}`, 'w'.repeat(50))
+          await new Promise(resolve => setTimeout(resolve, 30))
+        }
+        outer.put('a', '1')
+        outer.commit()
+        tx.rollback()
+        expect([db.count(), other.count()]).toEqual([1, 500])
+      }))
+
+  test('gives nothing more to a cursor, nor to an iterator that reads what is not committed', () =>
+    withMemoryDatabase({}, async ({ db }) => {
+      const sub = db.sub('sub')
+      for (let i = 0; i < 2000; i++) sub.put(`k${i}`, 'v'.repeat(50))
+      const cursor = sub.cursor()
+      expect(cursor.next()).toBe(true)
+      const tx = sub.begin({ isolation: 'read-uncommitted' })
+      const keys = tx.keys()
+      expect(keys.next().done).toBe(false)
+      const asyncTx = await sub.async.begin({ isolation: 'read-uncommitted' })
+      const asyncKeys = asyncTx.keys()
+      expect((await asyncKeys.next()).done).toBe(false)
+      db.drop('sub')
+      expectCode(() => cursor.next(), 'XENON_NOT_FOUND')
+      expectCode(() => [...keys], 'XENON_NOT_FOUND')
+      await expectCodeAsync(async () => {
+        for await (const _ of asyncKeys);
+      }, 'XENON_NOT_FOUND')
+      tx.rollback()
+      await asyncTx.rollback()
+    }))
+})
+
+test('what a snapshot transaction has changed is in its ranges, also where the space was cleared since it began', () =>
+  withSubs((db, one) => {
+    for (let i = 0; i < 300; i++) one.put(`k${i}`, 'v')
+    const tx = db.begin({ isolation: 'snapshot' }).in(one)
+    one.clear()
+    one.put('z', 'of another')
+    tx.put('own', '1')
+    tx.put('own2', '2', { ttl: 100000 })
+    expect(tx.count()).toBe(302)
+    const keys = [...tx.keys()]
+    expect([keys.length, keys.includes('own'), keys.includes('z')]).toEqual([302, true, false])
+    expect([...tx.entries('own')]).toEqual([
+      ['own', '1'],
+      ['own2', '2'],
+    ])
+    expect([...tx.entries({ prefix: 'k29', reverse: true })].length).toBe(11)
+    tx.commit()
+    expect([...one.keys()]).toEqual(['own', 'own2', 'z'])
+  }))
