@@ -110,10 +110,7 @@ export class IndexSpaces<V, K> {
     const known = this.declared.get(name)
     const isSame = known?.index.unique === unique && known.index.version === version
     if (known !== undefined && isSame && known.build.failure === undefined) return known.index
-    if (known !== undefined) {
-      requireNobody(this.handle.engine.transactions, name)
-      this.forget(name, known, 'was declared anew')
-    }
+    if (known !== undefined) requireNobody(this.handle.engine.transactions, name)
     const found = this.find(name)
     const note = found === undefined ? undefined : this.noteOf(found)
     const isCurrent = note?.state === 'ready' && note.unique === unique && note.version === version
@@ -123,6 +120,8 @@ export class IndexSpaces<V, K> {
         `the index '${shown(name)}' would have to be built, and the database was opened with readOnly; open it without it once`,
       )
     const space = isCurrent ? found! : this.emptySpace(name, found, { unique, version, state: 'building' })
+    // Not before: as long as it is said to be ready, it follows the records.
+    if (known !== undefined) this.forget(name, known, 'was declared anew')
     const kept: KeptIndex<V> = {
       keys: new IndexKeys(name, keysOf, this.store.keys),
       entries: new IndexEntries(space, unique),
@@ -223,9 +222,10 @@ export class IndexSpaces<V, K> {
     if (found === undefined) return false
     const { engine, reclaiming } = this.handle
     requireNobody(engine.transactions, name)
+    if (engine.room.tight) engine.room.admit(false)
+    engine.spaces.drop(found)
     const known = this.declared.get(name)
     if (known !== undefined) this.forget(name, known, 'was dropped')
-    engine.spaces.drop(found)
     this.handle.makeDurable()
     reclaiming.schedule()
     return true

@@ -550,6 +550,28 @@ describe('an index that a handle was not told of', () => {
   })
 })
 
+test('an index that could not be declared anew, since the disk is full, goes on following the records', async () => {
+  let free = 1 << 30
+  const storage: Storage = Object.assign(Object.create(memoryStorage()) as Storage, { freeBytes: () => free })
+  const db = open<User>('db', { ...options, storage })
+  for (let i = 0; i < 100; i++) db.put(`k${i}`, { city: `city ${i}` })
+  const city = db.index('city', cityOf)
+  free = 300000
+  const fill = (): void => {
+    for (let i = 0; i < 5000; i++) db.put(`filled ${i}`, { city: 'x'.repeat(500) })
+  }
+  expectCode(fill, 'XENON_FULL')
+  expectCode(() => db.index('city', user => user.email, { version: 2 }), 'XENON_FULL')
+  expect([db.delete('k7'), city.count('city 7'), city.count('city 8')]).toEqual([true, 0, 1])
+  free = 1 << 30
+  db.close()
+  const again = open<User>('db', { ...options, storage })
+  const same = again.index('city', cityOf)
+  expect([same.isReady, (await same.verify()).problems]).toEqual([true, []])
+  await expectVerified(again)
+  again.close()
+})
+
 describe('clear and drop', () => {
   test.each([undefined, 65_536])('empty the indexes with the records (pool: %s)', cacheBytes =>
     withMemoryDatabase<User>(
