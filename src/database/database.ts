@@ -11,6 +11,7 @@ import type {
   BackupReport,
   CompactReport,
   Durability,
+  IndexReport,
   ProgressOptions,
   Stats,
   VerifyOptions,
@@ -20,6 +21,9 @@ import { requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Outer } from './sub.ts'
+
+/** Problems that a report keeps. */
+const MOST_PROBLEMS = 100
 
 export class Database<V = string, K = string> extends Outer<V, K> {
   /** The path that it was opened under. */
@@ -84,12 +88,18 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     await convertIndex(this.engine, ordered, options)
   }
 
-  /** Checks every block, chain, count and free list of the files. Works while the database is in use. */
+  /**
+   * Checks every block, chain, count and free list of the files, and the indexes that were declared. Works while the
+   * database is in use.
+   */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
     requireProgress(requireObject(options).onProgress)
     this.engine.requirePlace()
-    return await verifyDatabase(this.engine, options)
+    const report = await verifyDatabase(this.engine, options)
+    // What is damaged would be found once more.
+    if (report.ok) for (const found of await this.checkIndexes()) addProblems(report, found)
+    return report
   }
 
   stats(): Stats {
@@ -143,4 +153,10 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   atExit(): void {
     this.handle.writeQuietly()
   }
+}
+
+const addProblems = (report: VerifyReport, { ok, problems, problemCount }: IndexReport): void => {
+  report.ok &&= ok
+  report.problems = [...report.problems, ...problems].slice(0, MOST_PROBLEMS)
+  report.problemCount += problemCount
 }

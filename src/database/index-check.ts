@@ -1,4 +1,5 @@
 /** Compares an index with the records as of one moment: each entry with its record, each record with its entries. */
+import { reasonOf, XenonError, type XenonErrorCode } from '../errors.ts'
 import type { AsOf } from '../records/as-of.ts'
 import type { Found } from '../records/found.ts'
 import type { IndexReader } from '../records/index-reader.ts'
@@ -14,6 +15,8 @@ import { tupleToJson } from '../values/tuple-json.ts'
 
 const SLICE_MS = 4
 const MOST_PROBLEMS = 100
+/** Errors that say something of one record. */
+const OF_A_RECORD: ReadonlySet<XenonErrorCode> = new Set(['XENON_INDEX', 'XENON_DECODE', 'XENON_INVALID_ARGUMENT'])
 const ALL = resolveRange(undefined)
 
 export interface CheckedIndex<V> {
@@ -24,7 +27,7 @@ export interface CheckedIndex<V> {
   readonly kept: KeptIndex<V>
 }
 
-/** @throws what the function of the index throws; XenonError `XENON_SNAPSHOT_LOST`. */
+/** @throws XenonError `XENON_SNAPSHOT_LOST`. */
 export const checkIndex = async <V>(parts: CheckedIndex<V>): Promise<IndexReport> => {
   const check = new IndexCheck(parts)
   try {
@@ -90,8 +93,15 @@ class IndexCheck<V> {
       }
   }
 
+  /** What cannot be asked of a record is a problem too. */
   private keysOf(key: Uint8Array, found: Found): readonly Uint8Array[] {
-    return this.parts.indexes.keysOf(this.parts.kept, key, found)
+    try {
+      return this.parts.indexes.keysOf(this.parts.kept, key, found)
+    } catch (error) {
+      if (!(error instanceof XenonError && OF_A_RECORD.has(error.code))) throw error
+      this.add(`the index '${this.parts.name}' cannot be compared: ${reasonOf(error)}`)
+      return []
+    }
   }
 
   private has(indexKey: Uint8Array, key: Uint8Array): boolean {
@@ -115,13 +125,17 @@ class IndexCheck<V> {
   }
 
   private noteKey(what: string, key: Uint8Array, indexKey: TupleKey): void {
-    const { report, parts } = this
-    report.ok = false
-    report.problemCount++
-    if (report.problems.length === MOST_PROBLEMS) return
+    const { parts } = this
     const named = parts.reader.records.keys.named(key)
     const shown = typeof named === 'string' ? `'${named}'` : `0x${Array.from(named, toHex).join('')}`
-    report.problems.push(`the index '${parts.name}' ${what} the key ${shown} under ${tupleToJson(indexKey)}`)
+    this.add(`the index '${parts.name}' ${what} the key ${shown} under ${tupleToJson(indexKey)}`)
+  }
+
+  private add(problem: string): void {
+    const { report } = this
+    report.ok = false
+    report.problemCount++
+    if (report.problems.length < MOST_PROBLEMS) report.problems.push(problem)
   }
 
   private async turn(): Promise<void> {

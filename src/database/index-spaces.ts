@@ -17,7 +17,7 @@ import { Indexes, type KeptIndex } from '../records/indexes.ts'
 import { Store } from '../records/store.ts'
 import { describe, isWellFormed } from '../runtime/bytes.ts'
 import { requireProgress, requireSyncFunction } from '../runtime/callbacks.ts'
-import type { IndexFunction, IndexOptions, TupleKey } from '../types.ts'
+import type { IndexFunction, IndexOptions, IndexReport, TupleKey } from '../types.ts'
 import { refuseOptions, requireObject } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
@@ -213,6 +213,13 @@ export class IndexSpaces<V, K> {
     this.drop(kept)
     this.declared.delete(name)
     build.abandon(new XenonError('XENON_NOT_FOUND', `the index '${name}' ${why}; ask for it again with index()`))
+  }
+
+  /** Compares those that were declared, and are ready, with the records. */
+  async check(): Promise<IndexReport[]> {
+    const reports: IndexReport[] = []
+    for (const { index } of this.declared.values()) if (index.isReady) reports.push(await index.verify())
+    return reports
   }
 
   /** False if there is none. */

@@ -4,7 +4,7 @@
  */
 import type { Space } from '../engine/space.ts'
 import { shown, XenonError } from '../errors.ts'
-import type { IndexFunction, IndexOptions, TupleKey } from '../types.ts'
+import type { IndexFunction, IndexOptions, IndexReport, TupleKey } from '../types.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
@@ -120,6 +120,13 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     const sub = new Sub<Uint8Array>(this.handle, space, name, BYTES)
     this.openedAsBytes.set(name, sub)
     return sub
+  }
+
+  /** @internal What is to be said of the indexes that were declared, here and in what lies in it. */
+  async checkIndexes(): Promise<IndexReport[]> {
+    const reports = await this.indexSpaces.check()
+    for (const sub of this.opened.values()) if (!sub.closed) reports.push(...(await sub.checkIndexes()))
+    return reports
   }
 
   /** @internal The encodings of a sub-database by their names. */
