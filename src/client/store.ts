@@ -177,8 +177,8 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     return this.close()
   }
 
-  protected async ask(command: readonly Argument[], read: boolean): Promise<Reply> {
-    return await this.connections.ask(this.placed(command), read)
+  protected ask(command: readonly Argument[], read: boolean): Promise<Reply> {
+    return this.connections.ask(this.placed(command), read)
   }
 
   private placed(command: readonly Argument[]): readonly Argument[] {

@@ -13,9 +13,8 @@ import type { Subcommands } from './subcommands.ts'
 const MOST = 32
 
 const nameAt = (request: Arguments, index: number): string => {
-  const bytes = bytesAt(request, index)
-  if (!isUtf8(bytes)) throw new CommandError('ERR the name of a sub-database must be UTF-8')
-  return Buffer.from(bytes).toString('utf8')
+  if (!isUtf8(bytesAt(request, index))) throw new CommandError('ERR the name of a sub-database must be UTF-8')
+  return request.source.toString('utf8', request.starts[index], request.ends[index])
 }
 
 /** Of a request that begins with IN: how many of them stand there. */
@@ -32,8 +31,11 @@ export const inProblem = (asked: Arguments, depth: number): string | undefined =
 }
 
 /** The names that stand behind so many IN. */
-const pathOf = (request: Arguments, depth: number): string[] =>
-  Array.from({ length: depth }, (_, i) => nameAt(request, 2 * i + 1))
+const pathOf = (request: Arguments, depth: number): string[] => {
+  const path: string[] = []
+  for (let i = 0; i < depth; i++) path.push(nameAt(request, 2 * i + 1))
+  return path
+}
 
 /** Commands by how many IN stand before them. */
 const inside: Map<Command, (Command | undefined)[]> = new Map()

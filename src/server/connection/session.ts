@@ -59,7 +59,9 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   within(path: readonly string[], work: () => void): void {
     const before = this.selected
     try {
-      this.selected = path.reduce((keys, name) => keys.sub(name), this.server.keys)
+      let { keys } = this.server
+      for (const name of path) keys = keys.sub(name)
+      this.selected = keys
       work()
     } finally {
       this.selected = before
