@@ -34,6 +34,8 @@ export class Spaces {
   private readonly step: Step
   /** In the order of the list; undefined until somebody asks. */
   private listed: Listed[] | undefined
+  /** Until somebody has looked: a crash may have left some, and a space that was dropped. */
+  private mayHaveOrphans = true
 
   constructor(layers: Layers, plan: ArenaPlan) {
     this.layers = layers
@@ -77,8 +79,9 @@ export class Spaces {
 
   /** All spaces that can be found. */
   open(): Space[] {
+    const orphans = this.orphans()
     return this.all()
-      .filter(listed => !this.isOrphan(listed))
+      .filter(listed => !orphans.has(listed))
       .map(listed => this.spaceOf(listed))
   }
 
@@ -130,13 +133,17 @@ export class Spaces {
     return listed.space
   }
 
-  private isOrphan({ facts }: Listed): boolean {
-    for (let { parent } = facts, hops = 0; parent !== 0; hops++) {
-      const outer = this.all().find(other => other.facts.number === parent)
-      if (outer === undefined || hops > this.all().length) return true
-      parent = outer.facts.parent
+  /** Those that lie in none that is on the list (J1). */
+  private orphans(): ReadonlySet<Listed> {
+    const all = this.all()
+    const facts = new Map(all.map(listed => [listed.facts.number, listed.facts]))
+    const isOrphan = ({ parent, number }: SpaceFacts): boolean => {
+      if (parent === 0) return false
+      const outer = facts.get(parent)
+      // An outer space is the older one, so that the way comes to an end.
+      return outer === undefined || parent >= number || isOrphan(outer)
     }
-    return false
+    return new Set(all.filter(listed => isOrphan(listed.facts)))
   }
 
   /** Makes a space in the one with the number `parent`; there is none with that name. */
@@ -278,19 +285,19 @@ export class Spaces {
 
   /** Drops a space, with those that lie in it. No open transaction has touched any of them. */
   drop(space: Space): void {
+    this.mayHaveOrphans = true
     this.takeOff(this.all().findIndex(({ facts }) => facts.number === space.number))
     this.dropOrphans()
   }
 
   /** Takes off the list what lay in spaces that are gone (J1); true if there was any. */
   dropOrphans(): boolean {
-    let any = false
-    for (;;) {
-      const at = this.all().findIndex(listed => this.isOrphan(listed))
-      if (at < 0) return any
-      this.takeOff(at)
-      any = true
-    }
+    if (!this.mayHaveOrphans) return false
+    // Whatever lies in one of them is one of them.
+    const orphans = this.orphans()
+    for (const orphan of orphans) this.takeOff(this.all().indexOf(orphan))
+    this.mayHaveOrphans = false
+    return orphans.size > 0
   }
 
   private takeOff(at: number): void {

@@ -1,7 +1,8 @@
 /** Sub-databases: key spaces of their own in one file, log and transactions. */
 import { describe, expect, test } from 'vitest'
+import type { Engine } from '../../src/engine/engine.ts'
 import { type Database, memoryStorage, open } from '../../src/index.ts'
-import { withMemoryDatabase } from '../support/database.ts'
+import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
 
 const withDb = (work: (db: Database) => unknown): Promise<void> =>
@@ -145,4 +146,25 @@ describe('a sub-database', () => {
       one.clear()
       expect([one.count(), one.get('key 1')]).toEqual([0, undefined])
     }))
+})
+
+test('what lay in one that a crash has left half dropped goes at the next open, and nothing else (J1)', async () => {
+  const storage = memoryStorage()
+  const db = open('db', { storage })
+  for (const outer of ['a', 'b'])
+    for (const inner of ['x', 'y']) db.sub(outer).sub(inner).sub('deep').put('k', `${outer} ${inner}`)
+  const { spaces } = (db as unknown as { engine: Engine }).engine
+  const parts = spaces as unknown as { listed: { facts: { name: string } }[]; takeOff(at: number): void }
+  parts.takeOff(parts.listed.findIndex(({ facts }) => facts.name === 'sa'))
+  db.close()
+  const again = open('db', { storage })
+  expect(again.subs()).toEqual(['b'])
+  // Of 'a', 'b', two in each, and one in each of these.
+  expect((again as unknown as { engine: Engine }).engine.spaces.count).toBe(9)
+  await expect.poll(() => (again as unknown as { engine: Engine }).engine.spaces.count).toBe(5)
+  expect(again.sub('b').subs()).toEqual(['x', 'y'])
+  expect(again.sub('b').sub('y').sub('deep').get('k')).toBe('b y')
+  await expect.poll(() => again.stats().blocks.free).toBeGreaterThanOrEqual(16)
+  await expectVerified(again)
+  again.close()
 })
