@@ -6,6 +6,7 @@ import {
   type CompressionCodec,
   convert,
   type Database,
+  type Index,
   type IndexFunctionError,
   memoryStorage,
   type NotUniqueError,
@@ -684,6 +685,42 @@ describe('a sub-database that somebody else uses as bytes', () => {
       bytes.put('c', Buffer.from('no JSON'))
       expect(bytes.count()).toBe(1)
     }))
+})
+
+describe('an index', () => {
+  test('goes through compact and backup, and iterators keep what a clear takes away', async () => {
+    const storage = memoryStorage()
+    const db = open<User>('db', { ...options, storage })
+    const sub = db.sub<User>('sub', { valueEncoding: 'json' })
+    const declared = (of: Database<User>): Index<User, string, string>[] =>
+      [of, of.sub<User>('sub')].flatMap(space => [
+        space.index('city', cityOf),
+        space.index('email', emailOf, { unique: true }),
+      ])
+    const indexes = declared(db)
+    for (const space of [db, sub]) {
+      fill(space)
+      space.batch(Array.from({ length: MANY - 500 }, (_, i) => ({ type: 'delete' as const, key: `user ${i}` })))
+    }
+    const iterators = indexes.map(index => index.entries())
+    for (const iterator of iterators) iterator.next()
+    await db.compact()
+    expect(indexes.map(index => index.count())).toEqual([500, 500, 500, 500])
+    await expectVerified(db)
+    sub.clear()
+    expect(iterators.map(iterator => [...iterator].length)).toEqual([499, 499, 499, 499])
+    const tx = db.begin()
+    tx.put('not committed', { city: 'nowhere', email: 'none' })
+    tx.delete(`user ${MANY - 1}`)
+    await db.backup('copy')
+    tx.rollback()
+    const copy = open<User>('copy', { ...options, storage })
+    const copied = declared(copy)
+    expect(copied.map(index => [index.isReady, index.count()])).toEqual([500, 500, 0, 0].map(count => [true, count]))
+    await expectVerified(copy)
+    copy.close()
+    db.close()
+  })
 })
 
 describe('verify of an index', () => {
