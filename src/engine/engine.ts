@@ -160,7 +160,7 @@ export class Engine {
       this.large = new LargeValues(pool, log, free, transactions, dataPath, plan.listAt)
       this.keysAhead = new KeysAhead({ pool, metadata }, plan.keysAheadAt)
       this.texts = new TextBatch(this.arena, plan.textAt)
-      this.findMany = new FindMany(pool, SCAN_KEYS)
+      this.findMany = new FindMany({ pool, free, metadata }, SCAN_KEYS)
       this.checkpointer = new Checkpointer(
         { pool, log, file: this.file, metadata, transactions, health: this.health },
         options.checkpointBytes,

@@ -32,6 +32,8 @@ export class FreeBlocks {
   reused = 0
   /** Chains that have become free. All but the last block of one look as before. */
   splices = 0
+  /** Blocks that have become free, but for those of large values. */
+  freed = 0
   private readonly pool: BufferPool
   private readonly log: LogWriter
   private readonly metadata: Metadata
@@ -100,7 +102,12 @@ export class FreeBlocks {
   }
 
   /** Inside a record: adds to the plan that a block becomes free. */
-  logFree({ block, base }: Place): void {
+  logFree(place: Place): void {
+    this.freed++
+    this.logFirst(place)
+  }
+
+  private logFirst({ block, base }: Place): void {
     const { arena } = this.pool
     arena.clear(base, base + this.pool.blockSize)
     arena.u32[(base + AT_NEXT) >>> 2] = this.freeHead
@@ -134,6 +141,7 @@ export class FreeBlocks {
    */
   logAppend({ block, base }: Place, last: Place | undefined): void {
     const { arena, blockSize } = this.pool
+    this.freed++
     arena.clear(base, base + blockSize)
     this.log.part(block)
     this.log.format(BlockKind.free, 0)
@@ -166,7 +174,7 @@ export class FreeBlocks {
 
   /** Inside a record: adds to the plan that a chain of `count` linked blocks with this tail becomes free. */
   logSplice(head: Block, tail: Place, count: number): void {
-    this.logFree(tail)
+    this.logFirst(tail)
     this.freeHead = head
     this.freeBlocks += count - 1
     this.splices++

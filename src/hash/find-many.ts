@@ -3,8 +3,10 @@
  * of the leaf's keys were found before, they are looked for there first (`known-places.ts`).
  */
 import type { BufferPool } from '../buffer/pool.ts'
+import type { FreeBlocks } from '../freelist/blocks.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength, slotInUse } from '../pager/bucket.ts'
 import { AT_COUNT, AT_KIND, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import type { Metadata } from '../pager/metadata.ts'
 import type { Position } from '../pager/place.ts'
 import type { KeyHash } from './key-hash.ts'
 import { type KeysOfLeaf, KnownPlaces } from './known-places.ts'
@@ -13,19 +15,29 @@ import { LINE_BYTES, StagedSearch } from './staged-search.ts'
 /** What the known places may take, as a share of the pool. */
 const PLACES_SHARE = 1 / 64
 
+export interface FindManyParts {
+  readonly pool: BufferPool
+  readonly free: FreeBlocks
+  readonly metadata: Metadata
+}
+
 export class FindMany {
   /** Positions of the records, 0 where a key has to be looked for alone. */
   readonly records: Int32Array
   /** Keeps the engine from leaving out loads whose result nobody uses. */
   sink = 0
   private readonly pool: BufferPool
+  private readonly free: FreeBlocks
+  private readonly metadata: Metadata
   private readonly search: StagedSearch
   private readonly known: KnownPlaces
   /** The keys that are searched for by their hashes, by their numbers. */
   private readonly sought: Int32Array
 
-  constructor(pool: BufferPool, most: number) {
+  constructor({ pool, free, metadata }: FindManyParts, most: number) {
     this.pool = pool
+    this.free = free
+    this.metadata = metadata
     this.search = new StagedSearch(pool, most)
     this.known = new KnownPlaces(PLACES_SHARE * pool.maxFrames * pool.blockSize)
     this.records = new Int32Array(most)
@@ -45,7 +57,7 @@ export class FindMany {
       this.findRest(count, at, length, hash)
       return true
     }
-    const known = this.known.of(keys)
+    const known = this.known.of(keys, this.metadata.spaces === 0 ? 0 : this.free.freed)
     const positions = known.positionsIn(pool.state)
     if (this.findUnmoved(count, positions, keys)) return true
     this.findKnown(count, known.places, keys)

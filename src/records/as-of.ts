@@ -47,10 +47,11 @@ export class AsOf implements Reading {
     const { transactions, view, pool, log, metadata } = space
     const changing: TransactionState[] = []
     for (const state of transactions.open.values()) if (state.lastLsn !== 0 && state !== own) changing.push(state)
-    const handle = pool.versions.begin(log.endLsn, metadata.blocks)
-    if (changing.length === 0) return new AsOf(space, found, handle, Before.of([]), space.place, NO_OTHERS)
+    // First, since it reads the log, which may fail.
     const before = Before.of(changing.map(state => view.of(state)))
-    return new AsOf(space, found, handle, before, space.place, othersOf(space, changing))
+    const others = changing.length === 0 ? NO_OTHERS : othersOf(space, changing)
+    const handle = pool.versions.begin(log.endLsn, metadata.blocks)
+    return new AsOf(space, found, handle, before, space.place, others)
   }
 
   /** The same moment in another key space. It ends with this one. */

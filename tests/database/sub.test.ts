@@ -148,6 +148,32 @@ describe('a sub-database', () => {
     }))
 })
 
+test('ranges never show the records of another one, whose bucket lies where one of theirs did', () => {
+  const key = (i: number): string => `k${String(i).padStart(4, '0')}`
+  // Of 60 seeds those where a record of the same key came to lie in the same slot of the same block.
+  for (const seed of [21, 44, 51]) {
+    let state = seed
+    const randomBytes = (length: number): Uint8Array =>
+      Uint8Array.from({ length }, () => {
+        state = (Math.imul(state, 1103515245) + 12345) >>> 0
+        return state >>> 16
+      })
+    const storage = Object.assign(Object.create(memoryStorage()), { randomBytes })
+    const db = open('db', { storage, durability: 'none' })
+    const sub = db.sub('A')
+    for (let i = 0; i < 1200; i++) sub.put(key(i), `A${i}${'p'.repeat(700)}`)
+    const wrong = (): string[] => [...sub.values({ gte: key(800) })].filter(value => !value.startsWith('A'))
+    for (let time = 0; time < 2; time++) expect(wrong()).toEqual([])
+    for (let i = 0; i < 800; i++) sub.delete(key(i))
+    for (let n = 0; n < 4; n++) {
+      const other = db.sub(`B${n}`)
+      for (let i = 800; i < 1200; i++) other.put(key(i), `B${i}${'q'.repeat(700)}`)
+    }
+    expect(wrong()).toEqual([])
+    db.close()
+  }
+})
+
 test('what lay in one that a crash has left half dropped goes at the next open, and nothing else (J1)', async () => {
   const storage = memoryStorage()
   const db = open('db', { storage })

@@ -93,6 +93,8 @@ describe('known places', () => {
     const second = known.of(keys(5, 8))
     expect(second).not.toBe(first)
     expect([...second.places]).toEqual(Array.from({ length: 200 }, () => 0))
+    expect(known.of(keys(5, 8))).toBe(second)
+    expect(known.of(keys(5, 8), 1)).not.toBe(second)
   })
 
   test('take no more memory than they may; the oldest go first', () => {
