@@ -115,9 +115,17 @@ export class DataFile {
   raiseVersion(metadata: Metadata): void {
     if (metadata.identity.version === FORMAT_VERSION) return
     this.requireOwn(metadata)
-    metadata.identity.version = FORMAT_VERSION
-    this.writeIdentity(metadata, SPARE_IDENTITY_AT)
-    this.writeIdentity(metadata, 0)
+    const { identity } = metadata
+    const { version } = identity
+    identity.version = FORMAT_VERSION
+    try {
+      this.writeIdentity(metadata, SPARE_IDENTITY_AT)
+      this.writeIdentity(metadata, 0)
+    } catch (error) {
+      // It is not raised: who comes next tries again.
+      identity.version = version
+      throw error
+    }
   }
 
   /** After a torn write of the identity. */

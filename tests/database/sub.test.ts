@@ -1,7 +1,7 @@
 /** Sub-databases: key spaces of their own in one file, log and transactions. */
 import { describe, expect, test } from 'vitest'
 import type { Engine } from '../../src/engine/engine.ts'
-import { type Database, memoryStorage, open } from '../../src/index.ts'
+import { type Database, memoryStorage, open, type Storage, StorageError } from '../../src/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
 
@@ -146,6 +146,36 @@ describe('a sub-database', () => {
       one.clear()
       expect([one.count(), one.get('key 1')]).toEqual([0, undefined])
     }))
+})
+
+test('the first one can be made again where writing the format version has failed', async () => {
+  const inner = memoryStorage()
+  let fails = 0
+  const storage: Storage = Object.assign(Object.create(inner) as Storage, {
+    open: (...given: Parameters<Storage['open']>) => {
+      const file = inner.open(...given)
+      const write = file.write.bind(file)
+      file.write = (source, offset, length, position) => {
+        // Where the identity stands once more.
+        if (length === 512 && position === 3 * 512 && fails-- > 0) throw new StorageError('EIO', undefined)
+        write(source, offset, length, position)
+      }
+      return file
+    },
+  })
+  const db = open('db', { storage })
+  db.put('a', '1')
+  fails = 1
+  expect(() => db.sub('sub')).toThrow('EIO')
+  await db.checkpoint()
+  db.put('b', '2')
+  db.sub('sub').put('a', '3')
+  await db.checkpoint()
+  db.close()
+  const again = open('db', { storage })
+  expect([again.count(), again.sub('sub').get('a')]).toEqual([2, '3'])
+  await expectVerified(again)
+  again.close()
 })
 
 test('ranges never show the records of another one, whose bucket lies where one of theirs did', () => {
