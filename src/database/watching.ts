@@ -123,5 +123,6 @@ export class Watching<V, K> {
   end(): void {
     this.publish()
     for (const watcher of [...this.watchers.keys()]) watcher.end()
+    this.publishers.delete(this)
   }
 }
