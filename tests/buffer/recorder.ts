@@ -86,7 +86,7 @@ export class Recorder {
     }
   }
 
-  /** The groups that a process before this one wrote: recovery relies on what they format, once they are synced. */
+  /** The groups that are there already: recovery relies on what they format. Others than those of the log may be there. */
   #found(path: string, file: File): void {
     const bytes = new Uint8Array(file.size())
     file.read(bytes, 0, bytes.length, 0)
@@ -95,10 +95,12 @@ export class Recorder {
     const isGroup = (at: number): boolean => words[at >>> 2] === GROUP_MAGIC && words[(at >>> 2) + 3] === salt
     for (let at = SEGMENT_HEADER_BYTES; ; ) {
       if (!isGroup(at)) at = Math.ceil(at / SEGMENT_HEADER_BYTES) * SEGMENT_HEADER_BYTES
-      if (!isGroup(at)) return
-      const length = words[(at >>> 2) + 2]!
+      const length = isGroup(at) ? words[(at >>> 2) + 2]! : 0
+      // Neither what a clean close has cut, nor what is left of groups that others were written over.
+      if (length < GROUP_HEADER_BYTES || at + length > bytes.length) return
+      if (this.#inner.crc32(bytes.subarray(at + 8, at + length), 0) !== words[(at >>> 2) + 1]) return
       if (this.#groups.every(group => group.lsn !== words[(at >>> 2) + 4]! + words[(at >>> 2) + 5]! * 2 ** 32))
-        this.#group(path, bytes.slice(at, at + length))
+        this.#group(path, bytes.slice(at, at + length), true)
       at += length
     }
   }
@@ -135,14 +137,14 @@ export class Recorder {
     for (const [block, image] of this.#images) if (image.path === path) this.#images.delete(block)
   }
 
-  #group(path: string, bytes: Uint8Array): void {
+  #group(path: string, bytes: Uint8Array, synced = false): void {
     const a = new Arena(bytes.length)
     a.u8.set(bytes)
     // Zeros ahead of the log's end are none.
     if (a.u32[0] !== GROUP_MAGIC) return
     const lsn = a.u32[4]! + a.u32[5]! * 2 ** 32
     this.#firstLsn = Math.min(this.#firstLsn, lsn)
-    this.#groups.push({ path, lsn, end: lsn + bytes.length, synced: false })
+    this.#groups.push({ path, lsn, end: lsn + bytes.length, synced })
     for (let at = GROUP_HEADER_BYTES; at < bytes.length; at += recordLength(a, at)) {
       eachPart(a, at, (block, from) => {
         if (block !== 0 && formatsBlock(a, from))
