@@ -85,8 +85,9 @@ export async function expectVerified<V>(db: Database<V>, records?: number): Prom
     throw new Error(`verify found ${report.problemCount} problems:\n${report.problems.join('\n')}`)
   }
   const { pool, checkpointer } = (db as unknown as { engine: Engine }).engine
-  // The blocks of a step that is made aside are pinned until it is done.
+  // The blocks of a step that is made aside are pinned until it is done, also if somebody has overtaken it meanwhile.
   await checkpointer.settled()
+  for (let waits = 0; pool.pinned !== 0 && waits < 400; waits++) await new Promise(resolve => setTimeout(resolve, 5))
   const { pinned } = pool
   if (pinned !== 0) throw new Error(`${pinned} pins are held between two operations`)
   // Expired records may be swept meanwhile.
