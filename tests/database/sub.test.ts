@@ -217,10 +217,10 @@ test('what lay in one that a crash has left half dropped goes at the next open, 
   expect(again.subs()).toEqual(['b'])
   // Of 'a', 'b', two in each, and one in each of these.
   expect((again as unknown as { engine: Engine }).engine.spaces.count).toBe(9)
-  await expect.poll(() => (again as unknown as { engine: Engine }).engine.spaces.count).toBe(5)
+  await expect.poll(() => (again as unknown as { engine: Engine }).engine.spaces.count, { timeout: 20_000 }).toBe(5)
   expect(again.sub('b').subs()).toEqual(['x', 'y'])
   expect(again.sub('b').sub('y').sub('deep').get('k')).toBe('b y')
-  await expect.poll(() => again.stats().blocks.free).toBeGreaterThanOrEqual(16)
+  await expect.poll(() => again.stats().blocks.free, { timeout: 20_000 }).toBeGreaterThanOrEqual(16)
   await expectVerified(again)
   again.close()
 })
