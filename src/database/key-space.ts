@@ -297,7 +297,7 @@ export abstract class KeySpace<V = string, K = string> {
 
   /**
    * Removes all records at once, whatever their number; false if somebody wants to hear of each, if an open transaction
-   * may have read or changed some, or if there are too few for it.
+   * may have read or changed some, or if the pool is too small for it.
    */
   private clearBlocks(): boolean {
     const { space, handle, indexSpaces } = this

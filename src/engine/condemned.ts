@@ -37,8 +37,8 @@ export const logList = ({ pool, log, metadata }: Layers, step: Step, list: Pinne
   step.setState('firstCondemned', block)
 }
 
-/** Empties a block that is the first one of a tree, or of the hash index. */
-const logEmpty = ({ pool }: Layers, step: Step, place: Pinned, isTree: boolean): void => {
+/** Inside a record: a block is the empty first one of a tree, or of the hash index. */
+export const logEmpty = ({ pool }: Layers, step: Step, place: Pinned, isTree: boolean): void => {
   const { arena, blockSize } = pool
   if (isTree) formatNode(arena, place.base, blockSize, 0, arena.u8, 0, 0)
   else formatBucket(arena, place.base, blockSize)

@@ -9,16 +9,14 @@
  *  J2  Numbers are given once, so that a record of the log that names a space never means another one.
  */
 import { CorruptionError } from '../errors.ts'
-import { formatBucket } from '../pager/bucket.ts'
 import { AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
-import { formatNode } from '../pager/node.ts'
 import type { Block } from '../pager/place.ts'
 import { AT_INDEX_ROOT, ROOTS_BYTES, readSpace, type SpaceFacts, writeSpace } from '../pager/space-block.ts'
 import { broken } from '../runtime/invariant.ts'
 import { SpaceLocks } from '../txn/space-locks.ts'
 import { type Pinned, Step } from '../txn/step.ts'
 import type { ArenaPlan } from './arena-plan.ts'
-import { logList } from './condemned.ts'
+import { logEmpty, logList } from './condemned.ts'
 import { type Layers, Space } from './space.ts'
 
 /** A space that is on the list. */
@@ -28,12 +26,17 @@ interface Listed {
   space: Space | undefined
 }
 
+const NONE: ReadonlyMap<string, Listed> = new Map()
+
 export class Spaces {
   private readonly layers: Layers
   private readonly plan: ArenaPlan
   private readonly step: Step
   /** In the order of the list; undefined until somebody asks. */
   private listed: Listed[] | undefined
+  /** The same by number, and by the number of the outer space and the name. */
+  private readonly numbered: Map<number, Listed> = new Map()
+  private readonly named: Map<number, Map<string, Listed>> = new Map()
   /** Until somebody has looked: a crash may have left some, and a space that was dropped. */
   private mayHaveOrphans = true
 
@@ -60,21 +63,17 @@ export class Spaces {
 
   /** The names of the spaces that lie in one, in the order of their code units. */
   names(parent: number): string[] {
-    return this.within(parent)
-      .map(({ facts }) => facts.name)
-      .sort()
+    return [...this.within(parent).keys()].sort()
   }
 
   find(parent: number, name: string): Space | undefined {
-    const found = this.within(parent).find(({ facts }) => facts.name === name)
+    const found = this.within(parent).get(name)
     return found === undefined ? undefined : this.spaceOf(found)
   }
 
   /** @throws CorruptionError if there is none with this number. */
   byNumber(number: number): Space {
-    const found = this.all().find(({ facts }) => facts.number === number)
-    if (found !== undefined) return this.spaceOf(found)
-    throw new CorruptionError(this.layers.file.file.path, `there is no key space of number ${number}`)
+    return this.spaceOf(this.entryOf(number))
   }
 
   /** All spaces that can be found. */
@@ -87,23 +86,43 @@ export class Spaces {
 
   /** What is written down of a space. */
   factsOf(space: Space): SpaceFacts {
-    const found = this.all().find(({ facts }) => facts.number === space.number)
-    if (found === undefined) throw new CorruptionError(this.layers.file.file.path, 'the key space was dropped')
-    return found.facts
+    return this.entryOf(space.number).facts
   }
 
-  /** The block that says what a space is. */
-  blockOf(space: Space): Block {
-    return this.all().find(({ facts }) => facts.number === space.number)?.block ?? 0
+  private entryOf(number: number): Listed {
+    this.all()
+    const found = this.numbered.get(number)
+    if (found !== undefined) return found
+    throw new CorruptionError(this.layers.file.file.path, `there is no key space of number ${number}`)
   }
 
-  private within(parent: number): Listed[] {
-    return this.all().filter(({ facts }) => facts.parent === parent)
+  private within(parent: number): ReadonlyMap<string, Listed> {
+    this.all()
+    return this.named.get(parent) ?? NONE
   }
 
   private all(): Listed[] {
-    this.listed ??= this.isEmpty ? [] : this.read()
+    if (this.listed === undefined) {
+      this.listed = this.isEmpty ? [] : this.read()
+      for (const listed of this.listed) this.enter(listed)
+    }
     return this.listed
+  }
+
+  private enter(listed: Listed): void {
+    const { number, parent, name } = listed.facts
+    this.numbered.set(number, listed)
+    const named = this.named.get(parent) ?? new Map<string, Listed>()
+    // Should a damaged list hold two, the one that comes first is found.
+    if (!named.has(name)) named.set(name, listed)
+    this.named.set(parent, named)
+  }
+
+  private leave({ facts }: Listed): void {
+    this.numbered.delete(facts.number)
+    const named = this.named.get(facts.parent)
+    named?.delete(facts.name)
+    if (named?.size === 0) this.named.delete(facts.parent)
   }
 
   private read(): Listed[] {
@@ -136,10 +155,9 @@ export class Spaces {
   /** Those that lie in none that is on the list (J1). */
   private orphans(): ReadonlySet<Listed> {
     const all = this.all()
-    const facts = new Map(all.map(listed => [listed.facts.number, listed.facts]))
     const isOrphan = ({ parent, number }: SpaceFacts): boolean => {
       if (parent === 0) return false
-      const outer = facts.get(parent)
+      const outer = this.numbered.get(parent)?.facts
       // An outer space is the older one, so that the way comes to an end.
       return outer === undefined || parent >= number || isOrphan(outer)
     }
@@ -151,7 +169,7 @@ export class Spaces {
     const { layers } = this
     const { file, metadata } = layers
     const all = this.all()
-    if (all.some(({ facts }) => facts.number > metadata.spaces))
+    if (this.numbered.has(metadata.spaces + 1))
       broken('J2', 'a key space has a number that was not given', layers.health)
     file.raiseVersion(metadata)
     const words = new Uint32Array(file.storage.randomBytes(8).slice().buffer)
@@ -166,6 +184,7 @@ export class Spaces {
       }),
     )
     all.unshift(listed)
+    this.enter(listed)
     const space = this.spaceOf(listed)
     space.bornAt = layers.log.endLsn
     return space
@@ -198,7 +217,7 @@ export class Spaces {
 
   /** Writes down something else about a space. */
   setNote(space: Space, note: Uint8Array): void {
-    const listed = this.all().find(({ facts }) => facts.number === space.number)!
+    const listed = this.entryOf(space.number)
     const { pool, log } = this.layers
     const { step } = this
     const facts = { ...listed.facts, note }
@@ -216,7 +235,7 @@ export class Spaces {
 
   /** Empties some spaces at once, whatever they hold. No open transaction has touched any of them. */
   clear(spaces: readonly Space[]): void {
-    const listed = spaces.map(space => this.all().find(({ facts }) => facts.number === space.number)!)
+    const listed = spaces.map(space => this.entryOf(space.number))
     const { metadata, file } = this.layers
     file.raiseVersion(metadata)
     const cleared = this.step.run(() => this.logClear(listed))
@@ -255,16 +274,9 @@ export class Spaces {
 
   /** Inside a record: an empty index and empty trees. */
   private logStart(index: Pinned, trees: readonly Pinned[]): void {
-    const { step } = this
-    const { arena, blockSize } = this.layers.pool
-    formatBucket(arena, index.base, blockSize)
-    step.format(index, BlockKind.bucket, 0)
-    step.endPart()
-    for (const tree of trees) {
-      formatNode(arena, tree.base, blockSize, 0, arena.u8, 0, 0)
-      step.format(tree, BlockKind.leaf, 0)
-      step.endPart()
-    }
+    const { layers, step } = this
+    logEmpty(layers, step, index, false)
+    for (const tree of trees) logEmpty(layers, step, tree, true)
   }
 
   /**
@@ -286,7 +298,7 @@ export class Spaces {
   /** Drops a space, with those that lie in it. No open transaction has touched any of them. */
   drop(space: Space): void {
     this.mayHaveOrphans = true
-    this.takeOff(this.all().findIndex(({ facts }) => facts.number === space.number))
+    this.takeOff(this.entryOf(space.number))
     this.dropOrphans()
   }
 
@@ -295,16 +307,17 @@ export class Spaces {
     if (!this.mayHaveOrphans) return false
     // Whatever lies in one of them is one of them.
     const orphans = this.orphans()
-    for (const orphan of orphans) this.takeOff(this.all().indexOf(orphan))
+    for (const orphan of orphans) this.takeOff(orphan)
     this.mayHaveOrphans = false
     return orphans.size > 0
   }
 
-  private takeOff(at: number): void {
+  private takeOff(listed: Listed): void {
     const all = this.all()
+    const at = all.indexOf(listed)
     const { step } = this
     const { metadata } = this.layers
-    const { block, facts, space } = all[at]!
+    const { block, facts, space } = listed
     const before = all[at - 1]
     const next = all[at + 1]?.block ?? 0
     this.layers.file.raiseVersion(metadata)
@@ -327,6 +340,7 @@ export class Spaces {
       step.end()
     })
     all.splice(at, 1)
+    this.leave(listed)
     if (space !== undefined) space.isDropped = true
   }
 }

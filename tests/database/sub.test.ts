@@ -210,8 +210,9 @@ test('what lay in one that a crash has left half dropped goes at the next open, 
   for (const outer of ['a', 'b'])
     for (const inner of ['x', 'y']) db.sub(outer).sub(inner).sub('deep').put('k', `${outer} ${inner}`)
   const { spaces } = (db as unknown as { engine: Engine }).engine
-  const parts = spaces as unknown as { listed: { facts: { name: string } }[]; takeOff(at: number): void }
-  parts.takeOff(parts.listed.findIndex(({ facts }) => facts.name === 'sa'))
+  type Listed = { facts: { name: string } }
+  const parts = spaces as unknown as { listed: Listed[]; takeOff(listed: Listed): void }
+  parts.takeOff(parts.listed.find(({ facts }) => facts.name === 'sa')!)
   db.close()
   const again = open('db', { storage })
   expect(again.subs()).toEqual(['b'])
