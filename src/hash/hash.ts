@@ -264,7 +264,7 @@ export class HashIndex extends HashSearch {
     this.pool.changed(base, lsn)
     trees.finish(lsn)
     this.version++
-    this.transactions.changed(state, lsn, 0)
+    this.transactions.changed(state, lsn, 0, this.space)
     trees.shrink()
   }
 
@@ -326,7 +326,7 @@ export class HashIndex extends HashSearch {
     if (to !== undefined) pool.changed(target, lsn)
     trees.finish(lsn)
     this.version++
-    this.transactions.changed(state, lsn, records)
+    this.transactions.changed(state, lsn, records, this.space)
   }
 
   /** Inside a part: puts the key's record into the bucket at `base`, from which slot `freed` (or -1) was just freed. */

@@ -143,7 +143,10 @@ const NO_OTHERS: ReadonlyMap<number, Before> = new Map()
 const othersOf = (space: Space, changing: readonly TransactionState[]): ReadonlyMap<number, Before> => {
   const others = new Map<number, Before>()
   for (const other of space.layers.openSpaces())
-    if (other !== space) others.set(other.number, Before.of(changing.map(state => other.view.of(state))))
+    if (other !== space) {
+      const there = changing.filter(state => other.isRoot || state.changedSpaces?.has(other.number) === true)
+      if (there.length > 0) others.set(other.number, Before.of(there.map(state => other.view.of(state))))
+    }
   return others.size === 0 ? NO_OTHERS : others
 }
 

@@ -223,8 +223,8 @@ export class TransactionManager {
     )
   }
 
-  /** Book-keeping after the log record of a change. */
-  changed(state: TransactionState, lsn: Lsn, records: number): void {
+  /** Book-keeping after the log record of a change; `space`: number of the key space of a record. */
+  changed(state: TransactionState, lsn: Lsn, records: number, space: number = 0): void {
     if (state.isAutocommit) {
       if (records !== 0) {
         this.metadata.addRecords(records)
@@ -236,6 +236,9 @@ export class TransactionManager {
     if (state.lastLsn === 0) state.firstLsn = this.log.groupLsn
     state.lastLsn = lsn
     state.records += records
+    if (space === 0) return
+    state.changedSpaces ??= new Set()
+    state.changedSpaces.add(space)
   }
 
   /** Remembers a replaced chain of large blocks; it is freed by the commit. */

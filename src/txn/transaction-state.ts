@@ -30,6 +30,8 @@ export class TransactionState {
   readsToWrite = false
   /** The lower, the older: the id, or that of its first run. */
   age: number
+  /** Numbers of the key spaces beside the root in which it has changed records, or had before it took that back. */
+  changedSpaces: Set<number> | undefined
   /** Where it has locked ranges. */
   ranges: Set<RangeLocks> | undefined
   /** The locks that it holds. */
