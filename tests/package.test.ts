@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
+import { PACKAGE_VERSION } from '../src/server/version.ts'
 import { withDirectory } from './support/directory.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -11,7 +12,7 @@ interface Entry {
   default: string
 }
 
-const { exports, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { exports, bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const entries = Object.values<Entry | string>(exports).filter(entry => typeof entry === 'object')
 const scripts = (readdirSync(join(root, 'dist'), { recursive: true }) as string[]).filter(name => name.endsWith('.js'))
 
@@ -19,6 +20,10 @@ test('every entry has its script and its types', () => {
   expect(entries.length).toBeGreaterThan(5)
   for (const file of [...entries.flatMap(entry => [entry.types, entry.default]), ...(Object.values(bin) as string[])])
     expect(existsSync(join(root, file)), file).toBe(true)
+})
+
+test('the code knows its version', () => {
+  expect(PACKAGE_VERSION).toBe(version)
 })
 
 test('there is no script but the entries and what they share', () => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `xenondb` command: reads the arguments, runs one command, turns its outcome into an exit status. */
 import { type CAC, cac } from 'cac'
-import { packageVersion } from '../server/version.ts'
+import { PACKAGE_VERSION } from '../server/version.ts'
 import { markArguments } from './arguments.ts'
 import { EXIT_DONE, exitStatus, oneLine, UsageError } from './errors.ts'
 import { chooseOpening, registerOpening } from './opening.ts'
@@ -62,6 +62,6 @@ async function commands(argv: readonly string[]): Promise<CAC> {
   const named = argv.filter(word => Object.hasOwn(COMMANDS, word))
   // What is named may be an argument, such as a key, and its command is loaded for nothing. All, for the help.
   for (const name of named.length > 0 ? new Set(named) : Object.keys(COMMANDS)) (await COMMANDS[name]!())(cli)
-  cli.usage('<command> <directory> …').help().version(packageVersion())
+  cli.usage('<command> <directory> …').help().version(PACKAGE_VERSION)
   return cli
 }

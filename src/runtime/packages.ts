@@ -5,6 +5,7 @@
 import { reasonOf, XenonError } from '../errors.ts'
 
 interface Process {
+  argv?: readonly string[]
   getBuiltinModule?(name: string): unknown
 }
 
@@ -17,23 +18,39 @@ export const builtinModule = <T>(name: string): T | undefined =>
   (globalThis as unknown as { process?: Process }).process?.getBuiltinModule?.(name) as T | undefined
 
 /**
- * A package that lies where Node finds it from here.
+ * Where packages are looked for: from this file, and from the program's, since this code may lie in a bundle elsewhere,
+ * which does not know where it lies if it is CommonJS.
+ */
+const places = (): string[] =>
+  [import.meta.url, (globalThis as unknown as { process?: Process }).process?.argv?.[1]].filter(isPlace)
+
+const isPlace = (place: unknown): place is string =>
+  typeof place === 'string' && /^(file:|[/\\]|[a-zA-Z]:[/\\])/.test(place)
+
+/**
+ * A package that Node finds from here, or from the program.
  * @throws XenonError `XENON_NOT_SUPPORTED`, which says what needs it and how to get it.
  */
 export const loadPackage = <T>(name: string, what: string): T => {
   const node = builtinModule<NodeModule>('node:module')
   if (node === undefined)
     throw new XenonError('XENON_NOT_SUPPORTED', `${what} needs the package '${name}', which cannot be loaded here`)
-  try {
-    return node.createRequire(import.meta.url)(name) as T
-  } catch (error) {
-    const isMissing = (error as { code?: unknown }).code === 'MODULE_NOT_FOUND'
-    throw new XenonError(
-      'XENON_NOT_SUPPORTED',
-      isMissing
-        ? `${what} needs the package '${name}', which is not installed: npm install ${name}`
-        : `${what} needs the package '${name}', which cannot be loaded: ${reasonOf(error)}`,
-      { cause: error },
-    )
+  let problem: unknown
+  for (const place of places()) {
+    try {
+      return node.createRequire(place)(name) as T
+    } catch (error) {
+      // The first one that says more than that it is not there.
+      if (problem === undefined || isMissing(problem)) problem = error
+    }
   }
+  throw new XenonError(
+    'XENON_NOT_SUPPORTED',
+    isMissing(problem)
+      ? `${what} needs the package '${name}', which is not installed: npm install ${name}`
+      : `${what} needs the package '${name}', which cannot be loaded: ${reasonOf(problem)}`,
+    { cause: problem },
+  )
 }
+
+const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === 'MODULE_NOT_FOUND'

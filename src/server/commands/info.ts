@@ -1,7 +1,7 @@
 /** INFO. */
 
 import { textAt } from '../protocol/request.ts'
-import { packageVersion } from '../version.ts'
+import { PACKAGE_VERSION } from '../version.ts'
 import { type Family, family } from './command.ts'
 import type { Host } from './host.ts'
 
@@ -14,7 +14,7 @@ const sections: Readonly<Record<string, Section>> = {
   server: ({ address, settings, started }) => ({
     redis_version: VERSION,
     redis_mode: 'standalone',
-    xenondb_version: packageVersion(),
+    xenondb_version: PACKAGE_VERSION,
     node_version: process.version,
     os: `${process.platform} ${process.arch}`,
     arch_bits: 64,
