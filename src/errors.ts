@@ -36,18 +36,88 @@ export type XenonErrorCode =
   | 'XENON_TIMEOUT'
   | 'XENON_PROTOCOL'
 
+/** What the errors of a code tell beyond it; one that came over the network tells less. */
+interface Details {
+  XENON_ENCODE: EncodeError
+  XENON_DECODE: DecodeError
+  XENON_LOCKED: DatabaseLockedError
+  XENON_CORRUPT: CorruptionError
+  XENON_FORMAT_VERSION: FormatVersionError
+  XENON_MOVED: MovedError
+  XENON_NOT_UNIQUE: NotUniqueError
+  XENON_INDEX: IndexFunctionError
+}
+
+/** An error that is known to have the code `C`. */
+export type ErrorOf<C extends XenonErrorCode> = C extends keyof Details
+  ? XenonError & { readonly code: C } & Partial<Omit<Details[C], keyof XenonError>>
+  : XenonError & { readonly code: C }
+
+/** Under it the prototype of each class of errors has the name of the class, in all copies of this module. */
+const brand: unique symbol = Symbol.for('xenondb.error')
+
+const brandOf = (prototype: object): unknown => Object.getOwnPropertyDescriptor(prototype, brand)?.value
+
+/** An object, one of whose prototypes has the brand. */
+function bears(value: unknown, wanted: unknown): boolean {
+  if (wanted === undefined || typeof value !== 'object') return false
+  for (let at = value; at !== null; at = Object.getPrototypeOf(at)) if (brandOf(at) === wanted) return true
+  return false
+}
+
+/** Gives a class of errors its name: a text, since minifiers rename classes, and on the prototype, where `stack` looks. */
+export function named(type: { prototype: XenonError }, name: string): void {
+  for (const property of ['name', brand])
+    Object.defineProperty(type.prototype, property, { value: name, writable: true, configurable: true })
+}
+
+/**
+ * Every error of xenondb. A process may have several copies of this module (a bundle, a framework that evaluates it
+ * twice, Jest): `XenonError.is(error)` and `instanceof` know the errors of all copies, by a brand.
+ */
 export class XenonError extends Error {
+  static {
+    named(XenonError, 'XenonError')
+  }
+
   readonly code: XenonErrorCode
 
   constructor(code: XenonErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
-    this.name = new.target.name
     this.code = code
+  }
+
+  /**
+   * Whether this is an error of xenondb, of the given code if there is one. Never throws.
+   *
+   * ```ts
+   * try {
+   *   open('students')
+   * } catch (error) {
+   *   if (!XenonError.is(error, 'XENON_LOCKED')) throw error
+   *   console.log(`process ${error.pid} has it open`)
+   * }
+   * ```
+   */
+  static is(error: unknown): error is XenonError
+  static is<C extends XenonErrorCode>(error: unknown, code: C): error is ErrorOf<C>
+  static is(error: unknown, code?: XenonErrorCode): boolean {
+    return error instanceof XenonError && (code === undefined || error.code === code)
+  }
+
+  /** True for the errors of other copies of this module too. A class of a caller's own is left to the language. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: subclasses inherit this method
+    return Function.prototype[Symbol.hasInstance].call(this, value) || bears(value, brandOf(this.prototype))
   }
 }
 
 /** A key, value or option that can never be accepted. */
 export class InvalidArgumentError extends XenonError {
+  static {
+    named(InvalidArgumentError, 'InvalidArgumentError')
+  }
+
   constructor(message: string, options?: { cause?: unknown }) {
     super('XENON_INVALID_ARGUMENT', message, options)
   }
@@ -55,6 +125,10 @@ export class InvalidArgumentError extends XenonError {
 
 /** The value encoding, or the compression, could not make bytes of a value; `cause` holds its error. */
 export class EncodeError extends XenonError {
+  static {
+    named(EncodeError, 'EncodeError')
+  }
+
   /** The key of the record; bytes where they are no text. */
   readonly key: string | Uint8Array
   /** Name of the encoding or the compression. */
@@ -76,6 +150,10 @@ export class EncodeError extends XenonError {
  * `keyEncoding`. `cause` holds its error.
  */
 export class DecodeError extends XenonError {
+  static {
+    named(DecodeError, 'DecodeError')
+  }
+
   /** The key of the record; bytes where they are no text. */
   readonly key: string | Uint8Array
   /** Name of the encoding or the compression. */
@@ -96,6 +174,10 @@ export class DecodeError extends XenonError {
 
 /** A record was to get a key of a unique index that another record has. Nothing was stored. */
 export class NotUniqueError extends XenonError {
+  static {
+    named(NotUniqueError, 'NotUniqueError')
+  }
+
   /** Name of the index. */
   readonly index: string
   readonly indexKey: TupleKey
@@ -124,6 +206,10 @@ export class NotUniqueError extends XenonError {
 
 /** The function of an index has thrown; `cause` holds its error. The change was not made. */
 export class IndexFunctionError extends XenonError {
+  static {
+    named(IndexFunctionError, 'IndexFunctionError')
+  }
+
   /** Name of the index. */
   readonly index: string
   /** The key of the record; bytes where they are no text. */
@@ -142,6 +228,10 @@ export class IndexFunctionError extends XenonError {
 
 /** Another process or handle has the database open. */
 export class DatabaseLockedError extends XenonError {
+  static {
+    named(DatabaseLockedError, 'DatabaseLockedError')
+  }
+
   /** Process id of the owner, when known. */
   readonly pid: number | undefined
   /** @internal The owner is a handle of this same thread, which cannot wait for itself. */
@@ -154,12 +244,24 @@ export class DatabaseLockedError extends XenonError {
   }
 }
 
+/** This very thread has the database open. `pid`: of this process, where there are processes. */
+export const openHereAlready = (directory: string, pid?: number): DatabaseLockedError =>
+  new DatabaseLockedError(
+    `${directory} is already open in this process, by another handle, perhaps of another copy of the module: open it once and keep that handle on globalThis for all (docs/frameworks.md), or close it first`,
+    pid,
+    true,
+  )
+
 /** An Error of whichever realm: Node's own are none of those that a `vm` context, such as one of Jest, calls Error. */
 export const isError = (value: unknown): value is Error =>
   value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
 
 /** Another open transaction holds the key that the operation needs; a synchronous call cannot wait for it. */
 export class LockConflictError extends XenonError {
+  static {
+    named(LockConflictError, 'LockConflictError')
+  }
+
   /** @internal Who is in the way of what; undefined if waiting would not help. */
   readonly conflict: { holders: readonly number[]; lock: number | undefined; exclusive: boolean } | undefined
 
@@ -171,6 +273,10 @@ export class LockConflictError extends XenonError {
 
 /** The transaction was the youngest one of a deadlock. It has been rolled back; run it again. */
 export class DeadlockError extends XenonError {
+  static {
+    named(DeadlockError, 'DeadlockError')
+  }
+
   constructor(message: string) {
     super('XENON_DEADLOCK', message)
   }
@@ -178,6 +284,10 @@ export class DeadlockError extends XenonError {
 
 /** A snapshot transaction wants to change what another one has changed and committed since its snapshot. */
 export class WriteConflictError extends XenonError {
+  static {
+    named(WriteConflictError, 'WriteConflictError')
+  }
+
   constructor(message: string) {
     super('XENON_WRITE_CONFLICT', message)
   }
@@ -185,6 +295,10 @@ export class WriteConflictError extends XenonError {
 
 /** Damage found in a file: which file, which block, what was expected. Nothing is guessed. */
 export class CorruptionError extends XenonError {
+  static {
+    named(CorruptionError, 'CorruptionError')
+  }
+
   /** Path of the damaged file. */
   readonly file: string
   /** Number of the damaged block, when the damage lies in a block. */
@@ -200,6 +314,10 @@ export class CorruptionError extends XenonError {
 
 /** The files are sound, but of a format that this release does not read. Nothing of them was changed. */
 export class FormatVersionError extends XenonError {
+  static {
+    named(FormatVersionError, 'FormatVersionError')
+  }
+
   /** Path of the data file. */
   readonly file: string
   /** Format version of the file. */
@@ -225,6 +343,10 @@ export class FormatVersionError extends XenonError {
 
 /** The database was moved, removed or replaced under an open handle, which touches nothing by name any more. */
 export class MovedError extends XenonError {
+  static {
+    named(MovedError, 'MovedError')
+  }
+
   /** Path of the file that is not the one any more that was opened. */
   readonly path: string
 
@@ -239,6 +361,10 @@ export class MovedError extends XenonError {
 
 /** The operating system refused a read, write or sync; `cause` holds its error. */
 export class StorageError extends XenonError {
+  static {
+    named(StorageError, 'StorageError')
+  }
+
   constructor(message: string, cause: unknown) {
     super('XENON_IO', message, { cause })
   }
@@ -270,6 +396,10 @@ export const shown = (value: unknown): string => {
  * deletes while there is room for their log, and everything does by itself once there is room again.
  */
 export class DiskFullError extends XenonError {
+  static {
+    named(DiskFullError, 'DiskFullError')
+  }
+
   constructor(message: string, options?: { cause?: unknown }) {
     super('XENON_FULL', message, options)
   }

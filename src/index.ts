@@ -67,6 +67,7 @@ export {
   DecodeError,
   DiskFullError,
   EncodeError,
+  type ErrorOf,
   FormatVersionError,
   IndexFunctionError,
   InvalidArgumentError,

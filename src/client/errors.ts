@@ -1,5 +1,5 @@
 /** What can go wrong between a client and its server. */
-import { XenonError, type XenonErrorCode } from '../errors.ts'
+import { named, XenonError, type XenonErrorCode } from '../errors.ts'
 
 /** Errors of the engine that a server names by their first word. */
 const CODES: Readonly<Record<string, XenonErrorCode>> = {
@@ -13,6 +13,10 @@ const CODES: Readonly<Record<string, XenonErrorCode>> = {
 
 /** The server has answered with an error: `message` is its text as it came, `prefix` the first word (`ERR`). */
 export class ServerError extends XenonError {
+  static {
+    named(ServerError, 'ServerError')
+  }
+
   readonly prefix: string
 
   constructor(text: string) {
@@ -29,6 +33,10 @@ function codeOf(prefix: string, text: string): XenonErrorCode {
 
 /** There is no connection. `sent`: the command may have been executed, or not; nobody knows. */
 export class ConnectionError extends XenonError {
+  static {
+    named(ConnectionError, 'ConnectionError')
+  }
+
   readonly sent: boolean
 
   constructor(message: string, sent: boolean, cause?: unknown) {
@@ -39,6 +47,10 @@ export class ConnectionError extends XenonError {
 
 /** No answer in time. `sent`: the command may still be executed. */
 export class TimeoutError extends XenonError {
+  static {
+    named(TimeoutError, 'TimeoutError')
+  }
+
   readonly sent: boolean
 
   constructor(message: string, sent: boolean) {
@@ -49,6 +61,10 @@ export class TimeoutError extends XenonError {
 
 /** What the server sends is not the Redis protocol. */
 export class ProtocolError extends XenonError {
+  static {
+    named(ProtocolError, 'ProtocolError')
+  }
+
   constructor(what: string) {
     super('XENON_PROTOCOL', `the server sent what is not the Redis protocol: ${what}`)
   }

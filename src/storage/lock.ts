@@ -39,7 +39,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CorruptionError, DatabaseLockedError, isError } from '../errors.ts'
+import { CorruptionError, DatabaseLockedError, isError, openHereAlready } from '../errors.ts'
 import { type Claim, createClaim, type Owner, readClaim } from './claim.ts'
 import { identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { isOwnThread, ownerState, processState, thisProcess, tryRead } from './owner.ts'
@@ -276,11 +276,10 @@ function refuseIfAlive(directory: string, claim: Claim, takeover: boolean): void
       `${directory} is open in process ${pid} of another container, which is process ${found.here} here; close it there first (${lock})`,
       found.here,
     )
-  if (isHeldHere || isOwnThread(owner))
-    throw new DatabaseLockedError(`${directory} is already open in this process (${pid}); close it first`, pid, true)
+  if (isHeldHere || isOwnThread(owner)) throw openHereAlready(directory, pid)
   throw new DatabaseLockedError(
     pid === process.pid
-      ? `${directory} is open in another thread of this process (${pid}); close it there first (${lock})`
+      ? `${directory} is open in another thread of this process${owner.thread === null ? '' : ` (thread ${owner.thread})`}: open it in one thread and let that serve the others (docs/workers.md), or close it there first`
       : `${directory} is open in process ${pid}; close it there first (${lock})`,
     pid,
   )

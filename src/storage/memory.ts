@@ -1,6 +1,6 @@
 /** Storage in memory: for tests, caches, and places without a file system. Lives as long as the object does. */
 import table from 'crc-32'
-import { CorruptionError, DatabaseLockedError, StorageError, XenonError } from '../errors.ts'
+import { CorruptionError, openHereAlready, StorageError, XenonError } from '../errors.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
 
 /** What a file holds. Handles share it, and keep it alive after the name is removed. */
@@ -118,11 +118,7 @@ export function memoryStorage(): Storage {
     lock(directory: string): DirectoryLock {
       const entry = directoryAt('lock', directory)
       if (locks.has(entry)) {
-        throw new DatabaseLockedError(
-          `${directory} is already open in this process; close the other handle first`,
-          globalThis.process?.pid,
-          true,
-        )
+        throw openHereAlready(directory, globalThis.process?.pid)
       }
       locks.add(entry)
       let held = true

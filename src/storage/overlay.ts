@@ -4,7 +4,7 @@
  * for reading one that was not closed cleanly where nothing can be written. A file that is not written is read as if
  * nothing lay above it.
  */
-import { CorruptionError, DatabaseLockedError, StorageError, XenonError } from '../errors.ts'
+import { CorruptionError, openHereAlready, StorageError, XenonError } from '../errors.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
 
 const PAGE = 4096
@@ -112,12 +112,7 @@ export function overlayStorage(base: Storage): Storage {
     lock(directory: string): DirectoryLock {
       const name = base.join(directory, '.')
       requireDirectory('lock', name)
-      if (locked.has(name))
-        throw new DatabaseLockedError(
-          `${directory} is already open in this process; close the other handle first`,
-          globalThis.process?.pid,
-          true,
-        )
+      if (locked.has(name)) throw openHereAlready(directory, globalThis.process?.pid)
       locked.add(name)
       let held = true
       return {

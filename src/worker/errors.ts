@@ -62,5 +62,8 @@ export const revived = ({ name, message, code, fields, cause }: PortError): Erro
   const error = new XenonError(code as XenonErrorCode, message, options)
   const kind = CLASSES[error.code]
   if (kind !== undefined) Object.setPrototypeOf(error, kind.prototype)
-  return Object.assign(error, fields, { name })
+  Object.assign(error, fields)
+  // Of a class that is not one of the engine's.
+  if (error.name !== name) Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true })
+  return error
 }
