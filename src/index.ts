@@ -3,8 +3,9 @@ import type { Database } from './database/database.ts'
 import { type ConvertOptions, convertOn, openOn } from './database/open.ts'
 import type { OpenOptions } from './database/options.ts'
 import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
+import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
-import type { SalvageReport, TupleKey } from './types.ts'
+import type { TupleKey } from './types.ts'
 
 type BinaryValues = OpenOptions<Uint8Array> & { valueEncoding: 'binary' }
 
@@ -81,6 +82,7 @@ export {
 } from './errors.ts'
 export { RangeCursor, RangeIterator } from './records/range-iterator.ts'
 export type { SalvageOptions } from './salvage/salvage.ts'
+export type * from './salvage/shapes.ts'
 export { memoryStorage } from './storage/memory.ts'
 export { nodeStorage } from './storage/node.ts'
 export type {

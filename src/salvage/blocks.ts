@@ -6,8 +6,8 @@ import { AT_KIND, AT_NEXT, BlockKind, EXPIRY_ROOT, FIRST_OVERFLOW_BLOCK, ORDERED
 import { nodeChild, nodeCount } from '../pager/node.ts'
 import type { Block } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
-import type { SalvageBlock } from '../types.ts'
 import { KEPT } from './notes.ts'
+import type { SalvageBlock } from './shapes.ts'
 import type { Source } from './source.ts'
 
 export class Blocks {

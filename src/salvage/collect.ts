@@ -24,11 +24,11 @@ import {
 import { childOf, directoryCapacity, directoryLevel, entryCount, findEntry, separatorOf } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LIVE, BlockKind, kindName } from '../pager/layout.ts'
 import { Arena, copyBytes } from '../runtime/bytes.ts'
-import type { SalvageBlock, SalvageGap } from '../types.ts'
 import type { Blocks } from './blocks.ts'
 import type { Cleared } from './cleared.ts'
 import type { Domain, Way } from './domain.ts'
 import { Notes } from './notes.ts'
+import type { SalvageBlock, SalvageGap } from './shapes.ts'
 import type { Source } from './source.ts'
 
 const POSITIONS = 4294967296

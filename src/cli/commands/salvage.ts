@@ -2,8 +2,7 @@
  * `xenondb salvage`: rescues what is readable of a damaged database into a new one; status 1 when something was lost.
  */
 import type { CAC } from 'cac'
-import { type SalvageOptions, type SalvageReport, salvage } from '../../index.ts'
-import type { SalvageList, SalvagePhase } from '../../types.ts'
+import { type SalvageList, type SalvageOptions, type SalvagePhase, type SalvageReport, salvage } from '../../index.ts'
 import { argument, countOption, flagOption, type Options } from '../arguments.ts'
 import { EXIT_DONE, EXIT_FAILED, printable, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
