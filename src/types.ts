@@ -192,6 +192,8 @@ export interface Stats {
   logBytes: number
   logBytesInUse: number
   logSegments: number
+  /** Bytes that the log may take on the disk, but for what an open transaction needs. */
+  logBytesLimit: number
   cache: {
     /** Frames of the pool, and how many hold a block. */
     frames: number
@@ -218,6 +220,12 @@ export interface Stats {
   }
   /** fdatasync calls in all, log and data. */
   fsyncs: number
+  /** How long syncs of the log took. */
+  fsync: SyncFigures
+  /** The longest time since the open that one call or step has held up the event loop. */
+  longestStall: Stall | undefined
+  /** Values since the open that were too long for a block with others. */
+  largeValues: LargeValueFigures
   /** Room on the disk. */
   disk: {
     /** Bytes that may still be written there; undefined where nobody can tell. */
@@ -231,6 +239,7 @@ export interface Stats {
   }
   transactions: {
     open: number
+    oldest: OldestTransaction | undefined
     commits: number
     rollbacks: number
     lockConflicts: number
@@ -242,15 +251,19 @@ export interface Stats {
   /** Snapshots and iterators that are open, and the earlier states of blocks that are kept for them. */
   snapshots: {
     open: number
+    oldest: OldestSnapshot | undefined
     /** Copies made so far, and bytes of those that are kept now. */
     copies: number
     bytes: number
+    /** Bytes that they may take (`snapshotBytes`). */
+    limit: number
     /** Snapshots that were given up, because the copies took more than `snapshotBytes`. */
     lost: number
   }
   /** Expired records that the sweep has removed. */
   expired: number
   checkpoints: number
+  lastCheckpoint: LastCheckpoint | undefined
   /** Structure changes: splits, redistributions, merges, compactions in a block, slots and blocks reused. */
   index: {
     splits: number
@@ -262,6 +275,89 @@ export interface Stats {
   }
   /** What recovery did when the database was opened. */
   recovery: RecoveryReport
+}
+
+/** The open transaction that began first, and what it holds. */
+export interface OldestTransaction {
+  milliseconds: number
+  /** Locks of keys. */
+  locks: number
+  /** Bytes of log that are kept for it. */
+  logBytes: number
+}
+
+/** The open snapshot or iterator that began first. An iterator counts from when it first kept a block. */
+export interface OldestSnapshot {
+  milliseconds: number
+  /** Bytes of the copies of blocks that are kept for it. */
+  bytes: number
+}
+
+export interface LastCheckpoint {
+  /** When it ended, in milliseconds since 1970. */
+  at: number
+  milliseconds: number
+}
+
+/** Syncs of the log since the open, and milliseconds that half, and 99 of 100, of the last 512 took at most. */
+export interface SyncFigures {
+  count: number
+  p50: number
+  p99: number
+}
+
+export interface Stall {
+  /**
+   * `'sync'`: a commit waited for the disk; `'checkpoint'`: one of its steps; `'log-room'`: the log had grown so much
+   * that a checkpoint was ended at once; `'full-disk'`: room was looked for.
+   */
+  cause: 'sync' | 'checkpoint' | 'log-room' | 'full-disk'
+  milliseconds: number
+  /** When it ended, in milliseconds since 1970. */
+  at: number
+}
+
+/** Values written since the open that lie in blocks of their own: those longer than about a third of a block. */
+export interface LargeValueFigures {
+  count: number
+  /** Bytes of the values, and of the blocks that they were written to. */
+  bytes: number
+  blockBytes: number
+  /** Share of the blocks' bytes that hold nothing, 0 to 1. */
+  wasted: number
+}
+
+export type WarningCode = 'log-held' | 'snapshot-large' | 'disk-low' | 'slow-fsync' | 'slow-recovery' | 'block-size'
+
+/** Something that will hurt. */
+export interface Warning {
+  /** Stable: for programs. */
+  code: WarningCode
+  /** What is wrong and what to do about it, in a sentence. */
+  message: string
+  /** The figures behind it; docs/operations.md names them. */
+  data: Readonly<Record<string, number>>
+}
+
+/** How an open database is. Every figure can be had cheaply, also on a handle that has failed or was closed. */
+export interface Health {
+  /** The database is open and has not failed. A full disk is no failure: see `disk.full`. */
+  ok: boolean
+  closed: boolean
+  /** What stopped the handle; it has to be closed and opened again. */
+  failed: Error | undefined
+  oldestTransaction: OldestTransaction | undefined
+  oldestSnapshot: OldestSnapshot | undefined
+  /** Bytes of log that a recovery would read now, and that the log may take on the disk. */
+  log: { bytesInUse: number; limit: number }
+  lastCheckpoint: LastCheckpoint | undefined
+  /** `free`: undefined where nobody can tell. `full`: what adds is refused (`XENON_FULL`). */
+  disk: { free: number | undefined; full: boolean }
+  fsync: SyncFigures
+  longestStall: Stall | undefined
+  largeValues: LargeValueFigures
+  /** What will hurt, as far as it is so now. */
+  warnings: Warning[]
 }
 
 export interface RecoveryReport {
@@ -337,126 +433,6 @@ export interface IndexReport {
   problemCount: number
 }
 
-export type SalvagePhase = 'read' | 'rescue' | 'verify'
-
-/** A damaged block, and what the index or a value used it for, as far as that could be told. */
-export interface SalvageBlock {
-  block: number
-  use:
-    | 'index'
-    | 'directory'
-    | 'bucket'
-    | 'overflow'
-    | 'large value'
-    /** Nodes of the trees over keys and over times: nothing is lost with them, since the records lie in the buckets. */
-    | 'ordered index'
-    | 'times of expiry'
-    /** It says what a sub-database is: its name, and where its records lie. */
-    | 'sub-database'
-    /** Of what was cleared or dropped: nothing is lost with it. */
-    | 'cleared'
-    | 'free'
-    | 'unknown'
-  reason: string
-}
-
-/** A part of the key space that an unknown number of records may be missing from. */
-export interface SalvageGap {
-  block: number
-  reason: string
-  /** The index block (of the root 1 to 101), and the hash positions, both included. */
-  indexBlock: number
-  from: number
-  to: number
-  /** Of a sub-database: its name, behind the names of those that it lies in. */
-  space?: string[]
-}
-
-/** A key in words: as text if its bytes are UTF-8, else in base64. */
-export interface SalvageKey {
-  key: string
-  base64?: true
-  block: number
-  reason: string
-  /** Of a sub-database: its name, behind the names of those that it lies in. */
-  space?: string[]
-}
-
-/** What was rescued of a sub-database. */
-export interface SalvageSpace {
-  /** Its name, behind the names of those that it lies in. */
-  path: string[]
-  records: number
-  bytes: number
-  expired: number
-  /** Parts of it that records may be missing from, and keys whose values are lost. */
-  gaps: number
-  lostKeys: number
-}
-
-/** All of a sort are counted; the first 100 are kept. */
-export interface SalvageList<T> {
-  count: number
-  first: T[]
-}
-
-/** What `salvage` has rescued, and exactly what it could not read. */
-export interface SalvageReport {
-  /** Nothing was lost, and nothing is in doubt. */
-  complete: boolean
-  /** Records in the root of the new database, and bytes of their keys and values (as stored: compressed or not). */
-  records: number
-  bytes: number
-  /** The sub-databases, outer ones before those that lie in them. */
-  spaces: SalvageSpace[]
-  /**
-   * Sound blocks with records of sub-databases whose names are lost, and their records: left out, since nobody can tell
-   * whose they are.
-   */
-  unknownSpaces: { blocks: number; records: number }
-  /** Of the records, those whose time has passed: a database removes them when it is opened. */
-  expired: number
-  /** The new database keeps the ordered index, as the damaged one did, or if there is no telling. */
-  ordered: boolean
-  /** Records of the root that there were, as block 0 and the log say; undefined if they do not tell. */
-  expectedRecords: number | undefined
-  blockSize: number
-  /** Blocks of the damaged database but block 0. `rebuilt`: damaged, but whole in the log. */
-  blocks: { total: number; sound: number; damaged: number; rebuilt: number }
-  damagedBlocks: SalvageList<SalvageBlock>
-  /** Block 0: who the database is, and what the last checkpoint knew (in two copies). */
-  block0: {
-    identity: 'sound' | 'rebuilt'
-    state: 'sound' | 'one copy damaged' | 'lost'
-    problem: string | undefined
-  }
-  log: {
-    /**
-     * `'damaged'`: changes behind `end` are lost. `'missing'`: no part of it could be used. `'unknown'`: no telling.
-     */
-    state: 'sound' | 'damaged' | 'missing' | 'unknown'
-    /** The part that was used, in LSNs. */
-    from: number
-    end: number
-    segments: number
-  }
-  /** Transactions without a commit whose changes were taken back. */
-  unfinishedTransactions: number
-  /** What may be missing, with the damage that hides it. */
-  gaps: SalvageList<SalvageGap>
-  /** Keys whose large values could not be read whole. */
-  lostKeys: SalvageList<SalvageKey>
-  /** Keys found in two places, with the block of the record that was left out. */
-  duplicates: SalvageList<SalvageKey>
-  /** Keys found where the index says that they are not; left out. */
-  misplaced: SalvageList<SalvageKey>
-  /** Blocks newer than the readable log, and their records, which were taken: they may never have been committed. */
-  newerBlocks: SalvageList<{ block: number; records: number }>
-  /** Whatever else is worth knowing, one sentence each. */
-  warnings: string[]
-  milliseconds: number
-}
-
 /** A committed change; `commit` grows from commit to commit, and is the same for all changes of one. */
 export type Change<V, K = string> =
   | { type: 'put'; key: K; value: V; commit: number }
@@ -468,7 +444,19 @@ export interface WatchOptions {
   signal?: AbortSignal
 }
 
+export interface BackupOptions extends ProgressOptions {
+  /**
+   * Keeps so many backups of this database in the directory: each in a folder of its own that bears the time, the oldest
+   * are removed once the new one is whole. Default: the directory itself becomes the backup.
+   */
+  keep?: number
+  /** Checks every block of the copy before it counts. Default false. */
+  verify?: boolean
+}
+
 export interface BackupReport {
+  /** Where the backup is. */
+  directory: string
   /** Bytes of the copy's data file. */
   bytes: number
   /** Those of the root, as `stats().records` counts them; the copy holds those of all sub-databases, too. */

@@ -29,7 +29,8 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
   ['adapters', 'runtime values records database index.ts'],
   ['client', 'runtime values'],
-  ['server', 'runtime values records database'],
+  ['metrics', ''],
+  ['server', 'runtime values records database metrics'],
   ['worker', 'runtime values database'],
   ['cli', 'runtime values storage pager log database index.ts client server'],
 ])

@@ -11,6 +11,7 @@
 import { XenonError } from '../errors.ts'
 import type { Block, Lsn } from '../pager/place.ts'
 import { broken } from '../runtime/invariant.ts'
+import { performance } from '../runtime/timers.ts'
 
 interface Version {
   /** LSN of the last change that the bytes hold, and the end of the log when the next change was about to be made. */
@@ -26,6 +27,8 @@ export interface SnapshotHandle {
   readonly blocks: number
   /** It was given up, because the copies it needs would take too much memory. */
   lost: boolean
+  /** When it began, as `performance.now` tells; 0 as long as nobody wants to know: most are of short ranges. */
+  began: number
   closed: boolean
 }
 
@@ -42,7 +45,7 @@ export class BlockVersions {
   copies = 0
   /** Snapshots that were given up. */
   lost = 0
-  private readonly limit: number
+  readonly limit: number
   private readonly versions: Map<number, Version[]> = new Map()
   private readonly open: SnapshotHandle[] = []
   private sweepAt = SWEEP_LEAST
@@ -61,6 +64,19 @@ export class BlockVersions {
     return this.count === 0
   }
 
+  /**
+   * The oldest snapshot: milliseconds since it began (of an iterator: since it first kept a block, or was asked about),
+   * and bytes of the blocks that are kept for it.
+   */
+  get oldestKept(): { milliseconds: number; bytes: number } | undefined {
+    const [oldest] = this.open
+    if (oldest === undefined) return undefined
+    oldest.began ||= performance.now()
+    // Each block that was changed since it began is kept once for it, whoever else needs other states of that block.
+    const bytes = this.count === 0 ? 0 : (this.bytes / this.count) * this.versions.size
+    return { milliseconds: performance.now() - oldest.began, bytes }
+  }
+
   /** LSN of the oldest snapshot, or 0. */
   get oldest(): Lsn {
     return this.open[0]?.lsn ?? 0
@@ -68,7 +84,7 @@ export class BlockVersions {
 
   /** Begins a snapshot of everything below `lsn`, where the log ends now; `blocks`: how many there are. */
   begin(lsn: Lsn, blocks: number): SnapshotHandle {
-    const handle: SnapshotHandle = { lsn, blocks, lost: false, closed: false }
+    const handle: SnapshotHandle = { lsn, blocks, lost: false, closed: false, began: 0 }
     this.open.push(handle)
     this.newest = lsn
     this.blocks = Math.max(this.blocks, blocks)
@@ -125,6 +141,8 @@ export class BlockVersions {
     const version = { from: Math.max(from, last), to, bytes: new Uint8Array(bytes) }
     if (list === undefined) this.versions.set(block, [version])
     else list.push(version)
+    const oldest = this.open[0]
+    if (oldest?.began === 0) oldest.began = performance.now()
     this.count++
     this.copies++
     this.bytes += bytes.length

@@ -6,11 +6,14 @@ import { compact } from '../maintenance/compact.ts'
 import { convertIndex } from '../maintenance/convert.ts'
 import { collectStats } from '../maintenance/stats.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
+import { vitalsOf } from '../maintenance/vitals.ts'
+import { type Raised, Warnings } from '../maintenance/warnings.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import type {
   BackupReport,
   CompactReport,
   Durability,
+  Health,
   IndexReport,
   ProgressOptions,
   Stats,
@@ -19,6 +22,7 @@ import type {
 } from '../types.ts'
 import { requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
+import { Monitor } from './monitor.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Outer } from './sub.ts'
 
@@ -33,6 +37,8 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   readonly readOnly: boolean
   private readonly engine: Engine
   private readonly stay: (() => void) | undefined
+  private readonly warnings: Warnings = new Warnings()
+  private readonly monitor: Monitor | undefined
 
   /** @internal Use `open`. */
   constructor(directory: string, engine: Engine, options: ResolvedOptions<V>) {
@@ -46,6 +52,8 @@ export class Database<V = string, K = string> extends Outer<V, K> {
       handle.reclaiming.begin()
       this.stay = options.storage.onExit?.(this)
     }
+    const { onWarning } = options
+    if (onWarning !== undefined) this.monitor = new Monitor(() => this.raised(), onWarning)
   }
 
   /** Brings the data file up to date with the log and cuts the log. Others may read and write meanwhile. */
@@ -107,6 +115,21 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     return collectStats(this.engine, this.handle.storage, this.directory, this.durability)
   }
 
+  /**
+   * How the database is, in a few microseconds and from figures that are kept anyway: whether it has failed, the oldest
+   * transaction and snapshot and what they hold, the log, the disk, and what will hurt. Works on a handle that has failed
+   * or was closed, too.
+   * @example if (!db.health().ok) process.exit(1) // so that whoever watches it starts it again
+   */
+  health(): Health {
+    const vitals = vitalsOf(this.engine)
+    return { ...vitals, warnings: this.warnings.look(this.engine, vitals).map(({ warning }) => warning) }
+  }
+
+  private raised(): readonly Raised[] {
+    return this.warnings.look(this.engine, vitalsOf(this.engine))
+  }
+
   get closed(): boolean {
     return this.engine.closed
   }
@@ -120,6 +143,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.end()
     this.handle.reclaiming.stop()
     this.stay?.()
+    this.monitor?.stop()
     try {
       for (const state of [...transactions.open.values()]) {
         if (health.failure === undefined) transactions.rollback(state)

@@ -10,6 +10,7 @@ import type {
   RecoveryProgress,
   SubEncodings,
   ValueEncoding,
+  Warning,
 } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
 import { checkedCompression } from '../values/compression.ts'
@@ -40,6 +41,7 @@ const KNOWN = new Set([
   'logSegmentBytes',
   'onRecovery',
   'storage',
+  'onWarning',
 ])
 
 const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
@@ -105,6 +107,12 @@ export interface OpenOptions<V = string> {
   onRecovery?: (progress: RecoveryProgress) => void
   /** Where the files live. Default: Node's file system. */
   storage?: Storage
+  /**
+   * Hears what will hurt before it does: a log that a forgotten transaction holds, a disk that is nearly full, slow
+   * syncs and others (`Warning`). Each occurrence once, from a timer, never from inside a call. What it throws is
+   * ignored.
+   */
+  onWarning?: (warning: Warning) => void
 }
 
 export interface ResolvedOptions<V> {
@@ -129,6 +137,7 @@ export interface ResolvedOptions<V> {
   logSegmentBytes: number
   onRecovery: ((progress: RecoveryProgress) => void) | undefined
   storage: Storage
+  onWarning: ((warning: Warning) => void) | undefined
 }
 
 export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Storage): ResolvedOptions<V> => {
@@ -166,6 +175,7 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     logSegmentBytes: given('logSegmentBytes', 4 * MiB, logSegmentBytes),
     onRecovery: options.onRecovery === undefined ? undefined : requireFunction('onRecovery', options.onRecovery),
     storage,
+    onWarning: options.onWarning === undefined ? undefined : requireFunction('onWarning', options.onWarning),
   }
 }
 

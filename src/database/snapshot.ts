@@ -7,6 +7,7 @@ import type { Found } from '../records/found.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
+import { performance } from '../runtime/timers.ts'
 import type { GivenRange, Key } from '../types.ts'
 import { requireList } from '../values/checks.ts'
 import type { InTransactions, SpaceParts } from './transaction.ts'
@@ -35,6 +36,7 @@ export class Snapshot<V = string, K = string> {
     this.outer = outer
     this.records = outer === undefined && store.space.isRoot ? store.space.metadata.records : -1
     const view = outer === undefined ? store.asOfNow() : store.asOf(outer.view)
+    if (outer === undefined) view.handle.began = performance.now()
     this.view = view
     if (outer === undefined) forgotten.register(this, () => view.end(), this)
   }

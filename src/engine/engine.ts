@@ -194,6 +194,8 @@ export class Engine {
       recover(this, reader, analysis, plan.blockAt, options.onRecovery)
       if (!readOnly) this.room.begin()
       this.recovery.milliseconds = performance.now() - started
+      // What it took is the time that recovery took.
+      this.health.longestStall = undefined
     } catch (error) {
       closeAllQuietly([images, segments, opened])
       throw error

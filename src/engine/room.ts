@@ -241,7 +241,7 @@ export class Room {
   }
 
   /** Bytes that are left when everything has its room; negative: so many are missing. Undefined: nobody knows. */
-  private left(): number | undefined {
+  left(): number | undefined {
     const { free } = this
     // R3
     return free === undefined ? undefined : free - this.needed - SLACK_BYTES - this.reserve.missing
@@ -299,10 +299,12 @@ export class Room {
   /** A checkpoint, so that the log can be given up, if it has room itself (R1). */
   private makeRoom(): boolean {
     const { log, pool, reserve } = this
+    const started = performance.now()
     const fits = this.makeFit()
     const isWorth = this.blocked || log.segments.bytes + pool.images.bytes > WORTH_CUTTING
     if (fits && isWorth && !this.cutLog() && this.lends && reserve.giveUp()) this.cutLog()
     this.noteAttempt()
+    log.health.stalled('full-disk', performance.now() - started)
     return fits
   }
 

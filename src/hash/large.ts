@@ -33,6 +33,8 @@ export class LargeValues {
   private readonly step: Step
   private readonly transactions: TransactionManager
   private readonly path: string
+  /** Written since the open: values, their bytes, and the blocks that they took. */
+  readonly written: { values: number; bytes: number; blocks: number } = { values: 0, bytes: 0, blocks: 0 }
   /** Spare bytes for a list of block numbers. */
   private readonly scratch: Position
 
@@ -69,6 +71,9 @@ export class LargeValues {
       const bytes = value.subarray(i * perBlock, (i + 1) * perBlock)
       this.step.run(() => this.writePart(blocks[i]!, blocks[i + 1] ?? 0, bytes))
     }
+    this.written.values++
+    this.written.bytes += value.length
+    this.written.blocks += count
     return { head: blocks[0]!, tail: blocks[count - 1]!, blocks: count, bytes: value.length }
   }
 

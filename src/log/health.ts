@@ -3,18 +3,27 @@
  * something to say before the next operation (a failure, the close, a pool that wants to grow) raises it.
  */
 import { XenonError } from '../errors.ts'
+import type { Stall } from '../types.ts'
 
 export class Health {
   attention = false
   failure: unknown = undefined
   /** Code of the caller runs inside an operation (toJSON, a codec): the handle takes no other call meanwhile. */
   busy = false
+  /** The longest time that work in line has held up the event loop. */
+  longestStall: Stall | undefined
 
   /** After an I/O error that leaves the files in doubt: remembers the first one; returns the error to throw. */
   fail(error: unknown): unknown {
     this.failure ??= error
     this.attention = true
     return error
+  }
+
+  /** Work in line has held up the event loop for so many milliseconds. */
+  stalled(cause: Stall['cause'], milliseconds: number): void {
+    if (milliseconds <= (this.longestStall?.milliseconds ?? 0)) return
+    this.longestStall = { cause, milliseconds, at: Date.now() }
   }
 
   check(): void {

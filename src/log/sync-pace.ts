@@ -9,6 +9,7 @@
 
 import { performance } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
+import { SyncTimes } from './sync-times.ts'
 
 /**
  * Syncs that take longer go aside, and those that take less come back: between the two it stays as it is. The way there
@@ -27,6 +28,7 @@ export class SyncPace {
   isShort = false
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
+  readonly times: SyncTimes = new SyncTimes()
   private average = 0
   private shortest = Number.POSITIVE_INFINITY
   private count = 0
@@ -37,6 +39,7 @@ export class SyncPace {
 
   /** A sync in line took so long. */
   inLine(milliseconds: number): void {
+    this.times.add(milliseconds)
     if (!this.isShort) {
       if (milliseconds < SHORT_MS) this.becomeShort(milliseconds)
       return
@@ -47,6 +50,7 @@ export class SyncPace {
 
   /** A sync aside took so long at most. */
   aside(milliseconds: number): void {
+    this.times.add(milliseconds)
     if (this.isShort) return
     this.shortest = Math.min(this.shortest, milliseconds)
     if (++this.count < WINDOW) return

@@ -358,7 +358,9 @@ export class LogWriter {
     } catch (error) {
       throw this.health.fail(error)
     }
-    this.pace.inLine(this.pace.now() - started)
+    const milliseconds = this.pace.now() - started
+    this.pace.inLine(milliseconds)
+    this.health.stalled('sync', milliseconds)
     this.alignNext = true
     this.synced(this.writtenLsn)
   }

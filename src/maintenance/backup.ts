@@ -180,7 +180,7 @@ class Copy {
     storage.syncDirectory(directory)
     const file = storage.open(data, { readOnly: true })
     try {
-      return { bytes: file.size(), records: this.committed }
+      return { directory, bytes: file.size(), records: this.committed }
     } finally {
       file.close()
     }

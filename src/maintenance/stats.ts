@@ -4,9 +4,10 @@ import type { Engine } from '../engine/engine.ts'
 import { toHex } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Durability, Stats } from '../types.ts'
+import { largeValueFigures, logBytesInUse, oldestTransaction, syncFigures } from './vitals.ts'
 
 export const collectStats = (engine: Engine, storage: Storage, directory: string, durability: Durability): Stats => {
-  const { room } = engine
+  const { room, health } = engine
   const { metadata, file, pool, log, transactions, checkpointer, free } = engine
   const { structure, index } = engine.root
   return {
@@ -22,8 +23,9 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
     dataBytes: file.file.size(),
     dataBytesAllocated: storage.allocatedBytes(file.file.path),
     logBytes: log.segments.bytes + pool.images.bytes,
-    logBytesInUse: Math.max(0, log.endLsn - metadata.redoLsn),
+    logBytesInUse: logBytesInUse(engine),
     logSegments: log.segments.count,
+    logBytesLimit: checkpointer.mostLog,
     cache: {
       frames: pool.frames,
       framesUsed: pool.framesUsed,
@@ -44,6 +46,9 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
       images: pool.images.count,
     },
     fsyncs: log.segments.fsyncs + pool.images.fsyncs + file.fsyncs,
+    fsync: syncFigures(engine),
+    longestStall: health.longestStall,
+    largeValues: largeValueFigures(engine),
     disk: {
       free: storage.freeBytes?.(directory),
       full: room.isFull,
@@ -52,6 +57,7 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
     },
     transactions: {
       open: transactions.open.size,
+      oldest: oldestTransaction(engine),
       commits: transactions.commits,
       rollbacks: transactions.rollbacks,
       lockConflicts: transactions.locks.conflicts,
@@ -61,12 +67,15 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
     },
     snapshots: {
       open: pool.versions.snapshots,
+      oldest: pool.versions.oldestKept,
       copies: pool.versions.copies,
       bytes: pool.versions.bytes,
+      limit: pool.versions.limit,
       lost: pool.versions.lost,
     },
     expired: engine.root.expired,
     checkpoints: checkpointer.count,
+    lastCheckpoint: checkpointer.last,
     index: {
       splits: structure.counts.splits,
       redistributions: structure.counts.redistributions,

@@ -32,6 +32,7 @@ import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Lsn } from '../pager/place.ts'
 import { broken } from '../runtime/invariant.ts'
+import { performance } from '../runtime/timers.ts'
 import type { TransactionManager } from './manager.ts'
 
 /** Bytes of blocks written in one step after a commit. */
@@ -51,6 +52,9 @@ export class Checkpointer {
   count = 0
   /** Of `count`: whose syncs of the data file were all done aside. */
   endedAside = 0
+  /** When the last one ended, in milliseconds since 1970, and how long it took. */
+  last: { at: number; milliseconds: number } | undefined
+  private begunAt = 0
   /** Whether the disk has room for all that a checkpoint writes now. */
   fits: () => boolean = () => true
   /** There is so little room that nothing is to be done aside, where nobody can be told of the lack of it. */
@@ -114,6 +118,11 @@ export class Checkpointer {
     this.beginLsn = parts.log.endLsn
     this.dueAt = this.beginLsn + checkpointBytes
     this.log.onSegmentSynced = () => this.noteLog()
+  }
+
+  /** Bytes that all of the log may take on the disk, but for what an open transaction needs. */
+  get mostLog(): number {
+    return MOST_LOG * this.checkpointBytes
   }
 
   /** The log grows faster than commits call `afterCommit`: many of them share a turn of the event loop. */
@@ -292,6 +301,12 @@ export class Checkpointer {
   }
 
   private step(blocks: number, mayBeAside: boolean): void {
+    const started = performance.now()
+    this.makeStep(blocks, mayBeAside)
+    this.health.stalled('checkpoint', performance.now() - started)
+  }
+
+  private makeStep(blocks: number, mayBeAside: boolean): void {
     if (this.pending === undefined) this.start(this.beginLsn)
     else if (this.done < this.pending.length) {
       this.pool.writeBack(this.pending.slice(this.done, this.done + blocks))
@@ -305,6 +320,7 @@ export class Checkpointer {
 
   /** Begins a checkpoint of the blocks that were first changed before the LSN. */
   private start(before: number): void {
+    this.begunAt = performance.now()
     this.atOnce(() => this.file.requireOwn(this.metadata))
     this.log.write()
     this.beginLsn = this.log.endLsn
@@ -409,8 +425,9 @@ export class Checkpointer {
   private giveUpLog(redoLsn: Lsn): void {
     if (!this.file.isStateSynced) broken('C2', 'the block 0 that needs the log no more is not synced', this.health)
     const { segments } = this.log
-    segments.release(redoLsn, MOST_LOG * this.checkpointBytes)
+    segments.release(redoLsn, this.mostLog)
     this.count++
+    this.last = { at: Date.now(), milliseconds: performance.now() - this.begunAt }
   }
 
   /**
@@ -449,8 +466,10 @@ export class Checkpointer {
     // No note gets in between, and whatever goes on aside comes too late.
     this.asideUntil = Number.POSITIVE_INFINITY
     this.generation++
+    const started = performance.now()
     try {
       this.atOnce(aside)
+      this.health.stalled('log-room', performance.now() - started)
     } finally {
       this.nothingAside()
     }

@@ -29,6 +29,7 @@ import type { Metadata } from '../pager/metadata.ts'
 import type { Block, Lsn, Position } from '../pager/place.ts'
 import { type Arena, type Bounds, copyBytes } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
+import { performance } from '../runtime/timers.ts'
 import { keyText } from '../values/key.ts'
 import { Grant, type Lock, LockTable } from './locks.ts'
 import { SpaceLocks } from './space-locks.ts'
@@ -94,7 +95,10 @@ export class TransactionManager {
   begin(shared: boolean): TransactionState {
     const state = new TransactionState(this.nextId++, false, shared || this.open.size > 0)
     if (this.nextId > 0x7ffffff0) this.nextId = 1
-    if (shared) this.open.set(state.id, state)
+    if (shared) {
+      state.began = performance.now()
+      this.open.set(state.id, state)
+    }
     this.active.add(state)
     return state
   }

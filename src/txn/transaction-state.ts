@@ -15,6 +15,8 @@ export class TransactionState {
   firstLsn: Lsn = 0
   /** Change of the number of records so far. */
   records = 0
+  /** When it began, as `performance.now` tells; 0 if no caller holds it. */
+  began = 0
   /** Chain of large blocks to be freed at the commit: head, tail, length. Linked through the tails. */
   pendingHead: Block = 0
   pendingTail: Block = 0

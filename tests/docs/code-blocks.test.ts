@@ -16,6 +16,7 @@ const pages: readonly string[] = [
   'README.md',
   'docs/api.md',
   'docs/client.md',
+  'docs/operations.md',
   'docs/server.md',
   'docs/troubleshooting.md',
 ]
@@ -29,6 +30,7 @@ const modules: Readonly<Record<string, string>> = {
   'xenondb/server': 'src/server/index.ts',
   'xenondb/client': 'src/client/index.ts',
   'xenondb/worker': 'src/worker/index.ts',
+  'xenondb/metrics': 'src/metrics/index.ts',
   'xenondb/testing': 'src/testing/index.ts',
 }
 

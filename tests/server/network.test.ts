@@ -4,6 +4,7 @@ import { connect, createServer as createNetServer } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { expect, test } from 'vitest'
+import { parseExposition } from '../metrics/parser.ts'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { type Wire, withServer } from './wire.ts'
@@ -68,6 +69,9 @@ test('/metrics and /health', () =>
     await (await client()).expect('SET a b\r\n', '+OK\r\n')
     const { port } = server.metricsAddress!
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    const families = parseExposition(metrics)
+    expect(families.get('xenondb_disk_full')?.samples).toEqual([{ labels: {}, value: 0 }])
+    expect(families.get('process_cpu_seconds_total')?.type).toBe('counter')
     expect(metrics).toMatch(/^xenondb_records 1$/m)
     expect(metrics).toMatch(/^xenondb_commands_total 1$/m)
     const health = await fetch(`http://127.0.0.1:${port}/health`)

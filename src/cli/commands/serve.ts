@@ -4,6 +4,7 @@ import type { CAC } from 'cac'
 import { waitForLockAside } from '../../database/lock-wait.ts'
 import { type Database, DiskFullError, type Durability, open } from '../../index.ts'
 import type { Server, ServerOptions } from '../../server/index.ts'
+import { Log } from '../../server/service/log.ts'
 import { resolveServerOptions } from '../../server/service/options.ts'
 import { argument, choiceOption, countOption, millisecondsOption, type Options, textOption } from '../arguments.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
@@ -40,6 +41,7 @@ async function serve(directory: string, options: Options): Promise<number> {
   const cacheBytes = countOption(options, 'cacheBytes')
   const durability = choiceOption(options, 'durability', DURABILITIES) ?? 'power'
   const { lockWait, takeover } = opening()
+  const log = new Log(settings.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
   const reopen = ({ readOnly }: { readOnly: boolean }): Database<Uint8Array> =>
     open<Uint8Array>(directory, {
       keyEncoding: 'binary',
@@ -48,6 +50,7 @@ async function serve(directory: string, options: Options): Promise<number> {
       takeover,
       onRecovery: recoveryReporter(directory),
       readOnly,
+      onWarning: ({ code, message, data }) => log.warn('warning', { code, message, ...data }),
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
     })
   const db = await waitForLockAside(lockWait, () => openForServing(reopen))

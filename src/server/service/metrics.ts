@@ -1,6 +1,8 @@
 /** /metrics for Prometheus and /health, on a port of their own that only this machine reaches. */
 import { createServer } from 'node:http'
 import type { Database } from '../../database/database.ts'
+import { figuresOf } from '../../metrics/figures.ts'
+import { exposition, type Figure } from '../../metrics/text.ts'
 
 /** What a server counts. */
 export interface Figures {
@@ -24,7 +26,7 @@ export interface MetricsServer {
 const HOST = '127.0.0.1'
 
 export const serveMetrics = async (server: Figures, port: number): Promise<MetricsServer> => {
-  const registry = await registryOf(server)
+  const registry = await processRegistry()
   const http = createServer((request, response) => {
     const path = request.url?.split('?')[0]
     const answer = (status: number, type: string, body: string): void => {
@@ -33,15 +35,11 @@ export const serveMetrics = async (server: Figures, port: number): Promise<Metri
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(405, 'text/plain', 'GET only\n')
     else if (path === '/health') {
-      const healthy = server.failure === undefined && !server.db.closed
-      answer(
-        healthy ? 200 : 503,
-        'application/json',
-        `${JSON.stringify({ status: healthy ? (server.diskFull ? 'disk full' : 'ok') : 'failed' })}\n`,
-      )
+      const { status, body } = healthOf(server)
+      answer(status, 'application/json', `${JSON.stringify(body)}\n`)
     } else if (path === '/metrics')
       registry.metrics().then(
-        text => answer(200, registry.contentType, text),
+        text => answer(200, registry.contentType, `${text}${ownText(server)}`),
         error => answer(500, 'text/plain', `${String(error)}\n`),
       )
     else answer(404, 'text/plain', 'there is /metrics and /health\n')
@@ -61,49 +59,38 @@ export const serveMetrics = async (server: Figures, port: number): Promise<Metri
   }
 }
 
-/** The values are read when somebody asks for them. */
-const registryOf = async (server: Figures): Promise<import('prom-client').Registry> => {
-  const { Counter, Gauge, Registry, collectDefaultMetrics } = await import('prom-client')
+const healthOf = (server: Figures): { status: number; body: object } => {
+  if (server.failure !== undefined || server.db.closed) return { status: 503, body: { status: 'failed' } }
+  const warnings = server.db.health().warnings.map(({ code, message }) => ({ code, message }))
+  const status = server.diskFull ? 'disk full' : 'ok'
+  return { status: 200, body: warnings.length === 0 ? { status } : { status, warnings } }
+}
+
+/** What the process itself tells. */
+const processRegistry = async (): Promise<import('prom-client').Registry> => {
+  const { Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name: `xenondb_${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read())
-      },
-    })
-  }
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name: `xenondb_${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset()
-        this.inc(read())
-      },
-    })
-  }
-  const stats = (): ReturnType<typeof server.db.stats> => server.db.stats()
-  gauge('clients', 'Connected clients', () => server.sessions.size)
-  gauge('records', 'Records stored', () => stats().records)
-  gauge('data_bytes', 'Bytes of the data file', () => stats().dataBytes)
-  gauge('log_bytes_in_use', 'Bytes of log that recovery would need', () => stats().logBytesInUse)
-  gauge('cache_dirty_blocks', 'Blocks changed in memory', () => stats().cache.dirty)
-  gauge('disk_full', 'Writes are refused, since the disk is full', () => (server.diskFull ? 1 : 0))
-  gauge('disk_free_bytes', 'Bytes free on the file system of the database', () => stats().disk.free ?? -1)
-  counter('disk_refused_writes', 'Writes refused for want of room', () => stats().disk.refused)
-  counter('commands', 'Commands processed', () => server.commandsProcessed)
-  counter('connections', 'Connections accepted', () => server.connectionsReceived)
-  counter('connections_refused', 'Connections refused', () => server.connectionsRefused)
-  counter('sent_bytes', 'Bytes of replies', () => server.bytesSent)
-  counter('commits', 'Transactions committed', () => stats().transactions.commits)
-  counter('fsyncs', 'fdatasync calls', () => stats().fsyncs)
-  counter('cache_hits', 'Block accesses that found their block in memory', () => stats().cache.hits)
-  counter('cache_misses', 'Block accesses that read it', () => stats().cache.misses)
-  counter('deadlocks', 'Deadlocks resolved', () => stats().transactions.deadlocks)
   return registry
+}
+
+/** What the database and the server tell. */
+const ownText = (server: Figures): string => {
+  const ofDatabase = figuresOf(server.db).map(figure =>
+    figure.name === 'disk_full' ? { ...figure, value: server.diskFull ? 1 : 0 } : figure,
+  )
+  const counter = (name: string, help: string, value: number): Figure => ({
+    name: `${name}_total`,
+    type: 'counter',
+    help,
+    value,
+  })
+  const ofServer: Figure[] = [
+    { name: 'clients', type: 'gauge', help: 'Connected clients', value: server.sessions.size },
+    counter('commands', 'Commands processed', server.commandsProcessed),
+    counter('connections', 'Connections accepted', server.connectionsReceived),
+    counter('connections_refused', 'Connections refused', server.connectionsRefused),
+    counter('sent_bytes', 'Bytes of replies', server.bytesSent),
+  ]
+  return exposition([...ofDatabase, ...ofServer], 'xenondb', {})
 }

@@ -1,0 +1,24 @@
+/** xenondb/metrics: the figures of a database for Prometheus. */
+import { figuresOf, type Measured } from './figures.ts'
+import { exposition } from './text.ts'
+
+export type { Measured } from './figures.ts'
+
+export interface MetricsOptions {
+  /** What the names begin with. Default `'xenondb'`. */
+  prefix?: string | undefined
+  /** Labels of every figure, such as the name of the database. */
+  labels?: Readonly<Record<string, string>> | undefined
+}
+
+/** What goes into the header `content-type` of the answer. */
+export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8'
+
+/**
+ * The figures of `db.stats()` and `db.health()` in the text format of Prometheus, 0.0.4. Of a handle that has failed or
+ * was closed: those of `health()`, with `xenondb_up 0`.
+ * @throws InvalidArgumentError for a prefix or a label that Prometheus does not take.
+ * @example response.writeHead(200, { 'content-type': metricsContentType }).end(metricsText(db))
+ */
+export const metricsText = (db: Measured, { prefix = 'xenondb', labels = {} }: MetricsOptions = {}): string =>
+  exposition(figuresOf(db), prefix, labels)
