@@ -1,5 +1,7 @@
 /** What `npm run build` leaves in `dist`, which needs a fresh build. */
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
@@ -9,6 +11,9 @@ import { withDirectory } from './support/directory.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 interface Entry {
   types: string
+  'module-sync': string
+  module: string
+  require: string
   default: string
 }
 
@@ -18,7 +23,10 @@ const scripts = (readdirSync(join(root, 'dist'), { recursive: true }) as string[
 
 test('every entry has its script and its types', () => {
   expect(entries.length).toBeGreaterThan(5)
-  for (const file of [...entries.flatMap(entry => [entry.types, entry.default]), ...(Object.values(bin) as string[])])
+  for (const file of [
+    ...entries.flatMap(entry => Object.values<string>({ ...entry })),
+    ...(Object.values(bin) as string[]),
+  ])
     expect(existsSync(join(root, file)), file).toBe(true)
 })
 
@@ -30,6 +38,28 @@ test('there is no script but the entries and what they share', () => {
   const named = [...entries.map(entry => entry.default), ...(Object.values(bin) as string[])].map(file => join(file))
   const others = scripts.filter(name => !name.startsWith(join('shared', '/')))
   expect(others.map(name => join('dist', name)).sort()).toEqual(named.sort())
+})
+
+test('require gives the same module as import, and its CommonJS to whoever cannot load that', async () => {
+  const code = `
+    import { createRequire } from 'node:module'
+    const require = createRequire(import.meta.url)
+    for (const entry of ${JSON.stringify(Object.keys(exports).filter(entry => entry !== './package.json'))}) {
+      const name = entry.replace('.', 'xenondb')
+      const module = await import(name)
+      if (require(name) !== module) throw new Error(name)
+    }`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  const load = createRequire(import.meta.url)
+  for (const entry of entries) {
+    expect([entry['module-sync'], entry.module]).toEqual([entry.default, entry.default])
+    const names = Object.keys(await import(pathToFileURL(join(root, entry.default)).href))
+    expect(Object.keys(load(join(root, entry.require))).sort(), entry.require).toEqual(names.sort())
+  }
 })
 
 test('the entries have one copy of each class', async () => {
