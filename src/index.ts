@@ -2,6 +2,7 @@
 import type { Database } from './database/database.ts'
 import { type ConvertOptions, convertOn, openOn } from './database/open.ts'
 import type { OpenOptions } from './database/options.ts'
+import { setTimeout } from './runtime/timers.ts'
 import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
 import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
@@ -25,8 +26,24 @@ interface Open {
  *   `XENON_FORMAT_VERSION` if another release wrote them, `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and
  *   `errorIfExists` say.
  */
-export const open: Open = <V = string, K = string>(directory: string, options: OpenOptions<V> = {}): Database<V, K> =>
-  openOn(directory, options, nodeStorage)
+export const open: Open = <V = string, K = string>(directory: string, options: OpenOptions<V> = {}): Database<V, K> => {
+  const db = openOn<V, K>(directory, options, nodeStorage)
+  if (db.inspection !== false) inspectSoon(db as unknown as Database<unknown, unknown>)
+  return db
+}
+
+/** Only here the server is loaded, and only if the program is still there in the next turn of its event loop. */
+const inspectSoon = (db: Database<unknown, unknown>): void => {
+  const begin = async (): Promise<void> => {
+    if (db.closed) return
+    const { inspect } = await import('./server/inspect/index.ts')
+    if (!db.closed) await inspect(db)
+  }
+  const failed = (error: Error): void => {
+    process.emitWarning(`the database in ${db.directory} cannot be looked into: ${error.message}`)
+  }
+  setTimeout(() => begin().catch(failed), 0).unref()
+}
 
 /** The same function under the name of the C API. */
 export const db_open: typeof open = open

@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import { Connections } from './connections.ts'
 import type { Argument } from './encoder.ts'
 import type { ServerError } from './errors.ts'
@@ -29,6 +30,13 @@ const READS: ReadonlySet<string> = new Set(
 )
 
 export class Client<V = string, K = string> extends ClientStore<V, K> {
+  static {
+    showAs('Client', Client, ({ connections, connected, closed }) => ({
+      server: connections.link.place,
+      ...(closed ? { closed } : { connected }),
+    }))
+  }
+
   /** @internal Use `connect`. */
   constructor(options: ResolvedConnectOptions<V>) {
     const connections = new Connections(options.link, options.transactionConnections)

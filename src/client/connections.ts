@@ -29,6 +29,11 @@ export class Connections {
     return reply!
   }
 
+  /** @throws ConnectionError if there is no connection now, and nothing is to wait for one. */
+  requireOnline(): void {
+    this.link.requireOnline()
+  }
+
   /** Lets the commands on their way be answered. */
   async close(): Promise<void> {
     this.closed = true

@@ -4,8 +4,11 @@
  *     send → queue ─(one socket write per turn)→ sent ─(reply)→ resolved
  *
  * 1. Replies come in the order of the commands: the first reply belongs to the first of `sent`.
- * 2. When the connection breaks, `queue` waits for the next one. Of `sent`, only reads are queued again; of everything
- *    else nobody knows whether it was executed, so it is rejected and never repeated.
+ * 2. When the connection breaks, `queue` waits for the next one, for `connectTimeout` at most. Of `sent`, only reads are
+ *    queued again; of everything else nobody knows whether it was executed, so it is rejected and never repeated. Once
+ *    there has been no connection for that long, each attempt that fails rejects what waits, and a request brings the
+ *    next attempt about: so a server that is down answers for itself, and nothing piles up. Without `offlineQueue`
+ *    nothing waits at all.
  * 3. A request that has timed out keeps its place in `sent` until its reply comes, which is dropped.
  * 4. A server that was told LOCKWAIT PUSH answers what meets a lock with a number, goes on, and pushes the reply later:
  *    the request is in `later` meanwhile. Whoever aborts it has that wait cancelled, and learns what has become of it.
@@ -22,17 +25,19 @@ import { type Reply, ReplyReader } from './reader.ts'
 export interface LinkOptions {
   host: string
   port: number
-  /** A Unix socket, in place of host and port. */
-  path: string | undefined
+  /** Path of a Unix socket, in place of host and port. */
+  socket: string | undefined
   tls: boolean | ConnectionOptions
   username: string
   password: string | undefined
   name: string | undefined
   /** Milliseconds for a reply; `Infinity`: any. */
-  timeout: number
-  /** Milliseconds for a connection, the greeting included. */
+  requestTimeout: number
+  /** Milliseconds for a connection, the greeting included, and that requests wait for one; `Infinity`: any. */
   connectTimeout: number
   reconnect: boolean
+  /** Requests wait for a connection. */
+  offlineQueue: boolean
   /** Calls that wait for a lock do not keep those behind them waiting. */
   pushesLockWaits: boolean
 }
@@ -60,6 +65,8 @@ interface Request {
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 2000
+/** More does not go into a timer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** A read that was sent so often without an answer is not sent again. */
 const MOST_TRIES = 3
 
@@ -73,6 +80,8 @@ export class Link {
   private closing = false
   private over = false
   private attempts = 0
+  /** Since when there is no connection, by `performance.now()`. */
+  private lostAt = performance.now()
   private queue: Request[] = []
   private sent: Request[] = []
   /** By the numbers of their lock waits. */
@@ -82,6 +91,7 @@ export class Link {
   private received = 0
   private clock: NodeJS.Timeout | undefined
   private pause: NodeJS.Timeout | undefined
+  private attemptAt = 0
   private opening: { resolve: () => void; reject: (error: Error) => void } | undefined
   private ending: (() => void)[] = []
 
@@ -127,13 +137,24 @@ export class Link {
     { signal, lockTimeout }: LockWait = {},
   ): Promise<Reply[]> {
     if (!this.usable) return Promise.reject(closedError())
+    if (!this.ready && !this.options.offlineQueue) return Promise.reject(this.offlineError())
     return new Promise((resolve, reject) => {
       const request = this.request(commands, repeatable, resolve, reject, lockTimeout)
       if (signal !== undefined) this.abortWith(signal, request)
       this.queue.push(request)
       this.flushSoon()
       this.watchClock()
+      if (this.pause !== undefined && this.isDown) this.attemptIn(FIRST_PAUSE_MS)
     })
+  }
+
+  /** @throws ConnectionError if there is no connection, and nothing is to wait for one. */
+  requireOnline(): void {
+    if (!this.ready && this.usable && !this.options.offlineQueue) throw this.offlineError()
+  }
+
+  private offlineError(): ConnectionError {
+    return new ConnectionError(`no connection to ${this.place}, and offlineQueue is false: nothing was sent`, false)
   }
 
   private abortWith(signal: AbortSignal, request: Request): void {
@@ -189,7 +210,7 @@ export class Link {
     reject: Request['reject'],
     lockTimeout: number = 0,
   ): Request {
-    const deadline = performance.now() + this.options.timeout + lockTimeout
+    const deadline = performance.now() + this.options.requestTimeout + lockTimeout
     return {
       commands,
       replies: [],
@@ -204,7 +225,7 @@ export class Link {
   }
 
   private attempt(): void {
-    const { host, port, path, tls } = this.options
+    const { host, port, socket: path, tls, connectTimeout } = this.options
     const place = path === undefined ? { host, port } : { path }
     let failure: Error | undefined
     let socket: Socket
@@ -220,11 +241,13 @@ export class Link {
       reply => this.answer(reply),
       items => this.pushed(items),
     )
-    const timer = setTimeout(
-      () =>
-        socket.destroy(new TimeoutError(`no greeting of ${this.place} in ${this.options.connectTimeout} ms`, false)),
-      this.options.connectTimeout,
-    )
+    const timer =
+      connectTimeout <= LONGEST_TIMER_MS
+        ? setTimeout(
+            () => socket.destroy(new TimeoutError(`no greeting of ${this.place} in ${connectTimeout} ms`, false)),
+            connectTimeout,
+          )
+        : undefined
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 60_000)
     socket.on('error', error => {
@@ -247,12 +270,13 @@ export class Link {
     socket.once(tls === false ? 'connect' : 'secureConnect', () => this.greet(socket, timer))
   }
 
-  private get place(): string {
-    const { host, port, path } = this.options
-    return path ?? `${host}:${port}`
+  /** Where the server is. */
+  get place(): string {
+    const { host, port, socket } = this.options
+    return socket ?? `${host}:${port}`
   }
 
-  private greet(socket: Socket, timer: NodeJS.Timeout): void {
+  private greet(socket: Socket, timer: NodeJS.Timeout | undefined): void {
     const { username, password, name } = this.options
     const hello: Argument[] = ['HELLO', '3']
     if (password !== undefined) hello.push('AUTH', username, password)
@@ -360,27 +384,50 @@ export class Link {
 
   private lost(cause: Error | undefined): void {
     this.socket = undefined
+    if (this.ready) this.lostAt = performance.now()
     this.ready = false
     const unanswered = [...this.later.values(), ...this.sent.slice(this.answered)].filter(request => !request.settled)
     this.later.clear()
     this.sent = []
     this.answered = 0
+    const { reconnect, offlineQueue } = this.options
     const again: Request[] = []
     for (const request of unanswered) {
       request.replies = []
-      if (request.repeatable && request.tries < MOST_TRIES && this.options.reconnect) again.push(request)
+      if (request.repeatable && request.tries < MOST_TRIES && reconnect && offlineQueue) again.push(request)
       else this.reject(request, this.lostError(true, cause))
     }
     this.queue = [...again, ...this.queue]
     const refused = cause instanceof ServerError
-    if (this.opening !== undefined || this.closing || !this.options.reconnect) {
+    if (this.opening !== undefined || this.closing || !reconnect) {
       this.end(refused ? cause : this.lostError(false, cause))
       return
     }
-    // The server does not want us: whoever waits should know.
-    if (refused) for (const request of this.queue.splice(0)) this.reject(request, cause)
+    // The server does not want us, or there has been none for long enough: whoever waits should know.
+    if (refused || this.isDown || !offlineQueue)
+      for (const request of this.queue.splice(0)) this.reject(request, refused ? cause : this.lostError(false, cause))
     const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.attempts++)
-    this.pause = setTimeout(() => this.attempt(), most * (0.5 + Math.random() / 2))
+    const left = this.lostAt + this.options.connectTimeout - performance.now()
+    const pause = most * (0.5 + Math.random() / 2)
+    // Those who wait learn at the end of their time how the last attempt went.
+    this.attemptIn(left > 0 && this.queue.length > 0 ? Math.min(pause, left) : pause)
+  }
+
+  /** There has been no connection for so long that requests no longer wait for one. */
+  private get isDown(): boolean {
+    return !this.ready && performance.now() - this.lostAt >= this.options.connectTimeout
+  }
+
+  /** At the latest; an attempt that is due earlier stays so. */
+  private attemptIn(milliseconds: number): void {
+    const due = performance.now() + milliseconds
+    if (this.pause !== undefined && this.attemptAt <= due) return
+    clearTimeout(this.pause)
+    this.attemptAt = due
+    this.pause = setTimeout(() => {
+      this.pause = undefined
+      this.attempt()
+    }, Math.ceil(milliseconds))
   }
 
   private lostError(sent: boolean, cause: Error | undefined): Error {
@@ -433,9 +480,9 @@ export class Link {
 
   /** One timer looks now and then whether the oldest requests have waited too long. */
   private watchClock(): void {
-    const { timeout } = this.options
-    if (this.clock !== undefined || timeout === Number.POSITIVE_INFINITY) return
-    this.clock = setInterval(() => this.expire(), Math.min(1000, Math.max(5, timeout / 4)))
+    const { requestTimeout } = this.options
+    if (this.clock !== undefined || requestTimeout === Number.POSITIVE_INFINITY) return
+    this.clock = setInterval(() => this.expire(), Math.min(1000, Math.max(5, requestTimeout / 4)))
     this.clock.unref()
   }
 
@@ -447,12 +494,12 @@ export class Link {
     }
     const now = performance.now()
     const late = (sent: boolean): XenonError =>
-      new TimeoutError(`no answer of ${this.place} in ${this.options.timeout} ms`, sent)
+      new TimeoutError(`no answer of ${this.place} in ${this.options.requestTimeout} ms`, sent)
     let dead = false
     for (let i = this.answered; i < this.sent.length && this.sent[i]!.deadline <= now; i++) {
       const request = this.sent[i]!
       // Nothing at all has come since: the connection itself is in doubt.
-      if (!request.settled && this.received < request.deadline - this.options.timeout) dead = true
+      if (!request.settled && this.received < request.deadline - this.options.requestTimeout) dead = true
       this.reject(request, late(true))
     }
     for (const request of this.later.values()) if (request.deadline <= now) this.reject(request, late(true))

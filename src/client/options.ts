@@ -13,8 +13,8 @@ export interface ConnectOptions<V = string> {
   host?: string
   /** Default 6399. */
   port?: number
-  /** A Unix socket, in place of `host` and `port`. */
-  path?: string
+  /** Path of a Unix socket, in place of `host` and `port`. */
+  socket?: string
   /** True, or options of `node:tls`. Default false. */
   tls?: boolean | ConnectionOptions
   /** Default `'default'`, the only one that xenondb knows. */
@@ -26,12 +26,17 @@ export interface ConnectOptions<V = string> {
   valueEncoding?: ValueEncoding<V>
   /** What keys are: text, bytes, or tuples; as for `open`. Default `'utf8'`. */
   keyEncoding?: KeyEncoding
-  /** Milliseconds that a command waits for its answer, and for a connection. Default 30,000; `Infinity`: for ever. */
-  timeout?: number
-  /** Milliseconds for a connection to be made and greeted. Default 10,000. */
+  /** Milliseconds that a request waits for its answer once it is sent. Default 30,000; `Infinity`: for ever. */
+  requestTimeout?: number
+  /**
+   * Milliseconds for a connection to be made and greeted. While there is none, a request waits so long for one, but not
+   * longer: it rejects with `XENON_CONNECTION`. Default 5,000; `Infinity`: for ever.
+   */
   connectTimeout?: number
   /** Connect again when the connection is lost. Default true. */
   reconnect?: boolean
+  /** Requests wait for a connection while there is none. With false they reject at once. Default true. */
+  offlineQueue?: boolean
   /** Connections that transactions may have, besides the one of everything else. Default 8. */
   transactionConnections?: number
 }
@@ -47,16 +52,17 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   const {
     host = '127.0.0.1',
     port = 6399,
-    path,
+    socket,
     tls = false,
     username = 'default',
     password,
     name,
     valueEncoding = 'utf8' as ValueEncoding<V>,
     keyEncoding = 'utf8',
-    timeout = 30_000,
-    connectTimeout = 10_000,
+    requestTimeout = 30_000,
+    connectTimeout = 5_000,
     reconnect = true,
+    offlineQueue = true,
     transactionConnections = 8,
     ...others
   } = given
@@ -64,17 +70,18 @@ export function resolveConnectOptions<V>(given: ConnectOptions<V>): ResolvedConn
   if (unknown !== undefined) throw new InvalidArgumentError(`connect() has no option '${unknown}'`)
   text('host', host)
   text('username', username)
-  for (const [option, value] of Object.entries({ path, password, name })) if (value !== undefined) text(option, value)
+  for (const [option, value] of Object.entries({ socket, password, name })) if (value !== undefined) text(option, value)
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new InvalidArgumentError(`port must be a number from 1 to 65535, not ${String(port)}`)
   const encodings = checkedEncodings({ valueEncoding, keyEncoding })
-  if (typeof reconnect !== 'boolean') throw new InvalidArgumentError('reconnect must be true or false')
+  for (const [option, value] of Object.entries({ reconnect, offlineQueue }))
+    if (typeof value !== 'boolean') throw new InvalidArgumentError(`${option} must be true or false`)
   if (!Number.isInteger(transactionConnections) || transactionConnections < 1)
     throw new InvalidArgumentError('transactionConnections must be a whole number above 0')
-  for (const [option, value] of Object.entries({ timeout, connectTimeout })) positive(option, value)
+  for (const [option, value] of Object.entries({ requestTimeout, connectTimeout })) positive(option, value)
   const pushesLockWaits = true
-  const place = { host, port, path, tls, username, password, name }
-  const link = { ...place, timeout, connectTimeout, reconnect, pushesLockWaits }
+  const place = { host, port, socket, tls, username, password, name }
+  const link = { ...place, requestTimeout, connectTimeout, reconnect, offlineQueue, pushesLockWaits }
   return { link, ...encodings, transactionConnections }
 }
 

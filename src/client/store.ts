@@ -1,6 +1,7 @@
 /** The records of one key space over the network: what `AsyncStore` promises, each call one command or a few. */
 
 import { InvalidArgumentError, shown } from '../errors.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type {
   AsyncTransactionOptions,
   BatchOperation,
@@ -12,6 +13,7 @@ import type {
 } from '../types.ts'
 import type { AsyncStore } from '../values/async-store.ts'
 import { readBatch } from '../values/batch.ts'
+import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { requireSubName } from '../values/sub-name.ts'
 import { runTransaction } from '../values/transact.ts'
@@ -32,7 +34,7 @@ import { watchOver } from './watch.ts'
 
 export abstract class ClientStore<V = string, K = string> extends Operations<V, K> implements AsyncStore<V, K> {
   protected readonly connections: Connections
-  private readonly place: Place
+  protected readonly place: Place
 
   /** @internal */
   constructor(connections: Connections, codec: Values<V>, place: Place) {
@@ -93,6 +95,7 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     const beginning = checkedBeginning(options)
     const { signal, isolation, readOnly, lockTimeout } = beginning
     if (connections.closed) throw closedError()
+    connections.requireOnline()
     const link = await pool.acquire(signal)
     let begun = false
     try {
@@ -122,10 +125,11 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
    * The changes that are committed from now on, in commit order, once they are durable: `for await (const { type, key,
    * value } of await client.watch('user:'))`. When the connection is lost it ends with an error.
    */
-  watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
+  async watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
     const { connections, codec, place } = this
-    if (connections.closed) return Promise.reject(closedError())
-    return watchOver(connections, codec, place, range, options)
+    if (connections.closed) throw closedError()
+    connections.requireOnline()
+    return await watchOver(connections, codec, place, range, options)
   }
 
   /**
@@ -154,6 +158,12 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
       'IN',
       name,
     ])
+  }
+
+  /** @internal Its records as bytes, however they are encoded. Whether it is there is not asked. */
+  subAsBytes(name: string): ClientSub<Uint8Array, Uint8Array> {
+    const bytes = new Values<Uint8Array>('binary', BINARY_KEYS)
+    return new ClientSub<Uint8Array, Uint8Array>(this.connections, bytes, [...this.place, 'IN', name])
   }
 
   /** The names of the sub-databases that lie in this one. */
@@ -235,6 +245,10 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
 
 /** A sub-database, from `sub` of a client or of another sub-database. */
 export class ClientSub<V = string, K = string> extends ClientStore<V, K> {
+  static {
+    showAs('ClientSub', ClientSub, ({ connections, place }) => ({ name: place.at(-1), server: connections.link.place }))
+  }
+
   /** Does nothing: the client has the connections. */
   async close(): Promise<void> {}
 }

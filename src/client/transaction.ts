@@ -1,5 +1,7 @@
 /** An interactive transaction, as it is seen in one of the stores of a client. */
+
 import { InvalidArgumentError } from '../errors.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type { GivenRange, IsolationLevel } from '../types.ts'
 import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import type { Attempt } from '../values/transact.ts'
@@ -39,6 +41,10 @@ export class ClientTransaction<V = string, K = string>
   extends Operations<V, K>
   implements AsyncStoreTransaction<V, K>, Attempt
 {
+  static {
+    showAs('ClientTransaction', ClientTransaction, ({ isolation, ended }) => ({ isolation, ended }))
+  }
+
   private readonly place: Place
   private readonly conversation: Conversation
 

@@ -8,6 +8,7 @@ import { LockConflictError } from '../errors.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Store } from '../records/store.ts'
 import { isBytes } from '../runtime/bytes.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import { nextTurn } from '../runtime/timers.ts'
 import { Admission } from '../txn/admission.ts'
 import type {
@@ -77,6 +78,10 @@ export interface Changes<V, K = string> {
 const A_TURN = 1000
 
 export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, InTransactions<V, K> {
+  static {
+    showAs('AsyncDatabase', AsyncDatabase, ({ closed }) => ({ closed }))
+  }
+
   private readonly db: Synchronous<V, K>
   private readonly changes: Changes<V, K>
   private readonly admission: Admission = new Admission(nextTurn)

@@ -7,6 +7,7 @@
 import { DeadlockError, InvalidArgumentError, LockConflictError } from '../errors.ts'
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind } from '../records/ranges.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type { Waits } from '../txn/waits.ts'
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
@@ -14,6 +15,10 @@ import type { Attempt } from '../values/transact.ts'
 import type { InTransactions, Savepoint, Transaction } from './transaction.ts'
 
 export class AsyncTransaction<V = string, K = string> implements AsyncStoreTransaction<V, K>, Attempt {
+  static {
+    showAs('AsyncTransaction', AsyncTransaction, ({ id, isolation, ended }) => ({ id, isolation, ended }))
+  }
+
   private readonly tx: Transaction<V, K>
   private readonly waits: Waits
   private readonly lockTimeout: number

@@ -9,6 +9,7 @@ import { verifyDatabase } from '../maintenance/verify/verify.ts'
 import { vitalsOf } from '../maintenance/vitals.ts'
 import { type Raised, Warnings } from '../maintenance/warnings.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type {
   BackupReport,
   CompactReport,
@@ -23,13 +24,21 @@ import type {
 import { requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
 import { Monitor } from './monitor.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { Inspection, ResolvedOptions } from './options.ts'
 import { Outer } from './sub.ts'
 
 /** Problems that a report keeps. */
 const MOST_PROBLEMS = 100
 
 export class Database<V = string, K = string> extends Outer<V, K> {
+  static {
+    showAs('Database', Database, ({ directory, closed, readOnly, engine }) => ({
+      directory,
+      ...(closed ? { closed } : { records: engine.metadata.records }),
+      ...(readOnly && { readOnly }),
+    }))
+  }
+
   /** The path that it was opened under. */
   readonly directory: string
   readonly durability: Durability
@@ -39,6 +48,10 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   private readonly stay: (() => void) | undefined
   private readonly warnings: Warnings = new Warnings()
   private readonly monitor: Monitor | undefined
+  /** @internal What others can ask of it while it is open, if anything. */
+  readonly inspection: Inspection
+  /** Called before it closes, or the thread ends. */
+  private readonly leaving: Set<() => void> = new Set()
 
   /** @internal Use `open`. */
   constructor(directory: string, engine: Engine, options: ResolvedOptions<V>) {
@@ -48,6 +61,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.engine = engine
     this.durability = options.durability
     this.readOnly = options.readOnly
+    this.inspection = options.inspect
     if (!options.readOnly) {
       handle.reclaiming.begin()
       this.stay = options.storage.onExit?.(this)
@@ -140,6 +154,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     if (engine.closed) return
     const { transactions, health } = engine
     if (health.busy) engine.attend()
+    this.leave()
     this.end()
     this.handle.reclaiming.stop()
     this.stay?.()
@@ -175,7 +190,37 @@ export class Database<V = string, K = string> extends Outer<V, K> {
 
   /** @internal The thread ends, and nobody has closed the database: what is committed goes to the files. */
   atExit(): void {
+    this.leave()
     this.handle.writeQuietly()
+  }
+
+  /** @internal Calls `work` before it closes, or the thread ends. */
+  beforeEnd(work: () => void): void {
+    this.leaving.add(work)
+  }
+
+  /**
+   * @internal Which of all databases this is, now: `lock` is in the lock's file for as long as it is open, `directory`
+   * tells its directory from every other one.
+   * @throws MovedError if the directory is no longer the one that was opened.
+   */
+  identity(): { directory: string; lock: string | undefined; place: string | undefined } {
+    const { engine, handle } = this
+    this.check()
+    engine.requirePlace()
+    const { directory, nonce } = engine.home
+    return { directory, lock: nonce, place: handle.storage.identity?.(directory) }
+  }
+
+  private leave(): void {
+    for (const work of this.leaving) {
+      try {
+        work()
+      } catch {
+        // The files come first.
+      }
+    }
+    this.leaving.clear()
   }
 }
 

@@ -34,6 +34,7 @@ export abstract class KeySpace<V = string, K = string> {
   /** The same records with promises: what meets a lock waits for it, and commits share their fdatasync. */
   readonly async: AsyncDatabase<V, K>
   protected readonly handle: Handle
+  protected readonly encodings: Encodings<V>
   /** @internal */
   readonly space: Space
   /** @internal */
@@ -50,6 +51,11 @@ export abstract class KeySpace<V = string, K = string> {
   /** @internal */
   constructor(handle: Handle, space: Space, encodings: Encodings<V>) {
     this.handle = handle
+    this.encodings = {
+      keys: encodings.keys,
+      valueEncoding: encodings.valueEncoding,
+      compression: encodings.compression,
+    }
     this.space = space
     this.store = new Store(
       space,

@@ -8,6 +8,7 @@ import {
   InvalidArgumentError,
   isFull,
   StorageError,
+  shown,
   XenonError,
 } from '../errors.ts'
 import { Reserve } from '../log/reserve.ts'
@@ -136,11 +137,29 @@ const prepareDirectory = <V>(storage: Storage, directory: string, options: Resol
   if (exists && options.errorIfExists) throw existing(directory)
   if (exists) return
   if (!options.createIfMissing || options.readOnly) throw missing(directory)
+  if (kind === 'directory' && !options.force) requireOwnDirectory(storage, directory)
   const created: string[] = []
   for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..')) created.push(path)
   storage.makeDirectory(directory)
   for (const path of created) storage.syncDirectory(storage.join(path, '..'))
   if (created.length === 0) syncParent(storage, directory)
+}
+
+/**
+ * Of a database, also of one whose creation was cut off, and what systems and tools leave in any directory: hidden files
+ * (`.gitkeep`, `.DS_Store`), the root of a file system.
+ */
+const NO_OTHER_FILE = /^(data|data\.new|log|lock(\..*)?|inspect\..*|\..*|lost\+found|Thumbs\.db|desktop\.ini)$/
+
+/** A database among other files is seldom meant: `open('.')`, or the directory of the program in place of its data. */
+const requireOwnDirectory = (storage: Storage, directory: string): void => {
+  const others = storage.list(directory).filter(name => !NO_OTHER_FILE.test(name))
+  if (others.length === 0) return
+  const some = others.sort().slice(0, 3).map(shown).join(', ')
+  throw new XenonError(
+    'XENON_EXISTS',
+    `${directory} holds other files (${some}${others.length > 3 ? ', …' : ''}) and no database; a database has a directory of its own, such as ${storage.join(directory, 'db')}; open it with force: true to make one there all the same`,
+  )
 }
 
 /** A process that was killed may have made the directory and not have come to sync its name. */

@@ -42,6 +42,8 @@ const KNOWN = new Set([
   'onRecovery',
   'storage',
   'onWarning',
+  'inspect',
+  'force',
 ])
 
 const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
@@ -113,7 +115,21 @@ export interface OpenOptions<V = string> {
    * ignored.
    */
   onWarning?: (warning: Warning) => void
+  /**
+   * Lets the command line look into the database while this program has it open, through a socket in its directory that
+   * only this user may use: `xenondb get`, `keys`, `range`, `count`, `ls`, `stats`, `export`, `repl`. With `'write'` it
+   * may change records too. The socket does not keep the program running. Default false.
+   */
+  inspect?: boolean | 'write'
+  /**
+   * Makes a database in a directory where other files lie already; without it that is refused, since such a directory
+   * is seldom meant. Nothing of them is touched either way. Default false.
+   */
+  force?: boolean
 }
+
+/** What a program that connects to the socket of `inspect` may do. */
+export type Inspection = false | 'read' | 'write'
 
 export interface ResolvedOptions<V> {
   durability: Durability
@@ -138,6 +154,8 @@ export interface ResolvedOptions<V> {
   onRecovery: ((progress: RecoveryProgress) => void) | undefined
   storage: Storage
   onWarning: ((warning: Warning) => void) | undefined
+  inspect: Inspection
+  force: boolean
 }
 
 export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Storage): ResolvedOptions<V> => {
@@ -176,7 +194,17 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     onRecovery: options.onRecovery === undefined ? undefined : requireFunction('onRecovery', options.onRecovery),
     storage,
     onWarning: options.onWarning === undefined ? undefined : requireFunction('onWarning', options.onWarning),
+    inspect: given<Inspection>('inspect', false, (name, value) => inspection(name, value, storage === defaultStorage)),
+    force: given('force', false, flag),
   }
+}
+
+const inspection = (name: string, value: unknown, hasFiles: boolean): Inspection => {
+  if (value !== 'write' && typeof value !== 'boolean')
+    throw invalid(`${name} must be true, false or 'write', not ${shown(value)}`)
+  if (value !== false && !hasFiles)
+    throw invalid(`${name} needs a database in Node's file system, where others find its socket`)
+  return value === true ? 'read' : value
 }
 
 const requireStorage = (storage: Storage): void => {

@@ -7,6 +7,7 @@ import type { Found } from '../records/found.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import { performance } from '../runtime/timers.ts'
 import type { GivenRange, Key } from '../types.ts'
 import { requireList } from '../values/checks.ts'
@@ -20,6 +21,10 @@ const forgotten = new FinalizationRegistry<() => void>(end => end())
  * need have taken more than `snapshotBytes`, and this was the oldest of them.
  */
 export class Snapshot<V = string, K = string> {
+  static {
+    showAs('Snapshot', Snapshot, ({ closed }) => ({ closed }))
+  }
+
   private readonly store: Store<V>
   private readonly view: AsOf
   private readonly ranges: Ranges<V>

@@ -2,23 +2,26 @@
  * Sub-databases: key spaces with names, in the same file, log and transactions as the one that they lie in, with
  * encodings of their own.
  */
+
 import type { Space } from '../engine/space.ts'
 import { shown, XenonError } from '../errors.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type { IndexFunction, IndexOptions, IndexReport, TupleKey } from '../types.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
-import { type EncodingNames, type Encodings, requireSubOptions, type SubOptions } from './options.ts'
+import { type EncodingNames, type Encodings, encodingNames, requireSubOptions, type SubOptions } from './options.ts'
 import type { Index } from './secondary-index.ts'
 import { SubSpaces } from './sub-spaces.ts'
 
-const BYTES: Encodings<Uint8Array> = { keys: BINARY_KEYS, valueEncoding: 'binary', compression: 'none' }
+const BYTES = { keys: BINARY_KEYS, valueEncoding: 'binary' } as const
 
 /** A key space in which sub-databases lie. */
 export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   private readonly subSpaces: SubSpaces
   private readonly opened: Map<string, Sub<unknown, unknown>> = new Map()
   private readonly openedAsBytes: Map<string, Sub<Uint8Array>> = new Map()
+  private bytes: Outer<Uint8Array> | undefined
 
   /** @internal */
   constructor(handle: Handle, space: Space, encodings: Encodings<V>) {
@@ -113,13 +116,30 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     this.check()
     const opened = this.opened.get(name)
     if (opened?.store.isBinary && !opened.space.isDropped) return opened as Sub<unknown> as Sub<Uint8Array>
+    const compression = opened?.encodings.compression ?? 'none'
     const known = this.openedAsBytes.get(name)
-    if (known !== undefined && !known.space.isDropped) return known
+    if (known !== undefined && !known.space.isDropped && known.encodings.compression === compression) return known
     const space = this.subSpaces.find(name)
     if (space === undefined) return undefined
-    const sub = new Sub<Uint8Array>(this.handle, space, name, BYTES)
+    const sub = new Sub<Uint8Array>(this.handle, space, name, { ...BYTES, compression })
     this.openedAsBytes.set(name, sub)
     return sub
+  }
+
+  /**
+   * @internal Its own records as bytes, whatever its encodings: keys as the bytes that they are ordered by, values as
+   * those that are stored, but for compression. It is never closed by itself.
+   */
+  asBytes(): Outer<Uint8Array> {
+    if (this.store.isBinary) return this as Outer<unknown, unknown> as Outer<Uint8Array>
+    const { compression } = this.encodings
+    this.bytes ??= new Sub<Uint8Array>(this.handle, this.space, '', { ...BYTES, compression })
+    return this.bytes
+  }
+
+  /** @internal The names of its encodings: of a sub-database, those that it was made with. */
+  get encodingNames(): EncodingNames {
+    return this.space.isRoot ? encodingNames(this.encodings) : this.subSpaces.noteOf(this.space)
   }
 
   /** @internal What is to be said of the indexes that were declared, here and in what lies in it. */
@@ -165,6 +185,10 @@ export interface SubStats {
 }
 
 export class Sub<V = string, K = string> extends Outer<V, K> {
+  static {
+    showAs('Sub', Sub, ({ name, closed, handle }) => ({ name, directory: handle.directory, ...(closed && { closed }) }))
+  }
+
   /** Its name in the one that it lies in. */
   readonly name: string
 

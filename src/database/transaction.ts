@@ -6,6 +6,7 @@ import type { Found } from '../records/found.ts'
 import { type OpenReader, RangeIterator } from '../records/range-iterator.ts'
 import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import { requireList } from '../values/checks.ts'
@@ -68,6 +69,10 @@ interface Common {
 }
 
 export class Transaction<V = string, K = string> {
+  static {
+    showAs('Transaction', Transaction, ({ id, isolation, ended }) => ({ id, isolation, ended }))
+  }
+
   /** @internal */
   readonly state: TransactionState
   private readonly parts: SpaceParts<V>

@@ -4,10 +4,12 @@ import { Server } from './server.ts'
 import type { ServerOptions } from './service/options.ts'
 
 /**
- * A server for a database that was opened with `keyEncoding: 'binary'` and `valueEncoding: 'binary'`. Call `listen` to
- * begin; the database is the caller's to close, after `close`.
+ * A server for a database, whatever its encodings: clients send and get the bytes of keys and values, which are what the
+ * encodings of the database make of them (JSON of `'json'`, text of `'utf8'`). Call `listen` to begin; the database is
+ * the caller's to close, after `close`.
  */
-export const createServer = (db: Database<Uint8Array>, options: ServerOptions = {}): Server => new Server(db, options)
+export const createServer = <V, K>(db: Database<V, K>, options: ServerOptions = {}): Server =>
+  new Server(db as unknown as Database<unknown, unknown>, options)
 
 export { Server } from './server.ts'
 export type { LogLevel } from './service/log.ts'

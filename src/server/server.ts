@@ -6,7 +6,7 @@ import { chmodSync } from 'node:fs'
 import { createServer as createPlainServer, type Socket, type Server as SocketServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Database } from '../database/database.ts'
-import { type DiskFullError, InvalidArgumentError, isError, isFull } from '../errors.ts'
+import { DiskFullError, InvalidArgumentError, isError, isFull, XenonError } from '../errors.ts'
 import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '../runtime/timers.ts'
 import { Keyspace } from './commands/keyspace.ts'
 import type { Connection } from './connection/connection.ts'
@@ -21,12 +21,14 @@ import { Password } from './service/password.ts'
 import { freeSocketPath } from './service/socket-path.ts'
 import { refusal, StandIn, type StandInOwner } from './service/stand-in.ts'
 
+/** More does not go into a timer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** Time that clients have to take their last replies. */
 const GRACE_MS = 2000
 
 export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   /** Another one than was given, once that has failed on a full disk and `reopen` has opened it again. */
-  db: Database<Uint8Array>
+  db: Database<unknown, unknown>
   readonly settings: Settings
   readonly log: Log
   keys: Keyspace
@@ -55,22 +57,22 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private timer: ReturnType<typeof setInterval> | undefined
   private closing: Promise<void> | undefined
   private emptied: (() => void) | undefined
+  /** It runs beside what else the program does: it ends with that, and keeps nothing alive. */
+  readonly isAside: boolean
   private settleDone: { resolve: () => void; reject: (error: unknown) => void } = {
     resolve: () => {},
     reject: () => {},
   }
 
   /** @internal Use `createServer`. */
-  constructor(db: Database<Uint8Array>, options: ServerOptions) {
+  constructor(db: Database<unknown, unknown>, options: ServerOptions, isAside: boolean = false) {
+    this.isAside = isAside
     this.settings = resolveServerOptions(options)
     const { settings } = this
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    if (!db.records().isBinary)
-      throw new InvalidArgumentError(
-        "a server needs a database that was opened with keyEncoding: 'binary' and valueEncoding: 'binary'",
-      )
-    this.keys = new Keyspace(db, settings.maxArgumentBytes)
+    this.keys = new Keyspace(db.asBytes(), settings.maxArgumentBytes)
+    if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
     this.standIn = reopen && new StandIn(this, reopen)
     if (db.readOnly && this.standIn !== undefined) {
@@ -93,7 +95,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
           key: key as Buffer,
           cert: cert as Buffer,
           minVersion: 'TLSv1.2',
-          handshakeTimeout: settings.authTimeout,
+          handshakeTimeout: Math.min(settings.authTimeout, LONGEST_TIMER_MS),
           ...asked,
         },
         socket => this.accept(socket),
@@ -108,6 +110,11 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     return this.bound
   }
 
+  get onlyReads(): XenonError {
+    const way = this.isAside ? "; the program that has the database open can let it write, with inspect: 'write'" : ''
+    return new XenonError('XENON_READ_ONLY', `this server is for reading alone${way}`)
+  }
+
   /** The address of /metrics and /health. */
   get metricsAddress(): { host: string; port: number } | undefined {
     return this.metrics?.address
@@ -118,7 +125,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     if (this.bound !== undefined || this.closing !== undefined)
       throw new InvalidArgumentError('this server has been told to listen before; create another one')
     const { settings, sockets } = this
-    if (settings.socket !== undefined) await freeSocketPath(settings.socket)
+    if (settings.socket !== undefined && !isPipe(settings.socket)) await freeSocketPath(settings.socket)
     await new Promise<void>((resolve, reject) => {
       sockets.once('error', reject)
       const listening = (): void => {
@@ -128,16 +135,17 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       if (settings.socket !== undefined) sockets.listen(settings.socket, listening)
       else sockets.listen({ host: settings.host, port: settings.port, backlog: 1024 }, listening)
     })
+    if (this.isAside) sockets.unref()
     if (settings.socket !== undefined) {
-      chmodSync(settings.socket, 0o700)
-      this.bound = { path: settings.socket }
+      if (!isPipe(settings.socket)) chmodSync(settings.socket, this.isAside ? 0o600 : 0o700)
+      this.bound = { socket: settings.socket }
     } else {
       const { port } = sockets.address() as { port: number }
       this.bound = { host: settings.host, port }
     }
     if (settings.metricsPort !== undefined) this.metrics = await serveMetrics(this, settings.metricsPort)
     const { authTimeout, requestTimeout, idleTimeout } = settings
-    const shortest = Math.min(authTimeout, requestTimeout, idleTimeout || Number.POSITIVE_INFINITY)
+    const shortest = Math.min(authTimeout, requestTimeout, idleTimeout)
     this.timer = setInterval(() => this.closeLateClients(), Math.max(10, Math.min(1000, shortest / 4)))
     this.timer.unref()
     this.log.info('listening', this.bound)
@@ -157,6 +165,16 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     return this.closing
   }
 
+  /** @internal The database closes: what is on its way is not answered any more. */
+  stopNow(): void {
+    this.closing ??= Promise.resolve()
+    clearInterval(this.timer)
+    this.standIn?.stop()
+    this.sockets.close()
+    for (const session of [...this.sessions.values()]) session.destroy('the database closes')
+    this.settleDone.resolve()
+  }
+
   private async shutDown(): Promise<void> {
     this.log.info('closing', { clients: this.sessions.size })
     clearInterval(this.timer)
@@ -167,9 +185,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     })
     for (const session of this.sessions.values()) session.endSoon()
     if (this.sessions.size > 0) {
-      const grace = setTimeout(() => {
+      const grace: ReturnType<typeof setTimeout> = setTimeout(() => {
         for (const session of [...this.sessions.values()]) session.destroy('the server closes')
       }, GRACE_MS)
+      if (this.isAside) grace.unref()
       await empty
       clearTimeout(grace)
     }
@@ -189,6 +208,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       setTimeout(() => socket.destroy(), 100).unref()
       return
     }
+    if (this.isAside) socket.unref()
     const session = new Session(this.nextId++, this, socket)
     this.sessions.set(session.id, session)
     this.log.debug('client connected', { client: session.id, address: session.address })
@@ -203,17 +223,17 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
 
   /** The disk is full, so that writes are refused: by the database, or because it could be opened for reading alone. */
   get diskFull(): boolean {
-    return this.keys.refusal !== undefined || (!this.db.closed && this.db.stats().disk.full)
+    return this.keys.refusal instanceof DiskFullError || (!this.db.closed && this.db.stats().disk.full)
   }
 
   /** @internal Another handle takes the place of the one there was; `refusal`: it is for reading alone. */
-  adopt(db: Database<Uint8Array>, refusal: DiskFullError | undefined): void {
+  adopt(db: Database<unknown, unknown>, refusal: DiskFullError | undefined): void {
     // What belongs to the old handle goes with it.
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db, this.settings.maxArgumentBytes)
-    this.keys.refusal = refusal
+    this.keys = new Keyspace(db.asBytes(), this.settings.maxArgumentBytes)
+    this.keys.refusal = this.settings.readOnly ? this.onlyReads : refusal
     this.failure = undefined
     this.reopened++
   }
@@ -253,7 +273,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       if (!session.authenticated && now - session.created > authTimeout) session.destroy('not authenticated in time')
       else if (session.partialSince !== undefined && now - session.partialSince > requestTimeout)
         session.destroy('request not sent in time')
-      else if (idleTimeout > 0 && !session.busy && now - session.lastActive > idleTimeout) session.destroy('idle')
+      else if (!session.busy && now - session.lastActive > idleTimeout) session.destroy('idle')
     }
   }
 }
+
+/** A named pipe of Windows, which is no file. */
+const isPipe = (path: string): boolean => path.startsWith('\\\\.\\pipe\\')

@@ -20,6 +20,11 @@ export class Home {
     this.lock = lock
   }
 
+  /** Tells who has the directory now from whoever had it or will; undefined without a lock that others can read. */
+  get nonce(): string | undefined {
+    return this.lock?.nonce
+  }
+
   /** The data file, once it is open. */
   keep(data: File): void {
     this.data = data

@@ -83,8 +83,8 @@ export function refuseIfHeld(directory: string): void {
 }
 
 class HeldLock implements DirectoryLock {
+  readonly nonce: string
   private readonly path: string
-  private readonly nonce: string
   private readonly identity: string
   /** Open for as long as the lock is held (rule 6); −1 afterwards. */
   private fd: number

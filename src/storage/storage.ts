@@ -55,6 +55,8 @@ export interface LockOptions {
 
 /** A held lock of a database directory. */
 export interface DirectoryLock {
+  /** Tells this holding of the lock from every other one, as the lock's file does; left out if nobody else can ask. */
+  readonly nonce?: string
   /** Whether the directory is still the one that was locked, and the lock still ours. */
   inPlace?(): boolean
   /** Gives it back; touches no lock but its own. Releasing twice is fine. */

@@ -18,7 +18,7 @@ const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit'])
 export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): ResolvedRange => {
   // A key alone is short for the prefix that it is.
   const range = keys.isPrefix(given) ? { prefix: given } : ((given ?? {}) as Range<unknown>)
-  requireOptions(range)
+  requireOptions(range, keys)
   const { gt, gte, lt, lte, prefix, reverse = false, limit = Number.POSITIVE_INFINITY } = range
   requireLimits(reverse, limit)
   let lower: Bound | undefined
@@ -60,8 +60,16 @@ export const requireRange = (given: unknown): void => {
   requireLimits(reverse, limit)
 }
 
-const requireOptions = (range: object): void => {
-  if (typeof range !== 'object') throw new InvalidArgumentError('a range must be an object, or a prefix')
+const requireOptions = (range: object, keys: KeyCodec = UTF8_KEYS): void => {
+  // A RegExp, a Date or a Map has no members of its own, as a range of everything has none.
+  const kind = typeof range === 'object' ? Object.prototype.toString.call(range).slice(8, -1) : typeof range
+  if (kind !== 'Object') {
+    const prefix = keys.encoding === 'tuple' ? "['user']" : "'user:'"
+    const article = /^[AEIO]/.test(kind) ? 'an' : 'a'
+    throw new InvalidArgumentError(
+      `a range must be an object, such as { gte: …, lt: …, reverse: true, limit: 10 }, or a prefix, such as ${prefix}; not ${article} ${kind}`,
+    )
+  }
   for (const name of Object.keys(range))
     if (!KNOWN.has(name))
       throw new InvalidArgumentError(`there is no range option '${name}'; known are ${[...KNOWN].join(', ')}`)

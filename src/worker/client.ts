@@ -1,6 +1,7 @@
 /** The side of a worker thread: the database of another thread, over a port. Every method returns a promise. */
 
 import { InvalidArgumentError } from '../errors.ts'
+import { showAs } from '../runtime/inspecting.ts'
 import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
@@ -229,6 +230,10 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
 }
 
 export class PortDatabase<V = string, K = string> extends PortStore<V, K> {
+  static {
+    showAs('PortDatabase', PortDatabase, ({ closed }) => ({ closed }))
+  }
+
   /** The database that the other end of the port serves (`servePort`). */
   constructor(port: PortLike) {
     super(new Calls(port), {})
@@ -251,6 +256,10 @@ export class PortDatabase<V = string, K = string> extends PortStore<V, K> {
 
 /** A sub-database, from `sub` of a `PortDatabase` or of another sub-database. */
 export class PortSub<V = string, K = string> extends PortStore<V, K> {
+  static {
+    showAs('PortSub', PortSub, ({ closed }) => ({ closed }))
+  }
+
   /** Does nothing: the `PortDatabase` has the port. */
   async close(): Promise<void> {}
 }
@@ -274,6 +283,10 @@ export class PortTransaction<V = string, K = string>
   extends Reads<V, K>
   implements AsyncStoreTransaction<V, K>, Attempt
 {
+  static {
+    showAs('PortTransaction', PortTransaction, ({ isolation, ended }) => ({ isolation, ended }))
+  }
+
   private readonly course: Course
 
   /** @internal Use `begin` or `transact` of `PortDatabase`. */

@@ -114,7 +114,7 @@ test('a command without an answer ends with a timeout, and a late answer harms n
       await pause(200)
       expect(await client.get('c')).toBe('c')
     },
-    { timeout: 100 },
+    { requestTimeout: 100 },
   ))
 
 test('where nobody listens, or who listens does not want us, connect fails', async () => {
@@ -158,7 +158,7 @@ test('keys, values and options that can never be right are refused before anythi
     await expectCodeAsync(() => client.begin({ isolation: wrong('none') }), 'XENON_INVALID_ARGUMENT')
     await expectCodeAsync(() => client.command(), 'XENON_INVALID_ARGUMENT')
     expect(server.commands).toEqual([])
-    for (const options of [{ port: 0 }, { port: 70_000 }, { host: '' }, { timeout: -1 }, { unknown: 1 }])
+    for (const options of [{ port: 0 }, { port: 70_000 }, { host: '' }, { requestTimeout: -1 }, { unknown: 1 }])
       expect(await failureOf(() => connect(wrong(options)))).toBeInstanceOf(InvalidArgumentError)
   }))
 

@@ -22,14 +22,14 @@ describe.each(servers)('client to %s', (_, there, start) => {
       try {
         const json = '{"name": "Alice"}'
         expect(await client('PUT', 'user:42', json)).toMatchObject(said('OK\n'))
-        expect(await client('GET', 'user:42')).toMatchObject(said(`${json}\n`))
-        expect(await client('get', 'nobody')).toMatchObject(said('\n', 1))
+        expect(await client('GET', 'user:42')).toMatchObject(said(json))
+        expect(await client('get', 'nobody')).toMatchObject(said('', 1))
         expect(await client('DELETE', 'user:42')).toMatchObject(said('1\n'))
         expect(await client('delete', 'user:42')).toMatchObject(said('0\n', 1))
         expect(await client('SET', '--key', '-5')).toMatchObject(said('OK\n'))
         expect(await client('INCRBY', '--key', '-2')).toMatchObject(said('-7\n'))
         expect(await client('MGET', '--key', 'x', '--key')).toMatchObject(said('-7\n\n-7\n'))
-        expect(await client('--timeout', '5000', 'ECHO', '007')).toMatchObject(said('007\n'))
+        expect(await client('--request-timeout', '5000', 'ECHO', '007')).toMatchObject(said('007'))
         expect(await client('NOSUCH', 'a')).toMatchObject({
           status: 1,
           stdout: '',

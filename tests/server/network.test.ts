@@ -48,7 +48,7 @@ test('a Unix socket; one that a killed server has left is taken over, other file
         socket.once('error', reject)
       })
     await withServer({ socket: path }, async ({ server }) => {
-      expect(server.address).toEqual({ path })
+      expect(server.address).toEqual({ socket: path })
       expect(await ask()).toBe('+PONG\r\n')
       await expect(withServer({ socket: path }, async () => {})).rejects.toThrow('another server listens')
     })

@@ -44,6 +44,8 @@ const shutdown: Handler = (caller, request) => {
   const given = (word: string): boolean =>
     Array.from({ length: request.count }).some((_, i) => isWord(request, i, word))
   if (given('abort') || (given('save') && given('nosave'))) throw new CommandError(SYNTAX)
+  if (caller.server.isAside)
+    throw new CommandError('ERR the program that has the database open ends this server when it closes the database')
   caller.server.log.info('shutdown', { client: caller.id })
   caller.endSoon()
   nextTurn(() => void caller.server.close())

@@ -68,9 +68,11 @@ const parameters: Readonly<Record<string, Parameter>> = {
   requirepass: { get: () => '' },
   save: fixed(''),
   timeout: {
-    get: ({ settings }) => String(Math.floor(settings.idleTimeout / 1000)),
+    // 0: never.
+    get: ({ settings: { idleTimeout } }) =>
+      String(idleTimeout === Number.POSITIVE_INFINITY ? 0 : Math.floor(idleTimeout / 1000)),
     set: number(0, 2_000_000, ({ settings }, value) => {
-      settings.idleTimeout = value * 1000
+      settings.idleTimeout = value === 0 ? Number.POSITIVE_INFINITY : value * 1000
     }),
   },
   unixsocket: { get: ({ settings }) => settings.socket ?? '' },

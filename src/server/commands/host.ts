@@ -1,5 +1,6 @@
 /** What a command may ask of the server behind the connection that calls it, and of the other clients. */
 
+import type { XenonError } from '../../errors.ts'
 import type { Log } from '../service/log.ts'
 import type { Figures } from '../service/metrics.ts'
 import type { Address, Settings } from '../service/options.ts'
@@ -51,6 +52,10 @@ export interface Host extends Figures {
   /** Where it listens, once it does. */
   readonly address: Address | undefined
   readonly started: number
+  /** What changes are answered with if it was created with `readOnly`. */
+  readonly onlyReads: XenonError
+  /** It ends with the program that has the database open, and not before. */
+  readonly isAside: boolean
   /** How often another handle of the database has taken the place of one that had failed. */
   readonly reopened: number
   /** Seconds since 1970. */

@@ -8,6 +8,7 @@ import { connection } from './connection.ts'
 import { counters } from './counters.ts'
 import { expiry } from './expiry.ts'
 import { info } from './info.ts'
+import { inspect } from './inspect.ts'
 import { interactive } from './interactive.ts'
 import { introspection } from './introspection.ts'
 import { keys } from './keys.ts'
@@ -34,6 +35,7 @@ const families: readonly Family[] = [
   ranges,
   subs,
   maintenance,
+  inspect,
 ]
 
 export const commands: ReadonlyMap<string, Command> = new Map(families.flat().map(command => [command.name, command]))

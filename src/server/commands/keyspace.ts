@@ -3,6 +3,7 @@
  * the transaction sees.
  */
 
+import type { EncodingNames } from '../../database/options.ts'
 import type { Outer } from '../../database/sub.ts'
 import type { Transaction } from '../../database/transaction.ts'
 import { shown, XenonError } from '../../errors.ts'
@@ -221,6 +222,12 @@ export class Keyspace {
     const keys = new Keyspace(db, this.maxValueBytes, this.shared)
     this.inner.set(name, keys)
     return keys
+  }
+
+  /** The encodings of a sub-database that lies in it, made if there is none; one that exists must have those given. */
+  declareSub(name: string, encodings: Partial<EncodingNames>): EncodingNames {
+    if (this.refusal !== undefined && this.db.subAsBytes(name) === undefined) throw this.refusal
+    return this.db.declareSub(name, encodings)
   }
 
   /** Drops a sub-database that lies in it. Who watches a key there learns that it has changed. */

@@ -65,7 +65,7 @@ const open = (caller: Caller, request: Arguments): void => {
     else if (isWord(request, i, 'values')) given.valueEncoding = nameAt(request, i + 1)
     else throw new CommandError(SYNTAX)
   }
-  const { keyEncoding, valueEncoding } = caller.keys.db.declareSub(nameAt(request, 2), given)
+  const { keyEncoding, valueEncoding } = caller.keys.declareSub(nameAt(request, 2), given)
   const { out } = caller
   out.array(2)
   out.text(keyEncoding)

@@ -110,6 +110,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.lastCommand = command.name
     if (problem !== undefined) this.rejectCall(command, problem)
     else if (!this.authenticated && !command.strangers) this.reject('NOAUTH Authentication required.')
+    else if (this.server.settings.readOnly && (command.flags.includes('admin') || command.flags.includes('write')))
+      this.reject(`READONLY ${this.server.onlyReads.message}: it does not take ${command.name.toUpperCase()}`)
     else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
     else if (this.subscription !== undefined && !this.resp3 && !command.afterWatchRange)
       this.out.error(

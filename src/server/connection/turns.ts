@@ -17,7 +17,7 @@ import type { Connection } from './connection.ts'
 
 export interface TurnsOwner {
   /** Another one after the storage has failed, if the database could be opened again. */
-  readonly db: Database<Uint8Array>
+  readonly db: Database<unknown, unknown>
   readonly keys: Keyspace
   readonly out: ReplyWriter
   /** Why the storage has failed. */

@@ -6,7 +6,7 @@ import { exposition, type Figure } from '../../metrics/text.ts'
 
 /** What a server counts. */
 export interface Figures {
-  readonly db: Database<Uint8Array>
+  readonly db: Database<unknown, unknown>
   readonly sessions: { readonly size: number }
   readonly connectionsReceived: number
   readonly connectionsRefused: number

@@ -2,13 +2,15 @@
 import { resolve } from 'node:path'
 import type { Database } from '../../database/database.ts'
 import { InvalidArgumentError } from '../../errors.ts'
+import { milliseconds } from '../../values/checks.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
 /** Opens the database again. */
-export type Reopen = (options: { readOnly: boolean }) => Database<Uint8Array>
+// biome-ignore lint/suspicious/noExplicitAny: with whatever encodings; a server takes the bytes
+export type Reopen = (options: { readOnly: boolean }) => Database<any, any>
 
 /** Where a server listens. */
-export type Address = { host: string; port: number } | { path: string }
+export type Address = { host: string; port: number } | { socket: string }
 
 export interface ServerOptions {
   /** Default 127.0.0.1. Another address than one of this machine's own needs a password. */
@@ -17,6 +19,8 @@ export interface ServerOptions {
   port?: number
   /** Path of a Unix socket, in place of host and port. */
   socket?: string
+  /** Clients may read, and change nothing; nor may they have the server stop, copy or compact. Default false. */
+  readOnly?: boolean
   /** Clients must say AUTH with it. */
   password?: string
   /** Certificate and key (PEM) for TLS; `ca` makes clients show a certificate signed by it. */
@@ -31,11 +35,11 @@ export interface ServerOptions {
   pauseOutputBytes?: number
   /** A client with more than this unsent is closed. Default 32 MiB. */
   maxOutputBytes?: number
-  /** Milliseconds to authenticate. Default 10,000. */
+  /** Milliseconds to authenticate. Default 10,000. Of all times here, `Infinity`: for ever. */
   authTimeout?: number
   /** Milliseconds for a request that has begun to arrive whole. Default 30,000. */
   requestTimeout?: number
-  /** Milliseconds after which a client that says nothing is closed, 0: never. Default 0. */
+  /** Milliseconds after which a client that says nothing is closed. Default `Infinity`. */
   idleTimeout?: number
   /** Milliseconds that a command waits for the lock of a transaction. Default 10,000. */
   lockTimeout?: number
@@ -76,6 +80,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     host: '127.0.0.1',
     port: 6399,
     socket: undefined,
+    readOnly: false,
     password: undefined,
     tls: undefined,
     maxClients: 1024,
@@ -85,7 +90,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     maxOutputBytes: 32 * MiB,
     authTimeout: 10_000,
     requestTimeout: 30_000,
-    idleTimeout: 0,
+    idleTimeout: Number.POSITIVE_INFINITY,
     lockTimeout: 10_000,
     backupDirectory: undefined,
     metricsPort: undefined,
@@ -107,8 +112,9 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   whole('maxQueryBytes', 1024, 1024 * MiB)
   whole('pauseOutputBytes', 1024, 1024 * MiB)
   whole('maxOutputBytes', 1024, 1024 * MiB)
-  for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout'] as const) whole(name, 1, 2 ** 31 - 1)
-  whole('idleTimeout', 0, 2 ** 31 - 1)
+  for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout'] as const)
+    if (milliseconds(name, settings[name]) === 0) throw invalid(`${name} must be above 0`)
+  if (typeof settings.readOnly !== 'boolean') throw invalid('readOnly must be true or false')
   if (settings.metricsPort !== undefined) whole('metricsPort', 0, 65535)
   if (!LOG_LEVELS.includes(settings.logLevel)) throw invalid(`logLevel must be one of ${LOG_LEVELS.join(', ')}`)
   if (settings.reopen !== undefined && typeof settings.reopen !== 'function')

@@ -12,9 +12,9 @@ import type { Reopen } from './options.ts'
 
 export interface StandInOwner {
   readonly log: Log
-  readonly db: Database<Uint8Array>
+  readonly db: Database<unknown, unknown>
   /** Goes on with another handle; `refusal` is what writes are answered with. */
-  adopt(db: Database<Uint8Array>, refusal: DiskFullError | undefined): void
+  adopt(db: Database<unknown, unknown>, refusal: DiskFullError | undefined): void
   /** There is no way to go on. */
   giveUp(error: unknown): void
 }
@@ -112,7 +112,7 @@ const freeBytes = (directory: string): number => {
   }
 }
 
-const closeQuietly = (db: Database<Uint8Array>): void => {
+const closeQuietly = (db: Database<unknown, unknown>): void => {
   try {
     db.close()
   } catch {

@@ -200,8 +200,5 @@ test('an address that others can reach needs a password', () => {
   expect(() => createServer(db, { host: '0.0.0.0', password: 'x' })).not.toThrow()
   expect(() => createServer(db, { port: 70_000 })).toThrow('port')
   expect(() => createServer(db, { unknown: 1 } as never)).toThrow("no server option 'unknown'")
-  const texts = open('texts', { storage: memoryStorage() })
-  expect(() => createServer(texts as never)).toThrow("keyEncoding: 'binary'")
-  texts.close()
   db.close()
 })
