@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'cac'
 import { type Argument, type Client, type ConnectOptions, connect } from '../client/index.ts'
 import { isBytes } from '../runtime/bytes.ts'
-import { countOption, flagOption, type Options, textOption } from './arguments.ts'
+import { flagOption, millisecondsOption, type Options, textOption } from './arguments.ts'
 import { CommandError, UsageError } from './errors.ts'
 
 export type ByteClient = Client<Uint8Array>
@@ -19,7 +19,8 @@ export function connectionOptions(command: Command): Command {
     .option('--tls', 'Over TLS')
     .option('--cacert <file>', 'Trust this certificate (PEM) in place of the well-known ones')
     .option('--insecure', 'Over TLS, but trust any certificate')
-    .option('--timeout <ms>', 'How long to wait for an answer (default: for ever)')
+    .option('--request-timeout <ms>', 'How long to wait for an answer (default: for ever)')
+    .option('--connect-timeout <ms>', 'How long to wait for a connection (default: 5000)')
 }
 
 export function readConnection(options: Options): ConnectOptions<Uint8Array> {
@@ -27,12 +28,14 @@ export function readConnection(options: Options): ConnectOptions<Uint8Array> {
     valueEncoding: 'binary',
     keyEncoding: 'binary',
     reconnect: false,
-    timeout: countOption(options, 'timeout') || Number.POSITIVE_INFINITY,
+    requestTimeout: millisecondsOption(options, 'requestTimeout') ?? Number.POSITIVE_INFINITY,
   }
   const password = textOption(options, 'password') ?? process.env.XENONDB_PASSWORD
   if (password !== undefined && password !== '') found.password = password
-  const path = textOption(options, 'socket')
-  if (path !== undefined) found.path = path
+  const connectTimeout = millisecondsOption(options, 'connectTimeout')
+  if (connectTimeout !== undefined) found.connectTimeout = connectTimeout
+  const socket = textOption(options, 'socket')
+  if (socket !== undefined) found.socket = socket
   const cacert = textOption(options, 'cacert')
   const insecure = flagOption(options, 'insecure')
   if (flagOption(options, 'tls') || cacert !== undefined || insecure)

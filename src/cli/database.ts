@@ -14,6 +14,8 @@ export type ByteSnapshot = Snapshot<Uint8Array>
 export interface Access {
   /** Only commands that bring records may create a database. */
   createIfMissing: boolean
+  /** One may be made among other files. */
+  force?: boolean
   /** The command writes nothing. */
   onlyReads?: boolean
   /** Ends the wait for a lock. */
@@ -26,9 +28,7 @@ export async function withDatabase<R>(
   access: Access,
   work: (db: ByteDatabase) => R | Promise<R>,
 ): Promise<R> {
-  const { lockWait, takeover } = opening()
-  const open = (): ByteDatabase => openBytes(directory, access, takeover)
-  const db = await waitForLockAside(lockWait, open, access.signal)
+  const db = await waitForLockAside(opening().lockWait, () => openBytes(directory, access), access.signal)
   try {
     return await work(db)
   } finally {
@@ -43,11 +43,16 @@ const LOCK_BYTES = 65536
  * Where nothing can be written (a full disk, a read-only one), a database can still be read, whether it was closed or
  * not.
  */
-function openBytes(directory: string, { createIfMissing, onlyReads = false }: Access, takeover: boolean): ByteDatabase {
+export function openBytes(
+  directory: string,
+  { createIfMissing, onlyReads = false, force = false }: Access,
+): ByteDatabase {
+  const { takeover } = opening()
   const options = {
     valueEncoding: 'binary',
     keyEncoding: 'binary',
     createIfMissing,
+    force,
     takeover,
     onRecovery: recoveryReporter(directory),
   } as const

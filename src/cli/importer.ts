@@ -23,8 +23,12 @@ export class Importer {
   #imported = 0
   #expired = 0
 
-  constructor(db: ByteDatabase) {
+  readonly #onBad: ((error: RecordError) => void) | undefined
+
+  /** `onBad`: hears of records that the database refuses, which are passed over; undefined: the import ends there. */
+  constructor(db: ByteDatabase, onBad?: (error: RecordError) => void) {
     this.#db = db
+    this.#onBad = onBad
   }
 
   /** Records committed so far. */
@@ -66,7 +70,10 @@ export class Importer {
         this.#commitTimed([record])
         this.#imported++
       } catch (error) {
-        throw isRefusal(error) ? new RecordError(record.line, (error as Error).message) : error
+        if (!isRefusal(error)) throw error
+        const refused = new RecordError(record.line, (error as Error).message)
+        if (this.#onBad === undefined) throw refused
+        this.#onBad(refused)
       }
     }
   }

@@ -21,6 +21,39 @@ export function compactJson(text: string): string {
   return from === 0 ? text : compact + text.slice(from)
 }
 
+/** The same with a line for each part, two spaces deeper for what lies inside another. */
+export function prettyJson(text: string): string {
+  const compact = compactJson(text)
+  let pretty = ''
+  let depth = 0
+  const newLine = (): string => `\n${'  '.repeat(depth)}`
+  for (let at = 0; at < compact.length; ) {
+    const char = compact[at]!
+    if (char === '"') {
+      const end = stringEnd(compact, at)
+      pretty += compact.slice(at, end)
+      at = end
+      continue
+    }
+    const isEmpty = compact[at + 1] === '}' || compact[at + 1] === ']'
+    if (char === '{' || char === '[') {
+      if (isEmpty) {
+        pretty += compact.slice(at, at + 2)
+        at += 2
+        continue
+      }
+      depth++
+      pretty += `${char}${newLine()}`
+    } else if (char === '}' || char === ']') {
+      depth--
+      pretty += `${newLine()}${char}`
+    } else if (char === ',') pretty += `,${newLine()}`
+    else pretty += char === ':' ? ': ' : char
+    at++
+  }
+  return pretty
+}
+
 /**
  * The text of a member's value in an object, or undefined; of members of the same name, the last one, as `JSON.parse`
  * has it.

@@ -13,8 +13,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   get: async () => (await import('./commands/get.ts')).registerGet,
   put: async () => (await import('./commands/put.ts')).registerPut,
   delete: async () => (await import('./commands/delete.ts')).registerDelete,
+  edit: async () => (await import('./commands/edit.ts')).registerEdit,
   ttl: async () => (await import('./commands/ttl.ts')).registerTtl,
   keys: async () => (await import('./commands/keys.ts')).registerKeys,
+  ls: async () => (await import('./commands/ls.ts')).registerLs,
+  count: async () => (await import('./commands/count.ts')).registerCount,
   range: async () => (await import('./commands/range.ts')).registerRange,
   import: async () => (await import('./commands/import.ts')).registerImport,
   export: async () => (await import('./commands/export.ts')).registerExport,
@@ -43,17 +46,26 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function run(argv: readonly string[]): Promise<number> {
+async function run(typed: readonly string[]): Promise<number> {
+  const argv = typed[0] === 'help' ? helpArguments(typed.slice(1)) : typed
   const cli = await commands(argv)
   cli.parse(['node', 'xenondb', ...markArguments(argv, cli)], { run: false })
   if (cli.options.help === true || cli.options.version === true) return EXIT_DONE
   if (cli.matchedCommand === undefined) {
     const asked = cli.args[0]
     const what = asked === undefined ? 'no command given' : `unknown command "${asked}"`
-    throw new UsageError(`${what}; xenondb --help lists the commands`)
+    throw new UsageError(`${what}; xenondb help lists the commands`)
   }
   chooseOpening(cli.options)
   return await cli.runMatchedCommand()
+}
+
+/** `help` and `help COMMAND` are the same as `--help` and `COMMAND --help`. */
+function helpArguments([name, ...others]: readonly string[]): string[] {
+  if (name === undefined) return ['--help']
+  if (others.length > 0) throw new UsageError('help takes the name of one command')
+  if (!Object.hasOwn(COMMANDS, name)) throw new UsageError(`unknown command "${name}"; xenondb help lists the commands`)
+  return [name, '--help']
 }
 
 async function commands(argv: readonly string[]): Promise<CAC> {
@@ -62,6 +74,6 @@ async function commands(argv: readonly string[]): Promise<CAC> {
   const named = argv.filter(word => Object.hasOwn(COMMANDS, word))
   // What is named may be an argument, such as a key, and its command is loaded for nothing. All, for the help.
   for (const name of named.length > 0 ? new Set(named) : Object.keys(COMMANDS)) (await COMMANDS[name]!())(cli)
-  cli.usage('<command> <directory> …').help().version(PACKAGE_VERSION)
+  cli.usage('<command> <directory> …    (xenondb help <command>: more about one)').help().version(PACKAGE_VERSION)
   return cli
 }

@@ -10,20 +10,24 @@ import { CommandError, UsageError } from './errors.ts'
 import { givenKeyEncoding, type KeyEncoding, keyEncodingOption } from './key-text.ts'
 import { ENCODINGS, type Encoding, quoted } from './text.ts'
 
-/** What a sub-database was made with. */
+/** The encodings of a key space. */
 export interface EncodingNames {
   readonly keyEncoding: string
   readonly valueEncoding: string
 }
 
-export interface Place {
-  readonly store: ByteStore
-  /** The names of the sub-databases that lead to it, its own at the end; of the root, none. */
-  readonly path: readonly string[]
+/** How the keys and values of a key space are written. */
+export interface Writing {
   /** What a sub-database was made with. */
   readonly names?: EncodingNames
   readonly encoding: Encoding
   readonly keyEncoding: KeyEncoding
+}
+
+export interface Place extends Writing {
+  readonly store: ByteStore
+  /** The names of the sub-databases that lead to it, its own at the end; of the root, none. */
+  readonly path: readonly string[]
 }
 
 /** What the options say. */
@@ -35,6 +39,10 @@ export interface GivenPlace {
 
 export function subOption(command: Command): Command {
   return command.option('--sub <name>', 'In this sub-database; once more for one that lies in it')
+}
+
+export function forceOption(command: Command): Command {
+  return command.option('--force', 'Make the database even where other files lie')
 }
 
 export function placeOptions(command: Command): Command {
@@ -93,33 +101,19 @@ export function placeIn(place: Place, path: readonly string[], names: EncodingNa
   return found === undefined ? place : { store, path: [...place.path, ...path], names: found, ...writingOf(found) }
 }
 
-/** A place, and all sub-databases that lie in it: outer ones first, those beside each other in the order of names. */
-export function* placesFrom(place: Place): Generator<Place> {
-  const waiting: Place[] = [place]
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    yield next
-    const { store, path } = next
-    for (const name of store.subs().reverse()) {
-      const sub = store.subAsBytes(name)!
-      const names = store.encodingsOf(sub)
-      waiting.push({ store: sub, path: [...path, name], names, ...writingOf(names) })
-    }
-  }
-}
-
-function writingOf({ keyEncoding, valueEncoding }: EncodingNames): Pick<Place, 'encoding' | 'keyEncoding'> {
+export function writingOf({ keyEncoding, valueEncoding }: EncodingNames): Pick<Place, 'encoding' | 'keyEncoding'> {
   return {
     encoding: valueEncoding === 'utf8' || valueEncoding === 'json' ? valueEncoding : 'binary',
     keyEncoding: keyEncoding === 'tuple' ? 'tuple' : 'utf8',
   }
 }
 
-function definedOf({ encoding, keyEncoding }: GivenPlace): Partial<Pick<Place, 'encoding' | 'keyEncoding'>> {
+export function definedOf({ encoding, keyEncoding }: GivenPlace): Partial<Pick<Place, 'encoding' | 'keyEncoding'>> {
   return { ...(encoding !== undefined && { encoding }), ...(keyEncoding !== undefined && { keyEncoding }) }
 }
 
 /** What is written is what the sub-database was made for. JSON is text, and any bytes may be given in base64. */
-function requireFitting({ path, encoding, keyEncoding }: GivenPlace, names: EncodingNames): void {
+export function requireFitting({ path, encoding, keyEncoding }: GivenPlace, names: EncodingNames): void {
   const name = quoted(path.at(-1) ?? '')
   if (keyEncoding !== undefined && (keyEncoding === 'tuple') !== (names.keyEncoding === 'tuple'))
     throw new UsageError(`the keys of the sub-database ${name} are ${names.keyEncoding}; leave --key-encoding out`)

@@ -2,10 +2,10 @@
 import type { Command } from 'cac'
 import type { Range } from '../types.ts'
 import { countOption, flagOption, type Options, textOption } from './arguments.ts'
-import type { ByteDatabase } from './database.ts'
 import { CommandError } from './errors.ts'
 import { boundFromText, type KeyEncoding } from './key-text.ts'
 import { placeOptions } from './place.ts'
+import type { DatabaseView } from './view/view.ts'
 
 const BOUNDS = ['gt', 'gte', 'lt', 'lte', 'prefix'] as const
 
@@ -38,9 +38,14 @@ export function isFilter(range: Range): boolean {
   return Object.keys(range).every(name => name === 'prefix' || name === 'limit')
 }
 
-export function requireOrdered(db: ByteDatabase, what: string): void {
-  if (db.stats().ordered) return
+/** True if it is everything. */
+export function isWhole(range: Range): boolean {
+  return Object.keys(range).length === 0
+}
+
+export function requireOrdered({ ordered, directory }: DatabaseView, what: string): void {
+  if (ordered) return
   throw new CommandError(
-    `${what} needs the ordered index, which ${db.directory} does not keep; xenondb convert ${db.directory} --ordered adds it`,
+    `${what} needs the ordered index, which ${directory} does not keep; xenondb convert ${directory} --ordered adds it`,
   )
 }

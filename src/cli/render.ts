@@ -25,6 +25,19 @@ export function size(bytes: number): string {
   return unit === 0 ? `${amount} B` : `${amount.toFixed(1)} ${units[unit]}`
 }
 
+/** 90061000 → `25.0 h`: how long something lasts still. */
+export function duration(milliseconds: number): string {
+  const units = [
+    ['ms', 1],
+    ['s', 1000],
+    ['min', 60_000],
+    ['h', 3_600_000],
+    ['d', 86_400_000],
+  ] as const
+  const [name, length] = units.findLast(([, unit]) => milliseconds >= 2 * unit) ?? units[0]
+  return `${Math.round(milliseconds / length)} ${name}`
+}
+
 /** 0.5 → `50.0 %` */
 export function percent(share: number): string {
   return `${((Number.isFinite(share) ? share : 0) * 100).toFixed(1)} %`

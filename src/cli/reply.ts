@@ -1,8 +1,9 @@
 /** Replies of a server for people, and for pipes, as redis-cli prints them. */
 
 import { isUtf8 } from 'node:buffer'
-import { type Reply, ServerError } from '../client/index.ts'
+import { type Argument, type Reply, ServerError } from '../client/index.ts'
 import { isBytes } from '../runtime/bytes.ts'
+import { nameOf } from './connection.ts'
 
 /** For a terminal: types and quotes are shown, and whatever does not print is escaped. */
 export function prettyReply(reply: Reply, indent: string = ''): string {
@@ -26,6 +27,18 @@ export function prettyReply(reply: Reply, indent: string = ''): string {
     ')',
     indent,
   )
+}
+
+/** A reply of several lines that are meant for people. */
+export function isText(command: readonly Argument[], reply: Reply): reply is Uint8Array {
+  if (!isBytes(reply)) return false
+  const name = nameOf(command)
+  return name === 'INFO' || (name === 'CLIENT' && /^(info|list)$/i.test(String(command[1])))
+}
+
+/** Its lines as they are, but for control characters. */
+export function prettyText(reply: Uint8Array): string {
+  return Buffer.from(reply).toString('utf8').trimEnd().split(/\r?\n/).map(escaped).join('\n')
 }
 
 function numbered(items: readonly ((inside: string) => string)[], mark: string, indent: string): string {

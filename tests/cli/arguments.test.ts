@@ -11,7 +11,7 @@ test('keys and values arrive exactly as typed', () =>
       const args = text.startsWith('--') ? ['--', text, text] : [text, text]
       expect(await run('put', db, ...args)).toMatchObject({ status: 0, stderr: '' })
       const key = text.startsWith('--') ? ['--', text] : [text]
-      expect(await run('get', db, ...key)).toMatchObject({ status: 0, stdout: `${text}\n` })
+      expect(await run('get', db, ...key)).toMatchObject({ status: 0, stdout: text })
     }
     const { stdout } = await run('keys', db, '--encoding', 'json')
     const keys = stdout.trimEnd().split('\n')
@@ -36,7 +36,7 @@ test('options may stand before the directory', () =>
     await run('put', '--encoding', 'json', db, 'key', '{ "a": 1 }')
     expect(await run('get', '--encoding', 'json', db, 'key')).toMatchObject({
       status: 0,
-      stdout: '{"a":1}\n',
+      stdout: '{"a":1}',
     })
     expect(await run('verify', '--json', db)).toMatchObject({ status: 0 })
   }))
@@ -45,10 +45,12 @@ test('a value that is not text is printed only in base64', () =>
   withDirectory(async parent => {
     const db = `${parent}/db`
     await run('put', db, 'key', '/wA=', '--encoding', 'binary')
-    expect(await run('get', db, 'key')).toMatchObject({
+    expect(await run('get', db, 'key', '--encoding', 'utf8')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('not UTF-8'),
     })
+    // In a pipe it is what is stored.
+    expect(await run('get', db, 'key')).toMatchObject({ status: 0, stdout: Buffer.from('/wA=', 'base64').toString() })
     expect(await run('get', db, 'key', '--encoding', 'json')).toMatchObject({ status: 1, stdout: '' })
-    expect(await run('get', db, 'key', '--encoding', 'binary')).toMatchObject({ status: 0, stdout: '/wA=\n' })
+    expect(await run('get', db, 'key', '--encoding', 'binary')).toMatchObject({ status: 0, stdout: '/wA=' })
   }))

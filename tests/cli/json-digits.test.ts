@@ -35,7 +35,7 @@ test('get and range print what put was given', () =>
         status: 0,
         stderr: '',
       })
-      expect((await run('get', db, `k${i}`, '--encoding', 'json')).stdout).toBe(`${kept}\n`)
+      expect((await run('get', db, `k${i}`, '--encoding', 'json')).stdout).toBe(kept)
     }
     const range = async (...options: string[]): Promise<string[]> =>
       (await run('range', db, '--encoding', 'json', ...options)).stdout.trimEnd().split('\n').sort()

@@ -96,7 +96,7 @@ test('JSON values stay JSON in both formats', () =>
       const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1)
       expect(records.sort(byKey)).toEqual([...lines].sort(byKey))
       expect(await run('get', db, 'object', '--encoding', 'json')).toMatchObject({
-        stdout: `${JSON.stringify(lines[0]!.value)}\n`,
+        stdout: JSON.stringify(lines[0]!.value),
       })
     }
   }))
@@ -116,9 +116,9 @@ test('an import reads CSV as spreadsheets write it', () =>
       status: 0,
       stderr: 'imported 3 records\n',
     })
-    expect((await run('get', `${parent}/db`, 'a')).stdout).toBe('two\r\nlines\n')
-    expect((await run('get', `${parent}/db`, 'empty')).stdout).toBe('\n')
-    expect((await run('get', `${parent}/db`, 'z')).stdout).toBe('last\n')
+    expect((await run('get', `${parent}/db`, 'a')).stdout).toBe('two\r\nlines')
+    expect((await run('get', `${parent}/db`, 'empty')).stdout).toBe('')
+    expect((await run('get', `${parent}/db`, 'z')).stdout).toBe('last')
   }))
 
 test('an export replaces a file only with --force, and never leaves half of one', () =>

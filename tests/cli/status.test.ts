@@ -15,7 +15,7 @@ test('put, get and delete end with 0, an absent key with 1', () =>
   withDirectory(async parent => {
     const db = `${parent}/db`
     expect(await run('put', db, 'ada', 'Ada Lovelace')).toMatchObject({ status: 0, stdout: '', stderr: '' })
-    expect(await run('get', db, 'ada')).toMatchObject({ status: 0, stdout: 'Ada Lovelace\n', stderr: '' })
+    expect(await run('get', db, 'ada')).toMatchObject({ status: 0, stdout: 'Ada Lovelace', stderr: '' })
     expect(await run('delete', db, 'ada')).toMatchObject({ status: 0, stdout: '', stderr: '' })
     expectFailure(await run('get', db, 'ada'), 1, /no such key: "ada"/)
     expectFailure(await run('delete', db, 'ada'), 1, /no such key: "ada"/)

@@ -81,7 +81,7 @@ test('an import takes input byte by byte', () =>
     }
     child.stdin.end()
     expect(await outcome).toMatchObject({ status: 0, stderr: 'imported 1 records\n' })
-    expect((await run('get', `${parent}/db`, 'ä')).stdout).toBe('1\r\n\n')
+    expect((await run('get', `${parent}/db`, 'ä')).stdout).toBe('1\r\n')
   }))
 
 test('a database in use is refused with the pid of its owner', () =>

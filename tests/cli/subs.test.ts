@@ -60,7 +60,7 @@ test('put, get, delete, ttl, keys and range work in --sub, as it is encoded', ()
     const inUsers = ['--sub', 'users', '--sub', 'by age']
     const tuple = ['--key-encoding', 'tuple', '--encoding', 'json']
     expect((await run('put', db, '["a",7]', '{"n": 1}', ...inUsers, ...tuple)).status).toBe(0)
-    expect(await run('get', db, '["a",7]', ...inUsers)).toMatchObject({ status: 0, stdout: '{"n":1}\n' })
+    expect(await run('get', db, '["a",7]', ...inUsers)).toMatchObject({ status: 0, stdout: '{"n":1}' })
     expect((await run('put', db, '["a",8]', '[2]', ...inUsers, '--ttl', '1000000')).status).toBe(0)
     expect((await run('put', db, '["a",9]', '"3"', ...inUsers)).status).toBe(0)
     expect((await run('keys', db, '--prefix', '["a"]', '--limit', '2', ...inUsers)).stdout).toBe('["a",7]\n["a",8]\n')
@@ -214,7 +214,7 @@ test('repl takes commands for sub-databases, by the names of this command line t
       '',
     ])
     expect(status).toBe(0)
-    expect((await run('get', `${parent}/db`, 'a', '--sub', 's', '--sub', 't')).stdout).toBe('2\n')
+    expect((await run('get', `${parent}/db`, 'a', '--sub', 's', '--sub', 't')).stdout).toBe('2')
   }))
 
 test('CSV holds one key space, and says what it leaves out', () =>

@@ -44,7 +44,7 @@ test('put, get, ttl and delete take the JSON of a tuple', () =>
     const db = `${parent}/db`
     const key = '["user",{"bigint":"42"}]'
     expect((await run('put', db, key, 'Ada', ...TUPLE)).status).toBe(0)
-    expect(await run('get', db, key, ...TUPLE)).toMatchObject({ status: 0, stdout: 'Ada\n' })
+    expect(await run('get', db, key, ...TUPLE)).toMatchObject({ status: 0, stdout: 'Ada' })
     expect(await run('get', db, '["user",42]', ...TUPLE)).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('no such key'),

@@ -156,7 +156,7 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('a tmpfs of 24 MiB', () => {
         expectRecords(reader, 0, records)
         await expectVerified(reader, records)
         reader.close()
-        expect(await run('get', directory, 'key 7')).toMatchObject({ status: 0, stdout: `${VALUE}\n` })
+        expect(await run('get', directory, 'key 7')).toMatchObject({ status: 0, stdout: VALUE })
 
         if (!withReserve) {
           for (let attempt = 0; attempt < 5; attempt++) {

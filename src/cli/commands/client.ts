@@ -1,11 +1,12 @@
 /** `xenondb client`: one command to a running server. */
 import type { CAC } from 'cac'
-import { type Reply, ServerError } from '../../client/index.ts'
+import { type Argument, type Reply, ServerError } from '../../client/index.ts'
+import { isBytes } from '../../runtime/bytes.ts'
 import { argument, type Options, textOption } from '../arguments.ts'
 import { commandOf, connectionOptions, nameOf, portNumber, readConnection, withClient } from '../connection.ts'
 import { EXIT_DONE, EXIT_FAILED, UsageError } from '../errors.ts'
 import { printBytes } from '../output.ts'
-import { prettyReply, rawReply } from '../reply.ts'
+import { isText, prettyReply, prettyText, rawReply } from '../reply.ts'
 
 /** Of whose answers 0 means that there was nothing. */
 const COUNTS_WHAT_WAS_THERE: ReadonlySet<string> = new Set(['DEL', 'UNLINK'])
@@ -31,10 +32,16 @@ async function client(words: readonly string[], options: Options): Promise<numbe
   return await withClient({ ...readConnection(options), ...place }, async server => {
     const reply = await server.commandBytes(...command)
     if (reply instanceof ServerError) throw reply
-    const shown = process.stdout.isTTY ? Buffer.from(prettyReply(reply)) : rawReply(reply)
-    await printBytes(Buffer.concat([shown, Buffer.from('\n')]))
+    await printBytes(shown(command, reply))
     return isNothing(command, reply) ? EXIT_FAILED : EXIT_DONE
   })
+}
+
+/** In a pipe a value is its bytes alone; other replies are lines. */
+function shown(command: readonly Argument[], reply: Reply): Uint8Array {
+  if (process.stdout.isTTY === true)
+    return Buffer.from(`${isText(command, reply) ? prettyText(reply) : prettyReply(reply)}\n`)
+  return reply === null || isBytes(reply) ? rawReply(reply) : Buffer.concat([rawReply(reply), Buffer.from('\n')])
 }
 
 function isNothing(command: Parameters<typeof nameOf>[0], reply: Reply): boolean {

@@ -3,13 +3,14 @@ import type { CAC } from 'cac'
 import { argument, type Options } from '../arguments.ts'
 import { CommandError, EXIT_DONE } from '../errors.ts'
 import { keyFromText } from '../key-text.ts'
-import { print } from '../output.ts'
-import { type GivenPlace, placeOptions, readPlace, withPlace } from '../place.ts'
-import { notInEncoding, quoted, textToBytes, valueToText } from '../text.ts'
+import { print, printBytes } from '../output.ts'
+import { type GivenPlace, placeOptions, readPlace } from '../place.ts'
+import { bytesToText, notInEncoding, quoted, textToBytes, valueToText } from '../text.ts'
+import { withViewPlace } from '../view/place.ts'
 
 export function registerGet(cli: CAC): void {
   placeOptions(cli.command('get <directory> <key>', 'Print the value of a key; status 1 when it is not there'))
-    .option('--encoding <encoding>', 'How to print it: utf8 (default), json, binary (base64)')
+    .option('--encoding <encoding>', 'How to print it: utf8, json, binary (base64); in a pipe: the bytes alone')
     .example(bin => `  $ ${bin} get students ada`)
     .action((directory: string, key: string, options: Options) =>
       get(argument(directory), argument(key), readPlace(options)),
@@ -18,13 +19,17 @@ export function registerGet(cli: CAC): void {
 
 async function get(directory: string, text: string, given: GivenPlace): Promise<number> {
   const access = { createIfMissing: false, onlyReads: true }
-  const shown = await withPlace(directory, access, given, ({ store, encoding, keyEncoding }) => {
-    const value = store.get(keyFromText(text, keyEncoding))
+  const terminal = process.stdout.isTTY === true
+  const shown = await withViewPlace(directory, access, given, async ({ view, encoding, keyEncoding }) => {
+    const value = await view.get(keyFromText(text, keyEncoding))
     if (value === undefined) throw new CommandError(`no such key: ${quoted(text)}`)
-    const shown = valueToText(value, encoding)
+    // What goes into a file or another program is what is stored, whatever that is.
+    if (!terminal && given.encoding === undefined) return value
+    const shown = valueToText(value, encoding) ?? (given.encoding === undefined ? bytesToText(value) : undefined)
     if (shown === undefined) throw notInEncoding(textToBytes(text), encoding)
     return shown
   })
-  await print(`${shown}\n`)
+  if (typeof shown === 'string') await print(terminal ? `${shown}\n` : shown)
+  else await printBytes(shown)
   return EXIT_DONE
 }

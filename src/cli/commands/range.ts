@@ -2,14 +2,16 @@
 import type { CAC } from 'cac'
 import type { Range } from '../../types.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
-import { asBytes, type ByteStore, expiryOf } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { type KeyEncoding, keyToText } from '../key-text.ts'
 import { Output } from '../output.ts'
-import { readPlace, withPlace } from '../place.ts'
+import { readPlace } from '../place.ts'
 import { rangeOptions, readRange, requireOrdered } from '../range.ts'
 import { JsonLinesWriter } from '../records/json-lines.ts'
+import type { FileRecord } from '../records/record.ts'
 import { type Encoding, notInEncoding, valueToText } from '../text.ts'
+import { withViewPlace } from '../view/place.ts'
+import type { Pages, SpaceView } from '../view/view.ts'
 
 interface Shape {
   keys: boolean
@@ -36,21 +38,21 @@ export function registerRange(cli: CAC): void {
       // Wrong usage is told before anything is opened.
       readRange(options, given.keyEncoding ?? 'utf8')
       const access = { createIfMissing: false, onlyReads: true }
-      return withPlace(argument(directory), access, given, async (place, db) => {
-        const { store, encoding, keyEncoding } = place
+      return withViewPlace(argument(directory), access, given, async (place, database) => {
+        const { view, encoding, keyEncoding } = place
         const range = readRange(options, keyEncoding)
-        requireOrdered(db, 'a range')
-        await write(lines(store, range, { ...parts, encoding, keyEncoding }))
+        requireOrdered(database, 'a range')
+        await write(lines(view, range, { ...parts, encoding, keyEncoding }))
         return EXIT_DONE
       })
     })
 }
 
-async function write(lines: Iterable<string>): Promise<void> {
+async function write(pages: Pages<string>): Promise<void> {
   const output = new Output(process.stdout)
   try {
-    for (const line of lines) {
-      output.add(line)
+    for await (const page of pages) {
+      for (const line of page) output.add(line)
       if (output.full && !(await output.flush())) return
     }
   } finally {
@@ -58,22 +60,27 @@ async function write(lines: Iterable<string>): Promise<void> {
   }
 }
 
-function* lines(db: ByteStore, range: Range, shape: Shape): Generator<string> {
-  if (!shape.values) for (const key of db.keys(range)) yield keyLine(asBytes(key), shape)
-  else if (!shape.keys) for (const [key, value] of db.entries(range)) yield valueLine(asBytes(key), value, shape)
-  else yield* recordLines(db, range, shape)
-}
-
-function* recordLines(db: ByteStore, range: Range, shape: Shape): Generator<string> {
+async function* lines(view: SpaceView, range: Range, shape: Shape): AsyncGenerator<string[], void> {
+  if (!shape.values) {
+    for await (const page of view.keys(range)) yield page.map(key => keyLine(key, shape))
+    return
+  }
   const writer = new JsonLinesWriter(shape)
-  for (const [name, value] of db.entries(range)) {
-    const key = asBytes(name)
-    if (!shape.json) yield `${keyToText(key, shape.keyEncoding)}\t${valueLine(key, value, shape)}`
-    else {
-      const expiresAt = expiryOf(db, key)
-      if (expiresAt !== 0) yield writer.record({ key, value, expiresAt })
+  for await (const page of view.records(range, shape.keys && shape.json)) {
+    const done: string[] = []
+    try {
+      for (const record of page) done.push(recordLine(record, shape, writer))
+    } finally {
+      // What comes before a value that cannot be shown is printed.
+      yield done
     }
   }
+}
+
+function recordLine(record: FileRecord, shape: Shape, writer: JsonLinesWriter): string {
+  const { key, value } = record
+  if (!shape.keys) return valueLine(key, value, shape)
+  return shape.json ? writer.record(record) : `${keyToText(key, shape.keyEncoding)}\t${valueLine(key, value, shape)}`
 }
 
 function keyLine(key: Uint8Array, { json, keyEncoding }: Shape): string {

@@ -4,8 +4,8 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { CAC } from 'cac'
-import { type ConnectOptions, type Reply, ServerError } from '../../client/index.ts'
-import { argument, type Options, textOption } from '../arguments.ts'
+import { type Argument, type ConnectOptions, type Reply, ServerError } from '../../client/index.ts'
+import { argument, flagOption, type Options, textOption } from '../arguments.ts'
 import {
   type ByteClient,
   commandOf,
@@ -18,8 +18,9 @@ import {
 import { withDatabase } from '../database.ts'
 import { CommandError, EXIT_DONE, EXIT_FAILED, oneLine, UsageError } from '../errors.ts'
 import { Output } from '../output.ts'
-import { prettyReply } from '../reply.ts'
+import { isText, prettyReply, prettyText } from '../reply.ts'
 import { appendOwnLine } from '../target-file.ts'
+import { connectLive, isLocked, withHint } from '../view/open.ts'
 import { splitWords } from '../words.ts'
 
 const HISTORY_LINES = 1000
@@ -32,7 +33,8 @@ export function registerRepl(cli: CAC): void {
   connectionOptions(
     cli
       .command('repl [directory]', 'Type commands, to a database or to a running server')
-      .option('--connect <place>', 'HOST:PORT of a running server, in place of a directory'),
+      .option('--connect <place>', 'HOST:PORT of a running server, in place of a directory')
+      .option('--force', 'Make the database even where other files lie'),
   )
     .example(bin => `  $ ${bin} repl students`)
     .example(bin => `  $ ${bin} repl --connect localhost:6399`)
@@ -45,10 +47,22 @@ async function repl(directory: string | undefined, options: Options): Promise<nu
   const place = textOption(options, 'connect')
   const connection = readConnection(options)
   if (directory !== undefined) {
-    if (place !== undefined || connection.path !== undefined) throw new UsageError('a directory or --connect, not both')
-    return await withLocalServer(directory, local => withClient({ ...connection, ...local }, converse))
+    if (place !== undefined || connection.socket !== undefined)
+      throw new UsageError('a directory or --connect, not both')
+    const force = flagOption(options, 'force')
+    try {
+      return await withLocalServer(directory, force, local => withClient({ ...connection, ...local }, converse))
+    } catch (error) {
+      const live = isLocked(error) ? await connectLive(directory, error.pid) : undefined
+      if (live === undefined) throw isLocked(error) ? withHint(error) : error
+      try {
+        return await converse(live.client)
+      } finally {
+        await live.client.close()
+      }
+    }
   }
-  if (place === undefined && connection.path === undefined)
+  if (place === undefined && connection.socket === undefined)
     throw new UsageError('a directory is needed, or --connect HOST:PORT')
   return await withClient({ ...connection, ...(place && readPlace(place)) }, converse)
 }
@@ -56,9 +70,10 @@ async function repl(directory: string | undefined, options: Options): Promise<nu
 /** A server for nobody but us: its socket lies in a directory that only we may enter. */
 async function withLocalServer<R>(
   directory: string,
+  force: boolean,
   work: (place: ConnectOptions<Uint8Array>) => Promise<R>,
 ): Promise<R> {
-  return await withDatabase(directory, { createIfMissing: true }, async db => {
+  return await withDatabase(directory, { createIfMissing: true, force }, async db => {
     const parent = mkdtempSync(join(tmpdir(), 'xenondb-repl-'))
     try {
       const path = join(parent, 'socket')
@@ -66,7 +81,7 @@ async function withLocalServer<R>(
       const server = createServer(db, { socket: path })
       await server.listen()
       try {
-        return await work({ path })
+        return await work({ socket: path })
       } finally {
         await server.close()
       }
@@ -138,13 +153,15 @@ async function answer(client: ByteClient, line: string, output: Output): Promise
     return true
   }
   let reply: Reply
+  let command: readonly Argument[]
   try {
-    reply = await client.commandBytes(...commandOf(splitWords(line)))
+    command = commandOf(splitWords(line))
+    reply = await client.commandBytes(...command)
   } catch (error) {
     output.add(`(error) ${oneLine(error)}\n`)
     return false
   }
-  output.add(`${prettyReply(reply)}\n`)
+  output.add(`${isText(command, reply) ? prettyText(reply) : prettyReply(reply)}\n`)
   return !(reply instanceof ServerError)
 }
 

@@ -6,7 +6,15 @@ import { type Database, DiskFullError, type Durability, open } from '../../index
 import type { Server, ServerOptions } from '../../server/index.ts'
 import { Log } from '../../server/service/log.ts'
 import { resolveServerOptions } from '../../server/service/options.ts'
-import { argument, choiceOption, countOption, millisecondsOption, type Options, textOption } from '../arguments.ts'
+import {
+  argument,
+  choiceOption,
+  countOption,
+  flagOption,
+  millisecondsOption,
+  type Options,
+  textOption,
+} from '../arguments.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
@@ -31,6 +39,8 @@ export function registerServe(cli: CAC): void {
     .option('--idle-timeout <ms>', 'Close clients that say nothing for so long')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
+    .option('--read-only', 'Clients may read, and change nothing')
+    .option('--force', 'Make the database even where other files lie')
     .option('--log-level <level>', 'debug, info (default), warn, error, silent')
     .example(bin => `  $ ${bin} serve students --port 6399`)
     .action((directory: string, options: Options) => serve(argument(directory), options))
@@ -42,12 +52,14 @@ async function serve(directory: string, options: Options): Promise<number> {
   const durability = choiceOption(options, 'durability', DURABILITIES) ?? 'power'
   const { lockWait, takeover } = opening()
   const log = new Log(settings.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
+  const force = flagOption(options, 'force')
   const reopen = ({ readOnly }: { readOnly: boolean }): Database<Uint8Array> =>
     open<Uint8Array>(directory, {
       keyEncoding: 'binary',
       valueEncoding: 'binary',
       durability,
       takeover,
+      force,
       onRecovery: recoveryReporter(directory),
       readOnly,
       onWarning: ({ code, message, data }) => log.warn('warning', { code, message, ...data }),
@@ -64,7 +76,7 @@ async function serve(directory: string, options: Options): Promise<number> {
     // A second Ctrl-C ends the process the hard way; a service manager may say SIGTERM twice.
     process.on('SIGTERM', stop)
     process.once('SIGINT', stop)
-    await print(`listening on ${'path' in address ? address.path : `${address.host}:${address.port}`}\n`)
+    await print(`listening on ${'socket' in address ? address.socket : `${address.host}:${address.port}`}\n`)
     await server.done
     return EXIT_DONE
   } finally {
@@ -108,6 +120,7 @@ function serverOptions(options: Options): ServerOptions {
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
     backupDirectory: textOption(options, 'backupDirectory'),
     metricsPort: countOption(options, 'metricsPort'),
+    readOnly: flagOption(options, 'readOnly'),
     logLevel: choiceOption(options, 'logLevel', LOG_LEVELS) ?? 'info',
   }
   const given = Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as ServerOptions

@@ -4,12 +4,14 @@ import { CorruptionError } from '../../index.ts'
 import type { Stats, VerifyReport } from '../../types.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
-import type { ByteDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { print } from '../output.ts'
-import { type Place, readSub, subOption, withPlace } from '../place.ts'
+import { readSub, subOption } from '../place.ts'
 import { count, heading, percent, size, table } from '../render.ts'
 import { quoted } from '../text.ts'
+import { LocalDatabase } from '../view/local.ts'
+import { type ViewPlace, withViewPlace } from '../view/place.ts'
+import type { DatabaseView } from '../view/view.ts'
 import { verifyWithProgress } from './verify.ts'
 
 export function registerStats(cli: CAC): void {
@@ -21,14 +23,16 @@ export function registerStats(cli: CAC): void {
       const quick = flagOption(options, 'quick')
       const access = { createIfMissing: false, onlyReads: true }
       const given = { path: readSub(options), encoding: undefined, keyEncoding: undefined }
-      return withPlace(argument(directory), access, given, async (place, db) => {
+      return withViewPlace(argument(directory), access, given, async (place, database) => {
         if (place.path.length > 0) {
-          await print(json ? `${JSON.stringify(ofSub(place), null, 2)}\n` : readableSub(place))
+          const found = await ofSub(place)
+          await print(json ? `${JSON.stringify(found, null, 2)}\n` : readableSub(place, found))
           return EXIT_DONE
         }
-        const stats = db.stats()
-        const expired = expiredRecords(db)
-        const report = quick ? undefined : await verifyWithProgress(db)
+        const stats = await database.stats()
+        const expired = stats.records - (await recordsNow(database, stats))
+        // Of a database that another process has open, no block is read.
+        const report = quick || !(database instanceof LocalDatabase) ? undefined : await verifyWithProgress(database.db)
         await print(json ? asJson(stats, report) : readable(stats, report, expired))
         return EXIT_DONE
       })
@@ -36,16 +40,16 @@ export function registerStats(cli: CAC): void {
 }
 
 /** What is to be said of a sub-database alone. */
-const ofSub = ({ store, path, names }: Place) => ({
+const ofSub = async ({ view, path, names }: ViewPlace) => ({
   sub: path,
   ...names,
-  records: store.count(),
-  subs: store.subs(),
-  indexes: store.indexes(),
+  records: await view.count(),
+  subs: await view.subs(),
+  indexes: (await view.facts()).indexes,
 })
 
-function readableSub(place: Place): string {
-  const { keyEncoding = '', valueEncoding = '', records, subs, indexes } = ofSub(place)
+function readableSub(place: ViewPlace, found: Awaited<ReturnType<typeof ofSub>>): string {
+  const { keyEncoding = '', valueEncoding = '', records, subs, indexes } = found
   const rows = [
     ['records', count(records)],
     ['keys', keyEncoding],
@@ -56,12 +60,12 @@ function readableSub(place: Place): string {
   return `${heading(place.path.map(quoted).join(' '))}\n${table(rows)}\n`
 }
 
-/** Records that have expired and are not removed yet; 0 if damage is in the way, which the report names. */
-function expiredRecords(db: ByteDatabase): number {
+/** Without those that have expired and are not removed yet; all, if damage is in the way, which the report names. */
+async function recordsNow({ root }: DatabaseView, { records }: Stats): Promise<number> {
   try {
-    return db.stats().records - db.count()
+    return await root.count()
   } catch (error) {
-    if (error instanceof CorruptionError) return 0
+    if (error instanceof CorruptionError) return records
     throw error
   }
 }

@@ -3,7 +3,8 @@ import type { CAC } from 'cac'
 import { argument, flagOption, type Options } from '../arguments.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { Output } from '../output.ts'
-import { type Place, placesFrom, readSub, subOption, withPlace } from '../place.ts'
+import { readSub, subOption } from '../place.ts'
+import { placesIn, type ViewPlace, withViewPlace } from '../view/place.ts'
 
 export function registerSubs(cli: CAC): void {
   subOption(cli.command('subs <directory>', 'Print the names of the sub-databases, one per line'))
@@ -13,9 +14,9 @@ export function registerSubs(cli: CAC): void {
     .action((directory: string, options: Options) => {
       const json = flagOption(options, 'json')
       const given = { path: readSub(options), encoding: undefined, keyEncoding: undefined }
-      return withPlace(argument(directory), { createIfMissing: false, onlyReads: true }, given, async place => {
+      return withViewPlace(argument(directory), { createIfMissing: false, onlyReads: true }, given, async place => {
         const output = new Output(process.stdout)
-        for (const line of json ? described(place) : place.store.subs()) {
+        for await (const line of json ? described(place) : await place.view.subs()) {
           output.add(`${line}\n`)
           if (output.full && !(await output.flush())) return EXIT_DONE
         }
@@ -25,7 +26,7 @@ export function registerSubs(cli: CAC): void {
     })
 }
 
-function* described(place: Place): Generator<string> {
-  for (const { store, path, names } of placesFrom(place))
-    if (names !== undefined) yield JSON.stringify({ sub: path, ...names, records: store.count() })
+async function* described(place: ViewPlace): AsyncGenerator<string, void> {
+  for await (const { view, path, names } of placesIn(place))
+    if (names !== undefined) yield JSON.stringify({ sub: path, ...names, records: await view.count() })
 }

@@ -1,13 +1,12 @@
 /** `xenondb ttl`: shows when a record expires, and changes that. */
 import type { CAC } from 'cac'
-import type { Key } from '../../types.ts'
 import { argument, flagOption, millisecondsOption, type Options } from '../arguments.ts'
-import type { ByteStore } from '../database.ts'
 import { CommandError, EXIT_DONE, UsageError } from '../errors.ts'
 import { keyFromText } from '../key-text.ts'
 import { print } from '../output.ts'
-import { type GivenPlace, placeOptions, readPlace, withPlace } from '../place.ts'
+import { type GivenPlace, placeOptions, readPlace } from '../place.ts'
 import { quoted } from '../text.ts'
+import { withViewPlace } from '../view/place.ts'
 
 export function registerTtl(cli: CAC): void {
   placeOptions(
@@ -36,18 +35,13 @@ async function ttl(
 ): Promise<number> {
   const changes = set !== undefined || persist
   const access = { createIfMissing: false, onlyReads: !changes }
-  const left = await withPlace(directory, access, given, ({ store, keyEncoding }) => {
+  const left = await withViewPlace(directory, access, given, async ({ view, keyEncoding }) => {
     const key = keyFromText(typed, keyEncoding)
-    const before = store.ttl(key)
-    if (before !== undefined && changes) change(store, key, set)
+    const before = await view.ttl(key)
+    if (before !== undefined && changes) await view.expire(key, set)
     return before
   })
   if (left === undefined) throw new CommandError(`no such key: ${quoted(typed)}`)
   if (!changes) await print(left === Number.POSITIVE_INFINITY ? 'none\n' : `${left}\n`)
   return EXIT_DONE
-}
-
-function change(db: ByteStore, key: Key, set: number | undefined): void {
-  if (set === undefined) db.persist(key)
-  else db.expire(key, set)
 }

@@ -9,11 +9,14 @@
  * | `key_encoding`   | optional column: `base64` where the key is not UTF-8, `tuple` where it is a tuple, else empty |
  * | `value_encoding` | optional column: `base64` where the value is not UTF-8, else empty |
  *
+ * With `--key column` the columns are any: a row is a record whose value is a JSON object of all its cells, as texts, and
+ * the column makes its key (`key-fields.ts`).
+ *
  * An import takes the columns in any order; an export writes the last three only when some record needs them.
  */
 import { RecordError } from '../errors.ts'
 import { type KeyEncoding, keyFromJson, keyToJson } from '../key-text.ts'
-import type { Place } from '../place.ts'
+import type { Place, Writing } from '../place.ts'
 import {
   asBuffer,
   base64ToBytes,
@@ -22,12 +25,14 @@ import {
   type Encoding,
   notInEncoding,
   TextError,
+  textToBytes,
   valueFromText,
   valueToText,
 } from '../text.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
-import { DEFAULT_LIMIT, type RecordLimit } from './limit.ts'
-import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+import { type KeyFields, keyOfFields } from './key-fields.ts'
+import { DEFAULT_LIMIT } from './limit.ts'
+import type { FileRecord, ImportedRecord, Reading, RecordReader, RecordWriter } from './record.ts'
 import { checkedTime } from './time.ts'
 
 const COLUMNS = ['key', 'value', 'expires_at', 'key_encoding', 'value_encoding'] as const
@@ -37,11 +42,13 @@ type Column = (typeof COLUMNS)[number]
 export class CsvReader implements RecordReader {
   readonly #parser: CsvParser
   readonly #place: Place
-  #columns: Column[] | undefined
+  readonly #reading: Reading
+  #columns: readonly string[] | undefined
 
-  constructor(place: Place, limit: RecordLimit = DEFAULT_LIMIT) {
+  constructor(place: Place, reading: Reading = { limit: DEFAULT_LIMIT }) {
     this.#place = place
-    this.#parser = new CsvParser(limit)
+    this.#reading = reading
+    this.#parser = new CsvParser(reading.limit)
   }
 
   *push(chunk: Uint8Array): Generator<ImportedRecord> {
@@ -54,26 +61,61 @@ export class CsvReader implements RecordReader {
 
   *#row(row: CsvRow): Generator<ImportedRecord> {
     if (this.#columns === undefined) {
-      this.#columns = columnsOf(row)
+      const { key } = this.#reading
+      this.#columns = key === undefined ? columnsOf(row) : anyColumnsOf(row, key)
       return
     }
-    if (row.fields.length !== this.#columns.length) {
-      throw new RecordError(row.line, `${row.fields.length} fields where the header has ${this.#columns.length}`)
-    }
-    const place = this.#place
-    const cell = (column: Column) => row.fields[this.#columns!.indexOf(column)] ?? new Uint8Array(0)
     try {
-      const key = cellKey(cell('key'), cell('key_encoding'), place.keyEncoding)
-      const value = cellBytes(cell('value'), cell('value_encoding'), place.encoding)
-      yield { key, value, expiresAt: cellTime(cell('expires_at')), line: row.line, place }
+      yield this.#record(row, this.#columns)
     } catch (error) {
-      throw error instanceof TextError ? new RecordError(row.line, error.message) : error
+      const bad = error instanceof TextError ? new RecordError(row.line, error.message) : error
+      const { onBad } = this.#reading
+      if (onBad === undefined || !(bad instanceof RecordError)) throw bad
+      onBad(bad)
     }
+  }
+
+  #record(row: CsvRow, columns: readonly string[]): ImportedRecord {
+    if (row.fields.length !== columns.length)
+      throw new TextError(`${row.fields.length} fields where the header has ${columns.length}`)
+    const { key: fields } = this.#reading
+    const place = this.#place
+    if (fields !== undefined) return wholeRow(row, columns, place, fields)
+    const cell = (column: Column) => row.fields[columns.indexOf(column)] ?? new Uint8Array(0)
+    const key = cellKey(cell('key'), cell('key_encoding'), place.keyEncoding)
+    const value = cellBytes(cell('value'), cell('value_encoding'), place.encoding)
+    return { key, value, expiresAt: cellTime(cell('expires_at')), line: row.line, place }
   }
 }
 
+/** All cells are the value. */
+function wholeRow(row: CsvRow, columns: readonly string[], place: Place, key: KeyFields): ImportedRecord {
+  const texts = row.fields.map(field => {
+    const text = bytesToText(field)
+    if (text === undefined) throw new TextError('not UTF-8')
+    return text
+  })
+  const fields = key.names.map(name => ({ plain: texts[columns.indexOf(name)], text: '' }))
+  const value = textToBytes(JSON.stringify(Object.fromEntries(columns.map((name, i) => [name, texts[i]]))))
+  const { line } = row
+  return { key: keyOfFields(key, fields, place.keyEncoding), value, expiresAt: undefined, line, place }
+}
+
+function namesOf(row: CsvRow): string[] {
+  return row.fields.map(field => asBuffer(field).toString('utf8').trim())
+}
+
+function anyColumnsOf(row: CsvRow, { names: wanted }: KeyFields): string[] {
+  const names = namesOf(row)
+  for (const name of wanted)
+    if (!names.includes(name))
+      throw new RecordError(row.line, `the header has no column ${JSON.stringify(name)}, which makes the key`)
+  if (new Set(names).size < names.length) throw new RecordError(row.line, 'the header has two columns of one name')
+  return names
+}
+
 function columnsOf(row: CsvRow): Column[] {
-  const names = row.fields.map(field => asBuffer(field).toString('utf8').trim())
+  const names = namesOf(row)
   const columns = names.filter((name): name is Column => (COLUMNS as readonly string[]).includes(name))
   const complete = columns.includes('key') && columns.includes('value')
   if (!complete || columns.length < names.length || new Set(columns).size < columns.length) {
@@ -118,7 +160,7 @@ export class CsvWriter implements RecordWriter {
   readonly #columns: CsvColumns
   readonly #keyEncoding: KeyEncoding
 
-  constructor({ encoding, keyEncoding }: Place, columns: CsvColumns) {
+  constructor({ encoding, keyEncoding }: Writing, columns: CsvColumns) {
     this.#encoding = encoding
     this.#keyEncoding = keyEncoding
     this.#columns = columns

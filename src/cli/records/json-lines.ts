@@ -15,12 +15,15 @@
  * which its records are written: JSON values as they are, text as text, anything else in base64, which is marked.
  *
  * Lines of white space are skipped. Unknown members are refused rather than lost.
+ *
+ * An input that begins with `[` is an array of such objects, over any number of lines. With `--key field` the objects are
+ * of any shape: each is the value of a record, and the field makes its key (`key-fields.ts`).
  */
 import { XenonError } from '../../errors.ts'
 import { RecordError } from '../errors.ts'
 import { compactJson, memberText } from '../json-text.ts'
 import { type KeyEncoding, keyFromPlain, keyToJson } from '../key-text.ts'
-import { type EncodingNames, type Place, placeIn } from '../place.ts'
+import { type EncodingNames, type Place, placeIn, type Writing } from '../place.ts'
 import {
   base64ToBytes,
   bytesToBase64,
@@ -31,30 +34,62 @@ import {
   textToBytes,
   valueToText,
 } from '../text.ts'
-import { DEFAULT_LIMIT, type RecordLimit } from './limit.ts'
+import { ArraySplitter } from './json-parts.ts'
+import { type KeyFields, keyOfFields } from './key-fields.ts'
+import { DEFAULT_LIMIT } from './limit.ts'
 import { type Line, LineSplitter } from './lines.ts'
-import type { FileRecord, ImportedRecord, RecordReader, RecordWriter } from './record.ts'
+import type { FileRecord, ImportedRecord, Reading, RecordReader, RecordWriter } from './record.ts'
 import { checkedTime } from './time.ts'
+
+const OPEN_BRACKET = 0x5b
+const SPACES: readonly number[] = [0x20, 0x0a, 0x0d, 0x09]
 
 const MEMBERS: ReadonlySet<string> = new Set(['key', 'value', 'expiresAt', 'keyEncoding', 'valueEncoding', 'sub'])
 
-export class JsonLinesReader implements RecordReader {
+export class JsonReader implements RecordReader {
   readonly #lines: LineSplitter
+  readonly #array: ArraySplitter
+  /** Undefined until its first character has come. */
+  #isArray: boolean | undefined
+  readonly #reading: Reading
   readonly #place: Place
   /** Those of the sub-databases that have come, by the JSON of their names. */
   readonly #places: Map<string, Place> = new Map()
 
-  constructor(place: Place, limit: RecordLimit = DEFAULT_LIMIT) {
+  constructor(place: Place, reading: Reading = { limit: DEFAULT_LIMIT }) {
     this.#place = place
-    this.#lines = new LineSplitter(limit)
+    this.#reading = reading
+    this.#lines = new LineSplitter(reading.limit)
+    this.#array = new ArraySplitter(reading.limit)
   }
 
   *push(chunk: Uint8Array): Generator<ImportedRecord> {
-    for (const line of this.#lines.push(chunk)) yield* this.#record(line)
+    const first = chunk.find(byte => !SPACES.includes(byte))
+    if (this.#isArray === undefined && first !== undefined) this.#isArray = first === OPEN_BRACKET
+    // What comes before is white space, of which only the line ends count.
+    for (const line of this.#isArray === true ? this.#array.push(chunk) : this.#lines.push(chunk))
+      yield* this.#tried(line)
   }
 
   *end(): Generator<ImportedRecord> {
-    for (const line of this.#lines.end()) yield* this.#record(line)
+    if (this.#isArray === true) this.#array.end()
+    else for (const line of this.#lines.end()) yield* this.#tried(line)
+  }
+
+  *#tried(line: Line): Generator<ImportedRecord> {
+    const { onBad } = this.#reading
+    if (onBad === undefined) yield* this.#record(line)
+    else {
+      let records: ImportedRecord[]
+      try {
+        records = [...this.#record(line)]
+      } catch (error) {
+        if (!(error instanceof RecordError)) throw error
+        onBad(error)
+        return
+      }
+      yield* records
+    }
   }
 
   *#record(line: Line): Generator<ImportedRecord> {
@@ -63,6 +98,11 @@ export class JsonLinesReader implements RecordReader {
     if (text.trim() === '') return
     try {
       const object = parseObject(text)
+      const { key } = this.#reading
+      if (key !== undefined) {
+        yield wholeRecord(text, object, line.number, this.#place, key)
+        return
+      }
       const unknown = Object.keys(object).find(name => !MEMBERS.has(name))
       if (unknown !== undefined) throw new TextError(`unknown member ${JSON.stringify(unknown)}`)
       if (object.sub !== undefined && object.key === undefined) this.#declare(object)
@@ -102,6 +142,22 @@ function recordOf(text: string, object: Record<string, unknown>, line: number, p
   if (!Object.hasOwn(object, 'value')) throw new TextError('"value" is missing')
   const key = keyBytes(object, place.keyEncoding)
   return { key, value: valueBytes(text, object, place.encoding), expiresAt: expiresAt(object), line, place }
+}
+
+/** The object is the value. */
+function wholeRecord(
+  text: string,
+  object: Record<string, unknown>,
+  line: number,
+  place: Place,
+  key: KeyFields,
+): ImportedRecord {
+  const fields = key.names.map(name => {
+    if (!Object.hasOwn(object, name)) throw new TextError(`${JSON.stringify(name)} is missing, which makes the key`)
+    return { plain: object[name], text: memberText(text, name)!.trim() }
+  })
+  const bytes = keyOfFields(key, fields, place.keyEncoding)
+  return { key: bytes, value: textToBytes(compactJson(text)), expiresAt: undefined, line, place }
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -192,9 +248,6 @@ export class JsonLinesWriter implements RecordWriter {
     return `${head}${JSON.stringify(text ?? bytesToBase64(value))}${time}${keyMark}${valueMark}}\n`
   }
 }
-
-/** How keys and values are written. */
-type Writing = Pick<Place, 'encoding' | 'keyEncoding' | 'names'>
 
 /** A key as JSON, and its mark. Among tuples, what is none is base64, so that an import takes it for nothing else. */
 function writtenKey(key: Uint8Array, encoding: KeyEncoding): [json: string, mark: 'base64' | 'tuple' | ''] {

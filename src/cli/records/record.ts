@@ -1,9 +1,17 @@
 /** What import and export have in common whatever the format. */
+import type { RecordError } from '../errors.ts'
 import type { Place } from '../place.ts'
+import type { KeyFields } from './key-fields.ts'
+import type { RecordLimit } from './limit.ts'
 
 export type Format = 'jsonl' | 'csv'
 
 export const FORMATS: readonly Format[] = ['jsonl', 'csv']
+
+/** What an import takes: JSON is an array of objects, which `jsonl` takes too, by its first character. */
+export type ImportFormat = Format | 'json'
+
+export const IMPORT_FORMATS: readonly ImportFormat[] = ['jsonl', 'json', 'csv']
 
 export interface FileRecord {
   key: Uint8Array
@@ -19,9 +27,19 @@ export interface ImportedRecord extends FileRecord {
   place: Place
 }
 
+/** How records are read. */
+export interface Reading {
+  readonly limit: RecordLimit
+  /** The key is made of these fields, and the whole object is the value. */
+  readonly key?: KeyFields | undefined
+  /** Hears of a malformed record, which is passed over; undefined: it is thrown. */
+  readonly onBad?: ((error: RecordError) => void) | undefined
+}
+
 /**
- * Reads records from chunks of bytes. A malformed record throws `RecordError` only when its turn comes:
- * every record before it has been yielded by then.
+ * Reads records from chunks of bytes. A malformed record throws `RecordError`, unless it is to be passed over, only when
+ * its turn comes: every record before it has been yielded by then. Where nobody knows where the next record begins (a
+ * quote in the middle of a CSV field, an endless line) it is thrown always.
  */
 export interface RecordReader {
   push(chunk: Uint8Array): Iterable<ImportedRecord>
@@ -37,6 +55,6 @@ export interface RecordWriter {
 }
 
 /** The format asked for, or else the one that the file name suggests; JSON Lines when nothing does. */
-export function chooseFormat(asked: Format | undefined, file: string): Format {
+export function chooseFormat<F extends string>(asked: F | undefined, file: string): F | Format {
   return asked ?? (file.toLowerCase().endsWith('.csv') ? 'csv' : 'jsonl')
 }
