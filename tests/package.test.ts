@@ -95,3 +95,26 @@ test('maps lead from each script to the sources in the package', () => {
   }
   expect(sources).toBeGreaterThan(100)
 })
+
+test('relative links of the pages lead to what the package holds', () => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  })
+  const held = new Set((JSON.parse(stdout) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path))
+  expect([...held].filter(path => /node_modules|\.next|\.test-|package-lock/.test(path))).toEqual([])
+  const pages = [...held].filter(path => path.endsWith('.md'))
+  expect(pages).toContain('README.md')
+  const broken: string[] = []
+  let links = 0
+  for (const page of pages)
+    for (const [, link] of readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)\s]+)\)/g)) {
+      const path = link!.replace(/#.*/, '')
+      if (path === '' || /^[a-z]+:/.test(path)) continue
+      links++
+      if (!held.has(join(dirname(page), path))) broken.push(`${page}: ${link}`)
+    }
+  expect(broken).toEqual([])
+  expect(links).toBeGreaterThan(50)
+})

@@ -47,7 +47,7 @@ export const loadPackage = <T>(name: string, what: string): T => {
   throw new XenonError(
     'XENON_NOT_SUPPORTED',
     isMissing(problem)
-      ? `${what} needs the package '${name}', which is not installed: npm install ${name}`
+      ? `${what} needs the package '${name}', which is not installed: npm install ${name} (a bundle does not carry it along: docs/frameworks.md, "Bundlers")`
       : `${what} needs the package '${name}', which cannot be loaded: ${reasonOf(problem)}`,
     { cause: problem },
   )

@@ -2,7 +2,7 @@
  * Each code block of these pages runs, means what its comments say, passes the type check, and leaves a sound database.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
@@ -16,6 +16,7 @@ const pages: readonly string[] = [
   'README.md',
   'docs/api.md',
   'docs/client.md',
+  'docs/frameworks.md',
   'docs/operations.md',
   'docs/server.md',
   'docs/troubleshooting.md',
@@ -67,6 +68,20 @@ const run = (block: CodeBlock): Promise<void> =>
 describe.each(pages)('%s', page => {
   const blocks = codeBlocks(join(root, page)).map(block => ({ ...block, where: `line ${block.line}` }))
   test.each(blocks)('the example at $where', block => run(block))
+})
+
+test('docs/frameworks.md: what it quotes of the examples stands in them', () => {
+  const folder = join(root, 'examples/frameworks')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(name => !name.includes('node_modules') && /\.(m|c)?js$/.test(name))
+    .map(name => readFileSync(join(folder, name), 'utf8'))
+  const quotes = [...readFileSync(join(root, 'docs/frameworks.md'), 'utf8').matchAll(/^```mjs\n([\s\S]*?)^```$/gm)]
+  expect(quotes.length).toBeGreaterThan(4)
+  for (const [, quote] of quotes)
+    expect(
+      files.some(file => file.includes(quote!)),
+      quote,
+    ).toBe(true)
 })
 
 test('docs/workers.md: its files run together, and print what they say', () =>

@@ -176,7 +176,7 @@ describe('msgpack', () => {
       'XENON_NOT_SUPPORTED',
     )
     expect(error.message).toBe(
-      "valueEncoding 'x' needs the package 'no-such-package-of-xenondb', which is not installed: npm install no-such-package-of-xenondb",
+      "valueEncoding 'x' needs the package 'no-such-package-of-xenondb', which is not installed: npm install no-such-package-of-xenondb (a bundle does not carry it along: docs/frameworks.md, \"Bundlers\")",
     )
   })
 
