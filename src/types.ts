@@ -461,6 +461,12 @@ export interface BackupReport {
   bytes: number
   /** Those of the root, as `stats().records` counts them; the copy holds those of all sub-databases, too. */
   records: number
+  /**
+   * With `keep`: names of the folders with backups of this database that are there now, the newest first, and of those
+   * that were removed.
+   */
+  kept?: string[]
+  removed?: string[]
 }
 
 export interface CompactReport {

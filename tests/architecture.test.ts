@@ -22,7 +22,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['hash', 'runtime values pager log buffer freelist txn tree'],
   ['engine', 'runtime storage pager log buffer freelist txn tree hash'],
   ['records', 'runtime values pager buffer txn tree hash engine'],
-  ['maintenance', 'runtime storage pager log freelist txn hash engine records'],
+  ['maintenance', 'runtime storage pager log buffer freelist txn hash engine records'],
   ['database', 'runtime values storage pager log txn hash engine records maintenance'],
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['metrics', ''],

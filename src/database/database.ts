@@ -1,9 +1,10 @@
 /** The database: its root's key space, and what concerns the whole file. */
 
 import type { Engine } from '../engine/engine.ts'
-import { backup } from '../maintenance/backup.ts'
+import { backup, backupDated } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
 import { convertIndex } from '../maintenance/convert.ts'
+import { requireKeep } from '../maintenance/dated-backups.ts'
 import { collectStats } from '../maintenance/stats.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
 import { vitalsOf } from '../maintenance/vitals.ts'
@@ -11,6 +12,7 @@ import { type Raised, Warnings } from '../maintenance/warnings.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type {
+  BackupOptions,
   BackupReport,
   CompactReport,
   Durability,
@@ -21,7 +23,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../types.ts'
-import { requireObject } from '../values/checks.ts'
+import { requireFlag, requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
 import { Monitor } from './monitor.ts'
 import type { Inspection, ResolvedOptions } from './options.ts'
@@ -90,18 +92,24 @@ export class Database<V = string, K = string> extends Outer<V, K> {
 
   /**
    * Copies the database, as it is committed now, to a new directory, where a plain `open` finds it. Others may read and
-   * write meanwhile.
+   * write meanwhile. With `keep`, the directory may exist, and each backup gets a folder in it that bears the time.
+   * @example const { directory } = await db.backup('backups', { keep: 7, verify: true })
    * @throws XenonError `XENON_EXISTS` unless the directory is missing or empty; `XENON_SNAPSHOT_LOST` if so much was
    *   changed meanwhile that the earlier states of blocks took more than `snapshotBytes`.
    */
-  async backup(directory: string, options: ProgressOptions = {}): Promise<BackupReport> {
+  async backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
     this.check()
-    requireProgress(requireObject(options).onProgress)
-    this.engine.requirePlace()
-    return await backup(this.engine, this.store, this.handle.storage, this.engine.home.directory, directory, {
-      ...options,
-      logSegmentBytes: this.engine.log.segments.segmentBytes,
-    })
+    const { keep, verify, onProgress } = requireObject(options)
+    requireProgress(onProgress)
+    requireKeep(keep)
+    requireFlag('verify', verify)
+    const { engine, store } = this
+    engine.requirePlace()
+    const { storage } = this.handle
+    const all = { ...options, logSegmentBytes: engine.log.segments.segmentBytes }
+    return keep === undefined
+      ? await backup(engine, store, storage, engine.home.directory, directory, all)
+      : await backupDated(engine, store, storage, engine.home.directory, directory, { ...all, keep })
   }
 
   /** @internal Nobody else may use the database meanwhile: use `convert` of the package. */

@@ -15,7 +15,7 @@ import type { Home } from '../storage/home.ts'
 import type { File, Storage } from '../storage/storage.ts'
 
 export const RESERVE_BYTES = 1048576
-const RESERVE_NAME = 'reserve'
+export const RESERVE_NAME = 'reserve'
 const PIECE = 65536
 
 export class Reserve {

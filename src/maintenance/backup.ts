@@ -12,47 +12,98 @@ import { DataFile } from '../pager/data-file.ts'
 import { Metadata } from '../pager/metadata.ts'
 import type { AsOf } from '../records/as-of.ts'
 import type { Store } from '../records/store.ts'
-import { Arena, alignUp } from '../runtime/bytes.ts'
+import { Arena, alignUp, toHex } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
 import { requireInPlace } from '../storage/home.ts'
+import { overlayStorage } from '../storage/overlay.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { fromLatin1 } from '../txn/changed-keys.ts'
-import type { BackupReport, ProgressOptions } from '../types.ts'
+import type { BackupOptions, BackupReport, ProgressOptions } from '../types.ts'
+import { makeDurably, PARTIAL, underName } from './database-files.ts'
+import { DatedBackups } from './dated-backups.ts'
 import { isVacant, liesInside } from './new-directory.ts'
+import { verifyDatabase } from './verify/verify.ts'
 
 /** Bytes copied between two turns of the event loop, and between two syncs of the copy. */
 const SLICE_BYTES = 524288
 const SYNC_BYTES = 33554432
 /** Milliseconds of taking back between two turns of the event loop. */
 const SLICE_MS = 3
-const PARTIAL = 'data.new'
 const FREED_AT_ONCE = 64
 const LSN_STEP = 4096
 
-/** @throws XenonError `XENON_EXISTS` unless there is nothing, or an empty directory, at the path. */
+type Options = Omit<BackupOptions, 'keep'> & Pick<EngineOptions, 'logSegmentBytes'>
+
+/**
+ * `source`: the directory of the database.
+ * @throws XenonError `XENON_EXISTS` unless there is nothing, or an empty directory, at the path.
+ */
 export const backup = async <V>(
   engine: Engine,
   store: Store<V>,
   storage: Storage,
   source: string,
   given: string,
-  options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>,
+  options: Options,
 ): Promise<BackupReport> => {
-  if (typeof given !== 'string' || given.length === 0 || given.includes('\0'))
-    throw new InvalidArgumentError('backup() takes the path of a new directory')
-  const directory = storage.resolve?.(given) ?? given
+  const directory = absolute(storage, given)
   if (!isVacant(storage, directory))
     throw new XenonError(
       'XENON_EXISTS',
-      `${directory} exists and is not an empty directory; a backup goes to a new one`,
+      `${directory} exists and is not an empty directory; a backup goes to a new one, or with keep into a folder of its own`,
     )
   if (liesInside(storage, directory, source))
     throw new InvalidArgumentError('a backup cannot lie inside the database itself; choose another directory')
+  return { directory, ...(await copy(engine, store, storage, directory, options)) }
+}
+
+/** A backup in a folder of its own that bears the time; of those that there are, the newest `keep` stay. */
+export const backupDated = async <V>(
+  engine: Engine,
+  store: Store<V>,
+  storage: Storage,
+  source: string,
+  given: string,
+  options: Options & { keep: number },
+): Promise<BackupReport> => {
+  const uuid = toHex(engine.metadata.identity.uuid)
+  const dated = new DatedBackups(storage, absolute(storage, given), source, uuid)
+  const begun = dated.begin((storage.now ?? Date.now)())
+  let report: Copied
+  let directory: string
+  try {
+    report = await copy(engine, store, storage, begun.partial, options)
+    directory = begun.complete()
+  } catch (error) {
+    begun.abandon()
+    throw error
+  }
+  return { directory, ...report, ...dated.rotate(options.keep) }
+}
+
+const absolute = (storage: Storage, given: string): string => {
+  if (typeof given !== 'string' || given.length === 0 || given.includes('\0'))
+    throw new InvalidArgumentError('backup() takes the path of a new directory')
+  return storage.resolve?.(given) ?? given
+}
+
+interface Copied {
+  bytes: number
+  records: number
+}
+
+const copy = async <V>(
+  engine: Engine,
+  store: Store<V>,
+  storage: Storage,
+  directory: string,
+  options: Options,
+): Promise<Copied> => {
   const view = store.asOfNow()
   const files = new Copy(engine, storage, directory, view)
   try {
     await files.write(options)
-    return await files.finish(options.logSegmentBytes)
+    return await files.finish(options)
   } catch (error) {
     files.abandon()
     throw error
@@ -69,7 +120,6 @@ class Copy {
   private readonly view: AsOf
   private readonly metadata: Metadata
   private readonly logDirectory: string
-  private readonly created: string[] = []
   /** Open until the end, to tell that the directory is still the one it was made in. */
   private partial: File | undefined
   /** Records of the root that were committed when the copy began. */
@@ -90,11 +140,10 @@ class Copy {
       for (const block of this.engine.root.view.allocatedBy(state)) this.allocated.push(block)
   }
 
-  async write(options: ProgressOptions & Pick<EngineOptions, 'logSegmentBytes'>): Promise<void> {
+  async write(options: Options): Promise<void> {
     const { storage, directory, metadata } = this
-    for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..')) this.created.push(path)
+    makeDurably(storage, directory)
     storage.makeDirectory(this.logDirectory)
-    for (const path of this.created) storage.syncDirectory(storage.join(path, '..'))
     this.startLog(options.logSegmentBytes)
     const file = storage.open(storage.join(directory, PARTIAL), { create: true })
     this.partial = file
@@ -149,25 +198,13 @@ class Copy {
   }
 
   /** Takes back in the copy what was not committed, and gives the data file its name. */
-  async finish(logSegmentBytes: number): Promise<BackupReport> {
+  async finish({ logSegmentBytes, verify = false, onProgress }: Options): Promise<Copied> {
     const { storage, directory } = this
     const partial = storage.join(directory, PARTIAL)
     const data = storage.join(directory, 'data')
     const isTouched = [...this.view.everywhere()].some(([, before]) => !before.isEmpty)
     if (isTouched || this.allocated.length > 0) {
-      const engine = new Engine(
-        directory,
-        {
-          storage: renamed(storage, data, partial),
-          readOnly: false,
-          cacheBytes: 16777216,
-          checkpointBytes: 67108864,
-          logSegmentBytes,
-          snapshotBytes: 0,
-          syncsCommits: false,
-        },
-        undefined,
-      )
+      const engine = this.open(logSegmentBytes, false)
       try {
         await this.takeBack(engine)
         await engine.checkpointer.runInSlices(() => this.engine.turn())
@@ -175,14 +212,54 @@ class Copy {
         engine.close()
       }
     }
+    if (verify) await this.check(logSegmentBytes, onProgress)
     if (this.partial !== undefined) requireInPlace(this.partial)
     storage.rename(partial, data)
     storage.syncDirectory(directory)
     const file = storage.open(data, { readOnly: true })
     try {
-      return { directory, bytes: file.size(), records: this.committed }
+      return { bytes: file.size(), records: this.committed }
     } finally {
       file.close()
+    }
+  }
+
+  /** The copy, which has no name yet. */
+  private open(logSegmentBytes: number, readOnly: boolean): Engine {
+    const { directory } = this
+    const files = underName(this.storage, directory)
+    return new Engine(
+      directory,
+      {
+        storage: readOnly ? overlayStorage(files) : files,
+        readOnly,
+        cacheBytes: 16777216,
+        checkpointBytes: 67108864,
+        logSegmentBytes,
+        snapshotBytes: 0,
+        syncsCommits: false,
+      },
+      undefined,
+    )
+  }
+
+  private async check(logSegmentBytes: number, onProgress: ProgressOptions['onProgress']): Promise<void> {
+    const engine = this.open(logSegmentBytes, true)
+    try {
+      const report = await verifyDatabase(engine, {
+        onProgress: progress => {
+          // Whoever closes the database ends its backups.
+          if (this.engine.health.attention) this.engine.attend()
+          onProgress?.(progress)
+        },
+      })
+      if (!report.ok || report.records !== this.committed)
+        throw new CorruptionError(
+          this.directory,
+          `the copy is not sound, and does not count as a backup: ${report.problems[0] ?? `${report.records} records instead of ${this.committed}`}`,
+        )
+    } finally {
+      engine.close()
     }
   }
 
@@ -263,13 +340,4 @@ const stateNow = (engine: Engine): Metadata => {
   state.logLsn = state.redoLsn
   state.lsn = state.redoLsn
   return state
-}
-
-/** The storage as the copy sees it while its data file has another name. */
-const renamed = (storage: Storage, from: string, to: string): Storage => {
-  const real = (path: string): string => (path === from ? to : path)
-  return Object.assign(Object.create(storage) as Storage, {
-    kind: (path: string) => storage.kind(real(path)),
-    open: (path: string, options: Parameters<Storage['open']>[1]) => storage.open(real(path), options),
-  })
 }

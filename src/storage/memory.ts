@@ -105,6 +105,13 @@ export function memoryStorage(): Storage {
       parent.delete(name)
     },
 
+    removeDirectory(path: string): void {
+      const directory = directoryAt('remove directory', path)
+      const [parent, name] = place('remove directory', path)
+      if (directory.size > 0) throw failure('remove directory', path, 'ENOTEMPTY')
+      parent.delete(name)
+    },
+
     syncDirectory(path: string): void {
       directoryAt('sync directory', path)
     },
@@ -263,6 +270,7 @@ const reasons = {
   EISDIR: 'illegal operation on a directory',
   EINVAL: 'invalid argument',
   EBADF: 'opened for reading only',
+  ENOTEMPTY: 'directory not empty',
 } as const
 
 function failure(operation: string, path: string, code: keyof typeof reasons): StorageError {

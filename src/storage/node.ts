@@ -16,6 +16,7 @@ import {
   readdirSync,
   readSync,
   renameSync,
+  rmdirSync,
   statfsSync,
   statSync,
   unlinkSync,
@@ -89,6 +90,10 @@ export const nodeStorage: Storage = {
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw storageError('remove', path, cause)
     }
+  },
+
+  removeDirectory(path: string): void {
+    attempt('remove directory', path, () => rmdirSync(path))
   },
 
   syncDirectory(path: string): void {

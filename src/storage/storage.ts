@@ -90,6 +90,8 @@ export interface Storage {
   rename(from: string, to: string): void
   /** Removes a file; an absent one is fine. */
   remove(path: string): void
+  /** Removes an empty directory. Left out: directories stay. */
+  removeDirectory?(path: string): void
   /** Makes the directory's entries (created, renamed, removed names) survive power loss. */
   syncDirectory(path: string): void
   /** The same in the background. */

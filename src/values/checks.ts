@@ -46,6 +46,12 @@ export const requireObject = <T extends object>(options: T): T => {
   return options
 }
 
+/** An option that may be left out. @throws InvalidArgumentError */
+export const requireFlag = (name: string, value: unknown): void => {
+  if (value === undefined || typeof value === 'boolean') return
+  throw new InvalidArgumentError(`${name} must be true or false, not ${shown(value)}`)
+}
+
 /** @throws InvalidArgumentError */
 export const requireList = <T>(keys: readonly T[]): readonly T[] => {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
