@@ -2,7 +2,10 @@
 import type { Database } from './database/database.ts'
 import { type ConvertOptions, convertOn, openOn } from './database/open.ts'
 import type { OpenOptions } from './database/options.ts'
+import { type RestoreOptions, restoreOn } from './database/restore.ts'
+import type { RestoreReport } from './maintenance/restore.ts'
 import { setTimeout } from './runtime/timers.ts'
+import { rebuildOn } from './salvage/rebuild.ts'
 import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
 import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
@@ -62,11 +65,25 @@ export const salvage = (
 ): Promise<SalvageReport> => salvageOn(directory, newDirectory, options, nodeStorage)
 
 /**
- * Adds the ordered index to the database in a directory, or takes it away. The database must not be open; a crash
- * meanwhile leaves it as it was, or without the index.
+ * Restores a database from a backup, or from the newest of the dated ones in a directory: copies it beside `directory`,
+ * verifies the copy, and renames it whole.
+ * @throws XenonError `XENON_EXISTS` if there is a database (unless `overwrite`) or something else, `XENON_LOCKED` if it
+ *   is open, `XENON_NOT_FOUND` if there is no backup, `XENON_CORRUPT` if that is damaged: nothing is replaced then.
+ * @example const { from, records } = await restore('backups', 'shop', { overwrite: true })
  */
-export const convert = (directory: string, options: ConvertOptions): Promise<void> =>
-  convertOn(directory, options, options?.storage ?? nodeStorage)
+export const restore = (backup: string, directory: string, options: RestoreOptions = {}): Promise<RestoreReport> =>
+  restoreOn(backup, directory, options, nodeStorage)
+
+/**
+ * Adds the ordered index to the database in a directory, or takes it away, or builds the database anew with blocks of
+ * another size. The database must not be open; a crash meanwhile leaves it as it was, or without the index.
+ */
+export const convert = async (directory: string, options: ConvertOptions): Promise<void> => {
+  const { blockSize, ...others } = options ?? {}
+  const storage = options?.storage ?? nodeStorage
+  if (blockSize === undefined || others.ordered !== undefined) await convertOn(directory, others, storage)
+  if (blockSize !== undefined) await rebuildOn(directory, { ...others, blockSize }, storage)
+}
 
 export { AsyncDatabase } from './database/async-store.ts'
 export { AsyncTransaction } from './database/async-transaction.ts'
@@ -74,6 +91,7 @@ export { Cursor } from './database/cursor.ts'
 export { Database } from './database/database.ts'
 export type { ConvertOptions } from './database/open.ts'
 export type { OpenOptions, SubOptions } from './database/options.ts'
+export type { RestoreOptions } from './database/restore.ts'
 export { Index } from './database/secondary-index.ts'
 export { Snapshot } from './database/snapshot.ts'
 export { Sub, type SubStats } from './database/sub.ts'
@@ -97,6 +115,7 @@ export {
   XenonError,
   type XenonErrorCode,
 } from './errors.ts'
+export type { RestoreProgress, RestoreReport } from './maintenance/restore.ts'
 export { RangeCursor, RangeIterator } from './records/range-iterator.ts'
 export type { SalvageOptions } from './salvage/salvage.ts'
 export type * from './salvage/shapes.ts'

@@ -27,7 +27,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['metrics', ''],
   ['server', 'runtime values records database metrics'],
-  ['index.ts', 'runtime values storage records database salvage server'],
+  ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
   ['adapters', 'runtime values records database index.ts'],
   ['client', 'runtime values'],

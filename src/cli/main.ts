@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   verify: async () => (await import('./commands/verify.ts')).registerVerify,
   compact: async () => (await import('./commands/compact.ts')).registerCompact,
   backup: async () => (await import('./commands/backup.ts')).registerBackup,
+  restore: async () => (await import('./commands/restore.ts')).registerRestore,
   convert: async () => (await import('./commands/convert.ts')).registerConvert,
   salvage: async () => (await import('./commands/salvage.ts')).registerSalvage,
   serve: async () => (await import('./commands/serve.ts')).registerServe,

@@ -12,6 +12,7 @@ import {
   XenonError,
 } from '../errors.ts'
 import { Reserve } from '../log/reserve.ts'
+import { requireNoReplacement } from '../maintenance/replace.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { Home } from '../storage/home.ts'
 import { overlayStorage } from '../storage/overlay.ts'
@@ -26,8 +27,10 @@ import { type OpenOptions, type ResolvedOptions, resolveOptions } from './option
 const LOCK_BYTES = 65536
 
 export interface ConvertOptions extends ProgressOptions {
-  /** The database is to keep the ordered index. */
-  ordered: boolean
+  /** The database is to keep the ordered index, or not. Default: as it is. */
+  ordered?: boolean
+  /** Bytes of a block; all is built anew beside the database, which takes as much room once more. Default: as it is. */
+  blockSize?: number
   cacheBytes?: number
   /** As for `open`, but waiting does not block the thread. */
   lockWait?: number
@@ -38,7 +41,7 @@ export interface ConvertOptions extends ProgressOptions {
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
 export const convertOn = async (directory: string, options: ConvertOptions, defaultStorage: Storage): Promise<void> => {
   if (typeof options?.ordered !== 'boolean')
-    throw new InvalidArgumentError('convert() takes { ordered: true } or { ordered: false }')
+    throw new InvalidArgumentError('convert() takes { ordered: true }, { ordered: false } or { blockSize }')
   const { ordered, onProgress, lockWait, ...others } = options
   requireProgress(onProgress)
   const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>
@@ -136,6 +139,7 @@ const prepareDirectory = <V>(storage: Storage, directory: string, options: Resol
   const exists = kind === 'directory' && dataExists(storage, directory)
   if (exists && options.errorIfExists) throw existing(directory)
   if (exists) return
+  requireNoReplacement(storage, directory)
   if (!options.createIfMissing || options.readOnly) throw missing(directory)
   if (kind === 'directory' && !options.force) requireOwnDirectory(storage, directory)
   const created: string[] = []

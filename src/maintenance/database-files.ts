@@ -3,17 +3,22 @@
  * is removed that no database makes.
  */
 import { IMAGE_FILES } from '../buffer/image-format.ts'
-import { isError, XenonError } from '../errors.ts'
 import { RESERVE_NAME } from '../log/reserve.ts'
 import { SEGMENT_NAME } from '../log/segments.ts'
-import { Metadata } from '../pager/metadata.ts'
 import { toHex } from '../runtime/bytes.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
 
-/** A data file that is not whole yet. */
+/** A data file that is not whole yet: of a copy, and of a salvage, which leaves a note beside its log too. */
 export const PARTIAL = 'data.new'
+export const SALVAGE_PARTIAL = 'data.salvage'
+export const SALVAGE_NOTE = 'unfinished-salvage'
+const DATA_NAMES = ['data', PARTIAL, SALVAGE_PARTIAL]
+/** What a killed process with `inspect` has left: the socket, and where it is if its path was too long. */
+const INSPECT_NAMES = ['inspect.sock', 'inspect.json']
 const LOCK_NAME = /^lock(\.\d+\.[0-9a-f]+(\.writing)?|\.after\.[0-9a-f]+)?$/
-const IDENTITY_BYTES = 4096
+/** Where block 0 names its database. */
+const MAGIC = 'XENONDB\n'
+const UUID_AT = 16
 /** Where a segment of the log names its database, in the first copy of its header. */
 const SEGMENT_UUID_AT = 16
 const UUID_BYTES = 16
@@ -21,14 +26,15 @@ const UUID_BYTES = 16
 export const isLogFile = (name: string): boolean =>
   SEGMENT_NAME.test(name) || (IMAGE_FILES as readonly string[]).includes(name)
 
-const isLogEntry = (name: string): boolean => isLogFile(name) || name === RESERVE_NAME
+const isLogEntry = (name: string): boolean => isLogFile(name) || name === RESERVE_NAME || name === SALVAGE_NOTE
 
-const isEntry = (name: string): boolean => name === 'data' || name === PARTIAL || LOCK_NAME.test(name)
+const isEntry = (name: string): boolean => DATA_NAMES.includes(name) || LOCK_NAME.test(name)
 
 /** True if nothing lies in the directory but files of a database, whole or not. */
 export const holdsNothingElse = (storage: Storage, directory: string): boolean =>
   storage.list(directory).every(name => {
     const path = storage.join(directory, name)
+    if (INSPECT_NAMES.includes(name)) return storage.kind(path) !== 'directory'
     if (name !== 'log') return isEntry(name) && storage.kind(path) === 'file'
     return (
       storage.kind(path) === 'directory' &&
@@ -41,11 +47,10 @@ export const uuidOf = (storage: Storage, directory: string): string | undefined 
   for (const name of ['data', PARTIAL]) {
     const path = storage.join(directory, name)
     if (storage.kind(path) !== 'file') continue
-    try {
-      return toHex(Metadata.decode(firstBytes(storage, path, IDENTITY_BYTES), path, storage).identity.uuid)
-    } catch (error) {
-      if (!(isError(error) && error instanceof XenonError)) throw error
-    }
+    const head = firstBytes(storage, path, UUID_AT + UUID_BYTES)
+    const isWhole = head.length === UUID_AT + UUID_BYTES
+    if (isWhole && String.fromCharCode(...head.subarray(0, MAGIC.length)) === MAGIC)
+      return toHex(head.subarray(UUID_AT))
   }
   return undefined
 }
@@ -57,7 +62,7 @@ export const mayBeOf = (storage: Storage, directory: string, uuid: string): bool
   // It was cut off before the data file had a head: then each segment of the log says whose it is, or nothing yet.
   const log = storage.join(directory, 'log')
   const partial = storage.join(directory, PARTIAL)
-  if (storage.kind(partial) === 'file' && sizeOf(storage, partial) > 0) return false
+  if (storage.kind(partial) === 'file' && sizeOf(storage, partial) >= UUID_AT + UUID_BYTES) return false
   if (storage.kind(storage.join(directory, 'data')) !== 'none') return false
   if (storage.kind(log) !== 'directory') return true
   return storage.list(log).every(name => {
@@ -90,18 +95,23 @@ const sizeOf = (storage: Storage, path: string): number => {
  * lies in it; true if it is gone.
  */
 export const removeDatabase = (storage: Storage, directory: string, lock: DirectoryLock): boolean => {
+  clearDatabase(storage, directory)
   const log = storage.join(directory, 'log')
-  // The data file first: what is left without it is no database.
-  for (const name of ['data', PARTIAL]) storage.remove(storage.join(directory, name))
-  if (storage.kind(log) === 'directory') {
-    for (const name of storage.list(log)) if (isLogEntry(name)) storage.remove(storage.join(log, name))
-    removeEmpty(storage, log)
-  }
+  if (storage.kind(log) === 'directory') removeEmpty(storage, log)
   lock.release()
   // One that had moved with its directory was emptied; any other is somebody's by now.
   const left = storage.join(directory, 'lock')
   if (storage.kind(left) === 'file' && sizeOf(storage, left) === 0) storage.remove(left)
   return removeEmpty(storage, directory)
+}
+
+/** Removes the files of a database, but not its directories and its lock. */
+export const clearDatabase = (storage: Storage, directory: string): void => {
+  // The data file first: what is left without it is no database.
+  for (const name of [...DATA_NAMES, ...INSPECT_NAMES]) storage.remove(storage.join(directory, name))
+  const log = storage.join(directory, 'log')
+  if (storage.kind(log) !== 'directory') return
+  for (const name of storage.list(log)) if (isLogEntry(name)) storage.remove(storage.join(log, name))
 }
 
 const removeEmpty = (storage: Storage, directory: string): boolean => {

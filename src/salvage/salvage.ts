@@ -75,15 +75,26 @@ export const salvageOn = async (
   const { lockWait = 0, takeover = false } = options
   const lock = await waitForLockAside(lockWait, () => takeLock(storage, directory, takeover, findings))
   try {
-    const source = openSource(storage, directory, sentence => findings.warnings.push(sentence))
-    try {
-      const report = await rescue(source, newDirectory, options, storage, findings)
-      return { ...report, milliseconds: performance.now() - started }
-    } finally {
-      source.close()
-    }
+    const report = await rescueFrom(storage, directory, newDirectory, options, findings)
+    return { ...report, milliseconds: performance.now() - started }
   } finally {
     lock?.release()
+  }
+}
+
+/** With absolute paths; the caller holds the lock of the first, and nothing lies in the second. */
+export const rescueFrom = async (
+  storage: Storage,
+  directory: string,
+  newDirectory: string,
+  options: Pick<SalvageOptions, 'blockSize' | 'cacheBytes' | 'onProgress'>,
+  findings: Findings = new Findings(),
+): Promise<SalvageReport> => {
+  const source = openSource(storage, directory, sentence => findings.warnings.push(sentence))
+  try {
+    return await rescue(source, newDirectory, options, storage, findings)
+  } finally {
+    source.close()
   }
 }
 

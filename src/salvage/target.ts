@@ -10,6 +10,7 @@ import { createDatabase } from '../engine/create.ts'
 import { Engine } from '../engine/engine.ts'
 import type { Space } from '../engine/space.ts'
 import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '../errors.ts'
+import { SALVAGE_NOTE as NOTE, SALVAGE_PARTIAL as PARTIAL } from '../maintenance/database-files.ts'
 import { isVacant, liesInside } from '../maintenance/new-directory.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
 import { RecordWriter } from '../records/record-writer.ts'
@@ -20,8 +21,6 @@ import { BINARY_KEYS } from '../values/key-codec.ts'
 
 const BATCH_RECORDS = 1000
 const BATCH_BYTES = 1048576
-const NOTE = 'unfinished-salvage'
-const PARTIAL = 'data.salvage'
 
 export interface TargetOptions {
   blockSize: number

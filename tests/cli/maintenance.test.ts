@@ -63,7 +63,11 @@ test('backup makes a database of the same records in a new directory', () =>
     expect((await run('export', `${parent}/a/b`)).stdout).toBe((await run('export', db)).stdout)
     mkdirSync(`${parent}/empty`)
     const json = await run('backup', db, `${parent}/empty`, '--json')
-    expect(JSON.parse(json.stdout)).toEqual({ records: 1000, bytes: statSync(`${parent}/empty/data`).size })
+    expect(JSON.parse(json.stdout)).toEqual({
+      directory: `${parent}/empty`,
+      records: 1000,
+      bytes: statSync(`${parent}/empty/data`).size,
+    })
   }))
 
 test('backup refuses a directory that holds something, and leaves it as it is', () =>

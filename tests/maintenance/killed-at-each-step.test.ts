@@ -1,0 +1,186 @@
+/** backup with keep, restore and convert, killed at each single operation on the files: what is left is whole. */
+import { expect, test } from 'vitest'
+import { convert, type File, memoryStorage, open, restore, type Storage } from '../../src/index.ts'
+import { expectVerified } from '../support/database.ts'
+
+class Killed extends Error {}
+
+/** A storage in memory for a process that ends at its operation number `most`: nothing that it does later happens. */
+const mortal = (inner: Storage, most: number) => {
+  let count = 0
+  const held: { release(): void }[] = []
+  const act = (): void => {
+    if (count >= most) throw new Killed()
+    count++
+  }
+  const acting = <T extends object>(target: T, names: readonly (keyof T)[]): T =>
+    new Proxy(target, {
+      get(_, name) {
+        const value: unknown = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          if (names.includes(name as keyof T)) act()
+          return value.apply(target, args)
+        }
+      },
+    })
+  const files = acting(inner, ['rename', 'remove', 'makeDirectory', 'removeDirectory', 'syncDirectory'])
+  const storage: Storage = Object.assign(Object.create(files), {
+    open(path: string, how: Parameters<Storage['open']>[1]) {
+      if (how?.create) act()
+      return acting<File>(inner.open(path, how), ['write', 'writeMany', 'truncate', 'sync', 'syncAsync'])
+    },
+    lock(path: string) {
+      act()
+      const lock = inner.lock(path)
+      held.push(lock)
+      return lock
+    },
+  })
+  return {
+    storage,
+    get count() {
+      return count
+    },
+    /** The process is gone, and its locks with it. */
+    end: () => {
+      for (const lock of held) lock.release()
+    },
+  }
+}
+
+/** Runs `work` to its end with each number of operations, until there are enough; `check` looks at what is left. */
+const atEachStep = async (
+  prepare: (storage: Storage) => Promise<unknown>,
+  work: (storage: Storage) => Promise<unknown>,
+  check: (storage: Storage, done: boolean) => Promise<unknown>,
+): Promise<number> => {
+  for (let most = 0; ; most++) {
+    const inner = memoryStorage()
+    await prepare(inner)
+    const process = mortal(inner, most)
+    let done = true
+    try {
+      await work(process.storage)
+    } catch (error) {
+      // What stops a handle wraps the kill.
+      if (process.count < most) throw error
+      done = false
+    }
+    process.end()
+    try {
+      await check(inner, done)
+    } catch (error) {
+      if (error instanceof Error) error.message = `after ${most} operations: ${error.message}`
+      throw error
+    }
+    if (done) return most
+  }
+}
+
+const options = (storage: Storage) => ({ storage, logSegmentBytes: 131_072, cacheBytes: 65_536 })
+
+const valueIn = async (storage: Storage, path: string): Promise<string | undefined> => {
+  const db = open(path, { ...options(storage), createIfMissing: false })
+  const value = db.get('a')
+  await expectVerified(db, 1)
+  db.close()
+  return value
+}
+
+test('restore: the old one or the restored one, or an error that says where both are', async () => {
+  let between = 0
+  const steps = await atEachStep(
+    async storage => {
+      const db = open('db', options(storage))
+      db.put('a', 'old')
+      await db.backup('copy')
+      db.put('a', 'new')
+      db.close()
+    },
+    storage => restore('copy', 'db', { storage, overwrite: true }),
+    async (storage, done) => {
+      if (storage.kind('db') === 'none') {
+        between++
+        expect(() => open('db', { storage })).toThrow('was cut off')
+        expect(await valueIn(storage, 'db.replaced')).toBe('new')
+        expect(await valueIn(storage, 'db.restoring')).toBe('old')
+      } else if (done) expect(await valueIn(storage, 'db')).toBe('old')
+      else expect(['old', 'new']).toContain(await valueIn(storage, 'db'))
+      expect(await valueIn(storage, 'copy')).toBe('old')
+      // The next one goes on, and leaves nothing behind.
+      await restore('copy', 'db', { storage, overwrite: true })
+      expect(await valueIn(storage, 'db')).toBe('old')
+      expect(storage.list('.').sort()).toEqual(['copy', 'db'])
+    },
+  )
+  expect(steps).toBeGreaterThan(20)
+  expect(between).toBeGreaterThan(0)
+})
+
+test('backup with keep: at least as many whole ones as before, and leftovers go with the next', async () => {
+  const prepare = async (storage: Storage): Promise<void> => {
+    const db = open('db', options(storage))
+    db.put('a', '1')
+    await db.backup('backups', { keep: 2 })
+    await db.backup('backups', { keep: 2 })
+    db.close()
+  }
+  const steps = await atEachStep(
+    prepare,
+    async storage => {
+      // The database itself lies on a disk of its own here: it is the backup that is killed.
+      const db = open('db', options(storage))
+      try {
+        await db.backup('backups', { keep: 2, verify: true })
+      } finally {
+        try {
+          db.close()
+        } catch {
+          // It is gone.
+        }
+      }
+    },
+    async storage => {
+      const whole = storage.list('backups').filter(name => !name.endsWith('.partial'))
+      expect(whole.length).toBeGreaterThanOrEqual(2)
+      for (const name of whole) expect(await valueIn(storage, `backups/${name}`)).toBe('1')
+      const db = open('db', options(storage))
+      const { kept } = await db.backup('backups', { keep: 2 })
+      db.close()
+      expect(storage.list('backups').sort()).toEqual([...kept!].sort())
+      expect(kept).toHaveLength(2)
+    },
+  )
+  expect(steps).toBeGreaterThan(20)
+})
+
+test('convert to another block size: the old one or the new one, or an error that says where both are', async () => {
+  const blockSizeOf = async (storage: Storage, path: string): Promise<number> => {
+    expect(await valueIn(storage, path)).toBe('1')
+    const db = open(path, { ...options(storage), createIfMissing: false })
+    const { blockSize } = db.stats()
+    db.close()
+    return blockSize
+  }
+  const steps = await atEachStep(
+    async storage => {
+      const db = open('db', options(storage))
+      db.put('a', '1')
+      db.close()
+    },
+    storage => convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 }),
+    async (storage, done) => {
+      if (storage.kind('db') === 'none') {
+        expect(await blockSizeOf(storage, 'db.replaced')).toBe(4096)
+        expect(await blockSizeOf(storage, 'db.restoring')).toBe(8192)
+        storage.rename('db.replaced', 'db')
+      }
+      const blockSize = await blockSizeOf(storage, 'db')
+      if (done) expect(blockSize).toBe(8192)
+      await convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 })
+      expect(await blockSizeOf(storage, 'db')).toBe(8192)
+    },
+  )
+  expect(steps).toBeGreaterThan(20)
+})
