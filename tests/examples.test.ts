@@ -42,6 +42,19 @@ test('worker threads share one database, and lose no addition', () =>
     expect(readdirSync(directory)).toEqual([])
   }))
 
+test('a bot makes a backup that restores', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('nightly-backups', [`${directory}/bot`, '--once'], directory)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout.split('\n')).toEqual([
+      'backed up 2 records; 1 backups are kept',
+      'restored 2 records',
+      'ada has said 2 things',
+      '',
+    ])
+    expect(readdirSync(`${directory}/bot`).sort()).toEqual(['backups', 'db', 'restored'])
+  }))
+
 test('the quickstart prints what its comments say', () =>
   withDirectory(directory => {
     const { status, stdout, stderr } = run('quickstart', [], directory)
