@@ -235,12 +235,13 @@ export class DatabaseLockedError extends XenonError {
   /** Process id of the owner, when known. */
   readonly pid: number | undefined
   /** @internal The owner is a handle of this same thread, which cannot wait for itself. */
-  readonly isOwn: boolean
+  readonly isOwn!: boolean
 
   constructor(message: string, pid?: number, isOwn: boolean = false) {
     super('XENON_LOCKED', message)
     this.pid = pid
-    this.isOwn = isOwn
+    // Not shown where errors are printed.
+    Object.defineProperty(this, 'isOwn', { value: isOwn })
   }
 }
 
