@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest'
 import type { Engine } from '../src/engine/engine.ts'
 import { type Database, memoryStorage, open } from '../src/index.ts'
 import { RecordType } from '../src/log/format.ts'
+import { allBlank, noneBlank } from '../src/pager/blank.ts'
 import { Arena } from '../src/runtime/bytes.ts'
 import { invariants } from '../src/runtime/invariant.ts'
 import { Step } from '../src/txn/step.ts'
@@ -156,7 +157,7 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
       step.end()
     })
   },
-  C1: ({ checkpointer, log, metadata }) => checkpointer.writeDone(log.endLsn + 1, 0, metadata),
+  C1: ({ checkpointer, log, metadata }) => checkpointer.writeDone({ ...nothing, redoLsn: log.endLsn + 1 }, metadata),
   C2: ({ checkpointer, file, metadata }) => {
     file.writeState(metadata)
     checkpointer.giveUpLog(0)
@@ -167,7 +168,11 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
   },
   C4: ({ checkpointer, log, metadata }) => {
     metadata.lsn = log.syncedLsn + 1
-    checkpointer.writeDone(0, 0, metadata)
+    checkpointer.writeDone(nothing, metadata)
+  },
+  C5: ({ checkpointer, log, metadata }) => {
+    checkpointer.run()
+    checkpointer.writeDone({ ...nothing, redoLsn: log.endLsn, blank: allBlank() }, metadata)
   },
   J2: ({ metadata }, db) => {
     db.sub('one')
@@ -175,6 +180,9 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
     db.sub('other')
   },
 }
+
+/** What a checkpoint of a database that nobody has changed would say. */
+const nothing = { redoLsn: 0, fileBlocks: 0, blank: noneBlank() }
 
 describe('a rule that is broken while the engine runs is noticed', () => {
   test('each of those that are watched has its own break here', () => {

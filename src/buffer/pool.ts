@@ -279,6 +279,12 @@ export class BufferPool {
     return this.used - this.freeFrames.length
   }
 
+  /** LSN of the last change of a block that is in the pool; 0: it is not, or has never been changed. */
+  lsnOf(block: Block): Lsn {
+    const frame = this.frameOf(block)
+    return frame === 0 ? 0 : blockLsn(this.arena, this.position(frame))
+  }
+
   isResident(block: Block): boolean {
     return this.frameOf(block) !== 0
   }

@@ -101,6 +101,8 @@ async function untilWhole(
   offset: number,
   follower: LogFollower,
 ): Promise<void> {
+  // What the log says of a blank block is all there is of it, whatever its owner is writing.
+  if (source.isBlank(block)) return
   for (let i = 0; i < REREADS && source.problemOf(block, arena, offset) !== undefined; i++) {
     await new Promise(resolve => setTimeout(resolve, REREAD_PAUSE_MS))
     // The log goes on meanwhile, and its segments with it.

@@ -6,17 +6,14 @@ import { IMAGE_FILES } from '../buffer/image-format.ts'
 import { CorruptionError } from '../errors.ts'
 import { GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES } from '../log/format.ts'
 import { LogSegments, SEGMENT_NAME } from '../log/segments.ts'
-import { formatBucket } from '../pager/bucket.ts'
+import { allBlank } from '../pager/blank.ts'
 import { DataFile } from '../pager/data-file.ts'
-import { FIRST_OVERFLOW_BLOCK, INDEX_BLOCKS } from '../pager/layout.ts'
-import { Metadata, OLDEST_FORMAT_VERSION } from '../pager/metadata.ts'
-import { formatNode } from '../pager/node.ts'
-import { Arena } from '../runtime/bytes.ts'
+import { FORMAT_VERSION, Metadata } from '../pager/metadata.ts'
 import type { Home } from '../storage/home.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** LSN where the log of a new database begins; 0 stands for "none". */
-const FIRST_LSN = 4096
+export const FIRST_LSN = 4096
 
 export const createDatabase = (
   storage: Storage,
@@ -32,7 +29,7 @@ export const createDatabase = (
   const random = storage.randomBytes(24).slice()
   const words = new Uint32Array(random.buffer, 16, 2)
   const metadata = new Metadata({
-    version: OLDEST_FORMAT_VERSION,
+    version: FORMAT_VERSION,
     blockSize,
     uuid: random.slice(0, 16),
     hashKey: [words[0]!, words[1]!],
@@ -41,7 +38,8 @@ export const createDatabase = (
   metadata.ordered = ordered
   metadata.redoLsn = FIRST_LSN
   metadata.logLsn = FIRST_LSN
-  metadata.fileBlocks = FIRST_OVERFLOW_BLOCK
+  metadata.fileBlocks = 1
+  metadata.blank = allBlank()
   storage.makeDirectory(logDirectory)
   const segments = new LogSegments(storage, logDirectory, metadata.identity.uuid, logSegmentBytes, home)
   try {
@@ -63,24 +61,10 @@ export const createDatabase = (
 }
 
 const writeData = (storage: Storage, path: string, metadata: Metadata): void => {
-  const { blockSize } = metadata.identity
   const file = storage.open(path, { create: true })
   try {
     const data = new DataFile(file, metadata, storage)
-    const blocks = FIRST_OVERFLOW_BLOCK - 1
-    const arena = new Arena(blocks * blockSize)
-    const bases: number[] = []
-    for (let i = 0; i < blocks; i++) {
-      const base = i * blockSize
-      bases.push(base)
-      if (i < INDEX_BLOCKS) formatBucket(arena, base, blockSize)
-      else formatNode(arena, base, blockSize, 0, arena.u8, 0, 0)
-    }
-    const identity = metadata.encodeIdentity(storage)
-    file.write(identity, 0, identity.length, 0)
-    // Both copies of the state are written, so that a flipped bit in one is never the end of the database.
-    data.writeFirstState(metadata)
-    data.writeRun(1, bases, arena)
+    data.writeFirst(metadata)
     data.sync()
   } finally {
     file.close()

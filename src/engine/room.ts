@@ -211,13 +211,18 @@ export class Room {
     log.fill = Math.min(log.capacity, Math.max(SHORTEST_STEP, share))
   }
 
-  /** Blocks could not be written: without a little room for their images none can be, and little can be read. */
+  /**
+   * Blocks could not be written: without a little room for their images none can be, and little can be read. Blank ones
+   * take room of the disk when they are written for the first time, as others do when they are added.
+   */
   private lendToImages(): boolean {
     this.see()
     this.tight = true
     this.blocked = true
     const lack = this.imagesLack
-    if (lack < this.pool.images.leastBytes || !this.reserve.giveUp(lack)) return false
+    const blank = this.file.blanks.filter(block => this.pool.isDirty(block)).length * this.file.blockSize
+    const isWorth = lack >= this.pool.images.leastBytes || blank > 0
+    if (!isWorth || !this.reserve.giveUp(lack + blank)) return false
     this.limitSteps(0)
     return true
   }
@@ -250,7 +255,9 @@ export class Room {
   /** What R1 and R2 ask for. */
   private get needed(): number {
     // R1, R2
-    return this.growth + this.imagesLack + this.undoBytes
+    // Any of the blank blocks may be the next to be changed, at the cost of a few bytes of log.
+    const blank = this.file.blanks.length * this.file.blockSize
+    return this.growth + blank + this.imagesLack + this.undoBytes
   }
 
   /** What the images of blocks have to grow by before any block can be written in place. */
@@ -260,11 +267,14 @@ export class Room {
 
   private get growth(): number {
     const { blockSize, file } = this.file
-    const behind = this.metadata.blocks * blockSize - file.size()
+    const size = file.size()
+    // Of blank blocks only those that have been changed will be written.
+    const blank = this.file.blanks.filter(block => block * blockSize >= size).length * blockSize
+    const behind = this.metadata.blocks * blockSize - size - blank
     // Blocks that were skipped when those behind them were written.
-    const holes = file.size() - this.file.storage.allocatedBytes(file.path)
+    const holes = size - this.file.storage.allocatedBytes(file.path)
     const dirty = this.pool.dirtyFrames * blockSize
-    return Math.max(0, behind) + Math.max(0, Math.min(holes, dirty))
+    return Math.max(0, behind) + Math.max(0, Math.min(holes + blank, dirty))
   }
 
   private get undoBytes(): number {

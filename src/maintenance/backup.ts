@@ -8,8 +8,12 @@
 import { Engine, type EngineOptions } from '../engine/engine.ts'
 import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { LogSegments } from '../log/segments.ts'
+import { allBlank, isBlank, noteWritten } from '../pager/blank.ts'
+import { blockLsn } from '../pager/bucket.ts'
 import { DataFile } from '../pager/data-file.ts'
-import { Metadata } from '../pager/metadata.ts'
+import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
+import { Metadata, OLDEST_FORMAT_VERSION } from '../pager/metadata.ts'
+import type { Block } from '../pager/place.ts'
 import type { AsOf } from '../records/as-of.ts'
 import type { Store } from '../records/store.ts'
 import { Arena, alignUp, toHex } from '../runtime/bytes.ts'
@@ -135,9 +139,27 @@ class Copy {
     this.logDirectory = storage.join(directory, 'log')
     this.committed = this.engine.metadata.records
     this.metadata = stateNow(this.engine)
+    if (this.metadata.identity.version > OLDEST_FORMAT_VERSION) this.leaveBlank()
     const { transactions } = this.engine
     for (const state of transactions.open.values())
       for (const block of this.engine.root.view.allocatedBy(state)) this.allocated.push(block)
+  }
+
+  /** Blocks that have never been changed need not be written to the copy either. */
+  private leaveBlank(): void {
+    const { engine, view, metadata } = this
+    const arena = new Arena(engine.pool.blockSize)
+    let end = metadata.blocks > FIRST_OVERFLOW_BLOCK ? metadata.blocks : 1
+    metadata.blank = allBlank()
+    view.read(() => {
+      for (let block = 1; block < FIRST_OVERFLOW_BLOCK; block++) {
+        engine.pool.copyTo(block, arena, 0)
+        if (blockLsn(arena, 0) === 0) continue
+        noteWritten(metadata.blank, block, 1)
+        end = Math.max(end, block + 1)
+      }
+    })
+    metadata.fileBlocks = end
   }
 
   async write(options: Options): Promise<void> {
@@ -148,9 +170,7 @@ class Copy {
     const file = storage.open(storage.join(directory, PARTIAL), { create: true })
     this.partial = file
     const data = new DataFile(file, metadata, storage)
-    const identity = metadata.encodeIdentity(storage)
-    file.write(identity, 0, identity.length, 0)
-    data.writeFirstState(metadata)
+    data.writeFirst(metadata)
     await this.copyBlocks(data, options)
     data.sync()
     requireInPlace(file)
@@ -178,14 +198,15 @@ class Copy {
     let unsynced = 0
     for (let first = 1; first < total; first += perSlice) {
       const count = Math.min(perSlice, total - first)
-      const bases: number[] = []
       view.read(() => {
-        for (let i = 0; i < count; i++) {
-          bases.push(i * blockSize)
-          engine.pool.copyTo(first + i, arena, i * blockSize)
-        }
+        for (let i = 0; i < count; i++) engine.pool.copyTo(first + i, arena, i * blockSize)
       })
-      data.writeRun(first, bases, arena)
+      for (const { from, length } of runs(first, count, block => !isBlank(metadata.blank, block)))
+        data.writeRun(
+          from,
+          Array.from({ length }, (_, i) => (from - first + i) * blockSize),
+          arena,
+        )
       onProgress?.({ done: first + count, total })
       unsynced += count * blockSize
       if (unsynced >= SYNC_BYTES) {
@@ -317,6 +338,16 @@ class Copy {
 
   close(): void {
     this.partial?.close()
+  }
+}
+
+/** Runs of neighbours among `count` blocks that are to be written. */
+const runs = function* (first: Block, count: number, isWritten: (block: Block) => boolean) {
+  for (let from = first; from < first + count; from++) {
+    let length = 0
+    while (from + length < first + count && isWritten(from + length)) length++
+    if (length > 0) yield { from, length }
+    from += length
   }
 }
 

@@ -8,6 +8,7 @@ import { CorruptionError, MovedError } from '../errors.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import type { File, Storage } from '../storage/storage.ts'
+import { type BlankBits, blanks, formatBlank, isBlank, noteWritten } from './blank.ts'
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
@@ -23,6 +24,8 @@ export class DataFile {
   blockReads = 0
   blockWrites = 0
   fsyncs = 0
+  /** Blocks that nobody has written yet. */
+  private readonly blank: BlankBits
   /** Writes of blocks so far, and how many of them are synced. */
   writes = 0
   syncedWrites = 0
@@ -36,13 +39,35 @@ export class DataFile {
     this.file = file
     this.storage = storage
     this.blockSize = metadata.identity.blockSize
+    this.blank = metadata.blank.slice()
     this.seed = uuidSeed(storage, metadata.identity.uuid)
   }
 
   /** Reads a block to `base` of the arena; says what is wrong with it, or returns undefined. */
   read(block: Block, a: Arena, base: Position): string | undefined {
     this.blockReads++
-    return this.readAt(this.file, block * this.blockSize, block, a, base)
+    if (!isBlank(this.blank, block)) return this.readAt(this.file, block * this.blockSize, block, a, base)
+    formatBlank(block, a, base, this.blockSize)
+    return undefined
+  }
+
+  /** The same for a file whose log may be lost: what has been written to a blank block counts if it is whole. */
+  readWritten(block: Block, a: Arena, base: Position): string | undefined {
+    const isThere = this.readAt(this.file, block * this.blockSize, block, a, base) === undefined
+    return isThere ? undefined : this.read(block, a, base)
+  }
+
+  isBlank(block: Block): boolean {
+    return isBlank(this.blank, block)
+  }
+
+  /** Which blocks are blank now. */
+  blankNow(): BlankBits {
+    return this.blank.slice()
+  }
+
+  get blanks(): readonly Block[] {
+    return blanks(this.blank)
   }
 
   /** The block will be read soon. */
@@ -94,6 +119,7 @@ export class DataFile {
         bases.map(base => a.window(base, size)),
         firstBlock * size,
       )
+    noteWritten(this.blank, firstBlock, bases.length)
     this.blockWrites += bases.length
   }
 
@@ -141,8 +167,14 @@ export class DataFile {
     this.fsyncs++
   }
 
-  /** Writes both copies of the state, of a file that is not in use yet. */
-  writeFirstState(metadata: Metadata): void {
+  /**
+   * Writes block 0 of a file that is not in use yet: both copies of the state, so that a flipped bit in one is never the
+   * end of the database.
+   */
+  writeFirst(metadata: Metadata): void {
+    const block = new Uint8Array(this.blockSize)
+    block.set(metadata.encodeIdentity(this.storage))
+    this.file.write(block, 0, block.length, 0)
     this.putState(metadata, metadata)
     this.putState(metadata, metadata)
   }

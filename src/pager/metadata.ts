@@ -20,16 +20,18 @@
  *                                                  68    4  first key space of its own, 0 = none
  *                                                  72    4  first list of what was cleared, 0 = none
  *                                                  76    4  key spaces that there ever were
+ *                                                  80   16  which blocks are blank (blank.ts)
  *
  * The free-block list, the key spaces and the lists of what was cleared are linked through AT_NEXT of their blocks.
- * Format version 3 adds the last three words. A database of version 2 has none of what they lead to, and gets its new
- * number before it gets that (`DataFile.raiseVersion`): sector 3 holds the identity with the new number by the time that
+ * Format version 3 adds what stands from byte 68 on. A database of version 2 has none of that, and gets its new number
+ * before it gets key spaces (`DataFile.raiseVersion`): sector 3 holds the identity with the new number by the time that
  * sector 0 is written over, and counts where a torn write has left sector 0 without a right checksum.
  */
 
 import { CorruptionError, FormatVersionError } from '../errors.ts'
 import { compareBytes, readU64, writeU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
+import { BLANK_WORDS, type BlankBits, noneBlank } from './blank.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.ts'
 import type { Block, Lsn } from './place.ts'
 
@@ -40,6 +42,8 @@ export const OLDEST_FORMAT_VERSION = 2
 export const METADATA_BYTES: number = 3 * SECTOR
 /** Where the identity stands once more while its sector is written over. */
 export const SPARE_IDENTITY_AT: number = 3 * SECTOR
+/** Word of a state sector where the blank blocks stand. */
+const AT_BLANK = 20
 const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x4f, 0x4e, 0x44, 0x42, 0x0a])
 
 export interface Identity {
@@ -70,6 +74,8 @@ export class Metadata {
   firstCondemned: Block = 0
   /** The number of the key space that was made last. */
   spaces = 0
+  /** Blocks that are blank, as of the redo LSN. */
+  blank: BlankBits = noneBlank()
   /** The identity in sector 0 was torn when block 0 was read. */
   isTorn = false
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */
@@ -110,8 +116,8 @@ export class Metadata {
   freeze(): Metadata {
     const { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn } = this
     const state = { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn }
-    const { ordered, firstSpace, firstCondemned, spaces } = this
-    return Object.assign(new Metadata(this.identity), state, { ordered, firstSpace, firstCondemned, spaces })
+    const { ordered, firstSpace, firstCondemned, spaces, blank } = this
+    return Object.assign(new Metadata(this.identity), state, { ordered, firstSpace, firstCondemned, spaces, blank })
   }
 
   /** The next state sector, which says what `state` does, and the file offset where it belongs. */
@@ -133,6 +139,7 @@ export class Metadata {
     u32[17] = state.firstSpace
     u32[18] = state.firstCondemned
     u32[19] = state.spaces
+    u32.set(state.blank, AT_BLANK)
     u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }
@@ -215,6 +222,7 @@ export class Metadata {
     this.firstSpace = best[17]!
     this.firstCondemned = best[18]!
     this.spaces = best[19]!
+    this.blank = best.slice(AT_BLANK, AT_BLANK + BLANK_WORDS)
   }
 }
 

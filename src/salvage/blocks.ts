@@ -37,7 +37,7 @@ export class Blocks {
   read(block: number, arena: Arena): string | undefined {
     if (block === 0 || block >= this.total) return `a pointer leads to it, but there are ${this.total} blocks`
     const { data } = this.source
-    return data.read(block, arena, 0) ?? blockProblem(arena, 0, data.blockSize)
+    return data.readWritten(block, arena, 0) ?? blockProblem(arena, 0, data.blockSize)
   }
 
   /** Looks at a block. `ignore`: a block that need not hold anything. */

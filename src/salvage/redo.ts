@@ -17,7 +17,7 @@ import {
 import { applyOperations, applyToMetadata, formatsBlock } from '../log/redo.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem } from '../pager/data-file.ts'
-import { AT_KIND, AT_LSN, BlockKind } from '../pager/layout.ts'
+import { AT_KIND, AT_LSN, BlockKind, FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
 import { formatNode } from '../pager/node.ts'
 import { nodeProblem } from '../pager/node-check.ts'
 import { Arena } from '../runtime/bytes.ts'
@@ -91,15 +91,15 @@ class BlockCache {
 
   /** Blocks with higher numbers are not believed. */
   readonly most: number
-  /** Blocks of the file as it is; others that the log has formatted, and how many of those are believed. */
-  private readonly inFile: number
+  /** Blocks of the file as it is, and blank ones; others that the log has formatted, and how many of those are believed. */
+  private readonly laidOut: number
   private readonly added: Set<number> = new Set()
   private readonly mostAdded: number
 
   constructor(source: Source, images: ReadonlyMap<number, number>) {
     this.source = source
     this.most = mostBlocks(source)
-    this.inFile = Math.floor(source.data.file.size() / source.data.blockSize)
+    this.laidOut = Math.max(FIRST_OVERFLOW_BLOCK, Math.floor(source.data.file.size() / source.data.blockSize))
     this.mostAdded = LEAST_ADDED + source.log.bytes / LOG_PER_BLOCK
     this.images = images
     this.blockSize = source.data.blockSize
@@ -117,7 +117,7 @@ class BlockCache {
    * before it: whatever numbers the records name, memory and time are bounded by the size of the files.
    */
   takes(block: number, log: Arena, from: number): boolean {
-    if (block < this.inFile || this.added.has(block)) return true
+    if (block < this.laidOut || this.added.has(block)) return true
     if (block >= this.most || this.added.size >= this.mostAdded || !formatsBlock(log, from)) return false
     this.added.add(block)
     return true
@@ -190,7 +190,7 @@ class BlockCache {
     const base = frame * blockSize
     this.blockIn[frame] = block
     arena.clear(base, base + blockSize)
-    const problem = source.data.read(block, arena, base) ?? blockProblem(arena, base, blockSize)
+    const problem = source.data.readWritten(block, arena, base) ?? blockProblem(arena, base, blockSize)
     this.sound[frame] = problem === undefined || this.restoreImage(block, frame) ? 1 : 0
     return frame
   }

@@ -3,7 +3,9 @@
  * last checkpoint knew. Blocks that the log brings up to date are written to an overlay in memory.
  */
 import { StoredImages } from '../buffer/image-format.ts'
+import { FIRST_LSN } from '../engine/create.ts'
 import { CorruptionError, FormatVersionError, XenonError } from '../errors.ts'
+import { allBlank } from '../pager/blank.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
 import { decodeIdentity, type Identity, METADATA_BYTES, Metadata, OLDEST_FORMAT_VERSION } from '../pager/metadata.ts'
@@ -52,10 +54,12 @@ export const openSource = (storage: Storage, directory: string, warn: (sentence:
     const { identity, problem } = identify(bytes, file, storage, logPath)
     const metadata = new Metadata(identity)
     const soundStates = bytes.length < METADATA_BYTES ? 0 : metadata.readStates(bytes, storage)
-    const data = new DataFile(file, metadata, overlay)
     const segments = readSegments(storage, logPath, identity.uuid, warn)
     const redoLsn = soundStates === 0 ? undefined : metadata.redoLsn
     const log = new SalvageLog(storage, segments, redoLsn, soundStates === 1)
+    // The log leads from the creation on: what is not in the file follows from it.
+    if (soundStates === 0 && log.from === FIRST_LSN) metadata.blank = allBlank()
+    const data = new DataFile(file, metadata, overlay)
     const from = Math.max(log.from, redoLsn ?? 0)
     const images = new StoredImages(logPath, new DataFile(file, metadata, storage), identity.uuid, from, log.end)
     return {
@@ -112,5 +116,7 @@ const blockSizeOf = (file: File, storage: Storage, uuid: Uint8Array): number | u
     for (let block = 1; block < blocks; block += block < FIRST_OVERFLOW_BLOCK ? 1 : stride)
       if (data.read(block, arena, 0) === undefined && blockProblem(arena, 0, blockSize) === undefined) return blockSize
   }
-  return undefined
+  // A new database: all blocks but the first one are blank.
+  const size = file.size()
+  return size >= MIN_BLOCK_SIZE && size <= MAX_BLOCK_SIZE && (size & (size - 1)) === 0 ? size : undefined
 }

@@ -14,6 +14,7 @@ import { FreeBlocks, type StateName } from '../freelist/blocks.ts'
 import { LogReader } from '../log/reader.ts'
 import { LogSegments } from '../log/segments.ts'
 import { LogWriter } from '../log/writer.ts'
+import { allBlank } from '../pager/blank.ts'
 import { DataFile } from '../pager/data-file.ts'
 import { Metadata } from '../pager/metadata.ts'
 import { Indexes } from '../records/indexes.ts'
@@ -44,6 +45,7 @@ export type MutantName =
   | 'commits share a sync that has begun'
   | 'overtaken checkpoint goes on'
   | 'block 0 ahead of the log'
+  | 'written blocks called blank'
   | 'pending head not restored'
   | 'list of key spaces not logged'
   | 'cleared blocks freed twice'
@@ -300,6 +302,7 @@ const mutants: Record<MutantName, () => () => void> = {
           return this
         } as Method,
     ),
+  'written blocks called blank': () => replace(DataFile, 'blankNow', () => allBlank as Method),
   'pending head not restored': () =>
     replace(
       TransactionManager,

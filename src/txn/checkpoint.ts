@@ -16,6 +16,7 @@
  *  C2  A segment is given up only after the block 0 that no longer needs it is synced.
  *  C3  Block 0 is written only when its last write has been synced: one of its two copies is always whole.
  *  C4  Block 0 is written only when every log record whose change it holds is synced.
+ *  C5  A block that block 0 calls blank (pager/blank.ts) has not been changed before the redo LSN.
  *
  * Where the storage can sync a file aside, a checkpoint's own syncs of the data file, which may take long, do not hold
  * up the commits: the redo LSN is decided before the first of them begins. Where syncs of the log are long
@@ -28,6 +29,7 @@ import type { BufferPool } from '../buffer/pool.ts'
 import { DiskFullError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { type BlankBits, blanks } from '../pager/blank.ts'
 import type { DataFile } from '../pager/data-file.ts'
 import type { Metadata } from '../pager/metadata.ts'
 import type { Lsn } from '../pager/place.ts'
@@ -47,6 +49,13 @@ const STEPS_SHARE = 0.125
 const ASIDE_SHARE = 0.0625
 /** Most log on the disk, segments that wait to be used again included, in units of checkpointBytes. */
 const MOST_LOG = 2.25
+
+/** What a checkpoint will have made durable when its sync has ended. */
+interface Reached {
+  readonly redoLsn: Lsn
+  readonly fileBlocks: number
+  readonly blank: BlankBits
+}
 
 export class Checkpointer {
   count = 0
@@ -364,7 +373,7 @@ export class Checkpointer {
     log.write()
     const redoLsn = Math.min(log.endLsn, pool.oldestChange(), this.transactions.oldestLsn())
     // What the next sync makes durable: the file may grow on while it is under way.
-    const fileBlocks = this.blocksInFile()
+    const reached = { redoLsn, fileBlocks: this.blocksInFile(), blank: file.blankNow() }
     // What is overwritten from now on needs a basis behind the new redo LSN.
     pool.basisLsn = redoLsn
     this.dueAt = Math.max(this.beginLsn + this.checkpointBytes, log.endLsn + 1)
@@ -372,7 +381,7 @@ export class Checkpointer {
       // Block 0 holds what log records of the meantime have changed in it: they come first.
       log.sync()
       file.sync()
-      this.writeDone(redoLsn, fileBlocks, metadata)
+      this.writeDone(reached, metadata)
       file.sync()
       this.giveUpLog(redoLsn)
     }
@@ -390,7 +399,7 @@ export class Checkpointer {
       else await log.syncAside()
       // That may have found the wait too long, and have done all of this at once.
       if (!isCurrent()) return
-      this.writeDone(redoLsn, fileBlocks, state)
+      this.writeDone(reached, state)
       await file.syncAside()
       if (!isCurrent()) return
       this.giveUpLog(redoLsn)
@@ -407,17 +416,23 @@ export class Checkpointer {
     }
   }
 
-  private writeDone(redoLsn: Lsn, fileBlocks: number, state: Metadata): void {
+  private writeDone(reached: Reached, state: Metadata): void {
     const { log, file, metadata, pool } = this
+    const { redoLsn, fileBlocks, blank } = reached
     const oldest = Math.min(pool.oldestChange(), this.transactions.oldestLsn())
     if (redoLsn > oldest)
       broken('C1', `redo would begin at ${redoLsn}, a change of ${oldest} is not written`, this.health)
     if (state.lsn > log.syncedLsn)
       broken('C4', `block 0 of LSN ${state.lsn}, log synced to ${log.syncedLsn}`, this.health)
+    for (const block of blanks(blank)) {
+      const lsn = pool.lsnOf(block)
+      if (lsn !== 0 && lsn < redoLsn) broken('C5', `block ${block} of LSN ${lsn} would be called blank`, this.health)
+    }
     for (const said of new Set([state, metadata])) {
       said.redoLsn = redoLsn
       said.logLsn = log.syncedLsn
       said.fileBlocks = Math.min(state.blocks, fileBlocks)
+      said.blank = blank
     }
     file.writeState(metadata, state)
   }

@@ -32,6 +32,7 @@ const first: Partial<Record<MutantName, string>> = {
   'commits share a sync that has begun': 'commits aside',
   'overtaken checkpoint goes on': 'overtaken checkpoints',
   'block 0 ahead of the log': 'records come and go aside',
+  'written blocks called blank': 'checkpoints',
   'pending head not restored': 'savepoints with large values',
   'list of key spaces not logged': 'key spaces',
   'cleared blocks freed twice': 'clear and drop by blocks',

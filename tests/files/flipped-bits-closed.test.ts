@@ -3,11 +3,21 @@
  * record.
  */
 import { expect, test, vi } from 'vitest'
+import { FIRST_OVERFLOW_BLOCK } from '../../src/pager/layout.ts'
 import { METADATA_BYTES } from '../../src/pager/metadata.ts'
 import { segments } from '../support/image.ts'
 import { runs, runTimeout, seeded } from '../support/random.ts'
 import { Flips } from './flips.ts'
-import { BLOCK, blockOfEachKind, fastStorage, metadataIn, smallOptions, smallSample } from './small.ts'
+import {
+  BLOCK,
+  blockOfEachKind,
+  fastStorage,
+  isWritten,
+  metadataIn,
+  smallOptions,
+  smallSample,
+  writtenByte,
+} from './small.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
 
@@ -67,6 +77,19 @@ test("every bit of a log segment's header is harmless, since it has a copy: repo
     console.info('the segment header of a closed database:', readOnly.counts, mended.counts)
   }))
 
+test('bits of blank blocks are harmless', () =>
+  seeded(async random => {
+    const { closed, closedRecords: records } = await smallSample(random)
+    const flips = new Flips(closed)
+    const blank = Array.from({ length: FIRST_OVERFLOW_BLOCK }, (_, block) => block).filter(
+      block => block > 0 && !isWritten(closed, block),
+    )
+    expect(blank.length).toBeGreaterThan(0)
+    for (let i = 0; i < 100 * runs; i++)
+      await flips.flip('data', random.pick(blank) * BLOCK + random.below(BLOCK), random.below(8), { records })
+    expect(flips.counts).toEqual({ rejected: 0, reported: 0, harmless: flips.total, lostTail: 0 })
+  }))
+
 test(`${RANDOM_FLIPS} random bits of data file and log are detected or harmless`, () =>
   seeded(async random => {
     const { closed, closedRecords: records } = await smallSample(random)
@@ -74,7 +97,8 @@ test(`${RANDOM_FLIPS} random bits of data file and log are detected or harmless`
     const names = [...closed.keys()]
     for (let i = 0; i < RANDOM_FLIPS; i++) {
       const name = i % 8 === 0 ? random.pick(names) : 'data'
-      await flips.flip(name, random.below(closed.get(name)!.length), random.below(8), { records })
+      const at = name === 'data' ? writtenByte(closed, random) : random.below(closed.get(name)!.length)
+      await flips.flip(name, at, random.below(8), { records })
     }
     expect(flips.counts.lostTail).toBe(0)
     expect(flips.total).toBe(RANDOM_FLIPS)

@@ -7,7 +7,7 @@ import { segments } from '../support/image.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { Flips } from './flips.ts'
 import { type Group, groupsOf, unwitnessed } from './groups.ts'
-import { BLOCK, blockOfEachKind, metadataIn, type Small, smallOptions, smallSample } from './small.ts'
+import { BLOCK, blockOfEachKind, metadataIn, type Small, smallOptions, smallSample, writtenByte } from './small.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
 
@@ -125,9 +125,8 @@ describe('in a database that was not closed', () => {
     seeded(async random => {
       const { live, liveRecords: records } = await liveSample(random)
       const flips = new Flips(live)
-      const data = live.get('data')!
       for (let i = 0; i < RANDOM_FLIPS; i++)
-        await flips.flip('data', random.below(data.length), random.below(8), { records })
+        await flips.flip('data', writtenByte(live, random), random.below(8), { records })
       expect(flips.counts.lostTail).toBe(0)
       expect(flips.counts.rejected + flips.counts.reported).toBeGreaterThan(RANDOM_FLIPS / 3)
       console.info('random bits of the data file of a live database:', flips.counts)
@@ -138,8 +137,7 @@ describe('in a database that was not closed', () => {
       seeded(async random => {
         const { live, liveRecords: records } = await liveSample(random)
         const flips = new Flips(live, { ...smallOptions, cacheBytes })
-        for (let i = 0; i < 600; i++)
-          await flips.flip('data', random.below(live.get('data')!.length), random.below(8), { records })
+        for (let i = 0; i < 600; i++) await flips.flip('data', writtenByte(live, random), random.below(8), { records })
         expect(flips.counts.rejected).toBeGreaterThan(30)
         console.info(`a pool of ${cacheBytes >> 10} KiB:`, flips.counts)
       }))

@@ -1,6 +1,7 @@
 /** A small database with every kind of block, cheap enough to be opened tens of thousands of times. */
 import * as zlib from 'node:zlib'
 import { type Database, type OpenOptions, open, type Storage } from '../../src/index.ts'
+import { isBlank } from '../../src/pager/blank.ts'
 import { AT_KIND, BlockKind, INDEX_BLOCKS } from '../../src/pager/layout.ts'
 import { METADATA_BYTES, Metadata } from '../../src/pager/metadata.ts'
 import { hashIn, keysOfRoot } from '../hash/keys.ts'
@@ -104,6 +105,19 @@ export function metadataIn(image: Image): Metadata {
   return Metadata.decode(image.get('data')!.subarray(0, METADATA_BYTES), 'data', fastStorage(new Map()))
 }
 
+/** Whether the bytes of a block count for something. */
+export function isWritten(image: Image, block: number): boolean {
+  return block * BLOCK < image.get('data')!.length && !isBlank(metadataIn(image).blank, block)
+}
+
+/** Offset of a byte of the data file that counts for something. */
+export function writtenByte(image: Image, random: Random): number {
+  for (;;) {
+    const at = random.below(image.get('data')!.length)
+    if (isWritten(image, Math.floor(at / BLOCK))) return at
+  }
+}
+
 /** Gives a block the checksum that its bytes ask for. */
 export function seal(image: Image, block: number): void {
   const { crc32 } = fastStorage(new Map())
@@ -118,7 +132,7 @@ export function blockOfEachKind(image: Image): Record<string, number> {
   const data = image.get('data')!
   const find = (kind: number, from: number, wanted: (at: number) => boolean = () => true): number => {
     for (let block = from; block * BLOCK < data.length; block++)
-      if (data[block * BLOCK + AT_KIND] === kind && wanted(block * BLOCK)) return block
+      if (data[block * BLOCK + AT_KIND] === kind && wanted(block * BLOCK) && isWritten(image, block)) return block
     return 0
   }
   const live = (at: number): number => data[at + 10]!

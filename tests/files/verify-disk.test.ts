@@ -1,8 +1,10 @@
 /**
  * `verify` of an open database whose files are damaged under it: it names the file, the place and what was expected.
  */
+
 import { expect, test } from 'vitest'
 import { type Database, memoryStorage, open, type Storage } from '../../src/index.ts'
+import { ORDERED_ROOT } from '../../src/pager/layout.ts'
 import { closeQuietly } from '../support/database.ts'
 import { expectCode, expectCodeAsync } from '../support/errors.ts'
 import { readImage } from '../support/image.ts'
@@ -100,18 +102,18 @@ test('a damaged identity is named', () =>
 test('a damaged block is named once, and its number given', () =>
   withOpen(async ({ db, flip }) => {
     await db.checkpoint()
-    flip('data', 50 * 4096 + 100)
-    expect(await problemOf(db)).toMatch(/^db\/data, block 50: wrong checksum 0x[0-9a-f]{8}, expected 0x[0-9a-f]{8}/)
-    expect((await db.verify()).damagedBlocks).toEqual([50])
+    flip('data', ORDERED_ROOT * 4096 + 100)
+    expect(await problemOf(db)).toMatch(/^db\/data, block 103: wrong checksum 0x[0-9a-f]{8}, expected 0x[0-9a-f]{8}/)
+    expect((await db.verify()).damagedBlocks).toEqual([ORDERED_ROOT])
   }))
 
 test('a block of zeros is named as such, and not as a free block', () =>
   withOpen(async ({ storage, db }) => {
     await db.checkpoint()
     const file = storage.open('db/data')
-    file.write(new Uint8Array(4096), 0, 4096, 50 * 4096)
+    file.write(new Uint8Array(4096), 0, 4096, ORDERED_ROOT * 4096)
     file.close()
     expect(await problemOf(db)).toMatch(
-      /^db\/data, block 50: wrong checksum 0x00000000, expected 0x[0-9a-f]{8} \(nothing but zeros\)$/,
+      /^db\/data, block 103: wrong checksum 0x00000000, expected 0x[0-9a-f]{8} \(nothing but zeros\)$/,
     )
   }))

@@ -1,5 +1,8 @@
 /** Salvage of closed databases with damaged blocks: everything outside of them is rescued, and nothing is invented. */
 import { describe, expect, test, vi } from 'vitest'
+import { isBlank } from '../../src/pager/blank.ts'
+import { Metadata } from '../../src/pager/metadata.ts'
+import { nodeStorage } from '../../src/storage/node.ts'
 import { copyImage, type Image } from '../support/image.ts'
 import { firstDifference, type Records } from '../support/model.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
@@ -132,12 +135,13 @@ let last: { closed: Image; records: Records<string> } | undefined
 
 async function several(closed: Image, records: Records<string>, random: Random, run: number): Promise<void> {
   const { uses } = layoutOf(closed)
+  const { blank } = Metadata.decode(closed.get('data')!, 'data', nodeStorage)
   const damaged = copyImage(closed)
   const lost = new Set<string>()
   const share = random.pick([0.002, 0.02, 0.2, 0.9])
   const smashed: number[] = []
   for (let block = 1; block < blocksOf(closed); block++) {
-    if (!random.chance(share)) continue
+    if (!random.chance(share) || isBlank(blank, block)) continue
     smash(damaged, block, random)
     smashed.push(block)
     for (const key of uses.get(block)?.keys ?? []) lost.add(key)
