@@ -153,7 +153,8 @@ const prepareDirectory = <V>(storage: Storage, directory: string, options: Resol
  * Of a database, also of one whose creation was cut off, and what systems and tools leave in any directory: hidden files
  * (`.gitkeep`, `.DS_Store`), the root of a file system.
  */
-const NO_OTHER_FILE = /^(data|data\.new|log|lock(\..*)?|inspect\..*|\..*|lost\+found|Thumbs\.db|desktop\.ini)$/
+const NO_OTHER_FILE =
+  /^(data|data\.(new|salvage)|log|lock(\..*)?|inspect\..*|\..*|lost\+found|Thumbs\.db|desktop\.ini)$/
 
 /** A database among other files is seldom meant: `open('.')`, or the directory of the program in place of its data. */
 const requireOwnDirectory = (storage: Storage, directory: string): void => {

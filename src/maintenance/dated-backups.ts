@@ -6,11 +6,11 @@
  * | `2026-11-30T02-15-52Z` | a whole backup; `…Z-2` is the second one of that second |
  * | `2026-11-30T02-15-52Z.partial` | one that is being written or removed, under a lock; with a dead owner, a leftover |
  *
- *  D1  A folder gets a whole backup's name by one rename, when all in it is synced. So a name without `.partial` is a
+ *  F1  A folder gets a whole backup's name by one rename, when all in it is synced. So a name without `.partial` is a
  *      backup, and is counted.
- *  D2  Only folders are counted and removed that hold the files of a database, of this very one (its UUID), and nothing
+ *  F2  Only folders are counted and removed that hold the files of a database, of this very one (its UUID), and nothing
  *      else.
- *  D3  A folder is renamed to `.partial` before anything in it is removed, so that no half of one is ever counted.
+ *  F3  A folder is renamed to `.partial` before anything in it is removed, so that no half of one is ever counted.
  */
 import { DatabaseLockedError, InvalidArgumentError, MovedError, shown, XenonError } from '../errors.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
@@ -121,6 +121,7 @@ export class DatedBackups {
       partial,
       complete: () => {
         requireOurs(lock, partial)
+        // F1
         storage.rename(partial, final)
         storage.syncDirectory(directory)
         releaseMoved(storage, lock, final)
@@ -135,7 +136,7 @@ export class DatedBackups {
     }
   }
 
-  /** What killed backups and removals have left (D2). */
+  /** What killed backups and removals have left (F2). */
   private clearLeftovers(): void {
     const { storage, directory } = this
     for (const name of storage.list(directory)) {
@@ -175,7 +176,7 @@ export class DatedBackups {
     if (lock === undefined) return false
     try {
       requireOurs(lock, path)
-      // D3
+      // F3
       storage.rename(path, partial)
     } catch (error) {
       lock.release()

@@ -7,11 +7,11 @@
  * | `X.restoring` | the new one, under a lock; its data file is `data.new` until it is whole |
  * | `X.replaced` | the one that stood at `X`, from one rename until the new one stands there and this one is removed |
  *
- *  P1  `X` is renamed to `X.replaced` only when `X.restoring` is whole, verified and synced.
- *  P2  While `X.replaced` is there and `X` is not, `open` makes no database at `X` (`requireNoReplacement`): a crash
+ *  M1  `X` is renamed to `X.replaced` only when `X.restoring` is whole, verified and synced.
+ *  M2  While `X.replaced` is there and `X` is not, `open` makes no database at `X` (`requireNoReplacement`): a crash
  *      between the two renames never shows as an empty database.
- *  P3  `X` is missing only while `X.restoring` is whole: whoever meets that state and goes on puts `X.replaced` back first.
- *  P4  Nothing is removed but files that a database makes.
+ *  M3  `X` is missing only while `X.restoring` is whole: whoever meets that state and goes on puts `X.replaced` back first.
+ *  M4  Nothing is removed but files that a database makes.
  */
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
@@ -29,11 +29,12 @@ const isLeftover = (storage: Storage, directory: string): boolean =>
   storage.kind(directory) === 'directory' && holdsNothingElse(storage, directory)
 
 /**
- * Before a database is made, or missed, where there is none (P2).
+ * Before a database is made, or missed, where there is none (M2).
  * @throws XenonError `XENON_NOT_FOUND` if a restore was cut off between its renames.
  */
 export const requireNoReplacement = (storage: Storage, directory: string): void => {
   const aside = asideOf(directory)
+  // M2
   if (!hasData(storage, aside)) return
   throw new XenonError(
     'XENON_NOT_FOUND',
@@ -73,7 +74,7 @@ export class Replacement {
     }
   }
 
-  /** One that was cut off between its renames: what it had moved aside stands in its place again. */
+  /** One that was cut off between its renames: what it had moved aside stands in its place again (M3). */
   private putBack(): void {
     const { storage, directory } = this
     const aside = asideOf(directory)
@@ -86,6 +87,7 @@ export class Replacement {
   private makeNew(): DirectoryLock {
     const { storage, partial } = this
     const kind = storage.kind(partial)
+    // M4
     if (kind !== 'none' && !isLeftover(storage, partial))
       throw new XenonError(
         'XENON_EXISTS',
@@ -113,6 +115,7 @@ export class Replacement {
       requireOurs(old, directory)
       // Of an earlier replacement that was cut off when all was done but this.
       if (storage.kind(aside) === 'directory') removeDatabase(storage, aside, storage.lock(aside))
+      // M1
       storage.rename(directory, aside)
     } else if (storage.kind(directory) === 'directory') storage.removeDirectory?.(directory)
     try {

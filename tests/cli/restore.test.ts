@@ -27,11 +27,11 @@ test('backups with a date, and the newest one, or another, restored', () =>
       status: 0,
       stdout: expect.stringMatching(/^1 records, .*, from .*Z(-\d+)?\n$/),
     })
-    expect((await run('get', db, 'key')).stdout).toBe('3\n')
+    expect((await run('get', db, 'key')).stdout).toBe('3')
     const older = names.find(name => !stdout.includes(name))!
     const json = await run('restore', backups, `${parent}/other`, '--at', older, '--skip-verify', '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ from: `${backups}/${older}`, records: 1 })
-    expect((await run('get', `${parent}/other`, 'key')).stdout).toBe('2\n')
+    expect((await run('get', `${parent}/other`, 'key')).stdout).toBe('2')
     expect(readdirSync(parent).sort()).toEqual(['backups', 'db', 'other'])
   }))
 

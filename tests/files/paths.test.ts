@@ -239,7 +239,7 @@ test('commands take relative paths and links', () =>
     const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
     const run = (...args: string[]): string => execFileSync(process.execPath, [main, ...args], { encoding: 'utf8' })
     run('put', 'link', 'a', '1')
-    expect(run('get', 'db', 'a')).toBe('1\n')
+    expect(run('get', 'db', 'a')).toBe('1')
     expect(() => execFileSync(process.execPath, [main, 'backup', 'db', 'link/x'], { stdio: 'pipe' })).toThrow(
       'XENON_INVALID_ARGUMENT',
     )

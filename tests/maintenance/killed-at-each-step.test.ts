@@ -1,4 +1,7 @@
-/** backup with keep, restore and convert, killed at each single operation on the files: what is left is whole. */
+/**
+ * backup with keep, restore and convert, killed at each single operation on the files: what is left is whole (rules F1 to F3
+ * and M1 to M4).
+ */
 import { expect, test } from 'vitest'
 import { convert, type File, memoryStorage, open, restore, type Storage } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
