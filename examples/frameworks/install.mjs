@@ -17,12 +17,19 @@ export function install(name) {
   const stamp = join(modules, '.installed')
   const lock = readFileSync(join(folder, 'package-lock.json'), 'utf8')
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
-    const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--fetch-retries=1']
+    const options = [
+      '--no-audit',
+      '--no-fund',
+      '--ignore-scripts',
+      '--prefer-offline',
+      '--fetch-retries=1',
+      '--fetch-timeout=30000',
+    ]
     const { status, error, stderr } = spawnSync('npm', ['ci', ...options], {
       cwd: folder,
       encoding: 'utf8',
       shell: process.platform === 'win32',
-      timeout: 180_000,
+      timeout: 120_000,
     })
     if (status !== 0) throw new Error(error?.message ?? stderr.trim().split('\n')[0])
     writeFileSync(stamp, lock)

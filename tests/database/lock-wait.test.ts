@@ -135,7 +135,7 @@ test('commands wait with --lock-wait, and Ctrl-C ends the wait', () =>
     const { status, signal } = await compact.outcome
     expect(status === 130 || signal === 'SIGINT').toBe(true)
     kill()
-    expect(await get.outcome).toMatchObject({ status: 0, stdout: '1\n' })
+    expect(await get.outcome).toMatchObject({ status: 0, stdout: '1' })
     expect(await run('get', directory, 'a', '--lock-wait', 'soon')).toMatchObject({ status: 2 })
     expect(await run('verify', directory, '--takeover', '--lock-wait=5')).toMatchObject({ status: 0 })
   }))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { open } from '../../src/index.ts'
 import { withDirectory } from '../support/directory.ts'
-import { address, installed, type Program, start, stop } from './support.ts'
+import { address, INSTALLING, installed, type Program, start, stop } from './support.ts'
 
 const next = (folder: string, command: string, database: string): Program =>
   start(folder, ['node_modules/next/dist/bin/next', command, ...(command === 'build' ? [] : ['--port', '0'])], {
@@ -25,7 +25,7 @@ const verified = async (directory: string): Promise<number> => {
   return count
 }
 
-test('Next.js: pages and routes share a handle, and `next build` runs beside the application', context =>
+test('Next.js: pages and routes share a handle, and `next build` runs beside the application', INSTALLING, context =>
   withDirectory(async directory => {
     const folder = await installed('next', context)
     const database = join(directory, 'db')
@@ -47,9 +47,10 @@ test('Next.js: pages and routes share a handle, and `next build` runs beside the
     expect(await add(url, 'd')).toBe(201)
     await stop(program)
     expect(await verified(database)).toBe(4)
-  }))
+  }),
+)
 
-test('Next.js: a changed module is evaluated again, and finds the handle', context =>
+test('Next.js: a changed module is evaluated again, and finds the handle', INSTALLING, context =>
   withDirectory(async directory => {
     const folder = await installed('next', context)
     const database = join(directory, 'db')
@@ -67,11 +68,12 @@ test('Next.js: a changed module is evaluated again, and finds the handle', conte
         expect(await texts(url)).toEqual(['before'])
         expect(program.output()).toContain('evaluated again')
       },
-      { timeout: 20_000, interval: 250 },
+      { timeout: 60_000, interval: 250 },
     )
     expect(await add(url, 'after')).toBe(201)
     expect(await texts(url)).toEqual(['after', 'before'])
     expect(program.output()).not.toContain('XENON_LOCKED')
     await stop(program)
     expect(await verified(database)).toBe(2)
-  }))
+  }),
+)

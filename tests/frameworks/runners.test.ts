@@ -4,20 +4,34 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
-import { installed, start, withXenondb } from './support.ts'
+import { INSTALLING, installed, start, withXenondb } from './support.ts'
+
+/** For a busy machine. */
+const PATIENT = '--testTimeout=60000'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-test('Jest: CommonJS needs no options', async context => {
+test('Jest: CommonJS needs no options', INSTALLING, async context => {
   const folder = await installed('jest', context)
-  const program = start(folder, ['node_modules/jest/bin/jest.js', '--selectProjects', 'commonjs', '--no-cache'], {})
+  const program = start(
+    folder,
+    ['node_modules/jest/bin/jest.js', '--selectProjects', 'commonjs', '--no-cache', PATIENT],
+    {},
+  )
   expect(await program.ended, program.output()).toBe(0)
   expect(program.output()).toMatch(/Tests: +4 passed, 4 total/)
 })
 
-test('Jest: ES modules need --experimental-vm-modules', async context => {
+test('Jest: ES modules need --experimental-vm-modules', INSTALLING, async context => {
   const folder = await installed('jest', context)
-  const args = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--selectProjects', 'esm', '--no-cache']
+  const args = [
+    '--experimental-vm-modules',
+    'node_modules/jest/bin/jest.js',
+    '--selectProjects',
+    'esm',
+    '--no-cache',
+    PATIENT,
+  ]
   const program = start(folder, args, {})
   expect(await program.ended, program.output()).toBe(0)
   expect(program.output()).toMatch(/Tests: +3 passed, 3 total/)
@@ -27,7 +41,7 @@ test.each(['forks', 'threads'])('Vitest: files at the same time in %s, and fake 
   const folder = await withXenondb('vitest')
   // The example has the version of Vitest that this repository has.
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
-  const program = start(folder, [vitest, 'run', `--pool=${pool}`], {})
+  const program = start(folder, [vitest, 'run', `--pool=${pool}`, PATIENT], {})
   expect(await program.ended, program.output()).toBe(0)
   expect(program.output()).toMatch(/Test Files +3 passed \(3\)/)
   expect(program.output()).toMatch(/Tests +6 passed \(6\)/)

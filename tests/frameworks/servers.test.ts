@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
-import { address, installed, start, stop } from './support.ts'
+import { address, INSTALLING, installed, start, stop } from './support.ts'
 
 const json = (method: string, body: unknown): RequestInit => ({
   method,
@@ -12,7 +12,7 @@ const json = (method: string, body: unknown): RequestInit => ({
   body: JSON.stringify(body),
 })
 
-test('Express: 200 logins at once, each with a session that outlives the process', context =>
+test('Express: 200 logins at once, each with a session that outlives the process', INSTALLING, context =>
   withDirectory(async directory => {
     const folder = await installed('express-sessions', context)
     const environment = { DATABASE: join(directory, 'db'), SECRET: 'secret', PORT: '0' }
@@ -45,16 +45,17 @@ test('Express: 200 logins at once, each with a session that outlives the process
     expect(db.sub('sessions').count()).toBe(199)
     expect((await db.verify()).ok).toBe(true)
     db.close()
-  }))
+  }),
+)
 
-test('Express: a session that is used lasts, one that is not used ends with its cookie', context =>
+test('Express: a session that is used lasts, one that is not used ends with its cookie', INSTALLING, context =>
   withDirectory(async directory => {
     const folder = await installed('express-sessions', context)
     const program = start(folder, ['server.js'], {
       DATABASE: join(directory, 'db'),
       SECRET: 'secret',
       PORT: '0',
-      MAX_AGE: '1500',
+      MAX_AGE: '3000',
     })
     const url = await address(program)
     const login = async (): Promise<string> =>
@@ -62,16 +63,17 @@ test('Express: a session that is used lasts, one that is not used ends with its 
     const status = async (cookie: string): Promise<number> => (await fetch(`${url}/me`, { headers: { cookie } })).status
     const [used, unused] = await Promise.all([login(), login()])
     const began = performance.now()
-    // A use touches the session: each begins its 1.5 s anew.
-    while (performance.now() - began < 2_000) {
+    // A use touches the session: each begins its 3 s anew.
+    while (performance.now() - began < 3_500) {
       expect(await status(used)).toBe(200)
       await pause(200)
     }
     expect(await status(unused)).toBe(401)
     expect(await stop(program), program.output()).toBe(0)
-  }))
+  }),
+)
 
-test('Express: the store does what express-session asks of one', context =>
+test('Express: the store does what express-session asks of one', INSTALLING, context =>
   withDirectory(async directory => {
     const folder = await installed('express-sessions', context)
     // In a process of its own, since vitest would load the example by its own rules.
@@ -123,9 +125,10 @@ test('Express: the store does what express-session asks of one', context =>
       0,
       'XENON_CLOSED',
     ])
-  }))
+  }),
+)
 
-test('Hono: requests are answered, bad ones too, a second process says who has the database', context =>
+test('Hono: requests are answered, bad ones too, a second process says who has the database', INSTALLING, context =>
   withDirectory(async directory => {
     const folder = await installed('hono', context)
     const environment = { DATABASE: join(directory, 'db'), PORT: '0' }
@@ -153,4 +156,5 @@ test('Hono: requests are answered, bad ones too, a second process says who has t
     const db = open(join(directory, 'db'), { keyEncoding: 'tuple', valueEncoding: 'json' })
     expect((await db.verify()).ok).toBe(true)
     db.close()
-  }))
+  }),
+)

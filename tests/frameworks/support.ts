@@ -12,6 +12,9 @@ const installer: Promise<Installer> = import(
   new URL('../../examples/frameworks/install.mjs', import.meta.url).href
 ) as Promise<Installer>
 
+/** Of tests that may have to install packages first: milliseconds. */
+export const INSTALLING = { timeout: 300_000 }
+
 const folders = new Map<string, string>()
 const problems = new Map<string, string>()
 

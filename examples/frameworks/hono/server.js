@@ -5,7 +5,7 @@ import { createApp } from './app.js'
 let db
 try {
   // The process before this one may still be closing: a deployment, `node --watch`.
-  db = open(process.env.DATABASE ?? 'data', { keyEncoding: 'tuple', valueEncoding: 'json', lockWait: 2_000 })
+  db = open(process.env.DATABASE ?? 'data', { keyEncoding: 'tuple', valueEncoding: 'json', lockWait: 5_000 })
 } catch (error) {
   if (!XenonError.is(error, 'XENON_LOCKED')) throw error
   console.error(error.message)
