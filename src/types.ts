@@ -449,9 +449,9 @@ export interface BackupOptions extends ProgressOptions {
    * Keeps so many backups of this database in the directory: each in a folder of its own that bears the time, the oldest
    * are removed once the new one is whole. Default: the directory itself becomes the backup.
    */
-  keep?: number
+  keep?: number | undefined
   /** Checks every block of the copy before it counts. Default false. */
-  verify?: boolean
+  verify?: boolean | undefined
 }
 
 export interface BackupReport {

@@ -27,7 +27,7 @@ export interface SnapshotHandle {
   readonly blocks: number
   /** It was given up, because the copies it needs would take too much memory. */
   lost: boolean
-  /** When it began, as `performance.now` tells; 0 as long as nobody wants to know: most are of short ranges. */
+  /** When it began, as `performance.now` tells; NaN as long as nobody wants to know: most are of short ranges. */
   began: number
   closed: boolean
 }
@@ -71,7 +71,7 @@ export class BlockVersions {
   get oldestKept(): { milliseconds: number; bytes: number } | undefined {
     const [oldest] = this.open
     if (oldest === undefined) return undefined
-    oldest.began ||= performance.now()
+    if (Number.isNaN(oldest.began)) oldest.began = performance.now()
     // Each block that was changed since it began is kept once for it, whoever else needs other states of that block.
     const bytes = this.count === 0 ? 0 : (this.bytes / this.count) * this.versions.size
     return { milliseconds: performance.now() - oldest.began, bytes }
@@ -84,7 +84,7 @@ export class BlockVersions {
 
   /** Begins a snapshot of everything below `lsn`, where the log ends now; `blocks`: how many there are. */
   begin(lsn: Lsn, blocks: number): SnapshotHandle {
-    const handle: SnapshotHandle = { lsn, blocks, lost: false, closed: false, began: 0 }
+    const handle: SnapshotHandle = { lsn, blocks, lost: false, closed: false, began: Number.NaN }
     this.open.push(handle)
     this.newest = lsn
     this.blocks = Math.max(this.blocks, blocks)
@@ -142,7 +142,7 @@ export class BlockVersions {
     if (list === undefined) this.versions.set(block, [version])
     else list.push(version)
     const oldest = this.open[0]
-    if (oldest?.began === 0) oldest.began = performance.now()
+    if (oldest !== undefined && Number.isNaN(oldest.began)) oldest.began = performance.now()
     this.count++
     this.copies++
     this.bytes += bytes.length

@@ -28,9 +28,9 @@ const LOCK_BYTES = 65536
 
 export interface ConvertOptions extends ProgressOptions {
   /** The database is to keep the ordered index, or not. Default: as it is. */
-  ordered?: boolean
+  ordered?: boolean | undefined
   /** Bytes of a block; all is built anew beside the database, which takes as much room once more. Default: as it is. */
-  blockSize?: number
+  blockSize?: number | undefined
   cacheBytes?: number
   /** As for `open`, but waiting does not block the thread. */
   lockWait?: number
@@ -39,7 +39,11 @@ export interface ConvertOptions extends ProgressOptions {
 }
 
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
-export const convertOn = async (directory: string, options: ConvertOptions, defaultStorage: Storage): Promise<void> => {
+export const convertOn = async (
+  directory: string,
+  options: Omit<ConvertOptions, 'blockSize'>,
+  defaultStorage: Storage,
+): Promise<void> => {
   if (typeof options?.ordered !== 'boolean')
     throw new InvalidArgumentError('convert() takes { ordered: true }, { ordered: false } or { blockSize }')
   const { ordered, onProgress, lockWait, ...others } = options

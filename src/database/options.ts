@@ -114,7 +114,7 @@ export interface OpenOptions<V = string> {
    * syncs and others (`Warning`). Each occurrence once, from a timer, never from inside a call. What it throws is
    * ignored.
    */
-  onWarning?: (warning: Warning) => void
+  onWarning?: ((warning: Warning) => void) | undefined
   /**
    * Lets the command line look into the database while this program has it open, through a socket in its directory that
    * only this user may use: `xenondb get`, `keys`, `range`, `count`, `ls`, `stats`, `export`, `repl`. With `'write'` it

@@ -15,8 +15,8 @@ export class TransactionState {
   firstLsn: Lsn = 0
   /** Change of the number of records so far. */
   records = 0
-  /** When it began, as `performance.now` tells; 0 if no caller holds it. */
-  began = 0
+  /** When it began, as `performance.now` tells. A NaN is stored as what comes later, a 0 would not be. */
+  began: number = Number.NaN
   /** Chain of large blocks to be freed at the commit: head, tail, length. Linked through the tails. */
   pendingHead: Block = 0
   pendingTail: Block = 0
