@@ -167,7 +167,7 @@ const requireOwnDirectory = (storage: Storage, directory: string): void => {
   const some = others.sort().slice(0, 3).map(shown).join(', ')
   throw new XenonError(
     'XENON_EXISTS',
-    `${directory} holds other files (${some}${others.length > 3 ? ', …' : ''}) and no database; a database has a directory of its own, such as ${storage.join(directory, 'db')}; open it with force: true to make one there all the same`,
+    `${directory} holds other files (${some}${others.length > 3 ? ', …' : ''}) and no database; a database has a directory of its own, such as ${storage.join(directory, 'db')}; the option force (--force) makes one there all the same`,
   )
 }
 

@@ -1,8 +1,10 @@
 /** What console.log shows: one line, of whatever has a database behind it. */
 import { inspect } from 'node:util'
+import { MessageChannel } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { createServer } from '../../src/server/index.ts'
+import { PortDatabase, servePort } from '../../src/worker/index.ts'
 import { withMemoryDatabase } from '../support/database.ts'
 
 test('databases, what lies in them, and clients show as one line', () =>
@@ -40,6 +42,10 @@ test('what is no range is refused by every face', () =>
     const { port } = (await server.listen()) as { port: number }
     const client = await connect({ port })
     const snapshot = db.snapshot()
+    const index = db.index('self', value => value)
+    const { port1, port2 } = new MessageChannel()
+    const stop = servePort(db, port1)
+    const far = new PortDatabase<string>(port2)
     const tx = db.begin()
     const refusal = { code: 'XENON_INVALID_ARGUMENT', message: expect.stringContaining('a range must be an object') }
     for (const given of [/a/, new Date(), new Map(), new Set(), ['a'], new URL('http://a'), 7, () => {}]) {
@@ -54,11 +60,18 @@ test('what is no range is refused by every face', () =>
       await expect(collect(client.keys(range))).rejects.toMatchObject(refusal)
       await expect(client.count(range)).rejects.toMatchObject(refusal)
       await expect(db.async.clear(range)).rejects.toMatchObject(refusal)
+      // An array is a range of index keys, and a number a key.
+      if (typeof given === 'object' && !Array.isArray(given))
+        expect(() => index.entries(range)).toThrow(expect.objectContaining(refusal))
+      if (typeof given === 'object') await expect(collect(far.keys(range))).rejects.toMatchObject(refusal)
     }
     // A range may come from elsewhere, and need not inherit from anything.
     expect([...db.keys(Object.assign(Object.create(null), { gte: 'a' }))]).toEqual(['a'])
     tx.rollback()
     snapshot.close()
+    await far.close()
+    stop()
+    port1.close()
     await client.close()
     await server.close()
   }))

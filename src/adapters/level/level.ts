@@ -39,6 +39,8 @@ const ENGINE_OPTIONS = [
   'lockWait',
   'takeover',
   'storage',
+  'inspect',
+  'force',
 ] as const
 
 /** What this database can do. The types of abstract-level do not know `getSync`. */

@@ -85,7 +85,14 @@ export class LockWaits {
     const keys = waiting.number === undefined ? NO_KEYS : keysOf(waiting)
     this.waiters.push({ ...waiting, deadline: Date.now() + timeout, keys, holders: holdersIn(error) ?? [] })
     this.waitingKeys.add(waiting.caller, keys)
-    this.timer ??= setTimeout(() => this.onTimer(), RETRY_MS)
+    this.lookSoon()
+  }
+
+  /** It keeps nobody alive: those who wait have connections that do, if anything is to. */
+  private lookSoon(): void {
+    if (this.timer !== undefined) return
+    this.timer = setTimeout(() => this.onTimer(), RETRY_MS)
+    this.timer.unref()
   }
 
   /** True if a change must not come before one of the same caller that waits. */
@@ -119,7 +126,7 @@ export class LockWaits {
   private onTimer(): void {
     this.timer = undefined
     this.tryAll()
-    if (this.waiters.length > 0) this.timer ??= setTimeout(() => this.onTimer(), RETRY_MS)
+    if (this.waiters.length > 0) this.lookSoon()
   }
 
   private tryAll(): void {

@@ -4,7 +4,7 @@ import { lstatSync, mkdtempSync, readdirSync, renameSync, rmdirSync, unlinkSync,
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Database } from '../../database/database.ts'
-import { XenonError } from '../../errors.ts'
+import { isError, XenonError } from '../../errors.ts'
 import { Server } from '../server.ts'
 import type { ServerOptions } from '../service/options.ts'
 import { isTooLong, POINTER, pipeOf, readPointer, SOCKET } from './place.ts'
@@ -33,7 +33,7 @@ export const inspect = async (db: Database<unknown, unknown>): Promise<void> => 
   } catch (error) {
     inspector.end()
     if (db.closed) return
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = isError(error) ? error.message : String(error)
     process.emitWarning(`the database in ${db.directory} cannot be looked into: ${reason}`, { code: 'XENON_INSPECT' })
   }
 }
@@ -61,13 +61,20 @@ class Inspector {
     }
     sweep(directory)
     const published = join(directory, SOCKET)
-    if (isTooLong(published)) await this.listenElsewhere(directory)
-    else await this.listenInside(directory, published)
+    requireOurs(published, 'socket')
+    if (!isTooLong(published))
+      try {
+        await this.listenInside(directory, published)
+        return
+      } catch (error) {
+        // A file system that has no sockets (FAT, some of containers and networks) says so in many ways.
+        if (!isError(error) || !('syscall' in error)) throw error
+      }
+    if (!this.ended) await this.listenElsewhere(directory)
   }
 
   /** Bound under a name of its own, so that no name is ever taken from somebody else by chance. */
   private async listenInside(directory: string, published: string): Promise<void> {
-    requireOurs(published, 'socket')
     const path = join(directory, ownName())
     await this.listen(path)
     this.publish(path, published)

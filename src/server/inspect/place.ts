@@ -4,7 +4,7 @@
  * | system | the socket |
  * | --- | --- |
  * | Unix | `inspect.sock` in the directory of the database |
- * | Unix, the path has more bytes than the system takes | `socket` in a directory of its own in the temporary one; `inspect.json` in the directory of the database says where: `{"path": …}` |
+ * | Unix, the path has more bytes than the system takes, or the file system has no sockets | `socket` in a directory of its own in the temporary one; `inspect.json` in the directory of the database says where: `{"path": …}` |
  * | Windows | a named pipe, whose name is made from the path of the directory |
  *
  * Whoever finds a socket asks the server which database it has (INSPECT DATABASE), and believes it only if the answer
