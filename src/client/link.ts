@@ -21,6 +21,7 @@ import { clearInterval, clearTimeout, nextTurn, performance, setInterval, setTim
 import { type Argument, CommandEncoder } from './encoder.ts'
 import { ConnectionError, closedError, ProtocolError, ServerError, TimeoutError } from './errors.ts'
 import { type Reply, ReplyReader } from './reader.ts'
+import { Redial } from './redial.ts'
 
 export interface LinkOptions {
   host: string
@@ -63,8 +64,6 @@ interface Request {
   reject: (error: Error) => void
 }
 
-const FIRST_PAUSE_MS = 20
-const LONGEST_PAUSE_MS = 2000
 /** More does not go into a timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** A read that was sent so often without an answer is not sent again. */
@@ -79,9 +78,6 @@ export class Link {
   private ready = false
   private closing = false
   private over = false
-  private attempts = 0
-  /** Since when there is no connection, by `performance.now()`. */
-  private lostAt = performance.now()
   private queue: Request[] = []
   private sent: Request[] = []
   /** By the numbers of their lock waits. */
@@ -90,8 +86,7 @@ export class Link {
   private flushing = false
   private received = 0
   private clock: NodeJS.Timeout | undefined
-  private pause: NodeJS.Timeout | undefined
-  private attemptAt = 0
+  private readonly redial: Redial
   private opening: { resolve: () => void; reject: (error: Error) => void } | undefined
   private ending: (() => void)[] = []
 
@@ -103,6 +98,7 @@ export class Link {
     this.options = options
     this.onPush = onPush
     this.onEnd = onEnd
+    this.redial = new Redial(() => this.attempt(), options.connectTimeout)
   }
 
   /** Resolves when the server has greeted; rejects, for good, if the first attempt fails. */
@@ -144,7 +140,7 @@ export class Link {
       this.queue.push(request)
       this.flushSoon()
       this.watchClock()
-      if (this.pause !== undefined && this.isDown) this.attemptIn(FIRST_PAUSE_MS)
+      this.redial.hurry()
     })
   }
 
@@ -288,7 +284,7 @@ export class Link {
         return
       }
       this.ready = true
-      this.attempts = 0
+      this.redial.connected()
       this.opening?.resolve()
       this.opening = undefined
       this.flush()
@@ -384,7 +380,7 @@ export class Link {
 
   private lost(cause: Error | undefined): void {
     this.socket = undefined
-    if (this.ready) this.lostAt = performance.now()
+    this.redial.lost()
     this.ready = false
     const unanswered = [...this.later.values(), ...this.sent.slice(this.answered)].filter(request => !request.settled)
     this.later.clear()
@@ -404,30 +400,9 @@ export class Link {
       return
     }
     // The server does not want us, or there has been none for long enough: whoever waits should know.
-    if (refused || this.isDown || !offlineQueue)
+    if (refused || this.redial.isDown || !offlineQueue)
       for (const request of this.queue.splice(0)) this.reject(request, refused ? cause : this.lostError(false, cause))
-    const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.attempts++)
-    const left = this.lostAt + this.options.connectTimeout - performance.now()
-    const pause = most * (0.5 + Math.random() / 2)
-    // Those who wait learn at the end of their time how the last attempt went.
-    this.attemptIn(left > 0 && this.queue.length > 0 ? Math.min(pause, left) : pause)
-  }
-
-  /** There has been no connection for so long that requests no longer wait for one. */
-  private get isDown(): boolean {
-    return !this.ready && performance.now() - this.lostAt >= this.options.connectTimeout
-  }
-
-  /** At the latest; an attempt that is due earlier stays so. */
-  private attemptIn(milliseconds: number): void {
-    const due = performance.now() + milliseconds
-    if (this.pause !== undefined && this.attemptAt <= due) return
-    clearTimeout(this.pause)
-    this.attemptAt = due
-    this.pause = setTimeout(() => {
-      this.pause = undefined
-      this.attempt()
-    }, Math.ceil(milliseconds))
+    this.redial.later(this.queue.length > 0)
   }
 
   private lostError(sent: boolean, cause: Error | undefined): Error {
@@ -446,7 +421,7 @@ export class Link {
     if (this.over) return
     this.over = true
     this.ready = false
-    clearTimeout(this.pause)
+    this.redial.stop()
     clearInterval(this.clock)
     const { socket } = this
     this.socket = undefined

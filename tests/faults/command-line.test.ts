@@ -27,7 +27,7 @@ describe.skipIf(whyNoDisk('tmpfs') !== undefined)('on a disk', () => {
           run('stats', directory, '--json'),
           run('verify', directory, '--json'),
         ])
-        expect(get).toMatchObject({ status: 0, stderr: '', stdout: `${'v'.repeat(107)}\n` })
+        expect(get).toMatchObject({ status: 0, stderr: '', stdout: 'v'.repeat(107) })
         expect(keys).toMatchObject({ status: 0, stderr: '' })
         for (const { status, stderr, stdout } of [jsonLines, csv]) {
           expect({ status, stderr }).toEqual({ status: 0, stderr: 'exported 2,000 records\n' })
