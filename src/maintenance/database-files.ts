@@ -62,14 +62,17 @@ export const mayBeOf = (storage: Storage, directory: string, uuid: string): bool
   // It was cut off before the data file had a head: then each segment of the log says whose it is, or nothing yet.
   const log = storage.join(directory, 'log')
   const partial = storage.join(directory, PARTIAL)
-  if (storage.kind(partial) === 'file' && sizeOf(storage, partial) >= UUID_AT + UUID_BYTES) return false
+  if (storage.kind(partial) === 'file' && !isBlank(firstBytes(storage, partial, UUID_AT + UUID_BYTES))) return false
   if (storage.kind(storage.join(directory, 'data')) !== 'none') return false
   if (storage.kind(log) !== 'directory') return true
   return storage.list(log).every(name => {
     const head = firstBytes(storage, storage.join(log, name), SEGMENT_UUID_AT + UUID_BYTES)
-    return head.length === 0 || toHex(head.subarray(SEGMENT_UUID_AT)) === uuid
+    return isBlank(head) || toHex(head.subarray(SEGMENT_UUID_AT)) === uuid
   })
 }
+
+/** After a loss of power a file may be as long as it was, and hold nothing. */
+const isBlank = (head: Uint8Array): boolean => head.every(byte => byte === 0)
 
 export const firstBytes = (storage: Storage, path: string, most: number): Uint8Array => {
   const file = storage.open(path, { readOnly: true })

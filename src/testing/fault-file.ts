@@ -133,6 +133,7 @@ const reasons = {
   EEXIST: 'file already exists',
   EISDIR: 'illegal operation on a directory',
   EBADF: 'opened for reading only',
+  ENOTEMPTY: 'directory not empty',
   EIO: 'input/output error',
   ENOSPC: 'no space left on device',
 } as const

@@ -408,6 +408,13 @@ export class FaultDisk {
         this.apply({ kind: 'remove', ...this.place('remove', path) })
       },
 
+      removeDirectory: (path): void => {
+        this.strike('remove', path)
+        if (this.directory(this.directoryNumber('remove directory', path)).live.size > 0)
+          throw failure('remove directory', path, 'ENOTEMPTY')
+        this.apply({ kind: 'remove', ...this.place('remove directory', path) })
+      },
+
       syncDirectory: (path): void => {
         this.strike('syncDirectory', path)
         this.apply({ kind: 'syncDirectory', node: this.directoryNumber('sync directory', path) })

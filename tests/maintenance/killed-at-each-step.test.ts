@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { convert, type File, memoryStorage, open, restore, type Storage } from '../../src/index.ts'
+import { type CrashPolicy, FaultDisk } from '../../src/testing/fault.ts'
 import { expectVerified } from '../support/database.ts'
 
 class Killed extends Error {}
@@ -52,16 +53,37 @@ const mortal = (inner: Storage, most: number) => {
   }
 }
 
+/** Where the files lie, and what the next process may find of them. */
+interface Place {
+  readonly storage: Storage
+  after(): Storage[]
+}
+
+/** The process ends, and the system goes on. */
+const killed = (): Place => {
+  const storage = memoryStorage()
+  return { storage, after: () => [storage] }
+}
+
+/** The power fails: of what was not synced nothing is left, or a part, or all of it. */
+const withoutPower = (): Place => {
+  const disk = new FaultDisk({ seed: 7 })
+  const policies: CrashPolicy[] = ['none', 'prefix', 'holes']
+  return { storage: disk.storage, after: () => policies.map(policy => disk.crash(policy).storage) }
+}
+
 /** Runs `work` to its end with each number of operations, until there are enough; `check` looks at what is left. */
 const atEachStep = async (
+  place: () => Place,
   prepare: (storage: Storage) => Promise<unknown>,
   work: (storage: Storage) => Promise<unknown>,
   check: (storage: Storage, done: boolean) => Promise<unknown>,
+  stride = 1,
 ): Promise<number> => {
-  for (let most = 0; ; most++) {
-    const inner = memoryStorage()
-    await prepare(inner)
-    const process = mortal(inner, most)
+  for (let most = 0; ; most += stride) {
+    const { storage, after } = place()
+    await prepare(storage)
+    const process = mortal(storage, most)
     let done = true
     try {
       await work(process.storage)
@@ -72,7 +94,7 @@ const atEachStep = async (
     }
     process.end()
     try {
-      await check(inner, done)
+      for (const left of after()) await check(left, done)
     } catch (error) {
       if (error instanceof Error) error.message = `after ${most} operations: ${error.message}`
       throw error
@@ -80,6 +102,11 @@ const atEachStep = async (
     if (done) return most
   }
 }
+
+const places = [
+  ['killed', killed],
+  ['without power', withoutPower],
+] as const
 
 const options = (storage: Storage) => ({ storage, logSegmentBytes: 131_072, cacheBytes: 65_536 })
 
@@ -91,99 +118,112 @@ const valueIn = async (storage: Storage, path: string): Promise<string | undefin
   return value
 }
 
-test('restore: the old one or the restored one, or an error that says where both are', async () => {
-  let between = 0
-  const steps = await atEachStep(
-    async storage => {
-      const db = open('db', options(storage))
-      db.put('a', 'old')
-      await db.backup('copy')
-      db.put('a', 'new')
-      db.close()
-    },
-    storage => restore('copy', 'db', { storage, overwrite: true }),
-    async (storage, done) => {
-      if (storage.kind('db') === 'none') {
-        between++
-        expect(() => open('db', { storage })).toThrow('was cut off')
-        expect(await valueIn(storage, 'db.replaced')).toBe('new')
-        expect(await valueIn(storage, 'db.restoring')).toBe('old')
-      } else if (done) expect(await valueIn(storage, 'db')).toBe('old')
-      else expect(['old', 'new']).toContain(await valueIn(storage, 'db'))
-      expect(await valueIn(storage, 'copy')).toBe('old')
-      // The next one goes on, and leaves nothing behind.
-      await restore('copy', 'db', { storage, overwrite: true })
-      expect(await valueIn(storage, 'db')).toBe('old')
-      expect(storage.list('.').sort()).toEqual(['copy', 'db'])
-    },
-  )
-  expect(steps).toBeGreaterThan(20)
-  expect(between).toBeGreaterThan(0)
-})
+test.each(places)(
+  '%s: restore: the old one or the restored one, or an error that says where both are',
+  async (_, place) => {
+    let between = 0
+    const steps = await atEachStep(
+      place,
+      async storage => {
+        const db = open('db', options(storage))
+        db.put('a', 'old')
+        await db.backup('copy')
+        db.put('a', 'new')
+        db.close()
+      },
+      storage => restore('copy', 'db', { storage, overwrite: true }),
+      async (storage, done) => {
+        if (storage.kind('db') === 'none') {
+          between++
+          expect(() => open('db', { storage })).toThrow('was cut off')
+          expect(await valueIn(storage, 'db.replaced')).toBe('new')
+          expect(await valueIn(storage, 'db.restoring')).toBe('old')
+        } else if (done) expect(await valueIn(storage, 'db')).toBe('old')
+        else expect(['old', 'new']).toContain(await valueIn(storage, 'db'))
+        expect(await valueIn(storage, 'copy')).toBe('old')
+        // The next one goes on, and leaves nothing behind.
+        await restore('copy', 'db', { storage, overwrite: true })
+        expect(await valueIn(storage, 'db')).toBe('old')
+        expect(storage.list('.').sort()).toEqual(['copy', 'db'])
+      },
+    )
+    expect(steps).toBeGreaterThan(20)
+    expect(between).toBeGreaterThan(0)
+  },
+)
 
-test('backup with keep: at least as many whole ones as before, and leftovers go with the next', async () => {
-  const prepare = async (storage: Storage): Promise<void> => {
-    const db = open('db', options(storage))
-    db.put('a', '1')
-    await db.backup('backups', { keep: 2 })
-    await db.backup('backups', { keep: 2 })
-    db.close()
-  }
-  const steps = await atEachStep(
-    prepare,
-    async storage => {
-      // The database itself lies on a disk of its own here: it is the backup that is killed.
-      const db = open('db', options(storage))
-      try {
-        await db.backup('backups', { keep: 2, verify: true })
-      } finally {
-        try {
-          db.close()
-        } catch {
-          // It is gone.
-        }
-      }
-    },
-    async storage => {
-      const whole = storage.list('backups').filter(name => !name.endsWith('.partial'))
-      expect(whole.length).toBeGreaterThanOrEqual(2)
-      for (const name of whole) expect(await valueIn(storage, `backups/${name}`)).toBe('1')
-      const db = open('db', options(storage))
-      const { kept } = await db.backup('backups', { keep: 2 })
-      db.close()
-      expect(storage.list('backups').sort()).toEqual([...kept!].sort())
-      expect(kept).toHaveLength(2)
-    },
-  )
-  expect(steps).toBeGreaterThan(20)
-})
-
-test('convert to another block size: the old one or the new one, or an error that says where both are', async () => {
-  const blockSizeOf = async (storage: Storage, path: string): Promise<number> => {
-    expect(await valueIn(storage, path)).toBe('1')
-    const db = open(path, { ...options(storage), createIfMissing: false })
-    const { blockSize } = db.stats()
-    db.close()
-    return blockSize
-  }
-  const steps = await atEachStep(
-    async storage => {
+test.each(places)(
+  '%s: backup with keep: at least as many whole ones as before, and leftovers go with the next',
+  async (_, place) => {
+    const prepare = async (storage: Storage): Promise<void> => {
       const db = open('db', options(storage))
       db.put('a', '1')
+      await db.backup('backups', { keep: 2 })
+      await db.backup('backups', { keep: 2 })
       db.close()
-    },
-    storage => convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 }),
-    async (storage, done) => {
-      if (storage.kind('db') === 'none') {
-        expect(await blockSizeOf(storage, 'db.replaced')).toBe(4096)
-        expect(await blockSizeOf(storage, 'db.restoring')).toBe(8192)
-        storage.rename('db.replaced', 'db')
-      }
-      const blockSize = await blockSizeOf(storage, 'db')
-      if (done) expect(blockSize).toBe(8192)
-      await convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 })
-      expect(await blockSizeOf(storage, 'db')).toBe(8192)
-    },
-  )
-  expect(steps).toBeGreaterThan(20)
-})
+    }
+    const steps = await atEachStep(
+      place,
+      prepare,
+      async storage => {
+        // The database itself lies on a disk of its own here: it is the backup that is killed.
+        const db = open('db', options(storage))
+        try {
+          await db.backup('backups', { keep: 2, verify: true })
+        } finally {
+          try {
+            db.close()
+          } catch {
+            // It is gone.
+          }
+        }
+      },
+      async storage => {
+        const whole = storage.list('backups').filter(name => !name.endsWith('.partial'))
+        expect(whole.length).toBeGreaterThanOrEqual(2)
+        for (const name of whole) expect(await valueIn(storage, `backups/${name}`)).toBe('1')
+        const db = open('db', options(storage))
+        const { kept } = await db.backup('backups', { keep: 2 })
+        db.close()
+        expect(storage.list('backups').sort()).toEqual([...kept!].sort())
+        expect(kept).toHaveLength(2)
+      },
+    )
+    expect(steps).toBeGreaterThan(20)
+  },
+)
+
+test.each(places)(
+  '%s: convert to another block size: the old one or the new one, or an error that says where both are',
+  async (_, place) => {
+    const blockSizeOf = async (storage: Storage, path: string): Promise<number> => {
+      expect(await valueIn(storage, path)).toBe('1')
+      const db = open(path, { ...options(storage), createIfMissing: false })
+      const { blockSize } = db.stats()
+      db.close()
+      return blockSize
+    }
+    const steps = await atEachStep(
+      place,
+      async storage => {
+        const db = open('db', options(storage))
+        db.put('a', '1')
+        db.close()
+      },
+      storage => convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 }),
+      async (storage, done) => {
+        if (storage.kind('db') === 'none') {
+          expect(await blockSizeOf(storage, 'db.replaced')).toBe(4096)
+          expect(await blockSizeOf(storage, 'db.restoring')).toBe(8192)
+          storage.rename('db.replaced', 'db')
+        }
+        const blockSize = await blockSizeOf(storage, 'db')
+        if (done) expect(blockSize).toBe(8192)
+        await convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 })
+        expect(await blockSizeOf(storage, 'db')).toBe(8192)
+      },
+      5,
+    )
+    expect(steps).toBeGreaterThan(20)
+  },
+)
