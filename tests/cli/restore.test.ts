@@ -28,7 +28,7 @@ test('backups with a date, and the newest one, or another, restored', () =>
       stdout: expect.stringMatching(/^1 records, .*, from .*Z(-\d+)?\n$/),
     })
     expect((await run('get', db, 'key')).stdout).toBe('3')
-    const older = names.find(name => !stdout.includes(name))!
+    const older = names.find(name => !stdout.endsWith(`${name}\n`))!
     const json = await run('restore', backups, `${parent}/other`, '--at', older, '--skip-verify', '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ from: `${backups}/${older}`, records: 1 })
     expect((await run('get', `${parent}/other`, 'key')).stdout).toBe('2')
