@@ -2,7 +2,7 @@
  * The errors of xenondb: one class with a stable `code`, subclasses where a caller would want `instanceof`.
  * A message says what was wrong and what to do about it.
  */
-import type { TupleKey } from './types.ts'
+import type { TupleKey } from './keys.ts'
 
 export type XenonErrorCode =
   | 'XENON_INVALID_ARGUMENT'
@@ -10,6 +10,7 @@ export type XenonErrorCode =
   | 'XENON_VALUE_TOO_LARGE'
   | 'XENON_ENCODE'
   | 'XENON_DECODE'
+  | 'XENON_ENCODING'
   | 'XENON_NOT_FOUND'
   | 'XENON_EXISTS'
   | 'XENON_LOCKED'
@@ -40,6 +41,7 @@ export type XenonErrorCode =
 interface Details {
   XENON_ENCODE: EncodeError
   XENON_DECODE: DecodeError
+  XENON_ENCODING: EncodingMismatchError
   XENON_LOCKED: DatabaseLockedError
   XENON_CORRUPT: CorruptionError
   XENON_FORMAT_VERSION: FormatVersionError
@@ -129,12 +131,12 @@ export class EncodeError extends XenonError {
     named(EncodeError, 'EncodeError')
   }
 
-  /** The key of the record; bytes where they are no text. */
-  readonly key: string | Uint8Array
+  /** The key of the record, as the key encoding has it. */
+  readonly key: TupleKey
   /** Name of the encoding or the compression. */
   readonly encoding: string
 
-  constructor(key: string | Uint8Array, encoding: string, cause: unknown) {
+  constructor(key: TupleKey, encoding: string, cause: unknown) {
     super(
       'XENON_ENCODE',
       `the value of ${quoted(key)} cannot be encoded as '${encoding}': ${reasonOf(cause)}; nothing was stored`,
@@ -154,12 +156,12 @@ export class DecodeError extends XenonError {
     named(DecodeError, 'DecodeError')
   }
 
-  /** The key of the record; bytes where they are no text. */
-  readonly key: string | Uint8Array
+  /** The key of the record, as the key encoding has it; its bytes where it cannot be decoded itself. */
+  readonly key: TupleKey
   /** Name of the encoding or the compression. */
   readonly encoding: string
 
-  constructor(key: string | Uint8Array, encoding: string, cause: unknown, what: 'value' | 'key' = 'value') {
+  constructor(key: TupleKey, encoding: string, cause: unknown, what: 'value' | 'key' = 'value') {
     super(
       'XENON_DECODE',
       what === 'value'
@@ -169,6 +171,33 @@ export class DecodeError extends XenonError {
     )
     this.key = key
     this.encoding = encoding
+  }
+}
+
+/** The database, or sub-database, holds keys or values of another encoding than it is opened with. */
+export class EncodingMismatchError extends XenonError {
+  static {
+    named(EncodingMismatchError, 'EncodingMismatchError')
+  }
+
+  /** The option that says otherwise. */
+  readonly option: 'keyEncoding' | 'valueEncoding'
+  /** Name of the encoding that the records were written with, as it is stored. */
+  readonly stored: string
+  /** Name of the one that was given. */
+  readonly given: string
+
+  /** `what`: such as `the database in /data/shop`. */
+  constructor(what: string, option: 'keyEncoding' | 'valueEncoding', stored: string, given: string) {
+    super(
+      'XENON_ENCODING',
+      `${what} was made with ${option} '${shown(stored)}'; open it with that, not with '${shown(given)}'. If its ${
+        option === 'valueEncoding' ? 'values' : 'keys'
+      } are of the other one all the same, storedEncoding: 'replace' stores that name, and 'ignore' does not look`,
+    )
+    this.option = option
+    this.stored = stored
+    this.given = given
   }
 }
 
@@ -374,11 +403,31 @@ export class StorageError extends XenonError {
 /** Characters or bytes of a key that a message shows. */
 const SHOWN = 64
 
-const quoted = (key: string | Uint8Array): string => {
+const quoted = (key: TupleKey): string => {
   if (typeof key === 'string') return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
-  const hex = Array.from(key.subarray(0, SHOWN / 2), byte => byte.toString(16).padStart(2, '0')).join('')
-  return `the key 0x${hex}${key.length > SHOWN / 2 ? '…' : ''}`
+  if (ArrayBuffer.isView(key)) {
+    const bytes = key as Uint8Array
+    return `the key ${hexOf(bytes.subarray(0, SHOWN / 2))}${bytes.length > SHOWN / 2 ? '…' : ''}`
+  }
+  const text = tupleText(key)
+  return `the key ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`
 }
+
+/** Of what was given as a key, and may be none. */
+const tupleText = (key: unknown): string => {
+  try {
+    const text: string | undefined = JSON.stringify(key, (_, part: unknown) => {
+      if (typeof part === 'bigint') return { bigint: String(part) }
+      return ArrayBuffer.isView(part) ? hexOf(part as Uint8Array) : part
+    })
+    return text ?? shown(key)
+  } catch {
+    return shown(key)
+  }
+}
+
+const hexOf = (bytes: Uint8Array): string =>
+  `0x${Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')}`
 
 /** Whatever was thrown, in a few words. */
 export const reasonOf = (error: unknown): string => shown(isError(error) ? error.message : error)

@@ -103,6 +103,7 @@ export {
   DecodeError,
   DiskFullError,
   EncodeError,
+  EncodingMismatchError,
   type ErrorOf,
   FormatVersionError,
   IndexFunctionError,

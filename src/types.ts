@@ -1,14 +1,11 @@
 /** The public shapes of xenondb: operations, statistics, reports. Options stand where they are checked. */
+import type { DecodeError } from './errors.ts'
+import type { TupleKey } from './keys.ts'
+
+export type { TupleKey } from './keys.ts'
 
 /** A key: a string, or its bytes. A string and its UTF-8 bytes are the same key. 1 to 1024 bytes. */
 export type Key = string | Uint8Array
-
-/**
- * A key with `keyEncoding: 'tuple'`, encoded in 1 to 1024 bytes. Keys are ordered by type (null, false, true, numbers,
- * text, bytes, arrays) and then by value: numbers and bigints together as numbers, text by code points, arrays item by
- * item.
- */
-export type TupleKey = null | boolean | number | bigint | string | Uint8Array | readonly TupleKey[]
 
 /**
  * What makes the index keys of a record: one, several (an array of them, each counts once) or none (`undefined`). An index
@@ -83,7 +80,15 @@ export interface Range<K = string> {
   reverse?: boolean
   /** At most so many records. Default: all. */
   limit?: number
+  /**
+   * What becomes of a record whose key or value cannot be decoded. `'throw'`: that step throws its DecodeError, and the
+   * next one goes on behind it. `'skip'`: it is passed over. A function is called with its error, and it is passed over.
+   * Counts and deletions decode nothing. Default `'throw'`.
+   */
+  onDecodeError?: OnDecodeError
 }
+
+export type OnDecodeError = 'throw' | 'skip' | ((error: DecodeError) => void)
 
 /** A bound need not be a whole key: where keys are arrays it may be any array, such as their first items. */
 export type RangeBound<K> = K | Key | (K extends readonly unknown[] ? readonly TupleKey[] : never)
@@ -110,6 +115,8 @@ export interface IndexRange<IK> {
   reverse?: boolean
   /** At most so many entries. Default: all. */
   limit?: number
+  /** As for a `Range`, of the records that the entries lead to. Default `'throw'`. */
+  onDecodeError?: OnDecodeError
 }
 
 /** A range; or a key that is no array, which stands for itself; or an array, for all that begin with its items. */

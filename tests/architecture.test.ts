@@ -6,8 +6,9 @@ import { describe, expect, test } from 'vitest'
 
 const root: string = fileURLToPath(new URL('../src', import.meta.url))
 
-/** From the ground up: each room, and the rooms that its files import. `errors.ts` and `types.ts` are for everybody. */
+/** From the ground up: each room, and the rooms that its files import. `keys.ts`, `errors.ts` and `types.ts` are for everybody. */
 const rooms: ReadonlyMap<string, string> = new Map([
+  ['keys.ts', ''],
   ['errors.ts', ''],
   ['types.ts', ''],
   ['runtime', ''],
@@ -34,7 +35,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['worker', 'runtime values database'],
   ['cli', 'runtime values storage pager log database index.ts client server'],
 ])
-const FOR_EVERYBODY = ['errors.ts', 'types.ts']
+const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']
 /** What a browser or another process loads: these, and nothing but `values/`, `runtime/` and what is for everybody. */
 const WITHOUT_ENGINE = /^client\/|^worker\/client\.ts$/
 
@@ -50,11 +51,11 @@ interface Import {
 const files: string[] = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
 const imports: Import[] = files.flatMap(importsOf)
 
-test('three files lie beside the rooms, and src/README.md lists all of them in this order', () => {
+test('four files lie beside the rooms, and src/README.md lists all of them in this order', () => {
   const listed = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^\| `([\w.]+)\/?` \|/gm)]
   expect(listed.map(match => match[1])).toEqual([...rooms.keys()])
   const beside = readdirSync(root, { withFileTypes: true }).filter(entry => entry.isFile())
-  expect(beside.map(entry => entry.name).sort()).toEqual(['README.md', 'errors.ts', 'index.ts', 'types.ts'])
+  expect(beside.map(entry => entry.name).sort()).toEqual(['README.md', 'errors.ts', 'index.ts', 'keys.ts', 'types.ts'])
 })
 
 describe('imports', () => {

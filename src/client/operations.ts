@@ -3,6 +3,7 @@
 import { InvalidArgumentError } from '../errors.ts'
 import type { AsyncPutOptions, GivenRange, Key, PutOptions, WaitOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
+import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options.ts'
@@ -10,7 +11,7 @@ import type { Argument } from './encoder.ts'
 import { type Ask, pagesOf } from './pages.ts'
 import { countCommand } from './range.ts'
 import type { Reply } from './reader.ts'
-import { listOf, numberOf, type Values } from './values.ts'
+import { bytesOf, listOf, numberOf, type Values } from './values.ts'
 
 /** A database's last time is of 48 bits; this is some 4,000 years. */
 const LONGEST_TTL = 2 ** 47
@@ -32,15 +33,16 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
 
   /** The value of a key, or `undefined`. */
   async get(key: K | Key): Promise<V | undefined> {
-    return this.codec.decode(await this.ask(['GET', this.codec.keyArgument(key)], true))
+    const argument = this.codec.keyArgument(key)
+    return this.codec.decode(await this.ask(['GET', argument], true), argument)
   }
 
   /** The values of several keys, in their order, of one moment. */
   async getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]> {
     if (!Array.isArray(keys)) throw new InvalidArgumentError('getMany() takes an array of keys')
     if (keys.length === 0) return []
-    const reply = await this.ask(['MGET', ...keys.map(key => this.codec.keyArgument(key))], true)
-    return listOf(reply).map(each => this.codec.decode(each))
+    const wanted = keys.map(key => this.codec.keyArgument(key))
+    return listOf(await this.ask(['MGET', ...wanted], true)).map((each, i) => this.codec.decode(each, wanted[i]!))
   }
 
   async has(key: K | Key): Promise<boolean> {
@@ -77,22 +79,48 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
   }
 
   /** The keys of a range, in bytewise order. With `keyEncoding: 'binary'` they are `Uint8Array`s. */
-  async *keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
-    for await (const page of this.pages(resolveRange(range, this.codec.keys), true))
-      for (const key of page) yield this.codec.decodeKey<Awaited<K>>(key)
-    return undefined
+  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
+    return resumable(this.items(range, true, page => this.codec.decodeKey<K>(page[0]!)))
   }
 
-  async *values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
-    for await (const page of this.pages(resolveRange(range, this.codec.keys), false))
-      for (let i = 1; i < page.length; i += 2) yield this.codec.decode(page[i]!) as V
-    return undefined
+  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
+    return resumable(this.items(range, false, ([key, value]) => this.codec.decode(value!, bytesOf(key!)) as V))
   }
 
-  async *entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
-    for await (const page of this.pages(resolveRange(range, this.codec.keys), false))
-      for (let i = 0; i + 1 < page.length; i += 2)
-        yield [this.codec.decodeKey<K>(page[i]!), this.codec.decode(page[i + 1]!) as V]
+  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
+    return resumable(
+      this.items(range, false, ([key, value]): [K, V] => [
+        this.codec.decodeKey<K>(key!),
+        this.codec.decode(value!, bytesOf(key!)) as V,
+      ]),
+    )
+  }
+
+  /** `item`: of a key, or of a key and a value. */
+  private async *items<T>(
+    range: GivenRange<K> | undefined,
+    keysOnly: boolean,
+    item: (record: readonly Reply[]) => T,
+  ): AsyncGenerator<T | Failed, undefined> {
+    const resolved = resolveRange(range, this.codec.keys)
+    const { onDecodeError, limit } = resolved
+    const width = keysOnly ? 1 : 2
+    // What is passed over does not count, and the server knows nothing of it.
+    const asked = onDecodeError === 'throw' ? resolved : { ...resolved, limit: Number.POSITIVE_INFINITY }
+    let left = limit
+    if (left === 0) return undefined
+    for await (const page of this.pages(asked, keysOnly))
+      for (let i = 0; i + width <= page.length; i += width) {
+        let made: T | Failed | undefined
+        try {
+          made = item(keysOnly ? [page[i]!] : [page[i]!, page[i + 1]!])
+        } catch (error) {
+          made = failedItem(error, onDecodeError)
+          if (made === undefined) continue
+        }
+        yield made
+        if (--left === 0) return undefined
+      }
     return undefined
   }
 
@@ -118,7 +146,7 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
   }
 
   protected putCommand(key: K | Key, value: V, ttl: PutOptions['ttl']): Argument[] {
-    const command: Argument[] = ['SET', this.codec.encodeKey(key), this.codec.encode(value)]
+    const command: Argument[] = ['SET', this.codec.encodeKey(key), this.codec.encode(value, key)]
     if (ttl !== undefined) command.push('PX', wireTtl(ttl))
     return command
   }

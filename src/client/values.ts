@@ -1,10 +1,16 @@
 /** Keys and values between JavaScript and the wire, refused here for the same reasons as by a database. */
 
-import { InvalidArgumentError } from '../errors.ts'
+import { DecodeError, EncodeError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { asText, describe, isBytes } from '../runtime/bytes.ts'
-import { letGo } from '../runtime/callbacks.ts'
-import type { Key } from '../types.ts'
-import { type Decode, type LoadedEncoding, valueDecoder } from '../values/encoding.ts'
+import type { Key, TupleKey } from '../types.ts'
+import {
+  type Decode,
+  encodedBy,
+  encodingName,
+  jsonText,
+  type LoadedEncoding,
+  valueDecoder,
+} from '../values/encoding.ts'
 import { requireUtf8Key } from '../values/key.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { keyTooLarge, MAX_KEY_BYTES, MAX_VALUE_BYTES, valueTooLarge } from '../values/limits.ts'
@@ -35,33 +41,48 @@ export class Values<V> {
     return argument
   }
 
-  encode(value: V): Argument {
-    const encoded = this.encoded(value)
+  /** @throws EncodeError that names the key. */
+  encode(value: V, key: unknown): Argument {
+    const encoded = this.encoded(value, key)
     if (encoded.length * 3 > MAX_VALUE_BYTES && byteLength(encoded) > MAX_VALUE_BYTES)
       throw valueTooLarge(byteLength(encoded))
     return encoded
   }
 
-  private encoded(value: V): string | Uint8Array {
+  private encoded(value: V, key: unknown): string | Uint8Array {
     const { encoding } = this
     if (encoding === 'utf8') return wellFormed('a value', text('a value', value))
-    if (encoding === 'json') return json(value)
-    const bytes = encoding === 'binary' ? value : encoding.encode(value)
-    if (!isBytes(bytes)) {
-      letGo(bytes)
-      throw new InvalidArgumentError(`a value must be a Uint8Array with this encoding, not ${describe(bytes)}`)
+    if (encoding === 'binary') {
+      if (!isBytes(value))
+        throw new InvalidArgumentError(`a value must be a Uint8Array with this encoding, not ${describe(value)}`)
+      // It is sent later; whoever owns the bytes may change them meanwhile.
+      return Uint8Array.prototype.slice.call(value)
     }
-    // It is sent later; whoever owns the bytes may change them meanwhile.
-    return encoding === 'binary' ? Uint8Array.prototype.slice.call(bytes) : bytes
+    try {
+      return encoding === 'json' ? jsonText(value) : encodedBy(encoding, value)
+    } catch (error) {
+      if (error instanceof XenonError) throw error
+      throw new EncodeError(key as TupleKey, encodingName(encoding), error)
+    }
   }
 
-  /** The value in a reply of bytes or of nothing. */
-  decode(reply: Reply): V | undefined {
+  /**
+   * The value in a reply of bytes or of nothing.
+   * @throws DecodeError that names the key.
+   */
+  decode(reply: Reply, key: Argument): V | undefined {
     if (reply === null) return undefined
     const bytes = bytesOf(reply)
-    return this.decodeBytes(asText(bytes), 0, bytes.length)
+    try {
+      return this.decodeBytes(asText(bytes), 0, bytes.length)
+    } catch (error) {
+      if (error instanceof XenonError) throw error
+      const named = this.keys.ofError(isBytes(key) ? new Uint8Array(key) : Buffer.from(String(key)))
+      throw new DecodeError(named, encodingName(this.encoding), error)
+    }
   }
 
+  /** @throws DecodeError */
   decodeKey<K>(reply: Reply): K {
     const bytes = bytesOf(reply)
     return this.keys.decode<K>(asText(bytes), 0, bytes.length)
@@ -92,20 +113,6 @@ export function numberOf(reply: Reply): number {
 export function listOf(reply: Reply): Reply[] {
   if (Array.isArray(reply)) return reply
   throw new ProtocolError(`an array was expected, not ${reply === null ? 'null' : typeof reply}`)
-}
-
-function json(value: unknown): string {
-  let written: string | undefined
-  try {
-    written = JSON.stringify(value)
-  } catch (error) {
-    throw new InvalidArgumentError(`a value cannot be written as JSON: ${(error as Error).message}`, {
-      cause: error,
-    })
-  }
-  if (written === undefined)
-    throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${describe(value)}`)
-  return written
 }
 
 function text(what: string, value: unknown): string {

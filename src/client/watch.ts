@@ -31,7 +31,13 @@ export async function watchOver<V, K>(
   )
   const watcher = new Watcher<V, K>(most, signal, () => link.destroy())
   const take = (items: readonly Reply[]): void => {
-    const change = changeOf<V, K>(items, codec)
+    let change: ReturnType<typeof changeOf<V, K>>
+    try {
+      change = changeOf<V, K>(items, codec)
+    } catch (error) {
+      watcher.fail(error)
+      return
+    }
     if (change === 'overflow')
       watcher.fail(new XenonError('XENON_WATCH_OVERFLOW', 'changes came faster than they were read'))
     else if (change === 'end') watcher.end()
@@ -61,5 +67,10 @@ function changeOf<V, K>(items: readonly Reply[], codec: Values<V>): Change<V, K>
   if (String(type) === 'end') return 'end'
   const key = codec.decodeKey<K>(rest[0]!)
   if (String(type) === 'delete') return { type: 'delete', key, commit: numberOf(rest[1]!) }
-  return { type: 'put', key, value: codec.decode(bytesOf(rest[1]!)) as V, commit: numberOf(rest[2]!) }
+  return {
+    type: 'put',
+    key,
+    value: codec.decode(bytesOf(rest[1]!), bytesOf(rest[0]!)) as V,
+    commit: numberOf(rest[2]!),
+  }
 }

@@ -4,7 +4,7 @@
  * transaction, which stands in line for that lock.
  */
 
-import { LockConflictError } from '../errors.ts'
+import { DecodeError, LockConflictError } from '../errors.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Store } from '../records/store.ts'
 import { isBytes } from '../runtime/bytes.ts'
@@ -26,6 +26,7 @@ import type {
 } from '../types.ts'
 import type { AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
+import { Failed, resumable } from '../values/failed-items.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
@@ -365,11 +366,21 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
 /** Bytes that nobody else changes while they wait. */
 const owned = <T>(given: T): T => (isBytes(given) ? (Uint8Array.prototype.slice.call(given) as T) : given)
 
-async function* iterate<T, V, K>(begin: () => RangeIterator<T, V, K>): AsyncGenerator<T, undefined> {
+const iterate = <T, V, K>(begin: () => RangeIterator<T, V, K>): AsyncGenerator<T, undefined> =>
+  resumable(itemsOf(begin))
+
+async function* itemsOf<T, V, K>(begin: () => RangeIterator<T, V, K>): AsyncGenerator<T | Failed, undefined> {
   const items = begin()
   try {
     for (let given = 1; ; given++) {
-      const step = items.next()
+      let step: IteratorResult<T | Failed, undefined>
+      try {
+        step = items.next()
+      } catch (error) {
+        // Only behind a record that cannot be decoded is there a way on.
+        if (!(error instanceof DecodeError)) throw error
+        step = { done: false, value: new Failed(error) }
+      }
       if (step.done === true) return undefined
       yield step.value
       if (given % A_TURN === 0) await new Promise<void>(nextTurn)

@@ -11,6 +11,7 @@ import { showAs } from '../runtime/inspecting.ts'
 import type { Waits } from '../txn/waits.ts'
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+import { Failed, resumable } from '../values/failed-items.ts'
 import type { Attempt } from '../values/transact.ts'
 import type { InTransactions, Savepoint, Transaction } from './transaction.ts'
 
@@ -247,11 +248,19 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     }
   }
 
-  private async *iterate<T>(
+  private iterate<T>(
     range: GivenRange<K> | undefined,
     kind: IteratorKind,
     item: (reader: RangeReader<V, K>, at: number) => T,
   ): AsyncGenerator<T, undefined> {
+    return resumable(this.items(range, kind, item))
+  }
+
+  private async *items<T>(
+    range: GivenRange<K> | undefined,
+    kind: IteratorKind,
+    item: (reader: RangeReader<V, K>, at: number) => T,
+  ): AsyncGenerator<T | Failed, undefined> {
     const { reader, owner } = await this.run(() => this.tx.reader(range, kind))
     try {
       for (;;) {
@@ -260,7 +269,15 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
           return reader.loadMore()
         })
         if (!more) return undefined
-        for (let at = 0; at < reader.size; at++) yield item(reader, at)
+        for (let at = 0; at < reader.size; at++) {
+          let failed: Failed | undefined
+          try {
+            if (!reader.isThere(at)) continue
+          } catch (error) {
+            failed = new Failed(error)
+          }
+          yield failed ?? item(reader, at)
+        }
         reader.drop()
       }
     } finally {

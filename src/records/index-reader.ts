@@ -1,7 +1,9 @@
 /** Reads an index: its entries, and the records that they lead to, as of one moment. */
+import { DecodeError } from '../errors.ts'
 import { nodeCount, nodeKey } from '../pager/node.ts'
 import { asText, shortText } from '../runtime/bytes.ts'
-import type { TupleKey } from '../types.ts'
+import type { OnDecodeError, TupleKey } from '../types.ts'
+import { Failed, passOver } from '../values/failed-items.ts'
 import { resolveIndexRange } from '../values/index-range.ts'
 import { BINARY_KEYS, type KeyCodec } from '../values/key-codec.ts'
 import type { ResolvedRange } from '../values/range.ts'
@@ -9,6 +11,7 @@ import { encodeTuple, TupleReader } from '../values/tuple.ts'
 import type { AsOf } from './as-of.ts'
 import { countRange } from './counts.ts'
 import { nextExpiry } from './expiry.ts'
+import type { Found } from './found.ts'
 import { RangeReader } from './range-reader.ts'
 import type { Store } from './store.ts'
 
@@ -181,8 +184,9 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
   private readonly looksAtRecords: boolean
   private readonly shape: Shape<V, T>
   private readonly letGo: () => void
-  private readonly ready: T[] = []
-  private item: T | undefined
+  private readonly ready: (T | Failed)[] = []
+  private readonly onDecodeError: OnDecodeError
+  private item: T | Failed | undefined
   private left: number
   private at = 0
   private given = 0
@@ -195,6 +199,7 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
     this.shape = shape
     this.entry = from.newEntry()
     this.left = resolved.isEmpty ? 0 : resolved.limit
+    this.onDecodeError = resolved.onDecodeError
     const view = from.records.asOfNow()
     const entryView = from.entries.asOfNow()
     this.view = view
@@ -214,13 +219,18 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
   }
 
   private readAll(): void {
-    while (this.read()) this.ready.push(this.item as T)
+    while (this.read()) this.ready.push(this.item as T | Failed)
     this.end()
   }
 
   next(): IteratorResult<T, undefined> {
-    if (this.given < this.ready.length) return { done: false, value: this.ready[this.given++]! }
-    if (!this.ended && this.read()) return { done: false, value: this.item as T }
+    for (;;) {
+      const isReady = this.given < this.ready.length
+      if (!isReady && (this.ended || !this.read())) break
+      const item = isReady ? this.ready[this.given++] : this.item
+      if (!(item instanceof Failed)) return { done: false, value: item as T }
+      passOver(item.error, this.onDecodeError)
+    }
     this.end()
     return { done: true, value: undefined }
   }
@@ -239,12 +249,23 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
       entry.goTo(reader.keys[i]!, reader.values[i])
       const found = this.looksAtRecords ? view.find(entry.key) : undefined
       if (this.looksAtRecords && found === undefined) continue
-      const value = (this.withValues ? from.records.values.of(found) : undefined) as V
       this.left--
-      this.item = this.shape(entry, value)
+      this.item = this.itemOf(found)
       return true
     }
     return false
+  }
+
+  /** One that is passed over does not count. */
+  private itemOf(found: Found | undefined): T | Failed {
+    try {
+      const value = (this.withValues ? this.from.records.values.of(found) : undefined) as V
+      return this.shape(this.entry, value)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      if (this.onDecodeError !== 'throw') this.left++
+      return new Failed(error)
+    }
   }
 
   return(): IteratorResult<T, undefined> {

@@ -50,9 +50,11 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   }
 
   next(): IteratorResult<T, undefined> {
-    if (this.at === this.size && !this.advance()) return { done: true, value: undefined }
     const { reader } = this
-    const at = this.at++
+    do {
+      if (this.at === this.size && !this.advance()) return { done: true, value: undefined }
+    } while (!reader.isThere(this.at++))
+    const at = this.at - 1
     const value =
       this.kind === 'entries'
         ? [reader.keys[at], reader.values[at]]
@@ -118,6 +120,8 @@ export class RangeCursor<V, K = string> {
   private readonly bytesOf: (key: K | string | Uint8Array) => Uint8Array
   private current: OpenReader<V, K>
   private at = -1
+  /** What stands there could be decoded. */
+  private isOnRecord = false
   private closed = false
 
   /** @internal */
@@ -146,14 +150,19 @@ export class RangeCursor<V, K = string> {
   next(): boolean {
     this.check()
     const { reader } = this.current
-    if (this.at + 1 < reader.size) {
-      this.at++
+    for (;;) {
+      if (this.at + 1 < reader.size) this.at++
+      else if (this.at >= 0 && this.at >= reader.size) return false
+      else {
+        const found = reader.load()
+        this.at = found ? 0 : Math.max(0, reader.size)
+        if (!found) return false
+      }
+      this.isOnRecord = false
+      if (!reader.isThere(this.at)) continue
+      this.isOnRecord = true
       return true
     }
-    if (this.at >= 0 && this.at >= reader.size) return false
-    const found = reader.load()
-    this.at = found ? 0 : Math.max(0, reader.size)
-    return found
   }
 
   /** The record that `next` moved to. */
@@ -161,7 +170,7 @@ export class RangeCursor<V, K = string> {
     this.check()
     const { at } = this
     const { reader } = this.current
-    if (at < 0 || at >= reader.size)
+    if (!this.isOnRecord || at < 0 || at >= reader.size)
       throw new InvalidArgumentError('the cursor is not on a record: call next() first, and read only if it says true')
     return { key: reader.keys[at]!, value: reader.values[at]! }
   }

@@ -8,12 +8,13 @@ import { RECORD_HEADER_BYTES, recordFieldLength, recordFlags, recordKeyLength } 
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import { TreeScan } from '../tree/tree-scan.ts'
 import { fromLatin1, latin1 } from '../txn/changed-keys.ts'
+import { passOver } from '../values/failed-items.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import type { ResolvedRange } from '../values/range.ts'
 import { AsOf } from './as-of.ts'
 import { BeforeKeys } from './before.ts'
 import { ExpiryFilter, IN_VAIN } from './expiry-filter.ts'
-import { requireRecord } from './found.ts'
+import { type Found, requireRecord } from './found.ts'
 import type { Inside } from './inside.ts'
 import type { Store } from './store.ts'
 
@@ -43,8 +44,8 @@ export class RangeReader<V, K> {
   private before: BeforeKeys
   private chunk: number
   private left: number
-  /** The value that could not be decoded, behind what was given last. */
-  private failure: DecodeError | undefined
+  /** What could not be decoded, by its place among what was read; there is nothing in its place. */
+  private failures: Map<number, DecodeError> | undefined
   /** Keys that were read in vain since one was given. */
   private skipped = 0
   private filter: ExpiryFilter | undefined
@@ -65,7 +66,6 @@ export class RangeReader<V, K> {
   }
 
   get done(): boolean {
-    if (this.failure !== undefined) return false
     return this.left === 0 || (this.scan.done && this.before.name === undefined)
   }
 
@@ -77,7 +77,6 @@ export class RangeReader<V, K> {
     const sign = range.reverse ? -1 : 1
     const isBeforeStart = start !== undefined && sign * compareBytes(key, start.key) <= 0
     const order = end === undefined ? -1 : sign * compareBytes(key, end.key)
-    this.failure = undefined
     scan.restart(isBeforeStart ? start : { key, inclusive: true })
     if (order > 0 || (order === 0 && !end!.inclusive)) scan.done = true
     this.left = range.isEmpty ? 0 : range.limit
@@ -98,28 +97,27 @@ export class RangeReader<V, K> {
 
   /** Reads on; false when there is nothing more. */
   load(most: number = Number.POSITIVE_INFINITY): boolean {
-    this.keys = []
-    this.values = []
-    if (this.failure !== undefined) throw this.failure
+    this.drop()
     while (!this.done && this.size === 0) {
       try {
         this.loadOn(most)
       } catch (error) {
         // What was read before the lock is given first; whoever reads on meets the lock again.
-        if (this.size > 0 && error instanceof LockConflictError) continue
-        this.keepBefore(error)
+        if (this.size === 0 || !(error instanceof LockConflictError)) throw error
       }
     }
     return this.size > 0
   }
 
-  /** What was read before a value that is none is given first, then the error; there is no way on from there. */
-  private keepBefore(error: unknown): void {
-    if (!(error instanceof DecodeError)) throw error
-    const { wanted, keys, values } = this
-    if (wanted.keys && wanted.values) keys.length = values.length
-    this.failure = error
-    if (this.size === 0) throw error
+  /**
+   * False if the record in this place could not be decoded and is to be passed over.
+   * @throws DecodeError if it is not
+   */
+  isThere(at: number): boolean {
+    const error = this.failures?.get(at)
+    if (error === undefined) return true
+    passOver(error, this.range.onDecodeError)
+    return false
   }
 
   private loadOn(most: number): void {
@@ -162,6 +160,7 @@ export class RangeReader<V, K> {
   drop(): void {
     this.keys = []
     this.values = []
+    this.failures = undefined
   }
 
   private read(most: number): void {
@@ -232,9 +231,9 @@ export class RangeReader<V, K> {
     const { u8 } = arena
     const { records } = findMany
     const { at, length } = scan
+    const { size } = this
     if (wanted.keys && wanted.codec.asTexts) this.keys = append(this.keys, texts.decode(count, at, length) as K[])
-    else if (wanted.keys)
-      for (let i = 0; i < count; i++) this.keys.push(wanted.codec.decode<K>(u8, at[i]!, at[i]! + length[i]!))
+    else if (wanted.keys) for (let i = 0; i < count; i++) this.giveKey(size + i, at[i]!, at[i]! + length[i]!)
     for (let i = 0; i < count; i++) {
       const record = records[i]!
       at[i] = record + RECORD_HEADER_BYTES + length[i]!
@@ -244,20 +243,39 @@ export class RangeReader<V, K> {
       for (let i = 0; i < count; i++) this.values.push(store.values.decode(u8, at[i]!, at[i]! + length[i]!))
     else if (store.values.fromJson) {
       const values = texts.decode(count, at, length)
-      for (let i = 0; i < count; i++) this.values.push(this.fromJson(values[i]!, records[i]!))
+      for (let i = 0; i < count; i++) this.giveJson(size + i, values[i]!, records[i]!)
     } else this.values = append(this.values, texts.decode(count, at, length) as V[])
     this.left -= count
   }
 
-  private fromJson(text: string, record: number): V {
+  private giveKey(place: number, start: number, end: number): void {
     try {
-      return JSON.parse(text) as V
+      this.keys.push(this.wanted.codec.decode<K>(this.store.space.arena.u8, start, end))
     } catch (error) {
-      const { store } = this
-      const { arena } = store.space
-      const key = record + RECORD_HEADER_BYTES
-      throw store.values.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record)))
+      this.keys.push(undefined as K)
+      this.fail(place, error)
     }
+  }
+
+  private giveJson(place: number, text: string, record: number): void {
+    try {
+      this.values.push(JSON.parse(text) as V)
+    } catch (error) {
+      this.values.push(undefined as V)
+      const { space, values } = this.store
+      const { arena } = space
+      const key = record + RECORD_HEADER_BYTES
+      this.fail(place, values.cannotDecode(error, copyBytes(arena.u8, key, key + recordKeyLength(arena, record))))
+    }
+  }
+
+  /** What stands in this place could not be decoded. One that is passed over does not count. */
+  private fail(place: number, error: unknown): void {
+    if (!(error instanceof DecodeError)) throw error
+    this.failures ??= new Map()
+    if (this.failures.has(place)) return
+    this.failures.set(place, error)
+    if (this.range.onDecodeError !== 'throw') this.left++
   }
 
   /** If a lock stands in the way, the scan goes on from this key when it is tried again. */
@@ -282,12 +300,24 @@ export class RangeReader<V, K> {
     index.key.use(at, length)
     const record = requireRecord(store.space, inside === undefined ? index.find() : inside.lookUp())
     const found = store.found.inPool(record, pool.asOf)
-    if (found !== undefined) this.give(at, length, wanted.values ? store.values.of(found) : undefined)
+    if (found !== undefined) this.give(at, length, found)
   }
 
-  private give(at: number, length: number, value: V | undefined): void {
-    const { u8 } = this.store.space.arena
-    if (this.wanted.keys) this.keys.push(this.wanted.codec.decode<K>(u8, at, at + length))
+  private give(at: number, length: number, found: Found | undefined): void {
+    const { wanted } = this
+    let key: K | undefined
+    let value: V | undefined
+    try {
+      if (wanted.values) value = this.store.values.of(found)
+      if (wanted.keys) key = wanted.codec.decode<K>(this.store.space.arena.u8, at, at + length)
+    } catch (error) {
+      this.fail(this.size, error)
+    }
+    this.add(key, value)
+  }
+
+  private add(key: K | undefined, value: V | undefined): void {
+    if (this.wanted.keys) this.keys.push(key as K)
     if (this.wanted.values) this.values.push(value as V)
     this.left--
   }
@@ -317,14 +347,20 @@ export class RangeReader<V, K> {
     // What the reader has changed itself lies in the blocks of now.
     const found = store.found.inCopy(before.get(name), before.isOwn(name) ? 0 : store.space.pool.asOf)
     if (found === undefined) return
-    const key = fromLatin1(name)
-    if (wanted.values) {
-      // What an error of the decoder names.
-      store.space.index.key.set(key)
-      this.values.push(store.values.of(found) as V)
+    const bytes = fromLatin1(name)
+    let key: K | undefined
+    let value: V | undefined
+    try {
+      if (wanted.values) {
+        // What an error of the decoder names.
+        store.space.index.key.set(bytes)
+        value = store.values.of(found)
+      }
+      if (wanted.keys) key = wanted.codec.decodeAll<K>(bytes)
+    } catch (error) {
+      this.fail(this.size, error)
     }
-    if (wanted.keys) this.keys.push(wanted.codec.decodeAll<K>(key))
-    this.left--
+    this.add(key, value)
   }
 
   private beforeKeys(): BeforeKeys {

@@ -10,7 +10,7 @@ import { LargeValues } from '../hash/large.ts'
 import { RecordFlag } from '../pager/bucket.ts'
 import { asText, copyBytes } from '../runtime/bytes.ts'
 import type { Compression, CompressionKind } from '../values/compression.ts'
-import { type Decode, type LoadedEncoding, valueDecoder } from '../values/encoding.ts'
+import { type Decode, encodingName, type LoadedEncoding, valueDecoder } from '../values/encoding.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import type { Found } from './found.ts'
 
@@ -116,7 +116,7 @@ export class RecordValues<V> {
    * is.
    */
   cannotDecode(error: unknown, key: Uint8Array, encoding: string = this.encodingName): XenonError {
-    return error instanceof XenonError ? error : new DecodeError(this.keys.named(key), encoding, error)
+    return error instanceof XenonError ? error : new DecodeError(this.keys.ofError(key), encoding, error)
   }
 
   /** The key that was looked for last. */
@@ -125,7 +125,3 @@ export class RecordValues<V> {
     return copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
   }
 }
-
-/** What errors call an encoding. */
-export const encodingName = <V>(encoding: LoadedEncoding<V>): string =>
-  shown(typeof encoding === 'string' ? encoding : encoding.name)

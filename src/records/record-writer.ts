@@ -18,13 +18,13 @@ import { copyBytes } from '../runtime/bytes.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { Key } from '../types.ts'
 import type { Compression } from '../values/compression.ts'
-import { type LoadedEncoding, ValueEncoder } from '../values/encoding.ts'
+import { encodingName, type LoadedEncoding, ValueEncoder } from '../values/encoding.ts'
 import { requireUtf8Key } from '../values/key.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { hasExpired } from './expiry.ts'
 import type { IndexChanges, Indexes } from './indexes.ts'
-import { COMPRESSED, encodingName, FLAGS_OF, type RecordValues } from './record-values.ts'
+import { COMPRESSED, FLAGS_OF, type RecordValues } from './record-values.ts'
 
 /** Where the encoded value lies in the field scratch: there is room for a time of expiry before it. */
 const VALUE_OFFSET = 8
@@ -157,7 +157,7 @@ export class RecordWriter<V> {
         if (this.compression.kind !== 'none') this.compress()
       } catch (error) {
         if (error instanceof XenonError) throw error
-        throw new EncodeError(typeof key === 'string' ? key : this.keys.named(key), encoding, error)
+        throw new EncodeError(typeof key === 'string' ? key : this.keys.ofError(key), encoding, error)
       }
     } finally {
       health.busy = false

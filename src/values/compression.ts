@@ -41,7 +41,7 @@ export class Compression {
     this.name = typeof option === 'object' ? shown(option.name) : option
   }
 
-  /** The compressed bytes, or undefined if they are not worth it. */
+  /** The compressed bytes, or undefined if they are not worth it. Whatever the codec throws comes out of here. */
   compress(bytes: Uint8Array): Uint8Array | undefined {
     if (bytes.length < LEAST_BYTES) return undefined
     const { named, codec } = this
@@ -52,9 +52,7 @@ export class Compression {
     const compressed: unknown = codec === undefined ? this.deflate!.compress(bytes) : codec.compress(bytes)
     if (!isBytes(compressed)) {
       letGo(compressed)
-      throw new InvalidArgumentError(
-        `the compression '${this.name}' must give a Uint8Array, not ${describe(compressed)}`,
-      )
+      throw new TypeError(`compress returned ${describe(compressed)}, not a Uint8Array`)
     }
     return compressed.length < bytes.length ? compressed : undefined
   }
@@ -76,7 +74,7 @@ export class Compression {
     const plain: unknown = this.codec.decompress(bytes)
     if (isBytes(plain)) return plain
     letGo(plain)
-    throw new TypeError(`decompress gave ${describe(plain)}, not a Uint8Array`)
+    throw new TypeError(`decompress returned ${describe(plain)}, not a Uint8Array`)
   }
 }
 

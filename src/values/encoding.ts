@@ -1,6 +1,6 @@
 /** Values between JavaScript and bytes, by the database's value encoding. */
 
-import { InvalidArgumentError, reasonOf } from '../errors.ts'
+import { InvalidArgumentError, shown } from '../errors.ts'
 import { type Arena, copyBytes, describe, isBytes, isDetached, isWellFormed, type TextBytes } from '../runtime/bytes.ts'
 import { letGo, requireCodec } from '../runtime/callbacks.ts'
 import type { ValueCodec, ValueEncoding } from '../types.ts'
@@ -92,29 +92,13 @@ export class ValueEncoder<V> {
   }
 
   private json(value: V): number {
-    let text: string | undefined
-    try {
-      text = JSON.stringify(value)
-    } catch (error) {
-      throw new InvalidArgumentError(`a value cannot be written as JSON: ${reasonOf(error)}`, {
-        cause: error,
-      })
-    }
-    if (text === undefined)
-      throw new InvalidArgumentError(`a value cannot be written as JSON: it is ${describe(value)}`)
-    return this.text(text)
+    return this.text(jsonText(value))
   }
 
   private binary(value: V): number {
-    const bytes = this.codec === undefined ? value : this.codec.encode(value)
-    if (!isBytes(bytes)) {
-      letGo(bytes)
-      throw new InvalidArgumentError(
-        this.codec === undefined
-          ? `a value must be a Uint8Array with the encoding 'binary', not ${describe(value)}`
-          : `the value encoding '${this.codec.name}' must encode to a Uint8Array, not ${describe(bytes)}`,
-      )
-    }
+    const bytes = this.codec === undefined ? value : encodedBy(this.codec, value)
+    if (!isBytes(bytes))
+      throw new InvalidArgumentError(`a value must be a Uint8Array with the encoding 'binary', not ${describe(value)}`)
     if (bytes.length > this.limit) return this.keep(bytes)
     if (bytes.length === 0 && isDetached(bytes))
       throw new InvalidArgumentError('the bytes of a value lie in a buffer that was detached')
@@ -128,6 +112,35 @@ export class ValueEncoder<V> {
     return bytes.length
   }
 }
+
+/**
+ * What JSON.stringify makes of a value.
+ * @throws Whatever a toJSON throws; TypeError for what JSON cannot write.
+ */
+export const jsonText = (value: unknown): string => {
+  const text: string | undefined = JSON.stringify(value)
+  if (text === undefined) throw new TypeError(`it is ${describe(value)}, which JSON cannot write`)
+  return text
+}
+
+/**
+ * What a codec makes of a value.
+ * @throws Whatever it throws; TypeError if that is no Uint8Array.
+ */
+export const encodedBy = <V>(codec: ValueCodec<V>, value: V): Uint8Array => {
+  const bytes: unknown = codec.encode(value)
+  if (!isBytes(bytes)) {
+    letGo(bytes)
+    throw new TypeError(`encode returned ${describe(bytes)}, not a Uint8Array`)
+  }
+  if (bytes.length === 0 && isDetached(bytes))
+    throw new TypeError('encode returned bytes of a buffer that was detached')
+  return bytes
+}
+
+/** What errors call an encoding. */
+export const encodingName = <V>(encoding: LoadedEncoding<V>): string =>
+  shown(typeof encoding === 'string' ? encoding : encoding.name)
 
 /** Decodes the bytes [start, end) to a value that shares no memory with them. */
 export type Decode<V> = (bytes: TextBytes, start: number, end: number) => V

@@ -70,6 +70,17 @@ export class KeyCodec {
     }
   }
 
+  /** The same for the caller to go on with: the key itself, or its bytes where it cannot be decoded. */
+  ofError(bytes: Uint8Array): TupleKey {
+    if (this.asBytes) return bytes
+    if (!this.isTuple) return keyText(bytes)
+    try {
+      return decodeTuple(bytes)
+    } catch {
+      return bytes
+    }
+  }
+
   /** A key, or what is no key but stands for an end of a range: the empty text, which all keys come after. */
   bound(name: string, key: unknown): Uint8Array {
     return this.isTuple ? encodeTuple(key as TupleKey) : boundBytes(name, key as Key)
@@ -96,7 +107,7 @@ export class KeyCodec {
       if (reader.at === end) return key
       throw reader.error()
     } catch (error) {
-      throw new DecodeError(keyText(bytes.slice(start, end)), 'tuple', error, 'key')
+      throw new DecodeError(bytes.slice(start, end), 'tuple', error, 'key')
     }
   }
 }

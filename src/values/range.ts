@@ -2,7 +2,8 @@
 
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { type Bound, type Bounds, compareBytes, isBytes } from '../runtime/bytes.ts'
-import type { Range } from '../types.ts'
+import { requireSyncFunction } from '../runtime/callbacks.ts'
+import type { OnDecodeError, Range } from '../types.ts'
 import { type KeyCodec, UTF8_KEYS } from './key-codec.ts'
 
 export interface ResolvedRange extends Bounds {
@@ -10,9 +11,10 @@ export interface ResolvedRange extends Bounds {
   readonly limit: number
   /** No key can be in it. */
   readonly isEmpty: boolean
+  readonly onDecodeError: OnDecodeError
 }
 
-const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit'])
+const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', 'onDecodeError'])
 
 /** @throws InvalidArgumentError for an unknown option or a bound that is no key. */
 export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): ResolvedRange => {
@@ -20,7 +22,9 @@ export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): Resolv
   const range = keys.isPrefix(given) ? { prefix: given } : ((given ?? {}) as Range<unknown>)
   requireOptions(range, keys)
   const { gt, gte, lt, lte, prefix, reverse = false, limit = Number.POSITIVE_INFINITY } = range
+  const { onDecodeError = 'throw' } = range
   requireLimits(reverse, limit)
+  requireOnDecodeError(onDecodeError)
   let lower: Bound | undefined
   let upper: Bound | undefined
   const raise = (key: Uint8Array, inclusive: boolean): void => {
@@ -40,7 +44,7 @@ export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): Resolv
     if (first !== undefined) raise(first.key, true)
     if (end !== undefined) reduce(end.key, false)
   }
-  return { lower, upper, reverse, limit, isEmpty: limit === 0 || nothingBetween(lower, upper) }
+  return { lower, upper, reverse, limit, isEmpty: limit === 0 || nothingBetween(lower, upper), onDecodeError }
 }
 
 /** The range of all byte strings that begin with the prefix. */
@@ -56,8 +60,9 @@ export const prefixBounds = (prefix: Uint8Array): Bounds => {
 export const requireRange = (given: unknown): void => {
   if (typeof given !== 'object' || given === null || Array.isArray(given) || isBytes(given)) return
   requireOptions(given)
-  const { reverse = false, limit = Number.POSITIVE_INFINITY } = given as Range<unknown>
+  const { reverse = false, limit = Number.POSITIVE_INFINITY, onDecodeError = 'throw' } = given as Range<unknown>
   requireLimits(reverse, limit)
+  requireOnDecodeError(onDecodeError)
 }
 
 const requireOptions = (range: object, keys: KeyCodec = UTF8_KEYS): void => {
@@ -79,6 +84,13 @@ const requireLimits = (reverse: unknown, limit: number): void => {
   if (typeof reverse !== 'boolean') throw new InvalidArgumentError('reverse must be true or false')
   if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0))
     throw new InvalidArgumentError(`limit must be a whole number, not ${shown(limit)}`)
+}
+
+const requireOnDecodeError = (given: unknown): void => {
+  if (given === 'throw' || given === 'skip') return
+  if (typeof given !== 'function')
+    throw new InvalidArgumentError(`onDecodeError must be 'throw', 'skip' or a function, not ${shown(given)}`)
+  requireSyncFunction('onDecodeError', given)
 }
 
 const nothingBetween = (lower: Bound | undefined, upper: Bound | undefined): boolean => {

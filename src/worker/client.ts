@@ -9,7 +9,9 @@ import type {
   GivenRange,
   IsolationLevel,
   Key,
+  OnDecodeError,
   PutOptions,
+  Range,
   Stats,
   SubEncodings,
   TransactOptions,
@@ -17,12 +19,14 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
 import { requireRange } from '../values/range.ts'
 import { type Attempt, runTransaction } from '../values/transact.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { Calls } from './calls.ts'
 import { Course } from './course.ts'
+import { revived } from './errors.ts'
 import type { Page, Place, PortLike } from './protocol.ts'
 
 /** What stores and transactions have in common. */
@@ -71,15 +75,22 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   }
 
   /** Page by page, from one iterator of the owner. */
-  private async *iterate<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T, undefined> {
+  private iterate<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T, undefined> {
+    return resumable(this.items<T>(method, range))
+  }
+
+  private async *items<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T | Failed, undefined> {
     requireRange(range)
+    const { sent, onDecodeError } = sentRange(range)
     const { calls } = this
     const id = calls.number()
     let page: Page = { items: [], done: false }
     try {
-      page = await calls.call(method, [range], { ...this.place, id })
+      page = await calls.call(method, [sent], { ...this.place, id })
       while (true) {
         yield* page.items as T[]
+        const failed = page.failed && failedItem(revived(page.failed), onDecodeError)
+        if (failed !== undefined) yield failed
         if (page.done) return undefined
         page = await calls.call('next', [id])
       }
@@ -87,6 +98,15 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
       if (!page.done) calls.tell('return', [id])
     }
   }
+}
+
+/** A function cannot be sent: it is called here. */
+const sentRange = <K>(
+  range: GivenRange<K> | undefined,
+): { sent: GivenRange<K> | undefined; onDecodeError: OnDecodeError } => {
+  const onDecodeError = (range as Range | undefined)?.onDecodeError
+  if (typeof onDecodeError !== 'function') return { sent: range, onDecodeError: onDecodeError ?? 'throw' }
+  return { sent: { ...(range as Range<K>), onDecodeError: 'throw' }, onDecodeError }
 }
 
 abstract class PortStore<V = string, K = string> extends Reads<V, K> implements AsyncStore<V, K> {

@@ -6,6 +6,7 @@ import {
   DecodeError,
   DiskFullError,
   EncodeError,
+  EncodingMismatchError,
   IndexFunctionError,
   InvalidArgumentError,
   isError,
@@ -38,12 +39,16 @@ export const portable = (error: unknown, depth: number = 0): PortError => {
 
 /** Anything else might not be cloned. */
 const isPlain = (value: unknown): boolean =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || isBytes(value)
+  ['string', 'number', 'boolean', 'bigint'].includes(typeof value) ||
+  value === null ||
+  isBytes(value) ||
+  (Array.isArray(value) && value.every(isPlain))
 
 const CLASSES: Partial<Record<XenonErrorCode, { prototype: XenonError }>> = {
   XENON_INVALID_ARGUMENT: InvalidArgumentError,
   XENON_ENCODE: EncodeError,
   XENON_DECODE: DecodeError,
+  XENON_ENCODING: EncodingMismatchError,
   XENON_LOCKED: DatabaseLockedError,
   XENON_LOCK_CONFLICT: LockConflictError,
   XENON_DEADLOCK: DeadlockError,

@@ -6,7 +6,7 @@ import type { AsyncTransaction } from '../database/async-transaction.ts'
 import type { Database } from '../database/database.ts'
 import type { Outer, Sub } from '../database/sub.ts'
 import type { Savepoint } from '../database/transaction.ts'
-import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { DecodeError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
 import type { AsyncTransactionOptions, Change, Key, Range, SubEncodings, WatchOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
@@ -224,12 +224,19 @@ class Served {
     const iterator = this.iterators.get(id)
     const items: unknown[] = []
     if (iterator === undefined) return { items, done: true }
-    const done = await this.fill(iterator, items, most).catch(error => {
-      this.iterators.delete(id)
-      throw error
-    })
-    if (done) this.iterators.delete(id)
-    return { items, done }
+    const page: Page = { items, done: false }
+    try {
+      page.done = await this.fill(iterator, items, most)
+    } catch (error) {
+      // A watch ends with it; an iterator goes on behind it.
+      if (!(error instanceof DecodeError) || iterator instanceof Watcher) {
+        this.iterators.delete(id)
+        throw error
+      }
+      page.failed = portable(error)
+    }
+    if (page.done) this.iterators.delete(id)
+    return page
   }
 
   /** True if there are no more. */

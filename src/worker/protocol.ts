@@ -38,10 +38,14 @@ export interface Abort {
 
 export type Response = { id: number } & ({ value: unknown } | { error: PortError })
 
-/** Some items of an iterator, or changes of a watch. `done`: the last ones. */
+/**
+ * Some items of an iterator, or changes of a watch. `done`: the last ones. `failed`: the record behind them cannot be
+ * decoded; there may be more behind that.
+ */
 export interface Page {
   items: unknown[]
   done: boolean
+  failed?: PortError
 }
 
 export interface PortError {

@@ -89,7 +89,7 @@ describe('client', () => {
         const value = { name: 'Alice', tags: [1, null, true], text: 'é' }
         await client.put('user', value)
         expect(await client.get('user')).toEqual(value)
-        await expectCodeAsync(() => client.put('user', undefined), 'XENON_INVALID_ARGUMENT')
+        await expectCodeAsync(() => client.put('user', undefined), 'XENON_ENCODE')
       },
       { valueEncoding: 'json' },
     )

@@ -5,6 +5,7 @@ import {
   type AsyncStore,
   type AsyncStoreTransaction,
   type Change,
+  DecodeError,
   type Range,
   type TupleKey,
   XenonError,
@@ -250,9 +251,57 @@ export const contract = (implementation: Implementation): void => {
       await withStore<unknown>(implementation, { valueEncoding: 'json' }, async store => {
         const circle: { self?: unknown } = {}
         circle.self = circle
-        await expectCodeAsync(() => store.put('a', circle), 'XENON_INVALID_ARGUMENT', 'XENON_ENCODE')
-        await expectCodeAsync(() => store.put('a', undefined), 'XENON_INVALID_ARGUMENT')
+        await expectCodeAsync(() => store.put('a', circle), 'XENON_ENCODE')
+        await expectCodeAsync(() => store.put('a', undefined), 'XENON_ENCODE')
         expect(await store.has('a')).toBe(false)
+      })
+    })
+  })
+
+  describe.skipIf(implementation.isSub)(`${implementation.name}: records that cannot be decoded`, () => {
+    const written = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`k0${i}`, String(i)]))
+    const broken: StoreOptions = { valueEncoding: 'json', written: { ...written, k03: '{', k04: '{' } }
+
+    test('are errors that name their key, and iterators go on behind them', async () => {
+      await withStore<unknown>(implementation, broken, async store => {
+        const error = await failureOf(() => store.get('k03'))
+        expect(error).toBeInstanceOf(DecodeError)
+        expect(error).toMatchObject({ code: 'XENON_DECODE', key: 'k03', encoding: 'json' })
+        expect((error as Error).cause).toMatchObject({ name: 'SyntaxError' })
+        await expectCodeAsync(() => store.getMany(['k01', 'k04']), 'XENON_DECODE')
+        const tx = await store.begin()
+        for (const reads of [store, tx]) {
+          const entries = reads.entries()
+          const seen: unknown[] = []
+          for (let ended = false; !ended; )
+            try {
+              const step = await entries.next()
+              if (step.done === true) ended = true
+              else seen.push(step.value[1])
+            } catch (failed) {
+              seen.push((failed as DecodeError).key)
+            }
+          expect(seen).toEqual([0, 1, 2, 'k03', 'k04', 5, 6, 7, 8, 9])
+        }
+        await tx.rollback()
+      })
+    })
+
+    test('are passed over, or handed to a function, and do not count for a limit', async () => {
+      await withStore<unknown>(implementation, broken, async store => {
+        const tx = await store.begin()
+        for (const reads of [store, tx]) {
+          expect(await all(reads.values({ onDecodeError: 'skip', limit: 5 }))).toEqual([0, 1, 2, 5, 6])
+          expect(await all(reads.values({ onDecodeError: 'skip', reverse: true }))).toEqual([9, 8, 7, 6, 5, 2, 1, 0])
+          const found: unknown[] = []
+          const range = { gte: 'k02', onDecodeError: (error: DecodeError) => found.push(error.key) }
+          expect((await all(reads.entries(range))).map(([, value]) => value)).toEqual([2, 5, 6, 7, 8, 9])
+          expect(found).toEqual(['k03', 'k04'])
+          expect(await all(reads.keys({ onDecodeError: 'skip' }))).toHaveLength(10)
+          expect(await reads.count({ onDecodeError: 'skip' })).toBe(10)
+        }
+        await tx.rollback()
+        await expectCodeAsync(() => all(store.keys({ onDecodeError: wrong('no') })), 'XENON_INVALID_ARGUMENT')
       })
     })
   })

@@ -8,13 +8,14 @@ import { type Implementation, inSub, remainsOf, type StoreOptions } from './impl
 
 const implementation: Implementation = {
   name: 'xenondb/client',
-  async open<V>({ lockTimeout = 10_000, ordered = true, ...encodings }: StoreOptions) {
+  async open<V>({ lockTimeout = 10_000, ordered = true, written = {}, ...encodings }: StoreOptions) {
     const db = open<Uint8Array>('db', {
       storage: memoryStorage(),
       keyEncoding: 'binary',
       valueEncoding: 'binary',
       ordered,
     })
+    for (const [key, value] of Object.entries(written)) db.put(key, Buffer.from(value))
     const server = createServer(db, { port: 0, lockTimeout })
     const { port } = (await server.listen()) as { port: number }
     const client = await connect<V>({ port, ...encodings } as { port: number })

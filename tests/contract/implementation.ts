@@ -8,6 +8,8 @@ export interface StoreOptions {
   ordered?: boolean
   /** Milliseconds that a call waits for a lock when it does not say. */
   lockTimeout?: number
+  /** Texts that lie under keys already, whatever the value encoding. Not in a sub-database. */
+  written?: Readonly<Record<string, string>>
 }
 
 /** What the owner of the database finds when the store has been used. */

@@ -1,12 +1,15 @@
 /** The contract of `AsyncStore`, kept by `db.async`. */
 import { memoryStorage, open } from '../../src/index.ts'
 import { contract } from './async-store.ts'
-import { type Implementation, inSub, remainsOf } from './implementation.ts'
+import { type Implementation, inSub, remainsOf, type StoreOptions } from './implementation.ts'
 
 const implementation: Implementation = {
   name: 'db.async',
-  async open<V>(options: object) {
+  async open<V>({ written = {}, ...options }: StoreOptions) {
     const storage = memoryStorage()
+    const before = open('db', { storage, valueEncoding: 'utf8', ...(options.ordered === false && { ordered: false }) })
+    for (const [key, value] of Object.entries(written)) before.put(key, value)
+    before.close()
     const db = open<V>('db', { storage, ...options })
     return {
       store: db.async,

@@ -8,7 +8,12 @@ const databases = new Map()
 
 parentPort.on('message', async ({ id, options, port }) => {
   if (port !== undefined) {
-    const db = open('db', { storage: memoryStorage(), ...options })
+    const { written = {}, ...others } = options
+    const storage = memoryStorage()
+    const before = open('db', { storage, ...(others.ordered === false && { ordered: false }) })
+    for (const [key, value] of Object.entries(written)) before.put(key, value)
+    before.close()
+    const db = open('db', { storage, ...others })
     databases.set(id, db)
     servePort(db, port)
     return

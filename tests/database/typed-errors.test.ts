@@ -10,7 +10,7 @@ import {
   XenonError,
 } from '../../src/index.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
-import { expectCode, thrownBy } from '../support/errors.ts'
+import { expectCode, thrownBy, wrong } from '../support/errors.ts'
 import { type Random, seeded } from '../support/random.ts'
 
 class OwnError extends Error {}
@@ -290,32 +290,133 @@ describe('a value that does not decode', () => {
     db.close()
   })
 
-  test('ends an iterator behind what lies before it; it can be closed, and gives up its snapshot', () => {
+  test('does not end an iterator, which goes on behind it, nor a cursor', () => {
     written()
     const db = open<{ n: number }>('db', { storage, valueEncoding: 'json' })
-    const entries = db.entries()
-    const found: string[] = []
-    expect(
-      thrownBy(() => {
-        for (const [key] of entries) found.push(key)
-      }),
-    ).toMatchObject({ code: 'XENON_DECODE', key: 'k050' })
-    expect(found).toHaveLength(50)
-    expect(found.at(-1)).toBe('k049')
-    expect(entries.next()).toEqual({ done: true, value: undefined })
-    entries.return()
+    const ranges = [
+      undefined,
+      { limit: 100 },
+      { reverse: true },
+      { gte: 'k', limit: 90, onDecodeError: 'throw' as const },
+    ]
+    const tx = db.begin()
+    const snapshot = db.snapshot()
+    for (const reads of [db, tx, snapshot])
+      for (const range of ranges) {
+        const entries = reads.entries(range)
+        const seen: unknown[] = []
+        for (;;) {
+          const step = thrownBy(() => {
+            const { done, value } = entries.next()
+            seen.push(done === true ? 'end' : value[1].n)
+          })
+          if (step !== undefined) seen.push((step as DecodeError).key)
+          if (seen.at(-1) === 'end') break
+        }
+        const all: unknown[] = Array.from({ length: 100 }, (_, i) => (i === 50 ? 'k050' : i))
+        if (range?.reverse) all.reverse()
+        expect(seen).toEqual([...all.slice(0, range?.limit ?? 100), 'end'])
+      }
+    tx.rollback()
+    snapshot.close()
+    const half = db.entries()
+    expect(thrownBy(() => half.take(60))).toMatchObject({ code: 'XENON_DECODE' })
+    half.return()
     const cursor = db.cursor({ gte: 'k049' })
     expect(cursor.next()).toBe(true)
     expect(cursor.readCurrent()).toEqual({ key: 'k049', value: { n: 49 } })
     expect(thrownBy(() => cursor.next())).toMatchObject({ code: 'XENON_DECODE' })
+    expect(thrownBy(() => cursor.readCurrent())).toMatchObject({ code: 'XENON_INVALID_ARGUMENT' })
+    expect(cursor.next()).toBe(true)
+    expect(cursor.readCurrent()).toEqual({ key: 'k051', value: { n: 51 } })
     cursor.seek('k051')
     expect(cursor.next()).toBe(true)
     expect(cursor.readCurrent()).toEqual({ key: 'k051', value: { n: 51 } })
     cursor.close()
+    const scan = db.cursor()
+    let readable = 0
+    while (scan.next()) if (thrownBy(() => scan.readCurrent()) === undefined) readable++
+    expect(readable).toBe(99)
+    scan.close()
     expect(db.stats().snapshots.open).toBe(0)
     db.put('k050', { n: 50 })
     expect([...db.values()]).toHaveLength(100)
     db.close()
+  })
+
+  test('is passed over, or handed to a function that may use the database, and does not count', async () => {
+    written()
+    const db = open<{ n: number }>('db', { storage, valueEncoding: 'json' })
+    const tx = db.begin()
+    const snapshot = db.snapshot()
+    for (const reads of [db, tx, snapshot]) {
+      expect([...reads.values({ onDecodeError: 'skip' })]).toHaveLength(99)
+      expect([...reads.values({ gte: 'k049', limit: 2, onDecodeError: 'skip' })]).toEqual([{ n: 49 }, { n: 51 }])
+      expect([...reads.keys({ onDecodeError: 'skip' })]).toHaveLength(100)
+      expect(reads.count({ gte: 'k050', onDecodeError: 'skip' })).toBe(50)
+    }
+    tx.rollback()
+    snapshot.close()
+    const cursor = db.cursor({ gte: 'k049', onDecodeError: 'skip' })
+    expect(cursor.next()).toBe(true)
+    expect(cursor.next()).toBe(true)
+    expect(cursor.readCurrent().key).toBe('k051')
+    cursor.close()
+    const named: unknown[] = []
+    const repair = (error: DecodeError): void => {
+      named.push(error.key)
+      db.put(error.key as string, { n: 0 })
+    }
+    expect([...db.values({ onDecodeError: repair })]).toHaveLength(99)
+    expect(named).toEqual(['k050'])
+    expect(db.get('k050')).toEqual({ n: 0 })
+    for (const given of [1, 'no', null, {}, async () => {}])
+      expect(thrownBy(() => db.keys({ onDecodeError: wrong(given) }))).toMatchObject({ code: 'XENON_INVALID_ARGUMENT' })
+    expect(db.stats().snapshots.open).toBe(0)
+    await expectVerified(db, 100)
+    db.close()
+  })
+
+  test('among those that an open transaction has changed, and those that an index leads to', async () => {
+    const picky = {
+      name: 'picky',
+      encode: (value: string): Uint8Array => new TextEncoder().encode(value),
+      decode: (bytes: Uint8Array): string => {
+        const text = new TextDecoder().decode(bytes)
+        if (text.endsWith(blocked)) throw new OwnError('cannot')
+        return text
+      },
+    }
+    let blocked = 'nothing'
+    await withMemoryDatabase<string>({ valueEncoding: picky }, async ({ db }) => {
+      const byFirst = db.index('first', value => value[0]!)
+      for (let i = 0; i < 10; i++) db.put(`k${i}`, `${'ab'[i % 2]!}${i}`)
+      const tx = db.begin()
+      tx.put('k4', 'c0')
+      tx.delete('k3')
+      blocked = '4'
+      expect([...db.values({ onDecodeError: 'skip' })]).toEqual(['a0', 'b1', 'a2', 'b3', 'b5', 'a6', 'b7', 'a8', 'b9'])
+      expect(thrownBy(() => [...db.values()])).toMatchObject({ code: 'XENON_DECODE', key: 'k4', encoding: 'picky' })
+      tx.rollback()
+      for (const limit of [undefined, 4]) {
+        const range = { gte: 'a', lt: 'b', ...(limit !== undefined && { limit }) }
+        const entries = byFirst.entries(range)
+        const seen: unknown[] = []
+        for (let i = 0; i < 5; i++) {
+          const error = thrownBy(() => seen.push(entries.next().value?.[1]))
+          if (error !== undefined) seen.push(error)
+        }
+        expect(seen[2]).toMatchObject({ code: 'XENON_DECODE', key: 'k4' })
+        expect(seen.toSpliced(2, 1)).toEqual(['k0', 'k2', 'k6', limit === undefined ? 'k8' : undefined])
+        const rest = [...byFirst.entries({ ...range, onDecodeError: 'skip' })]
+        expect(rest.map(([, key]) => key)).toEqual(['k0', 'k2', 'k6', 'k8'])
+        const named: unknown[] = []
+        expect([...byFirst.entries({ ...range, onDecodeError: error => named.push(error.key) })]).toHaveLength(4)
+        expect(named).toEqual(['k4'])
+      }
+      blocked = 'nothing'
+      await expectVerified(db, 10)
+    })
   })
 
   test('names codecs of the caller too, and passes on what the database itself has said', async () => {

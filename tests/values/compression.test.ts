@@ -122,7 +122,7 @@ test('a codec that is missing, throws, or gives nonsense is a typed error, and t
     expect(() => broken.get('key')).toThrow('no')
     expect(broken.has('other')).toBe(false)
     const nonsense = subject.reopen({ compression: { ...failing, compress: () => 'text' as never } })
-    expectCode(() => nonsense.put('other', value), 'XENON_INVALID_ARGUMENT')
+    expectCode(() => nonsense.put('other', value), 'XENON_ENCODE')
     nonsense.put('short', 'is not compressed')
     const good = subject.reopen({ compression: runLength })
     expect(good.get('key')).toBe(value)

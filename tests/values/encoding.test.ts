@@ -93,7 +93,7 @@ describe('json values', () => {
       const circle: unknown[] = []
       circle.push(circle)
       for (const value of [undefined, () => 1, Symbol('x'), 5n, circle]) {
-        expectCode(() => db.put('key', value), INVALID)
+        expectCode(() => db.put('key', value), 'XENON_ENCODE')
       }
       expect(db.has('key')).toBe(false)
     }))
@@ -226,7 +226,7 @@ describe('custom values', () => {
       ({ db }) => {
         db.put('key', 'old')
         expect(thrownBy(() => db.put('key', 'throw'))).toBeInstanceOf(Error)
-        expectCode(() => db.put('key', 'text'), INVALID)
+        expectCode(() => db.put('key', 'text'), 'XENON_ENCODE')
         expect(db.get('key')).toBe('old')
         const tx = db.begin()
         tx.put('key', 'new')

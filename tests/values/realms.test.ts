@@ -80,7 +80,7 @@ describe('bytes of another realm', () => {
   test('go over the network, between threads and through Level', async () => {
     const values = new Values<Uint8Array>('binary', UTF8_KEYS)
     const encoder = new CommandEncoder()
-    encoder.add(['SET', values.keyArgument(bytes('k')), values.encode(bytes('value'))])
+    encoder.add(['SET', values.keyArgument(bytes('k')), values.encode(bytes('value'), 'k')])
     encoder.add(['GET', bytes('k')])
     expect(Buffer.concat(encoder.take()).toString()).toBe(
       '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n',

@@ -1,0 +1,72 @@
+/** Items that could not be decoded, and asynchronous iterators that go on behind one, as no generator does. */
+import { DecodeError } from '../errors.ts'
+import type { OnDecodeError } from '../types.ts'
+
+/** In place of an item: `next` rejects with it. */
+export class Failed {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+/**
+ * What is to be done about a record that cannot be decoded, as the range says: if this returns, it is passed over.
+ * @throws The error, by default; and whatever is none of a codec.
+ */
+export const passOver = (error: unknown, onDecodeError: OnDecodeError): void => {
+  if (onDecodeError === 'throw' || !(error instanceof DecodeError)) throw error
+  if (onDecodeError !== 'skip') onDecodeError(error)
+}
+
+/** The same inside a generator of `resumable`: what it is to yield, if anything. */
+export const failedItem = (error: unknown, onDecodeError: OnDecodeError): Failed | undefined => {
+  if (onDecodeError === 'throw' && error instanceof DecodeError) return new Failed(error)
+  passOver(error, onDecodeError)
+  return undefined
+}
+
+/** The items of a generator, which yields an error for one that failed instead of throwing it. */
+export const resumable = <T>(items: AsyncGenerator<T | Failed, undefined>): AsyncGenerator<T, undefined> =>
+  new AsyncItems(items)
+
+/** A loop that an error has ended lets go of nothing: what it holds is let go when nobody can go on any more. */
+const forgotten = new FinalizationRegistry<AsyncGenerator<unknown, undefined>>(items => {
+  items.return(undefined).catch(() => {})
+})
+
+class AsyncItems<T> implements AsyncGenerator<T, undefined> {
+  private readonly items: AsyncGenerator<T | Failed, undefined>
+  private isWatched = false
+
+  constructor(items: AsyncGenerator<T | Failed, undefined>) {
+    this.items = items
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    const step = await this.items.next()
+    if (!(step.value instanceof Failed)) return step as IteratorResult<T, undefined>
+    if (!this.isWatched) forgotten.register(this, this.items)
+    this.isWatched = true
+    throw step.value.error
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    await this.items.return(undefined)
+    return { done: true, value: undefined }
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.items.return(undefined)
+    throw error
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.items.return(undefined)
+  }
+}
