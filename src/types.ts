@@ -47,6 +47,12 @@ export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | 'msgpack' | ValueCod
 /** What values are compressed with: `'zstd'` needs Node 22.15. Values of all kinds are read, whatever is asked for. */
 export type CompressionOption = 'none' | 'deflate' | 'snappy' | 'brotli' | 'zstd' | CompressionCodec
 
+/**
+ * What becomes of the name of an encoding that is stored with the records. `'check'`: it must be the given one.
+ * `'replace'`: the given one takes its place; no record is changed. `'ignore'`: it is not looked at, and stays.
+ */
+export type StoredEncoding = 'check' | 'replace' | 'ignore'
+
 /** What the keys and values of a sub-database are. Of one that exists: those that it was made with. */
 export interface SubEncodings<V = string> {
   /** As for `open`. Default `'utf8'`. */

@@ -51,6 +51,7 @@ export function openBytes(
   const options = {
     valueEncoding: 'binary',
     keyEncoding: 'binary',
+    storedEncoding: 'ignore',
     createIfMissing,
     force,
     takeover,

@@ -71,6 +71,7 @@ async function verifyCopy(
     const db = open<Uint8Array>(place, {
       valueEncoding: 'binary',
       keyEncoding: 'binary',
+      storedEncoding: 'ignore',
       createIfMissing: false,
       durability: 'none',
     })

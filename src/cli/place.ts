@@ -3,6 +3,7 @@
  * written: as the options say, else as a sub-database was made.
  */
 import type { Command } from 'cac'
+import type { EncodingNames } from '../database/stored-encodings.ts'
 import type { Sub } from '../index.ts'
 import { argument, choiceOption, type Options } from './arguments.ts'
 import { type Access, type ByteDatabase, type ByteStore, withDatabase } from './database.ts'
@@ -10,15 +11,11 @@ import { CommandError, UsageError } from './errors.ts'
 import { givenKeyEncoding, type KeyEncoding, keyEncodingOption } from './key-text.ts'
 import { ENCODINGS, type Encoding, quoted } from './text.ts'
 
-/** The encodings of a key space. */
-export interface EncodingNames {
-  readonly keyEncoding: string
-  readonly valueEncoding: string
-}
+export type { EncodingNames }
 
 /** How the keys and values of a key space are written. */
 export interface Writing {
-  /** What a sub-database was made with. */
+  /** What its records were written with, as far as that is stored, and the options do not say otherwise. */
   readonly names?: EncodingNames
   readonly encoding: Encoding
   readonly keyEncoding: KeyEncoding
@@ -75,6 +72,10 @@ export function withPlace<R>(
 
 export function placeOf(db: ByteDatabase, given: GivenPlace, { createIfMissing, onlyReads }: Partial<Access>): Place {
   const { path, encoding = 'utf8', keyEncoding = 'utf8' } = given
+  if (path.length === 0) {
+    if (createIfMissing === true) nameNew(db, given)
+    return { store: db, path, ...rootWriting(namesOfRoot(db), given) }
+  }
   let store: ByteStore = db
   let names: EncodingNames | undefined
   for (const [i, name] of path.entries()) {
@@ -88,6 +89,34 @@ export function placeOf(db: ByteDatabase, given: GivenPlace, { createIfMissing, 
   if (names === undefined) return { store, path, encoding, keyEncoding }
   if (onlyReads !== true) requireFitting(given, names)
   return { store, path, names, ...writingOf(names), ...definedOf(given) }
+}
+
+/** A database that has just been made is of the encodings of the options. */
+export function nameNew(db: ByteDatabase, { encoding, keyEncoding }: GivenPlace): void {
+  if (db.storedEncodings.valueEncoding !== '' || (encoding !== 'json' && keyEncoding !== 'tuple')) return
+  if (db.stats().records > 0 || db.subs().length > 0) return
+  db.nameEncodings({ keyEncoding: keyEncoding ?? 'utf8', valueEncoding: encoding ?? 'utf8' })
+}
+
+/** What the database says of its records, if it does: text is what others are taken for. */
+export function namesOfRoot(db: ByteDatabase): EncodingNames {
+  const { keyEncoding, valueEncoding } = db.storedEncodings
+  return { keyEncoding: keyEncoding || 'utf8', valueEncoding: valueEncoding || 'utf8' }
+}
+
+/** As the options say, else as the database does. */
+export function rootWriting(names: EncodingNames, given: GivenPlace): Writing {
+  return { ...(given.encoding === undefined && { names }), ...writingOf(names), ...definedOf(given) }
+}
+
+const WRITTEN: readonly string[] = ['utf8', 'json', 'binary']
+
+/** A word about values that only a program can read. */
+export function tellEncoding({ names }: Writing, path: readonly string[]): void {
+  if (names === undefined || path.length > 0 || WRITTEN.includes(names.valueEncoding)) return
+  process.stderr.write(
+    `xenondb: the values are of the encoding ${quoted(names.valueEncoding)}, and written here in base64; --encoding says otherwise\n`,
+  )
 }
 
 /** A sub-database that lies in a place, made if there is none: with these encodings, which one that exists must have. */

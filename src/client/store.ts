@@ -1,6 +1,6 @@
 /** The records of one key space over the network: what `AsyncStore` promises, each call one command or a few. */
 
-import { InvalidArgumentError, shown } from '../errors.ts'
+import { EncodingMismatchError, shown } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type {
   AsyncTransactionOptions,
@@ -134,7 +134,7 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
 
   /**
    * The sub-database with a name, which is made if there is none. It sends over the same connections.
-   * @throws InvalidArgumentError if it exists with other encodings.
+   * @throws XenonError `XENON_ENCODING` if it exists with other encodings.
    */
   async sub<S = string, T = string>(name: string, options: SubEncodings<S> = {}): Promise<ClientSub<S, T>> {
     requireSubName(name)
@@ -148,9 +148,7 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     const encodings = checkedEncodings<S>({ keyEncoding: keys as 'utf8', valueEncoding: given.valueEncoding })
     if (valueEncoding === undefined) {
       if (!isBuiltIn(values))
-        throw new InvalidArgumentError(
-          `the sub-database '${shown(name)}' was made with valueEncoding '${shown(values)}'; open it with that, not with 'utf8'`,
-        )
+        throw new EncodingMismatchError(`the sub-database '${shown(name)}'`, 'valueEncoding', String(values), 'utf8')
       encodings.valueEncoding = values
     }
     return new ClientSub<S, T>(this.connections, new Values(encodings.valueEncoding, encodings.keys), [

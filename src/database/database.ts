@@ -1,5 +1,6 @@
 /** The database: its root's key space, and what concerns the whole file. */
 
+import type { EncodingNames } from '../engine/create.ts'
 import type { Engine } from '../engine/engine.ts'
 import { backup, backupDated } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
@@ -27,6 +28,7 @@ import { requireFlag, requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
 import { Monitor } from './monitor.ts'
 import type { Inspection, ResolvedOptions } from './options.ts'
+import { nameEncodings, storedNames } from './stored-encodings.ts'
 import { Outer } from './sub.ts'
 
 /** Problems that a report keeps. */
@@ -110,6 +112,17 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     return keep === undefined
       ? await backup(engine, store, storage, engine.home.directory, directory, all)
       : await backupDated(engine, store, storage, engine.home.directory, directory, { ...all, keep })
+  }
+
+  /** @internal The names of the root's encodings, '' if they were never said. */
+  get storedEncodings(): EncodingNames {
+    return storedNames(this.engine)
+  }
+
+  /** @internal For those who write bytes and know what they are. */
+  nameEncodings(names: EncodingNames): void {
+    this.checkWritable()
+    nameEncodings(this.engine, names)
   }
 
   /** @internal Nobody else may use the database meanwhile: use `convert` of the package. */

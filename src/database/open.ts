@@ -22,6 +22,7 @@ import { milliseconds } from '../values/checks.ts'
 import { Database } from './database.ts'
 import { waitForLock, waitForLockAside } from './lock-wait.ts'
 import { type OpenOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { namesToStore, settleEncodings } from './stored-encodings.ts'
 
 /** What the reserve gives for a lock. */
 const LOCK_BYTES = 65536
@@ -49,7 +50,11 @@ export const convertOn = async (
   const { ordered, onProgress, lockWait, ...others } = options
   requireProgress(onProgress)
   const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>
-    openOn(directory, { ...others, createIfMissing: false, durability: 'none' }, defaultStorage),
+    openOn(
+      directory,
+      { ...others, createIfMissing: false, durability: 'none', storedEncoding: 'ignore' },
+      defaultStorage,
+    ),
   )
   try {
     await db.convert(ordered, onProgress === undefined ? {} : { onProgress })
@@ -83,6 +88,7 @@ export const openOn = <V = string, K = string>(
         options.blockSize,
         options.logSegmentBytes,
         options.ordered ?? true,
+        namesToStore(options),
         new Home(storage, home, lock),
       )
     }
@@ -102,6 +108,7 @@ export const openOn = <V = string, K = string>(
     )
     requireBlockSize(engine, options)
     requireOrder(engine, options, directory)
+    requireEncodings(engine, options, directory)
     return new Database(directory, engine, options)
   } catch (error) {
     lock?.release()
@@ -134,6 +141,15 @@ const requireOrder = <V>(engine: Engine, options: ResolvedOptions<V>, directory:
   throw new InvalidArgumentError(
     `the database was created with ordered: ${ordered}; open it without the option, or change it with 'xenondb convert ${directory} ${ordered ? '--unordered' : '--ordered'}'`,
   )
+}
+
+const requireEncodings = <V>(engine: Engine, options: ResolvedOptions<V>, directory: string): void => {
+  try {
+    settleEncodings(engine, options, directory)
+  } catch (error) {
+    engine.close()
+    throw error
+  }
 }
 
 const prepareDirectory = <V>(storage: Storage, directory: string, options: ResolvedOptions<V>): void => {

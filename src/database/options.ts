@@ -1,20 +1,23 @@
 /** Checks the options of `open` and fills in the defaults. */
 
+import type { EncodingNames } from '../engine/create.ts'
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from '../pager/layout.ts'
+import { MAX_ENCODING_NAME_BYTES } from '../pager/metadata.ts'
 import type { Storage } from '../storage/storage.ts'
 import type {
   CompressionOption,
   Durability,
   KeyEncoding,
   RecoveryProgress,
+  StoredEncoding,
   SubEncodings,
   ValueEncoding,
   Warning,
 } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
 import { checkedCompression } from '../values/compression.ts'
-import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
+import { encodingName, type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { type KeyCodec, keyCodec, UTF8_KEYS } from '../values/key-codec.ts'
 
 const MiB = 1048576
@@ -44,6 +47,7 @@ const KNOWN = new Set([
   'onWarning',
   'inspect',
   'force',
+  'storedEncoding',
 ])
 
 const STORAGE_METHODS = ['kind', 'open', 'lock', 'list', 'join', 'crc32', 'randomBytes'] as const
@@ -59,6 +63,8 @@ export interface Encodings<V> {
 export interface SubOptions<V = string> extends SubEncodings<V> {
   /** Per value: one that does not shrink is stored plain. Default `'none'`. */
   compression?: CompressionOption
+  /** Of one that exists with other encodings. Default `'check'`. */
+  storedEncoding?: StoredEncoding
 }
 
 export interface OpenOptions<V = string> {
@@ -126,6 +132,12 @@ export interface OpenOptions<V = string> {
    * is seldom meant. Nothing of them is touched either way. Default false.
    */
   force?: boolean
+  /**
+   * The database stores the names of its encodings; those of sub-databases are stored with them. `'check'` refuses
+   * others (`XENON_ENCODING`), `'replace'` stores the given ones and changes no record, `'ignore'` does not look at them.
+   * Default `'check'`.
+   */
+  storedEncoding?: StoredEncoding
 }
 
 /** What a program that connects to the socket of `inspect` may do. */
@@ -156,6 +168,9 @@ export interface ResolvedOptions<V> {
   onWarning: ((warning: Warning) => void) | undefined
   inspect: Inspection
   force: boolean
+  storedEncoding: StoredEncoding
+  /** Of the encodings that were given. */
+  names: EncodingNames
 }
 
 export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Storage): ResolvedOptions<V> => {
@@ -173,13 +188,15 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     const value = options[name] ?? undefined
     return value === undefined ? byDefault : check(name, value)
   }
+  const valueEncoding = given('valueEncoding', 'utf8' as LoadedEncoding<V>, (_, value) => loadEncoding<V>(value))
+  const keys = given('keyEncoding', UTF8_KEYS, (_, value) => keyCodec(value))
   return {
     durability: given<Durability>('durability', 'power', durability),
     cacheBytes: cacheBytes(options.cacheBytes, Math.min(quarter, 1024 * MiB), blockSize),
     blockSize,
     blockSizeGiven: options.blockSize !== undefined,
-    valueEncoding: given('valueEncoding', 'utf8' as LoadedEncoding<V>, (_, value) => loadEncoding<V>(value)),
-    keys: given('keyEncoding', UTF8_KEYS, (_, value) => keyCodec(value)),
+    valueEncoding,
+    keys,
     ordered: options.ordered === undefined ? undefined : flag('ordered', options.ordered),
     compression: given('compression', 'none', (_, value) => checkedCompression(value, storage)),
     createIfMissing: given('createIfMissing', true, flag),
@@ -196,6 +213,8 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     onWarning: options.onWarning === undefined ? undefined : requireFunction('onWarning', options.onWarning),
     inspect: given<Inspection>('inspect', false, (name, value) => inspection(name, value, storage === defaultStorage)),
     force: given('force', false, flag),
+    storedEncoding: storedEncodingOf(options, options.readOnly ?? false),
+    names: storable(encodingNames({ keys, valueEncoding })),
   }
 }
 
@@ -205,6 +224,25 @@ const inspection = (name: string, value: unknown, hasFiles: boolean): Inspection
   if (value !== false && !hasFiles)
     throw invalid(`${name} needs a database in Node's file system, where others find its socket`)
   return value === true ? 'read' : value
+}
+
+const storable = (names: EncodingNames): EncodingNames => {
+  const { length } = new TextEncoder().encode(names.valueEncoding)
+  if (length <= MAX_ENCODING_NAME_BYTES) return names
+  throw invalid(
+    `the name of a valueEncoding is stored, in at most ${MAX_ENCODING_NAME_BYTES} bytes; this one has ${length}: give it a shorter one`,
+  )
+}
+
+/** @throws InvalidArgumentError */
+export const storedEncodingOf = (
+  { storedEncoding = 'check' }: Pick<SubOptions, 'storedEncoding'>,
+  readOnly: boolean,
+): StoredEncoding => {
+  oneOf('storedEncoding', storedEncoding, ['check', 'replace', 'ignore'])
+  if (readOnly && storedEncoding === 'replace')
+    throw invalid("storedEncoding: 'replace' writes, which readOnly does not; take 'ignore'")
+  return storedEncoding
 }
 
 const requireStorage = (storage: Storage): void => {
@@ -221,7 +259,13 @@ export const requireSubOptions = <T extends object>(given: T): T => {
 
 /** @throws InvalidArgumentError */
 export const resolveEncodings = <V>(given: SubOptions<V>, storage: Storage): Encodings<V> => {
-  const { keyEncoding: key = 'utf8', valueEncoding: value = 'utf8', compression: codec = 'none', ...others } = given
+  const {
+    keyEncoding: key = 'utf8',
+    valueEncoding: value = 'utf8',
+    compression: codec = 'none',
+    storedEncoding: _,
+    ...others
+  } = given
   for (const name of Object.keys(others)) throw invalid(`there is no option '${name}' of a sub-database`)
   return {
     keys: keyCodec(key),
@@ -230,16 +274,15 @@ export const resolveEncodings = <V>(given: SubOptions<V>, storage: Storage): Enc
   }
 }
 
-/** The names of encodings, which are stored. */
-export const encodingNames = <V>({ keys, valueEncoding: value }: Encodings<V>): EncodingNames => ({
+/** The names of encodings, which are stored; '' for a codec without one. */
+export const encodingNames = <V>({
+  keys,
+  valueEncoding,
+}: Pick<Encodings<V>, 'keys' | 'valueEncoding'>): EncodingNames => ({
   keyEncoding: keys.encoding,
-  valueEncoding: typeof value === 'string' ? value : value.name,
+  valueEncoding:
+    typeof valueEncoding !== 'string' && typeof valueEncoding.name !== 'string' ? '' : encodingName(valueEncoding),
 })
-
-export interface EncodingNames {
-  readonly keyEncoding: string
-  readonly valueEncoding: string
-}
 
 const requireBlockSize = (blockSize: number): void => {
   if (

@@ -1,4 +1,5 @@
 /** The sub-databases that lie in a key space: finding, making, listing and dropping them, and how each is encoded. */
+import type { EncodingNames } from '../engine/create.ts'
 import type { Space } from '../engine/space.ts'
 import { SUB } from '../engine/space-names.ts'
 import { InvalidArgumentError, LockConflictError, shown, XenonError } from '../errors.ts'
@@ -7,7 +8,8 @@ import type { TransactionManager } from '../txn/manager.ts'
 import { keyCodec } from '../values/key-codec.ts'
 import { requireSubName } from '../values/sub-name.ts'
 import type { Handle } from './handle.ts'
-import { type EncodingNames, type Encodings, encodingNames, resolveEncodings, type SubOptions } from './options.ts'
+import { type Encodings, encodingNames, resolveEncodings, type SubOptions, storedEncodingOf } from './options.ts'
+import { NO_NAMES, requireSame } from './stored-encodings.ts'
 
 /** What is written down of the encodings of a sub-database, as JSON. */
 type Note = EncodingNames
@@ -53,7 +55,13 @@ export class SubSpaces {
     }
     const stored = this.noteOf(found)
     const encodings = resolveEncodings({ ...builtIn(stored), ...options } as SubOptions<V>, storage)
-    requireSame(name, stored, encodingNames(encodings))
+    const given = encodingNames(encodings)
+    const storedEncoding = storedEncodingOf(options, this.handle.readOnly)
+    if (storedEncoding === 'check') requireSame(subNamed(name), stored, given)
+    if (storedEncoding === 'replace' && !isSame(stored, given)) {
+      this.handle.engine.spaces.setNote(found, encoded(given))
+      this.handle.makeDurable()
+    }
     return { space: found, encodings }
   }
 
@@ -70,7 +78,7 @@ export class SubSpaces {
       return note
     }
     const stored = this.noteOf(found)
-    requireSame(name, stored, { ...stored, ...given })
+    requireSame(subNamed(name), stored, { ...stored, ...given })
     return stored
   }
 
@@ -81,9 +89,7 @@ export class SubSpaces {
         'XENON_NOT_FOUND',
         `there is no sub-database '${shown(name)}', and the database was opened with readOnly`,
       )
-    const bytes = utf8.encode(JSON.stringify(note))
-    if (bytes.length > MAX_SPACE_NOTE_BYTES)
-      throw new InvalidArgumentError(`the name of a valueEncoding has ${bytes.length} bytes; give it a shorter one`)
+    const bytes = encoded(note)
     const { engine } = handle
     if (engine.room.tight) engine.room.admit(true)
     const made = engine.spaces.make(space.number, SUB + name, bytes)
@@ -92,7 +98,9 @@ export class SubSpaces {
   }
 
   noteOf(space: Space): EncodingNames {
-    return JSON.parse(text.decode(this.handle.engine.spaces.factsOf(space).note)) as Note
+    // That of a codec without a name says nothing of it.
+    const note = JSON.parse(text.decode(this.handle.engine.spaces.factsOf(space).note)) as Partial<Note>
+    return { ...NO_NAMES, ...note }
   }
 
   /** False if there was none of that name. */
@@ -111,13 +119,16 @@ export class SubSpaces {
 }
 
 /** @throws InvalidArgumentError */
-const requireSame = (name: string, stored: Note, given: Note): void => {
-  for (const encoding of ['keyEncoding', 'valueEncoding'] as const)
-    if (given[encoding] !== stored[encoding])
-      throw new InvalidArgumentError(
-        `the sub-database '${shown(name)}' was made with ${encoding} '${shown(stored[encoding])}'; open it with that, not with '${shown(given[encoding])}'`,
-      )
+const encoded = (note: Note): Uint8Array => {
+  const bytes = utf8.encode(JSON.stringify(note))
+  if (bytes.length > MAX_SPACE_NOTE_BYTES)
+    throw new InvalidArgumentError(`the name of a valueEncoding has ${bytes.length} bytes; give it a shorter one`)
+  return bytes
 }
+
+const subNamed = (name: string): string => `the sub-database '${shown(name)}'`
+
+const isSame = (a: Note, b: Note): boolean => a.keyEncoding === b.keyEncoding && a.valueEncoding === b.valueEncoding
 
 /** Of what is stored, the encodings that need nothing but their name. */
 const builtIn = ({ keyEncoding, valueEncoding }: Note): Partial<Note> =>

@@ -2,7 +2,7 @@
  * Sub-databases: key spaces with names, in the same file, log and transactions as the one that they lie in, with
  * encodings of their own.
  */
-
+import type { EncodingNames } from '../engine/create.ts'
 import type { Space } from '../engine/space.ts'
 import { shown, XenonError } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
@@ -10,7 +10,7 @@ import type { IndexFunction, IndexOptions, IndexReport, TupleKey } from '../type
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
-import { type EncodingNames, type Encodings, encodingNames, requireSubOptions, type SubOptions } from './options.ts'
+import { type Encodings, encodingNames, requireSubOptions, type SubOptions } from './options.ts'
 import type { Index } from './secondary-index.ts'
 import { SubSpaces } from './sub-spaces.ts'
 
@@ -34,7 +34,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * it was made with (a codec of your own has to be given again). Asking again gives the same object.
    *
    * `const users = db.sub('users', { valueEncoding: 'json' })`
-   * @throws InvalidArgumentError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
+   * @throws EncodingMismatchError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
    *   and the database is open for reading alone.
    */
   sub(name: string): Sub
@@ -45,7 +45,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     const known = this.opened.get(name)
     if (known !== undefined && !known.space.isDropped && isPlain) return known as Sub<S, T>
     const { space, encodings } = this.subSpaces.open(name, options)
-    if (known?.space === space) return known as Sub<S, T>
+    if (known?.space === space && known.isEncodedAs(encodings)) return known as Sub<S, T>
     const sub = new Sub<S, T>(this.handle, space, name, encodings)
     this.opened.set(name, sub as Sub<unknown, unknown>)
     return sub
@@ -191,12 +191,21 @@ export class Sub<V = string, K = string> extends Outer<V, K> {
 
   /** Its name in the one that it lies in. */
   readonly name: string
+  /** Those that this object was asked for with. */
+  private readonly names: EncodingNames
 
   /** @internal Use `sub` of the database, or of another sub-database. */
   constructor(handle: Handle, space: Space, name: string, encodings: Encodings<V>) {
     super(handle, space, encodings)
     this.name = name
+    this.names = encodingNames(encodings)
     handle.subs.add(this)
+  }
+
+  /** @internal */
+  isEncodedAs(encodings: Encodings<unknown>): boolean {
+    const { keyEncoding, valueEncoding } = encodingNames(encodings)
+    return this.names.keyEncoding === keyEncoding && this.names.valueEncoding === valueEncoding
   }
 
   stats(): SubStats {

@@ -15,12 +15,19 @@ import type { Storage } from '../storage/storage.ts'
 /** LSN where the log of a new database begins; 0 stands for "none". */
 export const FIRST_LSN = 4096
 
+/** The names of the root's encodings, '' if they are not said yet. */
+export interface EncodingNames {
+  readonly keyEncoding: string
+  readonly valueEncoding: string
+}
+
 export const createDatabase = (
   storage: Storage,
   directory: string,
   blockSize: number,
   logSegmentBytes: number,
   ordered: boolean,
+  encodings: EncodingNames,
   home?: Home,
 ): void => {
   const logDirectory = storage.join(directory, 'log')
@@ -36,6 +43,8 @@ export const createDatabase = (
     createdAt: (storage.now ?? Date.now)(),
   })
   metadata.ordered = ordered
+  metadata.valueEncoding = encodings.valueEncoding
+  metadata.keyEncoding = encodings.keyEncoding
   metadata.redoLsn = FIRST_LSN
   metadata.logLsn = FIRST_LSN
   metadata.fileBlocks = 1

@@ -359,6 +359,8 @@ const stateNow = (engine: Engine): Metadata => {
   state.firstSpace = metadata.firstSpace
   state.firstCondemned = metadata.firstCondemned
   state.spaces = metadata.spaces
+  state.valueEncoding = metadata.valueEncoding
+  state.keyEncoding = metadata.keyEncoding
   state.blocks = metadata.blocks
   state.fileBlocks = metadata.blocks
   state.freeHead = metadata.freeHead

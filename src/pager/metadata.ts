@@ -21,11 +21,16 @@
  *                                                  72    4  first list of what was cleared, 0 = none
  *                                                  76    4  key spaces that there ever were
  *                                                  80   16  which blocks are blank (blank.ts)
+ *                                                 128    1  bytes of the name that follows, 0 = not said
+ *                                                 129   62  name of the root's value encoding, UTF-8
+ *                                                 192   63  the same of its key encoding
  *
  * The free-block list, the key spaces and the lists of what was cleared are linked through AT_NEXT of their blocks.
  * Format version 3 adds what stands from byte 68 on. A database of version 2 has none of that, and gets its new number
  * before it gets key spaces (`DataFile.raiseVersion`): sector 3 holds the identity with the new number by the time that
  * sector 0 is written over, and counts where a torn write has left sector 0 without a right checksum.
+ *
+ * The names of encodings are those that the state is opened with next; older builds leave them out when they write it.
  */
 
 import { CorruptionError, FormatVersionError } from '../errors.ts'
@@ -36,6 +41,9 @@ import { FIRST_OVERFLOW_BLOCK, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE } from './layout.t
 import type { Block, Lsn } from './place.ts'
 
 export const SECTOR = 512
+const VALUE_ENCODING_AT = 128
+const KEY_ENCODING_AT = 192
+export const MAX_ENCODING_NAME_BYTES = 62
 export const FORMAT_VERSION = 3
 /** Read and written as it is, and raised when a key space is made. */
 export const OLDEST_FORMAT_VERSION = 2
@@ -44,6 +52,8 @@ export const METADATA_BYTES: number = 3 * SECTOR
 export const SPARE_IDENTITY_AT: number = 3 * SECTOR
 /** Word of a state sector where the blank blocks stand. */
 const AT_BLANK = 20
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
 const MAGIC = new Uint8Array([0x58, 0x45, 0x4e, 0x4f, 0x4e, 0x44, 0x42, 0x0a])
 
 export interface Identity {
@@ -76,6 +86,9 @@ export class Metadata {
   spaces = 0
   /** Blocks that are blank, as of the redo LSN. */
   blank: BlankBits = noneBlank()
+  /** Names of the root's encodings, '' if they were never said. */
+  valueEncoding = ''
+  keyEncoding = ''
   /** The identity in sector 0 was torn when block 0 was read. */
   isTorn = false
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */
@@ -116,8 +129,9 @@ export class Metadata {
   freeze(): Metadata {
     const { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn } = this
     const state = { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn }
-    const { ordered, firstSpace, firstCondemned, spaces, blank } = this
-    return Object.assign(new Metadata(this.identity), state, { ordered, firstSpace, firstCondemned, spaces, blank })
+    const { ordered, firstSpace, firstCondemned, spaces, blank, valueEncoding, keyEncoding } = this
+    const rest = { ordered, firstSpace, firstCondemned, spaces, blank, valueEncoding, keyEncoding }
+    return Object.assign(new Metadata(this.identity), state, rest)
   }
 
   /** The next state sector, which says what `state` does, and the file offset where it belongs. */
@@ -140,6 +154,8 @@ export class Metadata {
     u32[18] = state.firstCondemned
     u32[19] = state.spaces
     u32.set(state.blank, AT_BLANK)
+    writeName(sector, VALUE_ENCODING_AT, state.valueEncoding)
+    writeName(sector, KEY_ENCODING_AT, state.keyEncoding)
     u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }
@@ -223,7 +239,21 @@ export class Metadata {
     this.firstCondemned = best[18]!
     this.spaces = best[19]!
     this.blank = best.slice(AT_BLANK, AT_BLANK + BLANK_WORDS)
+    this.valueEncoding = readName(best, VALUE_ENCODING_AT)
+    this.keyEncoding = readName(best, KEY_ENCODING_AT)
   }
+}
+
+/** Whoever gives a name has seen to it that it is not too long. */
+const writeName = (sector: Uint8Array, at: number, name: string): void => {
+  const bytes = utf8.encode(name).subarray(0, MAX_ENCODING_NAME_BYTES)
+  sector[at] = bytes.length
+  sector.set(bytes, at + 1)
+}
+
+const readName = (sector: Uint32Array, at: number): string => {
+  const bytes = new Uint8Array(sector.buffer, at, MAX_ENCODING_NAME_BYTES + 1)
+  return text.decode(bytes.subarray(1, 1 + Math.min(bytes[0]!, MAX_ENCODING_NAME_BYTES)))
 }
 
 export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.crc32(uuid, 0)

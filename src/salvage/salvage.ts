@@ -157,6 +157,7 @@ const rescue = async (
   const target = new Target(storage, newDirectory, {
     blockSize: options.blockSize ?? source.data.blockSize,
     ordered: source.soundStates === 0 || source.metadata.ordered,
+    encodings: source.metadata,
     cacheBytes: options.cacheBytes,
   })
   let rescued: ReadonlyMap<Domain, TargetSpace>

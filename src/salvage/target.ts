@@ -6,7 +6,7 @@
  */
 
 import { resolveOptions } from '../database/options.ts'
-import { createDatabase } from '../engine/create.ts'
+import { createDatabase, type EncodingNames } from '../engine/create.ts'
 import { Engine } from '../engine/engine.ts'
 import type { Space } from '../engine/space.ts'
 import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '../errors.ts'
@@ -25,6 +25,8 @@ const BATCH_BYTES = 1048576
 export interface TargetOptions {
   blockSize: number
   ordered: boolean
+  /** What can be read of their names. */
+  encodings: EncodingNames
   cacheBytes: number | undefined
 }
 
@@ -157,12 +159,12 @@ export class Target {
 
 /** The engine of an empty database that only `Target` sees as one. */
 const createEngine = (storage: Storage, directory: string, options: TargetOptions): Engine => {
-  const { blockSize, ordered, cacheBytes } = options
+  const { blockSize, ordered, encodings, cacheBytes } = options
   const files = underOtherName(storage, directory)
   const resolved = resolveOptions({ blockSize, ...(cacheBytes === undefined ? {} : { cacheBytes }) }, storage)
   const lock = storage.lock(directory)
   try {
-    createDatabase(files, directory, blockSize, resolved.logSegmentBytes, ordered)
+    createDatabase(files, directory, blockSize, resolved.logSegmentBytes, ordered, encodings)
     return new Engine(
       directory,
       {

@@ -191,7 +191,7 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
 
   /**
    * The sub-database with a name, which is made if there is none. A codec of your own cannot be sent to the owner.
-   * @throws InvalidArgumentError if it exists with other encodings.
+   * @throws EncodingMismatchError if it exists with other encodings.
    */
   async sub<S = string, T = string>(name: string, options?: SubEncodings<S>): Promise<PortSub<S, T>> {
     return new PortSub<S, T>(this.calls, { sub: await this.call('sub', [name, options]) })

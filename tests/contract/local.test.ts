@@ -10,7 +10,7 @@ const implementation: Implementation = {
     const before = open('db', { storage, valueEncoding: 'utf8', ...(options.ordered === false && { ordered: false }) })
     for (const [key, value] of Object.entries(written)) before.put(key, value)
     before.close()
-    const db = open<V>('db', { storage, ...options })
+    const db = open<V>('db', { storage, storedEncoding: 'replace', ...options })
     return {
       store: db.async,
       async finish() {

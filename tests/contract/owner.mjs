@@ -13,7 +13,7 @@ parentPort.on('message', async ({ id, options, port }) => {
     const before = open('db', { storage, ...(others.ordered === false && { ordered: false }) })
     for (const [key, value] of Object.entries(written)) before.put(key, value)
     before.close()
-    const db = open('db', { storage, ...others })
+    const db = open('db', { storage, storedEncoding: 'replace', ...others })
     databases.set(id, db)
     servePort(db, port)
     return

@@ -53,7 +53,7 @@ export const subContract = (implementation: Implementation): void => {
         ])
         expect(await (await store.sub<Uint8Array>('bytes')).get('b')).toEqual(Uint8Array.of(0, 255))
         for (const wrong of [{ valueEncoding: 'utf8' }, { keyEncoding: 'binary' }] as const) {
-          const { message } = await expectCodeAsync(() => store.sub('events', wrong), 'XENON_INVALID_ARGUMENT')
+          const { message } = await expectCodeAsync(() => store.sub('events', wrong), 'XENON_ENCODING')
           expect(message).toContain("'events' was made with")
         }
         for (const name of ['', 'x'.repeat(1024), '\ud800', 7, undefined] as string[])

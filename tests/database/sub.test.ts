@@ -44,7 +44,7 @@ describe('a sub-database', () => {
     expect(again.sub('json').get('a')).toEqual({ n: 1 })
     const bytes = again.sub<Uint8Array>('bytes')
     expect([...bytes.entries()]).toEqual([[Uint8Array.of(97), Uint8Array.of(1, 2)]])
-    const { message } = expectCode(() => again.sub('json', { valueEncoding: 'utf8' }), 'XENON_INVALID_ARGUMENT')
+    const { message } = expectCode(() => again.sub('json', { valueEncoding: 'utf8' }), 'XENON_ENCODING')
     expect(message).toBe(
       "the sub-database 'json' was made with valueEncoding 'json'; open it with that, not with 'utf8'",
     )

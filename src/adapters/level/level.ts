@@ -258,6 +258,8 @@ const engineOptions = (given: Record<string, unknown>): OpenOptions<Uint8Array> 
   const options: Record<string, unknown> = {
     keyEncoding: 'binary',
     valueEncoding: 'binary',
+    // What the bytes mean is between abstract-level and its caller.
+    storedEncoding: 'ignore',
     ordered: true,
     durability: given.durability ?? 'process',
   }

@@ -4,7 +4,7 @@ import type { Range } from '../../types.ts'
 import { argument, choiceOption, flagOption, type Options } from '../arguments.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { Output } from '../output.ts'
-import { readPlace } from '../place.ts'
+import { readPlace, tellEncoding } from '../place.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { isFilter, isWhole, rangeOptions, readRange, requireOrdered } from '../range.ts'
 import { type CsvColumns, CsvWriter } from '../records/csv.ts'
@@ -41,6 +41,7 @@ export function registerExport(cli: CAC): void {
       return withDatabaseView(argument(directory), access, database =>
         database.atOnce(async root => {
           const place = await viewPlace(database, root, given, access)
+          tellEncoding(place, place.path)
           const range = readRange(options, place.keyEncoding)
           if (!isFilter(range)) requireOrdered(database, 'a range of keys')
           const parts = await partsOf(database, place, format, range)

@@ -4,7 +4,7 @@ import { argument, type Options } from '../arguments.ts'
 import { CommandError, EXIT_DONE } from '../errors.ts'
 import { keyFromText } from '../key-text.ts'
 import { print, printBytes } from '../output.ts'
-import { type GivenPlace, placeOptions, readPlace } from '../place.ts'
+import { type GivenPlace, placeOptions, readPlace, tellEncoding } from '../place.ts'
 import { bytesToText, notInEncoding, quoted, textToBytes, valueToText } from '../text.ts'
 import { withViewPlace } from '../view/place.ts'
 
@@ -20,11 +20,13 @@ export function registerGet(cli: CAC): void {
 async function get(directory: string, text: string, given: GivenPlace): Promise<number> {
   const access = { createIfMissing: false, onlyReads: true }
   const terminal = process.stdout.isTTY === true
-  const shown = await withViewPlace(directory, access, given, async ({ view, encoding, keyEncoding }) => {
+  const shown = await withViewPlace(directory, access, given, async place => {
+    const { view, path, encoding, keyEncoding } = place
     const value = await view.get(keyFromText(text, keyEncoding))
     if (value === undefined) throw new CommandError(`no such key: ${quoted(text)}`)
     // What goes into a file or another program is what is stored, whatever that is.
     if (!terminal && given.encoding === undefined) return value
+    tellEncoding(place, path)
     const shown = valueToText(value, encoding) ?? (given.encoding === undefined ? bytesToText(value) : undefined)
     if (shown === undefined) throw notInEncoding(textToBytes(text), encoding)
     return shown

@@ -5,7 +5,7 @@ import { argument, flagOption, type Options } from '../arguments.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { type KeyEncoding, keyToText } from '../key-text.ts'
 import { Output } from '../output.ts'
-import { readPlace } from '../place.ts'
+import { readPlace, tellEncoding } from '../place.ts'
 import { rangeOptions, readRange, requireOrdered } from '../range.ts'
 import { JsonLinesWriter } from '../records/json-lines.ts'
 import type { FileRecord } from '../records/record.ts'
@@ -42,6 +42,7 @@ export function registerRange(cli: CAC): void {
         const { view, encoding, keyEncoding } = place
         const range = readRange(options, keyEncoding)
         requireOrdered(database, 'a range')
+        if (parts.values) tellEncoding(place, place.path)
         await write(lines(view, range, { ...parts, encoding, keyEncoding }))
         return EXIT_DONE
       })

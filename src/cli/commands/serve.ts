@@ -57,6 +57,7 @@ async function serve(directory: string, options: Options): Promise<number> {
     open<Uint8Array>(directory, {
       keyEncoding: 'binary',
       valueEncoding: 'binary',
+      storedEncoding: 'ignore',
       durability,
       takeover,
       force,

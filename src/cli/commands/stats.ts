@@ -6,7 +6,7 @@ import { argument, flagOption, type Options } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { print } from '../output.ts'
-import { readSub, subOption } from '../place.ts'
+import { type EncodingNames, readSub, subOption } from '../place.ts'
 import { count, heading, percent, size, table } from '../render.ts'
 import { quoted } from '../text.ts'
 import { LocalDatabase } from '../view/local.ts'
@@ -33,11 +33,15 @@ export function registerStats(cli: CAC): void {
         const expired = stats.records - (await recordsNow(database, stats))
         // Of a database that another process has open, no block is read.
         const report = quick || !(database instanceof LocalDatabase) ? undefined : await verifyWithProgress(database.db)
-        await print(json ? asJson(stats, report) : readable(stats, report, expired))
+        const encodings = database instanceof LocalDatabase ? database.db.storedEncodings : place.names!
+        const all = { ...stats, encodings }
+        await print(json ? asJson(all, report) : readable(all, report, expired))
         return EXIT_DONE
       })
     })
 }
+
+type DatabaseStats = Stats & { readonly encodings: EncodingNames }
 
 /** What is to be said of a sub-database alone. */
 const ofSub = async ({ view, path, names }: ViewPlace) => ({
@@ -70,7 +74,7 @@ async function recordsNow({ root }: DatabaseView, { records }: Stats): Promise<n
   }
 }
 
-function asJson(stats: Stats, report: VerifyReport | undefined): string {
+function asJson(stats: DatabaseStats, report: VerifyReport | undefined): string {
   const fill = report && {
     fill: report.fill,
     fillHistogram: report.fillHistogram,
@@ -81,7 +85,7 @@ function asJson(stats: Stats, report: VerifyReport | undefined): string {
   return `${JSON.stringify(all, null, 2)}\n`
 }
 
-function readable(stats: Stats, report: VerifyReport | undefined, expired: number): string {
+function readable(stats: DatabaseStats, report: VerifyReport | undefined, expired: number): string {
   const blocks = report ? table(kindRows(report.blocks), [1, 2]) : table(plainBlockRows(stats), [1])
   const sections = [
     `${heading(stats.directory)}\n${table(databaseRows(stats, report, expired))}`,
@@ -93,7 +97,7 @@ function readable(stats: Stats, report: VerifyReport | undefined, expired: numbe
   return `${sections.join('\n\n')}\n`
 }
 
-function databaseRows(stats: Stats, report: VerifyReport | undefined, expired: number): string[][] {
+function databaseRows(stats: DatabaseStats, report: VerifyReport | undefined, expired: number): string[][] {
   const rows = [
     ['uuid', stats.uuid],
     [
@@ -101,6 +105,8 @@ function databaseRows(stats: Stats, report: VerifyReport | undefined, expired: n
       expired > 0 ? `${count(stats.records)}, of which ${count(expired)} have expired` : count(stats.records),
     ],
     ...(stats.spaces.count === 0 ? [] : [['sub-databases and indexes', spacesText(stats, report)]]),
+    ['keys', stats.encodings.keyEncoding || 'not said yet'],
+    ['values', stats.encodings.valueEncoding || 'not said yet'],
     ['block size', size(stats.blockSize)],
     ['ordered', stats.ordered ? 'yes' : 'no'],
     ['data file', `${size(stats.dataBytes)}, ${size(stats.dataBytesAllocated)} on the disk`],

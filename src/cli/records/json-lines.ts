@@ -219,6 +219,8 @@ export class JsonLinesWriter implements RecordWriter {
   /** What each record of a sub-database begins with. */
   readonly #sub: string
   readonly #names: EncodingNames | undefined
+  /** Values that are none of the encoding are kept as they are. */
+  readonly #keepsOthers: boolean
 
   /** `path`: of a sub-database of what is written, the names that lead to it from there. */
   constructor({ encoding, keyEncoding, names }: Writing, path: readonly string[] = []) {
@@ -226,6 +228,7 @@ export class JsonLinesWriter implements RecordWriter {
     this.#keyEncoding = keyEncoding
     this.#sub = path.length === 0 ? '' : `"sub":${JSON.stringify(path)},`
     this.#names = path.length === 0 ? undefined : names
+    this.#keepsOthers = names !== undefined
   }
 
   header(): string {
@@ -240,8 +243,8 @@ export class JsonLinesWriter implements RecordWriter {
     if (this.#encoding === 'json') {
       const written = valueToText(value, 'json')
       if (written !== undefined) return `${head}${written}${time}${keyMark}}\n`
-      // What somebody has put beside the encoding of a sub-database is kept as it is.
-      if (this.#names === undefined) throw notInEncoding(key, 'json')
+      // What somebody has put beside the stored encoding is kept as it is.
+      if (!this.#keepsOthers) throw notInEncoding(key, 'json')
     }
     const text = this.#encoding === 'utf8' ? bytesToText(value) : undefined
     const valueMark = text === undefined ? ',"valueEncoding":"base64"' : ''

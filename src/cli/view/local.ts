@@ -1,7 +1,8 @@
 /** The view of a database that this process has open. */
+import { Database } from '../../index.ts'
 import type { Key, Range, Stats } from '../../types.ts'
 import { asBytes, type ByteDatabase, type ByteSnapshot, type ByteStore, expiryOf, records } from '../database.ts'
-import type { EncodingNames } from '../place.ts'
+import { type EncodingNames, namesOfRoot } from '../place.ts'
 import type { FileRecord } from '../records/record.ts'
 import { type DatabaseView, Page, type Pages, type SpaceFacts, type SpaceView } from './view.ts'
 
@@ -135,7 +136,8 @@ class LocalSpace implements SpaceView {
   }
 
   async facts(): Promise<SpaceFacts> {
-    return { ...this.store.encodingNames, indexes: this.store.indexes() }
+    const names = this.store instanceof Database ? namesOfRoot(this.store) : this.store.encodingNames
+    return { ...names, indexes: this.store.indexes() }
   }
 
   async subs(): Promise<string[]> {

@@ -1,8 +1,18 @@
 /** The key space that a command works in (`--sub`), as a view, and how its keys and values are written. */
 import type { Access } from '../database.ts'
 import { CommandError } from '../errors.ts'
-import { definedOf, type EncodingNames, type GivenPlace, requireFitting, type Writing, writingOf } from '../place.ts'
+import {
+  definedOf,
+  type EncodingNames,
+  type GivenPlace,
+  nameNew,
+  requireFitting,
+  rootWriting,
+  type Writing,
+  writingOf,
+} from '../place.ts'
 import { quoted } from '../text.ts'
+import { LocalDatabase } from './local.ts'
 import { withDatabaseView } from './open.ts'
 import type { DatabaseView, SpaceView } from './view.ts'
 
@@ -42,19 +52,16 @@ export async function viewPlace(
     if (sub === undefined) throw new CommandError(`there is no sub-database ${quoted(name)} in ${database.directory}`)
     view = sub
   }
-  if (path.length === 0) return { view, path, ...(await rootWriting(database)), ...definedOf(given) }
+  if (path.length === 0) {
+    if (createIfMissing === true && database instanceof LocalDatabase) nameNew(database.db, given)
+    return { view, path, ...rootWriting(namesOf(await database.root.facts()), given) }
+  }
   const names = namesOf(await view.facts())
   if (onlyReads !== true) requireFitting(given, names)
   return { view, path, names, ...writingOf(names), ...definedOf(given) }
 }
 
 const namesOf = ({ keyEncoding, valueEncoding }: EncodingNames): EncodingNames => ({ keyEncoding, valueEncoding })
-
-/** Without options: as a program that has it open says; else as text. */
-async function rootWriting(database: DatabaseView): Promise<Pick<Writing, 'encoding' | 'keyEncoding'>> {
-  if (!database.isRemote) return { encoding: 'utf8', keyEncoding: 'utf8' }
-  return writingOf(await database.root.facts())
-}
 
 /** A place, and all sub-databases that lie in it: outer ones first, those beside each other in the order of names. */
 export async function* placesIn(place: ViewPlace): AsyncGenerator<ViewPlace, void> {

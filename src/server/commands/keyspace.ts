@@ -3,7 +3,7 @@
  * the transaction sees.
  */
 
-import type { EncodingNames } from '../../database/options.ts'
+import type { EncodingNames } from '../../database/stored-encodings.ts'
 import type { Outer } from '../../database/sub.ts'
 import type { Transaction } from '../../database/transaction.ts'
 import { shown, XenonError } from '../../errors.ts'
