@@ -9,18 +9,25 @@ import { rebuildOn } from './salvage/rebuild.ts'
 import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
 import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
-import type { TupleKey } from './types.ts'
+import type { BuiltInEncoding, Encoded, KeyEncoding, KeyOf, TupleKey, ValueOf } from './types.ts'
 
-type BinaryValues = OpenOptions<Uint8Array> & { valueEncoding: 'binary' }
-
+/** The types of values and keys follow from the options; those of values may be named, and of tuple keys, too. */
 interface Open {
-  (directory: string, options: BinaryValues & { keyEncoding: 'tuple' }): Database<Uint8Array, TupleKey>
-  (directory: string, options: BinaryValues): Database<Uint8Array>
-  <V = string, K extends TupleKey = TupleKey>(
+  (directory: string): Database
+  <E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
     directory: string,
-    options: OpenOptions<V> & { keyEncoding: 'tuple' },
+    options?: OpenOptions<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Database<ValueOf<E>, KeyOf<KE>>
+  <V>(directory: string, options: OpenOptions<V> & Encoded<V> & { keyEncoding: 'binary' }): Database<V, Uint8Array>
+  <V, K extends TupleKey = TupleKey>(
+    directory: string,
+    options: OpenOptions<V> & Encoded<V> & { keyEncoding: 'tuple' },
   ): Database<V, K>
-  <V = string>(directory: string, options?: OpenOptions<V>): Database<V>
+  <V>(directory: string, options: OpenOptions<V> & Encoded<V> & { keyEncoding?: 'utf8' | undefined }): Database<V>
+  <V extends string>(directory: string, options?: OpenOptions<V> & { keyEncoding?: 'utf8' | undefined }): Database<V>
+  /** Of options that come from elsewhere nobody knows which they are: what they are for is to be named. */
+  (directory: string, options: OpenOptions): Database
+  <V, K extends TupleKey>(directory: string, options: OpenOptions<V>): Database<V, K>
 }
 
 /**
@@ -29,7 +36,7 @@ interface Open {
  *   `XENON_FORMAT_VERSION` if another release wrote them, `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and
  *   `errorIfExists` say.
  */
-export const open: Open = <V = string, K = string>(directory: string, options: OpenOptions<V> = {}): Database<V, K> => {
+export const open: Open = <V, K>(directory: string, options: OpenOptions<V> = {}): Database<V, K> => {
   const db = openOn<V, K>(directory, options, nodeStorage)
   if (db.inspection !== false) inspectSoon(db as unknown as Database<unknown, unknown>)
   return db
@@ -132,4 +139,5 @@ export type {
 } from './storage/storage.ts'
 export type * from './types.ts'
 export type { AsyncReads, AsyncStore, AsyncStoreTransaction } from './values/async-store.ts'
+export { jsonCodec } from './values/json-codec.ts'
 export { Watcher } from './values/watcher.ts'

@@ -44,6 +44,28 @@ export interface CompressionCodec {
  */
 export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | 'msgpack' | ValueCodec<V>
 
+/** The value encodings that need nothing but their name. */
+export type BuiltInEncoding = 'utf8' | 'json' | 'binary' | 'msgpack'
+
+/** What values are if nothing but the name of their encoding says so. */
+export type ValueOf<E> = 0 extends 1 & E
+  ? E
+  : E extends 'binary'
+    ? Uint8Array
+    : E extends 'json' | 'msgpack'
+      ? unknown
+      : string
+
+/** What keys are given back as. */
+export type KeyOf<E> = E extends 'binary' ? Uint8Array : E extends 'tuple' ? TupleKey : string
+
+/** Options that fit values of the type `V`: whoever names another type than text also says how it is encoded. */
+export type Encoded<V> = [V] extends [string]
+  ? { valueEncoding?: 'utf8' | 'json' | 'msgpack' | ValueCodec<V> | undefined }
+  : {
+      valueEncoding: 'json' | 'msgpack' | ValueCodec<V> | ([V] extends [Uint8Array] ? 'binary' : never)
+    }
+
 /** What values are compressed with: `'zstd'` needs Node 22.15. Values of all kinds are read, whatever is asked for. */
 export type CompressionOption = 'none' | 'deflate' | 'snappy' | 'brotli' | 'zstd' | CompressionCodec
 
@@ -56,14 +78,14 @@ export type StoredEncoding = 'check' | 'replace' | 'ignore'
 /** What the keys and values of a sub-database are. Of one that exists: those that it was made with. */
 export interface SubEncodings<V = string> {
   /** As for `open`. Default `'utf8'`. */
-  keyEncoding?: KeyEncoding
+  keyEncoding?: KeyEncoding | undefined
   /** As for `open`. Default `'utf8'`. */
-  valueEncoding?: ValueEncoding<V>
+  valueEncoding?: ValueEncoding<V> | undefined
 }
 
 export interface PutOptions {
   /** Milliseconds from now after which the record is gone. Without it, the record stays. */
-  ttl?: number
+  ttl?: number | undefined
 }
 
 /** `K`: what keys are given back as. */
@@ -76,22 +98,22 @@ export type BatchOperation<V, K = string> =
  * in the order of tuples, and `keys(['user', 42])` is short for `keys({ prefix: ['user', 42] })`.
  */
 export interface Range<K = string> {
-  gt?: RangeBound<K>
-  gte?: RangeBound<K>
-  lt?: RangeBound<K>
-  lte?: RangeBound<K>
+  gt?: RangeBound<K> | undefined
+  gte?: RangeBound<K> | undefined
+  lt?: RangeBound<K> | undefined
+  lte?: RangeBound<K> | undefined
   /** Keys that begin with it; with `keyEncoding: 'tuple'`, an array: keys that are arrays and begin with its items. */
-  prefix?: RangeBound<K>
+  prefix?: RangeBound<K> | undefined
   /** From the last key to the first. Default false. */
-  reverse?: boolean
+  reverse?: boolean | undefined
   /** At most so many records. Default: all. */
-  limit?: number
+  limit?: number | undefined
   /**
    * What becomes of a record whose key or value cannot be decoded. `'throw'`: that step throws its DecodeError, and the
    * next one goes on behind it. `'skip'`: it is passed over. A function is called with its error, and it is passed over.
    * Counts and deletions decode nothing. Default `'throw'`.
    */
-  onDecodeError?: OnDecodeError
+  onDecodeError?: OnDecodeError | undefined
 }
 
 export type OnDecodeError = 'throw' | 'skip' | ((error: DecodeError) => void)
@@ -111,18 +133,18 @@ export type Beginning<K> = K extends readonly [infer First, ...infer Rest]
 
 /** Which index keys, in the order of tuples. */
 export interface IndexRange<IK> {
-  gt?: IK | Beginning<IK>
-  gte?: IK | Beginning<IK>
-  lt?: IK | Beginning<IK>
-  lte?: IK | Beginning<IK>
+  gt?: IK | Beginning<IK> | undefined
+  gte?: IK | Beginning<IK> | undefined
+  lt?: IK | Beginning<IK> | undefined
+  lte?: IK | Beginning<IK> | undefined
   /** A text: texts that begin with it. An array: arrays that begin with its items. */
-  prefix?: (IK extends string ? string : never) | Beginning<IK>
+  prefix?: (IK extends string ? string : never) | Beginning<IK> | undefined
   /** From the last index key to the first. Default false. */
-  reverse?: boolean
+  reverse?: boolean | undefined
   /** At most so many entries. Default: all. */
-  limit?: number
+  limit?: number | undefined
   /** As for a `Range`, of the records that the entries lead to. Default `'throw'`. */
-  onDecodeError?: OnDecodeError
+  onDecodeError?: OnDecodeError | undefined
 }
 
 /** A range; or a key that is no array, which stands for itself; or an array, for all that begin with its items. */
@@ -138,17 +160,17 @@ export type IsolationLevel = 'read-uncommitted' | 'read-committed' | 'repeatable
 
 export interface TransactionOptions {
   /** Default `'serializable'`. */
-  isolation?: IsolationLevel
+  isolation?: IsolationLevel | undefined
   /** It only reads: it sees a snapshot, and neither waits nor makes others wait. */
-  readOnly?: boolean
+  readOnly?: boolean | undefined
 }
 
 /** How a call of the asynchronous face waits for locks. */
 export interface WaitOptions {
   /** Ends the wait when it is aborted: the call rejects with its reason. Of a transaction: rolls it back. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Milliseconds that one operation may wait for a lock. Default: the database's `lockTimeout`. */
-  lockTimeout?: number
+  lockTimeout?: number | undefined
 }
 
 export interface AsyncPutOptions extends PutOptions, WaitOptions {}
@@ -157,7 +179,7 @@ export interface AsyncTransactionOptions extends TransactionOptions, WaitOptions
 
 export interface TransactOptions extends AsyncTransactionOptions {
   /** How often the function is run again after a deadlock or a write conflict. Default 20. */
-  retries?: number
+  retries?: number | undefined
 }
 
 /** Blocks of the data file by what they hold. They add up to `total`. */
@@ -393,7 +415,7 @@ export interface RecoveryProgress {
 
 export interface VerifyOptions {
   /** Called now and then with the blocks checked so far and in all. */
-  onProgress?: (progress: { done: number; total: number }) => void
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
 }
 
 /** A key space beside the root. */
@@ -430,9 +452,9 @@ export interface VerifyReport {
 
 export interface IndexOptions extends ProgressOptions {
   /** No two records may have the same index key. Default false. */
-  unique?: boolean
+  unique?: boolean | undefined
   /** A whole number that changes whenever the function makes something else: then the index is built anew. Default 1. */
-  version?: number
+  version?: number | undefined
 }
 
 /** What `verify` of an index has found. */
@@ -453,8 +475,8 @@ export type Change<V, K = string> =
 
 export interface WatchOptions {
   /** Changes that may wait to be read; with more of them the watch ends with XENON_WATCH_OVERFLOW. Default 10,000. */
-  buffer?: number
-  signal?: AbortSignal
+  buffer?: number | undefined
+  signal?: AbortSignal | undefined
 }
 
 export interface BackupOptions extends ProgressOptions {
@@ -490,5 +512,5 @@ export interface CompactReport {
 }
 
 export interface ProgressOptions {
-  onProgress?: (progress: { done: number; total: number }) => void
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
 }

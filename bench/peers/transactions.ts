@@ -18,7 +18,9 @@ const IN_FLIGHT = 256
 const PUTS = 3
 const RATE = 20_000
 
-type Database = ReturnType<typeof open<string>>
+type Database = ReturnType<typeof openText>
+
+const openText = (directory: string) => open(directory)
 
 interface Sqlite {
   pragma(text: string): unknown

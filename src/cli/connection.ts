@@ -7,7 +7,7 @@ import { isBytes } from '../runtime/bytes.ts'
 import { flagOption, millisecondsOption, type Options, textOption } from './arguments.ts'
 import { CommandError, UsageError } from './errors.ts'
 
-export type ByteClient = Client<Uint8Array>
+export type ByteClient = Client<Uint8Array, Uint8Array>
 
 /** What Redis calls otherwise. */
 const OTHER_NAMES: Readonly<Record<string, string>> = { PUT: 'SET', DELETE: 'DEL' }
@@ -67,7 +67,7 @@ export async function withClient<R>(
   options: ConnectOptions<Uint8Array>,
   work: (client: ByteClient) => Promise<R>,
 ): Promise<R> {
-  const client = await connect<Uint8Array>(options)
+  const client = await connect<Uint8Array, Uint8Array>(options)
   try {
     return await work(client)
   } finally {

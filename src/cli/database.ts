@@ -6,10 +6,10 @@ import { type Database, nodeStorage, open, type Snapshot, type Sub } from '../in
 import { opening } from './opening.ts'
 import { recoveryReporter } from './recovery.ts'
 
-export type ByteDatabase = Database<Uint8Array>
+export type ByteDatabase = Database<Uint8Array, Uint8Array>
 /** The root, or a sub-database. */
-export type ByteStore = ByteDatabase | Sub<Uint8Array>
-export type ByteSnapshot = Snapshot<Uint8Array>
+export type ByteStore = ByteDatabase | Sub<Uint8Array, Uint8Array>
+export type ByteSnapshot = Snapshot<Uint8Array, Uint8Array>
 
 export interface Access {
   /** Only commands that bring records may create a database. */
@@ -83,15 +83,12 @@ export function* records(db: ByteStore): Generator<ByteRecord> {
   try {
     while (cursor.next()) {
       const { key, value } = cursor.readCurrent()
-      yield { key: asBytes(key), value }
+      yield { key: key, value }
     }
   } finally {
     cursor.close()
   }
 }
-
-/** `keyEncoding: 'binary'` gives keys as bytes, whatever the type says. */
-export const asBytes = (key: string): Uint8Array => key as unknown as Uint8Array
 
 /**
  * The time when a record expires, in milliseconds since 1970; `undefined` if it does not, 0 if there is none any more.

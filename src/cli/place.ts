@@ -81,7 +81,7 @@ export function placeOf(db: ByteDatabase, given: GivenPlace, { createIfMissing, 
   for (const [i, name] of path.entries()) {
     if (createIfMissing === true && store.subAsBytes(name) === undefined)
       store.declareSub(name, i < path.length - 1 ? {} : { keyEncoding, valueEncoding: encoding })
-    const sub: Sub<Uint8Array> | undefined = store.subAsBytes(name)
+    const sub: Sub<Uint8Array, Uint8Array> | undefined = store.subAsBytes(name)
     if (sub === undefined) throw new CommandError(`there is no sub-database ${quoted(name)} in ${db.directory}`)
     names = store.encodingsOf(sub)
     store = sub

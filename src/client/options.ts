@@ -10,35 +10,35 @@ import type { LinkOptions } from './link.ts'
 
 export interface ConnectOptions<V = string> {
   /** Default `'127.0.0.1'`. */
-  host?: string
+  host?: string | undefined
   /** Default 6399. */
-  port?: number
+  port?: number | undefined
   /** Path of a Unix socket, in place of `host` and `port`. */
-  socket?: string
+  socket?: string | undefined
   /** True, or options of `node:tls`. Default false. */
-  tls?: boolean | ConnectionOptions
+  tls?: boolean | ConnectionOptions | undefined
   /** Default `'default'`, the only one that xenondb knows. */
-  username?: string
-  password?: string
+  username?: string | undefined
+  password?: string | undefined
   /** Name of the connection, for `CLIENT LIST`. */
-  name?: string
+  name?: string | undefined
   /** Default `'utf8'`. */
-  valueEncoding?: ValueEncoding<V>
+  valueEncoding?: ValueEncoding<V> | undefined
   /** What keys are: text, bytes, or tuples; as for `open`. Default `'utf8'`. */
-  keyEncoding?: KeyEncoding
+  keyEncoding?: KeyEncoding | undefined
   /** Milliseconds that a request waits for its answer once it is sent. Default 30,000; `Infinity`: for ever. */
-  requestTimeout?: number
+  requestTimeout?: number | undefined
   /**
    * Milliseconds for a connection to be made and greeted. While there is none, a request waits so long for one, but not
    * longer: it rejects with `XENON_CONNECTION`. Default 5,000; `Infinity`: for ever.
    */
-  connectTimeout?: number
+  connectTimeout?: number | undefined
   /** Connect again when the connection is lost. Default true. */
-  reconnect?: boolean
+  reconnect?: boolean | undefined
   /** Requests wait for a connection while there is none. With false they reject at once. Default true. */
-  offlineQueue?: boolean
+  offlineQueue?: boolean | undefined
   /** Connections that transactions may have, besides the one of everything else. Default 8. */
-  transactionConnections?: number
+  transactionConnections?: number | undefined
 }
 
 export interface ResolvedConnectOptions<V> extends Encodings<V> {

@@ -5,9 +5,14 @@ import { showAs } from '../runtime/inspecting.ts'
 import type {
   AsyncTransactionOptions,
   BatchOperation,
+  BuiltInEncoding,
   GivenRange,
+  KeyEncoding,
+  KeyOf,
   SubEncodings,
   TransactOptions,
+  TupleKey,
+  ValueOf,
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
@@ -136,7 +141,17 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
    * The sub-database with a name, which is made if there is none. It sends over the same connections.
    * @throws XenonError `XENON_ENCODING` if it exists with other encodings.
    */
-  async sub<S = string, T = string>(name: string, options: SubEncodings<S> = {}): Promise<ClientSub<S, T>> {
+  sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
+    name: string,
+    options?: SubEncodings<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Promise<ClientSub<ValueOf<E>, KeyOf<KE>>>
+  sub<S>(name: string, options: SubEncodings<S> & { keyEncoding: 'binary' }): Promise<ClientSub<S, Uint8Array>>
+  sub<S, T extends TupleKey = TupleKey>(
+    name: string,
+    options: SubEncodings<S> & { keyEncoding: 'tuple' },
+  ): Promise<ClientSub<S, T>>
+  sub<S, T = string>(name: string, options?: SubEncodings<S>): Promise<ClientSub<S, T>>
+  async sub<S, T>(name: string, options: SubEncodings<S> = {}): Promise<ClientSub<S, T>> {
     requireSubName(name)
     const given = checkedEncodings(options)
     const { keyEncoding, valueEncoding } = options

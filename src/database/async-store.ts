@@ -15,12 +15,17 @@ import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
   BatchOperation,
+  BuiltInEncoding,
   GivenRange,
   IsolationLevel,
   Key,
+  KeyEncoding,
+  KeyOf,
   PutOptions,
   TransactionOptions,
   TransactOptions,
+  TupleKey,
+  ValueOf,
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
@@ -273,7 +278,17 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
     return this.db.watch(range, options)
   }
 
-  async sub<S = string, T = string>(name: string, options?: SubOptions<S>): Promise<AsyncDatabase<S, T>> {
+  sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
+    name: string,
+    options?: SubOptions<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Promise<AsyncDatabase<ValueOf<E>, KeyOf<KE>>>
+  sub<S>(name: string, options: SubOptions<S> & { keyEncoding: 'binary' }): Promise<AsyncDatabase<S, Uint8Array>>
+  sub<S, T extends TupleKey = TupleKey>(
+    name: string,
+    options: SubOptions<S> & { keyEncoding: 'tuple' },
+  ): Promise<AsyncDatabase<S, T>>
+  sub<S, T = string>(name: string, options?: SubOptions<S>): Promise<AsyncDatabase<S, T>>
+  async sub<S, T>(name: string, options?: SubOptions<S>): Promise<AsyncDatabase<S, T>> {
     return this.db.sub<S, T>(name, options).async
   }
 

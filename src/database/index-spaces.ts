@@ -60,7 +60,7 @@ const requireName = (name: unknown): string => {
   return name
 }
 
-const checkedOptions = (options: IndexOptions): Required<Pick<IndexOptions, 'unique' | 'version'>> => {
+const checkedOptions = (options: IndexOptions): { readonly unique: boolean; readonly version: number } => {
   const { unique = false, version = 1, onProgress, ...others } = requireObject(options)
   if (typeof unique !== 'boolean') throw new InvalidArgumentError('unique must be true or false')
   if (!Number.isSafeInteger(version))

@@ -32,11 +32,11 @@ export interface ConvertOptions extends ProgressOptions {
   ordered?: boolean | undefined
   /** Bytes of a block; all is built anew beside the database, which takes as much room once more. Default: as it is. */
   blockSize?: number | undefined
-  cacheBytes?: number
+  cacheBytes?: number | undefined
   /** As for `open`, but waiting does not block the thread. */
-  lockWait?: number
-  takeover?: boolean
-  storage?: Storage
+  lockWait?: number | undefined
+  takeover?: boolean | undefined
+  storage?: Storage | undefined
 }
 
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */

@@ -62,59 +62,59 @@ export interface Encodings<V> {
 /** Of a sub-database; those of one that exists are the ones that it was made with, unless compression is given. */
 export interface SubOptions<V = string> extends SubEncodings<V> {
   /** Per value: one that does not shrink is stored plain. Default `'none'`. */
-  compression?: CompressionOption
+  compression?: CompressionOption | undefined
   /** Of one that exists with other encodings. Default `'check'`. */
-  storedEncoding?: StoredEncoding
+  storedEncoding?: StoredEncoding | undefined
 }
 
 export interface OpenOptions<V = string> {
   /** Default `'power'`. */
-  durability?: Durability
+  durability?: Durability | undefined
   /**
    * Bytes of the buffer pool. Default: a quarter of the memory, at most 1 GiB, committed as used. At least 16 blocks.
    */
-  cacheBytes?: number
+  cacheBytes?: number | undefined
   /** Power of two, 4096 to 65536; fixed at creation. Default 4096. */
-  blockSize?: number
+  blockSize?: number | undefined
   /** Default `'utf8'`. */
-  valueEncoding?: ValueEncoding<V>
+  valueEncoding?: ValueEncoding<V> | undefined
   /**
    * What keys are: `'utf8'` text, `'binary'` bytes (a string stands for its UTF-8), `'tuple'` arrays and what may lie in
    * them (`TupleKey`). The same at each open. Default `'utf8'`.
    */
-  keyEncoding?: KeyEncoding
+  keyEncoding?: KeyEncoding | undefined
   /** Keep the ordered index, which ranges need; fixed at creation (`xenondb convert` changes it). Default true. */
-  ordered?: boolean
+  ordered?: boolean | undefined
   /** Per value: one that does not shrink is stored plain. May change from open to open. Default `'none'`. */
-  compression?: CompressionOption
+  compression?: CompressionOption | undefined
   /** Create the database when there is none. Default true. */
-  createIfMissing?: boolean
+  createIfMissing?: boolean | undefined
   /** Refuse a database that exists. Default false. */
-  errorIfExists?: boolean
+  errorIfExists?: boolean | undefined
   /** Open without writing anything. Default false. */
-  readOnly?: boolean
+  readOnly?: boolean | undefined
   /** Bytes of log between two checkpoints. Default 64 MiB. */
-  checkpointBytes?: number
+  checkpointBytes?: number | undefined
   /**
    * Bytes that copies of changed blocks may take, which open snapshots and iterators need. Default: a quarter of the
    * memory, at most 256 MiB.
    */
-  snapshotBytes?: number
+  snapshotBytes?: number | undefined
   /** Milliseconds that an operation of an asynchronous transaction may wait for a lock. Default 10,000. */
-  lockTimeout?: number
+  lockTimeout?: number | undefined
   /** Milliseconds to wait while another process or thread has the database open; `Infinity` is allowed. Default 0. */
-  lockWait?: number
+  lockWait?: number | undefined
   /**
    * Takes the lock even if its owner cannot be seen from here: that of a container which was killed. An owner that is
    * seen alive keeps it. Only if you know that nobody has the database open. Default false.
    */
-  takeover?: boolean
+  takeover?: boolean | undefined
   /** Bytes of one log segment file. Default 4 MiB. */
-  logSegmentBytes?: number
+  logSegmentBytes?: number | undefined
   /** Hears how a recovery goes on, while `open` has not returned yet. An exception ends it; it may begin again. */
-  onRecovery?: (progress: RecoveryProgress) => void
+  onRecovery?: ((progress: RecoveryProgress) => void) | undefined
   /** Where the files live. Default: Node's file system. */
-  storage?: Storage
+  storage?: Storage | undefined
   /**
    * Hears what will hurt before it does: a log that a forgotten transaction holds, a disk that is nearly full, slow
    * syncs and others (`Warning`). Each occurrence once, from a timer, never from inside a call. What it throws is
@@ -126,18 +126,18 @@ export interface OpenOptions<V = string> {
    * only this user may use: `xenondb get`, `keys`, `range`, `count`, `ls`, `stats`, `export`, `repl`. With `'write'` it
    * may change records too. The socket does not keep the program running. Default false.
    */
-  inspect?: boolean | 'write'
+  inspect?: boolean | 'write' | undefined
   /**
    * Makes a database in a directory where other files lie already; without it that is refused, since such a directory
    * is seldom meant. Nothing of them is touched either way. Default false.
    */
-  force?: boolean
+  force?: boolean | undefined
   /**
    * The database stores the names of its encodings; those of sub-databases are stored with them. `'check'` refuses
    * others (`XENON_ENCODING`), `'replace'` stores the given ones and changes no record, `'ignore'` does not look at them.
    * Default `'check'`.
    */
-  storedEncoding?: StoredEncoding
+  storedEncoding?: StoredEncoding | undefined
 }
 
 /** What a program that connects to the socket of `inspect` may do. */

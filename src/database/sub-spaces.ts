@@ -54,12 +54,12 @@ export class SubSpaces {
       return { space: this.make(name, encodingNames(encodings)), encodings }
     }
     const stored = this.noteOf(found)
-    const encodings = resolveEncodings({ ...builtIn(stored), ...options } as SubOptions<V>, storage)
-    const given = encodingNames(encodings)
+    const encodings = resolveEncodings({ ...builtIn(stored), ...given(options) } as SubOptions<V>, storage)
+    const asked = encodingNames(encodings)
     const storedEncoding = storedEncodingOf(options, this.handle.readOnly)
-    if (storedEncoding === 'check') requireSame(subNamed(name), stored, given)
-    if (storedEncoding === 'replace' && !isSame(stored, given)) {
-      this.handle.engine.spaces.setNote(found, encoded(given))
+    if (storedEncoding === 'check') requireSame(subNamed(name), stored, asked)
+    if (storedEncoding === 'replace' && !isSame(stored, asked)) {
+      this.handle.engine.spaces.setNote(found, encoded(asked))
       this.handle.makeDurable()
     }
     return { space: found, encodings }
@@ -129,6 +129,10 @@ const encoded = (note: Note): Uint8Array => {
 const subNamed = (name: string): string => `the sub-database '${shown(name)}'`
 
 const isSame = (a: Note, b: Note): boolean => a.keyEncoding === b.keyEncoding && a.valueEncoding === b.valueEncoding
+
+/** Without what is undefined. */
+const given = <T extends object>(options: T): Partial<T> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>
 
 /** Of what is stored, the encodings that need nothing but their name. */
 const builtIn = ({ keyEncoding, valueEncoding }: Note): Partial<Note> =>

@@ -6,7 +6,16 @@ import type { EncodingNames } from '../engine/create.ts'
 import type { Space } from '../engine/space.ts'
 import { shown, XenonError } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
-import type { IndexFunction, IndexOptions, IndexReport, TupleKey } from '../types.ts'
+import type {
+  BuiltInEncoding,
+  IndexFunction,
+  IndexOptions,
+  IndexReport,
+  KeyEncoding,
+  KeyOf,
+  TupleKey,
+  ValueOf,
+} from '../types.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import type { Handle } from './handle.ts'
 import { KeySpace } from './key-space.ts'
@@ -20,8 +29,8 @@ const BYTES = { keys: BINARY_KEYS, valueEncoding: 'binary' } as const
 export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   private readonly subSpaces: SubSpaces
   private readonly opened: Map<string, Sub<unknown, unknown>> = new Map()
-  private readonly openedAsBytes: Map<string, Sub<Uint8Array>> = new Map()
-  private bytes: Outer<Uint8Array> | undefined
+  private readonly openedAsBytes: Map<string, Sub<Uint8Array, Uint8Array>> = new Map()
+  private bytes: Outer<Uint8Array, Uint8Array> | undefined
 
   /** @internal */
   constructor(handle: Handle, space: Space, encodings: Encodings<V>) {
@@ -37,8 +46,13 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @throws EncodingMismatchError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
    *   and the database is open for reading alone.
    */
-  sub(name: string): Sub
-  sub<S = string, T = string>(name: string, options?: SubOptions<S>): Sub<S, T>
+  sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
+    name: string,
+    options?: SubOptions<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Sub<ValueOf<E>, KeyOf<KE>>
+  sub<S>(name: string, options: SubOptions<S> & { keyEncoding: 'binary' }): Sub<S, Uint8Array>
+  sub<S, T extends TupleKey = TupleKey>(name: string, options: SubOptions<S> & { keyEncoding: 'tuple' }): Sub<S, T>
+  sub<S, T = string>(name: string, options?: SubOptions<S>): Sub<S, T>
   sub<S = string, T = string>(name: string, options: SubOptions<S> = {}): Sub<S, T> {
     this.check()
     const isPlain = Object.keys(requireSubOptions(options)).length === 0
@@ -112,16 +126,17 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @internal The records of a sub-database as bytes, however they are encoded: for those who pass them on, the server
    * and the command line. Undefined if there is none of that name.
    */
-  subAsBytes(name: string): Sub<Uint8Array> | undefined {
+  subAsBytes(name: string): Sub<Uint8Array, Uint8Array> | undefined {
     this.check()
     const opened = this.opened.get(name)
-    if (opened?.store.isBinary && !opened.space.isDropped) return opened as Sub<unknown> as Sub<Uint8Array>
+    if (opened?.store.isBinary && !opened.space.isDropped)
+      return opened as Sub<unknown, unknown> as Sub<Uint8Array, Uint8Array>
     const compression = opened?.encodings.compression ?? 'none'
     const known = this.openedAsBytes.get(name)
     if (known !== undefined && !known.space.isDropped && known.encodings.compression === compression) return known
     const space = this.subSpaces.find(name)
     if (space === undefined) return undefined
-    const sub = new Sub<Uint8Array>(this.handle, space, name, { ...BYTES, compression })
+    const sub = new Sub<Uint8Array, Uint8Array>(this.handle, space, name, { ...BYTES, compression })
     this.openedAsBytes.set(name, sub)
     return sub
   }
@@ -130,10 +145,10 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @internal Its own records as bytes, whatever its encodings: keys as the bytes that they are ordered by, values as
    * those that are stored, but for compression. It is never closed by itself.
    */
-  asBytes(): Outer<Uint8Array> {
-    if (this.store.isBinary) return this as Outer<unknown, unknown> as Outer<Uint8Array>
+  asBytes(): Outer<Uint8Array, Uint8Array> {
+    if (this.store.isBinary) return this as Outer<unknown, unknown> as Outer<Uint8Array, Uint8Array>
     const { compression } = this.encodings
-    this.bytes ??= new Sub<Uint8Array>(this.handle, this.space, '', { ...BYTES, compression })
+    this.bytes ??= new Sub<Uint8Array, Uint8Array>(this.handle, this.space, '', { ...BYTES, compression })
     return this.bytes
   }
 
@@ -150,7 +165,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   }
 
   /** @internal The encodings of a sub-database by their names. */
-  encodingsOf(sub: Sub<Uint8Array>): EncodingNames {
+  encodingsOf(sub: Sub<Uint8Array, Uint8Array>): EncodingNames {
     return this.subSpaces.noteOf(sub.space)
   }
 

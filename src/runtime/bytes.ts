@@ -8,7 +8,7 @@
  */
 
 /** A byte array that can also read and write UTF-8 text without an intermediate object. */
-export interface TextBytes extends Uint8Array<ArrayBuffer> {
+export interface TextBytes extends Uint8Array {
   utf8Slice(start: number, end: number): string
   /** Writes as much of `text` as fits; returns the bytes written. */
   utf8Write(text: string, start: number): number

@@ -35,19 +35,19 @@ import { Unfinished } from './unfinished.ts'
 
 export interface SalvageOptions {
   /** Block size of the new database. Default: that of the damaged one. */
-  blockSize?: number
+  blockSize?: number | undefined
   /** Bytes of the buffer pool that the new database is written with. Default: as for `open`. */
-  cacheBytes?: number
+  cacheBytes?: number | undefined
   /** As for `open`; of the damaged database. */
-  lockWait?: number
-  takeover?: boolean
+  lockWait?: number | undefined
+  takeover?: boolean | undefined
   /** Where both databases live. Default: Node's file system. */
-  storage?: Storage
+  storage?: Storage | undefined
   /**
    * Called now and then: of blocks looked at, of buckets that records were taken from, of blocks of the new database
    * checked.
    */
-  onProgress?: (progress: { phase: SalvagePhase; done: number; total: number }) => void
+  onProgress?: ((progress: { phase: SalvagePhase; done: number; total: number }) => void) | undefined
 }
 
 /** Blocks or records between two turns of the event loop. */

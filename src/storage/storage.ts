@@ -41,8 +41,8 @@ export interface File {
 
 export interface OpenFileOptions {
   /** Create the file, which must not exist yet. */
-  create?: boolean
-  readOnly?: boolean
+  create?: boolean | undefined
+  readOnly?: boolean | undefined
 }
 
 /** What stands at a path; a symbolic link counts as `'other'`, it is never followed. */
@@ -50,7 +50,7 @@ export type EntryKind = 'file' | 'directory' | 'other' | 'none'
 
 export interface LockOptions {
   /** Takes a lock whose owner cannot be seen from here, too; never that of an owner that is seen alive. */
-  takeover?: boolean
+  takeover?: boolean | undefined
 }
 
 /** A held lock of a database directory. */

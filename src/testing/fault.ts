@@ -30,21 +30,21 @@ export { operationKinds, SimulatedCrash } from './fault-rules.ts'
 
 export interface FaultDiskOptions {
   /** What every random decision follows from; 1 when left out. */
-  seed?: number
+  seed?: number | undefined
   /** Bytes that files may take in all before writes fail with ENOSPC; no limit when left out. */
-  capacity?: number
+  capacity?: number | undefined
   /** CRC-32 to use, such as that of `nodeStorage`, which is faster than the built-in one. */
-  crc32?: Storage['crc32']
-  deflate?: Storage['deflate']
+  crc32?: Storage['crc32'] | undefined
+  deflate?: Storage['deflate'] | undefined
   /** Syncs of a file may be done aside: the database is not told before they have taken effect. */
-  syncsAside?: boolean
+  syncsAside?: boolean | undefined
   /**
    * Most turns of the event loop that such a sync takes. With 0, the default, it is done at the call or in the turn
    * that made it. What is written meanwhile stays unsynced.
    */
-  asideTurns?: number
+  asideTurns?: number | undefined
   /** The clock of the database. */
-  now?: Storage['now']
+  now?: Storage['now'] | undefined
 }
 
 export class FaultDisk {

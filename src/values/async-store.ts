@@ -13,12 +13,17 @@ import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
   BatchOperation,
+  BuiltInEncoding,
   GivenRange,
   IsolationLevel,
   Key,
+  KeyEncoding,
+  KeyOf,
   PutOptions,
   SubEncodings,
   TransactOptions,
+  TupleKey,
+  ValueOf,
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
@@ -148,7 +153,16 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
    * does nothing.
    * @example const users = await store.sub('users', { valueEncoding: 'json' })
    */
-  sub<S = string, T = string>(name: string, options?: SubEncodings<S>): Promise<AsyncStore<S, T>>
+  sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
+    name: string,
+    options?: SubEncodings<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Promise<AsyncStore<ValueOf<E>, KeyOf<KE>>>
+  sub<S>(name: string, options: SubEncodings<S> & { keyEncoding: 'binary' }): Promise<AsyncStore<S, Uint8Array>>
+  sub<S, T extends TupleKey = TupleKey>(
+    name: string,
+    options: SubEncodings<S> & { keyEncoding: 'tuple' },
+  ): Promise<AsyncStore<S, T>>
+  sub<S, T = string>(name: string, options?: SubEncodings<S>): Promise<AsyncStore<S, T>>
 
   /**
    * The names of the sub-databases that lie in this one, in the order of their code units.

@@ -6,15 +6,20 @@ import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
   BatchOperation,
+  BuiltInEncoding,
   GivenRange,
   IsolationLevel,
   Key,
+  KeyEncoding,
+  KeyOf,
   OnDecodeError,
   PutOptions,
   Range,
   Stats,
   SubEncodings,
   TransactOptions,
+  TupleKey,
+  ValueOf,
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
@@ -193,7 +198,17 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
    * The sub-database with a name, which is made if there is none. A codec of your own cannot be sent to the owner.
    * @throws EncodingMismatchError if it exists with other encodings.
    */
-  async sub<S = string, T = string>(name: string, options?: SubEncodings<S>): Promise<PortSub<S, T>> {
+  sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
+    name: string,
+    options?: SubEncodings<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Promise<PortSub<ValueOf<E>, KeyOf<KE>>>
+  sub<S>(name: string, options: SubEncodings<S> & { keyEncoding: 'binary' }): Promise<PortSub<S, Uint8Array>>
+  sub<S, T extends TupleKey = TupleKey>(
+    name: string,
+    options: SubEncodings<S> & { keyEncoding: 'tuple' },
+  ): Promise<PortSub<S, T>>
+  sub<S, T = string>(name: string, options?: SubEncodings<S>): Promise<PortSub<S, T>>
+  async sub<S, T>(name: string, options?: SubEncodings<S>): Promise<PortSub<S, T>> {
     return new PortSub<S, T>(this.calls, { sub: await this.call('sub', [name, options]) })
   }
 

@@ -32,9 +32,9 @@ const fill = (directory: string): void => {
 
 /** All that lies in a database, as bytes, and the encodings. */
 const contents = async (directory: string): Promise<unknown[]> => {
-  const db = open<Uint8Array>(directory, { keyEncoding: 'binary', valueEncoding: 'binary' })
+  const db = open(directory, { keyEncoding: 'binary', valueEncoding: 'binary', storedEncoding: 'ignore' })
   const found: unknown[] = []
-  const visit = (store: typeof db | ReturnType<typeof db.sub<Uint8Array>>, path: readonly string[]): void => {
+  const visit = (store: typeof db | NonNullable<ReturnType<typeof db.subAsBytes>>, path: readonly string[]): void => {
     for (const [key, value] of store.entries())
       found.push([
         path,

@@ -14,7 +14,7 @@ async function withClient<V = string>(
   body: (client: Client<V>) => Promise<void>,
   options: ConnectOptions<V> = {},
 ): Promise<void> {
-  const client = await connect<V>({ port: server.port, ...options })
+  const client = await connect<V, string>({ port: server.port, ...options })
   try {
     await client.clear()
     await body(client)

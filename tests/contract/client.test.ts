@@ -18,7 +18,7 @@ const implementation: Implementation = {
     for (const [key, value] of Object.entries(written)) db.put(key, Buffer.from(value))
     const server = createServer(db, { port: 0, lockTimeout })
     const { port } = (await server.listen()) as { port: number }
-    const client = await connect<V>({ port, ...encodings } as { port: number })
+    const client = await connect<V, string>({ port, ...encodings } as { port: number })
     return {
       store: client,
       async finish() {

@@ -54,7 +54,7 @@ export const inSub = ({ name, open }: Implementation): Implementation => ({
   },
 })
 
-export const remainsOf = async <V>(db: Database<V>): Promise<Remains> => {
+export const remainsOf = async <V, K>(db: Database<V, K>): Promise<Remains> => {
   const { problems } = await db.verify()
   const { transactions, snapshots } = db.stats()
   return { problems, transactions: transactions.open, snapshots: snapshots.open }

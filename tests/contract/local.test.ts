@@ -10,7 +10,7 @@ const implementation: Implementation = {
     const before = open('db', { storage, valueEncoding: 'utf8', ...(options.ordered === false && { ordered: false }) })
     for (const [key, value] of Object.entries(written)) before.put(key, value)
     before.close()
-    const db = open<V>('db', { storage, storedEncoding: 'replace', ...options })
+    const db = open<V, string>('db', { storage, storedEncoding: 'replace', ...options })
     return {
       store: db.async,
       async finish() {
@@ -18,7 +18,7 @@ const implementation: Implementation = {
         await db.async.close()
         if (found !== undefined) return found
         // The store that was closed was the database.
-        const again = open<V>('db', { storage, ...options })
+        const again = open<V, string>('db', { storage, ...options })
         const remains = await remainsOf(again)
         again.close()
         return remains

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { openOn } from '../../src/database/open.ts'
-import { open } from '../../src/index.ts'
+import { type Database, open } from '../../src/index.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { crashPolicies, FaultDisk } from '../../src/testing/fault.ts'
 import { Random } from '../../src/testing/random.ts'
@@ -14,8 +14,7 @@ import { readImage, storageOf } from '../support/image.ts'
 const SEEDS = Number(process.env.XENON_SEEDS ?? 8)
 const KEYS = 300
 
-const opened = (gate: Gate, options: object = {}): ReturnType<typeof open> =>
-  open('db', { storage: gate.storage, ...options })
+const opened = (gate: Gate, options: object = {}): Database => open('db', { storage: gate.storage, ...options })
 
 /** The name of each promise, in the order in which they resolve. */
 const order = (promises: Record<string, Promise<unknown>>): string[] => {

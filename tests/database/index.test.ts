@@ -292,11 +292,11 @@ describe('an index refuses', () => {
       expectCode(() => db.index('city', cityOf), 'XENON_NOT_SUPPORTED')
     })
     const storage = memoryStorage()
-    const db = open<User>('db', { ...options, storage })
+    const db = open<User, string>('db', { ...options, storage })
     db.index('city', cityOf)
     db.put('a', { city: 'Oslo' })
     db.close()
-    const reader = open<User>('db', { ...options, storage, readOnly: true })
+    const reader = open<User, string>('db', { ...options, storage, readOnly: true })
     expect(keysOf(reader.index('city', cityOf).keys('Oslo'))).toEqual(['a'])
     expectCode(() => reader.index('city 2', cityOf), 'XENON_READ_ONLY')
     reader.close()
@@ -442,7 +442,7 @@ describe('an index that is built', () => {
 
   test('begins anew after a close or a crash in the midst of it', async () => {
     const storage = memoryStorage()
-    const db = open<User>('db', { ...options, storage })
+    const db = open<User, string>('db', { ...options, storage })
     fill(db)
     const city = db.index('city', cityOf)
     // Looked at in each turn: a whole slice later it may be complete.
@@ -452,7 +452,7 @@ describe('an index that is built', () => {
     db.close()
     expect(await rejection(city.ready)).toMatchObject({ code: 'XENON_CLOSED' })
     for (const left of [storage, crashed]) {
-      const again = open<User>('db', { ...options, storage: left })
+      const again = open<User, string>('db', { ...options, storage: left })
       expect(again.indexes()).toEqual(['city'])
       again.put('user 0', { city: 'elsewhere' })
       const index = again.index('city', cityOf)
@@ -460,7 +460,7 @@ describe('an index that is built', () => {
       expect([(await index.verify()).problems, index.count(), index.count('city 0')]).toEqual([[], MANY, MANY / 10 - 1])
       await expectVerified(again)
       again.close()
-      const last = open<User>('db', { ...options, storage: left })
+      const last = open<User, string>('db', { ...options, storage: left })
       expect(last.index('city', cityOf).isReady).toBe(true)
       last.close()
     }
@@ -501,7 +501,7 @@ describe('an index that is built', () => {
 describe('an index that a handle was not told of', () => {
   test('is built anew when it has written (Q2), and only then', async () => {
     const storage = memoryStorage()
-    const reopened = (): Database<User> => open<User>('db', { ...options, storage })
+    const reopened = (): Database<User> => open<User, string>('db', { ...options, storage })
     let db = reopened()
     let calls = 0
     const counted = (user: User): string | undefined => {
@@ -527,23 +527,23 @@ describe('an index that a handle was not told of', () => {
     expect(calls).toBeGreaterThan(0)
     await expectVerified(db)
     db.close()
-    const crashed = open<User>('db', { ...options, storage: image })
+    const crashed = open<User, string>('db', { ...options, storage: image })
     expect(keysOf(crashed.index('city', counted).keys('Oslo'))).toEqual(['b', 'c'])
     crashed.close()
   })
 
   test('is built anew after the order was taken away and given back', async () => {
     const storage = memoryStorage()
-    let db = open<User>('db', { ...options, storage })
+    let db = open<User, string>('db', { ...options, storage })
     db.index('city', cityOf)
     fill(db, 0, 50)
     db.close()
     await convert('db', { ordered: false, storage })
-    db = open<User>('db', { ...options, storage })
+    db = open<User, string>('db', { ...options, storage })
     db.put('user 7', { city: 'Rome' })
     db.close()
     await convert('db', { ordered: true, storage })
-    db = open<User>('db', { ...options, storage })
+    db = open<User, string>('db', { ...options, storage })
     const city = db.index('city', cityOf)
     expect([city.count('Rome'), city.count('city 7'), (await city.verify()).problems]).toEqual([1, 4, []])
     await expectVerified(db)
@@ -554,7 +554,7 @@ describe('an index that a handle was not told of', () => {
 test('an index that could not be declared anew, since the disk is full, goes on following the records', async () => {
   let free = 1 << 30
   const storage: Storage = Object.assign(Object.create(memoryStorage()) as Storage, { freeBytes: () => free })
-  const db = open<User>('db', { ...options, storage })
+  const db = open<User, string>('db', { ...options, storage })
   for (let i = 0; i < 100; i++) db.put(`k${i}`, { city: `city ${i}` })
   const city = db.index('city', cityOf)
   free = 300000
@@ -566,7 +566,7 @@ test('an index that could not be declared anew, since the disk is full, goes on 
   expect([db.delete('k7'), city.count('city 7'), city.count('city 8')]).toEqual([true, 0, 1])
   free = 1 << 30
   db.close()
-  const again = open<User>('db', { ...options, storage })
+  const again = open<User, string>('db', { ...options, storage })
   const same = again.index('city', cityOf)
   expect([same.isReady, (await same.verify()).problems]).toEqual([true, []])
   await expectVerified(again)
@@ -597,7 +597,7 @@ describe('clear and drop', () => {
 
   test('leave no index that says it is ready when they end half-way', async () => {
     const storage = memoryStorage()
-    const db = open<User>('db', { ...options, storage })
+    const db = open<User, string>('db', { ...options, storage })
     const city = db.index('city', cityOf)
     fill(db, 0, 100)
     const { spaces } = engineOf(db)
@@ -607,7 +607,7 @@ describe('clear and drop', () => {
     expect(() => db.clear()).toThrow('the power went')
     expectCode(() => city.count(), 'XENON_NOT_READY')
     await db.flush()
-    const crashed = open<User>('db', { ...options, storage: storageOf(readImage('db', storage)) })
+    const crashed = open<User, string>('db', { ...options, storage: storageOf(readImage('db', storage)) })
     expect([crashed.index('city', cityOf).count(), crashed.count()]).toEqual([0, 0])
     await expectVerified(crashed)
     crashed.close()
@@ -691,7 +691,7 @@ describe('a sub-database that somebody else uses as bytes', () => {
 describe('an index', () => {
   test('goes through compact and backup, and iterators keep what a clear takes away', async () => {
     const storage = memoryStorage()
-    const db = open<User>('db', { ...options, storage })
+    const db = open<User, string>('db', { ...options, storage })
     const sub = db.sub<User>('sub', { valueEncoding: 'json' })
     const declared = (of: Database<User>): Index<User, string, string>[] =>
       [of, of.sub<User>('sub')].flatMap(space => [
@@ -715,7 +715,7 @@ describe('an index', () => {
     tx.delete(`user ${MANY - 1}`)
     await db.backup('copy')
     tx.rollback()
-    const copy = open<User>('copy', { ...options, storage })
+    const copy = open<User, string>('copy', { ...options, storage })
     const copied = declared(copy)
     expect(copied.map(index => [index.isReady, index.count()])).toEqual([500, 500, 0, 0].map(count => [true, count]))
     await expectVerified(copy)

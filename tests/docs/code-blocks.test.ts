@@ -55,7 +55,7 @@ const run = (block: CodeBlock): Promise<void> =>
       await import(/* @vite-ignore */ program)
       for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
         if (name === 'damaged' || !existsSync(join(name, 'data'))) continue
-        const db = open(name, { valueEncoding: 'binary', readOnly: true })
+        const db = open(name, { valueEncoding: 'binary', storedEncoding: 'ignore', readOnly: true })
         expect((await db.verify()).problems).toEqual([])
         db.close()
       }

@@ -31,7 +31,7 @@ describe.each(names)('%s', name => {
 
   test('read-only: every record is there, and nothing is written', async () => {
     const storage = goldenStorage(golden, now)
-    const db = open<unknown>('db', { ...options, storage, readOnly: true })
+    const db = open<unknown, string>('db', { ...options, storage, readOnly: true })
     expect(db.stats().recovery.needed).toBe(!golden.closed)
     expectAll(db, golden, records, now)
     expect((await db.verify()).problems).toEqual([])
@@ -42,12 +42,12 @@ describe.each(names)('%s', name => {
   test('every record is there, and a new one stays', async () => {
     const storage = goldenStorage(golden, now)
     const more: GoldenRecord = { key: keyLike(golden), value: golden.records[0]!.value, expiresAt: undefined }
-    let db = open<unknown>('db', { ...options, storage })
+    let db = open<unknown, string>('db', { ...options, storage })
     expectAll(db, golden, records, now)
     await expectVerified(db)
     db.put(more.key, more.value)
     db.close()
-    db = open<unknown>('db', { ...options, storage })
+    db = open<unknown, string>('db', { ...options, storage })
     expect(db.stats().recovery.needed).toBe(false)
     expectAll(db, golden, [...records, more], now)
     await expectVerified(db)
@@ -58,7 +58,7 @@ describe.each(names)('%s', name => {
     withDirectory(async parent => {
       const storage = { ...nodeStorage, now: () => now }
       writeImage(`${parent}/db`, golden.files)
-      const db = open<unknown>(`${parent}/db`, { ...options, storage })
+      const db = open<unknown, string>(`${parent}/db`, { ...options, storage })
       await db.compact()
       await db.backup(`${parent}/copy`)
       const ordered = db.stats().ordered
@@ -66,7 +66,7 @@ describe.each(names)('%s', name => {
       db.close()
       for (const directory of ['db', 'copy']) {
         const { ordered: _, ...others } = options
-        const next = open<unknown>(`${parent}/${directory}`, { ...others, storage })
+        const next = open<unknown, string>(`${parent}/${directory}`, { ...others, storage })
         if (directory === 'copy') await next.convert(!ordered, {})
         expectAll(next, golden, records, now)
         await expectVerified(next)
@@ -77,12 +77,12 @@ describe.each(names)('%s', name => {
   test('gets sub-databases, and with them the version of today', async () => {
     const storage = goldenStorage(golden, now)
     const version = (): number => new DataView(readImage('db', storage).get('data')!.buffer).getUint32(8, true)
-    let db = open<unknown>('db', { ...options, storage })
+    let db = open<unknown, string>('db', { ...options, storage })
     expect(version()).toBe(golden.format)
     db.sub('new').put('a', 'in a sub-database')
     expect(version()).toBe(FORMAT_VERSION)
     db.close()
-    db = open<unknown>('db', { ...options, storage })
+    db = open<unknown, string>('db', { ...options, storage })
     expect(db.subs()).toContain('new')
     expect(db.sub('new').get('a')).toBe('in a sub-database')
     expectAll(db, golden, records, now)
@@ -95,7 +95,7 @@ describe.each(names)('%s', name => {
     const report = await salvage('db', 'new', { storage })
     expect(report).toMatchObject({ ordered: golden.options.ordered, damagedBlocks: { count: 0 } })
     expect(report.warnings).toEqual([])
-    const db = open<unknown>('new', { ...options, storage })
+    const db = open<unknown, string>('new', { ...options, storage })
     expectAll(db, golden, records, now)
     await expectVerified(db)
     db.close()

@@ -236,7 +236,7 @@ export class RandomRun<V> {
 
   /** What SIGKILL would leave behind at this moment recovers to a state that may be. */
   async #crash(): Promise<void> {
-    const copy = open<V>('db', { ...this.#subject.options, storage: storageOf(this.#subject.image()) })
+    const copy = open<V, string>('db', { ...this.#subject.options, storage: storageOf(this.#subject.image()) })
     try {
       this.#history.expectRecovered(scan(copy))
       await expectVerified(copy)

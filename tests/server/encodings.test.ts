@@ -1,16 +1,16 @@
 /** A server over a handle of any encoding: clients send and get the bytes that the encodings of the handle make. */
 import { describe, expect, test } from 'vitest'
 import { connect } from '../../src/client/index.ts'
-import { type CompressionCodec, memoryStorage, type OpenOptions, open } from '../../src/index.ts'
+import { type CompressionCodec, type Database, memoryStorage, type OpenOptions, open } from '../../src/index.ts'
 import { createServer, type ServerOptions } from '../../src/server/index.ts'
 import { expectVerified } from '../support/database.ts'
 
 async function serving<V>(
   options: OpenOptions<V>,
-  body: (db: ReturnType<typeof open<V>>, port: number) => Promise<void>,
+  body: (db: Database<V>, port: number) => Promise<void>,
   serverOptions: ServerOptions = {},
 ): Promise<void> {
-  const db = open<V>('db', { ...options, storage: memoryStorage() })
+  const db = open<V, string>('db', { ...options, storage: memoryStorage() })
   const server = createServer(db, { port: 0, ...serverOptions })
   try {
     const { port } = (await server.listen()) as { port: number }

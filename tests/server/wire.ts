@@ -22,7 +22,7 @@ export async function withServer(
   databaseOptions: OpenOptions<Uint8Array> = {},
 ): Promise<void> {
   const storage = databaseOptions.storage ?? memoryStorage()
-  const db = open<Uint8Array>('db', {
+  const db = open<Uint8Array, string>('db', {
     keyEncoding: 'binary',
     valueEncoding: 'binary',
     ...databaseOptions,

@@ -30,7 +30,7 @@ export async function withDatabase<V = string>(
     const { storage } = options
     const directory = storage === undefined ? `${parent}/db` : 'db'
     let current = options
-    let db = open<V>(directory, options)
+    let db = open<V, string>(directory, options)
     const subject: Subject<V> = {
       get db() {
         return db
@@ -42,7 +42,7 @@ export async function withDatabase<V = string>(
       reopen(changes = {}) {
         db.close()
         current = { ...current, ...changes }
-        db = open<V>(directory, current)
+        db = open<V, string>(directory, current)
         return db
       },
       image: () => readImage(directory, storage),
@@ -50,13 +50,13 @@ export async function withDatabase<V = string>(
     try {
       await body(subject)
       const ending = { ...current, readOnly: false, errorIfExists: false }
-      if (db.closed) db = open<V>(directory, ending)
+      if (db.closed) db = open<V, string>(directory, ending)
       const sweptBefore = db.stats().expired
       const report = await expectVerified(db)
       const swept = db.stats().expired - sweptBefore
       db.close()
       if (report.records <= SMALL) {
-        db = open<V>(directory, ending)
+        db = open<V, string>(directory, ending)
         const again = await expectVerified(db)
         // Nothing is gone but what has expired.
         const least = report.records - swept - db.stats().expired
@@ -78,7 +78,7 @@ export async function withMemoryDatabase<V = string>(
 }
 
 /** `verify` finds nothing wrong, its count of records is right, and no frame of the pool is pinned. */
-export async function expectVerified<V>(db: Database<V>, records?: number): Promise<VerifyReport> {
+export async function expectVerified<V, K>(db: Database<V, K>, records?: number): Promise<VerifyReport> {
   const before = db.stats().records
   const report = await db.verify()
   if (!report.ok || report.problemCount !== 0 || report.problems.length !== 0) {

@@ -63,12 +63,12 @@ export interface XenonLevelOptions<K, V>
   /**
    * Default `'process'`, which is what LevelDB does without `sync`: a write survives the process, not loss of power.
    */
-  durability?: Durability
+  durability?: Durability | undefined
 }
 
 export interface SyncOption {
   /** The write survives loss of power when the promise resolves, whatever `durability` says. Default false. */
-  sync?: boolean
+  sync?: boolean | undefined
 }
 
 export interface XenonLevelPutOptions<K, V> extends AbstractPutOptions<K, V>, SyncOption, PutOptions {}
@@ -76,8 +76,8 @@ export interface XenonLevelDelOptions<K> extends AbstractDelOptions<K>, SyncOpti
 export interface XenonLevelBatchOptions<K, V> extends AbstractBatchOptions<K, V>, SyncOption {}
 
 interface ReadOptions {
-  snapshot?: unknown
-  valueEncoding?: string
+  snapshot?: unknown | undefined
+  valueEncoding?: string | undefined
 }
 
 /** An operation as abstract-level hands it over: encoded, with whatever options the caller gave it. */
@@ -137,7 +137,7 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
     const { lockWait, ...others } = engineOptions(options)
     try {
       const wait = milliseconds('lockWait', lockWait ?? 0)
-      this.opened = await waitForLockAside(wait, () => open<Uint8Array>(this.path, others))
+      this.opened = await waitForLockAside(wait, () => open<Uint8Array, string>(this.path, others))
     } catch (error) {
       throw levelError(error)
     }

@@ -53,7 +53,7 @@ async function serve(directory: string, options: Options): Promise<number> {
   const { lockWait, takeover } = opening()
   const log = new Log(settings.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
   const force = flagOption(options, 'force')
-  const reopen = ({ readOnly }: { readOnly: boolean }): Database<Uint8Array> =>
+  const reopen = ({ readOnly }: { readOnly: boolean }): Database<Uint8Array, Uint8Array> =>
     open<Uint8Array>(directory, {
       keyEncoding: 'binary',
       valueEncoding: 'binary',
@@ -88,7 +88,9 @@ async function serve(directory: string, options: Options): Promise<number> {
 }
 
 /** On a disk so full that it cannot be opened for writing, it is served for reading until there is room. */
-function openForServing(reopen: (options: { readOnly: boolean }) => Database<Uint8Array>): Database<Uint8Array> {
+function openForServing(
+  reopen: (options: { readOnly: boolean }) => Database<Uint8Array, Uint8Array>,
+): Database<Uint8Array, Uint8Array> {
   try {
     return reopen({ readOnly: false })
   } catch (error) {

@@ -1,7 +1,7 @@
 /** The view of a database that this process has open. */
 import { Database } from '../../index.ts'
 import type { Key, Range, Stats } from '../../types.ts'
-import { asBytes, type ByteDatabase, type ByteSnapshot, type ByteStore, expiryOf, records } from '../database.ts'
+import { type ByteDatabase, type ByteSnapshot, type ByteStore, expiryOf, records } from '../database.ts'
 import { type EncodingNames, namesOfRoot } from '../place.ts'
 import type { FileRecord } from '../records/record.ts'
 import { type DatabaseView, Page, type Pages, type SpaceFacts, type SpaceView } from './view.ts'
@@ -111,7 +111,7 @@ class LocalSpace implements SpaceView {
   }
 
   private *keysOf(range: Range): Generator<Uint8Array> {
-    if (this.ordered) for (const key of this.reads.keys(range)) yield asBytes(key)
+    if (this.ordered) for (const key of this.reads.keys(range)) yield key
     else for (const { key } of filtered(this.store, range)) yield key
   }
 
@@ -119,7 +119,7 @@ class LocalSpace implements SpaceView {
     const { store, ordered } = this
     if (ordered)
       for (const [name, value] of this.reads.entries(range)) {
-        const key = asBytes(name)
+        const key = name
         const expiresAt = withTimes ? expiryOf(store, key) : undefined
         // It has expired, or is gone, since the view was made.
         if (expiresAt !== 0) yield { key, value, expiresAt }
@@ -132,7 +132,7 @@ class LocalSpace implements SpaceView {
   }
 
   private get reads(): Reads {
-    return this.snapshot?.in<Uint8Array, string>(this.store) ?? this.store
+    return this.snapshot?.in<Uint8Array, Uint8Array>(this.store) ?? this.store
   }
 
   async facts(): Promise<SpaceFacts> {

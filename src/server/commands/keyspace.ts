@@ -33,13 +33,13 @@ interface Shared {
 export interface Inside {
   /** Where the transaction was begun: the root. */
   readonly keys: Keyspace
-  readonly transaction: Transaction<Uint8Array>
+  readonly transaction: Transaction<Uint8Array, Uint8Array>
   /** Keys that it has changed. */
   readonly changed: ChangedKeys
 }
 
 export class Keyspace {
-  readonly db: Outer<Uint8Array>
+  readonly db: Outer<Uint8Array, Uint8Array>
   readonly records: Records<Uint8Array>
   private readonly maxValueBytes: number
   private readonly watchers: Map<string, Set<KeyWatcher>> = new Map()
@@ -48,7 +48,7 @@ export class Keyspace {
   private readonly shared: Shared
 
   constructor(
-    db: Outer<Uint8Array>,
+    db: Outer<Uint8Array, Uint8Array>,
     maxValueBytes: number,
     shared: Shared = { inside: undefined, refusal: undefined },
   ) {
@@ -70,10 +70,10 @@ export class Keyspace {
   }
 
   /** The interactive transaction that the command at hand runs in. */
-  get transaction(): Transaction<Uint8Array> | undefined {
+  get transaction(): Transaction<Uint8Array, Uint8Array> | undefined {
     const { inside } = this.shared
     if (inside === undefined) return undefined
-    return inside.keys === this ? inside.transaction : inside.transaction.in<Uint8Array, string>(this.db)
+    return inside.keys === this ? inside.transaction : inside.transaction.in<Uint8Array, Uint8Array>(this.db)
   }
 
   get refusal(): XenonError | undefined {

@@ -52,14 +52,11 @@ const range: Handler = ({ out, keys }, request) => {
     return
   }
   const found = keysOnly
-    ? upTo(most, source.keys(asked), key => [bytesOf(key)])
-    : upTo(most, source.entries(asked), ([key, value]) => [bytesOf(key), value])
+    ? upTo(most, source.keys(asked), key => [key])
+    : upTo(most, source.entries(asked), ([key, value]) => [key, value])
   out.array(found.length)
   for (const bytes of found) out.bulk(bytes)
 }
-
-/** Keys are bytes here, whatever their type says. */
-const bytesOf = (key: string): Uint8Array => key as unknown as Uint8Array
 
 const upTo = <T>(most: number, items: Iterable<T>, parts: (item: T) => Uint8Array[]): Uint8Array[] => {
   const found: Uint8Array[] = []

@@ -15,13 +15,18 @@ export class Interactive {
   problem: string | undefined
   /** The root's. */
   private readonly keys: Keyspace
-  private readonly transaction: AsyncTransaction<Uint8Array>
+  private readonly transaction: AsyncTransaction<Uint8Array, Uint8Array>
   private readonly ended: AbortController
   private readonly lockWaits: LockWaits
   private readonly changed: ChangedKeys = new Map()
   private readonly savepoints: Savepoint[] = []
 
-  constructor(keys: Keyspace, transaction: AsyncTransaction<Uint8Array>, ended: AbortController, lockWaits: LockWaits) {
+  constructor(
+    keys: Keyspace,
+    transaction: AsyncTransaction<Uint8Array, Uint8Array>,
+    ended: AbortController,
+    lockWaits: LockWaits,
+  ) {
     this.keys = keys
     this.transaction = transaction
     this.ended = ended
@@ -44,7 +49,7 @@ export class Interactive {
     })
   }
 
-  private once(caller: Caller, command: Command, request: Arguments, tx: Transaction<Uint8Array>): void {
+  private once(caller: Caller, command: Command, request: Arguments, tx: Transaction<Uint8Array, Uint8Array>): void {
     const { keys, changed } = this
     let failure: unknown
     keys.during({ keys, transaction: tx, changed }, () =>

@@ -11,10 +11,10 @@ const OVERFLOW = Buffer.from('overflow')
 const END = Buffer.from('end')
 
 export class Subscription {
-  private readonly watcher: Watcher<Uint8Array>
+  private readonly watcher: Watcher<Uint8Array, Uint8Array>
   private isOver = false
 
-  constructor(caller: Caller, watcher: Watcher<Uint8Array>) {
+  constructor(caller: Caller, watcher: Watcher<Uint8Array, Uint8Array>) {
     this.watcher = watcher
     void this.forward(caller)
   }

@@ -14,52 +14,55 @@ export type Address = { host: string; port: number } | { socket: string }
 
 export interface ServerOptions {
   /** Default 127.0.0.1. Another address than one of this machine's own needs a password. */
-  host?: string
+  host?: string | undefined
   /** Default 6399; 0: any free port. */
-  port?: number
+  port?: number | undefined
   /** Path of a Unix socket, in place of host and port. */
-  socket?: string
+  socket?: string | undefined
   /** Clients may read, and change nothing; nor may they have the server stop, copy or compact. Default false. */
-  readOnly?: boolean
+  readOnly?: boolean | undefined
   /** Clients must say AUTH with it. */
-  password?: string
+  password?: string | undefined
   /** Certificate and key (PEM) for TLS; `ca` makes clients show a certificate signed by it. */
-  tls?: { key: string | Uint8Array; cert: string | Uint8Array; ca?: string | Uint8Array }
+  tls?: { key: string | Uint8Array; cert: string | Uint8Array; ca?: string | Uint8Array } | undefined
   /** Clients at a time. Default 1,024. */
-  maxClients?: number
+  maxClients?: number | undefined
   /** Bytes of one argument, and of a value. Default 16 MiB. */
-  maxArgumentBytes?: number
+  maxArgumentBytes?: number | undefined
   /** Bytes of a request that has not arrived whole. Default 32 MiB. */
-  maxQueryBytes?: number
+  maxQueryBytes?: number | undefined
   /** A client with so much unsent is not read from. Default 1 MiB. */
-  pauseOutputBytes?: number
+  pauseOutputBytes?: number | undefined
   /** A client with more than this unsent is closed. Default 32 MiB. */
-  maxOutputBytes?: number
+  maxOutputBytes?: number | undefined
   /** Milliseconds to authenticate. Default 10,000. Of all times here, `Infinity`: for ever. */
-  authTimeout?: number
+  authTimeout?: number | undefined
   /** Milliseconds for a request that has begun to arrive whole. Default 30,000. */
-  requestTimeout?: number
+  requestTimeout?: number | undefined
   /** Milliseconds after which a client that says nothing is closed. Default `Infinity`. */
-  idleTimeout?: number
+  idleTimeout?: number | undefined
   /** Milliseconds that a command waits for the lock of a transaction. Default 10,000. */
-  lockTimeout?: number
+  lockTimeout?: number | undefined
   /** Where BACKUP puts its copies; without it BACKUP is refused. */
-  backupDirectory?: string
+  backupDirectory?: string | undefined
   /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
-  metricsPort?: number
+  metricsPort?: number | undefined
   /**
    * Opens the database again when its handle has failed because the disk was full, for reading only where `readOnly`
    * says so; the server closes such a handle itself before it takes another. Without it the server ends.
    */
-  reopen?: Reopen
+  reopen?: Reopen | undefined
   /** Default 'silent' for createServer, 'info' for `xenondb serve`. */
-  logLevel?: LogLevel
+  logLevel?: LogLevel | undefined
   /** Takes each line of the log (JSON). Default: stderr. */
-  log?: (line: string) => void
+  log?: ((line: string) => void) | undefined
 }
 
+/** Every option is there. */
+type Given<T> = { [N in keyof T]-?: Exclude<T[N], undefined> }
+
 export interface Settings
-  extends Required<Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort' | 'reopen'>> {
+  extends Given<Omit<ServerOptions, 'socket' | 'password' | 'tls' | 'backupDirectory' | 'metricsPort' | 'reopen'>> {
   reopen: Reopen | undefined
   socket: string | undefined
   password: string | undefined

@@ -23,7 +23,7 @@ describe('SUB', () => {
       await c.expect('SUB OPEN own VALUES cbor\r\n', list('utf8', 'cbor'))
       await c.expect(
         'SUB OPEN users VALUES utf8\r\n',
-        "-ERR the sub-database 'users' was made with valueEncoding 'json'; open it with that, not with 'utf8' [XENON_INVALID_ARGUMENT]\r\n",
+        "-ERR the sub-database 'users' was made with valueEncoding 'json'; open it with that, not with 'utf8'. If its values are of the other one all the same, storedEncoding: 'replace' stores that name, and 'ignore' does not look [XENON_ENCODING]\r\n",
       )
       await c.expect(
         'SUB OPEN new KEYS json\r\n',
