@@ -11,9 +11,14 @@ import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
 import type { BuiltInEncoding, Encoded, KeyEncoding, KeyOf, TupleKey, ValueOf } from './types.ts'
 
+interface Texts {
+  valueEncoding?: 'utf8' | undefined
+  keyEncoding?: 'utf8' | undefined
+}
+
 /** The types of values and keys follow from the options; those of values may be named, and of tuple keys, too. */
 interface Open {
-  (directory: string): Database
+  (directory: string, options?: OpenOptions & Texts): Database
   <E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
     directory: string,
     options?: OpenOptions<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },

@@ -104,9 +104,10 @@ export function namesOfRoot(db: ByteDatabase): EncodingNames {
   return { keyEncoding: keyEncoding || 'utf8', valueEncoding: valueEncoding || 'utf8' }
 }
 
-/** As the options say, else as the database does. */
+/** As the options say, else as the database does. Bytes are shown as the text that they often are. */
 export function rootWriting(names: EncodingNames, given: GivenPlace): Writing {
-  return { ...(given.encoding === undefined && { names }), ...writingOf(names), ...definedOf(given) }
+  const shown = names.valueEncoding === 'binary' ? { ...names, valueEncoding: 'utf8' } : names
+  return { ...(given.encoding === undefined && { names }), ...writingOf(shown), ...definedOf(given) }
 }
 
 const WRITTEN: readonly string[] = ['utf8', 'json', 'binary']

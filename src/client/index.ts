@@ -3,9 +3,14 @@ import type { BuiltInEncoding, Encoded, KeyEncoding, KeyOf, TupleKey, ValueOf } 
 import { Client } from './client.ts'
 import { type ConnectOptions, resolveConnectOptions } from './options.ts'
 
+interface Texts {
+  valueEncoding?: 'utf8' | undefined
+  keyEncoding?: 'utf8' | undefined
+}
+
 /** The types of values and keys follow from the options, as those of `open` do. */
 interface Connect {
-  (): Promise<Client>
+  (options?: ConnectOptions & Texts): Promise<Client>
   <E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
     options?: ConnectOptions<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
   ): Promise<Client<ValueOf<E>, KeyOf<KE>>>

@@ -46,6 +46,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @throws EncodingMismatchError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
    *   and the database is open for reading alone.
    */
+  sub(name: string): Sub
   sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
     name: string,
     options?: SubOptions<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },

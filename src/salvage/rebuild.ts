@@ -24,7 +24,11 @@ export const rebuildOn = async (
   const waiting = <T>(take: () => T): Promise<T> => waitForLockAside(milliseconds('lockWait', lockWait), take)
   // It is recovered, if need be, and closed: what follows meets a sound database, or an error that names the damage.
   const isDone = await waiting(() => {
-    const db = openOn(given, { createIfMissing: false, durability: 'none', takeover, storage }, storage)
+    const db = openOn(
+      given,
+      { createIfMissing: false, durability: 'none', storedEncoding: 'ignore', takeover, storage },
+      storage,
+    )
     try {
       return db.stats().blockSize === blockSize
     } finally {

@@ -165,7 +165,7 @@ test('the first one can be made again where raising the format version has faile
       return file
     },
   })
-  const db = open<unknown>('db', { ...golden.options, storage })
+  const db = open<unknown, string>('db', { ...golden.options, storage })
   const records = db.count()
   fails = 1
   expect(() => db.sub('sub')).toThrow('EIO')
@@ -174,7 +174,7 @@ test('the first one can be made again where raising the format version has faile
   db.sub('sub').put('a', '3')
   await db.checkpoint()
   db.close()
-  const again = open<unknown>('db', { ...golden.options, storage })
+  const again = open<unknown, string>('db', { ...golden.options, storage })
   expect([again.count(), again.get('b'), again.sub('sub').get('a')]).toEqual([records + 1, '2', '3'])
   await expectVerified(again)
   again.close()

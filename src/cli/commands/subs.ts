@@ -28,5 +28,5 @@ export function registerSubs(cli: CAC): void {
 
 async function* described(place: ViewPlace): AsyncGenerator<string, void> {
   for await (const { view, path, names } of placesIn(place))
-    if (names !== undefined) yield JSON.stringify({ sub: path, ...names, records: await view.count() })
+    if (path.length > 0) yield JSON.stringify({ sub: path, ...names, records: await view.count() })
 }

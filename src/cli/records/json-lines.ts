@@ -134,8 +134,10 @@ function pathOf(sub: unknown): string[] {
   throw new TextError('"sub" is not an array of the names of sub-databases')
 }
 
+const ABOUT_LINE: readonly string[] = ['XENON_INVALID_ARGUMENT', 'XENON_ENCODING']
+
 function isAboutLine(error: unknown): error is Error {
-  return error instanceof TextError || (error instanceof XenonError && error.code === 'XENON_INVALID_ARGUMENT')
+  return error instanceof TextError || (error instanceof XenonError && ABOUT_LINE.includes(error.code))
 }
 
 function recordOf(text: string, object: Record<string, unknown>, line: number, place: Place): ImportedRecord {
