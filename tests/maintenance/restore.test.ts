@@ -1,5 +1,14 @@
 /** restore(): from a backup of any sort, verified, whole or not at all; what stands there is safe until the end. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { memoryStorage, open, restore, type Storage } from '../../src/index.ts'
 import { expectVerified, withDatabase, withMemoryDatabase } from '../support/database.ts'
@@ -216,6 +225,56 @@ describe('what is refused', () => {
       opened.close()
     }))
 })
+
+test('relative paths mean the directory that it was called in, whatever becomes of that', () =>
+  withDatabase({}, async ({ db, directory }) => {
+    db.put('a', '1')
+    const before = process.cwd()
+    const elsewhere = `${directory}-elsewhere`
+    mkdirSync(elsewhere)
+    process.chdir(`${directory}/..`)
+    try {
+      const backing = db.backup('backups', { keep: 2 })
+      process.chdir(elsewhere)
+      const { directory: copy } = await backing
+      expect(copy.startsWith(`${directory.slice(0, -'/db'.length)}/backups/`)).toBe(true)
+      process.chdir(`${directory}/..`)
+      const restoring = restore('backups', 'restored')
+      process.chdir(elsewhere)
+      expect((await restoring).directory).toBe(`${directory.slice(0, -'/db'.length)}/restored`)
+      expect(readdirSync(elsewhere)).toEqual([])
+    } finally {
+      process.chdir(before)
+    }
+  }))
+
+test('another database that comes into the place meanwhile is not touched, nor what was moved away', () =>
+  withDatabase({}, async ({ db, directory, reopen }) => {
+    db.put('a', 'backed up')
+    const { directory: copy } = await db.backup(`${directory}-copy`)
+    db.put('a', 'newer')
+    db.close()
+    for (const what of ['', '.restoring']) {
+      let other = new Map<string, string>()
+      const moving = restore(copy, directory, {
+        overwrite: true,
+        onProgress: ({ phase }) => {
+          if (phase !== 'verify' || other.size > 0) return
+          renameSync(`${directory}${what}`, `${directory}-away${what}`)
+          const stranger = open(`${directory}${what}`)
+          stranger.put('a', 'of another')
+          stranger.close()
+          other = filesOf(`${directory}${what}`)
+        },
+      })
+      await expectCodeAsync(() => moving, 'XENON_MOVED')
+      expect(other.size).toBeGreaterThan(0)
+      expect(filesOf(`${directory}${what}`)).toEqual(other)
+      expect(existsSync(`${directory}.replaced`)).toBe(false)
+    }
+    expect(await recordsOf(`${directory}-away`)).toEqual([['a', 'newer']])
+    reopen().close()
+  }))
 
 test('cut off between its renames: no empty database is made there, and the next restore goes on', () =>
   withMemoryDatabase({ storage: memoryStorage() }, async ({ db, options, reopen }) => {
