@@ -18,6 +18,7 @@ const pages: readonly string[] = [
   'docs/client.md',
   'docs/frameworks.md',
   'docs/operations.md',
+  'docs/recipes.md',
   'docs/server.md',
   'docs/troubleshooting.md',
 ]
