@@ -130,6 +130,7 @@ export {
 } from './errors.ts'
 export type { RestoreProgress, RestoreReport } from './maintenance/restore.ts'
 export { RangeCursor, RangeIterator } from './records/range-iterator.ts'
+export { AsyncItems, Items } from './runtime/items.ts'
 export type { SalvageOptions } from './salvage/salvage.ts'
 export type * from './salvage/shapes.ts'
 export { memoryStorage } from './storage/memory.ts'

@@ -156,6 +156,13 @@ export interface Entry<V, K = string> {
   value: V
 }
 
+/** Some records of a range, in order. */
+export interface Page<V, K = string> {
+  entries: [K, V][]
+  /** To be given to `page` for the records behind these; `undefined` if there were none. */
+  cursor: string | undefined
+}
+
 export type IsolationLevel = 'read-uncommitted' | 'read-committed' | 'repeatable-read' | 'snapshot' | 'serializable'
 
 export interface TransactionOptions {

@@ -1,9 +1,11 @@
 /** What a client and a transaction have in common: reads and writes of records, each one command. */
 
 import { InvalidArgumentError } from '../errors.ts'
-import type { AsyncPutOptions, GivenRange, Key, PutOptions, WaitOptions } from '../types.ts'
+import { AsyncItems } from '../runtime/items.ts'
+import type { AsyncPutOptions, GivenRange, Key, Page, PutOptions, WaitOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
 import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
+import { asyncPage, pageRequest } from '../values/page.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options.ts'
@@ -79,20 +81,24 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
   }
 
   /** The keys of a range, in bytewise order. With `keyEncoding: 'binary'` they are `Uint8Array`s. */
-  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
-    return resumable(this.items(range, true, page => this.codec.decodeKey<K>(page[0]!)))
+  keys(range?: GivenRange<K>): AsyncItems<K> {
+    return new AsyncItems(resumable(this.items(range, true, page => this.codec.decodeKey<K>(page[0]!))))
   }
 
-  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
-    return resumable(this.items(range, false, ([key, value]) => this.codec.decode(value!, bytesOf(key!)) as V))
+  values(range?: GivenRange<K>): AsyncItems<V> {
+    return new AsyncItems(
+      resumable(this.items(range, false, ([key, value]) => this.codec.decode(value!, bytesOf(key!)) as V)),
+    )
   }
 
-  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
-    return resumable(
-      this.items(range, false, ([key, value]): [K, V] => [
-        this.codec.decodeKey<K>(key!),
-        this.codec.decode(value!, bytesOf(key!)) as V,
-      ]),
+  entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
+    return new AsyncItems(
+      resumable(
+        this.items(range, false, ([key, value]): [K, V] => [
+          this.codec.decodeKey<K>(key!),
+          this.codec.decode(value!, bytesOf(key!)) as V,
+        ]),
+      ),
     )
   }
 
@@ -122,6 +128,11 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
         if (--left === 0) return undefined
       }
     return undefined
+  }
+
+  async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
+    const request = pageRequest<V, K>(range, size, cursor, this.codec.keys)
+    return await asyncPage(request, given => this.entries(given))
   }
 
   /** Number of records, or of those in a range. */

@@ -2,6 +2,7 @@
 
 import { EncodingMismatchError, shown } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
+import type { AsyncItems } from '../runtime/items.ts'
 import type {
   AsyncTransactionOptions,
   BatchOperation,
@@ -89,7 +90,7 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     await this.connections.ask(['WAITAOF', 1, 0, 0], false)
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined> {
+  [Symbol.asyncIterator](): AsyncItems<[K, V]> {
     return this.entries()
   }
 

@@ -9,6 +9,7 @@ import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Store } from '../records/store.ts'
 import { isBytes } from '../runtime/bytes.ts'
 import { showAs } from '../runtime/inspecting.ts'
+import { AsyncItems } from '../runtime/items.ts'
 import { nextTurn } from '../runtime/timers.ts'
 import { Admission } from '../txn/admission.ts'
 import type {
@@ -21,6 +22,7 @@ import type {
   Key,
   KeyEncoding,
   KeyOf,
+  Page,
   PutOptions,
   TransactionOptions,
   TransactOptions,
@@ -32,6 +34,7 @@ import type {
 import type { AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { Failed, resumable } from '../values/failed-items.ts'
+import { asyncPage, pageRequest } from '../values/page.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
@@ -227,19 +230,24 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
     )
   }
 
-  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
-    return iterate(() => this.db.keys(range))
+  keys(range?: GivenRange<K>): AsyncItems<K> {
+    return new AsyncItems(iterate(() => this.db.keys(range)))
   }
 
-  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
-    return iterate(() => this.db.values(range))
+  values(range?: GivenRange<K>): AsyncItems<V> {
+    return new AsyncItems(iterate(() => this.db.values(range)))
   }
 
-  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
-    return iterate(() => this.db.entries(range))
+  entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
+    return new AsyncItems(iterate(() => this.db.entries(range)))
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined> {
+  async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
+    const request = pageRequest<V, K>(range, size, cursor, this.parts.store.keys)
+    return await asyncPage(request, given => this.entries(given))
+  }
+
+  [Symbol.asyncIterator](): AsyncItems<[K, V]> {
     return this.entries()
   }
 

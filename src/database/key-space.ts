@@ -13,11 +13,21 @@ import { Store } from '../records/store.ts'
 import { Sweeper } from '../records/sweeper.ts'
 import { requireDone, requireSyncFunction } from '../runtime/callbacks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import type { BatchOperation, Entry, GivenRange, Key, PutOptions, TransactionOptions, WatchOptions } from '../types.ts'
+import type {
+  BatchOperation,
+  Entry,
+  GivenRange,
+  Key,
+  Page,
+  PutOptions,
+  TransactionOptions,
+  WatchOptions,
+} from '../types.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { refuseOptions, requireIsolation, requireList } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
+import { pageRequest } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
@@ -263,6 +273,19 @@ export abstract class KeySpace<V = string, K = string> {
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     this.check()
     return this.ranges.now(range, 'entries')
+  }
+
+  /**
+   * Some records of a range, `size` at most, and a cursor for those behind them: text that fits into a URL. Another page
+   * goes on behind the last key of this one, whatever has come or gone meanwhile. The range must be the same one.
+   * @throws InvalidArgumentError for a cursor of another range.
+   * @example
+   * const first = db.page('post:', 20)
+   * const second = db.page('post:', 20, first.cursor)
+   */
+  page(range: GivenRange<K> | undefined, size: number, cursor?: string): Page<V, K> {
+    const request = pageRequest<V, K>(range, size, cursor, this.store.keys)
+    return request.finish(this.entries(request.range).toArray())
   }
 
   [Symbol.iterator](): RangeIterator<[K, V], V, K> {

@@ -9,8 +9,9 @@ import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { performance } from '../runtime/timers.ts'
-import type { GivenRange, Key } from '../types.ts'
+import type { GivenRange, Key, Page } from '../types.ts'
 import { requireList } from '../values/checks.ts'
+import { pageRequest } from '../values/page.ts'
 import type { InTransactions, SpaceParts } from './transaction.ts'
 
 /** Snapshots that were dropped without `close`. */
@@ -85,6 +86,19 @@ export class Snapshot<V = string, K = string> {
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'entries', () => this.check())
+  }
+
+  /**
+   * Some records of a range, `size` at most, and a cursor for those behind them: text that fits into a URL. Another page
+   * goes on behind the last key of this one, whatever has come or gone meanwhile. The range must be the same one.
+   * @throws InvalidArgumentError for a cursor of another range.
+   * @example
+   * const first = snapshot.page('post:', 20)
+   * const second = snapshot.page('post:', 20, first.cursor)
+   */
+  page(range: GivenRange<K> | undefined, size: number, cursor?: string): Page<V, K> {
+    const request = pageRequest<V, K>(range, size, cursor, this.store.keys)
+    return request.finish(this.entries(request.range).toArray())
   }
 
   [Symbol.iterator](): RangeIterator<[K, V], V, K> {

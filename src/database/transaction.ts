@@ -8,8 +8,10 @@ import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
-import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
+import type { GivenRange, IsolationLevel, Key, Page, PutOptions } from '../types.ts'
 import { requireList } from '../values/checks.ts'
+import type { KeyCodec } from '../values/key-codec.ts'
+import { pageRequest } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
@@ -214,6 +216,20 @@ export class Transaction<V = string, K = string> {
   /** The records of a range, as `keys` says. */
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     return new RangeIterator(this.reader(range, 'entries'), 'entries')
+  }
+
+  /**
+   * Some records of a range, and a cursor for those behind them, as that of `db` does.
+   * @example const { entries, cursor } = tx.page('post:', 20)
+   */
+  page(range: GivenRange<K> | undefined, size: number, cursor?: string): Page<V, K> {
+    const request = pageRequest<V, K>(range, size, cursor, this.codec)
+    return request.finish(this.entries(request.range).toArray())
+  }
+
+  /** @internal */
+  get codec(): KeyCodec {
+    return this.store.keys
   }
 
   /** @internal An asynchronous transaction reads on after a wait. */

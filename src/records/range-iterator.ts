@@ -1,5 +1,6 @@
 /** What `keys`, `values`, `entries` and `cursor(range)` give out. */
 import { InvalidArgumentError, LockConflictError, XenonError } from '../errors.ts'
+import { Items } from '../runtime/items.ts'
 import type { Entry } from '../types.ts'
 import type { RangeReader } from './range-reader.ts'
 
@@ -22,7 +23,7 @@ const forgotten = new FinalizationRegistry<() => void>(end => end())
  * An iterator over a range. It sees the database as it was when it was made (inside a transaction: as the transaction
  * sees it). Leaving a `for of` early, `return()` or `using` gives up its snapshot at once.
  */
-export class RangeIterator<T, V, K> implements IterableIterator<T> {
+export class RangeIterator<T, V, K> extends Items<T> {
   private readonly reader: RangeReader<V, K>
   private readonly owner: ReaderOwner
   private readonly kind: 'keys' | 'values' | 'entries'
@@ -31,6 +32,7 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
   private ended = false
 
   constructor({ reader, owner }: OpenReader<V, K>, kind: 'keys' | 'values' | 'entries') {
+    super()
     this.reader = reader
     this.owner = owner
     this.kind = kind
@@ -49,7 +51,7 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     this.size = this.reader.size
   }
 
-  next(): IteratorResult<T, undefined> {
+  override next(): IteratorResult<T, undefined> {
     const { reader } = this
     do {
       if (this.at === this.size && !this.advance()) return { done: true, value: undefined }
@@ -81,8 +83,8 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     return this.size > 0
   }
 
-  /** At most `count` items, fewer only at the end. */
-  take(count: number): T[] {
+  /** @internal At most `count` items, fewer only at the end; it goes on behind them. */
+  nextMany(count: number): T[] {
     const items: T[] = []
     while (items.length < count) {
       const result = this.next()
@@ -92,7 +94,7 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     return items
   }
 
-  return(): IteratorResult<T, undefined> {
+  override return(): IteratorResult<T, undefined> {
     this.at = this.size
     this.end()
     return { done: true, value: undefined }
@@ -103,14 +105,6 @@ export class RangeIterator<T, V, K> implements IterableIterator<T> {
     this.ended = true
     forgotten.unregister(this)
     this.owner.end()
-  }
-
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  [Symbol.dispose](): void {
-    this.return()
   }
 }
 

@@ -9,6 +9,7 @@
  *   fdatasync with whatever else is committed meanwhile.
  * - Nothing is thrown at once: wrong arguments reject, too, and an iterator reports them at its first step.
  */
+import type { AsyncItems } from '../runtime/items.ts'
 import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
@@ -19,6 +20,7 @@ import type {
   Key,
   KeyEncoding,
   KeyOf,
+  Page,
   PutOptions,
   SubEncodings,
   TransactOptions,
@@ -60,20 +62,30 @@ export interface AsyncReads<V, K = string> {
    * meanwhile (in a transaction: as the transaction sees it). Leaving the loop lets go of what it holds.
    * @example for await (const key of store.keys('user:')) console.log(key)
    */
-  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined>
+  keys(range?: GivenRange<K>): AsyncItems<K>
 
   /**
    * The values of a range, in the order of their keys, as `keys` says.
    * @example for await (const value of store.values({ gte: 'a', lt: 'b' })) console.log(value)
    */
-  values(range?: GivenRange<K>): AsyncGenerator<V, undefined>
+  values(range?: GivenRange<K>): AsyncItems<V>
 
   /**
    * The records of a range as `[key, value]`, as `keys` says.
    * @example for await (const [key, value] of store.entries({ prefix: 'user:', reverse: true })) console.log(key,
    *   value)
    */
-  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined>
+  entries(range?: GivenRange<K>): AsyncItems<[K, V]>
+
+  /**
+   * Some records of a range, `size` at most, and a cursor for those behind them: text that fits into a URL. Another page
+   * goes on behind the last key of this one, whatever has come or gone meanwhile. The range must be the same one.
+   * @throws InvalidArgumentError for a cursor of another range.
+   * @example
+   * const first = await store.page('post:', 20)
+   * const second = await store.page('post:', 20, first.cursor)
+   */
+  page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>>
 
   /**
    * Number of records, or of those in a range.
@@ -123,7 +135,7 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
    * All records, in the order of their keys.
    * @example for await (const [key, value] of store) console.log(key, value)
    */
-  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined>
+  [Symbol.asyncIterator](): AsyncItems<[K, V]>
 
   /**
    * Runs `work` in a transaction, commits it and gives its result; rolls back if it throws. Runs it again, after a

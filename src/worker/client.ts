@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
+import { AsyncItems } from '../runtime/items.ts'
 import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
@@ -13,6 +14,7 @@ import type {
   KeyEncoding,
   KeyOf,
   OnDecodeError,
+  Page,
   PutOptions,
   Range,
   Stats,
@@ -32,7 +34,7 @@ import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { Calls } from './calls.ts'
 import { Course } from './course.ts'
 import { revived } from './errors.ts'
-import type { Page, Place, PortLike } from './protocol.ts'
+import type { Place, Portion, PortLike } from './protocol.ts'
 
 /** What stores and transactions have in common. */
 abstract class Reads<V, K = string> implements AsyncReads<V, K> {
@@ -67,16 +69,20 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
     return this.call('count', [range])
   }
 
-  keys(range?: GivenRange<K>): AsyncGenerator<K, undefined> {
-    return this.iterate('keys', range)
+  keys(range?: GivenRange<K>): AsyncItems<K> {
+    return new AsyncItems(this.iterate('keys', range))
   }
 
-  values(range?: GivenRange<K>): AsyncGenerator<V, undefined> {
-    return this.iterate('values', range)
+  values(range?: GivenRange<K>): AsyncItems<V> {
+    return new AsyncItems(this.iterate('values', range))
   }
 
-  entries(range?: GivenRange<K>): AsyncGenerator<[K, V], undefined> {
-    return this.iterate('entries', range)
+  entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
+    return new AsyncItems(this.iterate('entries', range))
+  }
+
+  page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
+    return this.call('page', [range, size, cursor])
   }
 
   /** Page by page, from one iterator of the owner. */
@@ -89,7 +95,7 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
     const { sent, onDecodeError } = sentRange(range)
     const { calls } = this
     const id = calls.number()
-    let page: Page = { items: [], done: false }
+    let page: Portion = { items: [], done: false }
     try {
       page = await calls.call(method, [sent], { ...this.place, id })
       while (true) {
@@ -147,7 +153,7 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
     return await this.change('clear', [range], waitingOf(options))
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined> {
+  [Symbol.asyncIterator](): AsyncItems<[K, V]> {
     return this.entries()
   }
 
@@ -253,7 +259,7 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
   private async forward(id: number, watcher: Watcher<V, K>): Promise<void> {
     try {
       for (let done = false; !done; ) {
-        const page = await this.calls.call<Page>('next', [id])
+        const page = await this.calls.call<Portion>('next', [id])
         for (const change of page.items) watcher.add(change as never)
         done = page.done
       }

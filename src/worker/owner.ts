@@ -12,7 +12,7 @@ import type { AsyncTransactionOptions, Change, Key, Range, SubEncodings, WatchOp
 import type { AsyncReads } from '../values/async-store.ts'
 import { Watcher } from '../values/watcher.ts'
 import { portable } from './errors.ts'
-import { type Abort, listen, type Page, type PortLike, type Request, type Response } from './protocol.ts'
+import { type Abort, listen, type Portion, type PortLike, type Request, type Response } from './protocol.ts'
 
 /** What a worker may call, of the database and of a transaction, and the place of the options with a signal. */
 const OF_DATABASE: Readonly<Record<string, number | undefined>> = {
@@ -22,6 +22,7 @@ const OF_DATABASE: Readonly<Record<string, number | undefined>> = {
     has: undefined,
     ttl: undefined,
     count: undefined,
+    page: undefined,
     flush: undefined,
     subs: undefined,
     drop: undefined,
@@ -29,7 +30,7 @@ const OF_DATABASE: Readonly<Record<string, number | undefined>> = {
   ...{ put: 2, delete: 1, batch: 1, expire: 2, persist: 1, clear: 1 },
 }
 const OF_TRANSACTION: Readonly<Record<string, number | undefined>> = {
-  ...{ get: undefined, getMany: undefined, has: undefined, ttl: undefined, count: undefined },
+  ...{ get: undefined, getMany: undefined, has: undefined, ttl: undefined, count: undefined, page: undefined },
   ...{ put: undefined, delete: undefined, expire: undefined, persist: undefined, clear: undefined },
 }
 
@@ -209,7 +210,7 @@ class Served {
     return open
   }
 
-  private open(id: number, items: Items): Promise<Page> {
+  private open(id: number, items: Items): Promise<Portion> {
     this.iterators.set(id, items)
     return this.page(id, FIRST_PAGE)
   }
@@ -220,11 +221,11 @@ class Served {
   }
 
   /** At least one item, unless there is none left. */
-  private async page(id: number, most: number): Promise<Page> {
+  private async page(id: number, most: number): Promise<Portion> {
     const iterator = this.iterators.get(id)
     const items: unknown[] = []
     if (iterator === undefined) return { items, done: true }
-    const page: Page = { items, done: false }
+    const page: Portion = { items, done: false }
     try {
       page.done = await this.fill(iterator, items, most)
     } catch (error) {

@@ -42,7 +42,7 @@ export type Response = { id: number } & ({ value: unknown } | { error: PortError
  * Some items of an iterator, or changes of a watch. `done`: the last ones. `failed`: the record behind them cannot be
  * decoded; there may be more behind that.
  */
-export interface Page {
+export interface Portion {
   items: unknown[]
   done: boolean
   failed?: PortError

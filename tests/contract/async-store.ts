@@ -377,6 +377,49 @@ export const contract = (implementation: Implementation): void => {
         await tx.rollback()
       }))
 
+    test('has map, filter, take and the others on its iterators, as arrays have them', () =>
+      run(async store => {
+        const records = await fill(store, 300)
+        expect(await store.keys().toArray()).toEqual(records.map(([key]) => key))
+        const some = store.entries({ reverse: true }).filter(([, value]) => value.endsWith('7'))
+        expect(
+          await some
+            .map(async ([key]) => key)
+            .take(2)
+            .toArray(),
+        ).toEqual([numbered(297), numbered(287)])
+        expect(await store.values().find(value => value === 'value 12')).toBe('value 12')
+        const tx = await store.begin()
+        await tx.put('zz', 'last')
+        expect(await tx.values().reduce((count, value) => count + Number(value === 'last'), 0)).toBe(1)
+        await tx.rollback()
+      }))
+
+    test('gives pages of a range, each behind the last key of the one before', () =>
+      run(async store => {
+        const records = await fill(store, 25)
+        const range = { gte: numbered(3), reverse: true }
+        const first = await store.page(range, 10)
+        expect(first.entries).toEqual(records.slice(15).reverse())
+        await store.delete(numbered(15))
+        await store.put(`${numbered(14)}a`, 'new')
+        const second = await store.page(range, 10, first.cursor)
+        expect(second.entries.map(([key]) => key)).toEqual([
+          `${numbered(14)}a`,
+          ...records
+            .slice(6, 15)
+            .reverse()
+            .map(([key]) => key),
+        ])
+        const tx = await store.begin()
+        await tx.delete(numbered(5))
+        const last = await tx.page(range, 10, second.cursor)
+        expect(last).toEqual({ entries: [records[4], records[3]], cursor: undefined })
+        await tx.rollback()
+        await expectCodeAsync(() => store.page(undefined, 10, first.cursor), 'XENON_INVALID_ARGUMENT')
+        await expectCodeAsync(() => store.page(range, 0), 'XENON_INVALID_ARGUMENT')
+      }))
+
     test('many iterators at a time, one inside the other', () =>
       run(async store => {
         await fill(store, 1500)

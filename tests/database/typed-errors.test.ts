@@ -145,7 +145,7 @@ const calls: Readonly<Record<string, Call>> = {
   'reading in a transaction': (db, a) => db.transaction((tx: Any) => [[...tx.keys(a)], tx.count(a), tx.get(a)]),
   keys: (db, a) => [...db.keys(a)],
   values: (db, a) => [...db.values(a)],
-  entries: (db, a) => db.entries(a).take(2),
+  entries: (db, a) => db.entries(a).take(2).toArray(),
   count: (db, a) => db.count(a),
   clear: (db, a) => db.clear(a),
   cursor: (db, a) => {

@@ -880,7 +880,7 @@ describe('beside asynchronous transactions', () => {
       for (const isolation of ['repeatable-read', 'serializable'] as const) {
         const reader = db.begin({ isolation })
         const iterator = reader.keys()
-        const found = iterator.take(20)
+        const found = iterator.nextMany(20)
         const writer = db.begin()
         let changed = ''
         for (let i = 60; changed === ''; i++)

@@ -159,7 +159,7 @@ test('a codec that reads the database while a range is read disturbs nothing, or
           inside = true
           try {
             db.get('000key 17')
-            db.keys({ limit: 30 }).take(30)
+            db.keys({ limit: 30 }).take(30).toArray()
             db.count('000')
           } catch (error) {
             expectCode(() => {

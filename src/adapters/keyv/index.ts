@@ -153,7 +153,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
     )
     try {
       for (;;) {
-        const chunk = this.read(() => items.take(CHUNK))
+        const chunk = this.read(() => items.nextMany(CHUNK))
         if (chunk.length === 0) return
         for (const [key, value] of chunk) yield [key, value as Awaited<Value>]
       }

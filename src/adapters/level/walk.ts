@@ -94,7 +94,7 @@ export class Walk<T, R> {
   }
 
   private read(count: number): R[] {
-    return guarded(() => this.records()?.take(count) ?? []).map(this.finish)
+    return guarded(() => this.records()?.nextMany(count) ?? []).map(this.finish)
   }
 
   private records(): RangeIterator<T, Uint8Array, string> | undefined {

@@ -1,0 +1,111 @@
+/**
+ * A range page by page, with a cursor that a caller keeps between two of them, such as a link of a web page: the key of
+ * the last record that was given, and a mark of the range. So a page goes on behind that key, whatever has come or gone
+ * meanwhile, and needs nothing that somebody has to keep open.
+ *
+ * A cursor is text of the characters of a URL: base64url of a byte with the version, 4 bytes of the mark, the key. It may
+ * come from anybody: it is checked, and never leads out of the range that is asked for.
+ */
+import { InvalidArgumentError, shown } from '../errors.ts'
+import { type Bound, compareBytes } from '../runtime/bytes.ts'
+import type { GivenRange, Page, Range } from '../types.ts'
+import type { KeyCodec } from './key-codec.ts'
+import { type ResolvedRange, resolveRange } from './range.ts'
+
+const VERSION = 1
+const HEAD_BYTES = 5
+const MOST_RECORDS = 1_000_000
+
+export interface PageRequest<V, K> {
+  /** What to read. */
+  readonly range: Range<K>
+  /** Makes the page of what was read. */
+  finish(entries: [K, V][]): Page<V, K>
+}
+
+/** @throws InvalidArgumentError for a range with a limit, a wrong size, a cursor that is none or one of another range. */
+export const pageRequest = <V, K>(
+  given: GivenRange<K> | undefined,
+  size: number,
+  cursor: string | undefined,
+  keys: KeyCodec,
+): PageRequest<V, K> => {
+  const base = (keys.isPrefix(given) ? { prefix: given } : { ...(given as Range<K> | undefined) }) as Range<K>
+  const resolved = resolveRange(base, keys)
+  if (base.limit !== undefined) throw new InvalidArgumentError('a range of page() has no limit: its size says how many')
+  if (!Number.isInteger(size) || size < 1 || size > MOST_RECORDS)
+    throw new InvalidArgumentError(
+      `the size of a page must be a whole number from 1 to ${MOST_RECORDS}, not ${shown(size)}`,
+    )
+  const mark = markOf(resolved)
+  const range: Range<unknown> = { ...base, limit: size + 1 }
+  if (cursor !== undefined) {
+    const key = keyIn(cursor, mark, resolved)
+    range[resolved.reverse ? 'lt' : 'gt'] = keys.encoding === 'tuple' ? keys.decodeAll(key) : key
+  }
+  return {
+    range: range as Range<K>,
+    finish: entries => {
+      if (entries.length <= size) return { entries, cursor: undefined }
+      entries.pop()
+      return { entries, cursor: cursorOf(mark, keys.bound('a key', entries.at(-1)![0])) }
+    },
+  }
+}
+
+/** The page of an asynchronous store. */
+export const asyncPage = async <V, K>(
+  request: PageRequest<V, K>,
+  read: (range: Range<K>) => AsyncIterable<[K, V]>,
+): Promise<Page<V, K>> => {
+  const entries: [K, V][] = []
+  for await (const entry of read(request.range)) entries.push(entry)
+  return request.finish(entries)
+}
+
+const cursorOf = (mark: number, key: Uint8Array): string => {
+  let text = String.fromCharCode(VERSION, mark >>> 24, (mark >>> 16) & 255, (mark >>> 8) & 255, mark & 255)
+  for (const byte of key) text += String.fromCharCode(byte)
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+const keyIn = (cursor: unknown, mark: number, { lower, upper }: ResolvedRange): Uint8Array => {
+  const bytes = typeof cursor === 'string' ? bytesOf(cursor) : undefined
+  if (bytes === undefined || bytes.length <= HEAD_BYTES || bytes[0] !== VERSION)
+    throw new InvalidArgumentError(`a cursor of page() is what an earlier page gave, not ${shown(cursor)}`)
+  const key = bytes.subarray(HEAD_BYTES)
+  const isOwn = ((bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!) >>> 0 === mark
+  if (
+    !isOwn ||
+    (lower !== undefined && compareBytes(key, lower.key) < 0) ||
+    (upper && compareBytes(key, upper.key) > 0)
+  )
+    throw new InvalidArgumentError('the cursor of page() is of another range: begin without one when the range changes')
+  return key
+}
+
+const bytesOf = (cursor: string): Uint8Array | undefined => {
+  if (!/^[\w-]+$/.test(cursor)) return undefined
+  try {
+    return Uint8Array.from(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')), char => char.charCodeAt(0))
+  } catch {
+    return undefined
+  }
+}
+
+/** Tells ranges apart (FNV-1a). */
+const markOf = ({ lower, upper, reverse }: ResolvedRange): number => {
+  let mark = 0x811c9dc5
+  const add = (byte: number): void => {
+    mark = Math.imul(mark ^ byte, 0x01000193) >>> 0
+  }
+  const addBound = (bound: Bound | undefined): void => {
+    add(bound === undefined ? 0 : bound.inclusive ? 1 : 2)
+    for (const byte of bound?.key ?? []) add(byte)
+    add(0)
+  }
+  addBound(lower)
+  addBound(upper)
+  add(reverse ? 1 : 0)
+  return mark
+}
