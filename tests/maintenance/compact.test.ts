@@ -1,6 +1,7 @@
 /** compact(): space goes back to the file system, and nothing else changes. */
 import { expect, test } from 'vitest'
 import type { OpenOptions } from '../../src/index.ts'
+import { FIRST_OVERFLOW_BLOCK } from '../../src/pager/layout.ts'
 import { withBentHash } from '../hash/keys.ts'
 import { expectVerified, type Subject, withDatabase, withMemoryDatabase } from '../support/database.ts'
 import { expectCodeAsync } from '../support/errors.ts'
@@ -56,7 +57,10 @@ for (const ordered of [true, false]) {
             expect(report.blocksAfter).toBeLessThanOrEqual(report.blocksBefore)
             expect(verified.blocks.total).toBe(report.blocksAfter)
             expect(verified.blocks.free).toBeLessThan(8)
-            expect(report.bytesAfter).toBe(report.blocksAfter * blockSize)
+            // The last of the first blocks may be blank, and then are not in the file.
+            if (report.blocksAfter > FIRST_OVERFLOW_BLOCK)
+              expect(report.bytesAfter).toBe(report.blocksAfter * blockSize)
+            else expect(report.bytesAfter).toBeLessThanOrEqual(report.blocksAfter * blockSize)
             expect(subject.image().get('data')!.length).toBe(report.bytesAfter)
             expect(progress.at(-1)).toBe(1)
             expect(progress).toEqual([...progress].sort((a, b) => a - b))
