@@ -92,14 +92,13 @@ export class XenonError extends Error {
   /**
    * Whether this is an error of xenondb, of the given code if there is one. Never throws.
    *
-   * ```ts
+   * @example
    * try {
    *   open('students')
    * } catch (error) {
    *   if (!XenonError.is(error, 'XENON_LOCKED')) throw error
    *   console.log(`process ${error.pid} has it open`)
    * }
-   * ```
    */
   static is(error: unknown): error is XenonError
   static is<C extends XenonErrorCode>(error: unknown, code: C): error is ErrorOf<C>

@@ -40,6 +40,7 @@ interface Open {
  * @throws XenonError `XENON_LOCKED` if another process or handle has it, `XENON_CORRUPT` if its files are damaged,
  *   `XENON_FORMAT_VERSION` if another release wrote them, `XENON_NOT_FOUND` and `XENON_EXISTS` as `createIfMissing` and
  *   `errorIfExists` say.
+ * @example const db = open('students', { valueEncoding: 'json' })
  */
 export const open: Open = <V, K>(directory: string, options: OpenOptions<V> = {}): Database<V, K> => {
   const db = openOn<V, K>(directory, options, nodeStorage)
@@ -60,7 +61,10 @@ const inspectSoon = (db: Database<unknown, unknown>): void => {
   setTimeout(() => begin().catch(failed), 0).unref()
 }
 
-/** The same function under the name of the C API. */
+/**
+ * The same function under the name of the C API.
+ * @example const db = db_open('students')
+ */
 export const db_open: typeof open = open
 
 /**
@@ -69,6 +73,7 @@ export const db_open: typeof open = open
  * @throws XenonError `XENON_LOCKED` if the damaged database is open, `XENON_NOT_FOUND` if there is none, `XENON_EXISTS`
  *   unless `newDirectory` is missing or empty, `XENON_FORMAT_VERSION` if another release wrote the files,
  *   `XENON_CORRUPT` if nothing tells whose blocks these are.
+ * @example const { complete, records } = await salvage('students', 'students-rescued')
  */
 export const salvage = (
   directory: string,
@@ -89,6 +94,7 @@ export const restore = (backup: string, directory: string, options: RestoreOptio
 /**
  * Adds the ordered index to the database in a directory, or takes it away, or builds the database anew with blocks of
  * another size. The database must not be open; a crash meanwhile leaves it as it was, or without the index.
+ * @example await convert('students', { ordered: true })
  */
 export const convert = async (directory: string, options: ConvertOptions): Promise<void> => {
   const { blockSize, ...others } = options ?? {}

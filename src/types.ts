@@ -1,11 +1,8 @@
 /** The public shapes of xenondb: operations, statistics, reports. Options stand where they are checked. */
 import type { DecodeError } from './errors.ts'
-import type { TupleKey } from './keys.ts'
+import type { Key, KeyEncoding, TupleKey, ValueEncoding } from './keys.ts'
 
-export type { TupleKey } from './keys.ts'
-
-/** A key: a string, or its bytes. A string and its UTF-8 bytes are the same key. 1 to 1024 bytes. */
-export type Key = string | Uint8Array
+export type * from './keys.ts'
 
 /**
  * What makes the index keys of a record: one, several (an array of them, each counts once) or none (`undefined`). An index
@@ -14,9 +11,6 @@ export type Key = string | Uint8Array
  */
 export type IndexFunction<V, K, IK> = (value: V, key: K) => IK | readonly IK[] | undefined
 
-/** What keys are: text, bytes, or tuples. */
-export type KeyEncoding = 'utf8' | 'binary' | 'tuple'
-
 /**
  * When a commit returns:
  * `'power'` after fdatasync, it survives power loss; `'process'` after write(), it survives the end of the process;
@@ -24,56 +18,17 @@ export type KeyEncoding = 'utf8' | 'binary' | 'tuple'
  */
 export type Durability = 'power' | 'process' | 'none'
 
-/** A custom value encoding. `encode` must return bytes that the caller no longer changes. */
-export interface ValueCodec<V> {
-  name: string
-  encode(value: V): Uint8Array
-  decode(bytes: Uint8Array): V
-}
-
 /** Compresses the bytes of values. `name` is for messages; the caller opens a database with the same codec again. */
 export interface CompressionCodec {
   name: string
+  /** Returns fewer bytes that stand for these, or as many: then the value is stored plain. */
   compress(bytes: Uint8Array): Uint8Array
+  /** The reverse of `compress`. What it throws is the `cause` of a DecodeError. */
   decompress(bytes: Uint8Array): Uint8Array
 }
 
-/**
- * What values are: `'utf8'` text, `'json'`, `'binary'` bytes, `'msgpack'` (with the package `msgpackr`: Date, Map, Set,
- * bigint, undefined and typed arrays come back as they went), or what a codec makes of them.
- */
-export type ValueEncoding<V> = 'utf8' | 'json' | 'binary' | 'msgpack' | ValueCodec<V>
-
-/** The value encodings that need nothing but their name. */
-export type BuiltInEncoding = 'utf8' | 'json' | 'binary' | 'msgpack'
-
-/** What values are if nothing but the name of their encoding says so. */
-export type ValueOf<E> = 0 extends 1 & E
-  ? E
-  : E extends 'binary'
-    ? Uint8Array
-    : E extends 'json' | 'msgpack'
-      ? unknown
-      : string
-
-/** What keys are given back as. */
-export type KeyOf<E> = E extends 'binary' ? Uint8Array : E extends 'tuple' ? TupleKey : string
-
-/** Options that fit values of the type `V`: whoever names another type than text also says how it is encoded. */
-export type Encoded<V> = [V] extends [string]
-  ? { valueEncoding?: 'utf8' | 'json' | 'msgpack' | ValueCodec<V> | undefined }
-  : {
-      valueEncoding: 'json' | 'msgpack' | ValueCodec<V> | ([V] extends [Uint8Array] ? 'binary' : never)
-    }
-
 /** What values are compressed with: `'zstd'` needs Node 22.15. Values of all kinds are read, whatever is asked for. */
 export type CompressionOption = 'none' | 'deflate' | 'snappy' | 'brotli' | 'zstd' | CompressionCodec
-
-/**
- * What becomes of the name of an encoding that is stored with the records. `'check'`: it must be the given one.
- * `'replace'`: the given one takes its place; no record is changed. `'ignore'`: it is not looked at, and stays.
- */
-export type StoredEncoding = 'check' | 'replace' | 'ignore'
 
 /** What the keys and values of a sub-database are. Of one that exists: those that it was made with. */
 export interface SubEncodings<V = string> {

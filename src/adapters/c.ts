@@ -25,54 +25,106 @@ import type { Database, Entry, Key, Transaction, TransactionOptions } from '../i
 
 export { db_open } from '../index.ts'
 
+/**
+ * Stores a record: `db.put`.
+ * @example db_put(db, 'ada', 'Ada Lovelace')
+ */
 export function db_put<V>(db: Database<V>, key: Key, value: V): void {
   db.put(key, value)
 }
 
+/**
+ * The value of a key, or `undefined`: `db.get`.
+ * @example const name = db_get(db, 'ada')
+ */
 export function db_get<V>(db: Database<V>, key: Key): V | undefined {
   return db.get(key)
 }
 
+/**
+ * Removes a record; true if it was there: `db.delete`.
+ * @example const wasThere = db_delete(db, 'ada')
+ */
 export function db_delete<V>(db: Database<V>, key: Key): boolean {
   return db.delete(key)
 }
 
+/**
+ * Puts the cursor before the first record: `db.reset`.
+ * @example for (db_reset(db); db_next(db); ) console.log(db_read_current(db).key)
+ */
 export function db_reset<V>(db: Database<V>): void {
   db.reset()
 }
 
+/**
+ * Moves the cursor to the next record; false behind the last one: `db.next`.
+ * @example for (db_reset(db); db_next(db); ) console.log(db_read_current(db).key)
+ */
 export function db_next<V>(db: Database<V>): boolean {
   return db.next()
 }
 
+/**
+ * The record under the cursor: `db.readCurrent`.
+ * @example for (db_reset(db); db_next(db); ) console.log(db_read_current(db).value)
+ */
 export function db_read_current<V>(db: Database<V>): Entry<V> {
   return db.readCurrent()
 }
 
+/**
+ * Closes the database: `db.close`.
+ * @example db_close(db)
+ */
 export function db_close<V>(db: Database<V>): void {
   db.close()
 }
 
+/**
+ * Begins a transaction: `db.begin`.
+ * @example const transaction = tx_init(db)
+ */
 export function tx_init<V>(db: Database<V>, options?: TransactionOptions): Transaction<V> {
   return db.begin(options)
 }
 
+/**
+ * Stores a record in a transaction: `tx.put`.
+ * @example tx_put(tx, 'ada', 'Ada Lovelace')
+ */
 export function tx_put<V>(tx: Transaction<V>, key: Key, value: V): void {
   tx.put(key, value)
 }
 
+/**
+ * The value of a key as the transaction sees it: `tx.get`.
+ * @example const name = tx_get(tx, 'ada')
+ */
 export function tx_get<V>(tx: Transaction<V>, key: Key): V | undefined {
   return tx.get(key)
 }
 
+/**
+ * Removes a record in a transaction; true if it was there: `tx.delete`.
+ * @example const wasThere = tx_delete(tx, 'ada')
+ */
 export function tx_delete<V>(tx: Transaction<V>, key: Key): boolean {
   return tx.delete(key)
 }
 
+/**
+ * Makes all changes permanent: `tx.commit`.
+ * @example tx_commit(tx)
+ */
 export function tx_commit<V>(tx: Transaction<V>): void {
   tx.commit()
 }
 
+/**
+ * Takes back everything: `tx.rollback`.
+ * @example tx_rollback(tx)
+ */
 export function tx_rollback<V>(tx: Transaction<V>): void {
   tx.rollback()
 }

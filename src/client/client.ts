@@ -49,13 +49,19 @@ export class Client<V = string, K = string> extends ClientStore<V, K> {
     return this
   }
 
-  /** Any command of the server: `command('SET', 'a', '1', 'NX')`. Rejects with the server's error. */
+  /**
+   * Any command of the server: `command('SET', 'a', '1', 'NX')`. Rejects with the server's error.
+   * @example const reply = await client.command('SET', 'a', '1', 'NX')
+   */
   async command(...command: readonly Argument[]): Promise<CommandReply> {
     if (command.length === 0) throw new InvalidArgumentError('command() takes the name of a command')
     return decoded(await this.connections.ask(command, isRead(command)))
   }
 
-  /** The same with bytes as `Uint8Array`, apart from a status, which is a string; an error is a reply too. */
+  /**
+   * The same with bytes as `Uint8Array`, apart from a status, which is a string; an error is a reply too.
+   * @example const reply = await client.commandBytes('GET', 'a')
+   */
   async commandBytes(...command: readonly Argument[]): Promise<Reply> {
     const [reply] = await this.connections.link.send([command], isRead(command))
     return reply!

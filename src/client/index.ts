@@ -29,6 +29,7 @@ interface Connect {
  * Connects to a server: `const db = await connect({ port: 6399 })`.
  * @throws XenonError `XENON_CONNECTION` if there is none, `XENON_TIMEOUT` if it does not answer, `XENON_SERVER` with
  *   the server's own words if it refuses.
+ * @example const client = await connect({ port: 6399, valueEncoding: 'json' })
  */
 export const connect: Connect = async <V, K>(options: ConnectOptions<V> = {}): Promise<Client<V, K>> =>
   await new Client<V, K>(resolveConnectOptions(options)).open()

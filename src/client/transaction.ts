@@ -75,7 +75,10 @@ export class ClientTransaction<V = string, K = string>
     return new ClientTransaction<S, T>(parts, this.conversation)
   }
 
-  /** Any command, in the transaction. Gives what `Client.commandBytes` gives; an error of the server rejects. */
+  /**
+   * Any command, in the transaction. Gives what `Client.commandBytes` gives; an error of the server rejects.
+   * @example await transaction.command('INCR', 'visits')
+   */
   async command(...command: readonly Argument[]): Promise<Reply> {
     return await this.ask(command, false)
   }

@@ -42,7 +42,10 @@ export class Cursor<V, K = string> {
     this.scan = store.space.bucketScan()
   }
 
-  /** Goes back to before the first record. */
+  /**
+   * Goes back to before the first record.
+   * @example cursor.reset()
+   */
   reset(): void {
     this.check()
     this.scan.rewind()
@@ -51,7 +54,10 @@ export class Cursor<V, K = string> {
     this.leave()
   }
 
-  /** Moves to the next record; false behind the last one. */
+  /**
+   * Moves to the next record; false behind the last one.
+   * @example while (cursor.next()) console.log(cursor.readCurrent().key)
+   */
   next(): boolean {
     this.check()
     const { scan, store } = this
@@ -73,7 +79,10 @@ export class Cursor<V, K = string> {
     }
   }
 
-  /** The record that `next` moved to, as it was then. */
+  /**
+   * The record that `next` moved to, as it was then.
+   * @example if (cursor.next()) console.log(cursor.readCurrent().value)
+   */
   readCurrent(): Entry<V, K> {
     this.check()
     const { keyBytes, valueBytes } = this
@@ -94,6 +103,10 @@ export class Cursor<V, K = string> {
     return copyBytes(this.keyBytes!, this.keyStart, this.keyEnd)
   }
 
+  /**
+   * It cannot be used any more. Closing twice is fine.
+   * @example cursor.close()
+   */
   close(): void {
     this.closed = true
     this.leave()

@@ -74,7 +74,10 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     if (onWarning !== undefined) this.monitor = new Monitor(() => this.raised(), onWarning)
   }
 
-  /** Brings the data file up to date with the log and cuts the log. Others may read and write meanwhile. */
+  /**
+   * Brings the data file up to date with the log and cuts the log. Others may read and write meanwhile.
+   * @example await db.checkpoint()
+   */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
     requireProgress(requireObject(options).onProgress)
@@ -85,6 +88,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   /**
    * Gives the space that deletions have left back to the file system. Others may read and write meanwhile, but it waits
    * for open transactions to end.
+   * @example const { bytesBefore, bytesAfter } = await db.compact()
    */
   async compact(options: ProgressOptions = {}): Promise<CompactReport> {
     this.checkWritable()
@@ -134,6 +138,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   /**
    * Checks every block, chain, count and free list of the files, and the indexes that were declared. Works while the
    * database is in use.
+   * @example const { ok, problems } = await db.verify()
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
@@ -145,6 +150,10 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     return report
   }
 
+  /**
+   * What there is and what was done since the open: records, blocks, cache, log, transactions.
+   * @example console.log(db.stats().records)
+   */
   stats(): Stats {
     this.check()
     return collectStats(this.engine, this.handle.storage, this.directory, this.durability)
@@ -169,7 +178,10 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     return this.engine.closed
   }
 
-  /** Rolls back open transactions, makes everything durable and closes the files. Closing twice is fine. */
+  /**
+   * Rolls back open transactions, makes everything durable and closes the files. Closing twice is fine.
+   * @example db.close()
+   */
   close(): void {
     const { engine } = this
     if (engine.closed) return

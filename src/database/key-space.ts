@@ -93,14 +93,20 @@ export abstract class KeySpace<V = string, K = string> {
     })
   }
 
-  /** The value of a key, or `undefined`. */
+  /**
+   * The value of a key, or `undefined`.
+   * @example const name = db.get('ada')
+   */
   get(key: K | Key): V | undefined {
     const given = this.store.keys.given(key)
     this.check()
     return this.store.values.of(this.store.committed.find(given))
   }
 
-  /** The values of several keys, in their order. */
+  /**
+   * The values of several keys, in their order.
+   * @example const [ada, alan] = db.getMany(['ada', 'alan'])
+   */
   getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
     const wanted = this.store.keys.allGiven(requireList(keys))
     this.check()
@@ -117,13 +123,20 @@ export abstract class KeySpace<V = string, K = string> {
     }
   }
 
+  /**
+   * True if there is a record with this key.
+   * @example if (!db.has('ada')) db.put('ada', 'Ada Lovelace')
+   */
   has(key: K | Key): boolean {
     const given = this.store.keys.given(key)
     this.check()
     return this.store.committed.has(given)
   }
 
-  /** Stores a record; durable when it returns, as `durability` says. */
+  /**
+   * Stores a record; durable when it returns, as `durability` says.
+   * @example db.put('session:7f3a', 'ada', { ttl: 60_000 })
+   */
   put(key: K | Key, value: V, options?: PutOptions): void {
     const given = this.store.keys.given(key)
     this.checkWritable()
@@ -132,7 +145,10 @@ export abstract class KeySpace<V = string, K = string> {
     this.makeDurable()
   }
 
-  /** Removes a record; true if it was there. */
+  /**
+   * Removes a record; true if it was there.
+   * @example const wasThere = db.delete('ada')
+   */
   delete(key: K | Key): boolean {
     const given = this.store.keys.given(key)
     this.checkWritable()
@@ -141,14 +157,20 @@ export abstract class KeySpace<V = string, K = string> {
     return found
   }
 
-  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  /**
+   * Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none.
+   * @example const left = db.ttl('session:7f3a')
+   */
   ttl(key: K | Key): number | undefined {
     const given = this.store.keys.given(key)
     this.check()
     return this.store.committed.find(given)?.ttl
   }
 
-  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  /**
+   * Lets a record expire after `ttl` milliseconds from now; false if there is none.
+   * @example db.expire('session:7f3a', 60_000)
+   */
   expire(key: K | Key, ttl: number): boolean {
     this.checkWritable()
     const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
@@ -157,7 +179,10 @@ export abstract class KeySpace<V = string, K = string> {
     return changed
   }
 
-  /** Lets a record stay that was to expire; false if there is none that was. */
+  /**
+   * Lets a record stay that was to expire; false if there is none that was.
+   * @example db.persist('session:7f3a')
+   */
   persist(key: K | Key): boolean {
     this.checkWritable()
     const changed = this.changeExpiry(key, 0)
@@ -175,21 +200,30 @@ export abstract class KeySpace<V = string, K = string> {
     return changed
   }
 
-  /** Applies the operations in order, as one transaction. */
+  /**
+   * Applies the operations in order, as one transaction.
+   * @example db.batch([{ type: 'put', key: 'a', value: '1' }, { type: 'delete', key: 'b' }])
+   */
   batch(operations: readonly BatchOperation<V, K>[]): void {
     this.checkWritable()
     this.apply(readBatch(operations, ttl => this.ttlOf({ ttl })))
     this.makeDurable()
   }
 
-  /** When it resolves, everything committed so far survives power loss, whatever `durability` says. */
+  /**
+   * When it resolves, everything committed so far survives power loss, whatever `durability` says.
+   * @example await db.flush()
+   */
   async flush(): Promise<void> {
     this.check()
     await this.space.log.syncAside()
     this.handle.publish(this.space.log.syncedLsn)
   }
 
-  /** Begins an explicit transaction; end it with `commit` or `rollback`. */
+  /**
+   * Begins an explicit transaction; end it with `commit` or `rollback`.
+   * @example const tx = db.begin({ isolation: 'snapshot' })
+   */
   begin(options: TransactionOptions = {}): Transaction<V, K> {
     this.check()
     if (options === null || typeof options !== 'object')
@@ -206,7 +240,10 @@ export abstract class KeySpace<V = string, K = string> {
     )
   }
 
-  /** Runs `work` in a transaction, commits it and returns its result; rolls back if it throws. */
+  /**
+   * Runs `work` in a transaction, commits it and returns its result; rolls back if it throws.
+   * @example db.transaction(tx => tx.put('counter', `${Number(tx.get('counter') ?? 0) + 1}`))
+   */
   transaction<T>(work: (tx: Transaction<V, K>) => T, options: TransactionOptions = {}): T {
     requireSyncFunction('transaction()', work)
     const tx = this.begin(options)
@@ -222,25 +259,37 @@ export abstract class KeySpace<V = string, K = string> {
     return result
   }
 
-  /** Puts the built-in cursor before the first record. */
+  /**
+   * Puts the built-in cursor before the first record.
+   * @example for (db.reset(); db.next(); ) console.log(db.readCurrent().key)
+   */
   reset(): void {
     this.check()
     this.builtInCursor().reset()
   }
 
-  /** Moves the built-in cursor to the next record; false behind the last one. */
+  /**
+   * Moves the built-in cursor to the next record; false behind the last one.
+   * @example for (db.reset(); db.next(); ) console.log(db.readCurrent().key)
+   */
   next(): boolean {
     this.check()
     return this.builtInCursor().next()
   }
 
-  /** The record under the built-in cursor. */
+  /**
+   * The record under the built-in cursor.
+   * @example for (db.reset(); db.next(); ) console.log(db.readCurrent().value)
+   */
   readCurrent(): Entry<V, K> {
     this.check()
     return this.builtInCursor().readCurrent()
   }
 
-  /** A cursor of its own: over all records as they lie in the blocks, or, given a range, over that in key order. */
+  /**
+   * A cursor of its own: over all records as they lie in the blocks, or, given a range, over that in key order.
+   * @example const cursor = db.cursor('user:')
+   */
   cursor(): Cursor<V, K>
   cursor(range: GivenRange<K>): RangeCursor<V, K>
   cursor(range?: GivenRange<K>): Cursor<V, K> | RangeCursor<V, K> {
@@ -257,19 +306,26 @@ export abstract class KeySpace<V = string, K = string> {
    * The keys of a range, in bytewise order (`keys('user:')`: those that begin so). An iterator sees the database as it
    * was when it was made, whatever changes meanwhile. With `keyEncoding: 'binary'` the keys are `Uint8Array`s.
    * @throws XenonError `XENON_NOT_SUPPORTED` if the database was created with `ordered: false`.
+   * @example for (const key of db.keys('user:')) console.log(key)
    */
   keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
     this.check()
     return this.ranges.now(range, 'keys')
   }
 
-  /** The values of a range, in the order of their keys. */
+  /**
+   * The values of a range, in the order of their keys.
+   * @example const last = [...db.values({ prefix: 'event:', reverse: true, limit: 10 })]
+   */
   values(range?: GivenRange<K>): RangeIterator<V, V, K> {
     this.check()
     return this.ranges.now(range, 'values')
   }
 
-  /** The records of a range as `[key, value]`, in the order of their keys. */
+  /**
+   * The records of a range as `[key, value]`, in the order of their keys.
+   * @example for (const [key, value] of db.entries({ gte: 'a', lt: 'b' })) console.log(key, value)
+   */
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     this.check()
     return this.ranges.now(range, 'entries')
@@ -292,9 +348,12 @@ export abstract class KeySpace<V = string, K = string> {
     return this.entries()
   }
 
-  /** Number of records, or of those in a range. */
+  /**
+   * Number of records, or of those in a range.
+   * @example const users = db.count('user:')
+   */
   count(range?: GivenRange<K>): number {
-    if (range === undefined && !this.space.isRoot && !this.space.metadata.ordered) return this.countOneByOne()
+    if (range === undefined && !this.space.isRoot && !this.space.metadata.ordered) return countOneByOne(this.store)
     const snapshot = this.snapshot()
     try {
       return snapshot.count(range)
@@ -303,13 +362,10 @@ export abstract class KeySpace<V = string, K = string> {
     }
   }
 
-  private countOneByOne(): number {
-    let count = 0
-    for (const cursor = new Cursor<V, Uint8Array>(this.store, BINARY_KEYS); cursor.next(); ) count++
-    return count
-  }
-
-  /** Removes all records, or those of a range, as one transaction. */
+  /**
+   * Removes all records, or those of a range, as one transaction.
+   * @example db.clear('session:')
+   */
   clear(range?: GivenRange<K>): void {
     this.checkWritable()
     this.clearNow(range)
@@ -348,6 +404,7 @@ export abstract class KeySpace<V = string, K = string> {
   /**
    * A consistent view of what is committed now. It never blocks and is never blocked; close it, since it keeps the
    * earlier states of blocks in memory that change meanwhile (at most `snapshotBytes`).
+   * @example const snapshot = db.snapshot()
    */
   snapshot(): Snapshot<V, K> {
     this.check()
@@ -358,6 +415,7 @@ export abstract class KeySpace<V = string, K = string> {
    * The changes that are committed from now on, in commit order, each once it is as durable as `durability` says:
    * `for await (const { type, key, value } of db.watch('user:'))`. Records that expire are deleted when the sweep
    * comes to them.
+   * @example for await (const { type, key } of db.watch('user:')) console.log(type, key)
    */
   watch(range?: GivenRange<K>, options: WatchOptions = {}): Watcher<V, K> {
     this.check()
@@ -368,10 +426,7 @@ export abstract class KeySpace<V = string, K = string> {
   /** The sub-database with a name. */
   abstract sub<S = string, T = string>(name: string, options?: SubOptions<S>): KeySpace<S, T>
 
-  /** The names of the sub-databases that lie in it. */
   abstract subs(): string[]
-
-  /** Drops a sub-database; false if there is none. */
   abstract drop(name: string): boolean
 
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
@@ -458,4 +513,10 @@ export abstract class KeySpace<V = string, K = string> {
   private makeDurable(): void {
     this.handle.makeDurable()
   }
+}
+
+const countOneByOne = <V>(store: Store<V>): number => {
+  let count = 0
+  for (const cursor = new Cursor<V, Uint8Array>(store, BINARY_KEYS); cursor.next(); ) count++
+  return count
 }

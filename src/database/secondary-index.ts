@@ -51,6 +51,7 @@ export class Index<V = string, K = string, IK = TupleKey> {
   /**
    * The value of the first record with this index key, in the order of the records' keys.
    * @throws XenonError `XENON_NOT_READY` while the index is built.
+   * @example const first = index.get('Oslo')
    */
   get(indexKey: IK): V | undefined {
     this.check()
@@ -61,6 +62,7 @@ export class Index<V = string, K = string, IK = TupleKey> {
    * `[indexKey, key, value]` of the records of a range of index keys, in the order of index keys, then of keys. A key in
    * place of a range stands for itself, an array for all that begin with its items; `prefix` takes an array, or a text
    * that texts begin with.
+   * @example for (const [city, key, value] of index.entries('Oslo')) console.log(city, key, value)
    */
   entries(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K, value: V]> {
     this.check()
@@ -71,19 +73,28 @@ export class Index<V = string, K = string, IK = TupleKey> {
     ])
   }
 
-  /** `[indexKey, key]`, as `entries`. */
+  /**
+   * `[indexKey, key]`, as `entries`.
+   * @example for (const [city, key] of index.keys({ prefix: 'O' })) console.log(city, key)
+   */
   keys(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K]> {
     this.check()
     return new IndexIterator(this.parts.reader, range, false, entry => [entry.indexKey as IK, entry.keyOfCaller<K>()])
   }
 
-  /** Number of entries in a range. */
+  /**
+   * Number of entries in a range.
+   * @example const inOslo = index.count('Oslo')
+   */
   count(range?: GivenIndexRange<IK>): number {
     this.check()
     return this.parts.reader.count(range)
   }
 
-  /** Compares the index with the records as of one moment, both ways. Others may read and write meanwhile. */
+  /**
+   * Compares the index with the records as of one moment, both ways. Others may read and write meanwhile.
+   * @example const { ok, problems } = await index.verify()
+   */
   async verify(): Promise<IndexReport> {
     this.check()
     return await checkIndex(this.parts)

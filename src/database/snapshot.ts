@@ -51,6 +51,7 @@ export class Snapshot<V = string, K = string> {
    * The same moment in another key space: the database, or any of its sub-databases. It ends with this snapshot.
    * @throws InvalidArgumentError for a key space of another database; XenonError `XENON_NOT_FOUND` for a sub-database
    *   that was made later, or was dropped.
+   * @example const users = snapshot.in(db.sub('users'))
    */
   in<S, T>(space: InTransactions<S, T>): Snapshot<S, T> {
     this.check()
@@ -61,28 +62,52 @@ export class Snapshot<V = string, K = string> {
     return new Snapshot<S, T>(parts, (this.outer ?? this) as Snapshot<unknown, unknown>)
   }
 
+  /**
+   * The value of a key as it was, or `undefined`.
+   * @example const name = snapshot.get('ada')
+   */
   get(key: K | Key): V | undefined {
     return this.store.values.of(this.find(key))
   }
 
+  /**
+   * The values of several keys, in their order.
+   * @example const [ada, alan] = snapshot.getMany(['ada', 'alan'])
+   */
   getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
     return requireList(keys).map(key => this.get(key))
   }
 
+  /**
+   * True if there was a record with this key.
+   * @example const was = snapshot.has('ada')
+   */
   has(key: K | Key): boolean {
     return this.find(key) !== undefined
   }
 
+  /**
+   * The keys of a range, in their order.
+   * @example for (const key of snapshot.keys('user:')) console.log(key)
+   */
   keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'keys', () => this.check())
   }
 
+  /**
+   * The values of a range, in the order of their keys.
+   * @example const all = [...snapshot.values('user:')]
+   */
   values(range?: GivenRange<K>): RangeIterator<V, V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'values', () => this.check())
   }
 
+  /**
+   * The records of a range as `[key, value]`, in the order of their keys.
+   * @example for (const [key, value] of snapshot.entries()) console.log(key, value)
+   */
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     this.check()
     return this.ranges.at(this.view, range, 'entries', () => this.check())
@@ -105,7 +130,10 @@ export class Snapshot<V = string, K = string> {
     return this.entries()
   }
 
-  /** Number of records in the range. */
+  /**
+   * Number of records in the range.
+   * @example const users = snapshot.count('user:')
+   */
   count(range?: GivenRange<K>): number {
     this.check()
     return range === undefined && this.records >= 0
@@ -113,7 +141,10 @@ export class Snapshot<V = string, K = string> {
       : this.ranges.count(this.view, range ?? {})
   }
 
-  /** Lets go of what the snapshot keeps in memory. Closing twice is fine. */
+  /**
+   * Lets go of what the snapshot keeps in memory. Closing twice is fine.
+   * @example snapshot.close()
+   */
   close(): void {
     if (this.closed || this.outer !== undefined) return
     this.ended = true

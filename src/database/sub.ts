@@ -45,6 +45,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * `const users = db.sub('users', { valueEncoding: 'json' })`
    * @throws EncodingMismatchError if it exists with other encodings; XenonError `XENON_NOT_FOUND` if it does not exist
    *   and the database is open for reading alone.
+   * @example const users = db.sub('users', { valueEncoding: 'json' })
    */
   sub(name: string): Sub
   sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
@@ -66,7 +67,10 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     return sub
   }
 
-  /** The names of the sub-databases that lie in this one, in the order of their code units. */
+  /**
+   * The names of the sub-databases that lie in this one, in the order of their code units.
+   * @example for (const name of db.subs()) console.log(name)
+   */
   subs(): string[] {
     this.check()
     return this.subSpaces.names()
@@ -76,6 +80,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * Drops a sub-database, with those that lie in it: at once and as a whole, however much it holds. Its blocks become
    * free in the background. False if there is none.
    * @throws LockConflictError while another transaction is open that has read or changed anything.
+   * @example db.drop('users')
    */
   drop(name: string): boolean {
     this.checkWritable()
@@ -97,6 +102,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * `keysOf` gets each value as `get` gives it, is synchronous, and must not use the database. See `IndexFunction`.
    * @throws XenonError `XENON_NOT_SUPPORTED` in a database with `ordered: false`, `XENON_READ_ONLY` if it would have to be
    *   built in one that is open for reading alone; NotUniqueError if two of the records have the same index key.
+   * @example const byLength = db.index('length', value => value.length)
    */
   index<IK extends TupleKey = TupleKey>(
     name: string,
@@ -108,7 +114,10 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     return index as unknown as Index<V, K, IK>
   }
 
-  /** The names of the indexes that there are, declared or not, in the order of their code units. */
+  /**
+   * The names of the indexes that there are, declared or not, in the order of their code units.
+   * @example for (const name of db.indexes()) console.log(name)
+   */
   indexes(): string[] {
     this.check()
     return this.indexSpaces.names()
@@ -117,6 +126,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
   /**
    * Drops an index, at once and as a whole. False if there is none.
    * @throws LockConflictError while another transaction is open that has read or changed anything.
+   * @example db.dropIndex('length')
    */
   dropIndex(name: string): boolean {
     this.checkWritable()
@@ -224,6 +234,10 @@ export class Sub<V = string, K = string> extends Outer<V, K> {
     return this.names.keyEncoding === keyEncoding && this.names.valueEncoding === valueEncoding
   }
 
+  /**
+   * Its name, its records and what lies in it. Counting them looks at each leaf of the ordered index.
+   * @example console.log(db.sub('users').stats().records)
+   */
   stats(): SubStats {
     this.check()
     const { space, name } = this

@@ -114,6 +114,7 @@ export class Transaction<V = string, K = string> {
    *
    * `db.transaction(tx => { tx.put('a', '1'); tx.in(users).put('bob', { age: 7 }) })`
    * @throws InvalidArgumentError for a key space of another database.
+   * @example tx.in(db.sub('log')).put('1', 'ada has come')
    */
   in<S, T>(space: InTransactions<S, T>): Transaction<S, T> {
     this.check()
@@ -145,15 +146,24 @@ export class Transaction<V = string, K = string> {
   /**
    * The value of a key, changes of this transaction included.
    * @throws LockConflictError if another open transaction has changed the key's block.
+   * @example const seat = tx.get('seat:1')
    */
   get(key: K | Key): V | undefined {
     return this.store.values.of(this.find(key))
   }
 
+  /**
+   * The values of several keys, in their order, as `get` does.
+   * @example const [first, second] = tx.getMany(['seat:1', 'seat:2'])
+   */
   getMany(keys: readonly (K | Key)[]): (V | undefined)[] {
     return requireList(keys).map(key => this.get(key))
   }
 
+  /**
+   * True if there is a record with this key, changes of this transaction included.
+   * @example if (!tx.has('seat:1')) tx.put('seat:1', 'ada')
+   */
   has(key: K | Key): boolean {
     return this.find(key) !== undefined
   }
@@ -161,6 +171,7 @@ export class Transaction<V = string, K = string> {
   /**
    * Stores a record. If it throws, the transaction is as it was before and still open.
    * @throws LockConflictError if another open transaction has read or changed the key's block.
+   * @example tx.put('seat:1', 'ada')
    */
   put(key: K | Key, value: V, options?: PutOptions): void {
     const given = this.changeable(key)
@@ -168,18 +179,27 @@ export class Transaction<V = string, K = string> {
     this.access.put(given, value, options === undefined ? 0 : writer.timeAfter(this.parts.ttlOf(options)))
   }
 
-  /** Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none. */
+  /**
+   * Milliseconds until a record expires: `Infinity` if it never does, `undefined` if there is none.
+   * @example const left = tx.ttl('seat:1')
+   */
   ttl(key: K | Key): number | undefined {
     return this.find(key)?.ttl
   }
 
-  /** Lets a record expire after `ttl` milliseconds from now; false if there is none. */
+  /**
+   * Lets a record expire after `ttl` milliseconds from now; false if there is none.
+   * @example tx.expire('seat:1', 60_000)
+   */
   expire(key: K | Key, ttl: number): boolean {
     const given = this.changeable(key)
     return this.access.changeExpiry(given, this.store.writer.timeAfter(this.parts.ttlOf({ ttl: checkedTtl(ttl) })))
   }
 
-  /** Lets a record stay that was to expire; false if there is none that was. */
+  /**
+   * Lets a record stay that was to expire; false if there is none that was.
+   * @example tx.persist('seat:1')
+   */
   persist(key: K | Key): boolean {
     return this.access.changeExpiry(this.changeable(key), 0)
   }
@@ -203,17 +223,24 @@ export class Transaction<V = string, K = string> {
    * The keys of a range, in order, changes of this transaction included; the range is locked, so that it stays the
    * same for this transaction. Changes that it makes itself while it iterates may be seen.
    * @throws LockConflictError if another open transaction has changed a key of the range.
+   * @example for (const key of tx.keys('seat:')) console.log(key)
    */
   keys(range?: GivenRange<K>): RangeIterator<K, V, K> {
     return new RangeIterator(this.reader(range, 'keys'), 'keys')
   }
 
-  /** The values of a range, as `keys` says. */
+  /**
+   * The values of a range, as `keys` says.
+   * @example const all = [...tx.values('seat:')]
+   */
   values(range?: GivenRange<K>): RangeIterator<V, V, K> {
     return new RangeIterator(this.reader(range, 'values'), 'values')
   }
 
-  /** The records of a range, as `keys` says. */
+  /**
+   * The records of a range, as `keys` says.
+   * @example for (const [key, value] of tx.entries('seat:')) console.log(key, value)
+   */
   entries(range?: GivenRange<K>): RangeIterator<[K, V], V, K> {
     return new RangeIterator(this.reader(range, 'entries'), 'entries')
   }
@@ -241,13 +268,19 @@ export class Transaction<V = string, K = string> {
     })
   }
 
-  /** Number of records in a range, which is locked as for `keys`. */
+  /**
+   * Number of records in a range, which is locked as for `keys`.
+   * @example const taken = tx.count('seat:')
+   */
   count(range?: GivenRange<K>): number {
     this.check()
     return this.ranges.countInside(this.access, range)
   }
 
-  /** Removes the records of a range. If it throws, none is. */
+  /**
+   * Removes the records of a range. If it throws, none is.
+   * @example tx.clear('seat:')
+   */
   clear(range?: GivenRange<K>): void {
     this.checkWritable()
     const { transactions, health } = this.store.space
@@ -260,11 +293,18 @@ export class Transaction<V = string, K = string> {
     }
   }
 
-  /** Removes a record; true if it was there. */
+  /**
+   * Removes a record; true if it was there.
+   * @example const wasThere = tx.delete('seat:1')
+   */
   delete(key: K | Key): boolean {
     return this.access.delete(this.changeable(key))
   }
 
+  /**
+   * A point to which `rollbackTo` returns.
+   * @example const before = tx.savepoint()
+   */
   savepoint(): Savepoint {
     this.check()
     const number = this.common.nextSavepoint++
@@ -272,7 +312,13 @@ export class Transaction<V = string, K = string> {
     return new Savepoint(this.state, this.store.space.transactions.savepoint(this.state), number)
   }
 
-  /** Takes back everything since the savepoint, which stays; later savepoints are gone. */
+  /**
+   * Takes back everything since the savepoint, which stays; later savepoints are gone.
+   * @example
+   * const before = tx.savepoint()
+   * tx.put('seat:1', 'ada')
+   * tx.rollbackTo(before)
+   */
   rollbackTo(savepoint: Savepoint): void {
     this.check()
     if (!(savepoint instanceof Savepoint) || savepoint.owner !== this.state)
@@ -285,7 +331,10 @@ export class Transaction<V = string, K = string> {
     this.store.space.transactions.rollbackTo(this.state, savepoint.state)
   }
 
-  /** Makes all changes permanent, as durable as the database's `durability` says, when it returns. */
+  /**
+   * Makes all changes permanent, as durable as the database's `durability` says, when it returns.
+   * @example tx.commit()
+   */
   commit(): void {
     this.check()
     if (this.finish()) this.common.durable.now()
@@ -308,7 +357,10 @@ export class Transaction<V = string, K = string> {
     return wrote
   }
 
-  /** Takes back everything. */
+  /**
+   * Takes back everything.
+   * @example tx.rollback()
+   */
   rollback(): void {
     this.check()
     this.store.space.transactions.rollback(this.state)

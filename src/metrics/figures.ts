@@ -4,7 +4,9 @@ import type { Figure } from './text.ts'
 
 /** A database, as far as its figures are concerned. */
 export interface Measured {
+  /** As of a `Database`. */
   stats(): Stats
+  /** As of a `Database`. */
   health(): Health
   readonly closed: boolean
 }

@@ -51,6 +51,10 @@ export class RangeIterator<T, V, K> extends Items<T> {
     this.size = this.reader.size
   }
 
+  /**
+   * The next item. Behind one that could not be decoded it goes on with the record after that.
+   * @example const { done, value } = iterator.next()
+   */
   override next(): IteratorResult<T, undefined> {
     const { reader } = this
     do {
@@ -94,6 +98,10 @@ export class RangeIterator<T, V, K> extends Items<T> {
     return items
   }
 
+  /**
+   * Ends it early and gives up its snapshot; leaving a `for … of` does that.
+   * @example iterator.return()
+   */
   override return(): IteratorResult<T, undefined> {
     this.at = this.size
     this.end()
@@ -131,7 +139,10 @@ export class RangeCursor<V, K = string> {
     return opened
   }
 
-  /** Goes back to before the first record, and to the state of now. */
+  /**
+   * Goes back to before the first record, and to the state of now.
+   * @example range.reset()
+   */
   reset(): void {
     this.check()
     forgotten.unregister(this)
@@ -140,7 +151,10 @@ export class RangeCursor<V, K = string> {
     this.at = -1
   }
 
-  /** Moves to the next record; false behind the last one. */
+  /**
+   * Moves to the next record; false behind the last one.
+   * @example while (range.next()) console.log(range.readCurrent().key)
+   */
   next(): boolean {
     this.check()
     const { reader } = this.current
@@ -159,7 +173,10 @@ export class RangeCursor<V, K = string> {
     }
   }
 
-  /** The record that `next` moved to. */
+  /**
+   * The record that `next` moved to.
+   * @example if (range.next()) console.log(range.readCurrent().value)
+   */
   readCurrent(): Entry<V, K> {
     this.check()
     const { at } = this
@@ -169,7 +186,10 @@ export class RangeCursor<V, K = string> {
     return { key: reader.keys[at]!, value: reader.values[at]! }
   }
 
-  /** Goes to just before the first record whose key is not before `key`, in the order of the cursor. */
+  /**
+   * Goes to just before the first record whose key is not before `key`, in the order of the cursor.
+   * @example range.seek('user:42')
+   */
   seek(key: K | string | Uint8Array): void {
     this.check()
     const { reader } = this.current
@@ -178,6 +198,10 @@ export class RangeCursor<V, K = string> {
     this.at = -1
   }
 
+  /**
+   * Gives up its snapshot. Closing twice is fine.
+   * @example range.close()
+   */
   close(): void {
     if (this.closed) return
     this.closed = true

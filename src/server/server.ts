@@ -120,7 +120,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     return this.metrics?.address
   }
 
-  /** Begins to accept clients. */
+  /**
+   * Begins to accept clients.
+   * @example const address = await server.listen()
+   */
   async listen(): Promise<Address> {
     if (this.bound !== undefined || this.closing !== undefined)
       throw new InvalidArgumentError('this server has been told to listen before; create another one')
@@ -159,7 +162,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.connectionsRefused = 0
   }
 
-  /** Stops accepting, answers what has arrived, makes it durable, and ends all connections. The database stays open. */
+  /**
+   * Stops accepting, answers what has arrived, makes it durable, and ends all connections. The database stays open.
+   * @example await server.close()
+   */
   close(): Promise<void> {
     this.closing ??= this.shutDown()
     return this.closing

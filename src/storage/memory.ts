@@ -12,7 +12,10 @@ interface Content {
 
 type Directory = Map<string, Directory | Content>
 
-/** A new, empty file system. Two databases on the same one see each other's files, on two they do not. */
+/**
+ * A new, empty file system. Two databases on the same one see each other's files, on two they do not.
+ * @example const db = open('db', { storage: memoryStorage() })
+ */
 export function memoryStorage(): Storage {
   const root: Directory = new Map()
   const locks = new Set<Directory>()

@@ -36,6 +36,7 @@ export interface File {
    * without it promises that nobody moves or replaces its files.
    */
   inPlace?(): boolean
+  /** Gives the file back to the system. Closing twice is fine. */
   close(): void
 }
 
@@ -80,6 +81,7 @@ export interface Storage {
   resolve?(path: string): string
   /** What tells a directory from every other one, under whatever path it is reached; undefined if there is none. */
   identity?(path: string): string | undefined
+  /** What lies at a path; a symbolic link is followed. */
   kind(path: string): EntryKind
   /** Names of the entries of a directory, in no particular order. */
   list(directory: string): string[]
@@ -87,6 +89,7 @@ export interface Storage {
   makeDirectory(path: string): void
   /** Opens a regular file (mode 0600 when created); anything else at the path is refused. */
   open(path: string, options?: OpenFileOptions): File
+  /** Gives a file another name, in one step; what had that name is replaced. */
   rename(from: string, to: string): void
   /** Removes a file; an absent one is fine. */
   remove(path: string): void

@@ -80,12 +80,18 @@ export class FaultDisk {
     this.storage = this.makeStorage()
   }
 
-  /** Adds an input/output error; see `Fault`. */
+  /**
+   * Adds an input/output error; see `Fault`.
+   * @example disk.inject({ effect: 'EIO', kinds: ['sync'], after: 3 })
+   */
   inject(fault: Fault): void {
     this.rules.add(fault)
   }
 
-  /** The disk as the next start of the system finds it after a loss of power now. This one is left as it is. */
+  /**
+   * The disk as the next start of the system finds it after a loss of power now. This one is left as it is.
+   * @example const after = disk.crash('none')
+   */
   crash(policy: CrashPolicy, random: Random = this.random): FaultDisk {
     const { nodes, signature } = crashNodes(this.nodes, policy, random)
     const next = this.successor(nodes, random)
@@ -93,7 +99,10 @@ export class FaultDisk {
     return next
   }
 
-  /** The disk as the next process finds it after `kill -9` now: all is there, what was unsynced still is. */
+  /**
+   * The disk as the next process finds it after `kill -9` now: all is there, what was unsynced still is.
+   * @example const after = disk.kill()
+   */
   kill(random: Random = this.random): FaultDisk {
     const nodes = new Map([...this.nodes].map(([number, node]) => [number, node.clone()] as const))
     const next = this.successor(nodes, random)
@@ -101,18 +110,27 @@ export class FaultDisk {
     return next
   }
 
-  /** Changes one stored bit of a file: as it is read now, and on the platters. */
+  /**
+   * Changes one stored bit of a file: as it is read now, and on the platters.
+   * @example disk.flip('db/data', 4096 * 8)
+   */
   flip(path: string, bit: number): void {
     this.fileAt(path)
     this.apply({ kind: 'flip', node: this.find(path)!, bit })
   }
 
-  /** All locks are free, as they are when the processes that held them have ended. */
+  /**
+   * All locks are free, as they are when the processes that held them have ended.
+   * @example disk.releaseLocks()
+   */
   releaseLocks(): void {
     this.locks.clear()
   }
 
-  /** The bytes of a file as a process would read them. */
+  /**
+   * The bytes of a file as a process would read them.
+   * @example const { length } = disk.bytes('db/data')
+   */
   bytes(path: string): Uint8Array {
     const { live } = this.fileAt(path)
     const bytes = new Uint8Array(live.size)

@@ -359,7 +359,10 @@ const mutants: Record<MutantName, () => () => void> = {
 
 export const mutantNames: readonly MutantName[] = Object.keys(mutants) as MutantName[]
 
-/** Runs `body` with one rule of the engine broken, and mends it again. */
+/**
+ * Runs `body` with one rule of the engine broken, and mends it again.
+ * @example const lost = withMutant(mutantNames[0]!, () => open('db', { storage: memoryStorage() }).count())
+ */
 export const withMutant = async <T>(name: MutantName, body: () => T | Promise<T>): Promise<T> => {
   const mend = mutants[name]()
   // What the engine finds out about itself is not what the test with the mutant is to show.

@@ -17,7 +17,10 @@ export class Random {
     for (let i = 0; i < 16; i++) this.next()
   }
 
-  /** The next 32 random bits. */
+  /**
+   * The next 32 random bits.
+   * @example const number = random.next()
+   */
   next(): number {
     const sum = (this.#a + this.#b + this.#counter) | 0
     this.#counter = (this.#counter + 1) | 0
@@ -27,24 +30,45 @@ export class Random {
     return sum >>> 0
   }
 
-  /** From 0 to `end` - 1. */
+  /**
+   * From 0 to `end` - 1.
+   * @example const index = random.below(10)
+   */
   below(end: number): number {
     return Math.floor((this.next() / 2 ** 32) * end)
   }
 
-  /** From `low` to `high`, both included. */
+  /**
+   * From `low` to `high`, both included.
+   * @example const age = random.between(18, 99)
+   */
   between(low: number, high: number): number {
     return low + this.below(high - low + 1)
   }
 
+  /**
+   * True with this probability, 0 to 1.
+   *
+   * @example if (random.chance(0.1)) console.log('rarely')
+   */
   chance(probability: number): boolean {
     return this.next() < probability * 2 ** 32
   }
 
+  /**
+   * One of the items.
+   *
+   * @example const city = random.pick(['Oslo', 'Bern'])
+   */
   pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)] as T
   }
 
+  /**
+   * The items in another order, as a new array.
+   *
+   * @example const mixed = random.shuffle([1, 2, 3])
+   */
   shuffle<T>(items: readonly T[]): T[] {
     const result = [...items]
     for (let i = result.length - 1; i > 0; i--) {
@@ -54,7 +78,10 @@ export class Random {
     return result
   }
 
-  /** `length` bytes: a random pattern of up to 64 bytes, repeated, with its position stirred in now and then. */
+  /**
+   * `length` bytes: a random pattern of up to 64 bytes, repeated, with its position stirred in now and then.
+   * @example const bytes = random.bytes(16)
+   */
   bytes(length: number): Uint8Array {
     const result = new Uint8Array(length)
     const head = Math.min(length, 64)

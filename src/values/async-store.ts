@@ -222,13 +222,25 @@ export interface AsyncStoreTransaction<V = string, K = string> extends AsyncRead
    * @example await tx.in(users).put('bob', { age: 7 })
    */
   in<S, T>(store: AsyncStore<S, T>): AsyncStoreTransaction<S, T>
-  /** @example await tx.put('seat:1', 'taken') */
+  /**
+   * Stores a record. If it rejects, the transaction is as it was before and still open, but for a deadlock.
+   * @example await tx.put('seat:1', 'taken')
+   */
   put(key: K | Key, value: V, options?: PutOptions): Promise<void>
-  /** @example const wasThere = await tx.delete('seat:1') */
+  /**
+   * Removes a record; true if it was there.
+   * @example const wasThere = await tx.delete('seat:1')
+   */
   delete(key: K | Key): Promise<boolean>
-  /** @example await tx.expire('seat:1', 60_000) */
+  /**
+   * Lets a record expire after `ttl` milliseconds from now; false if there is none.
+   * @example await tx.expire('seat:1', 60_000)
+   */
   expire(key: K | Key, ttl: number): Promise<boolean>
-  /** @example await tx.persist('seat:1') */
+  /**
+   * Lets a record stay that was to expire; false if there is none that was.
+   * @example await tx.persist('seat:1')
+   */
   persist(key: K | Key): Promise<boolean>
   /**
    * Removes the records of a range.

@@ -55,6 +55,10 @@ export class Watcher<V, K = string> implements AsyncIterableIterator<Change<V, K
     signal?.addEventListener('abort', this.onAbort, { once: true })
   }
 
+  /**
+   * The next change, as soon as there is one.
+   * @example const { value: change } = await watcher.next()
+   */
   next(): Promise<IteratorResult<Change<V, K>, undefined>> {
     if (this.at < this.changes.length) {
       const value = this.changes[this.at++]!
@@ -73,6 +77,10 @@ export class Watcher<V, K = string> implements AsyncIterableIterator<Change<V, K
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }))
   }
 
+  /**
+   * Ends the watch; leaving a `for await` does that.
+   * @example await watcher.return()
+   */
   return(): Promise<IteratorResult<Change<V, K>, undefined>> {
     this.changes = []
     this.at = 0

@@ -280,6 +280,10 @@ export class PortDatabase<V = string, K = string> extends PortStore<V, K> {
     super(new Calls(port), {})
   }
 
+  /**
+   * Those of the database, as the thread that owns it sees them.
+   * @example console.log((await port.stats()).records)
+   */
   stats(): Promise<Stats> {
     return this.call('stats', [])
   }

@@ -49,6 +49,7 @@ interface OpenTransaction {
 /**
  * Lets the worker at the other end of the port use the database. Call the returned function when the worker is gone, if
  * its port does not tell: it rolls back what the worker has left open.
+ * @example const end = servePort(db, worker)
  */
 export const servePort = <V, K>(db: Database<V, K>, port: PortLike): (() => void) => {
   const served = new Served(db as unknown as Database<unknown>, port)

@@ -11,10 +11,15 @@
 
 /** `node:worker_threads` ports and the web's have the part of this that is needed. */
 export interface PortLike {
+  /** Sends a message to the other side. */
   postMessage(message: unknown): void
+  /** Of `node:worker_threads`: calls the listener for each message, and at the end. */
   on?(event: 'message' | 'close' | 'exit', listener: (message: unknown) => void): unknown
+  /** Of the web: the same. */
   addEventListener?(event: 'message' | 'close', listener: never): void
+  /** Of the web: messages come from now on. */
   start?(): void
+  /** No more messages come or go. */
   close?(): void
 }
 

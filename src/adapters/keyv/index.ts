@@ -67,28 +67,51 @@ export class KeyvXenon implements KeyvStoreAdapter {
     this.latest = namespace
   }
 
+  /**
+   * The value of a key as Keyv has written it, or `undefined`.
+   * @example const text = await keyv.get('a')
+   */
   async get<Value>(key: string): Promise<Value | undefined> {
     return this.read(() => this.database.get(key) as Value | undefined)
   }
 
+  /**
+   * The values of several keys, in their order.
+   * @example const [a, b] = await keyv.getMany(['a', 'b'])
+   */
   async getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
     return this.read(() => this.database.getMany(keys) as (Value | undefined)[])
   }
 
+  /**
+   * True if there is a record with this key.
+   * @example const isThere = await keyv.has('a')
+   */
   async has(key: string): Promise<boolean> {
     return this.read(() => this.database.has(key))
   }
 
+  /**
+   * The same of several keys.
+   * @example const [a, b] = await keyv.hasMany(['a', 'b'])
+   */
   async hasMany(keys: string[]): Promise<boolean[]> {
     return this.read(() => keys.map(key => this.database.has(key)))
   }
 
-  /** @param ttl Milliseconds; without it, 0 or `Infinity`, the record stays. */
+  /**
+   * Stores a record.
+   * @param ttl Milliseconds; without it, 0 or `Infinity`, the record stays.
+   * @example await keyv.set('a', 'text', 60_000)
+   */
   async set(key: string, value: unknown, ttl?: number): Promise<void> {
     await this.database.async.put(key, text(value), ttlOf(ttl))
   }
 
-  /** All or nothing. Resolves to one `true` for each entry, which is what Keyv gives on. */
+  /**
+   * All or nothing. Resolves to one `true` for each entry, which is what Keyv gives on.
+   * @example await keyv.setMany([{ key: 'a', value: 'text' }])
+   */
   async setMany(entries: KeyvXenonEntry[]): Promise<never> {
     await this.database.async.batch(
       entries.map(
@@ -104,11 +127,18 @@ export class KeyvXenon implements KeyvStoreAdapter {
     return entries.map(() => true) as never
   }
 
+  /**
+   * Removes a record; true if it was there.
+   * @example const wasThere = await keyv.delete('a')
+   */
   async delete(key: string): Promise<boolean> {
     return this.database.async.delete(key)
   }
 
-  /** All or nothing. True if at least one of the keys was there. */
+  /**
+   * All or nothing. True if at least one of the keys was there.
+   * @example await keyv.deleteMany(['a', 'b'])
+   */
   async deleteMany(keys: string[]): Promise<boolean> {
     return await this.database.async.transact(async tx => {
       let found = false
@@ -120,6 +150,7 @@ export class KeyvXenon implements KeyvStoreAdapter {
   /**
    * Removes the records of a namespace. Default: that of the Keyv over this store; if it has none, all records.
    * @throws XenonError `XENON_INVALID_ARGUMENT` without a namespace if several Keyv instances have different ones.
+   * @example await keyv.clear('users')
    */
   async clear(namespace: string | undefined = this.onlyNamespace()): Promise<void> {
     await this.database.async.clear(namespace === undefined ? undefined : `${namespace}:`)
@@ -162,19 +193,30 @@ export class KeyvXenon implements KeyvStoreAdapter {
     }
   }
 
-  /** Closes the database, unless it was handed over open. */
+  /**
+   * Closes the database, unless it was handed over open.
+   * @example await keyv.disconnect()
+   */
   async disconnect(): Promise<void> {
     this.read(() => {
       if (this.isOwn) this.database.close()
     })
   }
 
+  /**
+   * Calls the listener with every error of a read.
+   * @example keyv.on('error', error => console.error(error))
+   */
   on(event: string, listener: (...parameters: unknown[]) => void): this {
     if (event === 'error') this.namespaces.announce()
     this.listeners.add(event, listener)
     return this
   }
 
+  /**
+   * Calls it no more.
+   * @example keyv.off('error', console.error)
+   */
   off(event: string, listener: (...parameters: unknown[]) => void): this {
     this.listeners.remove(event, listener)
     return this

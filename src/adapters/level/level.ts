@@ -111,18 +111,30 @@ export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V
 
   // What abstract-level has, with the options that are xenondb's own.
 
+  /**
+   * Stores a record; with `ttl` it expires, with `sync` it survives loss of power when the promise resolves.
+   * @example await level.put('a', '1', { ttl: 60_000 })
+   */
   override put(key: K, value: V): Promise<void>
   override put<KK = K, VV = V>(key: KK, value: VV, options: XenonLevelPutOptions<KK, VV>): Promise<void>
   override put(key: K, value: V, options?: XenonLevelPutOptions<K, V>): Promise<void> {
     return super.put(key, value, options as XenonLevelPutOptions<K, V>)
   }
 
+  /**
+   * Removes a record.
+   * @example await level.del('a', { sync: true })
+   */
   override del(key: K): Promise<void>
   override del<KK = K>(key: KK, options: XenonLevelDelOptions<KK>): Promise<void>
   override del(key: K, options?: XenonLevelDelOptions<K>): Promise<void> {
     return super.del(key, options as XenonLevelDelOptions<K>)
   }
 
+  /**
+   * Applies the operations as one transaction.
+   * @example await level.batch([{ type: 'put', key: 'a', value: '1' }], { sync: true })
+   */
   override batch(operations: AbstractBatchOperation<typeof this, K, V>[]): Promise<void>
   override batch<KK = K, VV = V>(
     operations: AbstractBatchOperation<typeof this, KK, VV>[],
