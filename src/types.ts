@@ -113,6 +113,7 @@ export interface Entry<V, K = string> {
 
 /** Some records of a range, in order. */
 export interface Page<V, K = string> {
+  /** The records, in the order of the range. */
   entries: [K, V][]
   /** To be given to `page` for the records behind these; `undefined` if there were none. */
   cursor: string | undefined

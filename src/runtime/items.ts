@@ -8,13 +8,24 @@
 import { InvalidArgumentError } from '../errors.ts'
 import { describe } from './bytes.ts'
 
+/** An iterator over records, with the helpers that those of newer engines have. */
 export abstract class Items<T> implements IterableIterator<T> {
+  /**
+   * The next item.
+   * @example const { done, value } = iterator.next()
+   */
   abstract next(): IteratorResult<T, undefined>
 
-  /** Ends it early. */
+  /**
+   * Ends it early.
+   * @example iterator.return()
+   */
   abstract return(): IteratorResult<T, undefined>
 
-  /** @example for (const name of db.values('user:').map(user => user.name)) console.log(name) */
+  /**
+   * What the function makes of each item.
+   * @example for (const name of db.values('user:').map(user => user.name)) console.log(name)
+   */
   map<U>(to: (item: T, index: number) => U): Items<U> {
     requireFunction('map', to)
     return derived(this, function* (items) {
@@ -23,7 +34,10 @@ export abstract class Items<T> implements IterableIterator<T> {
     })
   }
 
-  /** @example const adults = db.values().filter(({ age }) => age >= 18).toArray() */
+  /**
+   * The items for which the function says something true.
+   * @example const adults = db.values().filter(({ age }) => age >= 18).toArray()
+   */
   filter<U extends T>(is: (item: T, index: number) => item is U): Items<U>
   filter(is: (item: T, index: number) => unknown): Items<T>
   filter(is: (item: T, index: number) => unknown): Items<T> {
@@ -50,13 +64,19 @@ export abstract class Items<T> implements IterableIterator<T> {
     })
   }
 
-  /** @example const allButTheFirst = db.keys().drop(1).toArray() */
+  /**
+   * The items behind the first ones.
+   * @example const allButTheFirst = db.keys().drop(1).toArray()
+   */
   drop(limit: number): Items<T> {
     requireCount('drop', limit)
     return this.filter((_, index) => index >= limit)
   }
 
-  /** @example const words = db.values().flatMap(text => text.split(' ')).toArray() */
+  /**
+   * The items of what the function makes of each item.
+   * @example const words = db.values().flatMap(text => text.split(' ')).toArray()
+   */
   flatMap<U>(to: (item: T, index: number) => Iterable<U>): Items<U> {
     requireFunction('flatMap', to)
     return derived(this, function* (items) {
@@ -65,7 +85,10 @@ export abstract class Items<T> implements IterableIterator<T> {
     })
   }
 
-  /** @example const total = db.values('price:').reduce((sum, price) => sum + Number(price), 0) */
+  /**
+   * What the function makes of all items, one after the other.
+   * @example const total = db.values('price:').reduce((sum, price) => sum + Number(price), 0)
+   */
   reduce<U>(step: (before: U, item: T, index: number) => U, initial: U): U {
     requireFunction('reduce', step)
     let value = initial
@@ -74,19 +97,28 @@ export abstract class Items<T> implements IterableIterator<T> {
     return value
   }
 
-  /** @example const keys = db.keys('user:').toArray() */
+  /**
+   * All items that are left.
+   * @example const keys = db.keys('user:').toArray()
+   */
   toArray(): T[] {
     return [...this]
   }
 
-  /** @example db.entries().forEach(([key, value]) => console.log(key, value)) */
+  /**
+   * Calls the function with each item.
+   * @example db.entries().forEach(([key, value]) => console.log(key, value))
+   */
   forEach(visit: (item: T, index: number) => void): void {
     requireFunction('forEach', visit)
     let index = 0
     for (const item of this) visit(item, index++)
   }
 
-  /** @example const hasAdmin = db.values('user:').some(({ role }) => role === 'admin') */
+  /**
+   * True as soon as the function says something true of an item.
+   * @example const hasAdmin = db.values('user:').some(({ role }) => role === 'admin')
+   */
   some(is: (item: T, index: number) => unknown): boolean {
     requireFunction('some', is)
     let index = 0
@@ -94,13 +126,19 @@ export abstract class Items<T> implements IterableIterator<T> {
     return false
   }
 
-  /** @example const areSigned = db.values('contract:').every(({ signed }) => signed) */
+  /**
+   * True unless the function says something false of an item.
+   * @example const areSigned = db.values('contract:').every(({ signed }) => signed)
+   */
   every(is: (item: T, index: number) => unknown): boolean {
     requireFunction('every', is)
     return !this.some((item, index) => !is(item, index))
   }
 
-  /** @example const ada = db.values('user:').find(({ name }) => name === 'Ada') */
+  /**
+   * The first item of which the function says something true.
+   * @example const ada = db.values('user:').find(({ name }) => name === 'Ada')
+   */
   find(is: (item: T, index: number) => unknown): T | undefined {
     requireFunction('find', is)
     let index = 0
@@ -153,20 +191,34 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     this.source = source
   }
 
+  /**
+   * The next item.
+   * @example const { done, value } = await store.keys().next()
+   */
   next(): Promise<IteratorResult<T, undefined>> {
     return this.source.next()
   }
 
-  /** Ends it early. */
+  /**
+   * Ends it early.
+   * @example await store.keys().return()
+   */
   return(_value?: undefined | PromiseLike<undefined>): Promise<IteratorResult<T, undefined>> {
     return this.source.return(undefined)
   }
 
+  /**
+   * Ends it with an error, as a generator does.
+   * @example await store.keys().throw(new Error('enough')).catch(() => {})
+   */
   throw(error: unknown): Promise<IteratorResult<T, undefined>> {
     return this.source.throw(error)
   }
 
-  /** @example for await (const name of store.values('user:').map(user => user.name)) console.log(name) */
+  /**
+   * What the function makes of each item.
+   * @example for await (const name of store.values('user:').map(user => user.name)) console.log(name)
+   */
   map<U>(to: (item: T, index: number) => Awaitable<U>): AsyncItems<U> {
     requireFunction('map', to)
     return this.derived(async function* (items) {
@@ -176,7 +228,10 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     })
   }
 
-  /** @example const adults = await store.values().filter(({ age }) => age >= 18).toArray() */
+  /**
+   * The items for which the function says something true.
+   * @example const adults = await store.values().filter(({ age }) => age >= 18).toArray()
+   */
   filter<U extends T>(is: (item: T, index: number) => item is U): AsyncItems<U>
   filter(is: (item: T, index: number) => unknown): AsyncItems<T>
   filter(is: (item: T, index: number) => unknown): AsyncItems<T> {
@@ -205,13 +260,19 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     })
   }
 
-  /** @example const allButTheFirst = await store.keys().drop(1).toArray() */
+  /**
+   * The items behind the first ones.
+   * @example const allButTheFirst = await store.keys().drop(1).toArray()
+   */
   drop(limit: number): AsyncItems<T> {
     requireCount('drop', limit)
     return this.filter((_, index) => index >= limit)
   }
 
-  /** @example const words = await store.values().flatMap(text => text.split(' ')).toArray() */
+  /**
+   * The items of what the function makes of each item.
+   * @example const words = await store.values().flatMap(text => text.split(' ')).toArray()
+   */
   flatMap<U>(to: (item: T, index: number) => Awaitable<Iterable<U> | AsyncIterable<U>>): AsyncItems<U> {
     requireFunction('flatMap', to)
     return this.derived(async function* (items) {
@@ -221,7 +282,10 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     })
   }
 
-  /** @example const total = await store.values('price:').reduce((sum, price) => sum + Number(price), 0) */
+  /**
+   * What the function makes of all items, one after the other.
+   * @example const total = await store.values('price:').reduce((sum, price) => sum + Number(price), 0)
+   */
   async reduce<U>(step: (before: U, item: T, index: number) => Awaitable<U>, initial: U): Promise<U> {
     requireFunction('reduce', step)
     let value = initial
@@ -230,21 +294,30 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     return value
   }
 
-  /** @example const keys = await store.keys('user:').toArray() */
+  /**
+   * All items that are left.
+   * @example const keys = await store.keys('user:').toArray()
+   */
   async toArray(): Promise<T[]> {
     const items: T[] = []
     for await (const item of this) items.push(item)
     return items
   }
 
-  /** @example await store.entries().forEach(([key, value]) => console.log(key, value)) */
+  /**
+   * Calls the function with each item.
+   * @example await store.entries().forEach(([key, value]) => console.log(key, value))
+   */
   async forEach(visit: (item: T, index: number) => unknown): Promise<void> {
     requireFunction('forEach', visit)
     let index = 0
     for await (const item of this) await visit(item, index++)
   }
 
-  /** @example const hasAdmin = await store.values('user:').some(({ role }) => role === 'admin') */
+  /**
+   * True as soon as the function says something true of an item.
+   * @example const hasAdmin = await store.values('user:').some(({ role }) => role === 'admin')
+   */
   async some(is: (item: T, index: number) => unknown): Promise<boolean> {
     requireFunction('some', is)
     let index = 0
@@ -252,13 +325,19 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     return false
   }
 
-  /** @example const areSigned = await store.values('contract:').every(({ signed }) => signed) */
+  /**
+   * True unless the function says something false of an item.
+   * @example const areSigned = await store.values('contract:').every(({ signed }) => signed)
+   */
   async every(is: (item: T, index: number) => unknown): Promise<boolean> {
     requireFunction('every', is)
     return !(await this.some(async (item, index) => !(await is(item, index))))
   }
 
-  /** @example const ada = await store.values('user:').find(({ name }) => name === 'Ada') */
+  /**
+   * The first item of which the function says something true.
+   * @example const ada = await store.values('user:').find(({ name }) => name === 'Ada')
+   */
   async find(is: (item: T, index: number) => unknown): Promise<T | undefined> {
     requireFunction('find', is)
     let index = 0
