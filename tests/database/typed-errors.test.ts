@@ -320,7 +320,7 @@ describe('a value that does not decode', () => {
     tx.rollback()
     snapshot.close()
     const half = db.entries()
-    expect(thrownBy(() => half.take(60))).toMatchObject({ code: 'XENON_DECODE' })
+    expect(thrownBy(() => half.take(60).toArray())).toMatchObject({ code: 'XENON_DECODE' })
     half.return()
     const cursor = db.cursor({ gte: 'k049' })
     expect(cursor.next()).toBe(true)
