@@ -21,6 +21,7 @@ const pages: readonly string[] = [
   'docs/recipes.md',
   'docs/server.md',
   'docs/troubleshooting.md',
+  'docs/waiting.md',
 ]
 
 /** Where the names that examples import lie. */
