@@ -152,4 +152,5 @@ export type {
 export type * from './types.ts'
 export type { AsyncReads, AsyncStore, AsyncStoreTransaction } from './values/async-store.ts'
 export { jsonCodec } from './values/json-codec.ts'
+export type { IndexPage, Page } from './values/page.ts'
 export { Watcher } from './values/watcher.ts'

@@ -111,14 +111,6 @@ export interface Entry<V, K = string> {
   value: V
 }
 
-/** Some records of a range, in order. */
-export interface Page<V, K = string> {
-  /** The records, in the order of the range. */
-  entries: [K, V][]
-  /** To be given to `page` for the records behind these; `undefined` if there were none. */
-  cursor: string | undefined
-}
-
 export type IsolationLevel = 'read-uncommitted' | 'read-committed' | 'repeatable-read' | 'snapshot' | 'serializable'
 
 export interface TransactionOptions {

@@ -2,10 +2,10 @@
 
 import { InvalidArgumentError } from '../errors.ts'
 import { AsyncItems } from '../runtime/items.ts'
-import type { AsyncPutOptions, GivenRange, Key, Page, PutOptions, WaitOptions } from '../types.ts'
+import type { AsyncPutOptions, GivenRange, Key, PutOptions, WaitOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
 import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
-import { asyncPage, pageRequest } from '../values/page.ts'
+import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options.ts'

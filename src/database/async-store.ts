@@ -22,7 +22,6 @@ import type {
   Key,
   KeyEncoding,
   KeyOf,
-  Page,
   PutOptions,
   TransactionOptions,
   TransactOptions,
@@ -34,7 +33,7 @@ import type {
 import type { AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { Failed, resumable } from '../values/failed-items.ts'
-import { asyncPage, pageRequest } from '../values/page.ts'
+import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'

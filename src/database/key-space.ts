@@ -13,21 +13,12 @@ import { Store } from '../records/store.ts'
 import { Sweeper } from '../records/sweeper.ts'
 import { requireDone, requireSyncFunction } from '../runtime/callbacks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import type {
-  BatchOperation,
-  Entry,
-  GivenRange,
-  Key,
-  Page,
-  PutOptions,
-  TransactionOptions,
-  WatchOptions,
-} from '../types.ts'
+import type { BatchOperation, Entry, GivenRange, Key, PutOptions, TransactionOptions, WatchOptions } from '../types.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { refuseOptions, requireIsolation, requireList } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
-import { pageRequest } from '../values/page.ts'
+import { type Page, pageRequest } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'

@@ -1,9 +1,17 @@
 /** A secondary index, as `db.index` gives it: finds records by what its function makes of them. */
 import { XenonError } from '../errors.ts'
 import { IndexIterator } from '../records/index-reader.ts'
+import type { Items } from '../runtime/items.ts'
 import type { GivenIndexRange, IndexReport, TupleKey } from '../types.ts'
+import { type IndexPage, pageOfBytes } from '../values/page.ts'
 import type { IndexBuild } from './index-build.ts'
 import { type CheckedIndex, checkIndex } from './index-check.ts'
+
+/** An entry, and where it lies in the index. */
+interface PagedEntry<V, K, IK> {
+  readonly entry: [indexKey: IK, key: K, value: V]
+  readonly bytes: Uint8Array
+}
 
 /** What an index is made of. */
 export interface IndexParts<V> extends CheckedIndex<V> {
@@ -64,9 +72,10 @@ export class Index<V = string, K = string, IK = TupleKey> {
    * that texts begin with.
    * @example for (const [city, key, value] of index.entries('Oslo')) console.log(city, key, value)
    */
-  entries(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K, value: V]> {
+  entries(range?: GivenIndexRange<IK>): Items<[indexKey: IK, key: K, value: V]> {
     this.check()
-    return new IndexIterator(this.parts.reader, range, true, (entry, value: V) => [
+    const { reader } = this.parts
+    return new IndexIterator(reader, reader.resolve(range), true, (entry, value: V) => [
       entry.indexKey as IK,
       entry.keyOfCaller<K>(),
       value,
@@ -77,9 +86,36 @@ export class Index<V = string, K = string, IK = TupleKey> {
    * `[indexKey, key]`, as `entries`.
    * @example for (const [city, key] of index.keys({ prefix: 'O' })) console.log(city, key)
    */
-  keys(range?: GivenIndexRange<IK>): IterableIterator<[indexKey: IK, key: K]> {
+  keys(range?: GivenIndexRange<IK>): Items<[indexKey: IK, key: K]> {
     this.check()
-    return new IndexIterator(this.parts.reader, range, false, entry => [entry.indexKey as IK, entry.keyOfCaller<K>()])
+    const { reader } = this.parts
+    return new IndexIterator(reader, reader.resolve(range), false, entry => [
+      entry.indexKey as IK,
+      entry.keyOfCaller<K>(),
+    ])
+  }
+
+  /**
+   * Some entries of a range, `size` at most, and a cursor for those behind them, as `page` of the database does.
+   * @example
+   * const first = index.page('Oslo', 20)
+   * const second = index.page('Oslo', 20, first.cursor)
+   */
+  page(range: GivenIndexRange<IK> | undefined, size: number, cursor?: string): IndexPage<V, K, IK> {
+    this.check()
+    const { reader } = this.parts
+    const page = pageOfBytes<PagedEntry<V, K, IK>>(reader.resolve(range), size, cursor)
+    const found = new IndexIterator(
+      reader,
+      page.range,
+      true,
+      (entry, value: V): PagedEntry<V, K, IK> => ({
+        entry: [entry.indexKey as IK, entry.keyOfCaller<K>(), value],
+        bytes: entry.bytes,
+      }),
+    )
+    const { items, cursor: next } = page.finish(found.toArray(), ({ bytes }) => bytes)
+    return { entries: items.map(({ entry }) => entry), cursor: next }
   }
 
   /**

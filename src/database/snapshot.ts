@@ -9,9 +9,9 @@ import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { performance } from '../runtime/timers.ts'
-import type { GivenRange, Key, Page } from '../types.ts'
+import type { GivenRange, Key } from '../types.ts'
 import { requireList } from '../values/checks.ts'
-import { pageRequest } from '../values/page.ts'
+import { type Page, pageRequest } from '../values/page.ts'
 import type { InTransactions, SpaceParts } from './transaction.ts'
 
 /** Snapshots that were dropped without `close`. */

@@ -8,10 +8,10 @@ import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type { SavepointState, TransactionState } from '../txn/transaction-state.ts'
-import type { GivenRange, IsolationLevel, Key, Page, PutOptions } from '../types.ts'
+import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import { requireList } from '../values/checks.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
-import { pageRequest } from '../values/page.ts'
+import { type Page, pageRequest } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */

@@ -2,6 +2,7 @@
 import { DecodeError } from '../errors.ts'
 import { nodeCount, nodeKey } from '../pager/node.ts'
 import { asText, shortText } from '../runtime/bytes.ts'
+import { Items } from '../runtime/items.ts'
 import type { OnDecodeError, TupleKey } from '../types.ts'
 import { Failed, passOver } from '../values/failed-items.ts'
 import { resolveIndexRange } from '../values/index-range.ts'
@@ -38,7 +39,7 @@ export class IndexReader<V> {
     // What others have changed and not committed stands in the tree.
     if (this.entries.space.transactions.locks.exclusive !== 0) {
       const exactly = { gte: indexKey, lte: indexKey, limit: 1 }
-      for (const value of new IndexIterator(this, exactly, true, (_, found: V) => found)) return value
+      for (const value of new IndexIterator(this, this.resolve(exactly), true, (_, found: V) => found)) return value
       return undefined
     }
     return this.firstInTree(bytes)
@@ -91,7 +92,7 @@ export class IndexReader<V> {
       entryView.end()
     }
     let count = 0
-    for (const _ of new IndexIterator<V, true>(this, range, false, () => true)) count++
+    for (const _ of new IndexIterator<V, true>(this, resolved, false, () => true)) count++
     return count
   }
 
@@ -114,6 +115,8 @@ export class IndexReader<V> {
 /** The entry that a reader is at: its index key, and where the key of its record lies. */
 export class IndexEntry {
   indexKey: TupleKey = null
+  /** All of it. */
+  bytes: Uint8Array = NO_BYTES
   private source: Uint8Array = NO_BYTES
   private start = 0
   /** An entry that begins with the index key at hand, if that is no object, and how many bytes of it those are. */
@@ -129,6 +132,7 @@ export class IndexEntry {
 
   /** `holder`: of a unique index, the value of the entry. */
   goTo(entry: Uint8Array, holder: Uint8Array | undefined): void {
+    this.bytes = entry
     // Most often many have the same one, which need not be read again. An object is the caller's from then on.
     if (!this.isSame(entry)) {
       const reader = new TupleReader(entry, 0, entry.length)
@@ -175,7 +179,7 @@ type Shape<V, T> = (entry: IndexEntry, value: V) => T
  * The entries of a range whose records are there, as of the moment when it was made. Leaving a `for of` early, or
  * `return()`, lets go of that.
  */
-export class IndexIterator<V, T> implements IterableIterator<T> {
+export class IndexIterator<V, T> extends Items<T> {
   private readonly from: IndexReader<V>
   private readonly withValues: boolean
   private readonly view: AsOf
@@ -192,8 +196,8 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
   private given = 0
   private ended = false
 
-  constructor(from: IndexReader<V>, range: unknown, withValues: boolean, shape: Shape<V, T>) {
-    const resolved = from.resolve(range)
+  constructor(from: IndexReader<V>, resolved: ResolvedRange, withValues: boolean, shape: Shape<V, T>) {
+    super()
     this.from = from
     this.withValues = withValues
     this.shape = shape
@@ -223,7 +227,7 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
     this.end()
   }
 
-  next(): IteratorResult<T, undefined> {
+  override next(): IteratorResult<T, undefined> {
     for (;;) {
       const isReady = this.given < this.ready.length
       if (!isReady && (this.ended || !this.read())) break
@@ -268,7 +272,7 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
     }
   }
 
-  return(): IteratorResult<T, undefined> {
+  override return(): IteratorResult<T, undefined> {
     this.given = this.ready.length
     this.end()
     return { done: true, value: undefined }
@@ -279,9 +283,5 @@ export class IndexIterator<V, T> implements IterableIterator<T> {
     this.ended = true
     forgotten.unregister(this)
     this.letGo()
-  }
-
-  [Symbol.iterator](): this {
-    return this
   }
 }

@@ -9,6 +9,7 @@
  *   fdatasync with whatever else is committed meanwhile.
  * - Nothing is thrown at once: wrong arguments reject, too, and an iterator reports them at its first step.
  */
+
 import type { AsyncItems } from '../runtime/items.ts'
 import type {
   AsyncPutOptions,
@@ -20,7 +21,6 @@ import type {
   Key,
   KeyEncoding,
   KeyOf,
-  Page,
   PutOptions,
   SubEncodings,
   TransactOptions,
@@ -29,6 +29,7 @@ import type {
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
+import type { Page } from './page.ts'
 import type { Watcher } from './watcher.ts'
 
 /** What a store and its transactions read alike. */

@@ -8,13 +8,29 @@
  */
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { type Bound, compareBytes } from '../runtime/bytes.ts'
-import type { GivenRange, Page, Range } from '../types.ts'
+import type { GivenRange, Range, TupleKey } from '../types.ts'
 import type { KeyCodec } from './key-codec.ts'
 import { type ResolvedRange, resolveRange } from './range.ts'
 
 const VERSION = 1
 const HEAD_BYTES = 5
 const MOST_RECORDS = 1_000_000
+
+/** Some records of a range, in order. */
+export interface Page<V, K = string> {
+  /** The records, in the order of the range. */
+  entries: [K, V][]
+  /** To be given to `page` for the records behind these; `undefined` if there were none. */
+  cursor: string | undefined
+}
+
+/** The same of an index. */
+export interface IndexPage<V, K = string, IK = TupleKey> {
+  /** In the order of index keys, then of keys. */
+  entries: [indexKey: IK, key: K, value: V][]
+  /** To be given to `page` for the entries behind these; `undefined` if there were none. */
+  cursor: string | undefined
+}
 
 export interface PageRequest<V, K> {
   /** What to read. */
@@ -31,26 +47,60 @@ export const pageRequest = <V, K>(
   keys: KeyCodec,
 ): PageRequest<V, K> => {
   const base = (keys.isPrefix(given) ? { prefix: given } : { ...(given as Range<K> | undefined) }) as Range<K>
-  const resolved = resolveRange(base, keys)
-  if (base.limit !== undefined) throw new InvalidArgumentError('a range of page() has no limit: its size says how many')
+  const { reverse, mark, last } = pageBehind(resolveRange(base, keys), size, cursor)
+  const range: Range<unknown> = { ...base, limit: size + 1 }
+  if (last !== undefined) range[reverse ? 'lt' : 'gt'] = keys.encoding === 'tuple' ? keys.decodeAll(last) : last
+  return {
+    range: range as Range<K>,
+    finish: entries => {
+      const [items, end] = cut(entries, size)
+      return { entries: items, cursor: end && cursorOf(mark, keys.bound('a key', end[0])) }
+    },
+  }
+}
+
+/** A page of what lies in a range in the order of its bytes: of an index. */
+export interface PageOfBytes<T> {
+  /** One item more than the page has tells that there are others behind it. */
+  readonly range: ResolvedRange
+  /** `bytesOf`: where an item lies. */
+  finish(items: T[], bytesOf: (item: T) => Uint8Array): { items: T[]; cursor: string | undefined }
+}
+
+/** @throws InvalidArgumentError as `pageRequest` */
+export const pageOfBytes = <T>(range: ResolvedRange, size: number, cursor: string | undefined): PageOfBytes<T> => {
+  const { mark, reverse, last } = pageBehind(range, size, cursor)
+  const bound: Bound | undefined = last && { key: last, inclusive: false }
+  const behind = bound === undefined ? {} : reverse ? { upper: bound } : { lower: bound }
+  return {
+    range: { ...range, ...behind, limit: size + 1 },
+    finish: (found, bytesOf) => {
+      const [items, end] = cut(found, size)
+      return { items, cursor: end && cursorOf(mark, bytesOf(end)) }
+    },
+  }
+}
+
+/** The page itself, and its last item if others lie behind it. */
+const cut = <T>(found: T[], size: number): [items: T[], end: T | undefined] => {
+  const items = found.slice(0, size)
+  return [items, found.length > size ? items.at(-1) : undefined]
+}
+
+/** What marks the range, and the key that the page goes on behind. */
+const pageBehind = (
+  resolved: ResolvedRange,
+  size: number,
+  cursor: string | undefined,
+): { mark: number; reverse: boolean; last: Uint8Array | undefined } => {
+  if (resolved.limit !== Number.POSITIVE_INFINITY)
+    throw new InvalidArgumentError('a range of page() has no limit: its size says how many')
   if (!Number.isInteger(size) || size < 1 || size > MOST_RECORDS)
     throw new InvalidArgumentError(
       `the size of a page must be a whole number from 1 to ${MOST_RECORDS}, not ${shown(size)}`,
     )
   const mark = markOf(resolved)
-  const range: Range<unknown> = { ...base, limit: size + 1 }
-  if (cursor !== undefined) {
-    const key = keyIn(cursor, mark, resolved)
-    range[resolved.reverse ? 'lt' : 'gt'] = keys.encoding === 'tuple' ? keys.decodeAll(key) : key
-  }
-  return {
-    range: range as Range<K>,
-    finish: entries => {
-      if (entries.length <= size) return { entries, cursor: undefined }
-      entries.pop()
-      return { entries, cursor: cursorOf(mark, keys.bound('a key', entries.at(-1)![0])) }
-    },
-  }
+  return { mark, reverse: resolved.reverse, last: cursor === undefined ? undefined : keyIn(cursor, mark, resolved) }
 }
 
 /** The page of an asynchronous store. */

@@ -14,7 +14,6 @@ import type {
   KeyEncoding,
   KeyOf,
   OnDecodeError,
-  Page,
   PutOptions,
   Range,
   Stats,
@@ -27,6 +26,7 @@ import type {
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
+import type { Page } from '../values/page.ts'
 import { requireRange } from '../values/range.ts'
 import { type Attempt, runTransaction } from '../values/transact.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
