@@ -156,7 +156,7 @@ const closed = {
   },
 }
 
-/** From format 3 on: those that only a folder whose name begins so gets, and nothing else. */
+/** From format 3 on: the first folder of that format has these alone. */
 const closedWithSpaces = {
   'sub-databases': {
     what: 'Sub-databases, one in another, with encodings of their own, large values; one was dropped, one was cleared.',
@@ -205,7 +205,9 @@ const uncleanWithSpaces = {
   },
 }
 
-const withSpaces = folder.startsWith('3-')
+/** The kinds of a folder. */
+const kindsOf = (plain, withSpaces) =>
+  folder === '3-key-spaces' ? withSpaces : folder.startsWith('2-') ? plain : { ...plain, ...withSpaces }
 
 /** Killed by SIGKILL. */
 const unclean = {
@@ -368,7 +370,7 @@ const store = (name, { what, options }, records, files, more) => {
 const packedSubs = ({ subs }) =>
   subs.length === 0 ? {} : { subs: subs.map(({ path, records }) => ({ path, records: packedRecords(records) })) }
 
-const allUnclean = withSpaces ? uncleanWithSpaces : unclean
+const allUnclean = kindsOf(unclean, uncleanWithSpaces)
 
 /** In the process that will be killed. */
 const runKilled = async () => {
@@ -384,7 +386,7 @@ const runKilled = async () => {
 }
 
 const makeAll = async () => {
-  for (const [name, database] of Object.entries(withSpaces ? closedWithSpaces : closed)) {
+  for (const [name, database] of Object.entries(kindsOf(closed, closedWithSpaces))) {
     const place = mkdtempSync(join(tmpdir(), 'xenon-golden-'))
     const db = open(place, { ...database.options, ...database.creation, storage, logSegmentBytes: 131072 })
     const writer = new Writer(db)
