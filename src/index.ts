@@ -56,7 +56,9 @@ const inspectSoon = (db: Database<unknown, unknown>): void => {
     if (!db.closed) await inspect(db)
   }
   const failed = (error: Error): void => {
-    process.emitWarning(`the database in ${db.directory} cannot be looked into: ${error.message}`)
+    process.emitWarning(`the database in ${db.directory} cannot be looked into: ${error.message}`, {
+      code: 'XENON_INSPECT',
+    })
   }
   setTimeout(() => begin().catch(failed), 0).unref()
 }
