@@ -11,6 +11,7 @@ import { registerOpening } from '../../src/cli/opening.ts'
 import { Client } from '../../src/client/index.ts'
 import { AsyncTransaction, type Database, memoryStorage, open, Watcher } from '../../src/index.ts'
 import { Server } from '../../src/server/server.ts'
+import { mutantNames } from '../../src/testing/index.ts'
 
 const root: string = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8')
@@ -71,6 +72,13 @@ test('every error code that a page names exists', () => {
       unknown: [],
     })
   }
+})
+
+test('the number of rules that are switched off is that of the mutants', () => {
+  // 'no log' is there for examples/corrupt-write.ts.
+  const rules = mutantNames.filter(name => name !== 'no log').length
+  expect(read('docs/durability.md')).toContain(`${rules} rules that the promise rests on`)
+  expect(read('README.md').replace(/\s+/g, ' ')).toContain(`any one of ${rules} rules`)
 })
 
 /** Names of other packages, of Node and of frameworks that the pages speak of. */
