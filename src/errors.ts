@@ -4,6 +4,7 @@
  */
 import type { TupleKey } from './keys.ts'
 
+/** What tells errors apart, for programs; docs/api.md says of each what it means and what to do. */
 export type XenonErrorCode =
   | 'XENON_INVALID_ARGUMENT'
   | 'XENON_KEY_TOO_LARGE'
@@ -82,6 +83,7 @@ export class XenonError extends Error {
     named(XenonError, 'XenonError')
   }
 
+  /** Stable: for programs. */
   readonly code: XenonErrorCode
 
   constructor(code: XenonErrorCode, message: string, options?: { cause?: unknown }) {
@@ -208,9 +210,11 @@ export class NotUniqueError extends XenonError {
 
   /** Name of the index. */
   readonly index: string
+  /** The index key that both would have. */
   readonly indexKey: TupleKey
-  /** The key of the record that was to be stored, and of the one that has the index key; bytes where they are no text. */
+  /** The key of the record that was to be stored; bytes where they are no text. */
   readonly key: string | Uint8Array
+  /** The key of the record that has the index key; bytes where they are no text. */
   readonly holder: string | Uint8Array
 
   /** `shownKey`: the index key as the message shows it. */

@@ -137,6 +137,7 @@ export {
   type XenonErrorCode,
 } from './errors.ts'
 export type { RestoreProgress, RestoreReport } from './maintenance/restore.ts'
+export type * from './maintenance/shapes.ts'
 export { RangeCursor, RangeIterator } from './records/range-iterator.ts'
 export { AsyncItems, Items } from './runtime/items.ts'
 export type { SalvageOptions } from './salvage/salvage.ts'

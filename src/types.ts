@@ -1,4 +1,4 @@
-/** The public shapes of xenondb: operations, statistics, reports. Options stand where they are checked. */
+/** The public shapes of xenondb: operations, statistics, reports. Options and reports of a room stand there. */
 import type { DecodeError } from './errors.ts'
 import type { Key, KeyEncoding, TupleKey, ValueEncoding } from './keys.ts'
 
@@ -20,6 +20,7 @@ export type Durability = 'power' | 'process' | 'none'
 
 /** Compresses the bytes of values. `name` is for messages; the caller opens a database with the same codec again. */
 export interface CompressionCodec {
+  /** What messages and errors call it. It is not stored: another codec under the same name is not noticed. */
   name: string
   /** Returns fewer bytes that stand for these, or as many: then the value is stored plain. */
   compress(bytes: Uint8Array): Uint8Array
@@ -38,6 +39,7 @@ export interface SubEncodings<V = string> {
   valueEncoding?: ValueEncoding<V> | undefined
 }
 
+/** How a record is stored. */
 export interface PutOptions {
   /** Milliseconds from now after which the record is gone. Without it, the record stays. */
   ttl?: number | undefined
@@ -53,9 +55,13 @@ export type BatchOperation<V, K = string> =
  * in the order of tuples, and `keys(['user', 42])` is short for `keys({ prefix: ['user', 42] })`.
  */
 export interface Range<K = string> {
+  /** Keys behind this one. */
   gt?: RangeBound<K> | undefined
+  /** This key and those behind it. */
   gte?: RangeBound<K> | undefined
+  /** Keys before this one. */
   lt?: RangeBound<K> | undefined
+  /** This key and those before it. */
   lte?: RangeBound<K> | undefined
   /** Keys that begin with it; with `keyEncoding: 'tuple'`, an array: keys that are arrays and begin with its items. */
   prefix?: RangeBound<K> | undefined
@@ -71,6 +77,7 @@ export interface Range<K = string> {
   onDecodeError?: OnDecodeError | undefined
 }
 
+/** What an iterator does at a record that it cannot decode: see `Range`. */
 export type OnDecodeError = 'throw' | 'skip' | ((error: DecodeError) => void)
 
 /** A bound need not be a whole key: where keys are arrays it may be any array, such as their first items. */
@@ -88,9 +95,13 @@ export type Beginning<K> = K extends readonly [infer First, ...infer Rest]
 
 /** Which index keys, in the order of tuples. */
 export interface IndexRange<IK> {
+  /** Index keys behind this one; of the first items of an array: behind all that begin with them. */
   gt?: IK | Beginning<IK> | undefined
+  /** This index key, all that begin with these items, and those behind. */
   gte?: IK | Beginning<IK> | undefined
+  /** Index keys before this one, and before all that begin with these items. */
   lt?: IK | Beginning<IK> | undefined
+  /** This index key, all that begin with these items, and those before. */
   lte?: IK | Beginning<IK> | undefined
   /** A text: texts that begin with it. An array: arrays that begin with its items. */
   prefix?: (IK extends string ? string : never) | Beginning<IK> | undefined
@@ -107,12 +118,16 @@ export type GivenIndexRange<IK> = IndexRange<IK> | IK | Beginning<IK>
 
 /** A record as the cursor gives it. */
 export interface Entry<V, K = string> {
+  /** The key, as the key encoding has it. */
   key: K
+  /** The value, decoded. */
   value: V
 }
 
+/** What a transaction sees of others, from the weakest to the strictest: docs/api.md has the table. */
 export type IsolationLevel = 'read-uncommitted' | 'read-committed' | 'repeatable-read' | 'snapshot' | 'serializable'
 
+/** How a transaction begins. */
 export interface TransactionOptions {
   /** Default `'serializable'`. */
   isolation?: IsolationLevel | undefined
@@ -128,44 +143,29 @@ export interface WaitOptions {
   lockTimeout?: number | undefined
 }
 
+/** How a record is stored, and how the call waits for its lock. */
 export interface AsyncPutOptions extends PutOptions, WaitOptions {}
 
+/** How a transaction of the asynchronous face begins, and how its operations wait for locks. */
 export interface AsyncTransactionOptions extends TransactionOptions, WaitOptions {}
 
+/** How `transact` runs its function. */
 export interface TransactOptions extends AsyncTransactionOptions {
   /** How often the function is run again after a deadlock or a write conflict. Default 20. */
   retries?: number | undefined
 }
 
-/** Blocks of the data file by what they hold. They add up to `total`. */
-export interface BlockCounts {
-  total: number
-  /** Block 0. */
-  metadata: number
-  /** The 101 index blocks, and one for each sub-database, whether they hold records or a directory. */
-  index: number
-  /** Directory blocks below an index block. */
-  directory: number
-  /** Overflow blocks that hold records (leaves of a bucket, and chains behind them). */
-  overflow: number
-  /** Overflow blocks that hold parts of large values. */
-  large: number
-  /** Nodes of the trees over keys and times of expiry. */
-  tree: number
-  /** Blocks on the free-block list. */
-  free: number
-  /** Blocks that say what a sub-database is: one for each. */
-  space: number
-  /** Blocks of what was cleared or dropped and is not free yet. */
-  condemned: number
-}
-
+/** The figures of an open database. Those that count events count from the open on. */
 export interface Stats {
   /** Path of the database. */
   directory: string
+  /** What tells the database from every other one: 32 hexadecimal digits, the same in its backups. */
   uuid: string
+  /** Bytes of a block. */
   blockSize: number
+  /** As it was opened. */
   durability: Durability
+  /** It has the ordered index, which ranges need. */
   ordered: boolean
   /** Records of the root; those of a sub-database are counted by its `count()`. */
   records: number
@@ -177,13 +177,17 @@ export interface Stats {
   reclaim: { pending: boolean }
   /** Apparent bytes of the data file, and bytes it takes on the disk. */
   dataBytes: number
+  /** Bytes that the data file takes on the disk. */
   dataBytesAllocated: number
   /** Bytes of all log segments and of images of blocks, and how many bytes of log are needed for recovery now. */
   logBytes: number
+  /** Bytes of log that a recovery would read now. */
   logBytesInUse: number
+  /** Files of the log, spare ones included. */
   logSegments: number
   /** Bytes that the log may take on the disk, but for what an open transaction needs. */
   logBytesLimit: number
+  /** The buffer pool. */
   cache: {
     /** Frames of the pool, and how many hold a block. */
     frames: number
@@ -199,6 +203,7 @@ export interface Stats {
     blockReads: number
     blockWrites: number
   }
+  /** What was written to the log. */
   log: {
     /** Records and bytes appended; groups written; fdatasync calls on the log. */
     records: number
@@ -227,6 +232,7 @@ export interface Stats {
     /** Changes that were refused. */
     refused: number
   }
+  /** Transactions, and their locks. */
   transactions: {
     open: number
     oldest: OldestTransaction | undefined
@@ -252,7 +258,9 @@ export interface Stats {
   }
   /** Expired records that the sweep has removed. */
   expired: number
+  /** Checkpoints that were completed. */
   checkpoints: number
+  /** Undefined before the first one since the open. */
   lastCheckpoint: LastCheckpoint | undefined
   /** Structure changes: splits, redistributions, merges, compactions in a block, slots and blocks reused. */
   index: {
@@ -269,6 +277,7 @@ export interface Stats {
 
 /** The open transaction that began first, and what it holds. */
 export interface OldestTransaction {
+  /** How long it has been open. */
   milliseconds: number
   /** Locks of keys. */
   locks: number
@@ -278,30 +287,38 @@ export interface OldestTransaction {
 
 /** The open snapshot or iterator that began first. An iterator counts from when it first kept a block. */
 export interface OldestSnapshot {
+  /** How long it has been open. */
   milliseconds: number
   /** Bytes of the copies of blocks that are kept for it. */
   bytes: number
 }
 
+/** The latest checkpoint that was completed. */
 export interface LastCheckpoint {
   /** When it ended, in milliseconds since 1970. */
   at: number
+  /** How long it took from its begin to its end, with the pauses between its steps. */
   milliseconds: number
 }
 
 /** Syncs of the log since the open, and milliseconds that half, and 99 of 100, of the last 512 took at most. */
 export interface SyncFigures {
+  /** Syncs since the open. */
   count: number
+  /** Milliseconds that half of the last 512 took at most; 0 before the first. */
   p50: number
+  /** Milliseconds that 99 of 100 of them took at most; 0 before the first. */
   p99: number
 }
 
+/** A time in which one call or step of the database held up the event loop. */
 export interface Stall {
   /**
    * `'sync'`: a commit waited for the disk; `'checkpoint'`: one of its steps; `'log-room'`: the log had grown so much
    * that a checkpoint was ended at once; `'full-disk'`: room was looked for.
    */
   cause: 'sync' | 'checkpoint' | 'log-room' | 'full-disk'
+  /** How long it was. */
   milliseconds: number
   /** When it ended, in milliseconds since 1970. */
   at: number
@@ -309,14 +326,17 @@ export interface Stall {
 
 /** Values written since the open that lie in blocks of their own: those longer than about a third of a block. */
 export interface LargeValueFigures {
+  /** How many. */
   count: number
-  /** Bytes of the values, and of the blocks that they were written to. */
+  /** Bytes of the values, as stored. */
   bytes: number
+  /** Bytes of the blocks that they were written to. */
   blockBytes: number
   /** Share of the blocks' bytes that hold nothing, 0 to 1. */
   wasted: number
 }
 
+/** What can be warned of; docs/operations.md says of each when it is raised and what to do. */
 export type WarningCode = 'log-held' | 'snapshot-large' | 'disk-low' | 'slow-fsync' | 'slow-recovery' | 'block-size'
 
 /** Something that will hurt. */
@@ -333,78 +353,57 @@ export interface Warning {
 export interface Health {
   /** The database is open and has not failed. A full disk is no failure: see `disk.full`. */
   ok: boolean
+  /** `close` was called. */
   closed: boolean
   /** What stopped the handle; it has to be closed and opened again. */
   failed: Error | undefined
+  /** Undefined while none is open. */
   oldestTransaction: OldestTransaction | undefined
+  /** Undefined while none is open. */
   oldestSnapshot: OldestSnapshot | undefined
   /** Bytes of log that a recovery would read now, and that the log may take on the disk. */
   log: { bytesInUse: number; limit: number }
+  /** Undefined before the first one since the open. */
   lastCheckpoint: LastCheckpoint | undefined
   /** `free`: undefined where nobody can tell. `full`: what adds is refused (`XENON_FULL`). */
   disk: { free: number | undefined; full: boolean }
+  /** How long syncs of the log took. */
   fsync: SyncFigures
+  /** The longest time since the open that one call or step has held up the event loop; undefined before the first. */
   longestStall: Stall | undefined
+  /** Values since the open that were too long for a block with others. */
   largeValues: LargeValueFigures
   /** What will hurt, as far as it is so now. */
   warnings: Warning[]
 }
 
+/** What recovery did when the database was opened. */
 export interface RecoveryReport {
   /** True when the database had not been closed cleanly. */
   needed: boolean
+  /** Records of the log that were read. */
   recordsScanned: number
+  /** Changes of blocks that were made again. */
   redone: number
+  /** Transactions without a commit, whose changes were taken back. */
   transactionsRolledBack: number
   /** Bytes of a torn, never acknowledged tail that were dropped. */
   tornTailBytes: number
+  /** How long it took. */
   milliseconds: number
 }
 
 /** `'redo'`: bytes of log; `'undo'`: transactions rolled back; `'write'`: blocks written. */
 export interface RecoveryProgress {
+  /** What it does now; the phases come in this order. */
   phase: 'redo' | 'undo' | 'write'
+  /** So much of it is done. */
   done: number
+  /** So much there is in this phase. */
   total: number
 }
 
-export interface VerifyOptions {
-  /** Called now and then with the blocks checked so far and in all. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined
-}
-
-/** A key space beside the root. */
-export interface SpaceCount {
-  kind: 'sub' | 'index'
-  /** The names of the sub-databases that it lies in, from the outermost on, and its own at the end. */
-  path: string[]
-  records: number
-}
-
-/** What `verify` found. `ok` is true when `problems` is empty. */
-export interface VerifyReport {
-  ok: boolean
-  /** One sentence each: file, block, what was expected and what was found. At most 100 are kept. */
-  problems: string[]
-  /** How many there were in all. */
-  problemCount: number
-  /** Blocks of the data file whose bytes on the disk are damaged; at most 100 are kept. */
-  damagedBlocks: number[]
-  /** Those of the root, as `stats().records` counts them. */
-  records: number
-  /** The sub-databases, and indexes, with what they hold; the newest first. */
-  spaces: SpaceCount[]
-  blocks: BlockCounts
-  /** Share of the bytes of record-holding blocks that live records take, 0 to 1. */
-  fill: number
-  /** Record-holding blocks in ten classes of fill: 0 to 10 %, … 90 to 100 %. */
-  fillHistogram: number[]
-  /** Free slots inside record-holding blocks, waiting for a later put. */
-  freeSlots: number
-  /** Longest way from an index block to a record: blocks touched by a lookup. */
-  maxDepth: number
-}
-
+/** What an index is declared with, beside its name and its function. */
 export interface IndexOptions extends ProgressOptions {
   /** No two records may have the same index key. Default false. */
   unique?: boolean | undefined
@@ -414,8 +413,11 @@ export interface IndexOptions extends ProgressOptions {
 
 /** What `verify` of an index has found. */
 export interface IndexReport {
+  /** Every entry has its record, and every record its entries. */
   ok: boolean
+  /** Records that were compared. */
   records: number
+  /** Entries that were compared. */
   entries: number
   /** One sentence each; at most 100 are kept. */
   problems: string[]
@@ -428,44 +430,16 @@ export type Change<V, K = string> =
   | { type: 'put'; key: K; value: V; commit: number }
   | { type: 'delete'; key: K; commit: number }
 
+/** How changes are watched. */
 export interface WatchOptions {
   /** Changes that may wait to be read; with more of them the watch ends with XENON_WATCH_OVERFLOW. Default 10,000. */
   buffer?: number | undefined
+  /** Ends the watch when it is aborted; a step that waits rejects with its reason. */
   signal?: AbortSignal | undefined
 }
 
-export interface BackupOptions extends ProgressOptions {
-  /**
-   * Keeps so many backups of this database in the directory: each in a folder of its own that bears the time, the oldest
-   * are removed once the new one is whole. Default: the directory itself becomes the backup.
-   */
-  keep?: number | undefined
-  /** Checks every block of the copy before it counts. Default false. */
-  verify?: boolean | undefined
-}
-
-export interface BackupReport {
-  /** Where the backup is. */
-  directory: string
-  /** Bytes of the copy's data file. */
-  bytes: number
-  /** Those of the root, as `stats().records` counts them; the copy holds those of all sub-databases, too. */
-  records: number
-  /**
-   * With `keep`: names of the folders with backups of this database that are there now, the newest first, and of those
-   * that were removed.
-   */
-  kept?: string[]
-  removed?: string[]
-}
-
-export interface CompactReport {
-  blocksBefore: number
-  blocksAfter: number
-  bytesBefore: number
-  bytesAfter: number
-}
-
+/** How work that goes on for a while tells of it. */
 export interface ProgressOptions {
+  /** Called now and then with what is done so far and in all. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined
 }

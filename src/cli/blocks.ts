@@ -1,5 +1,5 @@
 /** Blocks by kind, as rows of a table with a small bar each. */
-import type { BlockCounts } from '../types.ts'
+import type { BlockCounts } from '../index.ts'
 import { bar, count, percent } from './render.ts'
 
 const KINDS: readonly [keyof BlockCounts, string][] = [

@@ -29,6 +29,7 @@ const READS: ReadonlySet<string> = new Set(
   ),
 )
 
+/** The root of a database behind a server, from `connect`. */
 export class Client<V = string, K = string> extends ClientStore<V, K> {
   static {
     showAs('Client', Client, ({ connections, connected, closed }) => ({

@@ -1,6 +1,7 @@
 /** Commands as bytes: an array of byte strings each, as the Redis protocol has it. */
 import { isBytes } from '../runtime/bytes.ts'
 
+/** An argument of a command: text goes as UTF-8, a number as its decimal digits. */
 export type Argument = string | Uint8Array | number | bigint
 
 /** Bytes from this length on are not copied. */

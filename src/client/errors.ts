@@ -17,6 +17,7 @@ export class ServerError extends XenonError {
     named(ServerError, 'ServerError')
   }
 
+  /** The first word, if it is written in capitals; else ''. */
   readonly prefix: string
 
   constructor(text: string) {
@@ -37,6 +38,7 @@ export class ConnectionError extends XenonError {
     named(ConnectionError, 'ConnectionError')
   }
 
+  /** The command was sent before the connection was lost. */
   readonly sent: boolean
 
   constructor(message: string, sent: boolean, cause?: unknown) {
@@ -51,6 +53,7 @@ export class TimeoutError extends XenonError {
     named(TimeoutError, 'TimeoutError')
   }
 
+  /** The command was sent before the time was over. */
   readonly sent: boolean
 
   constructor(message: string, sent: boolean) {

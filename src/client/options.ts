@@ -8,6 +8,7 @@ import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { type KeyCodec, keyCodec } from '../values/key-codec.ts'
 import type { LinkOptions } from './link.ts'
 
+/** How `connect` reaches a server, and what its keys and values are. */
 export interface ConnectOptions<V = string> {
   /** Default `'127.0.0.1'`. */
   host?: string | undefined
@@ -19,6 +20,7 @@ export interface ConnectOptions<V = string> {
   tls?: boolean | ConnectionOptions | undefined
   /** Default `'default'`, the only one that xenondb knows. */
   username?: string | undefined
+  /** Default: none, for a server that asks for none. */
   password?: string | undefined
   /** Name of the connection, for `CLIENT LIST`. */
   name?: string | undefined

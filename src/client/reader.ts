@@ -17,6 +17,7 @@
  */
 import { ProtocolError, ServerError } from './errors.ts'
 
+/** A reply of a server as it came, bytes as bytes. */
 export type Reply = null | boolean | number | bigint | string | Uint8Array | ServerError | Reply[] | Map<Reply, Reply>
 
 /** What is being filled: `left` items are missing. */

@@ -191,6 +191,7 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     return numberOf(await this.ask(['SUB', 'DROP', name], false)) === 1
   }
 
+  /** True once `close` of the client was called. */
   get closed(): boolean {
     return this.connections.closed
   }

@@ -37,6 +37,7 @@ export class ClientSavepoint {
   }
 }
 
+/** A transaction over the network. It has a connection of its own until it ends. */
 export class ClientTransaction<V = string, K = string>
   extends Operations<V, K>
   implements AsyncStoreTransaction<V, K>, Attempt
@@ -55,6 +56,7 @@ export class ClientTransaction<V = string, K = string>
     this.conversation = conversation
   }
 
+  /** That which it was begun with. */
   get isolation(): IsolationLevel {
     return this.conversation.options.isolation
   }

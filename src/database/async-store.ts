@@ -85,6 +85,7 @@ export interface Changes<V, K = string> {
 /** Records that an iterator gives out before others have a turn of the event loop. */
 const A_TURN = 1000
 
+/** `db.async`: the same records with promises, which wait for locks and share their syncs. */
 export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, InTransactions<V, K> {
   static {
     showAs('AsyncDatabase', AsyncDatabase, ({ closed }) => ({ closed }))
@@ -311,6 +312,7 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
     await this.db.flush()
   }
 
+  /** True once the database was closed, or this sub-database was dropped. */
   get closed(): boolean {
     return this.db.closed
   }

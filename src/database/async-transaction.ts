@@ -17,6 +17,7 @@ import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import type { Attempt } from '../values/transact.ts'
 import type { InTransactions, Savepoint, Transaction } from './transaction.ts'
 
+/** A transaction of `db.async`: its operations wait for locks. */
 export class AsyncTransaction<V = string, K = string> implements AsyncStoreTransaction<V, K>, Attempt {
   static {
     showAs('AsyncTransaction', AsyncTransaction, ({ id, isolation, ended }) => ({ id, isolation, ended }))
@@ -63,10 +64,12 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     return new AsyncTransaction<S, T>(this.tx.in(space as InTransactions<S, T>), waits, lockTimeout, signal, first)
   }
 
+  /** Its number: a later transaction has a higher one. */
   get id(): number {
     return this.tx.id
   }
 
+  /** That which it was begun with. */
   get isolation(): IsolationLevel {
     return this.tx.isolation
   }

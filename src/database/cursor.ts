@@ -15,6 +15,7 @@ import { latin1 } from '../txn/changed-keys.ts'
 import type { Entry } from '../types.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 
+/** Goes through all records that are committed, in no order, without keeping earlier states of blocks. */
 export class Cursor<V, K = string> {
   private readonly store: Store<V>
   private readonly scan: BucketScan

@@ -6,24 +6,14 @@ import { backup, backupDated } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
 import { convertIndex } from '../maintenance/convert.ts'
 import { requireKeep } from '../maintenance/dated-backups.ts'
+import type { BackupOptions, BackupReport, CompactReport, VerifyOptions, VerifyReport } from '../maintenance/shapes.ts'
 import { collectStats } from '../maintenance/stats.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
 import { vitalsOf } from '../maintenance/vitals.ts'
 import { type Raised, Warnings } from '../maintenance/warnings.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
-import type {
-  BackupOptions,
-  BackupReport,
-  CompactReport,
-  Durability,
-  Health,
-  IndexReport,
-  ProgressOptions,
-  Stats,
-  VerifyOptions,
-  VerifyReport,
-} from '../types.ts'
+import type { Durability, Health, IndexReport, ProgressOptions, Stats } from '../types.ts'
 import { requireFlag, requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
 import { Monitor } from './monitor.ts'
@@ -34,6 +24,7 @@ import { Outer } from './sub.ts'
 /** Problems that a report keeps. */
 const MOST_PROBLEMS = 100
 
+/** An open database, from `open`: the records of its root, its sub-databases, and what concerns the whole file. */
 export class Database<V = string, K = string> extends Outer<V, K> {
   static {
     showAs('Database', Database, ({ directory, closed, readOnly, engine }) => ({
@@ -45,6 +36,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
 
   /** The path that it was opened under. */
   readonly directory: string
+  /** When a commit returns, as it was opened. */
   readonly durability: Durability
   /** Opened for reading alone. */
   readonly readOnly: boolean

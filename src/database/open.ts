@@ -27,15 +27,19 @@ import { namesToStore, settleEncodings } from './stored-encodings.ts'
 /** What the reserve gives for a lock. */
 const LOCK_BYTES = 65536
 
+/** What `convert` is to change. `ordered`, `blockSize` or both. */
 export interface ConvertOptions extends ProgressOptions {
   /** The database is to keep the ordered index, or not. Default: as it is. */
   ordered?: boolean | undefined
   /** Bytes of a block; all is built anew beside the database, which takes as much room once more. Default: as it is. */
   blockSize?: number | undefined
+  /** Bytes of the buffer pool meanwhile. Default: as for `open`. */
   cacheBytes?: number | undefined
   /** As for `open`, but waiting does not block the thread. */
   lockWait?: number | undefined
+  /** As for `open`. Default false. */
   takeover?: boolean | undefined
+  /** Where the files live. Default: Node's file system. */
   storage?: Storage | undefined
 }
 

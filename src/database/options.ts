@@ -67,6 +67,7 @@ export interface SubOptions<V = string> extends SubEncodings<V> {
   storedEncoding?: StoredEncoding | undefined
 }
 
+/** How `open` opens a database, or makes it. An option that is undefined has its default. */
 export interface OpenOptions<V = string> {
   /** Default `'power'`. */
   durability?: Durability | undefined

@@ -6,6 +6,7 @@ import type { Storage } from '../storage/storage.ts'
 import { milliseconds, refuseOptions, requireFlag, requireObject, requireSignal } from '../values/checks.ts'
 import { waitForLockAside } from './lock-wait.ts'
 
+/** How `restore` goes about it. */
 export interface RestoreOptions {
   /** Of a directory with dated backups: the name of the one to restore. Default: the newest. */
   at?: string | undefined
@@ -13,11 +14,13 @@ export interface RestoreOptions {
   overwrite?: boolean | undefined
   /** Check every block before anything is replaced. Default true. */
   verify?: boolean | undefined
+  /** Called now and then while it copies, and while it checks. */
   onProgress?: ((progress: RestoreProgress) => void) | undefined
   /** Ends it, until the moment when the restored database takes its place: then everything is as it was. */
   signal?: AbortSignal | undefined
   /** As for `open`, but waiting does not block the thread. */
   lockWait?: number | undefined
+  /** As for `open`, of the database that is replaced. Default false. */
   takeover?: boolean | undefined
   /** Where both live. Default: Node's file system. */
   storage?: Storage | undefined

@@ -26,7 +26,9 @@ export interface IndexParts<V> extends CheckedIndex<V> {
  * is not found.
  */
 export class Index<V = string, K = string, IK = TupleKey> {
+  /** Its name in the key space that it belongs to. */
   readonly name: string
+  /** No two records may have the same index key. */
   readonly unique: boolean
   /** That of the function, as `db.index` was told. */
   readonly version: number

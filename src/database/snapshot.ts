@@ -152,6 +152,7 @@ export class Snapshot<V = string, K = string> {
     this.view.end()
   }
 
+  /** True once `close` was called. */
   get closed(): boolean {
     return this.outer?.ended ?? this.ended
   }

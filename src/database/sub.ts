@@ -192,13 +192,17 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
 
 /** What there is of one sub-database; the file's own figures are those of the database. */
 export interface SubStats {
+  /** Its name in the one that it lies in. */
   readonly name: string
+  /** It has the ordered index. */
   readonly ordered: boolean
   /** Its records, without those of what lies in it. Counting them looks at each leaf of the ordered index. */
   readonly records: number
   /** Records that have been removed since the open because their time had passed. */
   readonly expired: number
+  /** Names of the sub-databases that lie in it. */
   readonly subs: readonly string[]
+  /** Names of its secondary indexes, declared or not. */
   readonly indexes: readonly string[]
   /** Changes of the shape of its hash index since the open, as `Stats.index` has them. */
   readonly index: {
@@ -210,6 +214,7 @@ export interface SubStats {
   }
 }
 
+/** A sub-database, from `sub`: a key space of its own in the same file, log and transactions. */
 export class Sub<V = string, K = string> extends Outer<V, K> {
   static {
     showAs('Sub', Sub, ({ name, closed, handle }) => ({ name, directory: handle.directory, ...(closed && { closed }) }))

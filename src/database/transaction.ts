@@ -70,6 +70,7 @@ interface Common {
   nextSavepoint: number
 }
 
+/** A synchronous transaction, from `begin` or `transact`: all or nothing. It never waits for a lock. */
 export class Transaction<V = string, K = string> {
   static {
     showAs('Transaction', Transaction, ({ id, isolation, ended }) => ({ id, isolation, ended }))
@@ -134,6 +135,7 @@ export class Transaction<V = string, K = string> {
     return this.state.id
   }
 
+  /** That which it was begun with. */
   get isolation(): IsolationLevel {
     return this.access.isolation
   }

@@ -22,10 +22,11 @@ import { requireInPlace } from '../storage/home.ts'
 import { overlayStorage } from '../storage/overlay.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { fromLatin1 } from '../txn/changed-keys.ts'
-import type { BackupOptions, BackupReport, ProgressOptions } from '../types.ts'
+import type { ProgressOptions } from '../types.ts'
 import { makeDurably, PARTIAL, underName } from './database-files.ts'
 import { DatedBackups } from './dated-backups.ts'
 import { isVacant, liesInside } from './new-directory.ts'
+import type { BackupOptions, BackupReport } from './shapes.ts'
 import { verifyDatabase } from './verify/verify.ts'
 
 /** Bytes copied between two turns of the event loop, and between two syncs of the copy. */

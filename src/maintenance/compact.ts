@@ -17,8 +17,9 @@ import type { Block } from '../pager/place.ts'
 import { copyBytes } from '../runtime/bytes.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
 import { Step } from '../txn/step.ts'
-import type { CompactReport, ProgressOptions } from '../types.ts'
+import type { ProgressOptions } from '../types.ts'
 import { BlockLinks, type Links } from './links.ts'
+import type { CompactReport } from './shapes.ts'
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 4

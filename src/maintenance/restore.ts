@@ -21,8 +21,11 @@ const SEGMENT_BYTES = 4194304
 
 /** `done` and `total` in bytes copied, then in blocks checked. */
 export interface RestoreProgress {
+  /** What it does now: first it copies, then it checks. */
   phase: 'copy' | 'verify'
+  /** So much of it is done. */
   done: number
+  /** So much there is in this phase. */
   total: number
 }
 
@@ -37,9 +40,11 @@ export interface RestoreSettings {
   waiting: <T>(take: () => T) => Promise<T>
 }
 
+/** What `restore` has restored. */
 export interface RestoreReport {
   /** The backup that it was restored from, and where it is now. */
   from: string
+  /** Where the restored database is. */
   directory: string
   /** Bytes of the data file. */
   bytes: number

@@ -8,6 +8,7 @@ export interface Measured {
   stats(): Stats
   /** As of a `Database`. */
   health(): Health
+  /** As of a `Database`. */
   readonly closed: boolean
 }
 

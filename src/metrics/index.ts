@@ -4,6 +4,7 @@ import { exposition } from './text.ts'
 
 export type { Measured } from './figures.ts'
 
+/** What the names and labels of the figures are. */
 export interface MetricsOptions {
   /** What the names begin with. Default `'xenondb'`. */
   prefix?: string | undefined

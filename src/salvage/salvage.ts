@@ -33,6 +33,7 @@ import { findSpaces } from './spaces.ts'
 import { requireApart, requireEmpty, Target, type TargetSpace } from './target.ts'
 import { Unfinished } from './unfinished.ts'
 
+/** How `salvage` goes about it. */
 export interface SalvageOptions {
   /** Block size of the new database. Default: that of the damaged one. */
   blockSize?: number | undefined
@@ -40,6 +41,7 @@ export interface SalvageOptions {
   cacheBytes?: number | undefined
   /** As for `open`; of the damaged database. */
   lockWait?: number | undefined
+  /** As for `open`; of the damaged database. Default false. */
   takeover?: boolean | undefined
   /** Where both databases live. Default: Node's file system. */
   storage?: Storage | undefined

@@ -26,25 +26,38 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** Time that clients have to take their last replies. */
 const GRACE_MS = 2000
 
+/** A server that speaks the Redis protocol over a database, from `createServer`. */
 export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   /** Another one than was given, once that has failed on a full disk and `reopen` has opened it again. */
   db: Database<unknown, unknown>
+  /** @internal The options, checked, with their defaults. */
   readonly settings: Settings
+  /** @internal */
   readonly log: Log
+  /** @internal The records as commands know them. */
   keys: Keyspace
+  /** @internal */
   readonly out: ReplyWriter = new ReplyWriter()
+  /** @internal */
   readonly password: Password | undefined
+  /** @internal The clients, by their numbers. */
   readonly sessions: Map<number, Session> = new Map()
+  /** @internal Commands that wait for locks. */
   readonly lockWaits: LockWaits
+  /** When it was made, in milliseconds since 1970. */
   readonly started: number = Date.now()
   /** Resolves when the server has closed, by `close` or SHUTDOWN; rejects when the storage has failed. */
   readonly done: Promise<void>
   /** @internal */
   readonly turns: Turns = new Turns(this)
   lastSave: number = Math.floor(this.started / 1000)
+  /** Commands since it was made, or since `CONFIG RESETSTAT`. */
   commandsProcessed = 0
+  /** Connections that were accepted or refused since then. */
   connectionsReceived = 0
+  /** Of these, those that were refused since there were `maxClients` already, or the server was closing. */
   connectionsRefused = 0
+  /** Bytes of replies that were sent since it was made. */
   bytesSent = 0
   failure: unknown
   /** How often another handle has taken the place of one that had failed. */

@@ -40,6 +40,7 @@ const maxParts = 1024
 /** Most bytes asked of one read or write; Linux moves at most 2 GiB − 4 KiB. */
 const maxBytes = 1 << 30
 
+/** Node's file system: the storage that everything uses unless it is given another one. */
 export const nodeStorage: Storage = {
   name: 'node',
 

@@ -6,6 +6,7 @@
  */
 import type { Deflate } from '../runtime/deflate.ts'
 
+/** An open file, as the engine uses it. */
 export interface File {
   /** The path it was opened under, for messages. */
   readonly path: string
@@ -40,15 +41,18 @@ export interface File {
   close(): void
 }
 
+/** How a file is opened. */
 export interface OpenFileOptions {
   /** Create the file, which must not exist yet. */
   create?: boolean | undefined
+  /** Nothing is written to it. Default false. */
   readOnly?: boolean | undefined
 }
 
 /** What stands at a path; a symbolic link counts as `'other'`, it is never followed. */
 export type EntryKind = 'file' | 'directory' | 'other' | 'none'
 
+/** How the lock of a directory is taken. */
 export interface LockOptions {
   /** Takes a lock whose owner cannot be seen from here, too; never that of an owner that is seen alive. */
   takeover?: boolean | undefined
@@ -69,6 +73,7 @@ export interface Leaver {
   atExit(): void
 }
 
+/** Where databases live: directories, files and locks, the clock and what else comes from the system. */
 export interface Storage {
   /** Where the files live, for messages and `stats`: `'node'`, `'memory'`, … */
   readonly name: string

@@ -24,6 +24,7 @@ const SECTOR = 512
  */
 export type CrashPolicy = 'none' | 'all' | 'prefix' | 'sectors' | 'last' | 'holes' | 'garbage'
 
+/** All policies, to go through them. */
 export const crashPolicies: readonly CrashPolicy[] = ['none', 'all', 'prefix', 'sectors', 'last', 'holes', 'garbage']
 
 /** The nodes that the next start of the system finds. */

@@ -1,5 +1,6 @@
 /** Input/output errors on demand: which operation of the simulated disk fails, how often, and how. */
 
+/** What an operation of the disk is. */
 export type OperationKind =
   | 'kind'
   | 'list'
@@ -15,6 +16,7 @@ export type OperationKind =
   | 'makeDirectory'
   | 'syncDirectory'
 
+/** All kinds of operations, to go through them. */
 export const operationKinds: readonly OperationKind[] = [
   'kind',
   'list',
@@ -46,7 +48,9 @@ export const operationKinds: readonly OperationKind[] = [
  */
 export type FaultEffect = 'EIO' | 'ENOSPC' | 'short' | 'lose' | 'lie' | 'misdirect' | 'flip' | 'crash'
 
+/** An input/output error: what happens to which operations, and when. */
 export interface Fault {
+  /** What happens to the operation. */
   effect: FaultEffect
   /** Operations that it may strike; every kind when left out. */
   kinds?: readonly OperationKind[]
@@ -60,6 +64,7 @@ export interface Fault {
 
 /** Thrown by every operation once the power is off. */
 export class SimulatedCrash extends Error {
+  /** `SimulatedCrash`. */
   override name = 'SimulatedCrash'
 }
 

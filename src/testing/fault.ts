@@ -28,6 +28,7 @@ export { type CrashPolicy, crashPolicies } from './fault-crash.ts'
 export type { Fault, FaultEffect, OperationKind } from './fault-rules.ts'
 export { operationKinds, SimulatedCrash } from './fault-rules.ts'
 
+/** What a simulated disk is like. */
 export interface FaultDiskOptions {
   /** What every random decision follows from; 1 when left out. */
   seed?: number | undefined
@@ -35,6 +36,7 @@ export interface FaultDiskOptions {
   capacity?: number | undefined
   /** CRC-32 to use, such as that of `nodeStorage`, which is faster than the built-in one. */
   crc32?: Storage['crc32'] | undefined
+  /** Raw deflate, for databases with `compression: 'deflate'`. Left out: such databases are refused. */
   deflate?: Storage['deflate'] | undefined
   /** Syncs of a file may be done aside: the database is not told before they have taken effect. */
   syncsAside?: boolean | undefined
@@ -47,11 +49,15 @@ export interface FaultDiskOptions {
   now?: Storage['now'] | undefined
 }
 
+/** A simulated disk with one file system. Give its `storage` to `open`. */
 export class FaultDisk {
+  /** The `storage` of databases on this disk. */
   readonly storage: Storage
+  /** The errors that strike, and how many operations there were of each kind. */
   readonly rules: FaultRules = new FaultRules()
   /** When set, every change is noted in it, to be `apply`ed to another disk. */
   journal: Operation[] | undefined
+  /** Bytes that files may take in all; may be changed at any time. */
   capacity: number
   /** Of a disk after a crash: two crashes of one disk with the same signature left the same bytes. */
   signature = 0

@@ -23,6 +23,7 @@ import type { File } from '../storage/storage.ts'
 import { Checkpointer } from '../txn/checkpoint.ts'
 import { TransactionManager } from '../txn/manager.ts'
 
+/** The rule that a mutant breaks. */
 export type MutantName =
   | 'no sync at commit'
   | 'write-ahead rule off'
@@ -357,6 +358,7 @@ const mutants: Record<MutantName, () => () => void> = {
   },
 }
 
+/** All of them, to go through them. */
 export const mutantNames: readonly MutantName[] = Object.keys(mutants) as MutantName[]
 
 /**

@@ -3,6 +3,7 @@
  * failure can be repeated. Not for keys, salts or anything that an adversary should not guess.
  */
 export class Random {
+  /** What all numbers follow from. */
   readonly seed: number
   #a: number
   #b: number

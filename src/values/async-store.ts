@@ -95,6 +95,7 @@ export interface AsyncReads<V, K = string> {
   count(range?: GivenRange<K>): Promise<number>
 }
 
+/** Records with promises: of a database, or of a sub-database, wherever it is. */
 export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, AsyncIterable<[K, V]> {
   /**
    * Stores a record.
@@ -196,6 +197,7 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
    */
   flush(): Promise<void>
 
+  /** True once the store cannot be used any more. */
   readonly closed: boolean
 
   /**
@@ -213,6 +215,7 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
  * locks.
  */
 export interface AsyncStoreTransaction<V = string, K = string> extends AsyncReads<V, K> {
+  /** That which it was begun with. */
   readonly isolation: IsolationLevel
   /** True once it was committed or rolled back; a deadlock and its signal roll it back, too. */
   readonly ended: boolean

@@ -270,6 +270,7 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
   }
 }
 
+/** The root of a database that another thread serves with `servePort`. */
 export class PortDatabase<V = string, K = string> extends PortStore<V, K> {
   static {
     showAs('PortDatabase', PortDatabase, ({ closed }) => ({ closed }))
@@ -340,6 +341,7 @@ export class PortTransaction<V = string, K = string>
     this.course = course
   }
 
+  /** That which it was begun with. */
   get isolation(): IsolationLevel {
     return this.course.isolation
   }

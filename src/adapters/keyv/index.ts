@@ -17,11 +17,15 @@ export type KeyvXenonOptions = Omit<OpenOptions<string>, 'keyEncoding' | 'valueE
 
 /** What Keyv hands to `setMany`. */
 export interface KeyvXenonEntry {
+  /** The key, behind the namespace. */
   key: string
+  /** The text that Keyv has made of the value; anything else is refused. */
   value: unknown
+  /** Milliseconds; without it, 0 or `Infinity`, the record stays. */
   ttl?: number | undefined
 }
 
+/** Goes through the keys, with their namespace, and the values as they are stored. */
 export type KeyvXenonIterator = <Value>(
   namespace?: string,
 ) => AsyncGenerator<[string, Awaited<Value> | undefined], void>

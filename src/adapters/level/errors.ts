@@ -23,6 +23,7 @@ const CODES: Readonly<Partial<Record<XenonErrorCode, string>>> = {
   XENON_SNAPSHOT_LOST: 'LEVEL_SNAPSHOT_NOT_OPEN',
 }
 
+/** An error with a code of abstract-level; the `cause` is the one of xenondb, where there is one. */
 export class LevelError extends Error {
   /** One of abstract-level's codes, such as `LEVEL_CORRUPTION`. */
   readonly code: string

@@ -17,6 +17,7 @@ interface Steps<R> {
   close(): void
 }
 
+/** Goes through entries: what `db.iterator()` gives. */
 export class LevelIterator<TDatabase, K, V> extends AbstractIterator<TDatabase, K, V> {
   private readonly steps: Steps<LevelEntry>
 
@@ -46,6 +47,7 @@ export class LevelIterator<TDatabase, K, V> extends AbstractIterator<TDatabase, 
   }
 }
 
+/** Goes through keys: what `db.keys()` gives. */
 export class LevelKeyIterator<TDatabase, K, V> extends AbstractKeyIterator<TDatabase, K> {
   private readonly steps: Steps<Data>
 
@@ -75,6 +77,7 @@ export class LevelKeyIterator<TDatabase, K, V> extends AbstractKeyIterator<TData
   }
 }
 
+/** Goes through values: what `db.values()` gives. */
 export class LevelValueIterator<TDatabase, K, V> extends AbstractValueIterator<TDatabase, K, V> {
   private readonly steps: Steps<Data>
 

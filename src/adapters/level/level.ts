@@ -66,13 +66,17 @@ export interface XenonLevelOptions<K, V>
   durability?: Durability | undefined
 }
 
+/** How durable one write is. */
 export interface SyncOption {
   /** The write survives loss of power when the promise resolves, whatever `durability` says. Default false. */
   sync?: boolean | undefined
 }
 
+/** Options of `put`: those of abstract-level, `sync` and `ttl`. */
 export interface XenonLevelPutOptions<K, V> extends AbstractPutOptions<K, V>, SyncOption, PutOptions {}
+/** Options of `del`: those of abstract-level and `sync`. */
 export interface XenonLevelDelOptions<K> extends AbstractDelOptions<K>, SyncOption {}
+/** Options of `batch`: those of abstract-level and `sync`. */
 export interface XenonLevelBatchOptions<K, V> extends AbstractBatchOptions<K, V>, SyncOption {}
 
 interface ReadOptions {
@@ -83,7 +87,9 @@ interface ReadOptions {
 /** An operation as abstract-level hands it over: encoded, with whatever options the caller gave it. */
 type EncodedOperation = { type: 'put'; key: Data; value: Data; ttl?: number | undefined } | { type: 'del'; key: Data }
 
+/** A database of xenondb with the methods of abstract-level, in place of classic-level and its kin. */
 export class XenonLevel<K = string, V = string> extends AbstractLevel<Data, K, V> {
+  /** The path of its directory, as it was given. */
   readonly location: string
   /** The same place whatever becomes of the working directory before it is opened. */
   private readonly path: string

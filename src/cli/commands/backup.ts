@@ -2,7 +2,7 @@
 import { readdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CAC } from 'cac'
-import type { BackupReport } from '../../types.ts'
+import type { BackupReport } from '../../index.ts'
 import { argument, countOption, flagOption, type Options } from '../arguments.ts'
 import { type ByteDatabase, withDatabase } from '../database.ts'
 import { EXIT_DONE, printable, UsageError } from '../errors.ts'

@@ -1,7 +1,6 @@
 /** `xenondb stats`: what lies in the files. */
 import type { CAC } from 'cac'
-import { CorruptionError } from '../../index.ts'
-import type { Stats, VerifyReport } from '../../types.ts'
+import { CorruptionError, type Stats, type VerifyReport } from '../../index.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
 import { kindRows } from '../blocks.ts'
 import { EXIT_DONE } from '../errors.ts'

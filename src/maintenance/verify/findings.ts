@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/engine.ts'
 import { XenonError } from '../../errors.ts'
 import type { Block, Position } from '../../pager/place.ts'
-import type { BlockCounts } from '../../types.ts'
+import type { BlockCounts } from '../shapes.ts'
 
 const KEPT_PROBLEMS = 100
 

@@ -12,6 +12,7 @@ export type Reopen = (options: { readOnly: boolean }) => Database<any, any>
 /** Where a server listens. */
 export type Address = { host: string; port: number } | { socket: string }
 
+/** How `createServer` and `xenondb serve` serve a database. */
 export interface ServerOptions {
   /** Default 127.0.0.1. Another address than one of this machine's own needs a password. */
   host?: string | undefined
