@@ -84,7 +84,16 @@ test('the number of rules that are switched off is that of the mutants', () => {
 /** Names of other packages, of Node and of frameworks that the pages speak of. */
 const FOREIGN: ReadonlySet<string> = new Set([
   // Node, Vitest, Jest
-  ...['parentPort', 'MessageChannel', 'trackUnmanagedFds', 'resetModules', 'afterEach', 'testEnvironment', 'waitFor'],
+  ...[
+    'parentPort',
+    'MessageChannel',
+    'MessagePort',
+    'trackUnmanagedFds',
+    'resetModules',
+    'afterEach',
+    'testEnvironment',
+    'waitFor',
+  ],
   // Next.js, Express, Hono, Electron
   ...['serverExternalPackages', 'outputFileTracingIncludes', 'maxAge', 'createApp'],
   ...['requestSingleInstanceLock', 'userData', 'utilityProcess'],
