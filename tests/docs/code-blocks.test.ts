@@ -14,6 +14,7 @@ const root: string = fileURLToPath(new URL('../..', import.meta.url))
 const checks: string = fileURLToPath(new URL('checks.ts', import.meta.url))
 const pages: readonly string[] = [
   'README.md',
+  'docs/adapters.md',
   'docs/api.md',
   'docs/client.md',
   'docs/frameworks.md',
