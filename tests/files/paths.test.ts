@@ -95,7 +95,7 @@ test('Level, which opens later, and Keyv mean the directory that they were made 
 
 test('a server means the directory that it was made in, for its socket and for backups', () =>
   withTwo(async parent => {
-    const db = open<Uint8Array>('db', { valueEncoding: 'binary', keyEncoding: 'binary' })
+    const db = open('db', { valueEncoding: 'binary', keyEncoding: 'binary', storedEncoding: 'ignore' })
     const server = createServer(db, { socket: 'socket', backupDirectory: 'backups' })
     process.chdir(`${parent}/there`)
     await server.listen()
