@@ -132,7 +132,11 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
 
   async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
     const request = pageRequest<V, K>(range, size, cursor, this.codec.keys)
-    return await asyncPage(request, given => this.entries(given))
+    return await asyncPage(
+      request,
+      given => this.entries(given),
+      key => this.has(key),
+    )
   }
 
   /** Number of records, or of those in a range. */

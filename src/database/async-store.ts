@@ -244,7 +244,11 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
 
   async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
     const request = pageRequest<V, K>(range, size, cursor, this.parts.store.keys)
-    return await asyncPage(request, given => this.entries(given))
+    return await asyncPage(
+      request,
+      given => this.entries(given),
+      key => this.has(key),
+    )
   }
 
   [Symbol.asyncIterator](): AsyncItems<[K, V]> {

@@ -130,7 +130,11 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
 
   async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
     const request = pageRequest<V, K>(range, size, cursor, this.tx.codec)
-    return await asyncPage(request, given => this.entries(given))
+    return await asyncPage(
+      request,
+      given => this.entries(given),
+      key => this.has(key),
+    )
   }
 
   async count(range?: GivenRange<K>): Promise<number> {

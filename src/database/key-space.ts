@@ -18,7 +18,7 @@ import { type BatchChange, readBatch } from '../values/batch.ts'
 import { refuseOptions, requireIsolation, requireList } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
-import { type Page, pageRequest } from '../values/page.ts'
+import { type Page, pageRequest, syncPage } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
@@ -332,7 +332,11 @@ export abstract class KeySpace<V = string, K = string> {
    */
   page(range: GivenRange<K> | undefined, size: number, cursor?: string): Page<V, K> {
     const request = pageRequest<V, K>(range, size, cursor, this.store.keys)
-    return request.finish(this.entries(request.range).toArray())
+    return syncPage(
+      request,
+      given => this.entries(given),
+      key => this.has(key),
+    )
   }
 
   [Symbol.iterator](): RangeIterator<[K, V], V, K> {

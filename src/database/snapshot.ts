@@ -11,7 +11,7 @@ import { showAs } from '../runtime/inspecting.ts'
 import { performance } from '../runtime/timers.ts'
 import type { GivenRange, Key } from '../types.ts'
 import { requireList } from '../values/checks.ts'
-import { type Page, pageRequest } from '../values/page.ts'
+import { type Page, pageRequest, syncPage } from '../values/page.ts'
 import type { InTransactions, SpaceParts } from './transaction.ts'
 
 /** Snapshots that were dropped without `close`. */
@@ -123,7 +123,11 @@ export class Snapshot<V = string, K = string> {
    */
   page(range: GivenRange<K> | undefined, size: number, cursor?: string): Page<V, K> {
     const request = pageRequest<V, K>(range, size, cursor, this.store.keys)
-    return request.finish(this.entries(request.range).toArray())
+    return syncPage(
+      request,
+      given => this.entries(given),
+      key => this.has(key),
+    )
   }
 
   [Symbol.iterator](): RangeIterator<[K, V], V, K> {

@@ -11,7 +11,7 @@ import type { SavepointState, TransactionState } from '../txn/transaction-state.
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import { requireList } from '../values/checks.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
-import { type Page, pageRequest } from '../values/page.ts'
+import { type Page, pageRequest, syncPage } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
@@ -253,7 +253,11 @@ export class Transaction<V = string, K = string> {
    */
   page(range: GivenRange<K> | undefined, size: number, cursor?: string): Page<V, K> {
     const request = pageRequest<V, K>(range, size, cursor, this.codec)
-    return request.finish(this.entries(request.range).toArray())
+    return syncPage(
+      request,
+      given => this.entries(given),
+      key => this.has(key),
+    )
   }
 
   /** @internal */

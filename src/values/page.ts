@@ -8,8 +8,10 @@
  */
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { type Bound, compareBytes } from '../runtime/bytes.ts'
+import type { Items } from '../runtime/items.ts'
 import type { GivenRange, Range, TupleKey } from '../types.ts'
 import type { KeyCodec } from './key-codec.ts'
+import { MAX_KEY_BYTES } from './limits.ts'
 import { type ResolvedRange, resolveRange } from './range.ts'
 
 const VERSION = 1
@@ -37,7 +39,12 @@ export interface PageRequest<V, K> {
   readonly range: Range<K>
   /** Makes the page of what was read. */
   finish(entries: [K, V][]): Page<V, K>
+  /** The key that a cursor behind what was read would hold, if it may be the text of bytes that are no UTF-8. */
+  doubtful(entries: readonly [K, V][]): K | undefined
 }
+
+/** U+FFFD stands for what is no UTF-8. */
+const REPLACEMENT = '\ufffd'
 
 /** @throws InvalidArgumentError for a range with a limit, a wrong size, a cursor that is none or one of another range. */
 export const pageRequest = <V, K>(
@@ -46,16 +53,31 @@ export const pageRequest = <V, K>(
   cursor: string | undefined,
   keys: KeyCodec,
 ): PageRequest<V, K> => {
-  const base = (keys.isPrefix(given) ? { prefix: given } : { ...(given as Range<K> | undefined) }) as Range<K>
-  const { reverse, mark, last } = pageBehind(resolveRange(base, keys), size, cursor)
+  const { reverse, mark, last } = pageBehind(resolveRange(given, keys), size, cursor)
+  const base = keys.isPrefix(given) ? { prefix: given } : { ...(given as Range<K> | undefined) }
   const range: Range<unknown> = { ...base, limit: size + 1 }
-  if (last !== undefined) range[reverse ? 'lt' : 'gt'] = keys.encoding === 'tuple' ? keys.decodeAll(last) : last
+  if (last !== undefined) range[reverse ? 'lt' : 'gt'] = keyOf(last, cursor, keys)
   return {
     range: range as Range<K>,
     finish: entries => {
       const [items, end] = cut(entries, size)
       return { entries: items, cursor: end && cursorOf(mark, keys.bound('a key', end[0])) }
     },
+    doubtful: entries => {
+      const key = cut(entries, size)[1]?.[0]
+      return typeof key === 'string' && keys.asTexts && key.includes(REPLACEMENT) ? key : undefined
+    },
+  }
+}
+
+/** The key in a cursor, which need not be one of this database. */
+const keyOf = (bytes: Uint8Array, cursor: unknown, keys: KeyCodec): unknown => {
+  if (bytes.length > MAX_KEY_BYTES) throw noCursor(cursor)
+  if (keys.encoding !== 'tuple') return bytes
+  try {
+    return keys.decodeAll(bytes)
+  } catch {
+    throw noCursor(cursor)
   }
 }
 
@@ -82,7 +104,7 @@ export const pageOfBytes = <T>(range: ResolvedRange, size: number, cursor: strin
 }
 
 /** The page itself, and its last item if others lie behind it. */
-const cut = <T>(found: T[], size: number): [items: T[], end: T | undefined] => {
+const cut = <T>(found: readonly T[], size: number): [items: T[], end: T | undefined] => {
   const items = found.slice(0, size)
   return [items, found.length > size ? items.at(-1) : undefined]
 }
@@ -103,15 +125,36 @@ const pageBehind = (
   return { mark, reverse: resolved.reverse, last: cursor === undefined ? undefined : keyIn(cursor, mark, resolved) }
 }
 
+/** The page of a synchronous reader. `has`: tells whether a record is found under a key. */
+export const syncPage = <V, K>(
+  request: PageRequest<V, K>,
+  read: (range: Range<K>) => Items<[K, V]>,
+  has: (key: K) => boolean,
+): Page<V, K> => {
+  const entries = read(request.range).toArray()
+  const key = request.doubtful(entries)
+  if (key !== undefined && !has(key)) throw noUtf8()
+  return request.finish(entries)
+}
+
 /** The page of an asynchronous store. */
 export const asyncPage = async <V, K>(
   request: PageRequest<V, K>,
   read: (range: Range<K>) => AsyncIterable<[K, V]>,
+  has: (key: K) => Promise<boolean>,
 ): Promise<Page<V, K>> => {
   const entries: [K, V][] = []
   for await (const entry of read(request.range)) entries.push(entry)
+  const key = request.doubtful(entries)
+  if (key !== undefined && !(await has(key))) throw noUtf8()
   return request.finish(entries)
 }
+
+/** A cursor with the text of such a key would lead back, or past records. */
+const noUtf8 = (): InvalidArgumentError =>
+  new InvalidArgumentError(
+    "the last key of this page is no valid UTF-8, so no cursor can lead behind it; read the pages with keyEncoding 'binary'",
+  )
 
 const cursorOf = (mark: number, key: Uint8Array): string => {
   let text = String.fromCharCode(VERSION, mark >>> 24, (mark >>> 16) & 255, (mark >>> 8) & 255, mark & 255)
@@ -121,8 +164,7 @@ const cursorOf = (mark: number, key: Uint8Array): string => {
 
 const keyIn = (cursor: unknown, mark: number, { lower, upper }: ResolvedRange): Uint8Array => {
   const bytes = typeof cursor === 'string' ? bytesOf(cursor) : undefined
-  if (bytes === undefined || bytes.length <= HEAD_BYTES || bytes[0] !== VERSION)
-    throw new InvalidArgumentError(`a cursor of page() is what an earlier page gave, not ${shown(cursor)}`)
+  if (bytes === undefined || bytes.length <= HEAD_BYTES || bytes[0] !== VERSION) throw noCursor(cursor)
   const key = bytes.subarray(HEAD_BYTES)
   const isOwn = ((bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!) >>> 0 === mark
   if (
@@ -133,6 +175,9 @@ const keyIn = (cursor: unknown, mark: number, { lower, upper }: ResolvedRange): 
     throw new InvalidArgumentError('the cursor of page() is of another range: begin without one when the range changes')
   return key
 }
+
+const noCursor = (given: unknown): InvalidArgumentError =>
+  new InvalidArgumentError(`a cursor of page() is what an earlier page gave, not ${shown(given)}`)
 
 const bytesOf = (cursor: string): Uint8Array | undefined => {
   if (!/^[\w-]+$/.test(cursor)) return undefined

@@ -111,3 +111,45 @@ test('a cursor of another range, of another direction, or that is none is refuse
   await expectVerified(db)
   db.close()
 })
+
+test('what is no range is refused, as by every range', async () => {
+  const db = open('db', { storage: memoryStorage() })
+  for (const wrong of [/a/, 7, true, new Date(0), new Map(), () => 'a'])
+    expectCode(() => db.page(wrong as never, 5), 'XENON_INVALID_ARGUMENT')
+  expectCode(() => db.snapshot().page(/a/ as never, 5), 'XENON_INVALID_ARGUMENT')
+  await expectVerified(db)
+  db.close()
+})
+
+test('a cursor that nobody gave is said to be none, whatever key it holds', async () => {
+  const db = open<string, TupleKey>('db', { storage: memoryStorage(), keyEncoding: 'tuple' })
+  for (let i = 0; i < 9; i++) db.put(['user', i], '')
+  const head = Buffer.from(db.page(undefined, 3).cursor!, 'base64url').subarray(0, 5)
+  for (const key of [Buffer.from([255, 255]), Buffer.from([1]), Buffer.alloc(2000, 3)]) {
+    const forged = Buffer.concat([head, key]).toString('base64url')
+    expect(expectCode(() => db.page(undefined, 3, forged), 'XENON_INVALID_ARGUMENT').message).toMatch(/what an earlier/)
+  }
+  await expectVerified(db)
+  db.close()
+})
+
+test('keys of text that are no UTF-8 never lead a cursor back, or past records; U+FFFD itself is a key as others are', async () => {
+  const storage = memoryStorage()
+  const bytes = open<string, Uint8Array>('db', { storage, keyEncoding: 'binary' })
+  for (const first of [0x62, 0x90, 0xa0, 0xfd, 0xfe, 0xff]) bytes.put(new Uint8Array([first]), '')
+  bytes.put('a\ufffdb', '')
+  bytes.close()
+  const db = open('db', { storage })
+  const first = db.page(undefined, 1)
+  expect(first.entries[0]![0]).toBe('a\ufffdb')
+  expect(db.page(undefined, 1, first.cursor).entries[0]![0]).toBe('b')
+  const tx = db.begin()
+  for (const reader of [db, tx, db.snapshot()])
+    for (const range of [undefined, { reverse: true }])
+      expect(expectCode(() => reader.page(range, 3), 'XENON_INVALID_ARGUMENT').message).toMatch(/'binary'/)
+  tx.rollback()
+  await expect(db.async.page(undefined, 3)).rejects.toThrow(/'binary'/)
+  expect(db.page(undefined, 7).entries).toHaveLength(7)
+  await expectVerified(db)
+  db.close()
+})
