@@ -56,7 +56,8 @@ export abstract class Items<T> implements IterableIterator<T> {
     requireCount('take', limit)
     return derived(this, function* (items) {
       let left = limit
-      if (left > 0)
+      if (left <= 0) items.return()
+      else
         for (const item of items) {
           yield item
           if (--left <= 0) break
@@ -251,7 +252,8 @@ export class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     requireCount('take', limit)
     return this.derived(async function* (items) {
       let left = limit
-      if (left > 0)
+      if (left <= 0) await items.return()
+      else
         for await (const item of items) {
           yield item
           if (--left <= 0) break

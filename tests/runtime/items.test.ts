@@ -109,6 +109,19 @@ describe('what lies beneath', () => {
     expect(state).toEqual({ taken: 3, closed: 1 })
   })
 
+  test('is closed when none of it is wanted', async () => {
+    const digits = new Digits()
+    expect(digits.take(0).toArray()).toEqual([])
+    expect([digits.taken, digits.closed > 0]).toEqual([0, true])
+    const db = open('db', { storage: memoryStorage() })
+    db.batch(Array.from({ length: 600 }, (_, i) => ({ type: 'put', key: `${i}`, value: '' })))
+    expect(db.keys().take(0).toArray()).toEqual([])
+    expect(await db.async.keys().take(0).toArray()).toEqual([])
+    expect(db.stats().snapshots.open).toBe(0)
+    await expectVerified(db)
+    db.close()
+  })
+
   test('is closed by a return before the first step, by the end of a loop, and by an error', async () => {
     for (const end of [
       (items: Items<number>) => items.return(),
