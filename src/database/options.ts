@@ -135,8 +135,8 @@ export interface OpenOptions<V = string> {
   force?: boolean | undefined
   /**
    * The database stores the names of its encodings; those of sub-databases are stored with them. `'check'` refuses
-   * others (`XENON_ENCODING`), `'replace'` stores the given ones and changes no record, `'ignore'` does not look at them.
-   * Default `'check'`.
+   * others (`XENON_ENCODING`), `'replace'` stores those that are given, changes no record, and checks
+   * the other; `'ignore'` does not look at them. Default `'check'`.
    */
   storedEncoding?: StoredEncoding | undefined
 }
@@ -170,8 +170,10 @@ export interface ResolvedOptions<V> {
   inspect: Inspection
   force: boolean
   storedEncoding: StoredEncoding
-  /** Of the encodings that were given. */
+  /** Of the encodings, the default ones too. */
   names: EncodingNames
+  /** Which of them were said. */
+  namesGiven: Record<keyof EncodingNames, boolean>
 }
 
 export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Storage): ResolvedOptions<V> => {
@@ -216,6 +218,10 @@ export const resolveOptions = <V>(options: OpenOptions<V>, defaultStorage: Stora
     force: given('force', false, flag),
     storedEncoding: storedEncodingOf(options, options.readOnly ?? false),
     names: storable(encodingNames({ keys, valueEncoding })),
+    namesGiven: {
+      keyEncoding: (options.keyEncoding ?? undefined) !== undefined,
+      valueEncoding: (options.valueEncoding ?? undefined) !== undefined,
+    },
   }
 }
 

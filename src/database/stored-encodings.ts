@@ -10,6 +10,8 @@ import type { ResolvedOptions } from './options.ts'
 
 export type { EncodingNames } from '../engine/create.ts'
 
+const OPTIONS = ['keyEncoding', 'valueEncoding'] as const
+
 export const NO_NAMES: EncodingNames = { keyEncoding: '', valueEncoding: '' }
 
 /** What a new database stores. */
@@ -22,14 +24,18 @@ export const namesToStore = <V>({ storedEncoding, names }: ResolvedOptions<V>): 
  * @throws EncodingMismatchError
  */
 export const settleEncodings = <V>(engine: Engine, options: ResolvedOptions<V>, directory: string): void => {
-  const { storedEncoding, readOnly } = options
+  const { storedEncoding, readOnly, namesGiven } = options
   if (storedEncoding === 'ignore') return
   const names = namesToStore(options)
   const stored = storedNames(engine)
-  if (storedEncoding === 'check') requireSame(`the database in ${directory}`, stored, withKeysOf(names, stored))
+  // What was not given is no other name: whoever replaces that of the values does not mean the keys.
+  const isReplaced = (option: keyof EncodingNames): boolean => storedEncoding === 'replace' && namesGiven[option]
+  const checked: Record<keyof EncodingNames, string> = { ...withKeysOf(names, stored) }
+  for (const option of OPTIONS) if (isReplaced(option)) checked[option] = stored[option]
+  requireSame(`the database in ${directory}`, stored, checked)
   if (readOnly) return
   // What fits keeps its name: keys of bytes are still those that were made as text.
-  const isNew = (option: keyof EncodingNames): boolean => storedEncoding === 'replace' || stored[option] === ''
+  const isNew = (option: keyof EncodingNames): boolean => isReplaced(option) || stored[option] === ''
   nameEncodings(engine, {
     keyEncoding: isNew('keyEncoding') ? names.keyEncoding : stored.keyEncoding,
     valueEncoding: isNew('valueEncoding') ? names.valueEncoding : stored.valueEncoding,
@@ -56,7 +62,7 @@ export const nameEncodings = (engine: Engine, names: EncodingNames): void => {
 
 /** @throws EncodingMismatchError */
 export const requireSame = (what: string, stored: EncodingNames, given: EncodingNames): void => {
-  for (const option of ['keyEncoding', 'valueEncoding'] as const)
+  for (const option of OPTIONS)
     if (stored[option] !== '' && stored[option] !== given[option])
       throw new EncodingMismatchError(what, option, stored[option], given[option])
 }

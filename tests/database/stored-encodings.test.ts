@@ -103,6 +103,19 @@ describe('the encodings of a database', () => {
       expectCode(() => open('db', { ...json, storedEncoding: wrong(given) }), 'XENON_INVALID_ARGUMENT')
   })
 
+  test('are not replaced by the default of one that was not given: whoever renames a codec keeps the keys', () => {
+    const storage = memoryStorage()
+    open('db', { storage, keyEncoding: 'tuple', valueEncoding: codec('old') }).close()
+    const renamed = { storage, valueEncoding: codec('new'), storedEncoding: 'replace' } as const
+    const refused = thrownBy(() => open('db', renamed))
+    expect(refused).toMatchObject({ code: 'XENON_ENCODING', option: 'keyEncoding', stored: 'tuple', given: 'utf8' })
+    expect(namesOf(storage)).toEqual(['tuple', 'old'])
+    open('db', { ...renamed, keyEncoding: 'tuple' }).close()
+    expect(namesOf(storage)).toEqual(['tuple', 'new'])
+    expectCode(() => open('db', { storage, keyEncoding: 'utf8', storedEncoding: 'replace' }), 'XENON_ENCODING')
+    expect(namesOf(storage)).toEqual(['tuple', 'new'])
+  })
+
   test('are not said by older builds, nor by those who write bytes: the first open that writes says them', () => {
     const storage = memoryStorage()
     open('db', { storage, storedEncoding: 'ignore', valueEncoding: 'binary' }).close()
