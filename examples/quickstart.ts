@@ -1,4 +1,4 @@
-/** The first page of the README as a program: `npm run build && node build/examples/quickstart.js`. */
+/** Records, a transaction, a cursor: `npm run build && node build/examples/quickstart.js`. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

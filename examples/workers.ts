@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
-import { open } from '../src/index.ts'
-import { PortDatabase, servePort } from '../src/worker/index.ts'
+import { open } from 'xenondb'
+import { PortDatabase, servePort } from 'xenondb/worker'
 
 const WORKERS = 4
 const ADDITIONS = 25

@@ -59,6 +59,15 @@ test('README leads to every page of docs/', () => {
   expect(filesIn('docs', '.md').filter(page => !links.has(page))).toEqual([])
 })
 
+test('examples/README.md names every example', () => {
+  const page = read('examples/README.md')
+  const there = readdirSync(`${root}examples`, { withFileTypes: true })
+    .map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    .filter(name => name !== 'README.md')
+  expect(there.length).toBeGreaterThan(10)
+  expect(there.filter(name => !page.includes(`| \`${name}\` |`))).toEqual([])
+})
+
 test('every error code that a page names exists', () => {
   const [, union = ''] = /type XenonErrorCode =([^\n]*\n(?: {2}\|[^\n]*\n)*)/.exec(read('src/errors.ts')) ?? []
   // A warning of the process, and variables of the environment for the tests.
