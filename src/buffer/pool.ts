@@ -279,10 +279,11 @@ export class BufferPool {
     return this.used - this.freeFrames.length
   }
 
-  /** LSN of the last change of a block that is in the pool; 0: it is not, or has never been changed. */
-  lsnOf(block: Block): Lsn {
+  /** True of a block in the pool whose last change came before the LSN. */
+  isOlder(block: Block, than: Lsn): boolean {
     const frame = this.frameOf(block)
-    return frame === 0 ? 0 : blockLsn(this.arena, this.position(frame))
+    const lsn = frame === 0 ? 0 : blockLsn(this.arena, this.position(frame))
+    return lsn !== 0 && lsn < than
   }
 
   isResident(block: Block): boolean {

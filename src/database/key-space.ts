@@ -2,7 +2,6 @@
  * A key space: the synchronous key-value API over its records. The root's is the database itself (`database.ts`); others
  * lie in it by name (`sub.ts`).
  */
-import { clearRoot } from '../engine/condemned.ts'
 import type { Space } from '../engine/space.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { KEYS_AHEAD, LOOK_AHEAD_FROM } from '../hash/keys-ahead.ts'
@@ -22,6 +21,7 @@ import { type Page, pageRequest, syncPage } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
+import { Clearing } from './clearing.ts'
 import { Cursor } from './cursor.ts'
 import type { Handle } from './handle.ts'
 import { IndexSpaces } from './index-spaces.ts'
@@ -45,6 +45,7 @@ export abstract class KeySpace<V = string, K = string> {
   /** @internal */
   readonly parts: SpaceParts<V>
   protected readonly indexSpaces: IndexSpaces<V, K>
+  private readonly clearing: Clearing<V, K>
   protected readonly sweeper: Sweeper
   protected readonly watching: Watching<V, K>
   private cursorOfItsOwn: Cursor<V, K> | undefined
@@ -66,6 +67,7 @@ export abstract class KeySpace<V = string, K = string> {
     )
     this.indexSpaces = new IndexSpaces(handle, this.store)
     this.ranges = new Ranges(this.store, handle.directory)
+    this.clearing = new Clearing(handle, this.store, this.ranges, this.indexSpaces)
     this.parts = { store: this.store, ranges: this.ranges, ttlOf: given => this.ttlOf(given) }
     this.watching = new Watching(this.store, handle.publishers)
     this.sweeper = new Sweeper(space, this.store.writer, () => handle.write())
@@ -78,8 +80,8 @@ export abstract class KeySpace<V = string, K = string> {
       ttlOf: given => this.ttlOf(given),
       apply: changes => this.apply(changes),
       changeExpiry: (key, ttl) => this.changeExpiry(key, ttl),
-      clear: range => this.clearNow(range),
-      clearInside: tx => this.clearRecords(key => tx.delete(key)),
+      clear: range => this.clearing.now(range),
+      clearInside: tx => this.clearing.records(key => tx.delete(key)),
       durableSoon: () => handle.durableSoon(),
     })
   }
@@ -363,37 +365,8 @@ export abstract class KeySpace<V = string, K = string> {
    */
   clear(range?: GivenRange<K>): void {
     this.checkWritable()
-    this.clearNow(range)
+    this.clearing.now(range)
     this.makeDurable()
-  }
-
-  private clearNow(range: GivenRange<K> | undefined): void {
-    if (range === undefined && this.clearBlocks()) return
-    this.space.implicitly(state => {
-      if (range !== undefined || this.space.metadata.ordered) this.ranges.clear(state, this.ranges.resolve(range))
-      else this.clearRecords(key => this.store.writer.deleteIn(state, key))
-    })
-  }
-
-  /**
-   * Removes all records at once, whatever their number; false if somebody wants to hear of each, if an open transaction
-   * may have read or changed some, or if the pool is too small for it.
-   */
-  private clearBlocks(): boolean {
-    const { space, handle, indexSpaces } = this
-    if (space.observer !== undefined || busyTransactions(space.transactions).length > 0) return false
-    if (space.room.tight) space.room.admit(false)
-    const indexes = space.keeper instanceof IndexSpaces ? space.keeper : indexSpaces
-    if (!space.isRoot) indexes.clearOwn()
-    else if (!indexes.clearInSteps(() => clearRoot(space.layers, space))) return false
-    handle.reclaiming.schedule()
-    return true
-  }
-
-  /** Removes all records in the order in which they lie. */
-  private clearRecords(remove: (key: Uint8Array) => void): void {
-    const cursor = new Cursor<V, Uint8Array>(this.store, BINARY_KEYS)
-    while (cursor.next()) remove(cursor.currentKey())
   }
 
   /**
@@ -432,7 +405,7 @@ export abstract class KeySpace<V = string, K = string> {
       makeDurable: () => (this.handle.readOnly ? undefined : this.handle.groupCommit.begin()),
       expires: time => this.sweeper.schedule(time),
       isQuiet: () => busyTransactions(this.space.transactions).length === 0,
-      clearBlocks: () => this.clearBlocks(),
+      clearBlocks: () => this.clearing.blocks(),
       together: this.handle.together,
     })
   }

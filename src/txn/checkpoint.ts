@@ -424,10 +424,8 @@ export class Checkpointer {
       broken('C1', `redo would begin at ${redoLsn}, a change of ${oldest} is not written`, this.health)
     if (state.lsn > log.syncedLsn)
       broken('C4', `block 0 of LSN ${state.lsn}, log synced to ${log.syncedLsn}`, this.health)
-    for (const block of blanks(blank)) {
-      const lsn = pool.lsnOf(block)
-      if (lsn !== 0 && lsn < redoLsn) broken('C5', `block ${block} of LSN ${lsn} would be called blank`, this.health)
-    }
+    for (const block of blanks(blank))
+      if (pool.isOlder(block, redoLsn)) broken('C5', `block ${block}, which was changed, is blank`, this.health)
     for (const said of new Set([state, metadata])) {
       said.redoLsn = redoLsn
       said.logLsn = log.syncedLsn
