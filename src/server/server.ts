@@ -287,12 +287,9 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private closeLateClients(): void {
     const now = Date.now()
     this.turns.time = now
-    const { authTimeout, requestTimeout, idleTimeout } = this.settings
     for (const session of [...this.sessions.values()]) {
-      if (!session.authenticated && now - session.created > authTimeout) session.destroy('not authenticated in time')
-      else if (session.partialSince !== undefined && now - session.partialSince > requestTimeout)
-        session.destroy('request not sent in time')
-      else if (!session.busy && now - session.lastActive > idleTimeout) session.destroy('idle')
+      const reason = session.lateFor(now)
+      if (reason !== undefined) session.destroy(reason)
     }
   }
 }

@@ -7,19 +7,22 @@
  */
 
 import type { Socket } from 'node:net'
-import { clearTimeout, nextTurn, setTimeout } from '../../runtime/timers.ts'
+import { nextTurn } from '../../runtime/timers.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Log } from '../service/log.ts'
 import type { Settings } from '../service/options.ts'
+import { Taken } from './taken.ts'
 
 /** What a client may send before it has authenticated. */
 const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
 /** A 32-bit length, as in Redis; what arrives is bounded by its bytes. */
 const MAX_ARGUMENTS = 2147483647
-/** Time that a client has to end a connection that the server has ended. */
+/** Time that a client has to end a connection that the server has ended, once it has taken everything. */
 const LINGER_MS = 1000
+/** A peer that is gone without a word is noticed. */
+const KEEP_ALIVE_MS = 300_000
 
 /** What a connection asks of the server that has accepted it. */
 export interface ConnectionOwner {
@@ -43,6 +46,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   readonly address: string
   readonly localAddress: string
   readonly created: number = Date.now()
+  /** Since when it has been one that must authenticate. */
+  private strangerSince: number = this.created
+  /** When it has last sent or taken something. */
   lastActive: number = this.created
   resp3 = false
   /** Waits for something: its further requests wait too. */
@@ -62,8 +68,11 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   private inputEnded = false
   /** Has stopped for what is unsent, with requests left to be executed. */
   private stopped = false
-  /** For a client that does not end the connection when it is asked to. */
-  private linger: ReturnType<typeof setTimeout> | undefined
+  /** Bytes that were given to the socket, and what became of them. */
+  private written = 0
+  private readonly taken: Taken
+  /** The server has ended the connection, and since when the client has taken nothing more. */
+  private endedSince: number | undefined
 
   /** @param trusted It need not authenticate. */
   constructor(id: number, server: Owner, socket: Socket, trusted: boolean) {
@@ -80,7 +89,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       queryBytes: settings.maxQueryBytes,
     }
     this.parser = new RequestParser(limits, STRANGERS, trusted)
+    this.taken = new Taken(socket)
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('data', chunk => this.receive(chunk))
     socket.on('drain', () => this.goOn())
     socket.on('end', () => {
@@ -98,12 +109,17 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** The client is gone: what it holds is given back. */
   protected abstract release(): void
 
+  /** What comes next is not the client's to say: a reply or a push that it waits for. */
+  protected abstract get awaitsServer(): boolean
+
   /** Has authenticated, or need not. */
   get authenticated(): boolean {
     return this.parser.trusted
   }
 
   trust(trusted: boolean): void {
+    // A stranger who says RESET again and again has no more time for that.
+    if (this.parser.trusted && !trusted) this.strangerSince = Date.now()
     this.parser.trusted = trusted
   }
 
@@ -119,6 +135,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
 
   private receive(chunk: Buffer): void {
     if (this.closing) return
+    this.lastActive = this.server.turns.time
     this.parser.feed(chunk)
     if (this.busy || this.stopped) {
       this.parser.settle()
@@ -130,7 +147,6 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   private run(): void {
     const { out, parser, server } = this
     const { pauseOutputBytes } = server.settings
-    this.lastActive = server.turns.time
     this.stopped = false
     let executed = false
     this.open()
@@ -243,6 +259,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
 
   /** The turn ends: what was written in it goes out with the next `send`, what is written from now on does not. */
   seal(): void {
+    this.lastActive = this.server.turns.time
     this.sealed.push(this.pending)
     this.pending = []
   }
@@ -260,6 +277,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (due.length > 0) {
       const bytes = due.reduce((sum, stretch) => sum + stretch.length, 0)
       this.server.bytesSent += bytes
+      this.written += bytes
       this.pendingBytes -= bytes
       if (due.length === 1) socket.write(due[0]!)
       else {
@@ -274,9 +292,27 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
       this.closing = true
       socket.end()
-      this.linger ??= setTimeout(() => socket.destroy(), LINGER_MS)
+      this.endedSince ??= this.server.turns.time
     } else if (this.stopped && this.unsent < pauseOutputBytes) nextTurn(() => this.goOn())
     return writableLength === 0
+  }
+
+  /** Why the client is to be closed, if it has used up its time. */
+  lateFor(now: number): string | undefined {
+    const { authTimeout, requestTimeout, idleTimeout } = this.server.settings
+    if (this.taken.hasGrown(this.written)) {
+      this.lastActive = now
+      if (this.endedSince !== undefined) this.endedSince = now
+    }
+    if (this.endedSince !== undefined) {
+      // Earlier replies may still be on their way to a slow reader.
+      const hasAll = this.socket.writableLength === 0
+      if (now - this.endedSince <= (hasAll ? LINGER_MS : requestTimeout)) return undefined
+      return hasAll ? 'connection not ended in time' : 'replies not taken in time'
+    }
+    if (!this.authenticated && now - this.strangerSince > authTimeout) return 'not authenticated in time'
+    if (this.partialSince !== undefined && now - this.partialSince > requestTimeout) return 'request not sent in time'
+    return !this.awaitsServer && now - this.lastActive > idleTimeout ? 'idle' : undefined
   }
 
   /** Ends the connection once its replies are sent. */
@@ -297,7 +333,6 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.closed) return
     this.closed = true
     this.closing = true
-    clearTimeout(this.linger)
     this.pending = []
     this.sealed = []
     this.pendingBytes = 0

@@ -73,6 +73,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     return this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy || this.lockWaits > 0
   }
 
+  protected get awaitsServer(): boolean {
+    return this.busy || this.isWatchingRange || this.lockWaits > 0
+  }
+
   authenticate(): void {
     this.trust(true)
   }

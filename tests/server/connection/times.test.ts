@@ -1,0 +1,145 @@
+/** What clients have time for, and from when it counts. */
+import { expect, test as one } from 'vitest'
+import { pause } from '../../support/child.ts'
+import { bulk, request, type Wire, withServer } from '../wire.ts'
+
+const MiB = 1048576
+/** They mostly wait. */
+const test = one.concurrent
+/** Requests behind a large reply are executed while it is being taken. */
+const pauseOutputBytes = 64 * MiB
+
+/** A reply that no buffer of the system takes at once. */
+const COPIES = 28
+const VALUE = 'v'.repeat(MiB)
+const MANY = request('MGET', ...new Array(COPIES).fill('k'))
+const MANY_BYTES = `*${COPIES}\r\n`.length + COPIES * bulk(VALUE).length
+
+/** Reads in steps of 64 KiB, with pauses; resolves to the number of bytes when the server ends, or at `enough` bytes. */
+const readSlowly = ({ socket }: Wire, enough = Number.POSITIVE_INFINITY, milliseconds = 8): Promise<number> =>
+  new Promise(resolve => {
+    let bytes = 0
+    socket.removeAllListeners('data')
+    socket.on('data', (text: string) => {
+      bytes += text.length
+      if (bytes >= enough) resolve(bytes)
+      socket.pause()
+      setTimeout(() => socket.resume(), milliseconds)
+    })
+    socket.on('close', () => resolve(bytes))
+  })
+
+test('a client that is silent too long is closed', () =>
+  withServer({ idleTimeout: 200 }, async ({ client }) => {
+    const c = await client()
+    await c.expect('PING\r\n', '+PONG\r\n')
+    await c.untilClosed(3000)
+  }))
+
+test('CONFIG SET timeout closes nobody who has just spoken', () =>
+  withServer({}, async ({ client }) => {
+    const c = await client()
+    await c.expect('CONFIG SET timeout 1\r\n', '+OK\r\n')
+    for (let i = 0; i < 3; i++) {
+      await pause(700)
+      await c.expect('PING\r\n', '+PONG\r\n')
+    }
+    await c.untilClosed(4000)
+  }))
+
+test.each(['2', '3'])('whoever watches a range is not idle, with changes or without (RESP%s)', version =>
+  withServer({ idleTimeout: 200 }, async ({ client }) => {
+    const [watcher, quiet, writer] = [await client(), await client(), await client()]
+    for (const [each, from] of [
+      [watcher, 'a'],
+      [quiet, 'x'],
+    ] as const) {
+      each.write(`HELLO ${version}\r\n`)
+      await each.until(text => text.includes('modules'))
+      each.received = ''
+      await each.expect(`WATCHRANGE [${from} +\r\n`, '+OK\r\n')
+    }
+    for (let i = 0; i < 10; i++) {
+      await writer.expect(request('SET', 'b', i), '+OK\r\n')
+      await pause(80)
+    }
+    expect(watcher.received.split('change').length - 1).toBe(10)
+    await quiet.expect('PING\r\n', version === '2' ? `*2\r\n${bulk('pong')}${bulk('')}` : '+PONG\r\n')
+  }),
+)
+
+test('whoever waits for the push of a command that waits for a lock is not idle', () =>
+  withServer({ idleTimeout: 200 }, async ({ client }) => {
+    const [holder, waiter] = [await client(), await client()]
+    await holder.expect('BEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n')
+    waiter.write('HELLO 3\r\nLOCKWAIT PUSH\r\nSET a 2\r\n')
+    await waiter.until(text => text.includes('-LOCKWAIT 1'))
+    for (let i = 0; i < 8; i++) {
+      await pause(80)
+      await holder.expect('PING\r\n', '+PONG\r\n')
+    }
+    await holder.expect('COMMIT\r\n', '+OK\r\n')
+    await waiter.until(text => text.endsWith(`lockwait\r\n:1\r\n+OK\r\n`))
+  }))
+
+// The system takes it by megabytes, so that it shows only now and then that the client takes something.
+test('whoever still takes a reply is not idle', () =>
+  withServer({ idleTimeout: 1000 }, async ({ client }) => {
+    const c = await client()
+    await c.expect(request('SET', 'k', VALUE), '+OK\r\n')
+    c.write(MANY)
+    expect(await readSlowly(c, MANY_BYTES)).toBe(MANY_BYTES)
+    await c.untilClosed(3000)
+  }))
+
+test('whoever takes nothing of a reply is idle', () =>
+  withServer({ idleTimeout: 300 }, async ({ client, server }) => {
+    const c = await client()
+    await c.expect(request('SET', 'k', VALUE), '+OK\r\n')
+    c.socket.pause()
+    c.write(MANY)
+    for (let i = 0; i < 300 && server.sessions.size > 0; i++) await pause(10)
+    expect(server.sessions.size).toBe(0)
+  }))
+
+test('QUIT cuts no earlier reply of a slow reader', () =>
+  withServer({ pauseOutputBytes }, async ({ client }) => {
+    const c = await client()
+    await c.expect(request('SET', 'k', VALUE), '+OK\r\n')
+    c.write(`${MANY}QUIT\r\n`)
+    expect(await readSlowly(c)).toBe(MANY_BYTES + '+OK\r\n'.length)
+  }))
+
+test('nor does the half-close of a slow reader, with a rest of a request', () =>
+  withServer({ pauseOutputBytes }, async ({ client }) => {
+    const c = await client()
+    await c.expect(request('SET', 'k', VALUE), '+OK\r\n')
+    c.write(`${MANY}*1\r\n$4\r\nPI`)
+    c.socket.end()
+    expect(await readSlowly(c)).toBe(MANY_BYTES)
+  }))
+
+test('whoever takes no more after QUIT is closed, as is whoever does not end', () =>
+  withServer({ requestTimeout: 300, pauseOutputBytes }, async ({ client, server }) => {
+    const [stuck, open] = [await client(), await client()]
+    await stuck.expect(request('SET', 'k', VALUE), '+OK\r\n')
+    stuck.socket.pause()
+    open.socket.allowHalfOpen = true
+    stuck.write(`${MANY}QUIT\r\n`)
+    open.write('QUIT\r\n')
+    for (let i = 0; i < 400 && server.sessions.size > 0; i++) await pause(10)
+    expect(server.sessions.size).toBe(0)
+  }))
+
+test('after RESET there is time to authenticate, once', () =>
+  withServer({ password: 'secret', authTimeout: 400 }, async ({ client }) => {
+    const c = await client()
+    await c.expect('AUTH secret\r\n', '+OK\r\n')
+    await pause(600)
+    await c.expect('RESET\r\n', '+RESET\r\n')
+    await pause(200)
+    await c.expect('AUTH secret\r\n', '+OK\r\n')
+    const resets = setInterval(() => c.write('RESET\r\n'), 50)
+    await c.untilClosed(2000)
+    clearInterval(resets)
+  }))
