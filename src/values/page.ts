@@ -72,7 +72,6 @@ export const pageRequest = <V, K>(
 
 /** The key in a cursor, which need not be one of this database. */
 const keyOf = (bytes: Uint8Array, cursor: unknown, keys: KeyCodec): unknown => {
-  if (bytes.length > MAX_KEY_BYTES) throw noCursor(cursor)
   if (keys.encoding !== 'tuple') return bytes
   try {
     return keys.decodeAll(bytes)
@@ -166,6 +165,8 @@ const keyIn = (cursor: unknown, mark: number, { lower, upper }: ResolvedRange): 
   const bytes = typeof cursor === 'string' ? bytesOf(cursor) : undefined
   if (bytes === undefined || bytes.length <= HEAD_BYTES || bytes[0] !== VERSION) throw noCursor(cursor)
   const key = bytes.subarray(HEAD_BYTES)
+  // No key is longer, nor an entry of an index; a scan has no room for one that is.
+  if (key.length > MAX_KEY_BYTES) throw noCursor(cursor)
   const isOwn = ((bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!) >>> 0 === mark
   if (
     !isOwn ||

@@ -153,3 +153,19 @@ test('keys of text that are no UTF-8 never lead a cursor back, or past records; 
   await expectVerified(db)
   db.close()
 })
+
+test('a forged cursor of an index writes nothing beyond the room that a scan has', async () => {
+  const db = open<{ age: number }>('db', { storage: memoryStorage(), valueEncoding: 'json' })
+  const byAge = db.index('age', ({ age }) => age)
+  await byAge.ready
+  for (let i = 0; i < 100; i++) db.put(`key ${i}`, { age: i % 7 })
+  for (const reverse of [false, true])
+    for (const key of [Buffer.alloc(1025, 3), Buffer.alloc(5000, 200), Buffer.alloc(3_000_000, 3)]) {
+      const head = Buffer.from(byAge.page({ reverse }, 5).cursor!, 'base64url').subarray(0, 5)
+      const forged = Buffer.concat([head, key]).toString('base64url')
+      expectCode(() => byAge.page({ reverse }, 5, forged), 'XENON_INVALID_ARGUMENT')
+    }
+  expect(byAge.count()).toBe(100)
+  await expectVerified(db)
+  db.close()
+})
