@@ -160,8 +160,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       this.bound = { host: settings.host, port }
     }
     if (settings.metricsPort !== undefined) this.metrics = await serveMetrics(this, settings.metricsPort)
-    const { authTimeout, requestTimeout, idleTimeout } = settings
-    const shortest = Math.min(authTimeout, requestTimeout, idleTimeout)
+    const { authTimeout, requestTimeout, idleTimeout, transactionTimeout } = settings
+    const shortest = Math.min(authTimeout, requestTimeout, idleTimeout, transactionTimeout)
     this.timer = setInterval(() => this.closeLateClients(), Math.max(10, Math.min(1000, shortest / 4)))
     this.timer.unref()
     this.log.info('listening', this.bound)

@@ -60,22 +60,25 @@ test(`SIGKILL under ${CLIENTS} clients' writes: every write answered is there`, 
     db.close()
   }))
 
-test('SIGTERM: what was answered is there, the process ends with 0, and the database was closed cleanly', () =>
-  withDirectory(async directory => {
-    const server = await startXenon(`${directory}/db`, '--log-level', 'silent')
-    const c = await Wire.open(server.port)
-    await c.expect('SET a b\r\n', '+OK\r\n')
-    const writing = writeUntilClosed(c, 1, 1)
-    await pause(100)
-    server.process.kill('SIGTERM')
-    const last = await writing
-    await server.stop()
-    expect(server.process.exitCode).toBe(0)
-    const db = open<string>(`${directory}/db`)
-    expect(db.stats().recovery.needed).toBe(false)
-    expect(Number(db.get(`k1:${last % 50}`))).toBeGreaterThanOrEqual(last)
-    db.close()
-  }))
+test.each(['SIGTERM', 'SIGHUP'] as const)(
+  '%s: what was answered is there, the process ends with 0, and the database was closed cleanly',
+  signal =>
+    withDirectory(async directory => {
+      const server = await startXenon(`${directory}/db`, '--log-level', 'silent')
+      const c = await Wire.open(server.port)
+      await c.expect('SET a b\r\n', '+OK\r\n')
+      const writing = writeUntilClosed(c, 1, 1)
+      await pause(100)
+      server.process.kill(signal)
+      const last = await writing
+      await server.stop()
+      expect(server.process.exitCode).toBe(0)
+      const db = open<string>(`${directory}/db`)
+      expect(db.stats().recovery.needed).toBe(false)
+      expect(Number(db.get(`k1:${last % 50}`))).toBeGreaterThanOrEqual(last)
+      db.close()
+    }),
+)
 
 test('a transaction that was not committed is gone after SIGKILL', () =>
   withDirectory(async directory => {

@@ -36,7 +36,8 @@ export function registerServe(cli: CAC): void {
     .option('--durability <level>', 'power (default), process, none')
     .option('--cache-bytes <bytes>', 'Bytes of the buffer pool')
     .option('--max-clients <count>', 'Clients at a time (default 1024)')
-    .option('--idle-timeout <ms>', 'Close clients that say nothing for so long')
+    .option('--idle-timeout <ms>', 'Close clients that neither send nor take anything for so long')
+    .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
     .option('--read-only', 'Clients may read, and change nothing')
@@ -77,6 +78,8 @@ async function serve(directory: string, options: Options): Promise<number> {
     // A second Ctrl-C ends the process the hard way; a service manager may say SIGTERM twice.
     process.on('SIGTERM', stop)
     process.once('SIGINT', stop)
+    // The terminal was closed, or the session has ended.
+    process.on('SIGHUP', stop)
     await print(`listening on ${'socket' in address ? address.socket : `${address.host}:${address.port}`}\n`)
     await server.done
     return EXIT_DONE
@@ -121,6 +124,7 @@ function serverOptions(options: Options): ServerOptions {
     tls: key === undefined || cert === undefined ? undefined : { key, cert, ...(ca === undefined ? {} : { ca }) },
     maxClients: countOption(options, 'maxClients'),
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
+    transactionTimeout: millisecondsOption(options, 'transactionTimeout'),
     backupDirectory: textOption(options, 'backupDirectory'),
     metricsPort: countOption(options, 'metricsPort'),
     readOnly: flagOption(options, 'readOnly'),

@@ -20,6 +20,8 @@ export class Interactive {
   private readonly lockWaits: LockWaits
   private readonly changed: ChangedKeys = new Map()
   private readonly savepoints: Savepoint[] = []
+  /** When its last command was done. */
+  private lastUsed = Date.now()
 
   constructor(
     keys: Keyspace,
@@ -45,6 +47,8 @@ export class Interactive {
           this.lockWaits.wake()
         }
         caller.answer(() => caller.replyFailure(error))
+      } finally {
+        this.lastUsed = Date.now()
       }
     })
   }
@@ -89,6 +93,8 @@ export class Interactive {
         await work()
       } catch (error) {
         caller.answer(() => caller.replyFailure(error))
+      } finally {
+        this.lastUsed = Date.now()
       }
     })
   }
@@ -117,6 +123,17 @@ export class Interactive {
   rollback(): void {
     this.transaction.abandon()
     this.lockWaits.wake()
+  }
+
+  /**
+   * Rolls back if no command has come for too long, so that nobody waits for its locks for ever; true if it did. Not to be
+   * called while one is at work.
+   */
+  expire(now: number, timeout: number): boolean {
+    if (this.problem !== undefined || now - this.lastUsed <= timeout) return false
+    this.problem = `no command came for ${timeout} ms, the server's transaction timeout`
+    this.rollback()
+    return true
   }
 
   /** The client is gone. */

@@ -77,6 +77,13 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     return this.busy || this.isWatchingRange || this.lockWaits > 0
   }
 
+  override lateFor(now: number): string | undefined {
+    const { settings, log } = this.server
+    if (!this.busy && this.interactive?.expire(now, settings.transactionTimeout))
+      log.info('transaction rolled back', { client: this.id, reason: this.interactive.problem })
+    return super.lateFor(now)
+  }
+
   authenticate(): void {
     this.trust(true)
   }

@@ -44,6 +44,11 @@ export interface ServerOptions {
   idleTimeout?: number | undefined
   /** Milliseconds that a command waits for the lock of a transaction. Default 10,000. */
   lockTimeout?: number | undefined
+  /**
+   * Milliseconds after which a transaction (BEGIN) is rolled back whose client has said no command in it; the next one
+   * is answered with an error. Default 60,000.
+   */
+  transactionTimeout?: number | undefined
   /** Where BACKUP puts its copies; without it BACKUP is refused. */
   backupDirectory?: string | undefined
   /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
@@ -96,6 +101,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     requestTimeout: 30_000,
     idleTimeout: Number.POSITIVE_INFINITY,
     lockTimeout: 10_000,
+    transactionTimeout: 60_000,
     backupDirectory: undefined,
     metricsPort: undefined,
     reopen: undefined,
@@ -116,7 +122,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   whole('maxQueryBytes', 1024, 1024 * MiB)
   whole('pauseOutputBytes', 1024, 1024 * MiB)
   whole('maxOutputBytes', 1024, 1024 * MiB)
-  for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout'] as const)
+  for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout', 'transactionTimeout'] as const)
     if (milliseconds(name, settings[name]) === 0) throw invalid(`${name} must be above 0`)
   if (typeof settings.readOnly !== 'boolean') throw invalid('readOnly must be true or false')
   if (settings.metricsPort !== undefined) whole('metricsPort', 0, 65535)

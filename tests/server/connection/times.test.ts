@@ -1,5 +1,6 @@
 /** What clients have time for, and from when it counts. */
 import { expect, test as one } from 'vitest'
+import { connect } from '../../../src/client/index.ts'
 import { pause } from '../../support/child.ts'
 import { bulk, request, type Wire, withServer } from '../wire.ts'
 
@@ -142,4 +143,66 @@ test('after RESET there is time to authenticate, once', () =>
     const resets = setInterval(() => c.write('RESET\r\n'), 50)
     await c.untilClosed(2000)
     clearInterval(resets)
+  }))
+
+test('a transaction without a command is rolled back in time, and its client is told so', () =>
+  withServer({ transactionTimeout: 300 }, async ({ client }) => {
+    const [holder, waiter] = [await client(), await client()]
+    await holder.expect('BEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n')
+    waiter.write('SET a 2\r\n')
+    for (let i = 0; i < 4; i++) {
+      await pause(150)
+      await holder.expect('SET b 1\r\n', '+OK\r\n')
+    }
+    expect(waiter.received).toBe('')
+    await waiter.until(text => text === '+OK\r\n', 3000)
+    // What has nothing to do with the transaction did not make it last.
+    const problem =
+      "-ABORTED the transaction was rolled back (no command came for 300 ms, the server's transaction timeout)"
+    await holder.expect('PING\r\nGET a\r\n', `+PONG\r\n${problem}; say ROLLBACK\r\n`)
+    await holder.expect('COMMIT\r\nGET a\r\nGET b\r\n', `${problem}\r\n${bulk('2')}$-1\r\n`)
+    await holder.expect('BEGIN\r\nSET b 1\r\nCOMMIT\r\n', '+OK\r\n+OK\r\n+OK\r\n')
+  }))
+
+test('PINGs do not keep a transaction open; a wait for a lock does, and Infinity', async () => {
+  await withServer({ transactionTimeout: 200 }, async ({ client }) => {
+    const [first, second] = [await client(), await client()]
+    await first.expect('BEGIN\r\n', '+OK\r\n')
+    for (let i = 0; i < 8; i++) {
+      await pause(50)
+      await first.expect('PING\r\n', '+PONG\r\n')
+    }
+    first.write('GET a\r\n')
+    await first.until(text => text.startsWith('-ABORTED'))
+    first.received = ''
+    await first.expect('ROLLBACK\r\nBEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n+OK\r\n')
+    await second.expect('BEGIN\r\nSET c 2\r\n', '+OK\r\n+OK\r\n')
+    second.write('SET a 2\r\n')
+    for (let i = 0; i < 8; i++) {
+      await pause(50)
+      await first.expect('GET a\r\n', bulk('1'))
+    }
+    await first.expect('COMMIT\r\n', '+OK\r\n')
+    await second.until(text => text === '+OK\r\n')
+    second.received = ''
+    await second.expect('COMMIT\r\nGET a\r\n', `+OK\r\n${bulk('2')}`)
+  })
+  await withServer({ transactionTimeout: Number.POSITIVE_INFINITY, requestTimeout: 100 }, async ({ client }) => {
+    const c = await client()
+    await c.expect('BEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n')
+    await pause(250)
+    await c.expect('COMMIT\r\n', '+OK\r\n')
+  })
+})
+
+test('a client of ours is told the same', () =>
+  withServer({ transactionTimeout: 100 }, async ({ port }) => {
+    const client = await connect({ port })
+    const tx = await client.begin()
+    await tx.put('a', '1')
+    await pause(400)
+    await expect(tx.put('a', '2')).rejects.toMatchObject({ code: 'XENON_TRANSACTION_ENDED' })
+    await tx.rollback()
+    await client.put('a', '3')
+    await client.close()
   }))
