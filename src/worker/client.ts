@@ -1,6 +1,6 @@
 /** The side of a worker thread: the database of another thread, over a port. Every method returns a promise. */
 
-import { InvalidArgumentError } from '../errors.ts'
+import { type DecodeError, InvalidArgumentError } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { AsyncItems } from '../runtime/items.ts'
 import type {
@@ -34,7 +34,7 @@ import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { Calls } from './calls.ts'
 import { Course } from './course.ts'
 import { revived } from './errors.ts'
-import type { Place, Portion, PortLike } from './protocol.ts'
+import type { Place, Portion, PortLike, ToldPage } from './protocol.ts'
 
 /** What stores and transactions have in common. */
 abstract class Reads<V, K = string> implements AsyncReads<V, K> {
@@ -66,7 +66,7 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   }
 
   count(range?: GivenRange<K>): Promise<number> {
-    return this.call('count', [range])
+    return this.call('count', [sentRange(range).sent])
   }
 
   keys(range?: GivenRange<K>): AsyncItems<K> {
@@ -81,8 +81,13 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
     return new AsyncItems(this.iterate('entries', range))
   }
 
-  page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
-    return this.call('page', [range, size, cursor])
+  async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
+    requireRange(range)
+    const { sent, onDecodeError } = sentRange(range)
+    if (typeof onDecodeError !== 'function') return await this.call('page', [sent, size, cursor])
+    const { page, failed } = await this.call<ToldPage<Page<V, K>>>('toldPage', [sent, size, cursor])
+    for (const error of failed) onDecodeError(revived(error) as DecodeError)
+    return page
   }
 
   /** Page by page, from one iterator of the owner. */
@@ -150,7 +155,7 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
   }
 
   async clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
-    return await this.change('clear', [range], waitingOf(options))
+    return await this.change('clear', [sentRange(range).sent], waitingOf(options))
   }
 
   [Symbol.asyncIterator](): AsyncItems<[K, V]> {
@@ -182,7 +187,7 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
     const { calls } = this
     const { watchers } = calls
     const id = calls.number()
-    await calls.call('watch', [range, { buffer }], { ...this.place, id })
+    await calls.call('watch', [sentRange(range).sent, { buffer }], { ...this.place, id })
     const watcher = new Watcher<V, K>(buffer, signal, () => {
       watchers.delete(watcher)
       calls.tell('return', [id])
@@ -378,7 +383,7 @@ export class PortTransaction<V = string, K = string>
   }
 
   clear(range?: GivenRange<K>): Promise<void> {
-    return this.call('clear', [range])
+    return this.call('clear', [sentRange(range).sent])
   }
 
   async savepoint(): Promise<PortSavepoint> {

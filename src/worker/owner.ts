@@ -12,7 +12,16 @@ import type { AsyncTransactionOptions, Change, Key, Range, SubEncodings, WatchOp
 import type { AsyncReads } from '../values/async-store.ts'
 import { Watcher } from '../values/watcher.ts'
 import { portable } from './errors.ts'
-import { type Abort, listen, type Portion, type PortLike, type Request, type Response } from './protocol.ts'
+import {
+  type Abort,
+  listen,
+  type PortError,
+  type Portion,
+  type PortLike,
+  type Request,
+  type Response,
+  type ToldPage,
+} from './protocol.ts'
 
 /** What a worker may call, of the database and of a transaction, and the place of the options with a signal. */
 const OF_DATABASE: Readonly<Record<string, number | undefined>> = {
@@ -128,6 +137,8 @@ class Served {
       case 'values':
       case 'entries':
         return this.open(id, this.sourceOf(request)[method](args[0] as Range | Key | undefined))
+      case 'toldPage':
+        return this.toldPage(request)
       case 'watch':
         return this.watch(request)
       case 'next':
@@ -209,6 +220,17 @@ class Served {
     if (open === undefined)
       throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction has ended; begin another one')
     return open
+  }
+
+  /** A page, and the records that were passed over for it: the worker's function hears of them there. */
+  private async toldPage(request: Request): Promise<ToldPage<unknown>> {
+    const [range, size, cursor] = request.args as [Range, number, string | undefined]
+    const failed: PortError[] = []
+    const onDecodeError = (error: DecodeError): void => {
+      failed.push(portable(error))
+    }
+    const page = await this.sourceOf(request).page({ ...range, onDecodeError }, size, cursor)
+    return { page, failed }
   }
 
   private open(id: number, items: Items): Promise<Portion> {

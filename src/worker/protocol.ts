@@ -43,6 +43,12 @@ export interface Abort {
 
 export type Response = { id: number } & ({ value: unknown } | { error: PortError })
 
+/** A page, and the errors of the records that were passed over for it. */
+export interface ToldPage<P> {
+  page: P
+  failed: PortError[]
+}
+
 /**
  * Some items of an iterator, or changes of a watch. `done`: the last ones. `failed`: the record behind them cannot be
  * decoded; there may be more behind that.

@@ -297,6 +297,10 @@ export const contract = (implementation: Implementation): void => {
           const range = { gte: 'k02', onDecodeError: (error: DecodeError) => found.push(error.key) }
           expect((await all(reads.entries(range))).map(([, value]) => value)).toEqual([2, 5, 6, 7, 8, 9])
           expect(found).toEqual(['k03', 'k04'])
+          const page = await reads.page(range, 3)
+          expect(page.entries.map(([, value]) => value)).toEqual([2, 5, 6])
+          expect(found).toEqual(['k03', 'k04', 'k03', 'k04'])
+          expect(await reads.count(range)).toBe(8)
           expect(await all(reads.keys({ onDecodeError: 'skip' }))).toHaveLength(10)
           expect(await reads.count({ onDecodeError: 'skip' })).toBe(10)
         }
