@@ -95,14 +95,20 @@ export const restore = (backup: string, directory: string, options: RestoreOptio
 
 /**
  * Adds the ordered index to the database in a directory, or takes it away, or builds the database anew with blocks of
- * another size. The database must not be open; a crash meanwhile leaves it as it was, or without the index.
+ * another size, or with values of another encoding. The database must not be open; a crash meanwhile leaves it as it
+ * was, or without the index.
+ * @throws EncodeError for a value that would not come back from `valueEncoding` as it is, DecodeError for one that is
+ *   not of the encoding that is stored, XenonError `XENON_NOT_FOUND` without a database or `sub`, `XENON_LOCKED` if it is
+ *   open: the database is as it was.
  * @example await convert('students', { ordered: true })
  */
 export const convert = async (directory: string, options: ConvertOptions): Promise<void> => {
-  const { blockSize, ...others } = options ?? {}
+  const { blockSize, valueEncoding, sub, ...others } = options ?? {}
   const storage = options?.storage ?? nodeStorage
-  if (blockSize === undefined || others.ordered !== undefined) await convertOn(directory, others, storage)
-  if (blockSize !== undefined) await rebuildOn(directory, { ...others, blockSize }, storage)
+  const isRebuilt = blockSize !== undefined || valueEncoding !== undefined || sub !== undefined
+  // First, since a value may refuse it: then nothing has been changed.
+  if (isRebuilt) await rebuildOn(directory, options, storage)
+  if (!isRebuilt || others.ordered !== undefined) await convertOn(directory, others, storage)
 }
 
 export { AsyncDatabase } from './database/async-store.ts'

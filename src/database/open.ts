@@ -17,7 +17,7 @@ import { requireProgress } from '../runtime/callbacks.ts'
 import { Home } from '../storage/home.ts'
 import { overlayStorage } from '../storage/overlay.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
-import type { ProgressOptions } from '../types.ts'
+import type { BuiltInEncoding, ProgressOptions } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
 import { Database } from './database.ts'
 import { waitForLock, waitForLockAside } from './lock-wait.ts'
@@ -27,12 +27,22 @@ import { namesToStore, settleEncodings } from './stored-encodings.ts'
 /** What the reserve gives for a lock. */
 const LOCK_BYTES = 65536
 
-/** What `convert` is to change. `ordered`, `blockSize` or both. */
+/** What `convert` is to change: `ordered`, `blockSize`, `valueEncoding` or several of them. */
 export interface ConvertOptions extends ProgressOptions {
   /** The database is to keep the ordered index, or not. Default: as it is. */
   ordered?: boolean | undefined
   /** Bytes of a block; all is built anew beside the database, which takes as much room once more. Default: as it is. */
   blockSize?: number | undefined
+  /**
+   * Rewrites every value of the root, or of `sub`, from the encoding that is stored to this one; all is built anew beside
+   * the database. A value that would not come back from it as it is ends the conversion. Default: as it is.
+   */
+  valueEncoding?: BuiltInEncoding | undefined
+  /**
+   * With `valueEncoding`: the name of the sub-database whose values are rewritten; of one that lies in others the names
+   * from the outermost on. Default: the root.
+   */
+  sub?: string | readonly string[] | undefined
   /** Bytes of the buffer pool meanwhile. Default: as for `open`. */
   cacheBytes?: number | undefined
   /** As for `open`, but waiting does not block the thread. */
@@ -46,11 +56,13 @@ export interface ConvertOptions extends ProgressOptions {
 /** Opens a database, adds the ordered index to it or takes it away, and closes it; `index.ts` adds the storage. */
 export const convertOn = async (
   directory: string,
-  options: Omit<ConvertOptions, 'blockSize'>,
+  options: Omit<ConvertOptions, 'blockSize' | 'valueEncoding' | 'sub'>,
   defaultStorage: Storage,
 ): Promise<void> => {
   if (typeof options?.ordered !== 'boolean')
-    throw new InvalidArgumentError('convert() takes { ordered: true }, { ordered: false } or { blockSize }')
+    throw new InvalidArgumentError(
+      'convert() takes { ordered: true }, { ordered: false }, { blockSize } or { valueEncoding }',
+    )
   const { ordered, onProgress, lockWait, ...others } = options
   requireProgress(onProgress)
   const db = await waitForLockAside(milliseconds('lockWait', lockWait ?? 0), () =>

@@ -59,7 +59,7 @@ export class SubSpaces {
     const storedEncoding = storedEncodingOf(options, this.handle.readOnly)
     if (storedEncoding === 'check') requireSame(subNamed(name), stored, asked)
     if (storedEncoding === 'replace' && !isSame(stored, asked)) {
-      this.handle.engine.spaces.setNote(found, encoded(asked))
+      this.handle.engine.spaces.setNote(found, encodedNote(asked))
       this.handle.makeDurable()
     }
     return { space: found, encodings }
@@ -89,7 +89,7 @@ export class SubSpaces {
         'XENON_NOT_FOUND',
         `there is no sub-database '${shown(name)}', and the database was opened with readOnly`,
       )
-    const bytes = encoded(note)
+    const bytes = encodedNote(note)
     const { engine } = handle
     if (engine.room.tight) engine.room.admit(true)
     const made = engine.spaces.make(space.number, SUB + name, bytes)
@@ -98,9 +98,7 @@ export class SubSpaces {
   }
 
   noteOf(space: Space): EncodingNames {
-    // That of a codec without a name says nothing of it.
-    const note = JSON.parse(text.decode(this.handle.engine.spaces.factsOf(space).note)) as Partial<Note>
-    return { ...NO_NAMES, ...note }
+    return decodedNote(this.handle.engine.spaces.factsOf(space).note)
   }
 
   /** False if there was none of that name. */
@@ -118,13 +116,22 @@ export class SubSpaces {
   }
 }
 
-/** @throws InvalidArgumentError */
-const encoded = (note: Note): Uint8Array => {
+/**
+ * What is stored of the encodings of a sub-database.
+ * @throws InvalidArgumentError
+ */
+export const encodedNote = (note: EncodingNames): Uint8Array => {
   const bytes = utf8.encode(JSON.stringify(note))
   if (bytes.length > MAX_SPACE_NOTE_BYTES)
     throw new InvalidArgumentError(`the name of a valueEncoding has ${bytes.length} bytes; give it a shorter one`)
   return bytes
 }
+
+/** That of a codec without a name says nothing of it. */
+export const decodedNote = (note: Uint8Array): EncodingNames => ({
+  ...NO_NAMES,
+  ...(JSON.parse(text.decode(note)) as Partial<EncodingNames>),
+})
 
 const subNamed = (name: string): string => `the sub-database '${shown(name)}'`
 

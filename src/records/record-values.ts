@@ -24,7 +24,8 @@ export const FLAGS_OF: Readonly<Record<CompressionKind, number>> = {
   named: COMPRESSED,
 }
 
-const kindOf = (flags: number): CompressionKind => {
+/** Of a value that is compressed. */
+export const kindOf = (flags: number): CompressionKind => {
   if ((flags & COMPRESSED) === COMPRESSED) return 'named'
   return (flags & RecordFlag.encoded) === 0 ? 'deflate' : 'codec'
 }

@@ -8,11 +8,13 @@
  *   spaces   the sub-databases by name; what was cleared, to leave it out  spaces.ts, cleared.ts, domain.ts
  *   collect  records that the index leads to, then those it cannot         collect.ts, large.ts
  *   undo     what was never committed taken back, record by record         unfinished.ts
+ *   recode   convert() alone: values of one key space in another encoding  recode.ts
  *   target   written in batches, verified, and only then given its name    target.ts
  */
 
 import { waitForLockAside } from '../database/lock-wait.ts'
 import { resolveOptions } from '../database/options.ts'
+import { encodedNote } from '../database/sub-spaces.ts'
 import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime } from '../pager/bucket.ts'
 import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
@@ -25,6 +27,7 @@ import { findCleared } from './cleared.ts'
 import { Collector, type FoundRecord } from './collect.ts'
 import { Domain } from './domain.ts'
 import { LargeReader } from './large.ts'
+import { type Recode, type Recoding, recodingOf } from './recode.ts'
 import { mostBlocks, type RedoOutcome, redo } from './redo.ts'
 import { buildReport, Findings, type LogState } from './report.ts'
 import type { SalvagePhase, SalvageReport } from './shapes.ts'
@@ -84,12 +87,17 @@ export const salvageOn = async (
   }
 }
 
+/** `recode`: whose values are to be of another encoding. */
+export interface RescueOptions extends Pick<SalvageOptions, 'blockSize' | 'cacheBytes' | 'onProgress'> {
+  recode?: Recode | undefined
+}
+
 /** With absolute paths; the caller holds the lock of the first, and nothing lies in the second. */
 export const rescueFrom = async (
   storage: Storage,
   directory: string,
   newDirectory: string,
-  options: Pick<SalvageOptions, 'blockSize' | 'cacheBytes' | 'onProgress'>,
+  options: RescueOptions,
   findings: Findings = new Findings(),
 ): Promise<SalvageReport> => {
   const source = openSource(storage, directory, sentence => findings.warnings.push(sentence))
@@ -129,7 +137,7 @@ const takeLock = (
 const rescue = async (
   source: Source,
   newDirectory: string,
-  options: SalvageOptions,
+  options: RescueOptions,
   storage: Storage,
   findings: Findings,
 ): Promise<SalvageReport> => {
@@ -156,19 +164,20 @@ const rescue = async (
   const domains = [root, ...spaces.spaces.map(found => Domain.of(found))]
   const collector = new Collector(source, blocks, end, domains, spaces.areAll, cleared)
   const large = new LargeReader(blocks, source.data.blockSize, end)
+  const recoding = options.recode && recodingOf(options.recode, domains, source, storage.deflate)
   const target = new Target(storage, newDirectory, {
     blockSize: options.blockSize ?? source.data.blockSize,
     ordered: source.soundStates === 0 || source.metadata.ordered,
-    encodings: source.metadata,
+    encodings: recoding?.of.isRoot ? recoding.names : source.metadata,
     cacheBytes: options.cacheBytes,
   })
   let rescued: ReadonlyMap<Domain, TargetSpace>
   try {
-    rescued = makeSpaces(domains, target)
+    rescued = makeSpaces(domains, target, recoding)
     let seen = 0
     for (const record of everyRecord(domains, collector, unfinished)) {
       const space = rescued.get(record.domain)
-      if (space !== undefined) take(record, target, space, large, findings)
+      if (space !== undefined) take(record, target, space, large, findings, recoding)
       if (++seen % SLICE === 0) {
         progress('rescue', collector.bucketsReached, blocks.buckets)
         await turn()
@@ -196,14 +205,18 @@ const rescue = async (
 }
 
 /** The key spaces of the new database: those of the damaged one, but for indexes, which are built anew. */
-const makeSpaces = ([root, ...others]: readonly Domain[], target: Target): Map<Domain, TargetSpace> => {
+const makeSpaces = (
+  [root, ...others]: readonly Domain[],
+  target: Target,
+  recoding: Recoding | undefined,
+): Map<Domain, TargetSpace> => {
   const rescued = new Map([[root!, target.root]])
   const byNumber = new Map([[0, target.root]])
   for (const domain of others) {
     const { parent, name, note } = domain.found!.facts
     const outer = byNumber.get(parent)
     if (domain.isIndex || outer === undefined) continue
-    const space = target.make(outer, name, note)
+    const space = target.make(outer, name, recoding?.of === domain ? encodedNote(recoding.names) : note)
     rescued.set(domain, space)
     byNumber.set(domain.number, space)
   }
@@ -230,8 +243,10 @@ const take = (
   space: TargetSpace,
   large: LargeReader,
   findings: Findings,
+  recoding: Recoding | undefined,
 ): void => {
-  const { domain, key, flags, block, field, isNewer, isStray } = record
+  const { domain, key, block, field, isNewer, isStray } = record
+  let { flags } = record
   if (isStray && findings.isLost(domain, key)) return
   const expires = (flags & RecordFlag.expires) !== 0
   if (expires && field.length < EXPIRY_BYTES) {
@@ -247,6 +262,7 @@ const take = (
     }
     value = read
   }
+  if (recoding?.of === domain) [flags, value] = recoding.recode(key, flags, value)
   if (!target.add(space, key, flags, value, expires ? readTime(field, 0) : 0))
     findings.duplicate(
       domain,

@@ -1,5 +1,5 @@
 /**
- * The new database under construction. Records are written as they are: compressed values stay so, times of expiry stay
+ * The new database under construction. Records are written as they are, but for values that are to be of another encoding: compressed values stay so, times of expiry stay
  * exact, and a record whose time has passed is taken too (the new database removes it when it is opened), so that the
  * outcome does not depend on the clock. Until it is finished nobody can open it: its data file bears another name, and
  * a note stands in its log directory that `open` refuses to build over. What a failure leaves is cleared away.

@@ -108,14 +108,21 @@ export const checkedCompression = (
 
 const isNamed = (option: unknown): option is CompressorName => (COMPRESSORS as readonly unknown[]).includes(option)
 
-const decompressNamed = (bytes: Uint8Array): Uint8Array => {
+/** What compresses other values in the way in which this one was; of a codec of the caller's own only that knows. */
+export const compressionOf = (kind: Exclude<CompressionKind, 'codec'>, bytes: Uint8Array): CompressionOption =>
+  kind === 'deflate' ? kind : compressorOf(bytes)
+
+const decompressNamed = (bytes: Uint8Array): Uint8Array =>
+  compressor(compressorOf(bytes)).decompress(bytes.subarray(1), MAX_VALUE_BYTES)
+
+const compressorOf = (bytes: Uint8Array): CompressorName => {
   const name = COMPRESSORS.find(each => NAMED[each] === bytes[0])
   if (name === undefined)
     throw new XenonError(
       'XENON_NOT_SUPPORTED',
       `the value is compressed in way ${bytes[0]}, which this release does not know; read it with the release that wrote it`,
     )
-  return compressor(name).decompress(bytes.subarray(1), MAX_VALUE_BYTES)
+  return name
 }
 
 const behind = (first: number, bytes: Uint8Array): Uint8Array => {

@@ -1,4 +1,4 @@
-/** `backup --keep`, `restore`, `convert --block-size`, and the warnings of `serve`, as real processes. */
+/** `backup --keep`, `restore`, `convert --block-size` and `--value-encoding`, and the warnings of `serve`, as real processes. */
 import { existsSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
@@ -53,6 +53,29 @@ test('blocks of another size', () =>
       stderr: '',
     })
     expect(JSON.parse((await run('stats', db, '--json')).stdout)).toMatchObject({ blockSize: 8192, records: 1 })
+  }))
+
+test('values of another encoding, of the root and of a sub-database', () =>
+  withDirectory(async parent => {
+    const db = `${parent}/db`
+    const made = open(db)
+    made.put('key', 'value')
+    made.sub('a').sub<number>('b', { valueEncoding: 'json' }).put('number', 7)
+    made.close()
+    const done = { status: 0, signal: null, stdout: '', stderr: '' }
+    const sub = ['--sub', 'a', '--sub', 'b']
+    expect(await run('convert', db, '--value-encoding', 'json', '--block-size', '8192')).toEqual(done)
+    const refused = await run('convert', db, '--value-encoding', 'utf8', ...sub)
+    expect(refused).toMatchObject({ status: 1, stdout: '' })
+    expect(refused.stderr).toContain('the value of the key "number" cannot be encoded as \'utf8\'')
+    expect(await run('convert', db, '--value-encoding', 'msgpack', ...sub)).toEqual(done)
+    const again = open<unknown>(db, { valueEncoding: 'json' })
+    expect(again.get('key')).toBe('value')
+    expect(again.stats().blockSize).toBe(8192)
+    expect(again.sub('a').sub<number>('b', { valueEncoding: 'msgpack' }).get('number')).toBe(7)
+    again.close()
+    expect(await run('convert', db, '--value-encoding', 'yaml')).toMatchObject({ status: 2 })
+    expect(await run('convert', db, '--block-size', '4096', '--sub', 'a')).toMatchObject({ status: 2 })
   }))
 
 test('serve prints warnings as lines of its log', () =>

@@ -193,16 +193,29 @@ test.each(places)(
   },
 )
 
-test.each(places)(
-  '%s: convert to another block size: the old one or the new one, or an error that says where both are',
-  async (_, place) => {
-    const blockSizeOf = async (storage: Storage, path: string): Promise<number> => {
-      expect(await valueIn(storage, path)).toBe('1')
-      const db = open(path, { ...options(storage), createIfMissing: false })
+const conversions = [
+  ['block size', { blockSize: 8192 }, { blockSize: 8192, valueEncoding: 'utf8' }],
+  ['value encoding', { valueEncoding: 'json' }, { blockSize: 4096, valueEncoding: 'json' }],
+] as const
+
+test.each(places.flatMap(([how, place]) => conversions.map(([what, ...rest]) => [how, what, place, ...rest] as const)))(
+  '%s: convert to another %s: the old one or the new one, or an error that says where both are',
+  async (_, __, place, change, after) => {
+    const before = { blockSize: 4096, valueEncoding: 'utf8' }
+    const stateOf = async (storage: Storage, path: string): Promise<object> => {
+      const db = open<unknown, string>(path, {
+        ...options(storage),
+        createIfMissing: false,
+        ...({ valueEncoding: 'binary', storedEncoding: 'ignore' } as const),
+      })
       const { blockSize } = db.stats()
+      const { valueEncoding } = db.storedEncodings
+      expect(Buffer.from(db.get('a') as Uint8Array).toString()).toBe(valueEncoding === 'json' ? '"1"' : '1')
+      await expectVerified(db, 1)
       db.close()
-      return blockSize
+      return { blockSize, valueEncoding }
     }
+    const work = (storage: Storage): Promise<void> => convert('db', { ...change, storage, cacheBytes: 131_072 })
     const steps = await atEachStep(
       place,
       async storage => {
@@ -210,17 +223,18 @@ test.each(places)(
         db.put('a', '1')
         db.close()
       },
-      storage => convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 }),
+      work,
       async (storage, done) => {
         if (storage.kind('db') === 'none') {
-          expect(await blockSizeOf(storage, 'db.replaced')).toBe(4096)
-          expect(await blockSizeOf(storage, 'db.restoring')).toBe(8192)
+          expect(await stateOf(storage, 'db.replaced')).toEqual(before)
+          expect(await stateOf(storage, 'db.restoring')).toEqual(after)
           storage.rename('db.replaced', 'db')
         }
-        const blockSize = await blockSizeOf(storage, 'db')
-        if (done) expect(blockSize).toBe(8192)
-        await convert('db', { blockSize: 8192, storage, cacheBytes: 131_072 })
-        expect(await blockSizeOf(storage, 'db')).toBe(8192)
+        const state = await stateOf(storage, 'db')
+        if (done) expect(state).toEqual(after)
+        else expect([before, after]).toContainEqual(state)
+        await work(storage)
+        expect(await stateOf(storage, 'db')).toEqual(after)
       },
       5,
     )
