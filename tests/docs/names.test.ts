@@ -2,7 +2,7 @@
  * What the pages name is there: options, members, error codes, commands and flags of the command line, and other names
  * in the manner of code. And README leads to every page.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { cac } from 'cac'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -88,6 +88,22 @@ test('the number of rules that are switched off is that of the mutants', () => {
   const rules = mutantNames.filter(name => name !== 'no log').length
   expect(read('docs/durability.md')).toContain(`${rules} rules that the promise rests on`)
   expect(read('README.md').replace(/\s+/g, ' ')).toContain(`any one of ${rules} rules`)
+})
+
+test.each(parsed)('$page: the files of the repository that it names exist', ({ page, spans }) => {
+  const named = spans.flatMap(span => [...span.matchAll(/(?<![\w./-])(?:src|tests|bench|examples|docs)\/[\w./*-]+/g)])
+  const lost = named
+    .map(([path]) => path.replace(/[.,]$/, ''))
+    .filter(path => !path.includes('*') && !existsSync(`${root}${path}`))
+  expect({ page, lost }).toEqual({ page, lost: [] })
+})
+
+test('docs/design.md: files that it names without a folder exist', () => {
+  const design = parsed.find(({ page }) => page === 'docs/design.md')!
+  const there = new Set([...filesIn('src', '.ts'), ...filesIn('tests', '.ts')].map(path => path.replace(/.*\//, '')))
+  const named = design.spans.filter(span => /^[\w-]+(?:\.test)?\.ts$/.test(span))
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter(name => !there.has(name))).toEqual([])
 })
 
 /** Names of other packages, of Node and of frameworks that the pages speak of. */
