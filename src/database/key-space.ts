@@ -404,7 +404,7 @@ export abstract class KeySpace<V = string, K = string> {
       checkWritable: () => this.checkWritable(),
       makeDurable: () => (this.handle.readOnly ? undefined : this.handle.groupCommit.begin()),
       expires: time => this.sweeper.schedule(time),
-      isQuiet: () => busyTransactions(this.space.transactions).length === 0,
+      busy: () => busyTransactions(this.space.transactions),
       clearBlocks: () => this.clearing.blocks(),
       together: this.handle.together,
     })

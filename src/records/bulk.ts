@@ -4,7 +4,7 @@
  * 1970, 0 = never).
  */
 
-import { InvalidArgumentError } from '../errors.ts'
+import { InvalidArgumentError, LockConflictError } from '../errors.ts'
 import { KEYS_AHEAD, LOOK_AHEAD_FROM, type Parts } from '../hash/keys-ahead.ts'
 import type { BucketScan } from '../hash/scan.ts'
 import { RECORD_HEADER_BYTES, recordKeyLength } from '../pager/bucket.ts'
@@ -25,8 +25,8 @@ export interface RecordsOwner {
   makeDurable(): Promise<void> | undefined
   /** Something expires at this time. */
   expires(time: number): void
-  /** No open transaction has read or changed anything. */
-  isQuiet(): boolean
+  /** The open transactions that have read or changed something. */
+  busy(): readonly number[]
   /** Removes all records at once; false if they have to be removed one by one. */
   clearBlocks(): boolean
   /** Of all key spaces of the database. */
@@ -193,7 +193,20 @@ export class Records<V> {
 
   /** Nobody else has anything under way, nor is this inside of `together`. */
   get isQuiet(): boolean {
-    return this.state === undefined && this.owner.isQuiet()
+    return this.state === undefined && this.owner.busy().length === 0
+  }
+
+  /**
+   * @throws LockConflictError while other transactions have something under way, so that a clear would have to remove the
+   *   records one by one. Inside of `together` it does nothing.
+   */
+  requireQuiet(): void {
+    if (this.isQuiet || this.state !== undefined) return
+    const holders = this.owner.busy()
+    throw new LockConflictError(
+      `transaction ${holders[0]} is open and may have read or changed something; commit or roll it back first, then clear`,
+      { holders, lock: undefined, exclusive: true },
+    )
   }
 
   /** True as long as all of these transactions are open. */

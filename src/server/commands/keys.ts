@@ -55,6 +55,7 @@ const sameKeys = (request: Arguments): boolean => keyName(bytesAt(request, 1)) =
 const flush = ({ keys, out }: Caller, request: Arguments, withSubs: boolean): void => {
   if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync')))
     throw new CommandError(SYNTAX)
+  if (request.count === 2 && isWord(request, 1, 'async')) keys.requireQuiet()
   if (withSubs) keys.clearAll()
   else keys.clear()
   out.ok()

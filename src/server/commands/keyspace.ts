@@ -186,6 +186,11 @@ export class Keyspace {
     return this.transaction === undefined ? this.records.together(work) : work()
   }
 
+  /** Outside of EXEC and BEGIN: what clears waits for open transactions, since it would go by records beside them. */
+  requireQuiet(): void {
+    if (this.transaction === undefined) this.records.requireQuiet()
+  }
+
   /** Removes everything. Who watches a key that is not there notices nothing. */
   clear(): void {
     this.requireWritable()

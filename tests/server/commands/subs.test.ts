@@ -242,6 +242,32 @@ describe('FLUSHDB and FLUSHALL', () => {
       await c.expect('SUB LIST\r\nIN s SUB LIST\r\n', list('s') + list('t'))
     }))
 
+  test.each(['FLUSHALL', 'FLUSHDB'])('%s ASYNC waits for open transactions, so as to go by blocks', command =>
+    withServer({ lockTimeout: 200 }, async ({ client, server }) => {
+      const [c, holder] = [await client(), await client()]
+      server.db.batch(
+        Array.from({ length: 5000 }, (_, i) => ({ type: 'put', key: `k${i}`, value: new Uint8Array(50) })),
+      )
+      // A clear by records would not meet this lock.
+      await holder.expect('BEGIN\r\nGET other\r\n', OK + NIL)
+      c.write(`${command} ASYNC\r\n`)
+      await c.until(text => /^-LOCKTIMEOUT transaction \d+ is open and may have read/.test(text))
+      c.received = ''
+      expect(server.db.count()).toBe(5000)
+      const before = server.db.stats().log.bytes
+      c.write(`${command} ASYNC\r\n`)
+      await pause(50)
+      await holder.expect('COMMIT\r\n', OK)
+      await c.until(text => text === OK)
+      c.received = ''
+      expect(server.db.stats().log.bytes - before).toBeLessThan(100_000)
+      expect(server.db.count()).toBe(0)
+      // Inside of a transaction it is part of that.
+      await c.expect(`SET a 1\r\nMULTI\r\n${command} ASYNC\r\nEXEC\r\n`, `${OK}${OK}+QUEUED\r\n*1\r\n${OK}`)
+      await c.expect(`SET a 1\r\nBEGIN\r\n${command} ASYNC\r\nCOMMIT\r\nGET a\r\n`, OK.repeat(4) + NIL)
+    }),
+  )
+
   test('FLUSHALL behind a lock clears all key spaces or none', () =>
     withServer({ lockTimeout: 50 }, async ({ client }) => {
       const [c, other] = [await client(), await client()]
