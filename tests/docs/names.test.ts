@@ -185,17 +185,21 @@ test.each(parsed)('$page: options of calls exist', ({ spans }) => {
   expect(unknown).toEqual([])
 })
 
-/** The names in the first column of the table below a heading. */
-const tableBelow = (page: string, heading: string): string[] => {
+/** The names in a column of the table below a heading. */
+const tableBelow = (page: string, heading: string, column: number = 0): string[] => {
   const [, behind = ''] = read(page).split(`\n${heading}\n`)
   const [section = ''] = behind.split(/\n#+ /)
-  const cells = [...section.matchAll(/^\| (`[^|]*) \|/gm)].map(match => match[1]!)
-  return cells.flatMap(cell => [...cell.matchAll(/`(\w+)`/g)].map(match => match[1]!))
+  const rows = section.split('\n').filter(line => line.startsWith('|'))
+  // Behind the head and the line below it.
+  const cells = rows.slice(2).map(row => row.split(/(?<!\\)\|/)[column + 1] ?? '')
+  return cells.flatMap(cell => [...cell.matchAll(/`(\w+)(?:: [^`]*)?`/g)].map(match => match[1]!))
 }
 
 test('the tables of options hold all that there are, and no others', () => {
   expect(tableBelow('docs/api.md', '### Options').sort()).toEqual(fieldsOf('OpenOptions').sort())
   expect(tableBelow('docs/client.md', '## connect(options)').sort()).toEqual(fieldsOf('ConnectOptions').sort())
+  const ofServer = tableBelow('docs/server.md', '## Options', 1).filter(name => name !== 'open')
+  expect(ofServer.sort()).toEqual(fieldsOf('ServerOptions').sort())
 })
 
 describe('members', () => {
