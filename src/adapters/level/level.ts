@@ -41,6 +41,8 @@ const ENGINE_OPTIONS = [
   'storage',
   'inspect',
   'force',
+  'onRecovery',
+  'onWarning',
 ] as const
 
 /** What this database can do. The types of abstract-level do not know `getSync`. */

@@ -7,6 +7,7 @@ import { memoryStorage, open, XenonError } from '../../../src/index.ts'
 import { expectVerified } from '../../support/database.ts'
 import { withDirectory } from '../../support/directory.ts'
 import { failureOf } from '../../support/errors.ts'
+import { readImage, storageOf } from '../../support/image.ts'
 
 /** Runs `body` with an open database on the disk, which is verified at the end. */
 async function withLevel<K = string, V = string>(
@@ -139,6 +140,19 @@ describe('errors', () => {
       await reader.close()
     })
     expect(() => new XenonLevel('')).toThrow(TypeError)
+  })
+
+  test('a recovery is told of, as open tells it', async () => {
+    const storage = memoryStorage()
+    const db = open('db', { storage })
+    db.put('a', '1')
+    const phases = new Set<string>()
+    const left = storageOf(readImage('db', storage))
+    const level = new XenonLevel('db', { storage: left, onRecovery: ({ phase }) => phases.add(phase) })
+    expect(await level.get('a')).toBe('1')
+    expect(phases.size).toBeGreaterThan(0)
+    await level.close()
+    db.close()
   })
 
   test('keys and values that the engine cannot hold are refused', async () => {
