@@ -14,7 +14,7 @@ import { type Raised, Warnings } from '../maintenance/warnings.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type { Durability, Health, IndexReport, ProgressOptions, Stats } from '../types.ts'
-import { requireFlag, requireObject } from '../values/checks.ts'
+import { refuseOptions, requireFlag, requireObject } from '../values/checks.ts'
 import { Handle } from './handle.ts'
 import { Monitor } from './monitor.ts'
 import type { Inspection, ResolvedOptions } from './options.ts'
@@ -72,7 +72,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
     this.checkWritable()
-    requireProgress(requireObject(options).onProgress)
+    requireOnlyProgress(options)
     const { engine } = this
     await this.handle.meeting(engine.checkpointer.runInSlices(() => engine.turn(), options.onProgress))
   }
@@ -84,7 +84,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    */
   async compact(options: ProgressOptions = {}): Promise<CompactReport> {
     this.checkWritable()
-    requireProgress(requireObject(options).onProgress)
+    requireOnlyProgress(options)
     return await this.handle.meeting(compact(this.engine, options))
   }
 
@@ -97,8 +97,8 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    */
   async backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
     this.check()
-    const { keep, verify, onProgress } = requireObject(options)
-    requireProgress(onProgress)
+    const { keep, verify, ...progress } = requireObject(options)
+    requireOnlyProgress(progress)
     requireKeep(keep)
     requireFlag('verify', verify)
     const { engine, store } = this
@@ -134,7 +134,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.check()
-    requireProgress(requireObject(options).onProgress)
+    requireOnlyProgress(options)
     this.engine.requirePlace()
     const report = await verifyDatabase(this.engine, options)
     // What is damaged would be found once more.
@@ -253,4 +253,11 @@ const addProblems = (report: VerifyReport, { ok, problems, problemCount }: Index
   report.ok &&= ok
   report.problems = [...report.problems, ...problems].slice(0, MOST_PROBLEMS)
   report.problemCount += problemCount
+}
+
+/** Who mistypes `keep` wants to hear of it, and not to find one backup where there should be seven. */
+const requireOnlyProgress = (options: ProgressOptions): void => {
+  const { onProgress, ...others } = requireObject(options)
+  refuseOptions(others)
+  requireProgress(onProgress)
 }

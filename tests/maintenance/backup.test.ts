@@ -115,6 +115,13 @@ test('what is there is not touched', () =>
     await expectCodeAsync(() => db.backup(''), 'XENON_INVALID_ARGUMENT')
     await expectCodeAsync(() => db.backup(7 as never), 'XENON_INVALID_ARGUMENT')
     await expectCodeAsync(() => db.backup('a\0b'), 'XENON_INVALID_ARGUMENT')
+    // Mistyped, as no type checker sees in JavaScript.
+    await expectCodeAsync(() => db.backup('other', { kep: 3 } as never), 'XENON_INVALID_ARGUMENT')
+    for (const work of ['compact', 'checkpoint', 'verify'] as const)
+      await expectCodeAsync(
+        async () => void (await db[work]({ onprogress: () => {} } as never)),
+        'XENON_INVALID_ARGUMENT',
+      )
     expect(storage.list('full')).toEqual(['file'])
     expect(db.get('key')).toBe('value')
   }))
