@@ -15,6 +15,7 @@ import type { KeyUse } from '../values/key.ts'
 import { resolveRange } from '../values/range.ts'
 import { expiryTime } from '../values/ttl.ts'
 import { countPast } from './counts.ts'
+import { countExpiring } from './expiry.ts'
 import type { Ranges } from './ranges.ts'
 import type { Store } from './store.ts'
 
@@ -228,6 +229,12 @@ export class Records<V> {
     } finally {
       view.end()
     }
+  }
+
+  /** Of these, those that have a time of expiry; those that open transactions have changed count as they are now. */
+  countExpiring(): number {
+    this.owner.check()
+    return countExpiring(this.store.space)
   }
 
   private countOneByOne(): number {

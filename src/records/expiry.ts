@@ -35,6 +35,13 @@ export const countPassed = (space: Space, enough: number = Number.POSITIVE_INFIN
   return countBetween(pool, expiry, scanRoom.boundAt, bounds, enough)
 }
 
+/** Records with a time that has not passed, as the blocks are: what open transactions have changed counts. */
+export const countExpiring = (space: Space): number => {
+  const { pool, expiry, scanRoom } = space
+  const all = countBetween(pool, expiry, scanRoom.boundAt, { lower: undefined, upper: undefined })
+  return all - countPassed(space)
+}
+
 /**
  * Of the records whose time has passed, how many lie in a range (and pass `isMeant`, which takes their key as Latin-1
  * text).

@@ -2,6 +2,7 @@
  * The server: listens, accepts clients, closes those that are late, and goes on with another handle of the database, or
  * ends, when the storage has failed.
  */
+import { randomBytes } from 'node:crypto'
 import { chmodSync } from 'node:fs'
 import { createServer as createPlainServer, type Socket, type Server as SocketServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -14,6 +15,7 @@ import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
 import { Turns, type TurnsOwner } from './connection/turns.ts'
 import { ReplyWriter } from './protocol/reply.ts'
+import { Counts, Samples } from './service/counts.ts'
 import { Log } from './service/log.ts'
 import { type MetricsServer, serveMetrics } from './service/metrics.ts'
 import { type Address, resolveServerOptions, type ServerOptions, type Settings } from './service/options.ts'
@@ -51,14 +53,12 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   /** @internal */
   readonly turns: Turns = new Turns(this)
   lastSave: number = Math.floor(this.started / 1000)
-  /** Commands since it was made, or since `CONFIG RESETSTAT`. */
-  commandsProcessed = 0
-  /** Connections that were accepted or refused since then. */
-  connectionsReceived = 0
-  /** Of these, those that were refused since there were `maxClients` already, or the server was closing. */
-  connectionsRefused = 0
-  /** Bytes of replies that were sent since it was made. */
-  bytesSent = 0
+  /** @internal What has happened since it was made, or since `CONFIG RESETSTAT`. */
+  readonly counts: Counts = new Counts()
+  /** @internal */
+  readonly samples: Samples = new Samples(this.counts)
+  /** @internal What tells it from every other one that was or will be started: 40 hexadecimal digits. */
+  readonly runId: string = randomBytes(20).toString('hex')
   failure: unknown
   /** How often another handle has taken the place of one that had failed. */
   reopened = 0
@@ -84,7 +84,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     const { settings } = this
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    this.keys = new Keyspace(db.asBytes(), settings.maxArgumentBytes)
+    this.keys = new Keyspace(db.asBytes(), settings.maxArgumentBytes, this.counts)
     if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
     this.standIn = reopen && new StandIn(this, reopen)
@@ -170,9 +170,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
 
   /** @internal CONFIG RESETSTAT. */
   resetCounts(): void {
-    this.commandsProcessed = 0
-    this.connectionsReceived = this.sessions.size
-    this.connectionsRefused = 0
+    this.counts.reset(this.sessions.size)
   }
 
   /**
@@ -182,6 +180,26 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   close(): Promise<void> {
     this.closing ??= this.shutDown()
     return this.closing
+  }
+
+  /** Commands since it was made, or since `CONFIG RESETSTAT`. */
+  get commandsProcessed(): number {
+    return this.counts.commands
+  }
+
+  /** Connections that were accepted or refused since then. */
+  get connectionsReceived(): number {
+    return this.counts.connections
+  }
+
+  /** Of these, those that were refused since there were `maxClients` already, or the server was closing. */
+  get connectionsRefused(): number {
+    return this.counts.refused
+  }
+
+  /** Bytes of replies that were sent since then. */
+  get bytesSent(): number {
+    return this.counts.sent
   }
 
   /** @internal The database closes: what is on its way is not answered any more. */
@@ -219,9 +237,9 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   }
 
   private accept(socket: Socket): void {
-    this.connectionsReceived++
+    this.counts.connections++
     if (this.sessions.size >= this.settings.maxClients || this.closing !== undefined) {
-      this.connectionsRefused++
+      this.counts.refused++
       socket.on('error', () => {})
       socket.end('-ERR max number of clients reached\r\n')
       setTimeout(() => socket.destroy(), 100).unref()
@@ -251,7 +269,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db.asBytes(), this.settings.maxArgumentBytes)
+    this.keys = new Keyspace(db.asBytes(), this.settings.maxArgumentBytes, this.counts)
     this.keys.refusal = this.settings.readOnly ? this.onlyReads : refusal
     this.failure = undefined
     this.reopened++
@@ -287,6 +305,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private closeLateClients(): void {
     const now = Date.now()
     this.turns.time = now
+    this.samples.take(now)
     for (const session of [...this.sessions.values()]) {
       const reason = session.lateFor(now)
       if (reason !== undefined) session.destroy(reason)

@@ -23,7 +23,9 @@ const usage = ({ out, keys }: Caller, request: Arguments): void => {
 
 /** Brings the data file up to date with the log. Everything answered so far is durable already. */
 const checkpoint = async ({ server }: Caller): Promise<void> => {
+  const { changes } = server.counts
   await server.db.checkpoint()
+  server.counts.saved = changes
   server.lastSave = Math.floor(Date.now() / 1000)
 }
 

@@ -49,6 +49,7 @@ const time =
   (of: (time: number, now: number) => number): Handler =>
   ({ keys, out }, request) => {
     const at = keys.timeOf(bytesAt(request, 1))
+    keys.lookedFor(at !== undefined)
     if (at === undefined) out.integer(-2)
     else out.integer(at === 0 ? -1 : of(at, keys.now()))
   }

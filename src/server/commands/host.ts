@@ -1,6 +1,7 @@
 /** What a command may ask of the server behind the connection that calls it, and of the other clients. */
 
 import type { XenonError } from '../../errors.ts'
+import type { Samples } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Figures } from '../service/metrics.ts'
 import type { Address, Settings } from '../service/options.ts'
@@ -52,6 +53,9 @@ export interface Host extends Figures {
   /** Where it listens, once it does. */
   readonly address: Address | undefined
   readonly started: number
+  /** 40 hexadecimal digits. */
+  readonly runId: string
+  readonly samples: Samples
   /** What changes are answered with if it was created with `readOnly`. */
   readonly onlyReads: XenonError
   /** It ends with the program that has the database open, and not before. */

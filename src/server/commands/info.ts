@@ -1,6 +1,8 @@
 /** INFO. */
 
+import { totalmem } from 'node:os'
 import { textAt } from '../protocol/request.ts'
+import { memoryInUse } from '../service/counts.ts'
 import { PACKAGE_VERSION } from '../version.ts'
 import { type Family, family } from './command.ts'
 import type { Host } from './host.ts'
@@ -10,8 +12,22 @@ export const VERSION = '7.0.15'
 
 type Section = (server: Host) => Record<string, string | number>
 
+const UNITS = ['B', 'K', 'M', 'G', 'T', 'P']
+
+/** A number of bytes as Redis writes it for people. */
+const human = (bytes: number): string => {
+  const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
+  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(2)}${UNITS[power]}`
+}
+
+/** A figure in bytes, and behind it for people. */
+const inBytes = (name: string, bytes: number): Record<string, string | number> => ({
+  [name]: bytes,
+  [`${name}_human`]: human(bytes),
+})
+
 const sections: Readonly<Record<string, Section>> = {
-  server: ({ address, settings, started }) => ({
+  server: ({ address, settings, started, runId }) => ({
     redis_version: VERSION,
     redis_mode: 'standalone',
     xenondb_version: PACKAGE_VERSION,
@@ -19,24 +35,41 @@ const sections: Readonly<Record<string, Section>> = {
     os: `${process.platform} ${process.arch}`,
     arch_bits: 64,
     process_id: process.pid,
+    run_id: runId,
     tcp_port: address !== undefined && 'port' in address ? address.port : 0,
     unix_socket: settings.socket ?? '',
+    server_time_usec: Date.now() * 1000,
     uptime_in_seconds: Math.floor((Date.now() - started) / 1000),
     uptime_in_days: Math.floor((Date.now() - started) / 86_400_000),
+    executable: process.execPath,
+    config_file: '',
   }),
   clients: ({ sessions, settings, lockWaits }) => ({
     connected_clients: sessions.size,
     maxclients: settings.maxClients,
-    blocked_clients: lockWaits.count,
+    blocked_clients: [...sessions.values()].filter(({ busy }) => busy).length,
+    xenondb_lock_waits: lockWaits.count,
   }),
-  memory: ({ db }) => {
-    const { rss, heapUsed } = process.memoryUsage()
-    return { used_memory: heapUsed, used_memory_rss: rss, maxmemory: 0, pool_bytes: db.stats().cache.bytes }
+  memory: ({ db, samples }) => {
+    const { used, rss, peak } = memoryInUse(samples)
+    return {
+      ...inBytes('used_memory', used),
+      ...inBytes('used_memory_rss', rss),
+      ...inBytes('used_memory_peak', peak),
+      used_memory_peak_perc: `${((100 * used) / peak).toFixed(2)}%`,
+      ...inBytes('total_system_memory', totalmem()),
+      ...inBytes('maxmemory', 0),
+      maxmemory_policy: 'noeviction',
+      mem_fragmentation_ratio: (rss / used).toFixed(2),
+      mem_fragmentation_bytes: rss - used,
+      xenondb_pool_bytes: db.stats().cache.bytes,
+    }
   },
-  persistence: ({ db, lastSave, failure, diskFull, reopened }) => {
+  persistence: ({ db, lastSave, counts, failure, diskFull, reopened }) => {
     const { dataBytes, logBytesInUse, checkpoints, fsyncs, disk } = db.stats()
     return {
       loading: 0,
+      rdb_changes_since_last_save: counts.changes - counts.saved,
       rdb_bgsave_in_progress: 0,
       rdb_last_save_time: lastSave,
       rdb_last_bgsave_status: 'ok',
@@ -54,15 +87,27 @@ const sections: Readonly<Record<string, Section>> = {
       fsyncs,
     }
   },
-  stats: server => {
-    const { cache, transactions } = server.db.stats()
+  stats: ({ db, counts, samples }) => {
+    const { cache, transactions, expired } = db.stats()
+    const { commands, received, sent } = samples.rates(Date.now())
     return {
-      total_connections_received: server.connectionsReceived,
-      total_commands_processed: server.commandsProcessed,
-      rejected_connections: server.connectionsRefused,
-      total_net_output_bytes: server.bytesSent,
-      keyspace_hits: cache.hits,
-      keyspace_misses: cache.misses,
+      total_connections_received: counts.connections,
+      total_commands_processed: counts.commands,
+      instantaneous_ops_per_sec: Math.round(commands),
+      total_net_input_bytes: counts.received,
+      total_net_output_bytes: counts.sent,
+      instantaneous_input_kbps: (received / 1024).toFixed(2),
+      instantaneous_output_kbps: (sent / 1024).toFixed(2),
+      rejected_connections: counts.refused,
+      expired_keys: expired,
+      evicted_keys: 0,
+      keyspace_hits: counts.hits,
+      keyspace_misses: counts.misses,
+      pubsub_channels: 0,
+      pubsub_patterns: 0,
+      xenondb_pool_hits: cache.hits,
+      xenondb_pool_misses: cache.misses,
+      xenondb_pool_evictions: cache.evictions,
       commits: transactions.commits,
       lock_waits: transactions.lockWaits,
       deadlocks: transactions.deadlocks,
@@ -74,9 +119,10 @@ const sections: Readonly<Record<string, Section>> = {
     return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) }
   },
   cluster: () => ({ cluster_enabled: 0 }),
-  keyspace: ({ keys, db }) => {
-    const records = keys.records.count()
-    return records === 0 || db.closed ? {} : { db0: `keys=${records},expires=0,avg_ttl=0` }
+  // The average time to live would have to be read record by record: it is left out.
+  keyspace: ({ keys: { records }, db }) => {
+    const count = records.count()
+    return count === 0 || db.closed ? {} : { db0: `keys=${count},expires=${records.countExpiring()}` }
   },
 }
 

@@ -26,7 +26,9 @@ const remove: Handler = ({ keys, out }, request) => {
 const countFound: Handler = ({ keys, out }, request) => {
   let found = 0
   keys.each(request, 1, 'read', i => {
-    if (keys.hasAt(request, i)) found++
+    const isThere = keys.hasAt(request, i)
+    keys.lookedFor(isThere)
+    if (isThere) found++
   })
   out.integer(found)
 }
@@ -104,7 +106,11 @@ export const keys: Family = family(
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Determine the type stored at key',
-      run: ({ keys, out }, request) => out.simple(keys.has(bytesAt(request, 1)) ? 'string' : 'none'),
+      run({ keys, out }, request) {
+        const isThere = keys.has(bytesAt(request, 1))
+        keys.lookedFor(isThere)
+        out.simple(isThere ? 'string' : 'none')
+      },
     },
     keys: {
       arity: 2,
@@ -190,8 +196,10 @@ export const keys: Family = family(
         const { keys, out } = caller
         const to = bytesAt(request, 2)
         const from = bytesAt(request, 1)
-        if (!keys.has(from) || (keys.has(to) && !replace)) out.integer(0)
-        else out.integer(copyTo(caller, from, to) ? 1 : 0)
+        const isThere = keys.has(from)
+        const copied = isThere && (replace || !keys.has(to)) && copyTo(caller, from, to)
+        keys.lookedFor(isThere)
+        out.integer(copied ? 1 : 0)
       },
     },
     touch: {

@@ -12,6 +12,7 @@ import type { KeyUse } from '../../values/key.ts'
 import { MAX_KEY_BYTES } from '../../values/limits.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { Counts } from '../service/counts.ts'
 import { CommandError } from './errors.ts'
 
 /** Keys that an open transaction has changed. */
@@ -46,13 +47,16 @@ export class Keyspace {
   private readonly inner: Map<string, Keyspace> = new Map()
 
   private readonly shared: Shared
+  private readonly counts: Counts
 
   constructor(
     db: Outer<Uint8Array, Uint8Array>,
     maxValueBytes: number,
+    counts: Counts,
     shared: Shared = { inside: undefined, refusal: undefined },
   ) {
     this.shared = shared
+    this.counts = counts
     this.db = db
     this.records = db.records()
     this.maxValueBytes = maxValueBytes
@@ -88,6 +92,11 @@ export class Keyspace {
     return this.records.now()
   }
 
+  /** Commands that read say whether they have found the key that they looked for. */
+  lookedFor(found: boolean): void {
+    this.counts.lookedFor(found)
+  }
+
   /** Answers with the value of a key of the request. */
   answer(out: ReplyWriter, request: Arguments, index: number): void {
     const { source, starts, ends } = request
@@ -96,6 +105,7 @@ export class Keyspace {
     if (this.transaction === undefined && end > start && end - start <= MAX_KEY_BYTES) {
       const { records } = this
       const length = records.find(source, start, end)
+      this.counts.lookedFor(length >= 0)
       if (length < 0) {
         out.null()
         return
@@ -105,6 +115,7 @@ export class Keyspace {
       return
     }
     const value = this.get(source.subarray(start, end))
+    this.counts.lookedFor(value !== undefined)
     if (value === undefined) out.null()
     else out.bulk(value)
   }
@@ -145,6 +156,7 @@ export class Keyspace {
     this.requireWritable()
     if (this.transaction === undefined) this.records.put(key, value, expiresAt)
     else this.transaction.putUntil(key, value, expiresAt)
+    this.counts.changes++
     this.touch(key)
   }
 
@@ -161,7 +173,10 @@ export class Keyspace {
     if (!isKey(key)) return false
     this.requireWritable()
     const found = this.transaction === undefined ? this.records.delete(key) : this.transaction.delete(key)
-    if (found) this.touch(key)
+    if (found) {
+      this.counts.changes++
+      this.touch(key)
+    }
     return found
   }
 
@@ -173,7 +188,10 @@ export class Keyspace {
       this.transaction === undefined
         ? this.records.changeExpiry(key, expiresAt)
         : this.transaction.changeExpiryTime(key, expiresAt)
-    if (changed) this.touch(key)
+    if (changed) {
+      this.counts.changes++
+      this.touch(key)
+    }
     return changed
   }
 
@@ -197,6 +215,7 @@ export class Keyspace {
     const watched = [...this.watchers.keys()].filter(key => this.has(Buffer.from(key, 'latin1')))
     if (this.transaction === undefined) this.records.clear()
     else this.transaction.clear()
+    this.counts.changes++
     for (const key of watched) this.touchName(key)
   }
 
@@ -224,7 +243,7 @@ export class Keyspace {
     if (known !== undefined && !known.db.closed) return known
     const db = this.db.subAsBytes(name)
     if (db === undefined) throw new XenonError('XENON_NOT_FOUND', `there is no sub-database '${shown(name)}'`)
-    const keys = new Keyspace(db, this.maxValueBytes, this.shared)
+    const keys = new Keyspace(db, this.maxValueBytes, this.counts, this.shared)
     this.inner.set(name, keys)
     return keys
   }

@@ -36,7 +36,7 @@ export const maintenance: Family = family(
         const { backupDirectory } = server.settings
         if (backupDirectory === undefined)
           throw new CommandError('ERR this server was started without a directory for backups')
-        const name = `backup-${new Date().toISOString().replace(/[:.]/g, '-')}-${server.commandsProcessed}`
+        const name = `backup-${new Date().toISOString().replace(/[:.]/g, '-')}-${server.counts.commands}`
         answerLater(caller, async () => {
           const { bytes, records } = await server.db.backup(join(backupDirectory, name))
           return report({ name, bytes, records })

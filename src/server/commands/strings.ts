@@ -73,6 +73,7 @@ const set: Handler = (caller, request) => {
     putOrDelete(caller, key, bytesAt(request, 2), time)
   }
   if (asked.get) {
+    keys.lookedFor(old !== undefined)
     if (old === undefined) out.null()
     else out.bulk(old)
   } else if (refused) out.null()
@@ -213,6 +214,7 @@ export const strings: Family = family(
         const key = bytesAt(request, 1)
         const old = keys.get(key)
         keys.put(key, bytesAt(request, 2), 0)
+        keys.lookedFor(old !== undefined)
         if (old === undefined) out.null()
         else out.bulk(old)
       },
@@ -233,6 +235,7 @@ export const strings: Family = family(
           keys.delete(key)
           out.bulk(old)
         }
+        keys.lookedFor(old !== undefined)
       },
     },
     getex: {
@@ -248,6 +251,7 @@ export const strings: Family = family(
         const key = bytesAt(request, 1)
         const value = keys.get(key)
         if (value === undefined) {
+          keys.lookedFor(false)
           out.null()
           return
         }
@@ -257,6 +261,7 @@ export const strings: Family = family(
           if (time <= now) keys.delete(key)
           else keys.changeExpiry(key, time)
         } else if (asked.persist) keys.changeExpiry(key, 0)
+        keys.lookedFor(true)
         out.bulk(value)
       },
     },
@@ -290,7 +295,11 @@ export const strings: Family = family(
       since: '2.2.0',
       complexity: 'O(1)',
       summary: 'Get the length of the value stored in a key',
-      run: ({ keys, out }, request) => out.integer(keys.get(bytesAt(request, 1))?.length ?? 0),
+      run({ keys, out }, request) {
+        const value = keys.get(bytesAt(request, 1))
+        keys.lookedFor(value !== undefined)
+        out.integer(value?.length ?? 0)
+      },
     },
     getrange: {
       arity: 4,
@@ -304,7 +313,9 @@ export const strings: Family = family(
       run({ keys, out }, request) {
         let start = numberAt(request, 2)
         let end = numberAt(request, 3)
-        const value = keys.get(bytesAt(request, 1)) ?? NOTHING
+        const found = keys.get(bytesAt(request, 1))
+        keys.lookedFor(found !== undefined)
+        const value = found ?? NOTHING
         const { length } = value
         if (start < 0 && end < 0 && start > end) {
           out.bulk(NOTHING)

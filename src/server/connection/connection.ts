@@ -11,6 +11,7 @@ import { nextTurn } from '../../runtime/timers.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { Counts } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Settings } from '../service/options.ts'
 import { Taken } from './taken.ts'
@@ -33,7 +34,7 @@ export interface ConnectionOwner {
     readonly time: number
     sendSoon(connection: Connection): void
   }
-  bytesSent: number
+  readonly counts: Counts
   /** The client is gone. */
   left(connection: Connection): void
 }
@@ -134,6 +135,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   }
 
   private receive(chunk: Buffer): void {
+    this.server.counts.received += chunk.length
     if (this.closing) return
     this.lastActive = this.server.turns.time
     this.parser.feed(chunk)
@@ -276,7 +278,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const due = this.sealed.shift() ?? []
     if (due.length > 0) {
       const bytes = due.reduce((sum, stretch) => sum + stretch.length, 0)
-      this.server.bytesSent += bytes
+      this.server.counts.sent += bytes
       this.written += bytes
       this.pendingBytes -= bytes
       if (due.length === 1) socket.write(due[0]!)

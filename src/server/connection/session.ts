@@ -24,8 +24,6 @@ import { Subscription } from './subscription.ts'
 /** What a session asks of the server that it belongs to. */
 export interface SessionOwner extends ConnectionOwner, Host {
   readonly lockWaits: LockWaits
-  commandsProcessed: number
-  bytesSent: number
   /** The storage has failed. */
   fail(error: unknown): void
 }
@@ -95,7 +93,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   protected execute(request: Arguments): void {
     const named = findCommand(request)
-    this.server.commandsProcessed++
+    this.server.counts.commands++
     if (named === undefined) {
       if (isFromBrowser(request)) this.destroy('HTTP')
       else this.reject(unknownCommand(request))

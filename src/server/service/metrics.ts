@@ -3,15 +3,13 @@ import { createServer } from 'node:http'
 import type { Database } from '../../database/database.ts'
 import { figuresOf } from '../../metrics/figures.ts'
 import { exposition, type Figure } from '../../metrics/text.ts'
+import type { Counts } from './counts.ts'
 
 /** What a server counts. */
 export interface Figures {
   readonly db: Database<unknown, unknown>
   readonly sessions: { readonly size: number }
-  readonly connectionsReceived: number
-  readonly connectionsRefused: number
-  readonly commandsProcessed: number
-  readonly bytesSent: number
+  readonly counts: Counts
   /** Why the storage has failed. */
   readonly failure: unknown
   /** Writes are refused for want of room. */
@@ -85,12 +83,16 @@ const ownText = (server: Figures): string => {
     help,
     value,
   })
+  const { counts } = server
   const ofServer: Figure[] = [
     { name: 'clients', type: 'gauge', help: 'Connected clients', value: server.sessions.size },
-    counter('commands', 'Commands processed', server.commandsProcessed),
-    counter('connections', 'Connections accepted', server.connectionsReceived),
-    counter('connections_refused', 'Connections refused', server.connectionsRefused),
-    counter('sent_bytes', 'Bytes of replies', server.bytesSent),
+    counter('commands', 'Commands processed', counts.commands),
+    counter('connections', 'Connections accepted', counts.connections),
+    counter('connections_refused', 'Connections refused', counts.refused),
+    counter('received_bytes', 'Bytes of requests', counts.received),
+    counter('sent_bytes', 'Bytes of replies', counts.sent),
+    counter('key_hits', 'Keys that commands have looked for and found', counts.hits),
+    counter('key_misses', 'Keys that commands have looked for and not found', counts.misses),
   ]
   return exposition([...ofDatabase, ...ofServer], 'xenondb', {})
 }
