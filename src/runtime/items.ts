@@ -171,7 +171,13 @@ class Derived<T, U> extends Items<U> {
   }
 
   next(): IteratorResult<U, undefined> {
-    return this.generator.next() as IteratorResult<U, undefined>
+    try {
+      return this.generator.next() as IteratorResult<U, undefined>
+    } catch (error) {
+      // It has ended, also where what lies beneath could go on: nobody asks that again.
+      this.source.return()
+      throw error
+    }
   }
 
   return(): IteratorResult<U, undefined> {
@@ -366,6 +372,15 @@ class DerivedAsync<T, U> extends AsyncItems<U> {
   constructor(beneath: AsyncItems<T>, generator: AsyncGenerator<U, undefined>) {
     super(generator)
     this.beneath = beneath
+  }
+
+  override async next(): Promise<IteratorResult<U, undefined>> {
+    try {
+      return await super.next()
+    } catch (error) {
+      await this.beneath.return()
+      throw error
+    }
   }
 
   override async return(): Promise<IteratorResult<U, undefined>> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { memoryStorage, open } from '../../src/index.ts'
 import { AsyncItems, Items } from '../../src/runtime/items.ts'
 import { expectVerified } from '../support/database.ts'
-import { expectCode } from '../support/errors.ts'
+import { expectCode, expectCodeAsync } from '../support/errors.ts'
 
 /** Numbers from 0 to 9, which tell how many were taken and whether they were closed. */
 class Digits extends Items<number> {
@@ -107,6 +107,23 @@ describe('what lies beneath', () => {
         .toArray(),
     ).toEqual([0, 1, 2])
     expect(state).toEqual({ taken: 3, closed: 1 })
+  })
+
+  test('is closed when it throws itself, since what came of it has ended then', async () => {
+    const storage = memoryStorage()
+    const text = open('db', { storage })
+    text.batch(Array.from({ length: 600 }, (_, i) => ({ type: 'put', key: `${i}`, value: i === 1 ? 'no JSON' : '1' })))
+    text.close()
+    const db = open<number>('db', { storage, valueEncoding: 'json', storedEncoding: 'ignore' })
+    const each = db.values().map(n => n)
+    expectCode(() => each.toArray(), 'XENON_DECODE')
+    expect(each.next()).toEqual({ done: true, value: undefined })
+    const eachAside = db.async.values().map(n => n)
+    await expectCodeAsync(() => eachAside.toArray(), 'XENON_DECODE')
+    expect(await eachAside.next()).toEqual({ done: true, value: undefined })
+    expect(db.stats().snapshots.open).toBe(0)
+    await expectVerified(db)
+    db.close()
   })
 
   test('is closed when none of it is wanted', async () => {
