@@ -74,6 +74,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   private readonly taken: Taken
   /** The server has ended the connection, and since when the client has taken nothing more. */
   private endedSince: number | undefined
+  /** When something has come that is not read any more: an end now could cost the client the reason. */
+  private stillSending = 0
 
   /** @param trusted It need not authenticate. */
   constructor(id: number, server: Owner, socket: Socket, trusted: boolean) {
@@ -136,7 +138,10 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
 
   private receive(chunk: Buffer): void {
     this.server.counts.received += chunk.length
-    if (this.closing) return
+    if (this.closing) {
+      this.stillSending = Date.now()
+      return
+    }
     this.lastActive = this.server.turns.time
     this.parser.feed(chunk)
     if (this.busy || this.stopped) {
@@ -148,7 +153,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** Executes what has arrived. */
   private run(): void {
     const { out, parser, server } = this
-    const { pauseOutputBytes } = server.settings
+    const { pauseOutputBytes, maxOutputBytes } = server.settings
     this.stopped = false
     let executed = false
     this.open()
@@ -159,15 +164,12 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
           break
         }
         const step = parser.next()
+        out.limitNext(maxOutputBytes)
         if (step === 'request') {
           executed = true
           this.execute(parser)
         } else {
           if (step === 'more') break
-          if (step === 'overflow') {
-            this.destroy('query too large')
-            break
-          }
           server.log.debug('protocol error', { client: this.id, problem: parser.problem })
           out.error(`ERR ${parser.problem}`)
           this.closing = true
@@ -190,9 +192,15 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.destroy('too much output')
   }
 
+  /** No request is executed from `pauseOutputBytes` on: so any may have a reply of `maxOutputBytes`. */
+  private get mostUnsent(): number {
+    const { maxOutputBytes, pauseOutputBytes } = this.server.settings
+    return maxOutputBytes + pauseOutputBytes
+  }
+
   /** Begins to write replies. */
   private open(): void {
-    this.out.begin(this.resp3, Math.max(0, this.server.settings.maxOutputBytes - this.unsent))
+    this.out.begin(this.resp3, Math.max(0, this.mostUnsent - this.unsent))
   }
 
   /** Ends it: what was written waits to be sent. */
@@ -210,6 +218,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.closed) return
     this.take()
     this.open()
+    this.out.limitNext(this.server.settings.maxOutputBytes)
     try {
       write(this.out)
     } catch (error) {
@@ -289,8 +298,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       }
     }
     const { writableLength } = socket
-    const { maxOutputBytes, pauseOutputBytes } = this.server.settings
-    if (writableLength > maxOutputBytes) this.destroy('too much output')
+    const { pauseOutputBytes } = this.server.settings
+    if (writableLength > this.mostUnsent) this.destroy('too much output')
     else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
       this.closing = true
       socket.end()
@@ -309,12 +318,25 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.endedSince !== undefined) {
       // Earlier replies may still be on their way to a slow reader.
       const hasAll = this.socket.writableLength === 0
-      if (now - this.endedSince <= (hasAll ? LINGER_MS : requestTimeout)) return undefined
+      const isDone = hasAll && now - this.stillSending > LINGER_MS
+      if (now - this.endedSince <= (isDone ? LINGER_MS : requestTimeout)) return undefined
       return hasAll ? 'connection not ended in time' : 'replies not taken in time'
     }
     if (!this.authenticated && now - this.strangerSince > authTimeout) return 'not authenticated in time'
-    if (this.partialSince !== undefined && now - this.partialSince > requestTimeout) return 'request not sent in time'
+    if (this.partialSince !== undefined && now - this.partialSince > requestTimeout) {
+      this.rejectRest(`ERR Protocol error: the request has not arrived within ${requestTimeout} ms`)
+      return undefined
+    }
     return !this.awaitsServer && now - this.lastActive > idleTimeout ? 'idle' : undefined
+  }
+
+  /** What is arriving is not waited for any more: the client is told why, behind its earlier replies. */
+  private rejectRest(message: string): void {
+    this.server.log.info('request refused', { client: this.id, address: this.address, message })
+    this.parser.drop()
+    this.partialSince = undefined
+    this.answer(out => out.error(message))
+    this.endSoon()
   }
 
   /** Ends the connection once its replies are sent. */

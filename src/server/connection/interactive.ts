@@ -6,7 +6,6 @@ import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError } from '../commands/errors.ts'
 import type { ChangedKeys, Keyspace } from '../commands/keyspace.ts'
-import { TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { LateCaller, LockWaits } from './lock-waits.ts'
 
@@ -61,7 +60,6 @@ export class Interactive {
         try {
           command.run(caller, request)
         } catch (error) {
-          if (error instanceof TooMuchOutput) throw error
           out.truncate(0)
           failure = error
         }

@@ -10,7 +10,7 @@ import { LockConflictError } from '../../errors.ts'
 import { nextTurn, setTimeout } from '../../runtime/timers.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
-import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
+import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Arguments, textAt } from '../protocol/request.ts'
 import type { QueuedCalls } from './queued-calls.ts'
 
@@ -20,7 +20,7 @@ export interface LateCaller extends Caller {
   wait(): void
   ready(): void
   /** Answers with what went wrong; a failure of the storage is one of the server. */
-  replyFailure(error: unknown): void
+  replyFailure(error: unknown, command?: Command): void
   /** The reply to one that had a number was pushed. */
   pushed(): void
   /** What MULTI has begun gives way to what another EXEC is to run. */
@@ -175,14 +175,13 @@ export class LockWaits {
       try {
         command.run(caller, request)
       } catch (error) {
-        if (error instanceof TooMuchOutput) throw error
         const holders = holdersIn(error)
         done = holders === undefined || Date.now() >= deadline
         out.truncate(done ? start : 0)
         waiter.holders = holders ?? []
         if (!done) return
         if (command.name === 'exec') caller.discardQueue()
-        caller.replyFailure(error)
+        caller.replyFailure(error, command)
       }
     })
     return done

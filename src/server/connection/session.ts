@@ -182,9 +182,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     try {
       command.run(this, request)
     } catch (error) {
-      if (error instanceof TooMuchOutput) throw error
       out.truncate(before)
-      if (!meetsLock(error)) this.replyFailure(error)
+      if (!meetsLock(error)) this.replyFailure(error, command)
       else if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout, error)
       else {
         this.wait()
@@ -217,8 +216,12 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   /** Answers with what went wrong; a failure of the storage is one of the server. */
-  replyFailure(error: unknown): void {
+  replyFailure(error: unknown, command?: Command): void {
     const { server, out } = this
+    if (error instanceof TooMuchOutput) {
+      out.error(tooLong(server.settings.maxOutputBytes, command))
+      return
+    }
     if (error instanceof XenonError && STOPPED.has(error.code)) server.fail(error)
     else if (!(error instanceof XenonError) && !(error instanceof CommandError))
       server.log.error('internal error', { error: (error as Error).stack ?? String(error) })
@@ -327,6 +330,12 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.subscription?.end()
     this.subscription = undefined
   }
+}
+
+/** EXEC, and what runs inside of BEGIN, is taken back with its reply; another change has happened. */
+const tooLong = (limit: number, command: Command | undefined): string => {
+  const done = command?.flags.includes('write') ? 'the command was executed' : 'nothing was changed'
+  return `ERR the reply takes more than ${limit} bytes, so ${done}; ask for less at a time (SCAN, RANGE ... LIMIT)`
 }
 
 /** Codes of a handle that does nothing more. */

@@ -36,7 +36,7 @@ const ZERO = 48
 
 const NO_BYTES = Buffer.alloc(0)
 
-export type Step = 'request' | 'more' | 'failed' | 'overflow'
+export type Step = 'request' | 'more' | 'failed'
 
 export class RequestParser implements Arguments {
   source: Buffer = NO_BYTES
@@ -158,7 +158,8 @@ export class RequestParser implements Arguments {
 
   private more(): Step {
     const { queryBytes } = this.trusted ? this.limits : this.strangers
-    return this.end - this.base > queryBytes ? 'overflow' : 'more'
+    if (this.end - this.base <= queryBytes) return 'more'
+    return this.fail(`the request takes more than ${queryBytes} bytes (client-query-buffer-limit)`)
   }
 
   private fail(problem: string): Step {
@@ -186,7 +187,10 @@ export class RequestParser implements Arguments {
       if (first !== DOLLAR) return this.fail(`expected '$', got '${String.fromCharCode(first)}'`)
       if (length === INCOMPLETE)
         return this.end - this.position > LINE_BYTES ? this.fail('too big bulk count string') : this.more()
-      if (length < 0 || length > this.limits.argumentBytes) return this.fail('invalid bulk length')
+      const { argumentBytes } = this.limits
+      if (length < 0) return this.fail('invalid bulk length')
+      if (length > argumentBytes)
+        return this.fail(`invalid bulk length: ${length} bytes, of at most ${argumentBytes} (proto-max-bulk-len)`)
       if (!this.trusted && length > this.strangers.argumentBytes) return this.fail('unauthenticated bulk length')
       this.position = this.lineEnd
       this.bulk = length

@@ -10,7 +10,7 @@ const NULL2 = Buffer.from('$-1\r\n')
 const NULL3 = Buffer.from('_\r\n')
 const NULL_ARRAY = Buffer.from('*-1\r\n')
 
-/** The replies to a client take more than it may have unsent. */
+/** A reply takes more than one may, or the replies to a client more than it may have unsent. */
 export class TooMuchOutput extends Error {
   override name = 'TooMuchOutput'
 }
@@ -22,12 +22,20 @@ export class ReplyWriter {
   private start = 0
   private at = 0
   private limit = Number.POSITIVE_INFINITY
+  /** That of the stretch. */
+  private whole = Number.POSITIVE_INFINITY
 
   /** Begins a connection's stretch, which may take `limit` bytes. */
   begin(resp3: boolean, limit: number): void {
     this.resp3 = resp3
+    this.whole = limit
     this.limit = limit
     this.start = this.at
+  }
+
+  /** What is written from now on may take so many bytes, and no more than is left of the stretch. */
+  limitNext(bytes: number): void {
+    this.limit = Math.min(this.whole, this.at - this.start + bytes)
   }
 
   /** Ends the stretch and gives it out; undefined if it is empty. */

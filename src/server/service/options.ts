@@ -34,7 +34,10 @@ export interface ServerOptions {
   maxQueryBytes?: number | undefined
   /** A client with so much unsent is not read from. Default 1 MiB. */
   pauseOutputBytes?: number | undefined
-  /** A client with more than this unsent is closed. Default 32 MiB. */
+  /**
+   * Bytes of a reply: a longer one is an error in its place. A client with more than this and `pauseOutputBytes` unsent
+   * is closed. Default 32 MiB.
+   */
   maxOutputBytes?: number | undefined
   /** Milliseconds to authenticate. Default 10,000. Of all times here, `Infinity`: for ever. */
   authTimeout?: number | undefined

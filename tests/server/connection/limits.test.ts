@@ -18,7 +18,10 @@ test('one byte at a time', () =>
 test.each([
   ['*2147483648\r\n', '-ERR Protocol error: invalid multibulk length\r\n'],
   ['*1\r\n$-1\r\n', '-ERR Protocol error: invalid bulk length\r\n'],
-  ['*1\r\n$999999999999\r\n', '-ERR Protocol error: invalid bulk length\r\n'],
+  [
+    '*1\r\n$999999999999\r\n',
+    '-ERR Protocol error: invalid bulk length: 999999999999 bytes, of at most 16777216 (proto-max-bulk-len)\r\n',
+  ],
   ['*1\r\n*1\r\n', "-ERR Protocol error: expected '$', got '*'\r\n"],
   ['*1\r\n$4\r\nPINGPING\r\n', '-ERR Protocol error: expected CRLF behind a bulk string\r\n'],
 ])('%j gets a typed error, then the connection is closed', (bytes, reply) =>
@@ -93,36 +96,92 @@ test('100,000 pipelined GETs without reading: memory stays bounded, and all are 
     expect(bytes).toBe(total)
   }))
 
-test('a client above its limit of unsent bytes is closed', () =>
-  withServer({ maxOutputBytes: 1_000_000, pauseOutputBytes: 100_000 }, async ({ client }) => {
+/** What a reply above the limit is answered with. */
+const tooLong = (limit: number, done = 'nothing was changed'): string =>
+  `-ERR the reply takes more than ${limit} bytes, so ${done}; ask for less at a time (SCAN, RANGE ... LIMIT)\r\n`
+
+const SMALL = { maxOutputBytes: 1_000_000, pauseOutputBytes: 100_000 }
+const LONG = 'v'.repeat(300_000)
+
+test('a reply above the limit is an error of that command; the others are answered', () =>
+  withServer(SMALL, async ({ client }) => {
     const c = await client()
-    await c.expect(request('SET', 'k', 'v'.repeat(300_000)), '+OK\r\n')
-    c.write(request('MGET', 'k', 'k', 'k', 'k', 'k'))
-    await c.untilClosed()
-    await (await client()).expect('PING\r\n', '+PONG\r\n')
+    const five = request('MGET', 'k', 'k', 'k', 'k', 'k')
+    const three = `*3\r\n${bulk(LONG).repeat(3)}`
+    await c.expect(request('SET', 'k', LONG), '+OK\r\n')
+    await c.expect(`PING\r\n${five}PING\r\n`, `+PONG\r\n${tooLong(1_000_000)}+PONG\r\n`)
+    // What is unsent of earlier replies takes nothing from the room of the next.
+    await c.expect(
+      `STRLEN k\r\n${request('GETRANGE', 'k', 0, 90_000)}${request('MGET', 'k', 'k', 'k')}${five}PING\r\n`,
+      `:300000\r\n${bulk(LONG.slice(0, 90_001))}${three}${tooLong(1_000_000)}+PONG\r\n`,
+    )
+    await c.expect(
+      `MULTI\r\nSET a 1\r\n${five}SET b 1\r\nEXEC\r\n`,
+      `+OK\r\n${'+QUEUED\r\n'.repeat(3)}${tooLong(1_000_000)}`,
+    )
+    await c.expect('EXISTS a b\r\n', ':0\r\n')
+    await c.expect(`BEGIN\r\nSET a 1\r\n${five}`, `+OK\r\n+OK\r\n${tooLong(1_000_000)}`)
+    await c.expect('COMMIT\r\nGET a\r\n', `+OK\r\n${bulk('1')}`)
   }))
 
-test('a client above its limit of unsent bytes is closed when its command has waited for a lock', () =>
-  withServer({ maxOutputBytes: 1_000_000, pauseOutputBytes: 100_000 }, async ({ client }) => {
+test('a change whose reply is above the limit says that it has happened, in a transaction that it has not', () =>
+  withServer({ maxOutputBytes: 100_000 }, async ({ client }) => {
+    const c = await client()
+    for (const key of ['a', 'b']) await c.expect(request('SET', key, LONG), '+OK\r\n')
+    await c.expect('GETDEL a\r\nEXISTS a\r\n', `${tooLong(100_000, 'the command was executed')}:0\r\n`)
+    await c.expect('BEGIN\r\nGETDEL b\r\n', `+OK\r\n${tooLong(100_000)}`)
+    await c.expect('EXISTS b\r\nCOMMIT\r\nEXISTS b\r\n', ':1\r\n+OK\r\n:1\r\n')
+  }))
+
+test('a reply above the limit of a command that has waited for a lock is an error, too', () =>
+  withServer(SMALL, async ({ client }) => {
     const [holder, waiter] = [await client(), await client()]
-    await holder.expect(request('SET', 'k', 'v'.repeat(300_000)), '+OK\r\n')
+    await holder.expect(request('SET', 'k', LONG), '+OK\r\n')
     await holder.expect('BEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n')
     await waiter.expect('MULTI\r\nSET a 2\r\nMGET k k k k k\r\n', '+OK\r\n+QUEUED\r\n+QUEUED\r\n')
-    waiter.write('EXEC\r\n')
+    waiter.write('EXEC\r\nPING\r\n')
     await pause(20)
     await holder.expect('COMMIT\r\n', '+OK\r\n')
-    await waiter.untilClosed()
-    expect(waiter.received).toBe('')
+    await waiter.expect('', `${tooLong(1_000_000)}+PONG\r\n`)
     await holder.expect('GET a\r\n', '$1\r\n1\r\n')
   }))
 
-test('a request that is not sent in time', () =>
+test('a value or a request above the limit is told the sizes, behind what was answered before', () =>
+  withServer({ maxArgumentBytes: 100_000, maxQueryBytes: 200_000 }, async ({ client }) => {
+    const c = await client()
+    c.write(`SET a 1\r\n${request('SET', 'k', LONG)}`)
+    expect(await c.untilClosed()).toBe(
+      '+OK\r\n-ERR Protocol error: invalid bulk length: 300000 bytes, of at most 100000 (proto-max-bulk-len)\r\n',
+    )
+    const d = await client()
+    d.write(`GET a\r\n*9\r\n${bulk('x'.repeat(90_000)).repeat(3)}`)
+    expect(await d.untilClosed()).toBe(
+      `${bulk('1')}-ERR Protocol error: the request takes more than 200000 bytes (client-query-buffer-limit)\r\n`,
+    )
+  }))
+
+test('a client that goes on sending a value above the limit slowly still gets the reason', () =>
+  withServer({ maxArgumentBytes: 100_000 }, async ({ client }) => {
+    const c = await client()
+    c.socket.allowHalfOpen = true
+    c.write('*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$300000\r\n')
+    for (let i = 0; i < 22; i++) {
+      c.write('v'.repeat(10_000))
+      await pause(100)
+    }
+    expect(c.closed).toBe(false)
+    expect(c.received).toContain('300000 bytes, of at most 100000')
+  }))
+
+test('a request that is not sent in time is told so, behind what was answered before', () =>
   withServer({ requestTimeout: 150 }, async ({ client }) => {
     const c = await client()
-    c.write('*1\r\n$4\r\n')
+    c.write('PING\r\n*1\r\n$4\r\n')
     // A drip does not help.
     const drip = setInterval(() => c.write('P'), 60)
-    await c.untilClosed(3000)
+    expect(await c.untilClosed(3000)).toBe(
+      '+PONG\r\n-ERR Protocol error: the request has not arrived within 150 ms\r\n',
+    )
     clearInterval(drip)
   }))
 

@@ -56,7 +56,10 @@ test.each([
   ['*03\r\n', 'Protocol error: invalid multibulk length'],
   ['*\r\n', 'Protocol error: invalid multibulk length'],
   ['*1\r\n$-1\r\n', 'Protocol error: invalid bulk length'],
-  ['*1\r\n$999999999999\r\n', 'Protocol error: invalid bulk length'],
+  [
+    '*1\r\n$999999999999\r\n',
+    'Protocol error: invalid bulk length: 999999999999 bytes, of at most 1000000 (proto-max-bulk-len)',
+  ],
   ['*1\r\n$a\r\n', 'Protocol error: invalid bulk length'],
   ['*1\r\n*1\r\n', "Protocol error: expected '$', got '*'"],
   ['*1\r\n:1\r\n', "Protocol error: expected '$', got ':'"],
@@ -81,7 +84,7 @@ test('before AUTH little may be sent', () => {
   expect(parse(['*10\r\n$16384\r\n'], false)).toEqual([])
 })
 
-test('a request that never ends overflows', () => {
+test('a request that never ends is refused with the limit', () => {
   const parser = parserOf()
   parser.feed(Buffer.from('*1000\r\n'))
   let step = parser.next()
@@ -90,7 +93,10 @@ test('a request that never ends overflows', () => {
     parser.feed(Buffer.from(`$500000\r\n${'x'.repeat(500_000)}\r\n`))
     step = parser.next()
   }
-  expect(step).toBe('overflow')
+  expect(step).toBe('failed')
+  expect(parser.problem).toMatch(
+    /^Protocol error: the request takes more than \d+ bytes \(client-query-buffer-limit\)$/,
+  )
 })
 
 test('nothing is allocated for what a length announces', () => {
