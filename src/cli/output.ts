@@ -33,6 +33,11 @@ export class Output {
     this.#length += text.length
   }
 
+  /** The same for text out of a database: on a terminal, what would steer that is shown in its place, as `\u001b`. */
+  addStored(text: string): void {
+    this.add((this.#stream as { isTTY?: boolean }).isTTY === true ? shown(text) : text)
+  }
+
   /** Time to `flush`. */
   get full(): boolean {
     return this.#length >= CHUNK_LENGTH
@@ -90,10 +95,21 @@ export class Output {
   }
 }
 
+/** Control characters but for line ends and tabs are escaped. */
+const shown = (text: string): string =>
+  text.replace(/(?![\t\n])\p{Cc}/gu, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
 /** Writes one piece of text to stdout. */
 export async function print(text: string): Promise<void> {
   const output = new Output(process.stdout)
   output.add(text)
+  await output.flush()
+}
+
+/** The same for text out of a database. */
+export async function printStored(text: string): Promise<void> {
+  const output = new Output(process.stdout)
+  output.addStored(text)
   await output.flush()
 }
 

@@ -3,7 +3,7 @@ import type { CAC } from 'cac'
 import { argument, type Options } from '../arguments.ts'
 import { CommandError, EXIT_DONE } from '../errors.ts'
 import { keyFromText } from '../key-text.ts'
-import { print, printBytes } from '../output.ts'
+import { printBytes, printStored } from '../output.ts'
 import { type GivenPlace, placeOptions, readPlace, tellEncoding } from '../place.ts'
 import { bytesToText, notInEncoding, quoted, textToBytes, valueToText } from '../text.ts'
 import { withViewPlace } from '../view/place.ts'
@@ -31,7 +31,7 @@ async function get(directory: string, text: string, given: GivenPlace): Promise<
     if (shown === undefined) throw notInEncoding(textToBytes(text), encoding)
     return shown
   })
-  if (typeof shown === 'string') await print(terminal ? `${shown}\n` : shown)
+  if (typeof shown === 'string') await printStored(terminal ? `${shown}\n` : shown)
   else await printBytes(shown)
   return EXIT_DONE
 }

@@ -33,7 +33,7 @@ export function registerKeys(cli: CAC): void {
 async function write(pages: Pages<Uint8Array>, encoding: Encoding, keyEncoding: KeyEncoding): Promise<void> {
   const output = new Output(process.stdout)
   for await (const page of pages) {
-    for (const key of page) output.add(`${shown(key, encoding, keyEncoding)}\n`)
+    for (const key of page) output.addStored(`${shown(key, encoding, keyEncoding)}\n`)
     if (output.full && !(await output.flush())) return
   }
   await output.flush()

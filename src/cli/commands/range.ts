@@ -53,7 +53,7 @@ async function write(pages: Pages<string>): Promise<void> {
   const output = new Output(process.stdout)
   try {
     for await (const page of pages) {
-      for (const line of page) output.add(line)
+      for (const line of page) output.addStored(line)
       if (output.full && !(await output.flush())) return
     }
   } finally {

@@ -17,7 +17,7 @@ export function registerSubs(cli: CAC): void {
       return withViewPlace(argument(directory), { createIfMissing: false, onlyReads: true }, given, async place => {
         const output = new Output(process.stdout)
         for await (const line of json ? described(place) : await place.view.subs()) {
-          output.add(`${line}\n`)
+          output.addStored(`${line}\n`)
           if (output.full && !(await output.flush())) return EXIT_DONE
         }
         await output.flush()
