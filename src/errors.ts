@@ -467,3 +467,14 @@ export const isFull = (error: unknown): boolean => {
     if (at instanceof DiskFullError || FULL_CODES.includes((at as { code?: unknown }).code)) return true
   return false
 }
+
+/** What a copy ends with that found no room on its disk: any other error as it is. */
+export const noRoomFor = (what: string, error: unknown): unknown =>
+  isFull(error) && !(error instanceof DiskFullError)
+    ? new DiskFullError(
+        `the disk is full: there is no room for ${what}; free some space on it, or choose another one`,
+        {
+          cause: error,
+        },
+      )
+    : error

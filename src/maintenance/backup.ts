@@ -6,7 +6,7 @@
  */
 
 import { Engine, type EngineOptions } from '../engine/engine.ts'
-import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { CorruptionError, InvalidArgumentError, noRoomFor, XenonError } from '../errors.ts'
 import { LogSegments } from '../log/segments.ts'
 import { allBlank, isBlank, noteWritten } from '../pager/blank.ts'
 import { blockLsn } from '../pager/bucket.ts'
@@ -81,7 +81,7 @@ export const backupDated = async <V>(
     directory = begun.complete()
   } catch (error) {
     begun.abandon()
-    throw error
+    throw noRoomFor('the backup', error)
   }
   return { directory, ...report, ...dated.rotate(options.keep) }
 }
@@ -111,7 +111,7 @@ const copy = async <V>(
     return await files.finish(options)
   } catch (error) {
     files.abandon()
-    throw error
+    throw noRoomFor('the backup', error)
   } finally {
     files.close()
     view.end()

@@ -3,7 +3,14 @@
  * copy there, and then lets it take that place whole (replace.ts). The backup is only read.
  */
 import { Engine } from '../engine/engine.ts'
-import { CorruptionError, DatabaseLockedError, InvalidArgumentError, StorageError, XenonError } from '../errors.ts'
+import {
+  CorruptionError,
+  DatabaseLockedError,
+  InvalidArgumentError,
+  noRoomFor,
+  StorageError,
+  XenonError,
+} from '../errors.ts'
 import { nextTurn } from '../runtime/timers.ts'
 import { closeAllQuietly } from '../storage/close-all.ts'
 import { requireInPlace } from '../storage/home.ts'
@@ -84,7 +91,7 @@ export const restoreFrom = async (
     } catch (error) {
       closeAllQuietly(files)
       replacement.abandon()
-      throw error
+      throw noRoomFor('what is restored', error)
     }
   } finally {
     lock?.release()

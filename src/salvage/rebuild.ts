@@ -7,7 +7,7 @@ import { waitForLockAside } from '../database/lock-wait.ts'
 import { type ConvertOptions, openOn } from '../database/open.ts'
 import { resolveOptions } from '../database/options.ts'
 import type { Outer } from '../database/sub.ts'
-import { CorruptionError, InvalidArgumentError } from '../errors.ts'
+import { CorruptionError, InvalidArgumentError, noRoomFor } from '../errors.ts'
 import { Replacement } from '../maintenance/replace.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -62,7 +62,7 @@ export const rebuildOn = async (given: string, options: ConvertOptions, storage:
   } catch (error) {
     replacement.takeBack()
     replacement.abandon()
-    throw error
+    throw noRoomFor('the new files', error)
   }
   replacement.complete()
 }

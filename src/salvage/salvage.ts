@@ -15,7 +15,7 @@
 import { waitForLockAside } from '../database/lock-wait.ts'
 import { resolveOptions } from '../database/options.ts'
 import { encodedNote } from '../database/sub-spaces.ts'
-import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { DatabaseLockedError, InvalidArgumentError, noRoomFor, XenonError } from '../errors.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime } from '../pager/bucket.ts'
 import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
 import { isBytes } from '../runtime/bytes.ts'
@@ -103,6 +103,8 @@ export const rescueFrom = async (
   const source = openSource(storage, directory, sentence => findings.warnings.push(sentence))
   try {
     return await rescue(source, newDirectory, options, storage, findings)
+  } catch (error) {
+    throw noRoomFor('the new database', error)
   } finally {
     source.close()
   }
