@@ -1,10 +1,10 @@
 /** What a client and a transaction have in common: reads and writes of records, each one command. */
 
 import { InvalidArgumentError } from '../errors.ts'
-import { AsyncItems } from '../runtime/items.ts'
+import type { AsyncItems } from '../runtime/items.ts'
 import type { AsyncPutOptions, GivenRange, Key, PutOptions, WaitOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
-import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
+import { type Failed, failedItem, Resumable } from '../values/failed-items.ts'
 import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import { type ResolvedRange, resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
@@ -82,23 +82,19 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
 
   /** The keys of a range, in bytewise order. With `keyEncoding: 'binary'` they are `Uint8Array`s. */
   keys(range?: GivenRange<K>): AsyncItems<K> {
-    return new AsyncItems(resumable(this.items(range, true, page => this.codec.decodeKey<K>(page[0]!))))
+    return new Resumable(this.items(range, true, page => this.codec.decodeKey<K>(page[0]!)))
   }
 
   values(range?: GivenRange<K>): AsyncItems<V> {
-    return new AsyncItems(
-      resumable(this.items(range, false, ([key, value]) => this.codec.decode(value!, bytesOf(key!)) as V)),
-    )
+    return new Resumable(this.items(range, false, ([key, value]) => this.codec.decode(value!, bytesOf(key!)) as V))
   }
 
   entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
-    return new AsyncItems(
-      resumable(
-        this.items(range, false, ([key, value]): [K, V] => [
-          this.codec.decodeKey<K>(key!),
-          this.codec.decode(value!, bytesOf(key!)) as V,
-        ]),
-      ),
+    return new Resumable(
+      this.items(range, false, ([key, value]): [K, V] => [
+        this.codec.decodeKey<K>(key!),
+        this.codec.decode(value!, bytesOf(key!)) as V,
+      ]),
     )
   }
 

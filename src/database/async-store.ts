@@ -4,7 +4,7 @@
  * transaction, which stands in line for that lock.
  */
 
-import { DecodeError, LockConflictError } from '../errors.ts'
+import { LockConflictError } from '../errors.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Store } from '../records/store.ts'
 import { isBytes } from '../runtime/bytes.ts'
@@ -32,7 +32,6 @@ import type {
 } from '../types.ts'
 import type { AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
-import { Failed, resumable } from '../values/failed-items.ts'
 import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
@@ -41,6 +40,7 @@ import type { Watcher } from '../values/watcher.ts'
 import { AsyncTransaction } from './async-transaction.ts'
 import type { SubOptions } from './options.ts'
 import type { InTransactions, SpaceParts, Transaction } from './transaction.ts'
+import { TurningItems } from './turning-items.ts'
 
 /** The database, as far as it is called here. */
 export interface Synchronous<V, K = string> {
@@ -81,9 +81,6 @@ export interface Changes<V, K = string> {
   clearInside(tx: Transaction<V, K>): void
   durableSoon(): Promise<void>
 }
-
-/** Records that an iterator gives out before others have a turn of the event loop. */
-const A_TURN = 1000
 
 /** `db.async`: the same records with promises, which wait for locks and share their syncs. */
 export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, InTransactions<V, K> {
@@ -231,15 +228,15 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
   }
 
   keys(range?: GivenRange<K>): AsyncItems<K> {
-    return new AsyncItems(iterate(() => this.db.keys(range)))
+    return new AsyncItems(new TurningItems(() => this.db.keys(range)))
   }
 
   values(range?: GivenRange<K>): AsyncItems<V> {
-    return new AsyncItems(iterate(() => this.db.values(range)))
+    return new AsyncItems(new TurningItems(() => this.db.values(range)))
   }
 
   entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
-    return new AsyncItems(iterate(() => this.db.entries(range)))
+    return new AsyncItems(new TurningItems(() => this.db.entries(range)))
   }
 
   async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
@@ -393,27 +390,3 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
 
 /** Bytes that nobody else changes while they wait. */
 const owned = <T>(given: T): T => (isBytes(given) ? (Uint8Array.prototype.slice.call(given) as T) : given)
-
-const iterate = <T, V, K>(begin: () => RangeIterator<T, V, K>): AsyncGenerator<T, undefined> =>
-  resumable(itemsOf(begin))
-
-async function* itemsOf<T, V, K>(begin: () => RangeIterator<T, V, K>): AsyncGenerator<T | Failed, undefined> {
-  const items = begin()
-  try {
-    for (let given = 1; ; given++) {
-      let step: IteratorResult<T | Failed, undefined>
-      try {
-        step = items.next()
-      } catch (error) {
-        // Only behind a record that cannot be decoded is there a way on.
-        if (!(error instanceof DecodeError)) throw error
-        step = { done: false, value: new Failed(error) }
-      }
-      if (step.done === true) return undefined
-      yield step.value
-      if (given % A_TURN === 0) await new Promise<void>(nextTurn)
-    }
-  } finally {
-    items.return()
-  }
-}

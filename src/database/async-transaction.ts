@@ -8,11 +8,11 @@ import { DeadlockError, InvalidArgumentError, LockConflictError } from '../error
 import type { RangeReader } from '../records/range-reader.ts'
 import type { IteratorKind } from '../records/ranges.ts'
 import { showAs } from '../runtime/inspecting.ts'
-import { AsyncItems } from '../runtime/items.ts'
+import type { AsyncItems } from '../runtime/items.ts'
 import type { Waits } from '../txn/waits.ts'
 import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
 import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-import { Failed, resumable } from '../values/failed-items.ts'
+import { Failed, Resumable } from '../values/failed-items.ts'
 import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import type { Attempt } from '../values/transact.ts'
 import type { InTransactions, Savepoint, Transaction } from './transaction.ts'
@@ -117,15 +117,15 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
 
   /** The keys of a range, in order. Waits for locks as it goes on. */
   keys(range?: GivenRange<K>): AsyncItems<K> {
-    return new AsyncItems(this.iterate(range, 'keys', (reader, at) => reader.keys[at]!))
+    return this.iterate(range, 'keys', (reader, at) => reader.keys[at]!)
   }
 
   values(range?: GivenRange<K>): AsyncItems<V> {
-    return new AsyncItems(this.iterate(range, 'values', (reader, at) => reader.values[at]!))
+    return this.iterate(range, 'values', (reader, at) => reader.values[at]!)
   }
 
   entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
-    return new AsyncItems(this.iterate(range, 'entries', (reader, at) => [reader.keys[at]!, reader.values[at]!]))
+    return this.iterate(range, 'entries', (reader, at) => [reader.keys[at]!, reader.values[at]!])
   }
 
   async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
@@ -266,8 +266,8 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     range: GivenRange<K> | undefined,
     kind: IteratorKind,
     item: (reader: RangeReader<V, K>, at: number) => T,
-  ): AsyncGenerator<T, undefined> {
-    return resumable(this.items(range, kind, item))
+  ): AsyncItems<T> {
+    return new Resumable(this.items(range, kind, item))
   }
 
   private async *items<T>(

@@ -1,5 +1,6 @@
 /** Items that could not be decoded, and asynchronous iterators that go on behind one, as no generator does. */
 import { DecodeError } from '../errors.ts'
+import { AsyncItems } from '../runtime/items.ts'
 import type { OnDecodeError } from '../types.ts'
 
 /** In place of an item: `next` rejects with it. */
@@ -20,31 +21,29 @@ export const passOver = (error: unknown, onDecodeError: OnDecodeError): void => 
   if (onDecodeError !== 'skip') onDecodeError(error)
 }
 
-/** The same inside a generator of `resumable`: what it is to yield, if anything. */
+/** The same inside a generator of `Resumable`: what it is to yield, if anything. */
 export const failedItem = (error: unknown, onDecodeError: OnDecodeError): Failed | undefined => {
   if (onDecodeError === 'throw' && error instanceof DecodeError) return new Failed(error)
   passOver(error, onDecodeError)
   return undefined
 }
 
-/** The items of a generator, which yields an error for one that failed instead of throwing it. */
-export const resumable = <T>(items: AsyncGenerator<T | Failed, undefined>): AsyncGenerator<T, undefined> =>
-  new AsyncItems(items)
-
 /** A loop that an error has ended lets go of nothing: what it holds is let go when nobody can go on any more. */
 const forgotten = new FinalizationRegistry<AsyncGenerator<unknown, undefined>>(items => {
   items.return(undefined).catch(() => {})
 })
 
-class AsyncItems<T> implements AsyncGenerator<T, undefined> {
+/** The items of a generator, which yields an error for one that failed instead of throwing it. */
+export class Resumable<T> extends AsyncItems<T> {
   private readonly items: AsyncGenerator<T | Failed, undefined>
   private isWatched = false
 
   constructor(items: AsyncGenerator<T | Failed, undefined>) {
+    super(items as AsyncGenerator<T, undefined>)
     this.items = items
   }
 
-  async next(): Promise<IteratorResult<T, undefined>> {
+  override async next(): Promise<IteratorResult<T, undefined>> {
     const step = await this.items.next()
     if (!(step.value instanceof Failed)) return step as IteratorResult<T, undefined>
     if (!this.isWatched) forgotten.register(this, this.items)
@@ -52,21 +51,8 @@ class AsyncItems<T> implements AsyncGenerator<T, undefined> {
     throw step.value.error
   }
 
-  async return(): Promise<IteratorResult<T, undefined>> {
-    await this.items.return(undefined)
-    return { done: true, value: undefined }
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
-    await this.items.return(undefined)
+  override async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return()
     throw error
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.items.return(undefined)
   }
 }

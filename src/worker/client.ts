@@ -2,7 +2,7 @@
 
 import { type DecodeError, InvalidArgumentError } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
-import { AsyncItems } from '../runtime/items.ts'
+import type { AsyncItems } from '../runtime/items.ts'
 import type {
   AsyncPutOptions,
   AsyncTransactionOptions,
@@ -25,7 +25,7 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-import { type Failed, failedItem, resumable } from '../values/failed-items.ts'
+import { type Failed, failedItem, Resumable } from '../values/failed-items.ts'
 import type { Page } from '../values/page.ts'
 import { requireRange } from '../values/range.ts'
 import { type Attempt, runTransaction } from '../values/transact.ts'
@@ -70,15 +70,15 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   }
 
   keys(range?: GivenRange<K>): AsyncItems<K> {
-    return new AsyncItems(this.iterate('keys', range))
+    return this.iterate('keys', range)
   }
 
   values(range?: GivenRange<K>): AsyncItems<V> {
-    return new AsyncItems(this.iterate('values', range))
+    return this.iterate('values', range)
   }
 
   entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
-    return new AsyncItems(this.iterate('entries', range))
+    return this.iterate('entries', range)
   }
 
   async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
@@ -91,8 +91,8 @@ abstract class Reads<V, K = string> implements AsyncReads<V, K> {
   }
 
   /** Page by page, from one iterator of the owner. */
-  private iterate<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T, undefined> {
-    return resumable(this.items<T>(method, range))
+  private iterate<T>(method: string, range: GivenRange<K> | undefined): AsyncItems<T> {
+    return new Resumable(this.items<T>(method, range))
   }
 
   private async *items<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T | Failed, undefined> {
