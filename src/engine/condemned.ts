@@ -4,10 +4,11 @@
  * at fresh blocks from then on (`spaces.ts`). The root cannot, since its blocks are fixed: what they hold goes, as it
  * is, to fresh blocks, and they become empty.
  */
-import { bucketNext, formatBucket } from '../pager/bucket.ts'
+import { formatEmpty } from '../pager/blank.ts'
+import { bucketNext } from '../pager/bucket.ts'
 import { childOffset, directoryCapacity, separatorOffset } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_NEXT, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
-import { formatNode, NODE_SLOT_BYTES } from '../pager/node.ts'
+import { NODE_SLOT_BYTES } from '../pager/node.ts'
 import type { Block, Place, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { type Pinned, Step } from '../txn/step.ts'
@@ -40,8 +41,7 @@ export const logList = ({ pool, log, metadata }: Layers, step: Step, list: Pinne
 /** Inside a record: a block is the empty first one of a tree, or of the hash index. */
 export const logEmpty = ({ pool }: Layers, step: Step, place: Pinned, isTree: boolean): void => {
   const { arena, blockSize } = pool
-  if (isTree) formatNode(arena, place.base, blockSize, 0, arena.u8, 0, 0)
-  else formatBucket(arena, place.base, blockSize)
+  formatEmpty(arena, place.base, blockSize, isTree)
   step.format(place, isTree ? BlockKind.leaf : BlockKind.bucket, 0)
   step.endPart()
 }

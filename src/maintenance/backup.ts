@@ -8,11 +8,10 @@
 import { Engine, type EngineOptions } from '../engine/engine.ts'
 import { CorruptionError, InvalidArgumentError, noRoomFor, XenonError } from '../errors.ts'
 import { LogSegments } from '../log/segments.ts'
-import { allBlank, isBlank, noteWritten } from '../pager/blank.ts'
+import { blanks, isBlank, noteWritten } from '../pager/blank.ts'
 import { blockLsn } from '../pager/bucket.ts'
 import { DataFile } from '../pager/data-file.ts'
-import { FIRST_OVERFLOW_BLOCK } from '../pager/layout.ts'
-import { Metadata, OLDEST_FORMAT_VERSION } from '../pager/metadata.ts'
+import { Metadata } from '../pager/metadata.ts'
 import type { Block } from '../pager/place.ts'
 import type { AsOf } from '../records/as-of.ts'
 import type { Store } from '../records/store.ts'
@@ -140,27 +139,24 @@ class Copy {
     this.logDirectory = storage.join(directory, 'log')
     this.committed = this.engine.metadata.records
     this.metadata = stateNow(this.engine)
-    if (this.metadata.identity.version > OLDEST_FORMAT_VERSION) this.leaveBlank()
+    this.leaveBlank()
     const { transactions } = this.engine
     for (const state of transactions.open.values())
       for (const block of this.engine.root.view.allocatedBy(state)) this.allocated.push(block)
   }
 
-  /** Blocks that have never been changed need not be written to the copy either. */
+  /** Blank blocks that nobody has changed need not be written to the copy either. */
   private leaveBlank(): void {
     const { engine, view, metadata } = this
     const arena = new Arena(engine.pool.blockSize)
-    let end = metadata.blocks > FIRST_OVERFLOW_BLOCK ? metadata.blocks : 1
-    metadata.blank = allBlank()
+    metadata.blank = engine.file.blankNow()
     view.read(() => {
-      for (let block = 1; block < FIRST_OVERFLOW_BLOCK; block++) {
+      for (const block of blanks(metadata.blank)) {
         engine.pool.copyTo(block, arena, 0)
-        if (blockLsn(arena, 0) === 0) continue
-        noteWritten(metadata.blank, block, 1)
-        end = Math.max(end, block + 1)
+        if (blockLsn(arena, 0) !== 0) noteWritten(metadata.blank, block, 1)
       }
     })
-    metadata.fileBlocks = end
+    while (isBlank(metadata.blank, metadata.fileBlocks - 1)) metadata.fileBlocks--
   }
 
   async write(options: Options): Promise<void> {

@@ -44,7 +44,11 @@ export const blanks = (bits: BlankBits): Block[] => {
 }
 
 /** Makes the bytes of a blank block. */
-export const formatBlank = (block: Block, a: Arena, base: Position, blockSize: number): void => {
-  if (block <= INDEX_BLOCKS) formatBucket(a, base, blockSize)
-  else formatNode(a, base, blockSize, 0, a.u8, 0, 0)
+export const formatBlank = (block: Block, a: Arena, base: Position, blockSize: number): void =>
+  formatEmpty(a, base, blockSize, block > INDEX_BLOCKS)
+
+/** The empty first block of a tree, or of the hash index. */
+export const formatEmpty = (a: Arena, base: Position, blockSize: number, isTree: boolean): void => {
+  if (isTree) formatNode(a, base, blockSize, 0, a.u8, 0, 0)
+  else formatBucket(a, base, blockSize)
 }
