@@ -142,11 +142,20 @@ export class DatedBackups {
     for (const name of storage.list(directory)) {
       if (!name.endsWith(PARTIAL_FOLDER) || !NAME.test(name.slice(0, -PARTIAL_FOLDER.length))) continue
       const path = storage.join(directory, name)
-      if (storage.kind(path) !== 'directory' || !holdsNothingElse(storage, path)) continue
-      if (!mayBeOf(storage, path, this.uuid)) continue
+      if (!this.isOurs(path, mayBeOf)) continue
       const lock = this.lockIfFree(path)
       if (lock !== undefined) quietly(() => removeDatabase(storage, path, lock))
     }
+  }
+
+  /** Whoever backs up another database to the same place may complete or remove it meanwhile: then it is not. */
+  private isOurs(path: string, isOf: (storage: Storage, path: string, uuid: string) => boolean): boolean {
+    const { storage, uuid } = this
+    return (
+      quietly(
+        () => storage.kind(path) === 'directory' && holdsNothingElse(storage, path) && isOf(storage, path, uuid),
+      ) ?? false
+    )
   }
 
   private lockIfFree(path: string): DirectoryLock | undefined {
@@ -158,11 +167,8 @@ export class DatedBackups {
    * removed, stays until the next time. Returns the names of those that are left, and of those removed.
    */
   rotate(keep: number): { kept: string[]; removed: string[] } {
-    const { storage, directory, uuid } = this
-    const ours = datedFolders(storage, directory).filter(name => {
-      const path = storage.join(directory, name)
-      return quietly(() => holdsNothingElse(storage, path) && uuidOf(storage, path) === uuid) ?? false
-    })
+    const { storage, directory } = this
+    const ours = datedFolders(storage, directory).filter(name => this.isOurs(storage.join(directory, name), isOf))
     const removed = ours.slice(keep).filter(name => quietly(() => this.remove(name)) ?? false)
     return { kept: ours.filter(name => !removed.includes(name)), removed }
   }
@@ -187,6 +193,8 @@ export class DatedBackups {
     return true
   }
 }
+
+const isOf = (storage: Storage, path: string, uuid: string): boolean => uuidOf(storage, path) === uuid
 
 /** @throws MovedError */
 export const requireOurs = (lock: DirectoryLock, path: string): void => {

@@ -71,6 +71,34 @@ test('two at once, into one directory, both become backups', () =>
     }
   }))
 
+test('the backup of another database that is completed while this one looks at it is no leftover', async () => {
+  const { storage } = clocked()
+  const other = open('other', { storage })
+  let completing = false
+  const looking = Object.assign(Object.create(storage) as Storage, {
+    open: (...given: Parameters<Storage['open']>) => {
+      const [path, { readOnly = false } = {}] = given
+      if (readOnly && path.endsWith('.partial/data.new')) {
+        completing = true
+        storage.rename(path, path.replace('data.new', 'data'))
+      }
+      return storage.open(...given)
+    },
+  })
+  const db = open('db', { storage: looking })
+  db.put('key', 'value')
+  await other.backup('backups/2026-11-30T01-00-00Z.partial')
+  storage.rename('backups/2026-11-30T01-00-00Z.partial/data', 'backups/2026-11-30T01-00-00Z.partial/data.new')
+  const { directory } = await db.backup('backups', { keep: 1 })
+  expect(completing).toBe(true)
+  expect(await recordsOf(directory, storage)).toEqual(['key'])
+  expect(storage.kind('backups/2026-11-30T01-00-00Z.partial/data')).toBe('file')
+  for (const each of [db, other]) {
+    await expectVerified(each)
+    each.close()
+  }
+})
+
 test('what is not a backup of this database is left alone, and does not count', () =>
   withDatabase({}, async ({ db, directory }) => {
     const other = open(`${directory}-other`)
