@@ -7,9 +7,9 @@ import { expectCodeAsync } from '../support/errors.ts'
 
 const RECORDS = 10_000
 
-const filled = (options: object = {}): Database => {
+const filled = (options: object = {}, records = RECORDS): Database => {
   const db = open('db', { storage: memoryStorage(), durability: 'process', ...options })
-  for (let from = 0; from < RECORDS; from += 1000)
+  for (let from = 0; from < records; from += 1000)
     db.batch(
       Array.from({ length: 1000 }, (_, i) => ({
         type: 'put',
@@ -59,7 +59,8 @@ const rising = (steps: { done: number; total: number }[]): void => {
 }
 
 test('verify of a database that changes all the time finds nothing, in many slices', async () => {
-  const db = filled()
+  // A slice is some milliseconds of work, of which a fast machine needs more for as many slices.
+  const db = filled({}, 4 * RECORDS)
   const steps: { done: number; total: number }[] = []
   const tx = db.begin()
   tx.put('pending', 'x')
