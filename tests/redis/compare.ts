@@ -40,6 +40,7 @@ export async function compareStream(
   random: Random,
   length: number,
   protocol: 2 | 3,
+  make: (random: Random) => Command = randomCommand,
 ): Promise<Difference | undefined> {
   const connections: Pair[] = []
   const before: string[] = []
@@ -49,7 +50,7 @@ export async function compareStream(
     for (let done = 0; done < length; ) {
       const at = random.below(connections.length)
       const count = random.chance(0.5) ? 1 : random.between(2, 20)
-      const commands = Array.from({ length: count }, () => randomCommand(random))
+      const commands = Array.from({ length: count }, () => make(random))
       const difference = await connections[at]!.send(commands)
       if (difference !== undefined) {
         const sent = commands.slice(0, difference.index).map(command => `${at}> ${show(command)}`)

@@ -5,8 +5,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
 import { firstSeed, Random, runs, runTimeout } from '../support/random.ts'
+import { randomBitCommand } from './bit-commands.ts'
+import { randomCommand } from './commands.ts'
 import { compareStream, type Difference } from './compare.ts'
 import { hasRedis, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
+import type { Command } from './wire.ts'
 
 let redis: RunningServer
 let finish: () => void
@@ -63,13 +66,30 @@ describe.skipIf(!hasRedis)('differential', () => {
     },
     runTimeout,
   )
+
+  test('so it does for commands on bits', async () => {
+    // The longest value is the same then.
+    const other = await startRedis(directory, '--proto-max-bulk-len', '16mb')
+    const xenon = await startXenon(`${directory}/bits`, '--durability', 'none')
+    try {
+      await compare(xenon, 60 * runs, 300, { from: other, make: randomBitCommand })
+    } finally {
+      await other.stop()
+      await xenon.stop()
+    }
+  })
 })
 
-async function compare(tested: RunningServer, streams: number, length: number): Promise<void> {
+async function compare(
+  tested: RunningServer,
+  streams: number,
+  length: number,
+  { from = redis, make = randomCommand }: { from?: RunningServer; make?: (random: Random) => Command } = {},
+): Promise<void> {
   const first = firstSeed()
   const differences: (Difference & { seed: number })[] = []
   for (let seed = first; seed < first + streams && differences.length < 10; seed++) {
-    const difference = await compareStream(redis, tested, new Random(seed), length, seed % 2 === 0 ? 2 : 3)
+    const difference = await compareStream(from, tested, new Random(seed), length, seed % 2 === 0 ? 2 : 3, make)
     if (difference !== undefined) differences.push({ ...difference, seed })
   }
   const report = differences.map(

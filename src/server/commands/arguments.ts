@@ -12,7 +12,17 @@ export const integerAt = (request: Arguments, index: number, problem: string = N
 }
 
 /** The same as a number; one that no length can reach loses its last digits. */
-export const numberAt = (request: Arguments, index: number): number => Number(integerAt(request, index))
+export const numberAt = (request: Arguments, index: number, problem?: string): number =>
+  Number(integerAt(request, index, problem))
+
+export const bitProblem = (): CommandError => new CommandError('ERR bit offset is not an integer or out of range')
+
+/** The number of a bit of a value. */
+export const bitAt = (request: Arguments, index: number, maxValueBytes: number): number => {
+  const at = integerAt(request, index, bitProblem().message)
+  if (at < 0n || at >> 3n >= BigInt(maxValueBytes)) throw bitProblem()
+  return Number(at)
+}
 
 /** The number of a database: there is only 0. */
 export const requireDatabase = (request: Arguments, index: number): void => {

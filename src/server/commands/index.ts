@@ -1,6 +1,7 @@
 /** All commands by name. */
 import type { Arguments } from '../protocol/request.ts'
 import { admin } from './admin.ts'
+import { bits } from './bits.ts'
 import { client } from './client.ts'
 import type { Command, Family } from './command.ts'
 import { config } from './config.ts'
@@ -13,6 +14,7 @@ import { interactive } from './interactive.ts'
 import { introspection } from './introspection.ts'
 import { keys } from './keys.ts'
 import { maintenance } from './maintenance.ts'
+import { object } from './object.ts'
 import { ranges } from './ranges.ts'
 import { strings } from './strings.ts'
 import { subs } from './subs.ts'
@@ -23,8 +25,10 @@ const families: readonly Family[] = [
   connection,
   strings,
   counters,
+  bits,
   keys,
   expiry,
+  object,
   transactions,
   info,
   introspection(() => commands),

@@ -42,7 +42,7 @@ export interface Inside {
 export class Keyspace {
   readonly db: Outer<Uint8Array, Uint8Array>
   readonly records: Records<Uint8Array>
-  private readonly maxValueBytes: number
+  readonly maxValueBytes: number
   private readonly watchers: Map<string, Set<KeyWatcher>> = new Map()
   private readonly inner: Map<string, Keyspace> = new Map()
 

@@ -5,6 +5,7 @@ import { EXPIRE_OPTIONS, numberAt, positiveTime } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX, wrongArity } from './errors.ts'
+import { lcs } from './lcs.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -96,6 +97,23 @@ const putAll = ({ keys }: Caller, request: Arguments): void =>
   keys.together(() => {
     keys.each(request, 2, 'put', i => keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0))
   })
+
+const getRange: Handler = ({ keys, out }, request) => {
+  let start = numberAt(request, 2)
+  let end = numberAt(request, 3)
+  const found = keys.get(bytesAt(request, 1))
+  keys.lookedFor(found !== undefined)
+  const value = found ?? NOTHING
+  const { length } = value
+  if (start < 0 && end < 0 && start > end) {
+    out.bulk(NOTHING)
+    return
+  }
+  if (start < 0) start = Math.max(0, length + start)
+  if (end < 0) end = Math.max(0, length + end)
+  end = Math.min(end, length - 1)
+  out.bulk(start > end ? NOTHING : value.subarray(start, end + 1))
+}
 
 export const strings: Family = family(
   { group: 'string', afterIn: true },
@@ -310,22 +328,28 @@ export const strings: Family = family(
       complexity:
         'O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.',
       summary: 'Get a substring of the string stored at a key',
-      run({ keys, out }, request) {
-        let start = numberAt(request, 2)
-        let end = numberAt(request, 3)
-        const found = keys.get(bytesAt(request, 1))
-        keys.lookedFor(found !== undefined)
-        const value = found ?? NOTHING
-        const { length } = value
-        if (start < 0 && end < 0 && start > end) {
-          out.bulk(NOTHING)
-          return
-        }
-        if (start < 0) start = Math.max(0, length + start)
-        if (end < 0) end = Math.max(0, length + end)
-        end = Math.min(end, length - 1)
-        out.bulk(start > end ? NOTHING : value.subarray(start, end + 1))
-      },
+      run: getRange,
+    },
+    substr: {
+      arity: 4,
+      keys: [1, 1, 1],
+      flags: 'readonly',
+      categories: '@read @string @slow',
+      since: '1.0.0',
+      complexity:
+        'O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.',
+      summary: 'Get a substring of the string stored at a key',
+      run: getRange,
+    },
+    lcs: {
+      arity: -3,
+      keys: [1, 2, 1],
+      flags: 'readonly',
+      categories: '@read @string @slow',
+      since: '7.0.0',
+      complexity: 'O(N*M) where N and M are the lengths of s1 and s2, respectively',
+      summary: 'Find longest common substring',
+      run: lcs,
     },
     setrange: {
       arity: 4,
