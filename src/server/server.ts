@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import type { Database } from '../database/database.ts'
 import { DiskFullError, InvalidArgumentError, isError, isFull, XenonError } from '../errors.ts'
 import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '../runtime/timers.ts'
+import { Databases } from './commands/databases.ts'
 import { Keyspace } from './commands/keyspace.ts'
 import type { Connection } from './connection/connection.ts'
 import { LockWaits } from './connection/lock-waits.ts'
@@ -36,8 +37,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   readonly settings: Settings
   /** @internal */
   readonly log: Log
-  /** @internal The records as commands know them. */
+  /** @internal The records of the root as commands know them. */
   keys: Keyspace
+  /** @internal What SELECT chooses from. */
+  databases: Databases
   /** @internal */
   readonly out: ReplyWriter = new ReplyWriter()
   /** @internal */
@@ -85,6 +88,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
     this.keys = new Keyspace(db.asBytes(), settings.maxArgumentBytes, this.counts)
+    this.databases = this.openDatabases()
     if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
     this.standIn = reopen && new StandIn(this, reopen)
@@ -270,9 +274,15 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
     this.keys = new Keyspace(db.asBytes(), this.settings.maxArgumentBytes, this.counts)
+    this.databases = this.openDatabases()
     this.keys.refusal = this.settings.readOnly ? this.onlyReads : refusal
     this.failure = undefined
     this.reopened++
+  }
+
+  /** Whoever looks into a database that a program has open means the root by the root. */
+  private openDatabases(): Databases {
+    return new Databases(this.keys, this.isAside ? 1 : this.settings.databases, this.db.encodingNames)
   }
 
   /** @internal */

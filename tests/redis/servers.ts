@@ -15,14 +15,12 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
-/** One database, so that SELECT 1 is as wrong as with xenondb; nothing on disk. */
+/** Nothing on disk. */
 export async function startRedis(directory: string, ...options: string[]): Promise<RunningServer> {
   const port = await freePort()
-  const child = spawn(
-    'redis-server',
-    ['--port', `${port}`, '--dir', directory, '--save', '', '--databases', '1', ...options],
-    { stdio: 'ignore' },
-  )
+  const child = spawn('redis-server', ['--port', `${port}`, '--dir', directory, '--save', '', ...options], {
+    stdio: 'ignore',
+  })
   const server = running('redis-server', port, child)
   try {
     await answers(port, child)

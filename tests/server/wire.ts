@@ -85,11 +85,12 @@ export class Wire {
     this.socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text)
   }
 
-  /** Sends inline commands or raw bytes and waits until exactly this has come back. */
-  async expect(sent: string, reply: string, milliseconds = 10_000): Promise<void> {
+  /** Sends inline commands or raw bytes and waits until exactly this has come back, or something like it. */
+  async expect(sent: string, reply: string | RegExp, milliseconds = 10_000): Promise<void> {
     this.write(sent)
-    await this.until(text => text.length >= reply.length, milliseconds)
-    if (this.received !== reply)
+    const isLike = typeof reply !== 'string'
+    await this.until(text => (isLike ? reply.test(text) : text.length >= reply.length), milliseconds)
+    if (!isLike && this.received !== reply)
       throw new Error(
         `sent ${JSON.stringify(sent)}\nexpected ${JSON.stringify(reply)}\nreceived ${JSON.stringify(this.received)}`,
       )

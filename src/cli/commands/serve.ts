@@ -35,6 +35,7 @@ export function registerServe(cli: CAC): void {
     .option('--tls-ca <file>', 'Clients must show a certificate that this one has signed (PEM)')
     .option('--durability <level>', 'power (default), process, none')
     .option('--cache-bytes <bytes>', 'Bytes of the buffer pool')
+    .option('--databases <count>', 'Numbered databases for SELECT (default 16)')
     .option('--max-clients <count>', 'Clients at a time (default 1024)')
     .option('--idle-timeout <ms>', 'Close clients that neither send nor take anything for so long')
     .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
@@ -122,6 +123,7 @@ function serverOptions(options: Options): ServerOptions {
     socket: textOption(options, 'socket'),
     password: textOption(options, 'password') ?? process.env.XENONDB_PASSWORD,
     tls: key === undefined || cert === undefined ? undefined : { key, cert, ...(ca === undefined ? {} : { ca }) },
+    databases: countOption(options, 'databases'),
     maxClients: countOption(options, 'maxClients'),
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
     transactionTimeout: millisecondsOption(options, 'transactionTimeout'),

@@ -24,12 +24,17 @@ export const bitAt = (request: Arguments, index: number, maxValueBytes: number):
   return Number(at)
 }
 
-/** The number of a database: there is only 0. */
-export const requireDatabase = (request: Arguments, index: number): void => {
+/** The number of one of the databases. */
+export const databaseAt = (request: Arguments, index: number, { count }: { count: number }): number => {
   const value = integerAt(request, index)
   if (value < -(2n ** 31n) || value >= 2n ** 31n)
     throw new CommandError('ERR value is out of range, value must between -2147483648 and 2147483647')
-  if (value !== 0n) throw new CommandError('ERR DB index is out of range')
+  return requireDatabase(value, count)
+}
+
+export const requireDatabase = (value: bigint, count: number): number => {
+  if (value < 0n || value >= count) throw new CommandError('ERR DB index is out of range')
+  return Number(value)
 }
 
 export const EXPIRE_OPTIONS: Readonly<Record<string, { unit: bigint; absolute: boolean }>> = {

@@ -11,9 +11,16 @@ export type Handler = (caller: Caller, request: Arguments) => void
 
 export interface Caller extends Client, KeyWatcher {
   readonly server: Host
-  /** The records that its commands work on: the root's, or behind IN those of a sub-database. */
+  /** The records that its commands work on: those of the selected database, or behind IN of a sub-database. */
   readonly keys: Keyspace
-  /** Runs a command in a sub-database, as IN says: from the root on, the names of those that it lies in, and its own. */
+  /** A command stands behind IN. */
+  readonly isWithin: boolean
+  /** Chooses the numbered database that its commands work on. */
+  select(database: number): void
+  /**
+   * Runs a command in a sub-database, as IN says: from the selected database on, the names of those that it lies in, and
+   * its own.
+   */
   within(path: readonly string[], work: () => void): void
   /** Takes the reply to the command at hand. */
   readonly out: ReplyWriter
@@ -33,8 +40,6 @@ export interface Caller extends Client, KeyWatcher {
   /** Further requests wait until the work is done. */
   later(work: () => Promise<void>): void
 
-  /** WATCH: the keys of each key space, and whether they were there. */
-  readonly watched: Map<Keyspace, Map<string, boolean>>
   unwatchAll(): void
   /** MULTI: what follows is queued. */
   startQueue(): void

@@ -27,7 +27,7 @@ const describe = (client: Client): string => {
     age: Math.floor((now - client.created) / 1000),
     idle: Math.max(0, Math.floor((now - client.lastActive) / 1000)),
     flags: flags === '' ? 'N' : flags,
-    db: 0,
+    db: client.database,
     sub: 0,
     psub: 0,
     ssub: 0,

@@ -41,7 +41,7 @@ const parameters: Readonly<Record<string, Parameter>> = {
   },
   appendonly: fixed('yes'),
   bind: { get: ({ settings }) => (settings.socket === undefined ? settings.host : '') },
-  databases: fixed('1'),
+  databases: { get: ({ databases }) => String(databases.count) },
   durability: { get: ({ db }) => db.durability },
   'hash-max-listpack-entries': fixed('128'),
   loglevel: {

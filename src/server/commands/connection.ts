@@ -1,7 +1,7 @@
 /** PING, HELLO, AUTH and other commands about the connection. */
 
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
-import { integerAt, requireDatabase } from './arguments.ts'
+import { databaseAt, integerAt } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { requireClientName } from './client.ts'
 import { type Family, family } from './command.ts'
@@ -138,9 +138,9 @@ export const connection: Family = family(
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Change the selected database for the current connection',
-      run({ out }, request) {
-        requireDatabase(request, 1)
-        out.ok()
+      run(caller, request) {
+        caller.select(databaseAt(request, 1, caller.server.databases))
+        caller.out.ok()
       },
     },
     quit: {

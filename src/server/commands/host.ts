@@ -6,6 +6,7 @@ import type { Log } from '../service/log.ts'
 import type { Figures } from '../service/metrics.ts'
 import type { Address, Settings } from '../service/options.ts'
 import type { Password } from '../service/password.ts'
+import type { Databases } from './databases.ts'
 import type { Keyspace } from './keyspace.ts'
 
 /** What MULTI has begun. */
@@ -30,7 +31,11 @@ export interface Client {
   readonly libraryVersion: string
   readonly lastCommand: string
   readonly resp3: boolean
+  /** The number of the database that it has selected. */
+  readonly database: number
   readonly queue: Queue | undefined
+  /** WATCH: the keys of each key space, and whether they were there. */
+  readonly watched: Map<Keyspace, Map<string, boolean>>
   /** A key that it watches has changed. */
   readonly dirty: boolean
   /** Waits for something: its further requests wait too. */
@@ -47,7 +52,9 @@ export interface Host extends Figures {
   readonly settings: Settings
   readonly log: Log
   readonly password: Password | undefined
+  /** The records of the root. */
   readonly keys: Keyspace
+  readonly databases: Databases
   readonly sessions: ReadonlyMap<number, Client>
   readonly lockWaits: { readonly count: number }
   /** Where it listens, once it does. */

@@ -120,9 +120,14 @@ const sections: Readonly<Record<string, Section>> = {
   },
   cluster: () => ({ cluster_enabled: 0 }),
   // The average time to live would have to be read record by record: it is left out.
-  keyspace: ({ keys: { records }, db }) => {
-    const count = records.count()
-    return count === 0 || db.closed ? {} : { db0: `keys=${count},expires=${records.countExpiring()}` }
+  keyspace: ({ databases, db }) => {
+    const found: Record<string, string> = {}
+    for (let number = 0; number < databases.count && !db.closed; number++) {
+      const records = databases.find(number)?.records
+      const count = records?.count() ?? 0
+      if (count > 0) found[`db${number}`] = `keys=${count},expires=${records!.countExpiring()}`
+    }
+    return found
   },
 }
 

@@ -1,11 +1,11 @@
 /** Commands on keys as such. */
 
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
-import { requireDatabase } from './arguments.ts'
+import { databaseAt, integerAt, requireDatabase } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, NO_SUCH_KEY, SYNTAX } from './errors.ts'
-import { keyName } from './keyspace.ts'
+import { type Keyspace, keyName } from './keyspace.ts'
 import { listKeys, scan } from './scan.ts'
 
 const remove: Handler = ({ keys, out }, request) => {
@@ -33,12 +33,12 @@ const countFound: Handler = ({ keys, out }, request) => {
   out.integer(found)
 }
 
-/** Puts the record of one key under another one, with its time of expiry. */
-const copyTo = ({ keys }: Caller, from: Uint8Array, to: Uint8Array): boolean => {
+/** Puts the record of one key under another one, with its time of expiry; `target`: in another database. */
+const copyTo = ({ keys }: Caller, from: Uint8Array, to: Uint8Array, target: Keyspace = keys): boolean => {
   const value = keys.get(from)
   const time = keys.timeOf(from)
   if (value === undefined || time === undefined) return false
-  keys.put(to, value, time)
+  target.put(to, value, time)
   return true
 }
 
@@ -52,14 +52,34 @@ const move = (caller: Caller, request: Arguments): void => {
   })
 }
 
+/** MOVE key db */
+const moveToDatabase: Handler = (caller, request) => {
+  const { keys, out, server } = caller
+  const target = server.databases.at(databaseAt(request, 2, server.databases))
+  if (target === keys) throw new CommandError(SAME_OBJECTS)
+  const key = bytesAt(request, 1)
+  const isThere = keys.has(key)
+  keys.lookedFor(isThere)
+  const free = isThere && !target.has(key)
+  if (free)
+    keys.together(() => {
+      copyTo(caller, key, key, target)
+      keys.delete(key)
+    })
+  out.integer(free ? 1 : 0)
+}
+
+const SAME_OBJECTS = 'ERR source and destination objects are the same'
+
 const sameKeys = (request: Arguments): boolean => keyName(bytesAt(request, 1)) === keyName(bytesAt(request, 2))
 
-const flush = ({ keys, out }: Caller, request: Arguments, withSubs: boolean): void => {
+const flush = ({ keys, out, server, isWithin }: Caller, request: Arguments, all: boolean): void => {
   if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync')))
     throw new CommandError(SYNTAX)
   if (request.count === 2 && isWord(request, 1, 'async')) keys.requireQuiet()
-  if (withSubs) keys.clearAll()
-  else keys.clear()
+  if (!all) keys.clear()
+  else if (isWithin) keys.clearAll()
+  else server.databases.clear()
   out.ok()
 }
 
@@ -185,21 +205,52 @@ export const keys: Family = family(
       complexity: 'O(N) worst case for collections, where N is the number of nested items. O(1) for string values.',
       summary: 'Copy a key',
       run(caller, request) {
+        const { keys, out, server } = caller
         let replace = false
+        let target = keys
         for (let i = 3; i < request.count; i++) {
           if (isWord(request, i, 'replace')) replace = true
-          else if (isWord(request, i, 'db') && i + 1 < request.count) {
-            requireDatabase(request, ++i)
-          } else throw new CommandError(SYNTAX)
+          else if (isWord(request, i, 'db') && i + 1 < request.count)
+            target = server.databases.at(databaseAt(request, ++i, server.databases))
+          else throw new CommandError(SYNTAX)
         }
-        if (sameKeys(request)) throw new CommandError('ERR source and destination objects are the same')
-        const { keys, out } = caller
+        if (target === keys && sameKeys(request)) throw new CommandError(SAME_OBJECTS)
         const to = bytesAt(request, 2)
         const from = bytesAt(request, 1)
         const isThere = keys.has(from)
-        const copied = isThere && (replace || !keys.has(to)) && copyTo(caller, from, to)
+        const copied = isThere && (replace || !target.has(to)) && copyTo(caller, from, to, target)
         keys.lookedFor(isThere)
         out.integer(copied ? 1 : 0)
+      },
+    },
+    move: {
+      arity: 3,
+      keys: [1, 1, 1],
+      flags: 'write fast',
+      categories: '@keyspace @write @fast',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'Move a key to another database',
+      afterIn: false,
+      run: moveToDatabase,
+    },
+    swapdb: {
+      arity: 3,
+      flags: 'write fast',
+      categories: '@keyspace @write @fast @dangerous',
+      group: 'server',
+      since: '4.0.0',
+      complexity: 'O(N) where N is the count of clients watching or blocking on keys from both databases.',
+      summary: 'Swaps two Redis databases',
+      afterBegin: 'refused',
+      afterIn: false,
+      run({ out, server }, request) {
+        const { databases, sessions } = server
+        const first = integerAt(request, 1, 'ERR invalid first DB index')
+        const second = integerAt(request, 2, 'ERR invalid second DB index')
+        const { count } = databases
+        databases.swap(requireDatabase(first, count), requireDatabase(second, count), sessions.values())
+        out.ok()
       },
     },
     touch: {

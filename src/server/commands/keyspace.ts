@@ -43,7 +43,7 @@ export class Keyspace {
   readonly db: Outer<Uint8Array, Uint8Array>
   readonly records: Records<Uint8Array>
   readonly maxValueBytes: number
-  private readonly watchers: Map<string, Set<KeyWatcher>> = new Map()
+  private watchers: Map<string, Set<KeyWatcher>> = new Map()
   private readonly inner: Map<string, Keyspace> = new Map()
 
   private readonly shared: Shared
@@ -280,6 +280,21 @@ export class Keyspace {
   unwatch(key: string, watcher: KeyWatcher): void {
     const watchers = this.watchers.get(key)
     if (watchers?.delete(watcher) && watchers.size === 0) this.watchers.delete(key)
+  }
+
+  /**
+   * The records of both have changed places: who watches one of them watches what is in its place now. A key that
+   * either has is one that has changed.
+   */
+  swapWatchers(other: Keyspace): void {
+    for (const keys of [this, other])
+      for (const key of keys.watchers.keys()) {
+        const bytes = Buffer.from(key, 'latin1')
+        if (this.has(bytes) || other.has(bytes)) keys.notify(key)
+      }
+    const { watchers } = this
+    this.watchers = other.watchers
+    other.watchers = watchers
   }
 
   /** Whoever watches the key learns that it has changed. */

@@ -21,6 +21,8 @@ export interface LateCaller extends Caller {
   ready(): void
   /** Answers with what went wrong; a failure of the storage is one of the server. */
   replyFailure(error: unknown, command?: Command): void
+  /** Runs what was asked for when this database was selected. */
+  inDatabase(database: number, work: () => void): void
   /** The reply to one that had a number was pushed. */
   pushed(): void
   /** What MULTI has begun gives way to what another EXEC is to run. */
@@ -38,6 +40,8 @@ interface Waiting {
 }
 
 interface Waiter extends Waiting {
+  /** The database that was selected. */
+  readonly database: number
   readonly deadline: number
   /** What it changes, if it has a number. */
   readonly keys: Keys
@@ -83,7 +87,9 @@ export class LockWaits {
   /** `error`: what the command has met, if it was tried. */
   add(waiting: Waiting, timeout: number = this.timeout, error?: unknown): void {
     const keys = waiting.number === undefined ? NO_KEYS : keysOf(waiting)
-    this.waiters.push({ ...waiting, deadline: Date.now() + timeout, keys, holders: holdersIn(error) ?? [] })
+    const { database } = waiting.caller
+    const deadline = Date.now() + timeout
+    this.waiters.push({ ...waiting, database, deadline, keys, holders: holdersIn(error) ?? [] })
     this.waitingKeys.add(waiting.caller, keys)
     this.lookSoon()
   }
@@ -149,7 +155,7 @@ export class LockWaits {
 
   /** True if it waits no more. `before`: what those change that came before it and still wait. */
   private tryOne(waiter: Waiter, before: KeysByCaller, now: number): boolean {
-    const { caller, number, queue, deadline, holders, keys } = waiter
+    const { caller, number, queue, deadline, holders, keys, database } = waiter
     if (caller.closed) return true
     if (now < deadline) {
       if (holders.length > 0 && !isDue(waiter, now)) return false
@@ -161,7 +167,10 @@ export class LockWaits {
       return done
     }
     const mine = caller.swapQueue(queue)
-    const done = this.run(waiter)
+    let done = false
+    caller.inDatabase(database, () => {
+      done = this.run(waiter)
+    })
     caller.swapQueue(mine)
     if (done) caller.pushed()
     return done

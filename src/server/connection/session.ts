@@ -41,8 +41,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   /** Commands that were answered with a number and wait for a lock, and the last number. */
   private lockWaits = 0
   private lastLockWait = 0
-  /** What the command at hand works on, if that is not the root. */
-  private selected: Keyspace | undefined
+  /** SELECT: the number of the database that its commands work on. */
+  database = 0
+  /** What the command at hand works on, behind IN. */
+  private inner: Keyspace | undefined
   private interactive: Interactive | undefined
   private subscription: Subscription | undefined
 
@@ -51,18 +53,28 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   get keys(): Keyspace {
-    return this.selected ?? this.server.keys
+    return this.inner ?? this.server.databases.at(this.database)
+  }
+
+  get isWithin(): boolean {
+    return this.inner !== undefined
+  }
+
+  select(database: number): void {
+    // It is made now, if it has to be, so that this tells if it cannot.
+    this.server.databases.at(database)
+    this.database = database
   }
 
   within(path: readonly string[], work: () => void): void {
-    const before = this.selected
+    const before = this.inner
     try {
-      let { keys } = this.server
+      let { keys } = this
       for (const name of path) keys = keys.sub(name)
-      this.selected = keys
+      this.inner = keys
       work()
     } finally {
-      this.selected = before
+      this.inner = before
     }
   }
 
@@ -201,6 +213,16 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.server.lockWaits.add({ caller: this, command, request: keep(request), number, queue }, lockTimeout, error)
   }
 
+  inDatabase(database: number, work: () => void): void {
+    const before = this.database
+    this.database = database
+    try {
+      work()
+    } finally {
+      this.database = before
+    }
+  }
+
   swapQueue(queue: QueuedCalls | undefined): QueuedCalls | undefined {
     const before = this.queue
     this.queue = queue
@@ -233,15 +255,18 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   runQueue(): void {
-    const { queue, out, keys } = this
+    const { queue, out, server, database } = this
     if (queue === undefined) return
     this.queue = undefined
     try {
-      keys.together(() => {
+      server.keys.together(() => {
         out.array(queue.count)
         for (const { command, request } of queue.calls) this.callQueued(command, request)
       })
     } catch (error) {
+      // All was taken back, what SELECT and SWAPDB have done too.
+      this.database = database
+      server.databases.load()
       // What is locked by a transaction makes all of them be tried again.
       if (meetsLock(error)) this.queue = queue
       else this.unwatchAll()
@@ -317,6 +342,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.release()
     this.server.lockWaits.wake()
     this.name = ''
+    this.database = 0
     this.lockTimeout = undefined
     this.pushesLockWaits = false
     this.speak(false)

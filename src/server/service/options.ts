@@ -28,6 +28,8 @@ export interface ServerOptions {
   tls?: { key: string | Uint8Array; cert: string | Uint8Array; ca?: string | Uint8Array } | undefined
   /** Clients at a time. Default 1,024. */
   maxClients?: number | undefined
+  /** Numbered databases, which clients SELECT: the first is the root, the others are sub-databases. Default 16. */
+  databases?: number | undefined
   /** Bytes of one argument, and of a value. Default 16 MiB. */
   maxArgumentBytes?: number | undefined
   /** Bytes of a request that has not arrived whole. Default 32 MiB. */
@@ -96,6 +98,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     password: undefined,
     tls: undefined,
     maxClients: 1024,
+    databases: 16,
     maxArgumentBytes: 16 * MiB,
     maxQueryBytes: 32 * MiB,
     pauseOutputBytes: MiB,
@@ -121,6 +124,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   }
   whole('port', 0, 65535)
   whole('maxClients', 1, 1_000_000)
+  whole('databases', 1, 1_000_000)
   whole('maxArgumentBytes', 1024, LARGEST_ARGUMENT)
   whole('maxQueryBytes', 1024, 1024 * MiB)
   whole('pauseOutputBytes', 1024, 1024 * MiB)

@@ -44,7 +44,16 @@ test('a command that changes records, or reads some by their keys, says where it
   const withoutKeys = [...commands.values()]
     .filter(({ flags, keys }) => (flags.includes('write') || flags.includes('readonly')) && keys[0] === 0)
     .map(({ name }) => name)
-  expect(withoutKeys.toSorted()).toEqual(['dbsize', 'flushall', 'flushdb', 'keys', 'randomkey', 'range', 'scan'])
+  expect(withoutKeys.toSorted()).toEqual([
+    'dbsize',
+    'flushall',
+    'flushdb',
+    'keys',
+    'randomkey',
+    'range',
+    'scan',
+    'swapdb',
+  ])
 })
 
 test('COMMAND tells of every command', () =>

@@ -1,0 +1,126 @@
+/**
+ * The numbered databases of Redis, 0 to 15 unless the server is told otherwise. Number 0 is the root; the others are
+ * sub-databases of the sub-database `redis-databases`, each named by its number and made when it is selected first.
+ *
+ * SWAPDB moves no records: it writes down, as records of `redis-databases`, which place has which number from now on.
+ */
+import type { EncodingNames } from '../../database/stored-encodings.ts'
+import { InvalidArgumentError } from '../../errors.ts'
+import type { Keyspace } from './keyspace.ts'
+
+const CONTAINER = 'redis-databases'
+
+/** Who watches keys (WATCH), of which key spaces. */
+interface Watching {
+  readonly watched: Map<Keyspace, Map<string, boolean>>
+}
+
+export class Databases {
+  /** There are so many. */
+  readonly count: number
+  /** The root, which is the place of number 0 until a SWAPDB. */
+  private readonly root: Keyspace
+  /** The place of each number. */
+  private places: number[] = []
+  /** What lies in each place, as far as it was used. */
+  private readonly spaces: (Keyspace | undefined)[]
+  /** Those of the root, which all of them are made with. */
+  private readonly encodings: EncodingNames
+
+  constructor(root: Keyspace, count: number, encodings: EncodingNames) {
+    this.root = root
+    this.count = count
+    this.encodings = encodings
+    this.spaces = [root]
+    this.load()
+  }
+
+  /**
+   * The database of a number, made if there is none yet.
+   * @throws XenonError if it would have to be made and nothing may be written
+   */
+  at(number: number): Keyspace {
+    const place = this.places[number]!
+    const known = this.spaces[place]
+    return known !== undefined && (place === 0 || !known.db.closed) ? known : this.make(place)
+  }
+
+  /** The same, undefined if nothing was ever written there. */
+  find(number: number): Keyspace | undefined {
+    const place = this.places[number]!
+    if (place === 0) return this.root
+    const container = this.container
+    return container?.db.subs().includes(String(place)) ? container.sub(String(place)) : undefined
+  }
+
+  private make(place: number): Keyspace {
+    const { root } = this
+    const name = String(place)
+    root.declareSub(CONTAINER, {})
+    const container = root.sub(CONTAINER)
+    container.declareSub(name, this.encodings)
+    const made = container.sub(name)
+    this.spaces[place] = made
+    return made
+  }
+
+  /** SWAPDB: who has selected one of them sees what was in the other. */
+  swap(first: number, second: number, clients: Iterable<Watching>): void {
+    if (first === second) return
+    const [a, b] = [this.at(first), this.at(second)]
+    const { places } = this
+    const [place, other] = [places[first]!, places[second]!]
+    this.root.declareSub(CONTAINER, {})
+    this.root.together(() => {
+      const container = this.root.sub(CONTAINER)
+      container.put(bytesOf(first), bytesOf(other), 0)
+      container.put(bytesOf(second), bytesOf(place), 0)
+    })
+    places[first] = other
+    places[second] = place
+    a.swapWatchers(b)
+    for (const { watched } of clients) {
+      const [ofA, ofB] = [watched.get(a), watched.get(b)]
+      for (const [keys, names] of [
+        [a, ofB],
+        [b, ofA],
+      ] as const) {
+        if (names === undefined) watched.delete(keys)
+        else watched.set(keys, names)
+      }
+    }
+  }
+
+  /** FLUSHALL: removes everything, what lies in sub-databases too. The numbers stay with their places. */
+  clear(): void {
+    this.root.clearAll()
+    const container = this.container
+    for (const [number, place] of this.places.entries())
+      if (number !== place) container?.put(bytesOf(number), bytesOf(place), 0)
+  }
+
+  /** Reads which place has which number: also after what a SWAPDB has done was taken back. */
+  load(): void {
+    const { container } = this
+    this.places = Array.from({ length: this.count }, (_, number) => {
+      const stored = container?.get(bytesOf(number))
+      return stored === undefined ? number : placeOf(stored, number)
+    })
+  }
+
+  private get container(): Keyspace | undefined {
+    const { root } = this
+    return root.db.subAsBytes(CONTAINER) === undefined ? undefined : root.sub(CONTAINER)
+  }
+}
+
+const bytesOf = (number: number): Uint8Array => Buffer.from(String(number))
+
+const placeOf = (stored: Uint8Array, number: number): number => {
+  const text = Buffer.from(stored).toString('latin1')
+  if (!/^\d{1,9}$/.test(text))
+    throw new InvalidArgumentError(
+      `the record '${number}' of the sub-database '${CONTAINER}' is not the number of a database; delete it, or write the right one`,
+    )
+  return Number(text)
+}
