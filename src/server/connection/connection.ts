@@ -14,6 +14,7 @@ import type { Arguments } from '../protocol/request.ts'
 import type { Counts } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Settings } from '../service/options.ts'
+import { Share } from './share.ts'
 import { Taken } from './taken.ts'
 
 /** What a client may send before it has authenticated. */
@@ -32,7 +33,10 @@ export interface ConnectionOwner {
   readonly out: ReplyWriter
   readonly turns: {
     readonly time: number
+    readonly number: number
+    readonly crowd: number
     sendSoon(connection: Connection): void
+    goOnSoon(connection: Connection): void
   }
   readonly counts: Counts
   /** The client is gone. */
@@ -69,6 +73,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   private inputEnded = false
   /** Has stopped for what is unsent, with requests left to be executed. */
   private stopped = false
+  /** Has used up its share of the turn, perhaps with requests left to be executed: it goes on with the next one. */
+  yielded = false
+  private readonly share: Share = new Share()
   /** Bytes that were given to the socket, and what became of them. */
   private written = 0
   private readonly taken: Taken
@@ -136,6 +143,11 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     return this.pendingBytes + this.socket.writableLength
   }
 
+  /** Has requests left that are not executed now. */
+  private get waits(): boolean {
+    return this.stopped || this.yielded
+  }
+
   private receive(chunk: Buffer): void {
     this.server.counts.received += chunk.length
     if (this.closing) {
@@ -144,7 +156,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     }
     this.lastActive = this.server.turns.time
     this.parser.feed(chunk)
-    if (this.busy || this.stopped) {
+    if (this.busy || this.waits) {
       this.parser.settle()
       if (this.unread > this.server.settings.maxQueryBytes) this.destroy('query too large')
     } else this.run()
@@ -152,15 +164,22 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
 
   /** Executes what has arrived. */
   private run(): void {
-    const { out, parser, server } = this
+    const { out, parser, server, share } = this
     const { pauseOutputBytes, maxOutputBytes } = server.settings
+    const { turns } = server
+    const arrived = parser.waiting
     this.stopped = false
+    share.begin(turns.number, turns.crowd)
     let executed = false
     this.open()
     try {
       while (!this.busy && !this.closing) {
         if (this.unsent + out.length >= pauseOutputBytes) {
           this.stopped = true
+          break
+        }
+        if (share.isUsedUp(arrived - parser.waiting + out.length)) {
+          this.yielded = true
           break
         }
         const step = parser.next()
@@ -180,9 +199,10 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     }
     this.take()
     if (this.closing) parser.drop()
+    else if (this.yielded) turns.goOnSoon(this)
     else parser.settle()
-    if (!parser.isPartial || this.busy || this.stopped) this.partialSince = undefined
-    else if (executed || this.partialSince === undefined) this.partialSince = server.turns.time
+    if (!parser.isPartial || this.busy || this.stopped || (this.yielded && executed)) this.partialSince = undefined
+    else if (executed || this.partialSince === undefined) this.partialSince = turns.time
     this.read()
   }
 
@@ -253,8 +273,14 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.goOn()
   }
 
+  /** The next turn has come. */
+  resume(): void {
+    this.yielded = false
+    this.goOn()
+  }
+
   private goOn(): void {
-    if (this.busy || this.closed) return
+    if (this.busy || this.closed || this.yielded) return
     if (!this.closing && (this.parser.isPartial || this.stopped)) this.run()
     else this.read()
   }
@@ -262,7 +288,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** Reads from the socket, or does not. One that is closing does: it waits for the client's end. */
   private read(): void {
     const { socket } = this
-    const wanted = this.closing || (!this.busy && !this.stopped)
+    const wanted = this.closing || (!this.busy && !this.waits)
     if (wanted === !socket.isPaused()) return
     if (wanted) socket.resume()
     else socket.pause()
@@ -300,7 +326,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const { writableLength } = socket
     const { pauseOutputBytes } = this.server.settings
     if (writableLength > this.mostUnsent) this.destroy('too much output')
-    else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.stopped))) {
+    else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.waits))) {
       this.closing = true
       socket.end()
       this.endedSince ??= this.server.turns.time

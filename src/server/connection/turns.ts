@@ -1,7 +1,8 @@
 /**
  * Turns of the event loop. Requests are executed as they arrive; at the end of the turn one sync makes durable what all
  * clients have written in it, then all of its replies are sent. Where the log is synced aside, the next turns go on
- * meanwhile, and their replies wait for theirs.
+ * meanwhile, and their replies wait for theirs. A client that has used up its share of a turn (`share.ts`) goes on at
+ * the end of it, as the first of the next one. While nobody but such clients waits for replies, their turns share a sync.
  *
  * Invariants
  *  A1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
@@ -13,6 +14,7 @@ import type { Database } from '../../database/database.ts'
 import { nextTurn } from '../../runtime/timers.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
+import type { Counts } from '../service/counts.ts'
 import type { Connection } from './connection.ts'
 
 export interface TurnsOwner {
@@ -20,10 +22,16 @@ export interface TurnsOwner {
   readonly db: Database<unknown, unknown>
   readonly keys: Keyspace
   readonly out: ReplyWriter
+  readonly counts: Counts
   /** Why the storage has failed. */
   readonly failure: unknown
   fail(error: unknown): void
 }
+
+/** So long a sync waits for more changes of clients that go on in the next turn, if nobody else waits for it. */
+const HOLD_MS = 4
+/** It does not while somebody else has had a reply so recently: who asks often is to be answered fast. */
+const QUIET_MS = 1000
 
 /** The connections that are to be sent something at the end of a turn. */
 type Turn = readonly Connection[]
@@ -31,8 +39,19 @@ type Turn = readonly Connection[]
 export class Turns {
   /** The time, read at the end of each turn, and when late clients are looked for. */
   time: number = Date.now()
+  /** The turn at hand. */
+  number = 0
+  /** Clients that had more than their share of the last one. */
+  crowd = 0
   private readonly owner: TurnsOwner
   private toSend: Connection[] = []
+  /** Of these, those that have used up their share of the turn. */
+  private goingOn: Connection[] = []
+  /** Since when replies are held back, and how many changes there were when all of them were durable. */
+  private heldSince: number | undefined
+  private changes = 0
+  /** When somebody had a reply, while others went on, who did not go on. */
+  private lastOther = 0
   /** Turns whose replies wait until what they answer is durable, the oldest first. */
   private readonly unsettled: Turn[] = []
   private scheduled = false
@@ -46,6 +65,16 @@ export class Turns {
     if (connection.listed) return
     connection.listed = true
     this.toSend.push(connection)
+    this.schedule()
+  }
+
+  /** The client has used up its share of the turn: it goes on with the next one, if not before. */
+  goOnSoon(connection: Connection): void {
+    this.goingOn.push(connection)
+    this.sendSoon(connection)
+  }
+
+  private schedule(): void {
     if (this.scheduled) return
     this.scheduled = true
     nextTurn(this.end)
@@ -53,9 +82,31 @@ export class Turns {
 
   private readonly end = (): void => {
     this.scheduled = false
+    this.time = Date.now()
+    if (this.mayHold()) this.schedule()
+    else this.finish()
+    const { goingOn } = this
+    this.goingOn = []
+    this.crowd = goingOn.length
+    this.number++
+    for (const connection of goingOn) connection.resume()
+  }
+
+  /** The replies may wait for those of the next turn: only clients wait for them that have more to be executed. */
+  private mayHold(): boolean {
+    const { owner, time, toSend, goingOn } = this
+    if (goingOn.length === 0 || owner.counts.changes === this.changes) return false
+    if (!toSend.every(connection => connection.yielded)) this.lastOther = time
+    this.heldSince ??= time
+    return time - this.heldSince < HOLD_MS && time - this.lastOther >= QUIET_MS
+  }
+
+  /** Everything that was written is made durable, then all replies go out. */
+  private finish(): void {
+    this.heldSince = undefined
+    this.changes = this.owner.counts.changes
     const turn = this.toSend
     this.toSend = []
-    this.time = Date.now()
     for (const connection of turn) {
       connection.listed = false
       connection.seal()
