@@ -63,7 +63,19 @@ export const admin: Family = family(
       since: '4.0.0',
       complexity: 'Depends on subcommand.',
       summary: 'A container for memory diagnostics commands',
-      subcommands: { usage: [-3, usage] },
+      subcommands: {
+        usage: [
+          -3,
+          usage,
+          {
+            flags: 'readonly',
+            keys: '2 RO',
+            since: '4.0.0',
+            complexity: 'O(N) where N is the number of samples.',
+            summary: 'Estimate the memory usage of a key',
+          },
+        ],
+      },
     },
     save: {
       arity: 1,
@@ -91,6 +103,7 @@ export const admin: Family = family(
       arity: 1,
       flags: 'loading stale fast',
       categories: '@admin @fast @dangerous',
+      tips: 'nondeterministic_output',
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Get the UNIX time stamp of the last successful save to disk',
@@ -110,6 +123,7 @@ export const admin: Family = family(
       arity: 1,
       flags: 'loading stale fast',
       categories: '@fast',
+      tips: 'nondeterministic_output',
       since: '2.6.0',
       complexity: 'O(1)',
       summary: 'Return the current server time',

@@ -58,6 +58,17 @@ export const bitfield = ({ keys, out }: Caller, request: Arguments, readOnly: bo
   }
 }
 
+/** What BITFIELD does to its key: it may change it unless there are but GETs. */
+export const bitfieldKeyFlags = (request: Arguments): string => {
+  for (let i = 2; i < request.count; ) {
+    const more = request.count - 1 - i
+    if (isWord(request, i, 'get') && more >= 2) i += 3
+    else if (isWord(request, i, 'overflow') && more >= 1) i += 2
+    else return 'RW access update'
+  }
+  return 'RO access'
+}
+
 const operationsOf = (request: Arguments, maxValueBytes: number): Operation[] => {
   const operations: Operation[] = []
   let overflow: Overflow = 'wrap'

@@ -2,7 +2,7 @@
 
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
 import { bitAt, numberAt } from './arguments.ts'
-import { bitfield } from './bitfield.ts'
+import { bitfield, bitfieldKeyFlags } from './bitfield.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
@@ -169,7 +169,7 @@ export const bits: Family = family(
   {
     setbit: {
       arity: 4,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom',
       categories: '@write @bitmap @slow',
       since: '2.2.0',
@@ -179,7 +179,7 @@ export const bits: Family = family(
     },
     getbit: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@read @bitmap @fast',
       since: '2.2.0',
@@ -189,7 +189,7 @@ export const bits: Family = family(
     },
     bitcount: {
       arity: -2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly',
       categories: '@read @bitmap @slow',
       since: '2.6.0',
@@ -199,7 +199,7 @@ export const bits: Family = family(
     },
     bitpos: {
       arity: -3,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly',
       categories: '@read @bitmap @slow',
       since: '2.8.7',
@@ -209,7 +209,7 @@ export const bits: Family = family(
     },
     bitop: {
       arity: -4,
-      keys: [2, -1, 1],
+      keys: ['2 OW update', '3..-1 RO access'],
       flags: 'write denyoom',
       categories: '@write @bitmap @slow',
       since: '2.6.0',
@@ -219,7 +219,8 @@ export const bits: Family = family(
     },
     bitfield: {
       arity: -2,
-      keys: [1, 1, 1],
+      keys: '1 RW access update variable_flags (This command allows both access and modification of the key)',
+      keyFlags: bitfieldKeyFlags,
       flags: 'write denyoom',
       categories: '@write @bitmap @slow',
       since: '3.2.0',
@@ -229,7 +230,7 @@ export const bits: Family = family(
     },
     bitfield_ro: {
       arity: -2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@read @bitmap @fast',
       since: '6.0.0',

@@ -150,25 +150,67 @@ const setInfo = (caller: Caller, request: Arguments): void => {
 }
 
 const subcommands: Subcommands = {
-  id: [2, ({ out, id }) => out.integer(id)],
-  getname: [2, ({ out, name }) => (name === '' ? out.null() : out.text(name))],
+  id: [
+    2,
+    ({ out, id }) => out.integer(id),
+    { flags: 'noscript loading stale', since: '5.0.0', summary: 'Returns the client ID for the current connection' },
+  ],
+  getname: [
+    2,
+    ({ out, name }) => (name === '' ? out.null() : out.text(name)),
+    { flags: 'noscript loading stale', since: '2.6.9', summary: 'Get the current connection name' },
+  ],
   setname: [
     3,
     (caller, request) => {
       caller.name = requireClientName(textAt(request, 2))
       caller.out.ok()
     },
+    { flags: 'noscript loading stale', since: '2.6.9', summary: 'Set the current connection name' },
   ],
   setinfo: [4, setInfo],
-  info: [2, caller => caller.out.verbatim(`${describe(caller)}\n`)],
-  list: [-2, list],
-  kill: [-3, kill],
+  info: [
+    2,
+    caller => caller.out.verbatim(`${describe(caller)}\n`),
+    {
+      flags: 'noscript loading stale',
+      tips: 'nondeterministic_output',
+      since: '6.2.0',
+      summary: 'Returns information about the current client connection.',
+    },
+  ],
+  list: [
+    -2,
+    list,
+    {
+      flags: 'admin noscript loading stale',
+      tips: 'nondeterministic_output',
+      since: '2.4.0',
+      complexity: 'O(N) where N is the number of client connections',
+      summary: 'Get the list of client connections',
+    },
+  ],
+  kill: [
+    -3,
+    kill,
+    {
+      flags: 'admin noscript loading stale',
+      since: '2.4.0',
+      complexity: 'O(N) where N is the number of client connections',
+      summary: 'Kill the connection of a client',
+    },
+  ],
   // No client is evicted.
   'no-evict': [
     3,
     ({ out }, request) => {
       if (!isWord(request, 2, 'on') && !isWord(request, 2, 'off')) throw new CommandError(SYNTAX)
       out.ok()
+    },
+    {
+      flags: 'admin noscript loading stale',
+      since: '7.0.0',
+      summary: 'Set client eviction mode for the current connection',
     },
   ],
 }
@@ -183,6 +225,7 @@ export const client: Family = family(
       since: '2.4.0',
       complexity: 'Depends on subcommand.',
       summary: 'A container for client connection commands',
+      within: '@connection',
       subcommands,
     },
   },

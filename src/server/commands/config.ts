@@ -114,19 +114,44 @@ const set = ({ out, server }: Caller, request: Arguments): void => {
 }
 
 const subcommands: Subcommands = {
-  get: [-3, get],
-  set: [-4, set],
+  get: [
+    -3,
+    get,
+    {
+      flags: 'admin noscript loading stale',
+      since: '2.0.0',
+      complexity: 'O(N) when N is the number of configuration parameters provided',
+      summary: 'Get the values of configuration parameters',
+    },
+  ],
+  set: [
+    -4,
+    set,
+    {
+      flags: 'admin noscript loading stale',
+      tips: 'request_policy:all_nodes response_policy:all_succeeded',
+      since: '2.0.0',
+      complexity: 'O(N) when N is the number of configuration parameters provided',
+      summary: 'Set configuration parameters to the given values',
+    },
+  ],
   resetstat: [
     2,
     ({ out, server }) => {
       server.resetCounts()
       out.ok()
     },
+    { flags: 'admin noscript loading stale', since: '2.0.0', summary: 'Reset the stats returned by INFO' },
   ],
   rewrite: [
     2,
     () => {
       throw new CommandError('ERR The server is running without a config file')
+    },
+    {
+      flags: 'admin noscript loading stale',
+      since: '2.8.0',
+      summary: 'Rewrite the configuration file with the in memory configuration',
     },
   ],
 }

@@ -98,6 +98,7 @@ export const connection: Family = family(
       arity: -1,
       flags: 'fast',
       categories: '@fast @connection',
+      tips: 'request_policy:all_shards response_policy:all_succeeded',
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Ping the server',

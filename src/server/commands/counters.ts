@@ -41,7 +41,7 @@ export const counters: Family = family(
   {
     incr: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '1.0.0',
@@ -51,7 +51,7 @@ export const counters: Family = family(
     },
     decr: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '1.0.0',
@@ -61,7 +61,7 @@ export const counters: Family = family(
     },
     incrby: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '1.0.0',
@@ -71,7 +71,7 @@ export const counters: Family = family(
     },
     decrby: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '1.0.0',
@@ -85,7 +85,7 @@ export const counters: Family = family(
     },
     incrbyfloat: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '2.6.0',

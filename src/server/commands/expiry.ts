@@ -59,7 +59,7 @@ export const expiry: Family = family(
   {
     expire: {
       arity: -3,
-      keys: [1, 1, 1],
+      keys: '1 RW update',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '1.0.0',
@@ -69,7 +69,7 @@ export const expiry: Family = family(
     },
     pexpire: {
       arity: -3,
-      keys: [1, 1, 1],
+      keys: '1 RW update',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '2.6.0',
@@ -79,7 +79,7 @@ export const expiry: Family = family(
     },
     expireat: {
       arity: -3,
-      keys: [1, 1, 1],
+      keys: '1 RW update',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '1.2.0',
@@ -89,7 +89,7 @@ export const expiry: Family = family(
     },
     pexpireat: {
       arity: -3,
-      keys: [1, 1, 1],
+      keys: '1 RW update',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '2.6.0',
@@ -99,9 +99,10 @@ export const expiry: Family = family(
     },
     ttl: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
+      tips: 'nondeterministic_output',
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Get the time to live for a key in seconds',
@@ -109,9 +110,10 @@ export const expiry: Family = family(
     },
     pttl: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
+      tips: 'nondeterministic_output',
       since: '2.6.0',
       complexity: 'O(1)',
       summary: 'Get the time to live for a key in milliseconds',
@@ -119,7 +121,7 @@ export const expiry: Family = family(
     },
     expiretime: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
       since: '7.0.0',
@@ -129,7 +131,7 @@ export const expiry: Family = family(
     },
     pexpiretime: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
       since: '7.0.0',
@@ -139,7 +141,7 @@ export const expiry: Family = family(
     },
     persist: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RW update',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '2.2.0',

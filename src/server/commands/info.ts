@@ -153,6 +153,7 @@ export const info: Family = family(
       arity: -1,
       flags: 'loading stale',
       categories: '@slow @dangerous',
+      tips: 'nondeterministic_output request_policy:all_shards response_policy:special',
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Get information and statistics about the server',

@@ -88,9 +88,10 @@ export const keys: Family = family(
   {
     del: {
       arity: -2,
-      keys: [1, -1, 1],
+      keys: '1..-1 RM delete',
       flags: 'write',
       categories: '@keyspace @write @slow',
+      tips: 'request_policy:multi_shard response_policy:agg_sum',
       since: '1.0.0',
       complexity:
         'O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).',
@@ -99,9 +100,10 @@ export const keys: Family = family(
     },
     unlink: {
       arity: -2,
-      keys: [1, -1, 1],
+      keys: '1..-1 RM delete',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
+      tips: 'request_policy:multi_shard response_policy:agg_sum',
       since: '4.0.0',
       complexity:
         'O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.',
@@ -110,9 +112,10 @@ export const keys: Family = family(
     },
     exists: {
       arity: -2,
-      keys: [1, -1, 1],
+      keys: '1..-1 RO',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
+      tips: 'request_policy:multi_shard response_policy:agg_sum',
       since: '1.0.0',
       complexity: 'O(N) where N is the number of keys to check.',
       summary: 'Determine if a key exists',
@@ -120,7 +123,7 @@ export const keys: Family = family(
     },
     type: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
       since: '1.0.0',
@@ -136,6 +139,7 @@ export const keys: Family = family(
       arity: 2,
       flags: 'readonly',
       categories: '@keyspace @read @slow @dangerous',
+      tips: 'request_policy:all_shards nondeterministic_output_order',
       since: '1.0.0',
       complexity:
         'O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.',
@@ -146,6 +150,7 @@ export const keys: Family = family(
       arity: -2,
       flags: 'readonly',
       categories: '@keyspace @read @slow',
+      tips: 'nondeterministic_output request_policy:special',
       since: '2.8.0',
       complexity:
         'O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.',
@@ -157,6 +162,7 @@ export const keys: Family = family(
       arity: 1,
       flags: 'readonly',
       categories: '@keyspace @read @slow',
+      tips: 'request_policy:all_shards nondeterministic_output',
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Return a random key from the keyspace',
@@ -169,7 +175,7 @@ export const keys: Family = family(
     },
     rename: {
       arity: 3,
-      keys: [1, 2, 1],
+      keys: ['1 RW access delete', '2 OW update'],
       flags: 'write',
       categories: '@keyspace @write @slow',
       since: '1.0.0',
@@ -183,7 +189,7 @@ export const keys: Family = family(
     },
     renamenx: {
       arity: 3,
-      keys: [1, 2, 1],
+      keys: ['1 RW access delete', '2 OW insert'],
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '1.0.0',
@@ -198,7 +204,7 @@ export const keys: Family = family(
     },
     copy: {
       arity: -3,
-      keys: [1, 2, 1],
+      keys: ['1 RO access', '2 OW update'],
       flags: 'write denyoom',
       categories: '@keyspace @write @slow',
       since: '6.2.0',
@@ -225,7 +231,7 @@ export const keys: Family = family(
     },
     move: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write fast',
       categories: '@keyspace @write @fast',
       since: '1.0.0',
@@ -255,9 +261,10 @@ export const keys: Family = family(
     },
     touch: {
       arity: -2,
-      keys: [1, -1, 1],
+      keys: '1..-1 RO',
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
+      tips: 'request_policy:multi_shard response_policy:agg_sum',
       since: '3.2.1',
       complexity: 'O(N) where N is the number of keys that will be touched.',
       summary: 'Alters the last access time of a key(s). Returns the number of existing keys specified.',
@@ -267,6 +274,7 @@ export const keys: Family = family(
       arity: 1,
       flags: 'readonly fast',
       categories: '@keyspace @read @fast',
+      tips: 'request_policy:all_shards response_policy:agg_sum',
       group: 'server',
       since: '1.0.0',
       complexity: 'O(1)',
@@ -277,6 +285,7 @@ export const keys: Family = family(
       arity: -1,
       flags: 'write',
       categories: '@keyspace @write @slow @dangerous',
+      tips: 'request_policy:all_shards response_policy:all_succeeded',
       group: 'server',
       since: '1.0.0',
       complexity: 'O(N) where N is the number of keys in the selected database',
@@ -287,6 +296,7 @@ export const keys: Family = family(
       arity: -1,
       flags: 'write',
       categories: '@keyspace @write @slow @dangerous',
+      tips: 'request_policy:all_shards response_policy:all_succeeded',
       group: 'server',
       since: '1.0.0',
       complexity: 'O(N) where N is the total number of keys in all databases',

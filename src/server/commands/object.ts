@@ -33,7 +33,17 @@ const about =
   }
 
 const subcommands: Subcommands = {
-  encoding: [3, about(({ out }, value) => out.text(encodingOf(value)))],
+  encoding: [
+    3,
+    about(({ out }, value) => out.text(encodingOf(value))),
+    {
+      flags: 'readonly',
+      keys: '2 RO',
+      tips: 'nondeterministic_output',
+      since: '2.2.3',
+      summary: 'Inspect the internal encoding of a Redis object',
+    },
+  ],
   freq: [
     3,
     about(() => {
@@ -41,10 +51,37 @@ const subcommands: Subcommands = {
         'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
       )
     }),
+    {
+      flags: 'readonly',
+      keys: '2 RO',
+      tips: 'nondeterministic_output',
+      since: '4.0.0',
+      summary: 'Get the logarithmic access frequency counter of a Redis object',
+    },
   ],
   // When a record was read is not kept.
-  idletime: [3, about(({ out }) => out.integer(0))],
-  refcount: [3, about(({ out }, value) => out.integer(isShared(value) ? SHARED_REFERENCES : 1))],
+  idletime: [
+    3,
+    about(({ out }) => out.integer(0)),
+    {
+      flags: 'readonly',
+      keys: '2 RO',
+      tips: 'nondeterministic_output',
+      since: '2.2.3',
+      summary: 'Get the time since a Redis object was last accessed',
+    },
+  ],
+  refcount: [
+    3,
+    about(({ out }, value) => out.integer(isShared(value) ? SHARED_REFERENCES : 1)),
+    {
+      flags: 'readonly',
+      keys: '2 RO',
+      tips: 'nondeterministic_output',
+      since: '2.2.3',
+      summary: 'Get the number of references to the value of the key',
+    },
+  ],
 }
 
 export const object: Family = family(
@@ -57,6 +94,7 @@ export const object: Family = family(
       since: '2.2.3',
       complexity: 'Depends on subcommand.',
       summary: 'A container for object introspection commands',
+      within: '@keyspace',
       subcommands,
     },
   },

@@ -81,6 +81,12 @@ const set: Handler = (caller, request) => {
   else out.ok()
 }
 
+/** What SET does to its key. */
+const setKeyFlags = (request: Arguments): string => {
+  for (let i = 3; i < request.count; i++) if (isWord(request, i, 'get')) return 'RW access update'
+  return 'OW update'
+}
+
 const setWithTime =
   (name: string, unit: bigint): Handler =>
   ({ keys, out }, request) => {
@@ -120,7 +126,7 @@ export const strings: Family = family(
   {
     get: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly fast',
       categories: '@read @string @fast',
       since: '1.0.0',
@@ -130,7 +136,8 @@ export const strings: Family = family(
     },
     set: {
       arity: -3,
-      keys: [1, 1, 1],
+      keys: '1 RW access update variable_flags (RW and ACCESS due to the optional `GET` argument)',
+      keyFlags: setKeyFlags,
       flags: 'write denyoom',
       categories: '@write @string @slow',
       since: '1.0.0',
@@ -140,7 +147,7 @@ export const strings: Family = family(
     },
     setnx: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 OW insert',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '1.0.0',
@@ -155,7 +162,7 @@ export const strings: Family = family(
     },
     setex: {
       arity: 4,
-      keys: [1, 1, 1],
+      keys: '1 OW update',
       flags: 'write denyoom',
       categories: '@write @string @slow',
       since: '2.0.0',
@@ -165,7 +172,7 @@ export const strings: Family = family(
     },
     psetex: {
       arity: 4,
-      keys: [1, 1, 1],
+      keys: '1 OW update',
       flags: 'write denyoom',
       categories: '@write @string @slow',
       since: '2.6.0',
@@ -175,9 +182,10 @@ export const strings: Family = family(
     },
     mget: {
       arity: -2,
-      keys: [1, -1, 1],
+      keys: '1..-1 RO access',
       flags: 'readonly fast',
       categories: '@read @string @fast',
+      tips: 'request_policy:multi_shard',
       since: '1.0.0',
       complexity: 'O(N) where N is the number of keys to retrieve.',
       summary: 'Get the values of all the given keys',
@@ -188,9 +196,10 @@ export const strings: Family = family(
     },
     mset: {
       arity: -3,
-      keys: [1, -1, 2],
+      keys: '1..-1/2 OW update',
       flags: 'write denyoom',
       categories: '@write @string @slow',
+      tips: 'request_policy:multi_shard response_policy:all_succeeded',
       since: '1.0.1',
       complexity: 'O(N) where N is the number of keys to set.',
       summary: 'Set multiple keys to multiple values',
@@ -202,9 +211,10 @@ export const strings: Family = family(
     },
     msetnx: {
       arity: -3,
-      keys: [1, -1, 2],
+      keys: '1..-1/2 OW insert',
       flags: 'write denyoom',
       categories: '@write @string @slow',
+      tips: 'request_policy:multi_shard response_policy:agg_min',
       since: '1.0.1',
       complexity: 'O(N) where N is the number of keys to set.',
       summary: 'Set multiple keys to multiple values, only if none of the keys exist',
@@ -222,7 +232,7 @@ export const strings: Family = family(
     },
     getset: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RW access update',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '1.0.0',
@@ -239,7 +249,7 @@ export const strings: Family = family(
     },
     getdel: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RW access delete',
       flags: 'write fast',
       categories: '@write @string @fast',
       since: '6.2.0',
@@ -258,7 +268,7 @@ export const strings: Family = family(
     },
     getex: {
       arity: -2,
-      keys: [1, 1, 1],
+      keys: '1 RW access update (RW and UPDATE because it changes the TTL)',
       flags: 'write fast',
       categories: '@write @string @fast',
       since: '6.2.0',
@@ -285,7 +295,7 @@ export const strings: Family = family(
     },
     append: {
       arity: 3,
-      keys: [1, 1, 1],
+      keys: '1 RW insert',
       flags: 'write denyoom fast',
       categories: '@write @string @fast',
       since: '2.0.0',
@@ -307,7 +317,7 @@ export const strings: Family = family(
     },
     strlen: {
       arity: 2,
-      keys: [1, 1, 1],
+      keys: '1 RO',
       flags: 'readonly fast',
       categories: '@read @string @fast',
       since: '2.2.0',
@@ -321,7 +331,7 @@ export const strings: Family = family(
     },
     getrange: {
       arity: 4,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly',
       categories: '@read @string @slow',
       since: '2.4.0',
@@ -332,7 +342,7 @@ export const strings: Family = family(
     },
     substr: {
       arity: 4,
-      keys: [1, 1, 1],
+      keys: '1 RO access',
       flags: 'readonly',
       categories: '@read @string @slow',
       since: '1.0.0',
@@ -343,7 +353,7 @@ export const strings: Family = family(
     },
     lcs: {
       arity: -3,
-      keys: [1, 2, 1],
+      keys: '1..2 RO access',
       flags: 'readonly',
       categories: '@read @string @slow',
       since: '7.0.0',
@@ -353,7 +363,7 @@ export const strings: Family = family(
     },
     setrange: {
       arity: 4,
-      keys: [1, 1, 1],
+      keys: '1 RW update',
       flags: 'write denyoom',
       categories: '@write @string @slow',
       since: '2.2.0',

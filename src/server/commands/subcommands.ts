@@ -3,9 +3,10 @@
 import { type Arguments, shownAt, textAt } from '../protocol/request.ts'
 import type { Caller, Handler } from './caller.ts'
 import { wrongArity } from './errors.ts'
+import type { SubcommandFacts } from './facts.ts'
 
-/** Number of arguments (as in the `arity` of a command), and what to do. */
-export type Subcommands = Readonly<Record<string, readonly [number, Handler]>>
+/** Number of arguments (as in the `arity` of a command), what to do, and what COMMAND tells of it. */
+export type Subcommands = Readonly<Record<string, readonly [arity: number, run: Handler, facts?: SubcommandFacts]>>
 
 /** Whether the second word is known and has the right number of arguments: what is wrong otherwise. */
 export const checkSubcommand = (

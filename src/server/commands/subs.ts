@@ -44,14 +44,11 @@ const inside: Map<Command, (Command | undefined)[]> = new Map()
 export const insideOf = (command: Command, depth: number): Command => {
   const known = inside.get(command) ?? []
   inside.set(command, known)
-  const { keys, run } = command
-  const [first, last, step] = keys
-  const before = 2 * depth
+  const { run } = command
   known[depth] ??= {
     ...command,
-    keys: first === 0 ? keys : [first + before, last < 0 ? last : last + before, step],
     depth,
-    run: (caller, request) => caller.within(pathOf(request, depth), () => run(caller, behind(request, before))),
+    run: (caller, request) => caller.within(pathOf(request, depth), () => run(caller, behind(request, 2 * depth))),
   }
   return known[depth]
 }

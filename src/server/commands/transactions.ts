@@ -70,7 +70,7 @@ export const transactions: Family = family(
     },
     watch: {
       arity: -2,
-      keys: [1, -1, 1],
+      keys: '1..-1 RO',
       flags: 'noscript loading stale fast allow_busy',
       categories: '@fast @transaction',
       since: '2.2.0',

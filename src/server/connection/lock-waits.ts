@@ -10,6 +10,7 @@ import { LockConflictError } from '../../errors.ts'
 import { nextTurn, setTimeout } from '../../runtime/timers.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
+import { keyPositions } from '../commands/key-specs.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Arguments, textAt } from '../protocol/request.ts'
 import type { QueuedCalls } from './queued-calls.ts'
@@ -224,13 +225,10 @@ const keysOf = ({ command, request, queue }: Omit<Waiting, 'caller'>): Keys => {
     const all = (queue?.calls ?? []).map(keysOf)
     return all.some(keys => keys === undefined) ? undefined : (all as string[][]).flat()
   }
-  const [first, last, step] = command.keys
-  if (first === 0) return undefined
-  const keys: string[] = []
+  const found = keyPositions(command.keys, request, 2 * command.depth)
+  if (found === undefined || found.length === 0) return undefined
   const space = spaceOf(command, request)
-  const end = last < 0 ? request.count + last : last
-  for (let at = first; at <= end; at += step) keys.push(`${space}${textAt(request, at)}`)
-  return keys
+  return found.map(({ index }) => `${space}${textAt(request, index)}`)
 }
 
 /** The names behind IN: the same key is another one in another key space. */
