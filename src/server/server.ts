@@ -16,7 +16,9 @@ import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
 import { Turns, type TurnsOwner } from './connection/turns.ts'
 import { ReplyWriter } from './protocol/reply.ts'
+import { ClientMemory } from './service/client-memory.ts'
 import { Counts, Samples } from './service/counts.ts'
+import { descriptorsForClients } from './service/descriptors.ts'
 import { Log } from './service/log.ts'
 import { type MetricsServer, serveMetrics } from './service/metrics.ts'
 import { type Address, resolveServerOptions, type ServerOptions, type Settings } from './service/options.ts'
@@ -26,6 +28,8 @@ import { refusal, StandIn, type StandInOwner } from './service/stand-in.ts'
 
 /** More does not go into a timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** Refused clients that are waited for. */
+const MOST_LINGERING = 8
 /** Time that clients have to take their last replies. */
 const GRACE_MS = 2000
 
@@ -47,6 +51,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   readonly password: Password | undefined
   /** @internal The clients, by their numbers. */
   readonly sessions: Map<number, Session> = new Map()
+  /** @internal What they hold. */
+  readonly memory: ClientMemory
+  /** @internal What the operator has allowed: CONFIG SET goes no further. */
+  readonly bounds: Settings
   /** @internal Commands that wait for locks. */
   readonly lockWaits: LockWaits
   /** When it was made, in milliseconds since 1970. */
@@ -70,6 +78,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private bound: Address | undefined
   private metrics: MetricsServer | undefined
   private nextId = 1
+  /** Clients that were refused and have not gone yet. */
+  private lingering = 0
+  /** When the log has told last that a client was refused. */
+  private refusalLogged = 0
   private timer: ReturnType<typeof setInterval> | undefined
   private closing: Promise<void> | undefined
   private emptied: (() => void) | undefined
@@ -85,9 +97,11 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.isAside = isAside
     this.settings = resolveServerOptions(options)
     const { settings } = this
+    this.bounds = { ...settings }
+    this.memory = new ClientMemory(settings, this.sessions, this.counts)
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    this.keys = new Keyspace(db.asBytes(), settings.maxArgumentBytes, this.counts)
+    this.keys = new Keyspace(db.asBytes(), settings, this.counts)
     this.databases = this.openDatabases()
     if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
@@ -163,6 +177,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       const { port } = sockets.address() as { port: number }
       this.bound = { host: settings.host, port }
     }
+    this.limitClients()
     if (settings.metricsPort !== undefined) this.metrics = await serveMetrics(this, settings.metricsPort)
     const { authTimeout, requestTimeout, idleTimeout, transactionTimeout } = settings
     const shortest = Math.min(authTimeout, requestTimeout, idleTimeout, transactionTimeout)
@@ -170,6 +185,20 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.timer.unref()
     this.log.info('listening', this.bound)
     return this.bound
+  }
+
+  /** No more clients than there are file descriptors for. */
+  private limitClients(): void {
+    const { settings, bounds, log } = this
+    const { maxClients } = settings
+    const most = descriptorsForClients() ?? maxClients
+    if (most >= maxClients) return
+    settings.maxClients = most
+    bounds.maxClients = most
+    log.warn('there are too few file descriptors for maxClients: raise ulimit -n', {
+      asked: maxClients,
+      maxClients: most,
+    })
   }
 
   /** @internal CONFIG RESETSTAT. */
@@ -243,16 +272,31 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private accept(socket: Socket): void {
     this.counts.connections++
     if (this.sessions.size >= this.settings.maxClients || this.closing !== undefined) {
-      this.counts.refused++
-      socket.on('error', () => {})
-      socket.end('-ERR max number of clients reached\r\n')
-      setTimeout(() => socket.destroy(), 100).unref()
+      this.refuse(socket)
       return
     }
     if (this.isAside) socket.unref()
     const session = new Session(this.nextId++, this, socket)
     this.sessions.set(session.id, session)
     this.log.debug('client connected', { client: session.id, address: session.address })
+  }
+
+  private refuse(socket: Socket): void {
+    const { counts, log, sessions } = this
+    counts.refused++
+    socket.on('error', () => {})
+    socket.end('-ERR max number of clients reached\r\n')
+    // It has some time to read that, unless there are many: each has a file descriptor.
+    if (this.lingering >= MOST_LINGERING) socket.destroySoon()
+    else {
+      this.lingering++
+      socket.once('close', () => this.lingering--)
+      setTimeout(() => socket.destroy(), 100).unref()
+    }
+    const now = Date.now()
+    if (now - this.refusalLogged < 1000) return
+    this.refusalLogged = now
+    log.warn('clients are refused', { clients: sessions.size, refused: counts.refused })
   }
 
   /** @internal The client is gone. */
@@ -273,7 +317,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db.asBytes(), this.settings.maxArgumentBytes, this.counts)
+    this.keys = new Keyspace(db.asBytes(), this.settings, this.counts)
     this.databases = this.openDatabases()
     this.keys.refusal = this.settings.readOnly ? this.onlyReads : refusal
     this.failure = undefined
@@ -316,6 +360,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     const now = Date.now()
     this.turns.time = now
     this.samples.take(now)
+    for (const session of this.sessions.values()) session.account()
+    this.memory.relieve()
     for (const session of [...this.sessions.values()]) {
       const reason = session.lateFor(now)
       if (reason !== undefined) session.destroy(reason)

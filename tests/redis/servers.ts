@@ -33,14 +33,20 @@ export async function startRedis(directory: string, ...options: string[]): Promi
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
-export async function startXenon(directory: string, ...options: string[]): Promise<RunningServer> {
-  const child = spawn(
-    process.execPath,
-    [MAIN, 'serve', directory, ...(options.includes('--port') ? [] : ['--port', '0']), ...options],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
+export const startXenon = (directory: string, ...options: string[]): Promise<RunningServer> =>
+  startXenonWith([], directory, ...options)
+
+/** `before`: what a shell is to say before, if anything. */
+export async function startXenonWith(
+  before: readonly string[],
+  directory: string,
+  ...options: string[]
+): Promise<RunningServer> {
+  const port0 = options.includes('--port') ? [] : ['--port', '0']
+  const words = [process.execPath, MAIN, 'serve', directory, ...port0, ...options]
+  const [program, ...args] =
+    before.length === 0 ? words : ['sh', '-c', [...before, 'exec "$0" "$@"'].join('; '), ...words]
+  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { run } from '../cli/run.ts'
 import { hashIn, keysApart } from '../hash/keys.ts'
-import { startXenon } from '../redis/servers.ts'
+import { startXenon, startXenonWith } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
@@ -80,6 +80,73 @@ test.each(['SIGTERM', 'SIGHUP'] as const)(
     }),
 )
 
+test.runIf(process.platform === 'linux')(
+  'no more clients than file descriptors: those that are refused are told so, counted, and logged once a second',
+  () =>
+    withDirectory(async directory => {
+      const server = await startXenonWith(['ulimit -n 100'], `${directory}/db`, '--log-level', 'warn')
+      let log = ''
+      server.process.stderr!.on('data', (text: string) => {
+        log += text
+      })
+      const started = Date.now()
+      const first = await Wire.open(server.port)
+      await first.expect('SET a 1\r\n', '+OK\r\n')
+      const others: Wire[] = []
+      for (let i = 0; i < 100; i++) others.push(await Wire.open(server.port))
+      for (let i = 0; i < 400 && others.filter(c => c.closed).length < 40; i++) await pause(5)
+      const refused = others.filter(c => c.closed)
+      expect(refused.length).toBeGreaterThan(20)
+      expect(others.length - refused.length).toBeGreaterThan(5)
+      const told = refused.filter(c => c.received === '-ERR max number of clients reached\r\n')
+      // The system itself closes those that come too fast.
+      expect(told.length).toBeGreaterThan(refused.length / 2)
+      await first.expect('INCR a\r\n', ':2\r\n')
+      for (const c of others) c.close()
+      await pause(100)
+      const c = await Wire.open(server.port)
+      await c.expect('INCR a\r\n', ':3\r\n')
+      c.write('CONFIG GET maxclients\r\nINFO stats\r\n')
+      const text = await c.until(received => received.includes('commits:'))
+      expect(Number(/maxclients\r\n\$\d+\r\n(\d+)/.exec(text)![1])).toBeLessThan(68)
+      expect(Number(/rejected_connections:(\d+)/.exec(text)![1])).toBeGreaterThanOrEqual(told.length)
+      await server.stop()
+      expect(server.process.exitCode).toBe(0)
+      const lines = log.split('\n').filter(line => line.includes('clients are refused'))
+      expect(lines.length).toBeGreaterThan(0)
+      expect(lines.length).toBeLessThanOrEqual(1 + (Date.now() - started) / 1000)
+      const db = open<string>(`${directory}/db`)
+      await expectVerified(db)
+      db.close()
+    }),
+)
+
+test('the limits have flags', () =>
+  withDirectory(async directory => {
+    const flags = ['argument-bytes', 'query-bytes', 'output-bytes'].flatMap((name, i) => [
+      `--max-${name}`,
+      `${i + 2}000`,
+    ])
+    const times = ['auth', 'request', 'lock', 'idle'].flatMap(name => [`--${name}-timeout`, '9000'])
+    const rest = ['--pause-output-bytes', '5000', '--max-client-memory', '2000000']
+    const server = await startXenon(`${directory}/db`, ...flags, ...times, ...rest, '--log-level', 'silent')
+    const c = await Wire.open(server.port)
+    for (const [name, value] of [
+      ['proto-max-bulk-len', '2000'],
+      ['client-query-buffer-limit', '3000'],
+      ['maxmemory-clients', '2000000'],
+      ['timeout', '9'],
+    ] as const)
+      await c.expect(`CONFIG GET ${name}\r\n`, `*2\r\n${bulk(name)}${bulk(value)}`)
+    await c.expect('MSET a x b x\r\n', '+OK\r\n')
+    await c.expect(`SETRANGE a 1999 x\r\nMGET a a a\r\nPING\r\n`, `:2000\r\n${TOO_LONG}+PONG\r\n`)
+    await server.stop()
+    expect(server.process.exitCode).toBe(0)
+  }))
+
+const TOO_LONG =
+  '-ERR the reply takes more than 4000 bytes, so nothing was changed; ask for less at a time (SCAN, RANGE ... LIMIT)\r\n'
+
 test('a transaction that was not committed is gone after SIGKILL', () =>
   withDirectory(async directory => {
     const first = await startXenon(`${directory}/db`)
@@ -106,6 +173,8 @@ test('what cannot be served is refused before anything is created', () =>
       })
     await refused(/needs a password/, '--host', '0.0.0.0')
     await refused(/port must be/, '--port', '70000')
+    await refused(/maxClientMemoryBytes must be/, '--max-client-memory', '1000')
+    await refused(/lock-timeout/, '--lock-timeout', '0')
     await refused(/log-level/, '--log-level', 'loud')
     await refused(/belong together/, '--tls-key', fileURLToPath(import.meta.url))
     expect(existsSync(`${directory}/db`)).toBe(false)

@@ -37,6 +37,14 @@ export function registerServe(cli: CAC): void {
     .option('--cache-bytes <bytes>', 'Bytes of the buffer pool')
     .option('--databases <count>', 'Numbered databases for SELECT (default 16)')
     .option('--max-clients <count>', 'Clients at a time (default 1024)')
+    .option('--max-argument-bytes <bytes>', 'Longest argument and value (default 16 MiB)')
+    .option('--max-query-bytes <bytes>', 'Longest request (default 32 MiB)')
+    .option('--pause-output-bytes <bytes>', 'Read nothing from a client with so much unsent (default 1 MiB)')
+    .option('--max-output-bytes <bytes>', 'Longest reply (default 32 MiB)')
+    .option('--max-client-memory <bytes>', 'Requests and replies of all clients; close the largest (default 512 MiB)')
+    .option('--auth-timeout <ms>', 'Close clients that have not authenticated for so long (default 10000)')
+    .option('--request-timeout <ms>', 'Close clients whose request takes so long to arrive (default 30000)')
+    .option('--lock-timeout <ms>', 'Time that a command waits for the lock of a transaction (default 10000)')
     .option('--idle-timeout <ms>', 'Close clients that neither send nor take anything for so long')
     .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
@@ -125,6 +133,14 @@ function serverOptions(options: Options): ServerOptions {
     tls: key === undefined || cert === undefined ? undefined : { key, cert, ...(ca === undefined ? {} : { ca }) },
     databases: countOption(options, 'databases'),
     maxClients: countOption(options, 'maxClients'),
+    maxArgumentBytes: countOption(options, 'maxArgumentBytes'),
+    maxQueryBytes: countOption(options, 'maxQueryBytes'),
+    pauseOutputBytes: countOption(options, 'pauseOutputBytes'),
+    maxOutputBytes: countOption(options, 'maxOutputBytes'),
+    maxClientMemoryBytes: countOption(options, 'maxClientMemory'),
+    authTimeout: millisecondsOption(options, 'authTimeout'),
+    requestTimeout: millisecondsOption(options, 'requestTimeout'),
+    lockTimeout: millisecondsOption(options, 'lockTimeout'),
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
     transactionTimeout: millisecondsOption(options, 'transactionTimeout'),
     backupDirectory: textOption(options, 'backupDirectory'),

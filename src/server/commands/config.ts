@@ -3,6 +3,7 @@
 import { matches } from '../protocol/glob.ts'
 import { type Arguments, bytesAt, textAt } from '../protocol/request.ts'
 import type { LogLevel } from '../service/log.ts'
+import { LEAST_CLIENT_MEMORY } from '../service/options.ts'
 import type { Caller } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
@@ -16,13 +17,47 @@ interface Parameter {
 }
 
 const number =
-  (least: number, most: number, apply: (server: Host, value: number) => void) =>
+  (least: number, most: (server: Host) => number, apply: (server: Host, value: number) => void) =>
   (value: string, server: Host): (() => void) => {
     if (!/^-?\d{1,15}$/.test(value)) throw "argument couldn't be parsed into an integer"
-    const parsed = Number(value)
-    if (parsed < least || parsed > most) throw `argument must be between ${least} and ${most} inclusive`
-    return () => apply(server, parsed)
+    return within(Number(value), least, most(server), parsed => apply(server, parsed))
   }
+
+const within = (value: number, least: number, most: number, apply: (value: number) => void): (() => void) => {
+  if (value < least || value > most) throw `argument must be between ${least} and ${most} inclusive`
+  return () => apply(value)
+}
+
+/** The units of redis.conf. */
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1000,
+  kb: 1024,
+  m: 1000 ** 2,
+  mb: 1024 ** 2,
+  g: 1000 ** 3,
+  gb: 1024 ** 3,
+}
+
+/** What the options of these names must be at least. */
+const LEAST_BYTES = 1024
+
+/** A limit in bytes, which can be lowered, and raised again up to what the operator has allowed. */
+const bytes = (
+  name: 'maxArgumentBytes' | 'maxQueryBytes' | 'maxClientMemoryBytes',
+  least: number = LEAST_BYTES,
+): Parameter => ({
+  get: ({ settings }) => String(settings[name]),
+  set: (value, { settings, bounds }) => {
+    const [, digits, unit] = /^(\d{1,15})([a-z]*)$/i.exec(value) ?? []
+    const factor = UNITS[unit?.toLowerCase() ?? 'none']
+    if (digits === undefined || factor === undefined) throw 'argument must be a memory value'
+    return within(Number(digits) * factor, least, bounds[name], parsed => {
+      settings[name] = parsed
+    })
+  },
+})
 
 /** Redis's names of the levels. */
 const LEVELS: Readonly<Record<string, LogLevel>> = {
@@ -56,24 +91,34 @@ const parameters: Readonly<Record<string, Parameter>> = {
   },
   maxclients: {
     get: ({ settings }) => String(settings.maxClients),
-    set: number(1, 1_000_000, ({ settings }, value) => {
-      settings.maxClients = value
-    }),
+    set: number(
+      1,
+      ({ bounds }) => bounds.maxClients,
+      ({ settings }, value) => {
+        settings.maxClients = value
+      },
+    ),
   },
   maxmemory: fixed('0'),
   'maxmemory-policy': fixed('noeviction'),
   port: { get: ({ address }) => String(address !== undefined && 'port' in address ? address.port : 0) },
-  'proto-max-bulk-len': { get: ({ settings }) => String(settings.maxArgumentBytes) },
-  'client-query-buffer-limit': { get: ({ settings }) => String(settings.maxQueryBytes) },
+  'maxmemory-clients': bytes('maxClientMemoryBytes', LEAST_CLIENT_MEMORY),
+  'proto-max-bulk-len': bytes('maxArgumentBytes'),
+  'client-query-buffer-limit': bytes('maxQueryBytes'),
   requirepass: { get: () => '' },
   save: fixed(''),
   timeout: {
     // 0: never.
     get: ({ settings: { idleTimeout } }) =>
       String(idleTimeout === Number.POSITIVE_INFINITY ? 0 : Math.floor(idleTimeout / 1000)),
-    set: number(0, 2_000_000, ({ settings }, value) => {
-      settings.idleTimeout = value === 0 ? Number.POSITIVE_INFINITY : value * 1000
-    }),
+    set: (value, server) => {
+      const most = server.bounds.idleTimeout
+      const [least, longest] = most === Number.POSITIVE_INFINITY ? [0, 2_000_000] : [1, Math.floor(most / 1000)]
+      const apply = ({ settings }: Host, seconds: number): void => {
+        settings.idleTimeout = seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000
+      }
+      return number(least, () => longest, apply)(value, server)
+    },
   },
   unixsocket: { get: ({ settings }) => settings.socket ?? '' },
 }

@@ -50,6 +50,8 @@ export interface Client {
 
 export interface Host extends Figures {
   readonly settings: Settings
+  /** What the operator has allowed: CONFIG SET goes no further. */
+  readonly bounds: Readonly<Settings>
   readonly log: Log
   readonly password: Password | undefined
   /** The records of the root. */

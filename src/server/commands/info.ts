@@ -50,7 +50,7 @@ const sections: Readonly<Record<string, Section>> = {
     blocked_clients: [...sessions.values()].filter(({ busy }) => busy).length,
     xenondb_lock_waits: lockWaits.count,
   }),
-  memory: ({ db, samples }) => {
+  memory: ({ db, samples, memory }) => {
     const { used, rss, peak } = memoryInUse(samples)
     return {
       ...inBytes('used_memory', used),
@@ -60,6 +60,7 @@ const sections: Readonly<Record<string, Section>> = {
       ...inBytes('total_system_memory', totalmem()),
       ...inBytes('maxmemory', 0),
       maxmemory_policy: 'noeviction',
+      mem_clients_normal: memory.used,
       mem_fragmentation_ratio: (rss / used).toFixed(2),
       mem_fragmentation_bytes: rss - used,
       xenondb_pool_bytes: db.stats().cache.bytes,
@@ -99,6 +100,7 @@ const sections: Readonly<Record<string, Section>> = {
       instantaneous_input_kbps: (received / 1024).toFixed(2),
       instantaneous_output_kbps: (sent / 1024).toFixed(2),
       rejected_connections: counts.refused,
+      evicted_clients: counts.evictedClients,
       expired_keys: expired,
       evicted_keys: 0,
       keyspace_hits: counts.hits,

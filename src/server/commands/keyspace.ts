@@ -31,6 +31,11 @@ interface Shared {
   refusal: XenonError | undefined
 }
 
+/** What CONFIG SET may change. */
+interface Limits {
+  readonly maxArgumentBytes: number
+}
+
 export interface Inside {
   /** Where the transaction was begun: the root. */
   readonly keys: Keyspace
@@ -42,16 +47,16 @@ export interface Inside {
 export class Keyspace {
   readonly db: Outer<Uint8Array, Uint8Array>
   readonly records: Records<Uint8Array>
-  readonly maxValueBytes: number
   private watchers: Map<string, Set<KeyWatcher>> = new Map()
   private readonly inner: Map<string, Keyspace> = new Map()
 
   private readonly shared: Shared
   private readonly counts: Counts
+  private readonly limits: Limits
 
   constructor(
     db: Outer<Uint8Array, Uint8Array>,
-    maxValueBytes: number,
+    limits: Limits,
     counts: Counts,
     shared: Shared = { inside: undefined, refusal: undefined },
   ) {
@@ -59,7 +64,7 @@ export class Keyspace {
     this.counts = counts
     this.db = db
     this.records = db.records()
-    this.maxValueBytes = maxValueBytes
+    this.limits = limits
   }
 
   /** Runs a command inside an interactive transaction. */
@@ -86,6 +91,11 @@ export class Keyspace {
 
   set refusal(refusal: XenonError | undefined) {
     this.shared.refusal = refusal
+  }
+
+  /** The longest value. */
+  get maxValueBytes(): number {
+    return this.limits.maxArgumentBytes
   }
 
   now(): number {
@@ -243,7 +253,7 @@ export class Keyspace {
     if (known !== undefined && !known.db.closed) return known
     const db = this.db.subAsBytes(name)
     if (db === undefined) throw new XenonError('XENON_NOT_FOUND', `there is no sub-database '${shown(name)}'`)
-    const keys = new Keyspace(db, this.maxValueBytes, this.counts, this.shared)
+    const keys = new Keyspace(db, this.limits, this.counts, this.shared)
     this.inner.set(name, keys)
     return keys
   }

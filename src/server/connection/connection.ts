@@ -11,6 +11,7 @@ import { nextTurn } from '../../runtime/timers.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { ClientMemory, Holder } from '../service/client-memory.ts'
 import type { Counts } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Settings } from '../service/options.ts'
@@ -23,6 +24,8 @@ const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
 const MAX_ARGUMENTS = 2147483647
 /** Time that a client has to end a connection that the server has ended, once it has taken everything. */
 const LINGER_MS = 1000
+/** Whoever has no more than this unsent is told why he is closed. */
+const LITTLE_UNSENT = 65536
 /** A peer that is gone without a word is noticed. */
 const KEEP_ALIVE_MS = 300_000
 
@@ -39,11 +42,12 @@ export interface ConnectionOwner {
     goOnSoon(connection: Connection): void
   }
   readonly counts: Counts
+  readonly memory: ClientMemory
   /** The client is gone. */
   left(connection: Connection): void
 }
 
-export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner> {
+export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner> implements Holder {
   readonly id: number
   readonly server: Owner
   readonly socket: Socket
@@ -65,6 +69,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   partialSince: number | undefined
   /** The server knows that there is something to be sent. */
   listed = false
+  held = 0
   private readonly parser: RequestParser
   private pending: Buffer[] = []
   /** What `seal` has set apart, a piece for each turn, the oldest first. */
@@ -95,8 +100,13 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.localAddress = settings.socket ?? `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
     const limits = {
       arguments: MAX_ARGUMENTS,
-      argumentBytes: settings.maxArgumentBytes,
-      queryBytes: settings.maxQueryBytes,
+      // CONFIG SET may change them.
+      get argumentBytes() {
+        return settings.maxArgumentBytes
+      },
+      get queryBytes() {
+        return settings.maxQueryBytes
+      },
     }
     this.parser = new RequestParser(limits, STRANGERS, trusted)
     this.taken = new Taken(socket)
@@ -148,6 +158,26 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     return this.stopped || this.yielded
   }
 
+  /** Bytes of memory that it takes for what its requests have left behind. */
+  protected get heldByState(): number {
+    return 0
+  }
+
+  account(): void {
+    const held = this.closed ? 0 : this.parser.held + this.unsent + this.heldByState
+    this.server.memory.used += held - this.held
+    this.held = held
+  }
+
+  evict(reason: string): void {
+    // Whoever does not take his replies would not take the reason either.
+    if (this.unsent > LITTLE_UNSENT || this.busy || this.closing) this.destroy(reason)
+    else {
+      this.release()
+      this.rejectRest(`ERR ${reason}: this client is closed since it holds the most`)
+    }
+  }
+
   private receive(chunk: Buffer): void {
     this.server.counts.received += chunk.length
     if (this.closing) {
@@ -159,6 +189,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.busy || this.waits) {
       this.parser.settle()
       if (this.unread > this.server.settings.maxQueryBytes) this.destroy('query too large')
+      else this.account()
     } else this.run()
   }
 
@@ -199,11 +230,13 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     }
     this.take()
     if (this.closing) parser.drop()
-    else if (this.yielded) turns.goOnSoon(this)
-    else parser.settle()
+    else if (!this.yielded || !parser.isPartial) parser.settle()
+    if (this.yielded) turns.goOnSoon(this)
     if (!parser.isPartial || this.busy || this.stopped || (this.yielded && executed)) this.partialSince = undefined
     else if (executed || this.partialSince === undefined) this.partialSince = turns.time
     this.read()
+    this.account()
+    server.memory.relieve()
   }
 
   private refuse(error: unknown): void {
@@ -245,6 +278,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       this.refuse(error)
     }
     this.take()
+    this.account()
   }
 
   /** The requests that follow wait until the work is done. */
@@ -323,6 +357,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
         socket.uncork()
       }
     }
+    this.account()
     const { writableLength } = socket
     const { pauseOutputBytes } = this.server.settings
     if (writableLength > this.mostUnsent) this.destroy('too much output')
@@ -388,6 +423,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.pendingBytes = 0
     this.release()
     this.parser.drop()
+    this.account()
     this.server.left(this)
   }
 }

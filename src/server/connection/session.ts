@@ -83,6 +83,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     return this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy || this.lockWaits > 0
   }
 
+  protected override get heldByState(): number {
+    return this.queue?.bytes ?? 0
+  }
+
   protected get awaitsServer(): boolean {
     return this.busy || this.isWatchingRange || this.lockWaits > 0
   }

@@ -14,6 +14,7 @@ import type { Database } from '../../database/database.ts'
 import { nextTurn } from '../../runtime/timers.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
+import type { ClientMemory } from '../service/client-memory.ts'
 import type { Counts } from '../service/counts.ts'
 import type { Connection } from './connection.ts'
 
@@ -23,6 +24,7 @@ export interface TurnsOwner {
   readonly keys: Keyspace
   readonly out: ReplyWriter
   readonly counts: Counts
+  readonly memory: ClientMemory
   /** Why the storage has failed. */
   readonly failure: unknown
   fail(error: unknown): void
@@ -103,6 +105,7 @@ export class Turns {
 
   /** Everything that was written is made durable, then all replies go out. */
   private finish(): void {
+    this.owner.memory.relieve()
     this.heldSince = undefined
     this.changes = this.owner.counts.changes
     const turn = this.toSend

@@ -15,6 +15,7 @@ const LIMITS: ServerOptions = {
   maxArgumentBytes: 256 * MiB,
   maxQueryBytes: 1024 * MiB,
   maxOutputBytes: 1024 * MiB,
+  maxClientMemoryBytes: 4096 * MiB,
   maxClients: 64,
 }
 

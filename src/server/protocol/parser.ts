@@ -72,6 +72,11 @@ export class RequestParser implements Arguments {
     return this.end - this.base
   }
 
+  /** Bytes of memory that it takes for them. */
+  get held(): number {
+    return this.isOwn ? this.input.length : this.waiting
+  }
+
   /** In the middle of a request. */
   get isPartial(): boolean {
     return this.end > this.base

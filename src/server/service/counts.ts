@@ -6,6 +6,8 @@ export class Counts {
   /** Connections that were accepted or refused, and of these those that were refused. */
   connections = 0
   refused = 0
+  /** Clients that were closed since all together held too much memory. */
+  evictedClients = 0
   /** Bytes that arrived from clients, and bytes of replies. */
   received = 0
   sent = 0
@@ -27,6 +29,7 @@ export class Counts {
     this.commands = 0
     this.connections = connected
     this.refused = 0
+    this.evictedClients = 0
     this.received = 0
     this.sent = 0
     this.hits = 0

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { Database } from '../../database/database.ts'
 import { figuresOf } from '../../metrics/figures.ts'
 import { exposition, type Figure } from '../../metrics/text.ts'
+import type { ClientMemory } from './client-memory.ts'
 import type { Counts } from './counts.ts'
 
 /** What a server counts. */
@@ -10,6 +11,7 @@ export interface Figures {
   readonly db: Database<unknown, unknown>
   readonly sessions: { readonly size: number }
   readonly counts: Counts
+  readonly memory: ClientMemory
   /** Why the storage has failed. */
   readonly failure: unknown
   /** Writes are refused for want of room. */
@@ -83,12 +85,19 @@ const ownText = (server: Figures): string => {
     help,
     value,
   })
-  const { counts } = server
+  const { counts, memory } = server
   const ofServer: Figure[] = [
     { name: 'clients', type: 'gauge', help: 'Connected clients', value: server.sessions.size },
     counter('commands', 'Commands processed', counts.commands),
     counter('connections', 'Connections accepted', counts.connections),
     counter('connections_refused', 'Connections refused', counts.refused),
+    counter('clients_evicted', 'Clients closed since all together held too much memory', counts.evictedClients),
+    {
+      name: 'client_memory_bytes',
+      type: 'gauge',
+      help: 'Bytes of requests and replies of clients',
+      value: memory.used,
+    },
     counter('received_bytes', 'Bytes of requests', counts.received),
     counter('sent_bytes', 'Bytes of replies', counts.sent),
     counter('key_hits', 'Keys that commands have looked for and found', counts.hits),

@@ -41,6 +41,11 @@ export interface ServerOptions {
    * is closed. Default 32 MiB.
    */
   maxOutputBytes?: number | undefined
+  /**
+   * Bytes that all clients together may hold: requests that have not arrived whole or wait, what MULTI has queued, and
+   * replies that were not taken. Above it those that hold the most are closed. Default 512 MiB.
+   */
+  maxClientMemoryBytes?: number | undefined
   /** Milliseconds to authenticate. Default 10,000. Of all times here, `Infinity`: for ever. */
   authTimeout?: number | undefined
   /** Milliseconds for a request that has begun to arrive whole. Default 30,000. */
@@ -85,6 +90,8 @@ export interface Settings
 const MiB = 1048576
 /** macOS takes 103 bytes, Linux 107. */
 const MOST_SOCKET_BYTES = 103
+/** Of all clients together, in bytes. */
+export const LEAST_CLIENT_MEMORY: number = MiB
 /** The engine's largest value. */
 const LARGEST_ARGUMENT = 256 * MiB
 
@@ -103,6 +110,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     maxQueryBytes: 32 * MiB,
     pauseOutputBytes: MiB,
     maxOutputBytes: 32 * MiB,
+    maxClientMemoryBytes: 512 * MiB,
     authTimeout: 10_000,
     requestTimeout: 30_000,
     idleTimeout: Number.POSITIVE_INFINITY,
@@ -129,6 +137,7 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   whole('maxQueryBytes', 1024, 1024 * MiB)
   whole('pauseOutputBytes', 1024, 1024 * MiB)
   whole('maxOutputBytes', 1024, 1024 * MiB)
+  whole('maxClientMemoryBytes', LEAST_CLIENT_MEMORY, Number.MAX_SAFE_INTEGER)
   for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout', 'transactionTimeout'] as const)
     if (milliseconds(name, settings[name]) === 0) throw invalid(`${name} must be above 0`)
   if (typeof settings.readOnly !== 'boolean') throw invalid('readOnly must be true or false')
