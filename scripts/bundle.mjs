@@ -1,4 +1,4 @@
-// Writes the JavaScript of the package: one file for each entry of package.json, and in dist/shared what several of
+// Writes the JavaScript of the package: one file for each entry of package.json, and in dist/chunks what several of
 // them have in common. Loading 120 modules took three times as long as loading these few. tsc writes the types.
 // The same as CommonJS lies in dist/cjs, for whoever has no other: Jest, whose `require` knows no ES modules. Node takes
 // the ES modules by `require` too ("module-sync" in package.json), so that a program never has both.
@@ -32,13 +32,13 @@ await write(entriesOf([...Object.values(exports), ...Object.values(bin)]), {
   format: 'esm',
   sourcemap: true,
   entryFileNames: '[name].js',
-  chunkFileNames: 'shared/[name].js',
+  chunkFileNames: 'chunks/[name].js',
 })
 await write(entriesOf(Object.values(exports)), {
   dir: join('dist', 'cjs'),
   format: 'cjs',
   entryFileNames: '[name].cjs',
-  chunkFileNames: 'shared/[name].cjs',
+  chunkFileNames: 'chunks/[name].cjs',
 })
 
 for (const name of readdirSync('dist', { recursive: true })) {

@@ -37,6 +37,7 @@ export type XenonErrorCode =
   | 'XENON_CONNECTION'
   | 'XENON_TIMEOUT'
   | 'XENON_PROTOCOL'
+  | 'XENON_OWNER_LOST'
 
 /** What the errors of a code tell beyond it; one that came over the network tells less. */
 interface Details {
@@ -44,6 +45,7 @@ interface Details {
   XENON_DECODE: DecodeError
   XENON_ENCODING: EncodingMismatchError
   XENON_LOCKED: DatabaseLockedError
+  XENON_OWNER_LOST: OwnerLostError
   XENON_CORRUPT: CorruptionError
   XENON_FORMAT_VERSION: FormatVersionError
   XENON_MOVED: MovedError
@@ -274,6 +276,21 @@ export class DatabaseLockedError extends XenonError {
     this.pid = pid
     // Not shown where errors are printed.
     Object.defineProperty(this, 'isOwn', { value: isOwn })
+  }
+}
+
+/** Of a shared database: the process that had it open has gone, and there may be no other one yet. */
+export class OwnerLostError extends XenonError {
+  static {
+    named(OwnerLostError, 'OwnerLostError')
+  }
+
+  /** The call had reached it: whether it was executed is not known. */
+  readonly sent: boolean
+
+  constructor(message: string, sent: boolean, cause?: unknown) {
+    super('XENON_OWNER_LOST', message, cause === undefined ? undefined : { cause })
+    this.sent = sent
   }
 }
 

@@ -137,6 +137,7 @@ export {
   LockConflictError,
   MovedError,
   NotUniqueError,
+  OwnerLostError,
   StorageError,
   WriteConflictError,
   XenonError,

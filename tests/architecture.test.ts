@@ -33,14 +33,16 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['adapters', 'runtime values records database index.ts'],
   ['client', 'runtime values'],
   ['worker', 'runtime values database'],
-  ['cli', 'runtime values storage pager log database index.ts client server'],
+  ['shared', 'runtime values storage database server client'],
+  ['cli', 'runtime values storage pager log database index.ts client server shared'],
 ])
 const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']
 /** What a browser or another process loads: these, and nothing but `values/`, `runtime/` and what is for everybody. */
 const WITHOUT_ENGINE = /^client\/|^worker\/client\.ts$/
 
 /** The only ones that may know Node. */
-const onNode = /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead)|client\/.*|server\/.*|cli\/.*)\.ts$/
+const onNode =
+  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead)|client\/.*|server\/.*|shared\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string

@@ -42,6 +42,14 @@ test('worker threads share one database, and lose no addition', () =>
     expect(readdirSync(directory)).toEqual([])
   }))
 
+test('processes share one database, and lose no addition when its owner is killed', () =>
+  withDirectory(directory => {
+    const { status, stdout, stderr } = run('cluster', [], directory)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toBe('the owner was killed, and none of the additions of 4 processes was lost\n')
+    expect(readdirSync(directory)).toEqual([])
+  }))
+
 test('a bot makes a backup that restores', () =>
   withDirectory(directory => {
     const { status, stdout, stderr } = run('nightly-backups', [`${directory}/bot`, '--once'], directory)

@@ -36,7 +36,7 @@ test('the code knows its version', () => {
 
 test('there is no script but the entries and what they share', () => {
   const named = [...entries.map(entry => entry.default), ...(Object.values(bin) as string[])].map(file => join(file))
-  const others = scripts.filter(name => !name.startsWith(join('shared', '/')))
+  const others = scripts.filter(name => !name.startsWith(join('chunks', '/')))
   expect(others.map(name => join('dist', name)).sort()).toEqual(named.sort())
 })
 

@@ -38,9 +38,12 @@ export class Client<V = string, K = string> extends ClientStore<V, K> {
     }))
   }
 
-  /** @internal Use `connect`. */
-  constructor(options: ResolvedConnectOptions<V>) {
-    const connections = new Connections(options.link, options.transactionConnections)
+  /**
+   * @internal Use `connect`.
+   * @param onEnd Hears that the connection has ended for good.
+   */
+  constructor(options: ResolvedConnectOptions<V>, onEnd?: () => void) {
+    const connections = new Connections(options.link, options.transactionConnections, onEnd)
     super(connections, new Values(options.valueEncoding, options.keys), [])
   }
 

@@ -15,9 +15,10 @@ export class Connections {
   readonly watches: Set<Link> = new Set()
   closed = false
 
-  constructor(options: LinkOptions, transactions: number) {
+  /** @param onEnd Hears that the first connection has ended for good. */
+  constructor(options: LinkOptions, transactions: number, onEnd: () => void = () => {}) {
     this.options = options
-    this.link = new Link(options)
+    this.link = new Link(options, undefined, onEnd)
     this.pool = new Pool(options, transactions)
     this.readers = new Pool(options, Number.POSITIVE_INFINITY)
   }

@@ -68,7 +68,7 @@ export const requireSame = (what: string, stored: EncodingNames, given: Encoding
 }
 
 /** Keys of text and of bytes are the same. */
-const withKeysOf = (given: EncodingNames, stored: EncodingNames): EncodingNames =>
+export const withKeysOf = (given: EncodingNames, stored: EncodingNames): EncodingNames =>
   given.keyEncoding !== 'tuple' && stored.keyEncoding !== 'tuple' && stored.keyEncoding !== ''
     ? { ...given, keyEncoding: stored.keyEncoding }
     : given

@@ -32,7 +32,7 @@ export const codeBlocks = (file: string): CodeBlock[] => {
 const OPENING = "import { open } from 'xenondb'; const db = open('db');"
 const CLOSING = 'db.close()'
 
-const opensItself = (code: string): boolean => /\bdb = |\bopen[(<]|new Keyv\(|memoryStorage/.test(code)
+const opensItself = (code: string): boolean => /\bdb = |\bopen(?:Shared)?[(<]|new Keyv\(|memoryStorage/.test(code)
 
 /** The block as it stands, with a database if it opens none. On one line, so that line numbers stay. */
 export const withDatabase = ({ code }: CodeBlock): string =>

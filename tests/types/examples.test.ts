@@ -39,6 +39,7 @@ import type { RangeIterator, Snapshot, Transaction, Watcher } from '${root}dist/
 import { createServer } from '${root}dist/server/index.js'
 import { type FaultDisk, mutantNames, type Random, withMutant } from '${root}dist/testing/index.js'
 import { metricsContentType, metricsText } from '${root}dist/metrics/index.js'
+import { openShared, type SharedStore } from '${root}dist/shared/index.js'
 import { type PortDatabase, type PortLike, servePort } from '${root}dist/worker/index.js'
 
 declare const db: Database
@@ -55,6 +56,7 @@ declare const level: XenonLevel
 declare const client: Client
 declare const transaction: ClientTransaction
 declare const port: PortDatabase
+declare const shared: SharedStore
 declare const worker: PortLike
 declare const disk: FaultDisk
 declare const random: Random
@@ -65,7 +67,8 @@ declare const response: import('node:http').ServerResponse
 `
 
 /** Those of the helpers of iterators are about values of any type. */
-const faceOf = (file: string): string => (/items/.test(file) ? 'any' : /async|client/.test(file) ? 'async' : 'sync')
+const faceOf = (file: string): string =>
+  /items/.test(file) ? 'any' : /async|client|shared/.test(file) ? 'async' : 'sync'
 
 const lacking = members.filter(
   ({ kind, text, examples, owner, name }) =>

@@ -20,7 +20,7 @@ import { CommandError, EXIT_DONE, EXIT_FAILED, oneLine, UsageError } from '../er
 import { Output } from '../output.ts'
 import { isText, prettyReply, prettyText } from '../reply.ts'
 import { appendOwnLine } from '../target-file.ts'
-import { connectLive, isLocked, withHint } from '../view/open.ts'
+import { connectLiveBytes, isLocked, withHint } from '../view/open.ts'
 import { splitWords } from '../words.ts'
 
 const HISTORY_LINES = 1000
@@ -53,7 +53,7 @@ async function repl(directory: string | undefined, options: Options): Promise<nu
     try {
       return await withLocalServer(directory, force, local => withClient({ ...connection, ...local }, converse))
     } catch (error) {
-      const live = isLocked(error) ? await connectLive(directory, error.pid) : undefined
+      const live = isLocked(error) ? await connectLiveBytes(directory, error.pid) : undefined
       if (live === undefined) throw isLocked(error) ? withHint(error) : error
       try {
         return await converse(live.client)

@@ -3,11 +3,8 @@
  * one lets it be looked into (`inspect` of `open`).
  */
 import { waitForLockAside } from '../../database/lock-wait.ts'
-import { DatabaseLockedError, isError, XenonError } from '../../errors.ts'
-import { nodeStorage } from '../../index.ts'
-import { findSocket } from '../../server/inspect/place.ts'
-import { readClaim } from '../../storage/claim.ts'
-import type { ByteClient } from '../connection.ts'
+import { DatabaseLockedError, XenonError } from '../../errors.ts'
+import type { Live } from '../../shared/live.ts'
 import { type Access, openBytes } from '../database.ts'
 import { CommandError, printable } from '../errors.ts'
 import { opening } from '../opening.ts'
@@ -46,7 +43,7 @@ async function openView(directory: string, access: Access): Promise<Opened> {
     return await local(0)
   } catch (error) {
     if (!isLocked(error)) throw error
-    const live = await connectLive(directory, error.pid)
+    const live = await connectLiveBytes(directory, error.pid)
     if (live !== undefined) {
       const { client, facts } = live
       return { view: new RemoteDatabase(directory, client, facts.ordered), close: () => client.close() }
@@ -59,66 +56,43 @@ async function openView(directory: string, access: Access): Promise<Opened> {
   }
 }
 
-export interface Live {
-  readonly client: ByteClient
-  readonly facts: Facts
-  /** Path of the socket. */
-  readonly socket: string
-}
-
-interface Facts {
-  readonly pid: number
-  readonly lock: string
-  readonly place: string
-  readonly ordered: boolean
-  readonly readOnly: boolean
-}
+/** What the command line is connected to. */
+export type LiveBytes = Live<Uint8Array, Uint8Array>
 
 /**
  * Connects to the process that has the database in a directory open, and says so on stderr; undefined if it does not
- * listen. What listens must name the lock that lies in this directory now: a socket or a pointer may be another
- * database's, or left over.
+ * listen.
  */
-export async function connectLive(directory: string, owner: number | undefined): Promise<Live | undefined> {
-  const place = nodeStorage.resolve?.(directory) ?? directory
-  const socket = findSocket(place)
-  if (socket === undefined) return undefined
+export async function connectLiveBytes(directory: string, owner: number | undefined): Promise<LiveBytes | undefined> {
   // Only here, since few runs need it.
-  const { connect } = await import('../../client/index.ts')
-  let client: ByteClient
+  const [{ connect }, { connectLive }] = await Promise.all([
+    import('../../client/index.ts'),
+    import('../../shared/live.ts'),
+  ])
+  let live: LiveBytes | undefined
   try {
-    client = await connect<Uint8Array>({
-      socket,
-      keyEncoding: 'binary',
-      valueEncoding: 'binary',
-      reconnect: false,
-      requestTimeout: Number.POSITIVE_INFINITY,
-      connectTimeout: GREETING_MS,
-    })
+    live = await connectLive(directory, socket =>
+      connect<Uint8Array>({
+        socket,
+        keyEncoding: 'binary',
+        valueEncoding: 'binary',
+        reconnect: false,
+        requestTimeout: Number.POSITIVE_INFINITY,
+        connectTimeout: GREETING_MS,
+      }),
+    )
   } catch (error) {
     if (!(error instanceof XenonError) || error.code !== 'XENON_TIMEOUT') return undefined
     throw new CommandError(
       `${directory} is open in process ${owner ?? '?'}, which has not answered on its socket in ${GREETING_MS / 1000} s: it is busy, or stopped`,
     )
   }
-  try {
-    const facts = JSON.parse(String(await client.command('INSPECT', 'DATABASE'))) as Facts
-    if (facts.lock === nonceIn(place) && facts.place === nodeStorage.identity?.(place)) {
-      process.stderr.write(
-        `xenondb: ${printable(directory)} is open in process ${facts.pid}: going through its socket\n`,
-      )
-      return { client, facts, socket }
-    }
-  } catch (error) {
-    if (!isError(error)) throw error
-    // What listens there is none of ours.
-  }
-  await client.close()
-  return undefined
+  if (live !== undefined)
+    process.stderr.write(
+      `xenondb: ${printable(directory)} is open in process ${live.facts.pid}: going through its socket\n`,
+    )
+  return live
 }
-
-const nonceIn = (directory: string): string | undefined =>
-  readClaim(nodeStorage.join(directory, 'lock'), 'lock')?.owner?.nonce
 
 export const isLocked = (error: unknown): error is DatabaseLockedError =>
   error instanceof DatabaseLockedError && !error.isOwn

@@ -1,4 +1,7 @@
-/** `inspect` of `open`: a server beside the program that has the database open, for the command line. */
+/**
+ * A server beside the program that has the database open, on a socket in its directory: for the command line (`inspect`
+ * of `open`), and for other processes that share the database (`openShared`).
+ */
 import { randomBytes } from 'node:crypto'
 import { lstatSync, mkdtempSync, readdirSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +19,7 @@ const LIMITS: ServerOptions = {
   maxQueryBytes: 1024 * MiB,
   maxOutputBytes: 1024 * MiB,
   maxClientMemoryBytes: 4096 * MiB,
-  maxClients: 64,
+  maxClients: 1024,
 }
 
 /** A socket or a pointer under a name of its own, before it gets the one that others look for. */
@@ -28,7 +31,7 @@ const ELSEWHERE = /^xenondb-inspect-/
  * program depends on it.
  */
 export const inspect = async (db: Database<unknown, unknown>): Promise<void> => {
-  const inspector = new Inspector(db)
+  const inspector = new SocketServer(db, { readOnly: db.inspection !== 'write' })
   try {
     await inspector.begin()
   } catch (error) {
@@ -39,17 +42,21 @@ export const inspect = async (db: Database<unknown, unknown>): Promise<void> => 
   }
 }
 
-class Inspector {
+/** Listens on the socket of a database until that closes. */
+export class SocketServer {
   private readonly db: Database<unknown, unknown>
+  private readonly options: ServerOptions
   private server: Server | undefined
   private ended = false
   /** What it has made, to be removed in this order. */
   private readonly made: { path: string; identity: string; isDirectory: boolean }[] = []
 
-  constructor(db: Database<unknown, unknown>) {
+  constructor(db: Database<unknown, unknown>, options: ServerOptions) {
     this.db = db
+    this.options = options
   }
 
+  /** @throws XenonError, or an error of the system, if it cannot listen */
   async begin(): Promise<void> {
     const { db } = this
     db.beforeEnd(() => this.end())
@@ -95,8 +102,7 @@ class Inspector {
 
   private async listen(socket: string): Promise<void> {
     const { db } = this
-    const options = { ...LIMITS, socket, readOnly: db.inspection !== 'write' }
-    this.server = new Server(db, options, true)
+    this.server = new Server(db, { ...LIMITS, ...this.options, socket }, true)
     await this.server.listen()
     // The database was closed meanwhile.
     if (this.ended) this.server.stopNow()
@@ -118,6 +124,17 @@ class Inspector {
 
   private note(path: string, isDirectory: boolean): void {
     this.made.push({ path, identity: identityOf(path) ?? '', isDirectory })
+  }
+
+  /** Resolves when it has closed for whatever reason; rejects when the storage has failed. */
+  get done(): Promise<void> {
+    return this.server?.done ?? Promise.resolve()
+  }
+
+  /** Answers what has arrived, then ends. */
+  async finish(): Promise<void> {
+    if (!this.ended) await this.server?.close()
+    this.end()
   }
 
   end(): void {

@@ -1,0 +1,54 @@
+/** The options of `openShared`, checked. */
+import { type ResolvedConnectOptions, resolveConnectOptions } from '../client/options.ts'
+import type { OpenOptions } from '../database/options.ts'
+import { InvalidArgumentError } from '../errors.ts'
+import { milliseconds } from '../values/checks.ts'
+
+/**
+ * How a process shares a database. Those of `open` hold in the process that has it open; all processes that share it
+ * should give the same ones, since any of them may be that one next. Their encodings must be the same.
+ */
+export interface SharedOptions<V = string>
+  extends Omit<OpenOptions<V>, 'readOnly' | 'storage' | 'inspect' | 'lockWait' | 'errorIfExists'> {
+  /**
+   * Milliseconds that a call waits for an owner while there is none; after that it rejects with `XENON_OWNER_LOST`.
+   * `Infinity` is allowed. Default 10,000.
+   */
+  ownerTimeout?: number | undefined
+  /** Milliseconds that a call waits for the answer of another process; `Infinity` is allowed. Default 30,000. */
+  requestTimeout?: number | undefined
+  /** Connections that transactions may have to another process, besides the one of everything else. Default 8. */
+  transactionConnections?: number | undefined
+}
+
+export interface ResolvedSharedOptions<V> {
+  readonly open: OpenOptions<V>
+  readonly ownerTimeout: number
+  /** How to reach an owner. */
+  connect(socket: string): ResolvedConnectOptions<V>
+}
+
+const OF_OTHERS = ['readOnly', 'storage', 'inspect', 'lockWait', 'errorIfExists'] as const
+
+/** @throws InvalidArgumentError */
+export const resolveSharedOptions = <V>(given: SharedOptions<V>): ResolvedSharedOptions<V> => {
+  if (given === null || typeof given !== 'object')
+    throw new InvalidArgumentError('the options of openShared() must be an object')
+  for (const name of OF_OTHERS)
+    if (name in given) throw new InvalidArgumentError(`openShared() has no option '${name}'`)
+  const { ownerTimeout = 10_000, requestTimeout = 30_000, transactionConnections = 8, ...open } = given
+  if (milliseconds('ownerTimeout', ownerTimeout) === 0) throw new InvalidArgumentError('ownerTimeout must be above 0')
+  const { valueEncoding, keyEncoding } = open
+  const connect = (socket: string): ResolvedConnectOptions<V> =>
+    resolveConnectOptions<V>({
+      socket,
+      valueEncoding,
+      keyEncoding,
+      requestTimeout,
+      transactionConnections,
+      reconnect: false,
+    })
+  // What is wrong with them is said now, not by whoever meets another owner first.
+  connect('socket')
+  return { open, ownerTimeout, connect }
+}

@@ -1,0 +1,195 @@
+/** A shared database whose owners change. */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { open, XenonError } from '../../src/index.ts'
+import { openShared, type SharedStore } from '../../src/shared/index.ts'
+import { pause } from '../support/child.ts'
+import { withDirectory } from '../support/directory.ts'
+import { expectCodeAsync, failureOf } from '../support/errors.ts'
+
+/** Runs `body` with an owner and a follower, both of this process; the database must verify afterwards. */
+const withTwo = (
+  body: (owner: SharedStore, follower: SharedStore, directory: string) => Promise<void>,
+): Promise<void> =>
+  withDirectory(async directory => {
+    const [owner, follower] = [await openShared(directory), await openShared(directory)]
+    try {
+      expect([owner.role, follower.role]).toEqual(['owner', 'follower'])
+      await body(owner, follower, directory)
+    } finally {
+      await owner.close()
+      await follower.close()
+    }
+    const db = open(directory)
+    expect((await db.verify()).problems).toEqual([])
+    db.close()
+  })
+
+describe('a shared database', () => {
+  test('is seen alike by all, at once', () =>
+    withTwo(async (owner, follower) => {
+      await owner.put('a', '1')
+      expect(await follower.get('a')).toBe('1')
+      await follower.batch([
+        { type: 'put', key: 'b', value: '2' },
+        { type: 'delete', key: 'a' },
+      ])
+      expect(await owner.getMany(['a', 'b'])).toEqual([undefined, '2'])
+      const changes = await follower.watch()
+      await owner.put('c', '3')
+      expect((await changes.next()).value).toMatchObject({ type: 'put', key: 'c', value: '3' })
+      await changes.return()
+    }))
+
+  test('goes to another when the owner closes it, who says so; what waits goes on', () =>
+    withTwo(async (owner, follower) => {
+      const heard: string[] = []
+      const on = (event: 'owner' | 'lost') => (): void => void heard.push(event)
+      follower.on('owner', on('owner')).on('lost', on('lost'))
+      const gone = on('lost')
+      follower.on('lost', gone).off('lost', gone)
+      const sub = await follower.sub<number>('numbers', { valueEncoding: 'json' })
+      await sub.put('n', 1)
+      await follower.put('a', '1')
+      const closing = owner.close()
+      await closing
+      await pause(5)
+      // Nobody knows an owner yet, or this one is it already.
+      await Promise.all([follower.put('a', '2'), follower.put('a', '3'), sub.put('n', 2)])
+      expect([await follower.get('a'), await sub.get('n')]).toEqual(['3', 2])
+      expect(follower.role).toBe('owner')
+      expect(heard).toEqual(['lost', 'owner'])
+      expect(await follower.subs()).toEqual(['numbers'])
+      expect(owner.closed).toBe(true)
+      await expectCodeAsync(() => owner.get('a'), 'XENON_CLOSED')
+    }))
+
+  test('answers what has arrived before its owner closes', () =>
+    withTwo(async (owner, follower) => {
+      const puts = Array.from({ length: 100 }, (_, i) => follower.put(`k${i}`, 'x'))
+      await follower.get('k0')
+      await owner.close()
+      expect(await Promise.all(puts)).toHaveLength(100)
+      expect(await follower.count()).toBe(100)
+    }))
+
+  test('ends transactions with their owner, and transact runs again', () =>
+    withTwo(async (owner, follower) => {
+      await follower.put('n', '0')
+      const tx = await follower.begin()
+      await tx.put('other', '5')
+      let runs = 0
+      const counted = follower.transact(async inner => {
+        runs++
+        const n = Number(await inner.get('n'))
+        if (runs === 1) await owner.close()
+        await inner.put('n', `${n + 1}`)
+        return runs
+      })
+      expect(await counted).toBe(2)
+      expect(await follower.get('n')).toBe('1')
+      expect(tx.ended).toBe(true)
+      const failure = (await failureOf(() => tx.commit())) as XenonError
+      expect(failure).toMatchObject({ code: 'XENON_OWNER_LOST', sent: false })
+      expect(XenonError.is(failure, 'XENON_OWNER_LOST') && failure.sent).toBe(false)
+    }))
+
+  test('one transaction reaches its sub-databases', () =>
+    withTwo(async (owner, follower) => {
+      for (const store of [owner, follower]) {
+        const sub = await store.sub('s')
+        await store.transact(async tx => {
+          await tx.put('a', '1')
+          await tx.in(sub).put('a', '2')
+        })
+        const tx = await store.begin()
+        await tx.in(sub).delete('a')
+        await tx.rollback()
+        expect([await store.get('a'), await sub.get('a')]).toEqual(['1', '2'])
+      }
+      const tx = await owner.begin()
+      expect(() => tx.in(follower)).toThrow('in() takes a store of the same shared database')
+      await tx.rollback()
+    }))
+
+  test('bytes stay the caller’s while a call waits for an owner', () =>
+    withDirectory(async directory => {
+      const options = { valueEncoding: 'binary', keyEncoding: 'binary' } as const
+      const [owner, follower] = [await openShared(directory, options), await openShared(directory, options)]
+      const closing = owner.close()
+      const [key, value] = [new Uint8Array([1]), new Uint8Array([2])]
+      await closing
+      const put = follower.put(key, value)
+      key[0] = 9
+      value[0] = 9
+      await put
+      expect([...(await follower.get(new Uint8Array([1])))!]).toEqual([2])
+      await follower.close()
+    }))
+
+  test('wants the same encodings of all', () =>
+    withTwo(async (_owner, _follower, directory) => {
+      await expectCodeAsync(() => openShared(directory, { valueEncoding: 'json' }), 'XENON_ENCODING')
+      await expectCodeAsync(() => openShared(directory, { keyEncoding: 'tuple' }), 'XENON_ENCODING')
+      const other = await openShared(directory, { valueEncoding: 'binary', storedEncoding: 'ignore' })
+      await other.put('a', new Uint8Array([65]))
+      await other.close()
+      expect(await _owner.get('a')).toBe('A')
+    }))
+
+  test('cannot be shared while somebody has it open for himself, who is named', () =>
+    withDirectory(async directory => {
+      const db = open(directory)
+      const failure = (await failureOf(() => openShared(directory, { ownerTimeout: 50 }))) as Error
+      expect(failure).toMatchObject({ code: 'XENON_OWNER_LOST', sent: false })
+      expect(failure.message).toContain("it would have to open it with openShared(), or with inspect: 'write'")
+      db.close()
+      const looked = open(directory, { inspect: 'write' })
+      for (let i = 0; i < 500 && !existsSync(join(directory, 'inspect.sock')); i++) await pause(10)
+      const store = await openShared(directory)
+      expect(store.role).toBe('follower')
+      await store.put('a', '1')
+      expect(looked.get('a')).toBe('1')
+      looked.close()
+      expect(await store.get('a')).toBe('1')
+      expect(store.role).toBe('owner')
+      await store.close()
+    }))
+
+  test('is reached by the command line through its owner', () =>
+    withTwo(async (_owner, follower, directory) => {
+      await follower.put('a', '1')
+      const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+      const run = (...args: string[]): Promise<string> =>
+        new Promise(resolve => {
+          const child = spawn(process.execPath, [main, ...args])
+          let text = ''
+          child.stdout.on('data', chunk => {
+            text += String(chunk)
+          })
+          child.on('close', () => resolve(text))
+        })
+      expect(await run('get', directory, 'a')).toBe('1')
+      await run('put', directory, 'b', '2')
+      expect(await follower.get('b')).toBe('2')
+    }))
+
+  test('options that make no sense are refused', async () => {
+    await expectCodeAsync(() => openShared(''), 'XENON_INVALID_ARGUMENT')
+    for (const options of [
+      { readOnly: true },
+      { lockWait: 5 },
+      { ownerTimeout: 0 },
+      { requestTimeout: -1 },
+      { transactionConnections: 0 },
+      { valueEncoding: 'xml' },
+      { nothing: 1 },
+      null,
+    ])
+      await expectCodeAsync(() => openShared('/tmp/never', options as never), 'XENON_INVALID_ARGUMENT')
+    expect(existsSync('/tmp/never')).toBe(false)
+  })
+})
