@@ -26,6 +26,8 @@ export interface Caller extends Client, KeyWatcher {
   readonly out: ReplyWriter
   readonly closed: boolean
   name: string
+  /** With its subcommand (`client|list`). */
+  lastCommand: string
   library: string
   libraryVersion: string
   dirty: boolean

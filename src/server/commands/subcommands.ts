@@ -33,6 +33,7 @@ export const runSubcommand = (
   request: Arguments,
 ): void => {
   const name = textAt(request, 1).toLowerCase()
+  caller.lastCommand = `${container}|${name}`
   if (name === 'help') help(container, subcommands, caller)
   else subcommands[name]![1](caller, request)
 }
