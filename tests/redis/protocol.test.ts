@@ -81,7 +81,8 @@ const OPEN: Readonly<Record<string, string>> = {
   'MEMORY USAGE of nothing': 'MEMORY USAGE nobody\r\nMEMORY USAGE\r\nMEMORY USAGE nobody SAMPLES x\r\nMEMORY BOGUS\r\n',
   'CLIENT, wrongly':
     'CLIENT\r\nCLIENT KILL\r\nCLIENT KILL 1.2.3.4:5\r\nCLIENT KILL ID 99999\r\nCLIENT KILL ID x\r\nCLIENT KILL TYPE bogus\r\nCLIENT LIST TYPE bogus\r\nCLIENT LIST ID x\r\nCLIENT LIST bogus\r\nCLIENT NO-EVICT maybe\r\n',
-  'CONFIG, wrongly': 'CONFIG\r\nCONFIG GET\r\nCONFIG SET a\r\nCONFIG SET nosuch 1\r\nCONFIG BOGUS\r\n',
+  'CONFIG, wrongly':
+    'CONFIG SET timeout 1 timeout 2\r\nCONFIG SET timeout x nosuch 1\r\nCONFIG SET timeout x timeout 1\r\nCONFIG\r\nCONFIG GET\r\nCONFIG SET a\r\nCONFIG SET nosuch 1\r\nCONFIG BOGUS\r\n',
   'administration, wrongly':
     'SAVE x\r\nBGSAVE bogus\r\nLASTSAVE x\r\nTIME x\r\nDBSIZE x\r\nRANDOMKEY x\r\nINFO nosuch\r\nECHO\r\nPING a b\r\n',
   'upper and lower case': 'pInG\r\nEcHo Hi\r\nset Q 1 eX 10000 nX\r\n',

@@ -139,21 +139,26 @@ const get = ({ out, server }: Caller, request: Arguments): void => {
 
 const set = ({ out, server }: Caller, request: Arguments): void => {
   if (request.count % 2 !== 0) throw new CommandError('ERR syntax error')
-  const changes: (() => void)[] = []
+  const failed = (name: string, reason: string): CommandError =>
+    new CommandError(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
+  const asked = new Map<string, (value: string, server: Host) => () => void>()
   for (let i = 2; i < request.count; i += 2) {
     const name = textAt(request, i).toLowerCase()
     if (!Object.hasOwn(parameters, name))
       throw new CommandError(`ERR Unknown option or number of arguments for CONFIG SET - '${textAt(request, i)}'`)
-    const failed = (reason: string): CommandError =>
-      new CommandError(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
     const { set: change } = parameters[name]!
-    if (change === undefined) throw failed("can't set immutable config")
-    try {
-      changes.push(change(Buffer.from(bytesAt(request, i + 1)).toString(), server))
-    } catch (reason) {
-      throw typeof reason === 'string' ? failed(reason) : reason
-    }
+    if (change === undefined) throw failed(name, "can't set immutable config")
+    if (asked.has(name)) throw failed(name, 'duplicate parameter')
+    asked.set(name, change)
   }
+  // All values are looked at before the first is set.
+  const changes = [...asked].map(([name, change], i) => {
+    try {
+      return change(Buffer.from(bytesAt(request, 2 * i + 3)).toString(), server)
+    } catch (reason) {
+      throw typeof reason === 'string' ? failed(name, reason) : reason
+    }
+  })
   for (const apply of changes) apply()
   out.ok()
 }
