@@ -8,6 +8,7 @@ import { firstSeed, Random, runs, runTimeout } from '../support/random.ts'
 import { randomBitCommand } from './bit-commands.ts'
 import { randomCommand } from './commands.ts'
 import { compareStream, type Difference } from './compare.ts'
+import { randomDatabaseCommand } from './database-commands.ts'
 import { hasRedis, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
 import type { Command } from './wire.ts'
 
@@ -78,6 +79,21 @@ describe.skipIf(!hasRedis)('differential', () => {
       await xenon.stop()
     }
   })
+
+  test(
+    'several databases, with transactions and bits',
+    async () => {
+      const other = await startRedis(directory, '--proto-max-bulk-len', '16mb')
+      const xenon = await startXenon(`${directory}/databases`, '--durability', 'none')
+      try {
+        await compare(xenon, 50 * runs, 300, { from: other, make: randomDatabaseCommand })
+      } finally {
+        await other.stop()
+        await xenon.stop()
+      }
+    },
+    runTimeout,
+  )
 })
 
 async function compare(

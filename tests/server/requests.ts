@@ -114,7 +114,7 @@ function randomRequest(random: Random): string[] {
   const least = Math.abs(arity) - 1
   const count = random.chance(0.1) ? random.below(6) : arity > 0 ? least : least + random.below(5)
   const words = Array.from({ length: count }, (_, i) =>
-    i + 1 === keys[0] && random.chance(0.9) ? random.pick(KEYS) : randomWord(random),
+    i + 1 === keys[0]?.first && random.chance(0.9) ? random.pick(KEYS) : randomWord(random),
   )
   if (subcommands !== undefined && count > 0 && random.chance(0.9)) words[0] = random.pick(Object.keys(subcommands))
   if (/^(eval|evalsha)(_ro)?$/.test(name) && count > 1 && random.chance(0.9)) {
