@@ -129,7 +129,8 @@ describe('imports', () => {
   test('of the Node storage stand only where a database is opened, or found open', () => {
     const offenders = imports.filter(
       ({ from, to }) =>
-        /^storage\/(node|lock)\.ts$/.test(to) && !/^(index|shared\/(live|member)|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from),
+        /^storage\/(node|lock)\.ts$/.test(to) &&
+        !/^(index|shared\/(live|member)|storage\/.*|cli\/live-copy-verify)(\.ts)?$/.test(from),
     )
     expect(offenders.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
   })
