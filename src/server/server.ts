@@ -16,6 +16,8 @@ import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
 import { Turns, type TurnsOwner } from './connection/turns.ts'
 import { ReplyWriter } from './protocol/reply.ts'
+import { Announcements } from './service/announcements.ts'
+import { Channels } from './service/channels.ts'
 import { ClientMemory } from './service/client-memory.ts'
 import { Counts, Samples } from './service/counts.ts'
 import { descriptorsForClients } from './service/descriptors.ts'
@@ -68,6 +70,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   readonly counts: Counts = new Counts()
   /** @internal */
   readonly samples: Samples = new Samples(this.counts)
+  /** @internal */
+  readonly announcements: Announcements = new Announcements()
+  /** @internal */
+  readonly channels: Channels = new Channels(this.announcements)
   /** @internal What tells it from every other one that was or will be started: 40 hexadecimal digits. */
   readonly runId: string = randomBytes(20).toString('hex')
   failure: unknown
@@ -101,7 +107,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.memory = new ClientMemory(settings, this.sessions, this.counts)
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    this.keys = new Keyspace(db.asBytes(), settings, this.counts)
+    this.keys = new Keyspace(db.asBytes(), settings, this.counts, this.announcements)
     this.databases = this.openDatabases()
     if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
@@ -317,7 +323,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db.asBytes(), this.settings, this.counts)
+    this.keys = new Keyspace(db.asBytes(), this.settings, this.counts, this.announcements)
     this.databases = this.openDatabases()
     this.keys.refusal = this.settings.readOnly ? this.onlyReads : refusal
     this.failure = undefined

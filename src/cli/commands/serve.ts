@@ -46,6 +46,9 @@ export function registerServe(cli: CAC): void {
     .option('--request-timeout <ms>', 'Close clients whose request takes so long to arrive (default 30000)')
     .option('--lock-timeout <ms>', 'Time that a command waits for the lock of a transaction (default 10000)')
     .option('--idle-timeout <ms>', 'Close clients that neither send nor take anything for so long')
+    .option('--max-subscriber-output-bytes <bytes>', 'Close subscribers with so much unsent (default 32 MiB)')
+    .option('--soft-subscriber-output-bytes <bytes>', 'Close them with so much unsent for some time (default 8 MiB)')
+    .option('--soft-subscriber-output-time <ms>', 'That time (default 60000)')
     .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
@@ -142,6 +145,9 @@ function serverOptions(options: Options): ServerOptions {
     requestTimeout: millisecondsOption(options, 'requestTimeout'),
     lockTimeout: millisecondsOption(options, 'lockTimeout'),
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
+    maxSubscriberOutputBytes: countOption(options, 'maxSubscriberOutputBytes'),
+    softSubscriberOutputBytes: countOption(options, 'softSubscriberOutputBytes'),
+    softSubscriberOutputTime: millisecondsOption(options, 'softSubscriberOutputTime'),
     transactionTimeout: millisecondsOption(options, 'transactionTimeout'),
     backupDirectory: textOption(options, 'backupDirectory'),
     metricsPort: countOption(options, 'metricsPort'),

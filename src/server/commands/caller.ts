@@ -3,6 +3,7 @@
 import type { AsyncTransactionOptions, Range } from '../../types.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { Subscriptions } from '../service/channels.ts'
 import type { Client, Host } from './host.ts'
 import type { Keyspace, KeyWatcher } from './keyspace.ts'
 
@@ -69,9 +70,13 @@ export interface Caller extends Client, KeyWatcher {
   /** Gives up what waits under a number, and pushes that; false if it waits no more. */
   cancelLockWait(number: number): boolean
 
-  /** After WATCHRANGE. */
-  readonly isWatchingRange: boolean
+  /** Is sent what it has not asked for: messages, or after WATCHRANGE changes. */
+  readonly isSubscribed: boolean
+  /** WATCHRANGE. */
   watchRange(range: Range): void
+  /** To a channel or a pattern. */
+  subscribe(kind: Subscriptions, name: string): void
+  unsubscribe(kind: Subscriptions, name: string): void
 
   /** Back to the state of a connection that has just been made. */
   reset(): void

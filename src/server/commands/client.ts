@@ -5,7 +5,7 @@ import { integerAt } from './arguments.ts'
 import type { Caller } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
-import type { Client } from './host.ts'
+import type { Client, Host } from './host.ts'
 import type { Subcommands } from './subcommands.ts'
 
 /** A name must not break the lines of CLIENT LIST. */
@@ -15,9 +15,12 @@ export const requireClientName = (name: string): string => {
   return name
 }
 
-const describe = (client: Client): string => {
+/** As CLIENT LIST and CLIENT KILL tell them apart. */
+const typeOf = ({ isSubscribed }: Client): string => (isSubscribed ? 'pubsub' : 'normal')
+
+const describe = (client: Client, { channels }: Host): string => {
   const now = Date.now()
-  const flags = `${client.queue === undefined ? '' : 'x'}${client.dirty ? 'd' : ''}${client.busy ? 'b' : ''}`
+  const flags = `${client.isSubscribed ? 'P' : ''}${client.queue === undefined ? '' : 'x'}${client.dirty ? 'd' : ''}${client.busy ? 'b' : ''}`
   const fields = {
     id: client.id,
     addr: client.address,
@@ -28,9 +31,9 @@ const describe = (client: Client): string => {
     idle: Math.max(0, Math.floor((now - client.lastActive) / 1000)),
     flags: flags === '' ? 'N' : flags,
     db: client.database,
-    sub: 0,
-    psub: 0,
-    ssub: 0,
+    sub: channels.channels.of(client).size,
+    psub: channels.patterns.of(client).size,
+    ssub: channels.shardChannels.of(client).size,
     multi: client.queue?.count ?? -1,
     qbuf: client.unread,
     'qbuf-free': 0,
@@ -62,14 +65,14 @@ const list = ({ out, server }: Caller, request: Arguments): void => {
       const type = textAt(request, 3).toLowerCase()
       if (!['normal', 'master', 'replica', 'slave', 'pubsub'].includes(type))
         throw new CommandError(`ERR Unknown client type '${textAt(request, 3)}'`)
-      if (type !== 'normal') clients = []
+      clients = clients.filter(each => typeOf(each) === type)
     } else if (isWord(request, 2, 'id') && request.count > 3) {
       const ids = new Set<number>()
       for (let i = 3; i < request.count; i++) ids.add(Number(integerAt(request, i, 'ERR Invalid client ID')))
       clients = clients.filter(({ id }) => ids.has(id))
     } else throw new CommandError(SYNTAX)
   }
-  out.verbatim(clients.map(client => `${describe(client)}\n`).join(''))
+  out.verbatim(clients.map(client => `${describe(client, server)}\n`).join(''))
 }
 
 interface Filters {
@@ -97,7 +100,7 @@ const kill = (caller: Caller, request: Arguments): void => {
       (filters.id === undefined || each.id === filters.id) &&
       (filters.addr === undefined || each.address === filters.addr) &&
       (filters.laddr === undefined || each.localAddress === filters.laddr) &&
-      (filters.type === undefined || filters.type === 'normal') &&
+      (filters.type === undefined || filters.type === typeOf(each)) &&
       !(filters.skipMe && each === caller),
   )
   for (const each of found) end(caller, each)
@@ -171,7 +174,7 @@ const subcommands: Subcommands = {
   setinfo: [4, setInfo],
   info: [
     2,
-    caller => caller.out.verbatim(`${describe(caller)}\n`),
+    caller => caller.out.verbatim(`${describe(caller, caller.server)}\n`),
     {
       flags: 'noscript loading stale',
       tips: 'nondeterministic_output',

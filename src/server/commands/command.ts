@@ -10,8 +10,8 @@ interface Times {
   readonly afterMulti: 'queued' | 'runs' | 'refused'
   /** After BEGIN: part of the transaction, apart from it, refused, or its end. */
   readonly afterBegin: 'inside' | 'apart' | 'refused' | 'ends'
-  /** Runs after WATCHRANGE in RESP2, too. */
-  readonly afterWatchRange: boolean
+  /** Runs in RESP2 even where messages or changes come. */
+  readonly whileSubscribed: boolean
   /** May stand behind IN: it works on records. */
   readonly afterIn: boolean
 }
@@ -65,7 +65,7 @@ export const family = (
       strangers: facts.flags.includes('no_auth'),
       afterMulti: entry.afterMulti ?? (facts.flags.includes('no_multi') ? 'refused' : 'queued'),
       afterBegin: entry.afterBegin ?? defaults.afterBegin ?? 'inside',
-      afterWatchRange: entry.afterWatchRange ?? false,
+      whileSubscribed: entry.whileSubscribed ?? false,
       afterIn: entry.afterIn ?? defaults.afterIn ?? false,
       depth: 0,
       subcommands: entry.subcommands,

@@ -40,6 +40,13 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 }
 
+/** A number of bytes, maybe with its unit. */
+const memory = (text: string): number | undefined => {
+  const [, digits, unit] = /^(\d{1,15})([a-z]*)$/i.exec(text) ?? []
+  const factor = UNITS[unit?.toLowerCase() ?? 'none']
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
+}
+
 /** What the options of these names must be at least. */
 const LEAST_BYTES = 1024
 
@@ -50,10 +57,9 @@ const bytes = (
 ): Parameter => ({
   get: ({ settings }) => String(settings[name]),
   set: (value, { settings, bounds }) => {
-    const [, digits, unit] = /^(\d{1,15})([a-z]*)$/i.exec(value) ?? []
-    const factor = UNITS[unit?.toLowerCase() ?? 'none']
-    if (digits === undefined || factor === undefined) throw 'argument must be a memory value'
-    return within(Number(digits) * factor, least, bounds[name], parsed => {
+    const given = memory(value)
+    if (given === undefined) throw 'argument must be a memory value'
+    return within(given, least, bounds[name], parsed => {
       settings[name] = parsed
     })
   },
@@ -66,6 +72,45 @@ const LEVELS: Readonly<Record<string, LogLevel>> = {
   notice: 'info',
   warning: 'warn',
   nothing: 'silent',
+}
+
+/** Of the classes of Redis, that of subscribers is set apart; clients that are none have `maxOutputBytes` for a reply. */
+const outputLimits = ({ settings }: Host): string => {
+  const { maxSubscriberOutputBytes, softSubscriberOutputBytes, softSubscriberOutputTime } = settings
+  const given = (value: number): number => (value === Number.POSITIVE_INFINITY ? 0 : value)
+  const seconds = Math.floor(given(softSubscriberOutputTime) / 1000)
+  const normal = settings.maxOutputBytes + settings.pauseOutputBytes
+  return `normal ${normal} 0 0 slave 0 0 0 pubsub ${given(maxSubscriberOutputBytes)} ${given(softSubscriberOutputBytes)} ${seconds}`
+}
+
+/** A number of bytes; 0: no bound. */
+const bound = (text: string): number | undefined => {
+  const parsed = memory(text)
+  return parsed === 0 ? Number.POSITIVE_INFINITY : parsed
+}
+
+const setOutputLimits = (value: string, { settings }: Host): (() => void) => {
+  const words = value.split(' ')
+  if (words.length % 4 !== 0) throw 'Wrong number of arguments in buffer limit configuration.'
+  const changes: (() => void)[] = []
+  for (let i = 0; i < words.length; i += 4) {
+    const name = words[i]!.toLowerCase()
+    if (!['normal', 'replica', 'slave', 'pubsub'].includes(name))
+      throw 'Invalid client class specified in buffer limit configuration.'
+    const [hard, soft] = [bound(words[i + 1]!), bound(words[i + 2]!)]
+    const seconds = words[i + 3]!
+    if (hard === undefined || soft === undefined || !/^\d{1,9}$/.test(seconds))
+      throw 'Error in hard, soft or soft_seconds setting in buffer limit configuration.'
+    if (name !== 'pubsub') throw `the limits of class ${name} are fixed when the server starts`
+    changes.push(() => {
+      settings.maxSubscriberOutputBytes = hard
+      settings.softSubscriberOutputBytes = soft
+      settings.softSubscriberOutputTime = Number(seconds) * 1000
+    })
+  }
+  return () => {
+    for (const change of changes) change()
+  }
 }
 
 const fixed = (value: string): Parameter => ({ get: () => value })
@@ -104,6 +149,7 @@ const parameters: Readonly<Record<string, Parameter>> = {
   port: { get: ({ address }) => String(address !== undefined && 'port' in address ? address.port : 0) },
   'maxmemory-clients': bytes('maxClientMemoryBytes', LEAST_CLIENT_MEMORY),
   'proto-max-bulk-len': bytes('maxArgumentBytes'),
+  'client-output-buffer-limit': { get: outputLimits, set: setOutputLimits },
   'client-query-buffer-limit': bytes('maxQueryBytes'),
   requirepass: { get: () => '' },
   save: fixed(''),

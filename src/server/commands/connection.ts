@@ -10,9 +10,9 @@ import { VERSION } from './info.ts'
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 
-const ping: Handler = ({ out, isWatchingRange, resp3 }, request) => {
+const ping: Handler = ({ out, isSubscribed, resp3 }, request) => {
   if (request.count > 2) throw new CommandError("ERR wrong number of arguments for 'ping' command")
-  if (isWatchingRange && !resp3) {
+  if (isSubscribed && !resp3) {
     out.array(2)
     out.text('pong')
     out.text(request.count === 2 ? textAt(request, 1) : '')
@@ -102,7 +102,7 @@ export const connection: Family = family(
       since: '1.0.0',
       complexity: 'O(1)',
       summary: 'Ping the server',
-      afterWatchRange: true,
+      whileSubscribed: true,
       run: ping,
     },
     echo: {
@@ -152,7 +152,7 @@ export const connection: Family = family(
       complexity: 'O(1)',
       summary: 'Close the connection',
       afterMulti: 'runs',
-      afterWatchRange: true,
+      whileSubscribed: true,
       run(caller) {
         caller.out.ok()
         caller.endSoon()
@@ -166,7 +166,7 @@ export const connection: Family = family(
       complexity: 'O(1)',
       summary: 'Reset the connection',
       afterMulti: 'runs',
-      afterWatchRange: true,
+      whileSubscribed: true,
       run(caller) {
         caller.reset()
         caller.out.simple('RESET')

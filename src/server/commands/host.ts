@@ -1,6 +1,7 @@
 /** What a command may ask of the server behind the connection that calls it, and of the other clients. */
 
 import type { XenonError } from '../../errors.ts'
+import type { Channels, Subscriber } from '../service/channels.ts'
 import type { Samples } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Figures } from '../service/metrics.ts'
@@ -19,7 +20,7 @@ export interface Queue {
 }
 
 /** A client as others see it: CLIENT LIST shows it, CLIENT KILL ends it. */
-export interface Client {
+export interface Client extends Subscriber {
   readonly id: number
   readonly address: string
   readonly localAddress: string
@@ -36,6 +37,7 @@ export interface Client {
   readonly queue: Queue | undefined
   /** WATCH: the keys of each key space, and whether they were there. */
   readonly watched: Map<Keyspace, Map<string, boolean>>
+  readonly isSubscribed: boolean
   /** A key that it watches has changed. */
   readonly dirty: boolean
   /** Waits for something: its further requests wait too. */
@@ -59,6 +61,7 @@ export interface Host extends Figures {
   readonly databases: Databases
   readonly sessions: ReadonlyMap<number, Client>
   readonly lockWaits: { readonly count: number }
+  readonly channels: Channels
   /** Where it listens, once it does. */
   readonly address: Address | undefined
   readonly started: number

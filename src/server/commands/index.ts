@@ -15,6 +15,7 @@ import { introspection } from './introspection.ts'
 import { keys } from './keys.ts'
 import { maintenance } from './maintenance.ts'
 import { object } from './object.ts'
+import { pubsub } from './pubsub.ts'
 import { ranges } from './ranges.ts'
 import { strings } from './strings.ts'
 import { subs } from './subs.ts'
@@ -30,6 +31,7 @@ const families: readonly Family[] = [
   expiry,
   object,
   transactions,
+  pubsub,
   info,
   introspection(() => commands),
   config,

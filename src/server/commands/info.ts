@@ -88,7 +88,7 @@ const sections: Readonly<Record<string, Section>> = {
       fsyncs,
     }
   },
-  stats: ({ db, counts, samples }) => {
+  stats: ({ db, counts, samples, channels }) => {
     const { cache, transactions, expired } = db.stats()
     const { commands, received, sent } = samples.rates(Date.now())
     return {
@@ -105,8 +105,9 @@ const sections: Readonly<Record<string, Section>> = {
       evicted_keys: 0,
       keyspace_hits: counts.hits,
       keyspace_misses: counts.misses,
-      pubsub_channels: 0,
-      pubsub_patterns: 0,
+      pubsub_channels: channels.channels.size,
+      pubsub_patterns: channels.patterns.size,
+      pubsubshard_channels: channels.shardChannels.size,
       xenondb_pool_hits: cache.hits,
       xenondb_pool_misses: cache.misses,
       xenondb_pool_evictions: cache.evictions,

@@ -12,6 +12,7 @@ import type { KeyUse } from '../../values/key.ts'
 import { MAX_KEY_BYTES } from '../../values/limits.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { Announcements } from '../service/announcements.ts'
 import type { Counts } from '../service/counts.ts'
 import { CommandError } from './errors.ts'
 
@@ -53,15 +54,18 @@ export class Keyspace {
   private readonly shared: Shared
   private readonly counts: Counts
   private readonly limits: Limits
+  private readonly announcements: Announcements
 
   constructor(
     db: Outer<Uint8Array, Uint8Array>,
     limits: Limits,
     counts: Counts,
+    announcements: Announcements,
     shared: Shared = { inside: undefined, refusal: undefined },
   ) {
     this.shared = shared
     this.counts = counts
+    this.announcements = announcements
     this.db = db
     this.records = db.records()
     this.limits = limits
@@ -211,7 +215,7 @@ export class Keyspace {
 
   /** Runs `work` so that all of it happens or nothing. */
   together<T>(work: () => T): T {
-    return this.transaction === undefined ? this.records.together(work) : work()
+    return this.announcements.together(() => (this.transaction === undefined ? this.records.together(work) : work()))
   }
 
   /** Outside of EXEC and BEGIN: what clears waits for open transactions, since it would go by records beside them. */
@@ -253,7 +257,7 @@ export class Keyspace {
     if (known !== undefined && !known.db.closed) return known
     const db = this.db.subAsBytes(name)
     if (db === undefined) throw new XenonError('XENON_NOT_FOUND', `there is no sub-database '${shown(name)}'`)
-    const keys = new Keyspace(db, this.limits, this.counts, this.shared)
+    const keys = new Keyspace(db, this.limits, this.counts, this.announcements, this.shared)
     this.inner.set(name, keys)
     return keys
   }

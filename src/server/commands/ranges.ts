@@ -93,7 +93,6 @@ export const ranges: Family = family(
       afterMulti: 'refused',
       afterBegin: 'refused',
       run(caller, request) {
-        if (caller.isWatchingRange) throw new CommandError('ERR this connection watches a range already')
         caller.watchRange(rangeOf(request))
         caller.out.ok()
       },

@@ -8,6 +8,7 @@
 
 import type { Socket } from 'node:net'
 import { nextTurn } from '../../runtime/timers.ts'
+import type { Message } from '../protocol/message.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
@@ -15,6 +16,8 @@ import type { ClientMemory, Holder } from '../service/client-memory.ts'
 import type { Counts } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Settings } from '../service/options.ts'
+import { Backlog } from './backlog.ts'
+import type { Joiner } from './joiner.ts'
 import { Share } from './share.ts'
 import { Taken } from './taken.ts'
 
@@ -38,6 +41,7 @@ export interface ConnectionOwner {
     readonly time: number
     readonly number: number
     readonly crowd: number
+    readonly joiner: Joiner
     sendSoon(connection: Connection): void
     goOnSoon(connection: Connection): void
   }
@@ -65,6 +69,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** No further request is executed; the connection ends when what is pending has been sent. */
   closing = false
   closed = false
+  /** Is sent what it has not asked for: messages, or changes of a range. */
+  isSubscribed = false
   /** Since when a request has been arriving that is not whole yet. */
   partialSince: number | undefined
   /** The server knows that there is something to be sent. */
@@ -75,6 +81,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** What `seal` has set apart, a piece for each turn, the oldest first. */
   private sealed: Buffer[][] = []
   private pendingBytes = 0
+  /** Replies to it are being written. */
+  private isWriting = false
+  private readonly backlog: Backlog = new Backlog()
   private inputEnded = false
   /** Has stopped for what is unsent, with requests left to be executed. */
   private stopped = false
@@ -253,11 +262,13 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
 
   /** Begins to write replies. */
   private open(): void {
+    this.isWriting = true
     this.out.begin(this.resp3, Math.max(0, this.mostUnsent - this.unsent))
   }
 
   /** Ends it: what was written waits to be sent. */
   private take(): void {
+    this.isWriting = false
     const stretch = this.out.cut()
     if (stretch !== undefined && !this.closed) {
       this.pending.push(stretch)
@@ -269,6 +280,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** Writes replies outside of `run`. Those written before stay before them. */
   answer(write: (out: ReplyWriter) => void): void {
     if (this.closed) return
+    const { isWriting } = this
     this.take()
     this.open()
     this.out.limitNext(this.server.settings.maxOutputBytes)
@@ -279,6 +291,31 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     }
     this.take()
     this.account()
+    this.isWriting = isWriting
+  }
+
+  /** Sends a message, behind what was answered before: others may be sent the same bytes. */
+  deliver(message: Message): void {
+    if (this.closing) return
+    const bytes = message.bytes(this.resp3)
+    if (this.isWriting) {
+      try {
+        this.out.raw(bytes)
+      } catch {
+        this.destroy('too much output')
+      }
+      return
+    }
+    this.pending.push(bytes)
+    this.pendingBytes += bytes.length
+    if (this.hasTooMuchUnsent()) this.destroy('too much output')
+    else this.server.turns.sendSoon(this)
+  }
+
+  private hasTooMuchUnsent(): boolean {
+    const { settings, turns } = this.server
+    if (this.isSubscribed) return this.backlog.isTooMuch(this.unsent, settings, turns.time)
+    return this.socket.writableLength > this.mostUnsent
   }
 
   /** The requests that follow wait until the work is done. */
@@ -350,17 +387,18 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       this.server.counts.sent += bytes
       this.written += bytes
       this.pendingBytes -= bytes
-      if (due.length === 1) socket.write(due[0]!)
+      const pieces = this.server.turns.joiner.join(due, bytes)
+      if (pieces.length === 1) socket.write(pieces[0]!)
       else {
         socket.cork()
-        for (const stretch of due) socket.write(stretch)
+        for (const piece of pieces) socket.write(piece)
         socket.uncork()
       }
     }
     this.account()
     const { writableLength } = socket
     const { pauseOutputBytes } = this.server.settings
-    if (writableLength > this.mostUnsent) this.destroy('too much output')
+    if (this.hasTooMuchUnsent()) this.destroy('too much output')
     else if (this.pendingBytes === 0 && !this.busy && (this.closing || (this.inputEnded && !this.waits))) {
       this.closing = true
       socket.end()
@@ -376,6 +414,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       this.lastActive = now
       if (this.endedSince !== undefined) this.endedSince = now
     }
+    if (this.isSubscribed && this.hasTooMuchUnsent()) return 'too much output'
     if (this.endedSince !== undefined) {
       // Earlier replies may still be on their way to a slow reader.
       const hasAll = this.socket.writableLength === 0

@@ -13,7 +13,8 @@ import { findCommand } from '../commands/index.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
-import { type Arguments, argumentBytes, behind, keep } from '../protocol/request.ts'
+import { type Arguments, argumentBytes, behind, keep, textAt } from '../protocol/request.ts'
+import type { Subscribed, Subscriptions } from '../service/channels.ts'
 import { isFromBrowser, problemOf, unknownCommand } from './admission.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
@@ -80,15 +81,18 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   /** Something of it belongs to the database that is open. */
   get hasState(): boolean {
-    return this.inTransaction || this.isWatchingRange || this.watched.size > 0 || this.busy || this.lockWaits > 0
+    return (
+      this.inTransaction || this.subscription !== undefined || this.watched.size > 0 || this.busy || this.lockWaits > 0
+    )
   }
 
   protected override get heldByState(): number {
-    return this.queue?.bytes ?? 0
+    const queued = this.queue?.bytes ?? 0
+    return this.isSubscribed ? queued + this.server.channels.memoryOf(this) : queued
   }
 
   protected get awaitsServer(): boolean {
-    return this.busy || this.isWatchingRange || this.lockWaits > 0
+    return this.busy || this.isSubscribed || this.lockWaits > 0
   }
 
   override lateFor(now: number): string | undefined {
@@ -138,10 +142,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     else if (this.server.settings.readOnly && (command.flags.includes('admin') || command.flags.includes('write')))
       this.reject(`READONLY ${this.server.onlyReads.message}: it does not take ${command.name.toUpperCase()}`)
     else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
-    else if (this.subscription !== undefined && !this.resp3 && !command.afterWatchRange)
-      this.out.error(
-        `ERR Can't execute '${command.name}': only PING / QUIT / RESET are allowed after WATCHRANGE in RESP2`,
-      )
+    else if (this.isSubscribed && !this.resp3 && !command.whileSubscribed)
+      this.rejectCall(command, refusedFor(command, request))
     else if (this.interactive !== undefined && command.afterBegin !== 'apart')
       this.executeInside(this.interactive, command, request)
     else this.call(command, request)
@@ -261,6 +263,9 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   runQueue(): void {
     const { queue, out, server, database } = this
     if (queue === undefined) return
+    const subscribed = queue.calls.some(({ command }) => command.flags.includes('pubsub'))
+      ? this.server.channels.of(this)
+      : undefined
     this.queue = undefined
     try {
       server.keys.together(() => {
@@ -271,6 +276,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       // All was taken back, what SELECT and SWAPDB have done too.
       this.database = database
       server.databases.load()
+      if (subscribed !== undefined) this.subscribeTo(subscribed)
       // What is locked by a transaction makes all of them be tried again.
       if (meetsLock(error)) this.queue = queue
       else this.unwatchAll()
@@ -334,12 +340,30 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.interactive?.rollbackTo(this, savepoint)
   }
 
-  get isWatchingRange(): boolean {
-    return this.subscription !== undefined
+  watchRange(range: Range): void {
+    if (this.subscription !== undefined) throw new CommandError('ERR this connection watches a range already')
+    this.subscription = new Subscription(this, this.keys.db.watch(range))
+    this.isSubscribed = true
   }
 
-  watchRange(range: Range): void {
-    this.subscription = new Subscription(this, this.keys.db.watch(range))
+  subscribe(kind: Subscriptions, name: string): void {
+    this.server.channels.subscribe(kind, this, name)
+    this.isSubscribed = true
+  }
+
+  unsubscribe(kind: Subscriptions, name: string): void {
+    this.server.channels.unsubscribe(kind, this, name)
+    this.noteSubscriptions()
+  }
+
+  /** To this and nothing else. */
+  private subscribeTo(subscribed: Subscribed): void {
+    this.server.channels.restore(this, subscribed)
+    this.noteSubscriptions()
+  }
+
+  private noteSubscriptions(): void {
+    this.isSubscribed = this.subscription !== undefined || this.server.channels.has(this)
   }
 
   reset(): void {
@@ -359,7 +383,15 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.interactive = undefined
     this.subscription?.end()
     this.subscription = undefined
+    this.server.channels.leave(this)
+    this.isSubscribed = false
   }
+}
+
+/** In RESP2 a reply could not be told from a message. */
+const refusedFor = ({ name, subcommands }: Command, request: Arguments): string => {
+  const full = subcommands === undefined || request.count === 1 ? name : `${name}|${textAt(request, 1).toLowerCase()}`
+  return `ERR Can't execute '${full}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
 }
 
 /** EXEC, and what runs inside of BEGIN, is taken back with its reply; another change has happened. */

@@ -17,6 +17,7 @@ import type { ReplyWriter } from '../protocol/reply.ts'
 import type { ClientMemory } from '../service/client-memory.ts'
 import type { Counts } from '../service/counts.ts'
 import type { Connection } from './connection.ts'
+import { Joiner } from './joiner.ts'
 
 export interface TurnsOwner {
   /** Another one after the storage has failed, if the database could be opened again. */
@@ -45,6 +46,7 @@ export class Turns {
   number = 0
   /** Clients that had more than their share of the last one. */
   crowd = 0
+  readonly joiner: Joiner = new Joiner()
   private readonly owner: TurnsOwner
   private toSend: Connection[] = []
   /** Of these, those that have used up their share of the turn. */
@@ -142,6 +144,7 @@ export class Turns {
         if (owner.failure !== undefined) connection.destroy('the storage has failed')
         else if (!connection.send()) all = false
       }
+    this.joiner.forget()
     if (unsettled.length === 0) owner.out.reuse(all && this.toSend.length === 0)
   }
 }

@@ -46,6 +46,15 @@ export interface ServerOptions {
    * replies that were not taken. Above it those that hold the most are closed. Default 512 MiB.
    */
   maxClientMemoryBytes?: number | undefined
+  /**
+   * Bytes of messages that a subscriber may have unsent before it is closed. Default 32 MiB. Here and in the next two,
+   * `Infinity`: no bound.
+   */
+  maxSubscriberOutputBytes?: number | undefined
+  /** With so many bytes of messages unsent for `softSubscriberOutputTime`, a subscriber is closed. Default 8 MiB. */
+  softSubscriberOutputBytes?: number | undefined
+  /** Milliseconds. Default 60,000. */
+  softSubscriberOutputTime?: number | undefined
   /** Milliseconds to authenticate. Default 10,000. Of all times here, `Infinity`: for ever. */
   authTimeout?: number | undefined
   /** Milliseconds for a request that has begun to arrive whole. Default 30,000. */
@@ -111,6 +120,9 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     pauseOutputBytes: MiB,
     maxOutputBytes: 32 * MiB,
     maxClientMemoryBytes: 512 * MiB,
+    maxSubscriberOutputBytes: 32 * MiB,
+    softSubscriberOutputBytes: 8 * MiB,
+    softSubscriberOutputTime: 60_000,
     authTimeout: 10_000,
     requestTimeout: 30_000,
     idleTimeout: Number.POSITIVE_INFINITY,
@@ -138,6 +150,9 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   whole('pauseOutputBytes', 1024, 1024 * MiB)
   whole('maxOutputBytes', 1024, 1024 * MiB)
   whole('maxClientMemoryBytes', LEAST_CLIENT_MEMORY, Number.MAX_SAFE_INTEGER)
+  for (const name of ['maxSubscriberOutputBytes', 'softSubscriberOutputBytes'] as const)
+    if (settings[name] !== Number.POSITIVE_INFINITY) whole(name, 1024, Number.MAX_SAFE_INTEGER)
+  milliseconds('softSubscriberOutputTime', settings.softSubscriberOutputTime)
   for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout', 'transactionTimeout'] as const)
     if (milliseconds(name, settings[name]) === 0) throw invalid(`${name} must be above 0`)
   if (typeof settings.readOnly !== 'boolean') throw invalid('readOnly must be true or false')
