@@ -36,6 +36,15 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./compression.ts'),
   },
   {
+    name: 'shared',
+    summary: 'a database that two processes share: calls of its owner and of a follower',
+    options: [
+      ['--calls <n>', 'calls of each kind (default: 20000)'],
+      ['--repeats <n>', 'repeats, of which the median counts (default: 5)'],
+    ],
+    load: () => import('./shared.ts'),
+  },
+  {
     name: 'indexes',
     summary: 'two indexes: what they cost and give, beside lmdb with dupSort and SQLite',
     options: [['--records <n>', 'records (default: 50000)']],
