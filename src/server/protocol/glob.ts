@@ -11,6 +11,8 @@ const CARET = 94
 const DASH = 45
 
 export const matches = (pattern: Uint8Array, text: Uint8Array): boolean => {
+  // Redis has it so: `*` does not match the channel without a name.
+  if (text.length === 0) return pattern.length === 0
   let p = 0
   let t = 0
   let starAt = -1
@@ -23,10 +25,7 @@ export const matches = (pattern: Uint8Array, text: Uint8Array): boolean => {
       starText = t
       continue
     }
-    if (t === text.length) {
-      if (p === pattern.length) return true
-      return false
-    }
+    if (t === text.length) return p === pattern.length
     const next = p < pattern.length ? one(pattern, p, text[t]!) : -1
     if (next >= 0) {
       p = next
