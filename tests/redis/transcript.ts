@@ -103,17 +103,19 @@ class Conversation {
     if (this.isQueueing) await this.until(() => this.received.endsWith('\r\n'))
   }
 
-  /** Everything that was sent before a PING of now was answered, or before the end. */
+  /**
+   * Everything that was sent before a PING of now was answered, or before the end. Two of them: Redis sends what
+   * CLIENT TRACKING BCAST tells at the end of its turn, which may be behind the answer to the first.
+   */
   async hear(): Promise<string> {
-    if (!this.isQueueing && !this.closed) {
+    for (let turn = 0; turn < 2 && !this.isQueueing && !this.closed; turn++) {
       const mark = `mark:${this.id}:${++this.marks}`
-      const answer = `$${mark.length}\r\n${mark}\r\n`
       this.socket.write(encode(['PING', mark]))
-      await this.until(() => this.received.endsWith(answer))
-      if (!this.closed) {
-        this.received = this.received.slice(0, -answer.length)
-        this.received = this.received.replace(/\*2\r\n\$4\r\npong\r\n$/, '')
-      }
+      await this.until(() => this.received.includes(`${mark}\r\n`))
+      this.received = this.received.replace(
+        new RegExp(`(\\*2\\r\\n\\$4\\r\\npong\\r\\n)?\\$\\d+\\r\\n${mark}\\r\\n`),
+        '',
+      )
     }
     const heard = this.received
     this.received = ''
