@@ -16,6 +16,7 @@ import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
 import { Turns, type TurnsOwner } from './connection/turns.ts'
 import { ReplyWriter } from './protocol/reply.ts'
+import { Activity } from './service/activity.ts'
 import { Announcements } from './service/announcements.ts'
 import { Channels } from './service/channels.ts'
 import { ClientMemory } from './service/client-memory.ts'
@@ -74,6 +75,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   readonly announcements: Announcements = new Announcements()
   /** @internal */
   readonly channels: Channels = new Channels(this.announcements)
+  /** @internal */
+  readonly activity: Activity
   /** @internal What tells it from every other one that was or will be started: 40 hexadecimal digits. */
   readonly runId: string = randomBytes(20).toString('hex')
   failure: unknown
@@ -117,6 +120,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       this.standIn.wait()
     }
     this.lockWaits = new LockWaits(settings.lockTimeout)
+    this.activity = new Activity(settings)
     this.password = settings.password === undefined ? undefined : new Password(settings.password)
     this.done = new Promise((resolve, reject) => {
       this.settleDone = { resolve, reject }
@@ -210,6 +214,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   /** @internal CONFIG RESETSTAT. */
   resetCounts(): void {
     this.counts.reset(this.sessions.size)
+    this.activity.reset()
+    this.out.errors.clear()
   }
 
   /**

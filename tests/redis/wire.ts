@@ -43,15 +43,24 @@ export class WireConnection {
     })
   }
 
+  /** Takes nothing more. */
+  pause(): void {
+    this.socket.pause()
+  }
+
+  /** The next reply, which nobody has asked for here. */
+  async read(timeout: number = 20_000): Promise<Wire> {
+    const [wire] = await this.send([], timeout, 1)
+    return wire!
+  }
+
   /** Sends the commands in one write; resolves to their replies (pushes left out). */
-  send(commands: readonly Command[], timeout: number = 20_000): Promise<Wire[]> {
+  send(commands: readonly Command[], timeout: number = 20_000, count: number = commands.length): Promise<Wire[]> {
     return new Promise((resolve, reject) => {
       if (this.failure !== undefined) return reject(this.failure)
       const timer = setTimeout(() => {
         this.waiting = undefined
-        reject(
-          new Error(`no reply to ${show(commands[0]!)} … ${show(commands[commands.length - 1]!)} in ${timeout} ms`),
-        )
+        reject(new Error(`no reply to ${show(commands[0] ?? [])} … ${show(commands.at(-1) ?? [])} in ${timeout} ms`))
       }, timeout)
       const clear =
         <T>(settle: (value: T) => void) =>
@@ -59,8 +68,9 @@ export class WireConnection {
           clearTimeout(timer)
           settle(value)
         }
-      this.waiting = { left: commands.length, replies: [], resolve: clear(resolve), reject: clear(reject) }
-      this.socket.write(Buffer.concat(commands.map(encode)))
+      this.waiting = { left: count, replies: [], resolve: clear(resolve), reject: clear(reject) }
+      if (commands.length > 0) this.socket.write(Buffer.concat(commands.map(encode)))
+      else this.take()
     })
   }
 

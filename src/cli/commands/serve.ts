@@ -49,6 +49,9 @@ export function registerServe(cli: CAC): void {
     .option('--max-subscriber-output-bytes <bytes>', 'Close subscribers with so much unsent (default 32 MiB)')
     .option('--soft-subscriber-output-bytes <bytes>', 'Close them with so much unsent for some time (default 8 MiB)')
     .option('--soft-subscriber-output-time <ms>', 'That time (default 60000)')
+    .option('--slowlog-log-slower-than <us>', 'SLOWLOG keeps commands that take so many microseconds (default 10000)')
+    .option('--slowlog-max-len <n>', 'Commands that SLOWLOG keeps (default 128)')
+    .option('--latency-monitor-threshold <ms>', 'LATENCY keeps when a command took so long (default 0: never)')
     .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
@@ -148,6 +151,9 @@ function serverOptions(options: Options): ServerOptions {
     maxSubscriberOutputBytes: countOption(options, 'maxSubscriberOutputBytes'),
     softSubscriberOutputBytes: countOption(options, 'softSubscriberOutputBytes'),
     softSubscriberOutputTime: millisecondsOption(options, 'softSubscriberOutputTime'),
+    slowlogLogSlowerThan: countOption(options, 'slowlogLogSlowerThan'),
+    slowlogMaxLen: countOption(options, 'slowlogMaxLen'),
+    latencyMonitorThreshold: countOption(options, 'latencyMonitorThreshold'),
     transactionTimeout: millisecondsOption(options, 'transactionTimeout'),
     backupDirectory: textOption(options, 'backupDirectory'),
     metricsPort: countOption(options, 'metricsPort'),

@@ -18,9 +18,9 @@ export const requireClientName = (name: string): string => {
 /** As CLIENT LIST and CLIENT KILL tell them apart. */
 const typeOf = ({ isSubscribed }: Client): string => (isSubscribed ? 'pubsub' : 'normal')
 
-const describe = (client: Client, { channels }: Host): string => {
+const describe = (client: Client, { channels, activity }: Host): string => {
   const now = Date.now()
-  const flags = `${client.isSubscribed ? 'P' : ''}${client.queue === undefined ? '' : 'x'}${client.dirty ? 'd' : ''}${client.busy ? 'b' : ''}`
+  const flags = `${activity.monitors.has(client) ? 'O' : ''}${client.isSubscribed ? 'P' : ''}${client.queue === undefined ? '' : 'x'}${client.dirty ? 'd' : ''}${client.busy ? 'b' : ''}`
   const fields = {
     id: client.id,
     addr: client.address,

@@ -1,8 +1,10 @@
 /** A command: what clients are told about it, when it may run, and what it does. */
 import type { Arguments } from '../protocol/request.ts'
+import type { Traits } from '../service/traits.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Facts, type FactTexts, factsOf, type SubcommandFacts } from './facts.ts'
 import { runSubcommand, type Subcommands } from './subcommands.ts'
+import { traitsOf } from './traits.ts'
 
 /** When it may run. */
 interface Times {
@@ -24,6 +26,9 @@ export interface Command extends Facts, Times {
   readonly subcommands: Subcommands | undefined
   /** The facts of these, HELP included, by their whole names (`client|list`). */
   readonly within: readonly (readonly [name: string, facts: Facts])[]
+  /** How it is counted, timed and shown; `traitsWithin`: its subcommands. */
+  readonly traits: Traits
+  readonly traitsWithin: ReadonlyMap<string, Traits> | undefined
   /** How many times IN stands before it in a request. */
   readonly depth: number
   readonly run: Handler
@@ -35,6 +40,7 @@ export interface Command extends Facts, Times {
  * transaction. It may not stand behind IN unless it or its family says so.
  */
 export type Entry = FactTexts &
+  Partial<Pick<Traits, 'isSecret'>> &
   Pick<Facts, 'arity' | 'since' | 'complexity' | 'summary'> &
   Partial<Pick<Facts, 'group'> & Times> &
   (
@@ -59,6 +65,7 @@ export const family = (
   Object.entries(entries).map(([name, entry]) => {
     const group = entry.group ?? defaults.group
     const facts = factsOf({ ...entry, group })
+    const within = factsWithin(name, entry, group)
     return {
       ...facts,
       name,
@@ -69,7 +76,9 @@ export const family = (
       afterIn: entry.afterIn ?? defaults.afterIn ?? false,
       depth: 0,
       subcommands: entry.subcommands,
-      within: factsWithin(name, entry, group),
+      within,
+      traits: traitsOf(name, facts, entry.isSecret),
+      traitsWithin: entry.subcommands && traitsWithin(within),
       run: runOf(name, entry),
     }
   })
@@ -92,6 +101,9 @@ const factsWithin = (name: string, entry: Entry, group: string): Command['within
     factsOf({ complexity: 'O(1)', ...facts, arity, group, categories: entry.within ?? '' }),
   ])
 }
+
+const traitsWithin = (within: Command['within']): ReadonlyMap<string, Traits> =>
+  new Map(within.map(([name, facts]) => [name.split('|')[1]!, traitsOf(name, facts, undefined)]))
 
 /** Of a subcommand that says nothing of itself. */
 const UNTOLD: SubcommandFacts = { since: '1.0.0', summary: '' }

@@ -74,6 +74,8 @@ const LEVELS: Readonly<Record<string, LogLevel>> = {
   nothing: 'silent',
 }
 
+const LARGEST = Number.MAX_SAFE_INTEGER
+
 /** Of the classes of Redis, that of subscribers is set apart; clients that are none have `maxOutputBytes` for a reply. */
 const outputLimits = ({ settings }: Host): string => {
   const { maxSubscriberOutputBytes, softSubscriberOutputBytes, softSubscriberOutputTime } = settings
@@ -153,6 +155,39 @@ const parameters: Readonly<Record<string, Parameter>> = {
   'client-query-buffer-limit': bytes('maxQueryBytes'),
   requirepass: { get: () => '' },
   save: fixed(''),
+  'latency-monitor-threshold': {
+    get: ({ settings }) => String(settings.latencyMonitorThreshold),
+    set: number(
+      0,
+      () => LARGEST,
+      ({ settings, activity }, value) => {
+        settings.latencyMonitorThreshold = value
+        activity.refresh()
+      },
+    ),
+  },
+  'slowlog-log-slower-than': {
+    get: ({ settings }) => String(settings.slowlogLogSlowerThan),
+    set: number(
+      -1,
+      () => LARGEST,
+      ({ settings, activity }, value) => {
+        settings.slowlogLogSlowerThan = value
+        activity.refresh()
+      },
+    ),
+  },
+  'slowlog-max-len': {
+    get: ({ settings }) => String(settings.slowlogMaxLen),
+    set: number(
+      0,
+      () => 1_000_000,
+      ({ settings, activity }, value) => {
+        settings.slowlogMaxLen = value
+        activity.refresh()
+      },
+    ),
+  },
   timeout: {
     // 0: never.
     get: ({ settings: { idleTimeout } }) =>

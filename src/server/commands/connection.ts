@@ -7,6 +7,7 @@ import { requireClientName } from './client.ts'
 import { type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
 import { VERSION } from './info.ts'
+import { isHelloPassword, isPassword } from './traits.ts'
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 
@@ -121,6 +122,7 @@ export const connection: Family = family(
       since: '6.0.0',
       complexity: 'O(1)',
       summary: 'Handshake with Redis',
+      isSecret: isHelloPassword,
       run: hello,
     },
     auth: {
@@ -130,6 +132,7 @@ export const connection: Family = family(
       since: '1.0.0',
       complexity: 'O(N) where N is the number of passwords defined for the user',
       summary: 'Authenticate to the server',
+      isSecret: isPassword,
       run: auth,
     },
     select: {

@@ -18,6 +18,7 @@ export interface Facts {
   readonly group: string
   /** The version of Redis that had it first, or of xenondb for what Redis lacks. */
   readonly since: string
+  /** Empty if Redis tells none. */
   readonly complexity: string
   readonly summary: string
 }

@@ -1,6 +1,8 @@
 /** What a command may ask of the server behind the connection that calls it, and of the other clients. */
 
 import type { XenonError } from '../../errors.ts'
+import type { ReplyWriter } from '../protocol/reply.ts'
+import type { Activity } from '../service/activity.ts'
 import type { Channels, Subscriber } from '../service/channels.ts'
 import type { Samples } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
@@ -68,6 +70,9 @@ export interface Host extends Figures {
   /** 40 hexadecimal digits. */
   readonly runId: string
   readonly samples: Samples
+  readonly activity: Activity
+  /** The writer of all replies. */
+  readonly out: ReplyWriter
   /** What changes are answered with if it was created with `readOnly`. */
   readonly onlyReads: XenonError
   /** It ends with the program that has the database open, and not before. */

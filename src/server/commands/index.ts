@@ -13,10 +13,13 @@ import { inspect } from './inspect.ts'
 import { interactive } from './interactive.ts'
 import { introspection } from './introspection.ts'
 import { keys } from './keys.ts'
+import { latency } from './latency.ts'
 import { maintenance } from './maintenance.ts'
+import { monitor } from './monitor.ts'
 import { object } from './object.ts'
 import { pubsub } from './pubsub.ts'
 import { ranges } from './ranges.ts'
+import { slowLog } from './slow-log.ts'
 import { strings } from './strings.ts'
 import { subs } from './subs.ts'
 import { transactions } from './transactions.ts'
@@ -37,6 +40,9 @@ const families: readonly Family[] = [
   config,
   client,
   admin,
+  slowLog,
+  latency,
+  monitor,
   interactive,
   ranges,
   subs,

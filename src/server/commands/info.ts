@@ -88,7 +88,7 @@ const sections: Readonly<Record<string, Section>> = {
       fsyncs,
     }
   },
-  stats: ({ db, counts, samples, channels }) => {
+  stats: ({ db, counts, samples, channels, out }) => {
     const { cache, transactions, expired } = db.stats()
     const { commands, received, sent } = samples.rates(Date.now())
     return {
@@ -101,6 +101,7 @@ const sections: Readonly<Record<string, Section>> = {
       instantaneous_output_kbps: (sent / 1024).toFixed(2),
       rejected_connections: counts.refused,
       evicted_clients: counts.evictedClients,
+      total_error_replies: [...out.errors.values()].reduce((sum, count) => sum + count, 0),
       expired_keys: expired,
       evicted_keys: 0,
       keyspace_hits: counts.hits,
@@ -116,6 +117,18 @@ const sections: Readonly<Record<string, Section>> = {
       deadlocks: transactions.deadlocks,
     }
   },
+  commandstats: ({ activity }) => {
+    const found: Record<string, string> = {}
+    for (const { name, calls, milliseconds, rejected, failed } of activity.all()) {
+      const usec = Math.round(milliseconds * 1000)
+      const each = (calls === 0 ? 0 : (milliseconds * 1000) / calls).toFixed(2)
+      found[`cmdstat_${name}`] =
+        `calls=${calls},usec=${usec},usec_per_call=${each},rejected_calls=${rejected},failed_calls=${failed}`
+    }
+    return found
+  },
+  errorstats: ({ out }) =>
+    Object.fromEntries([...out.errors].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])),
   replication: () => ({ role: 'master', connected_slaves: 0 }),
   cpu: () => {
     const { user, system } = process.cpuUsage()
@@ -134,13 +147,16 @@ const sections: Readonly<Record<string, Section>> = {
   },
 }
 
-const ALL = new Set(['all', 'default', 'everything'])
+const ALL: ReadonlySet<string> = new Set(['all', 'everything'])
+/** Left out unless they are asked for. */
+const LONG: ReadonlySet<string> = new Set(['commandstats'])
 
-/** The sections asked for, or all of them. */
+/** The sections asked for, or all of them but the long ones. */
 const infoText = (server: Host, asked: readonly string[]): string => {
-  const everything = asked.length === 0 || asked.some(name => ALL.has(name))
+  const everything = asked.some(name => ALL.has(name))
+  const usual = asked.length === 0 || asked.includes('default')
   return Object.entries(sections)
-    .filter(([name]) => everything || asked.includes(name))
+    .filter(([name]) => everything || asked.includes(name) || (usual && !LONG.has(name)))
     .map(([name, section]) => {
       const title = name === 'cpu' ? 'CPU' : `${name[0]!.toUpperCase()}${name.slice(1)}`
       const lines = Object.entries(section(server)).map(([field, value]) => `${field}:${value}\r\n`)

@@ -74,7 +74,7 @@ const describeStep = (out: ReplyWriter, name: string, type: string, spec: Readon
 const document = (out: ReplyWriter, { name, facts, within }: Described): void => {
   out.text(name)
   const { summary, since, group, complexity } = facts
-  const entries = Object.entries({ summary, since, group, complexity })
+  const entries = Object.entries({ summary, since, group, complexity }).filter(([, text]) => text !== '')
   out.map(entries.length + (within.length === 0 ? 0 : 1))
   for (const [key, value] of entries) {
     out.text(key)

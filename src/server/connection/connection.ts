@@ -7,11 +7,12 @@
  */
 
 import type { Socket } from 'node:net'
-import { nextTurn } from '../../runtime/timers.ts'
+import { nextTurn, performance } from '../../runtime/timers.ts'
 import type { Message } from '../protocol/message.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { Activity } from '../service/activity.ts'
 import type { ClientMemory, Holder } from '../service/client-memory.ts'
 import type { Counts } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
@@ -47,6 +48,7 @@ export interface ConnectionOwner {
   }
   readonly counts: Counts
   readonly memory: ClientMemory
+  readonly activity: Activity
   /** The client is gone. */
   left(connection: Connection): void
 }
@@ -152,6 +154,11 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.parser.trusted = trusted
   }
 
+  /** Something has arrived behind the request that is executed. */
+  protected get hasMore(): boolean {
+    return this.parser.waiting > 0
+  }
+
   /** Bytes that have arrived and were not executed. */
   get unread(): number {
     return this.parser.waiting
@@ -209,7 +216,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const { turns } = server
     const arrived = parser.waiting
     this.stopped = false
-    share.begin(turns.number, turns.crowd)
+    const now = performance.now()
+    share.begin(turns.number, turns.crowd, now)
+    server.activity.begin(now)
     let executed = false
     this.open()
     try {
@@ -237,6 +246,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     } catch (error) {
       this.refuse(error)
     }
+    server.activity.endGroup()
     this.take()
     if (this.closing) parser.drop()
     else if (!this.yielded || !parser.isPartial) parser.settle()

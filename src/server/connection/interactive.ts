@@ -1,13 +1,16 @@
 /** BEGIN … COMMIT: a transaction that stays open between the commands of a connection, and waits for locks. */
+
 import type { AsyncTransaction } from '../../database/async-transaction.ts'
 import type { Savepoint, Transaction } from '../../database/transaction.ts'
 import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
+import { performance } from '../../runtime/timers.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError } from '../commands/errors.ts'
 import type { ChangedKeys, Keyspace } from '../commands/keyspace.ts'
+import { traitsFor } from '../commands/traits.ts'
 import type { Arguments } from '../protocol/request.ts'
-import type { LateCaller, LockWaits } from './lock-waits.ts'
+import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
 
 export class Interactive {
   /** Why it was rolled back: until ROLLBACK no command runs, lest it run outside of it. */
@@ -57,12 +60,15 @@ export class Interactive {
     let failure: unknown
     keys.during({ keys, transaction: tx, changed }, () =>
       caller.answer(out => {
+        const began = performance.now()
         try {
           command.run(caller, request)
         } catch (error) {
           out.truncate(0)
           failure = error
         }
+        if (!meetsLock(failure))
+          caller.server.activity.executed(caller, traitsFor(command, request), request, began, failure !== undefined)
       }),
     )
     if (failure !== undefined) throw failure

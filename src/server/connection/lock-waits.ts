@@ -7,10 +7,11 @@
  */
 
 import { LockConflictError } from '../../errors.ts'
-import { nextTurn, setTimeout } from '../../runtime/timers.ts'
+import { nextTurn, performance, setTimeout } from '../../runtime/timers.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
 import { keyPositions } from '../commands/key-specs.ts'
+import { traitsFor } from '../commands/traits.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Arguments, textAt } from '../protocol/request.ts'
 import type { QueuedCalls } from './queued-calls.ts'
@@ -182,8 +183,13 @@ export class LockWaits {
     let done = true
     push(waiter, out => {
       const start = out.length
+      const { activity } = caller.server
+      const began = performance.now()
+      const ran = (failed: boolean): void =>
+        activity.executed(caller, traitsFor(command, request), request, began, failed)
       try {
         command.run(caller, request)
+        ran(false)
       } catch (error) {
         const holders = holdersIn(error)
         done = holders === undefined || Date.now() >= deadline
@@ -192,6 +198,7 @@ export class LockWaits {
         if (!done) return
         if (command.name === 'exec') caller.discardQueue()
         caller.replyFailure(error, command)
+        ran(true)
       }
     })
     return done

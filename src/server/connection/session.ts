@@ -12,6 +12,7 @@ import type { Host } from '../commands/host.ts'
 import { findCommand } from '../commands/index.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
+import { knownTraits, traitsFor } from '../commands/traits.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
 import { type Arguments, argumentBytes, behind, keep, textAt } from '../protocol/request.ts'
 import type { Subscribed, Subscriptions } from '../service/channels.ts'
@@ -92,7 +93,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   protected get awaitsServer(): boolean {
-    return this.busy || this.isSubscribed || this.lockWaits > 0
+    return this.busy || this.isSubscribed || this.lockWaits > 0 || this.server.activity.monitors.has(this)
   }
 
   override lateFor(now: number): string | undefined {
@@ -137,13 +138,14 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   private admit(command: Command, problem: string | undefined, request: Arguments): void {
     this.lastCommand = command.name
-    if (problem !== undefined) this.rejectCall(command, problem)
-    else if (!this.authenticated && !command.strangers) this.reject('NOAUTH Authentication required.')
+    if (problem !== undefined) this.rejectCall(command, problem, request)
+    else if (!this.authenticated && !command.strangers)
+      this.rejectCall(command, 'NOAUTH Authentication required.', request)
     else if (this.server.settings.readOnly && (command.flags.includes('admin') || command.flags.includes('write')))
       this.reject(`READONLY ${this.server.onlyReads.message}: it does not take ${command.name.toUpperCase()}`)
     else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
     else if (this.isSubscribed && !this.resp3 && !command.whileSubscribed)
-      this.rejectCall(command, refusedFor(command, request))
+      this.rejectCall(command, refusedFor(command, request), request)
     else if (this.interactive !== undefined && command.afterBegin !== 'apart')
       this.executeInside(this.interactive, command, request)
     else this.call(command, request)
@@ -179,7 +181,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.out.error(message)
   }
 
-  private rejectCall(command: Command, problem: string): void {
+  private rejectCall(command: Command, problem: string, request: Arguments): void {
+    this.server.activity.rejected(knownTraits(command, request))
     if (command.name !== 'exec') {
       this.reject(problem)
       return
@@ -197,16 +200,33 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       this.pushLater(command, request, lockTimeout)
       return
     }
+    const { activity } = this.server
+    const { traits } = command
+    const isLike = activity.group === traits
+    const isGrouped = traits.isQuick && !activity.isExact && request.count <= FEW_ARGUMENTS && (isLike || this.hasMore)
+    if (!isGrouped || !isLike) activity.endGroup()
+    const start = activity.last
+    let failed = false
     try {
       command.run(this, request)
     } catch (error) {
       out.truncate(before)
-      if (!meetsLock(error)) this.replyFailure(error, command)
-      else if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout, error)
-      else {
-        this.wait()
-        this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout, error)
+      if (meetsLock(error)) {
+        this.waitForLock(command, request, lockTimeout, error)
+        return
       }
+      this.replyFailure(error, command)
+      failed = true
+    }
+    if (isGrouped) activity.addToGroup(traits, failed)
+    else activity.executed(this, traitsFor(command, request), request, start, failed)
+  }
+
+  private waitForLock(command: Command, request: Arguments, lockTimeout: number | undefined, error: unknown): void {
+    if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout, error)
+    else {
+      this.wait()
+      this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout, error)
     }
   }
 
@@ -288,14 +308,19 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   /** Runs a command of an EXEC: its failure is its reply, unless all of them are to be tried again. */
   private callQueued(command: Command, request: Arguments): void {
     const { out } = this
+    const { activity } = this.server
     const before = out.length
+    const start = activity.last
+    let failed = false
     try {
       command.run(this, request)
     } catch (error) {
       if (error instanceof TooMuchOutput || meetsLock(error)) throw error
       out.truncate(before)
       this.replyFailure(error)
+      failed = true
     }
+    activity.executed(this, traitsFor(command, request), request, start, failed)
   }
 
   discardQueue(): void {
@@ -379,6 +404,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   protected release(): void {
     this.discardQueue()
+    this.server.activity.unwatch(this)
     this.interactive?.abandon()
     this.interactive = undefined
     this.subscription?.end()
@@ -399,6 +425,9 @@ const tooLong = (limit: number, command: Command | undefined): string => {
   const done = command?.flags.includes('write') ? 'the command was executed' : 'nothing was changed'
   return `ERR the reply takes more than ${limit} bytes, so ${done}; ask for less at a time (SCAN, RANGE ... LIMIT)`
 }
+
+/** With more arguments a command may take long, however quick it is with one. */
+const FEW_ARGUMENTS = 4
 
 /** Codes of a handle that does nothing more. */
 const STOPPED: ReadonlySet<string> = new Set(['XENON_IO', 'XENON_FAILED', 'XENON_MOVED'])

@@ -25,12 +25,13 @@ export class Share {
   /**
    * Before the requests that have arrived are executed, perhaps not for the first time in the turn.
    * @param crowd clients that had more than their share of the last turn
+   * @param now milliseconds by `performance`
    */
-  begin(turn: number, crowd: number): void {
+  begin(turn: number, crowd: number, now: number = performance.now()): void {
     this.nextLookAt = LOOK_BYTES
     if (turn === this.turn) return
     this.turn = turn
-    this.lastLook = performance.now()
+    this.lastLook = now
     this.ends = this.lastLook + Math.max(LEAST_MS, TURN_MS / Math.max(crowd, 1))
     this.left = this.every
   }

@@ -18,6 +18,8 @@ export class TooMuchOutput extends Error {
 export class ReplyWriter {
   /** Speaks RESP3 to the connection at hand. */
   resp3 = false
+  /** How many errors were written with each code (`ERR`), those that were taken back included. */
+  readonly errors: Map<string, number> = new Map()
   private slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
   private start = 0
   private at = 0
@@ -77,6 +79,8 @@ export class ReplyWriter {
 
   /** `message` begins with its code: 'ERR …'. */
   error(message: string): void {
+    const code = message.slice(0, Math.max(0, message.indexOf(' '))) || 'ERR'
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
     this.line('-', message.replace(/[\r\n]/g, ' '))
   }
 

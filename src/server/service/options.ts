@@ -68,6 +68,12 @@ export interface ServerOptions {
    * is answered with an error. Default 60,000.
    */
   transactionTimeout?: number | undefined
+  /** SLOWLOG keeps commands that take so many microseconds; 0: all, -1: none. Default 10,000. */
+  slowlogLogSlowerThan?: number | undefined
+  /** Commands that SLOWLOG keeps. Default 128. */
+  slowlogMaxLen?: number | undefined
+  /** LATENCY keeps when a command took so many milliseconds; 0: never. Default 0. */
+  latencyMonitorThreshold?: number | undefined
   /** Where BACKUP puts its copies; without it BACKUP is refused. */
   backupDirectory?: string | undefined
   /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
@@ -128,6 +134,9 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     idleTimeout: Number.POSITIVE_INFINITY,
     lockTimeout: 10_000,
     transactionTimeout: 60_000,
+    slowlogLogSlowerThan: 10_000,
+    slowlogMaxLen: 128,
+    latencyMonitorThreshold: 0,
     backupDirectory: undefined,
     metricsPort: undefined,
     reopen: undefined,
@@ -153,6 +162,9 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   for (const name of ['maxSubscriberOutputBytes', 'softSubscriberOutputBytes'] as const)
     if (settings[name] !== Number.POSITIVE_INFINITY) whole(name, 1024, Number.MAX_SAFE_INTEGER)
   milliseconds('softSubscriberOutputTime', settings.softSubscriberOutputTime)
+  whole('slowlogLogSlowerThan', -1, Number.MAX_SAFE_INTEGER)
+  whole('slowlogMaxLen', 0, 1_000_000)
+  whole('latencyMonitorThreshold', 0, Number.MAX_SAFE_INTEGER)
   for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout', 'transactionTimeout'] as const)
     if (milliseconds(name, settings[name]) === 0) throw invalid(`${name} must be above 0`)
   if (typeof settings.readOnly !== 'boolean') throw invalid('readOnly must be true or false')
