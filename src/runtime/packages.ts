@@ -10,7 +10,12 @@ interface Process {
 }
 
 interface NodeModule {
-  createRequire(from: string): (name: string) => unknown
+  createRequire(from: string): Require
+}
+
+interface Require {
+  (name: string): unknown
+  resolve(name: string): string
 }
 
 /** A module of Node; undefined where there is none. */
@@ -31,14 +36,23 @@ const isPlace = (place: unknown): place is string =>
  * A package that Node finds from here, or from the program.
  * @throws XenonError `XENON_NOT_SUPPORTED`, which says what needs it and how to get it.
  */
-export const loadPackage = <T>(name: string, what: string): T => {
+export const loadPackage = <T>(name: string, what: string): T => find(name, what, require => require(name) as T)
+
+/**
+ * The path of a file of a package (its name, `/`, and the path in it) that Node finds as `loadPackage` does.
+ * @throws XenonError `XENON_NOT_SUPPORTED`, which says what needs it and how to get it.
+ */
+export const fileOfPackage = (file: string, what: string): string =>
+  find(file.slice(0, file.indexOf('/')), what, require => require.resolve(file))
+
+const find = <T>(name: string, what: string, look: (require: Require) => T): T => {
   const node = builtinModule<NodeModule>('node:module')
   if (node === undefined)
     throw new XenonError('XENON_NOT_SUPPORTED', `${what} needs the package '${name}', which cannot be loaded here`)
   let problem: unknown
   for (const place of places()) {
     try {
-      return node.createRequire(place)(name) as T
+      return look(node.createRequire(place))
     } catch (error) {
       // The first one that says more than that it is not there.
       if (problem === undefined || isMissing(problem)) problem = error
