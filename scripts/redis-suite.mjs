@@ -77,13 +77,22 @@ function layOut(target, from) {
     symlinkSync(stdout.trim(), join(target, 'src', program))
   }
   // Before each group of tests Redis's runner does what not every server can: that must not end the whole unit.
-  const runner = join(target, 'tests/support/server.tcl')
-  const text = readFileSync(runner, 'utf8')
-  const changed = text
-    .replace('    r function flush\n', '    catch {r function flush}\n')
-    .replaceAll(/^( +)r config set \$param \$val$/gm, '$1catch {r config set $param $val}')
-  if (changed === text) throw new Error('the runner of these tests is another one')
-  writeFileSync(runner, changed)
+  change(join(target, 'tests/support/server.tcl'), text =>
+    text
+      .replace('    r function flush\n', '    catch {r function flush}\n')
+      .replaceAll(/^( +)r config set \$param \$val$/gm, '$1catch {r config set $param $val}'),
+  )
+  // All of it is run a second time as functions, under the same names.
+  change(join(target, 'tests/unit/scripting.tcl'), text =>
+    text.replace('foreach is_eval {0 1} {', 'foreach is_eval {1} {'),
+  )
+}
+
+function change(path, by) {
+  const text = readFileSync(path, 'utf8')
+  const changed = by(text)
+  if (changed === text) throw new Error(`${path} is not as in ${VERSION}`)
+  writeFileSync(path, changed)
 }
 
 async function runUnit(unit) {
