@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
 export interface Load {
-  command: 'set' | 'get'
+  /** A test of redis-benchmark, or the words of any command; `__rand_int__` in them is a random number. */
+  command: 'set' | 'get' | readonly string[]
   pipeline: number
   requests: number
   /** Random keys are chosen from so many. */
@@ -28,7 +29,8 @@ export function loadArguments(port: number, load: Load): string[] {
     ['-n', load.requests],
     ['-P', load.pipeline],
   ]
-  return [...numbers.flatMap(([name, value]) => [name, String(value)]), '-t', load.command, '--csv']
+  const what = typeof load.command === 'string' ? ['-t', load.command] : load.command
+  return [...numbers.flatMap(([name, value]) => [name, String(value)]), '--csv', ...what]
 }
 
 export async function runLoad(port: number, load: Load): Promise<LoadResult> {
@@ -37,7 +39,9 @@ export async function runLoad(port: number, load: Load): Promise<LoadResult> {
   const [head, line] = stdout.trim().split('\n').map(cells)
   if (head === undefined || line === undefined)
     throw new Error(`bench: redis-benchmark printed no figures: ${stdout}${stderr}`)
-  const figure = (name: string): number => Number(line[head.indexOf(name)])
+  // From behind: the first cell is the command, which may have anything in it.
+  const figure = (name: string): number => Number(line.at(head.indexOf(name) - head.length))
+  if (!(figure('rps') > 0)) throw new Error(`bench: figures of redis-benchmark that cannot be read: ${stdout}${stderr}`)
   return { perSecond: figure('rps'), p50: figure('p50_latency_ms'), p99: figure('p99_latency_ms') }
 }
 

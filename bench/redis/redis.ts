@@ -1,4 +1,5 @@
-/** `xenondb serve` beside redis-server, both durable, under redis-benchmark. */
+/** `xenondb serve` beside redis-server, and valkey-server where there is one, all of them durable. */
+import { loadavg } from 'node:os'
 import type { Chart } from '../support/chart/chart.ts'
 import { count, short } from '../support/format.ts'
 import { type Options, outputDirectory, positiveInteger } from '../support/options.ts'
@@ -6,80 +7,81 @@ import { writeResults } from '../support/results.ts'
 import { median } from '../support/statistics.ts'
 import { printTable } from '../support/table.ts'
 import { makeTemporaryDirectory, removeTemporaryDirectory } from '../support/temp.ts'
-import { type Load, type LoadResult, runLoad } from './load.ts'
-import { redisVersion, type Server, type ServerName, startServer } from './servers.ts'
-
-const CLIENTS = 50
-const VALUE_BYTES = 100
-const SERVERS: readonly ServerName[] = ['redis-server', 'xenondb']
-
-interface Row {
-  label: string
-  command: Load['command']
-  pipeline: number
-  /** Of redis-server's speed. */
-  aim: number
-  bound: number
-}
-
-const ROWS: readonly Row[] = [
-  { label: 'durable SET', command: 'set', pipeline: 1, aim: 1.2, bound: 0.9 },
-  { label: 'durable SET, -P 16', command: 'set', pipeline: 16, aim: 0.8, bound: 0.5 },
-  { label: 'GET', command: 'get', pipeline: 1, aim: 0.95, bound: 0.8 },
-  { label: 'GET, -P 16', command: 'get', pipeline: 16, aim: 0.6, bound: 0.4 },
-]
+import { type LoadResult, runLoad } from './load.ts'
+import { CLIENTS, ROWS, type Row, VALUE_BYTES } from './rows.ts'
+import { type Server, type ServerName, startServer, versionOf } from './servers.ts'
 
 interface Sample extends LoadResult {
   row: string
   server: ServerName
   repeat: number
-  requests: number
 }
 
 interface Figure {
   row: Row
-  medians: Record<ServerName, LoadResult>
-  ratio: number
+  /** Of the servers that can do it. */
+  medians: Partial<Record<ServerName, LoadResult>>
+  /** Of xenondb to redis-server. */
+  ratio: number | undefined
 }
 
 export async function run(options: Options): Promise<number> {
   const keys = positiveInteger('keys', options.keys, options.quick ? 10_000 : 1_000_000)
   const repeats = positiveInteger('repeats', options.repeats, options.quick ? 1 : 3)
   const seconds = positiveInteger('seconds', options.seconds, options.quick ? 1 : 5)
-  const version = redisVersion()
+  const version = versionOf('redis-server')
   if (version === undefined) {
     console.log('SKIPPED: there is no redis-server here (apt-get install redis-server redis-tools)')
     return 0
   }
-  const { samples, commands } = await measure(keys, repeats, seconds)
-  const figures = ROWS.map(row => figureOf(row, samples))
-  report(figures, keys, version)
+  const valkey = versionOf('valkey-server')
+  if (valkey === undefined) console.log('valkey-server: skipped, there is none here (apt-get install valkey-server)')
+  const names: ServerName[] = ['redis-server', ...(valkey === undefined ? [] : ['valkey-server' as const]), 'xenondb']
+  const load = loadavg()[0]!
+  const { samples, commands } = await measure(names, keys, repeats, seconds)
+  const figures = ROWS.map(row => figureOf(row, names, samples))
+  report(figures, names, keys, version, load)
   writeResults(outputDirectory(options), {
     benchmark: 'redis',
     options: { keys, repeats, seconds, clients: CLIENTS, valueBytes: VALUE_BYTES },
-    data: { redis: version, commands, figures, samples },
-    charts: [chart(figures, keys, version)],
+    data: { redis: version, valkey, load, commands, figures, samples },
+    charts: [chart(figures, names, keys, version)],
   })
   return 0
 }
 
 async function measure(
+  names: readonly ServerName[],
   keys: number,
   repeats: number,
   seconds: number,
 ): Promise<{ samples: Sample[]; commands: string[] }> {
-  const directories = SERVERS.map(() => makeTemporaryDirectory())
+  const directories = names.map(() => makeTemporaryDirectory())
   const servers: Server[] = []
-  try {
-    for (const [i, name] of SERVERS.entries()) servers.push(await startServer(name, directories[i]!))
-    for (const server of servers) await fill(server, keys)
-    const samples: Sample[] = []
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      for (const row of ROWS) {
-        // Another one goes first in each repeat.
-        for (const server of repeat % 2 === 0 ? servers : servers.toReversed())
-          samples.push(await sample(server, row, keys, repeat, seconds))
+  const samples: Sample[] = []
+  const sampleAll = async (rows: readonly Row[], repeat: number): Promise<void> => {
+    for (const row of rows) {
+      // Another one goes first in each repeat.
+      for (const server of repeat % 2 === 0 ? servers : servers.toReversed()) {
+        const result = await row.run({ port: server.port, keys, seconds })
+        if (result !== undefined) samples.push({ row: row.label, server: server.name, repeat, ...result })
       }
+    }
+  }
+  try {
+    for (const [i, name] of names.entries()) servers.push(await startServer(name, directories[i]!))
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      await sampleAll(
+        ROWS.filter(row => row.empty),
+        repeat,
+      )
+    }
+    for (const server of servers) await fill(server, keys)
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      await sampleAll(
+        ROWS.filter(row => !row.empty),
+        repeat,
+      )
     }
     return { samples, commands: servers.map(({ command }) => command) }
   } finally {
@@ -88,67 +90,81 @@ async function measure(
   }
 }
 
-/** As many random SETs as there are keys: some two thirds of them exist then, with both servers. */
+/** As many random SETs as there are keys: some two thirds of them exist then, with all servers. */
 async function fill(server: Server, keys: number): Promise<void> {
-  const load = { ...loadOf('set', 64, keys), requests: keys }
-  const { perSecond } = await runLoad(server.port, load)
+  const { perSecond } = await runLoad(server.port, {
+    command: 'set',
+    pipeline: 64,
+    keys,
+    requests: keys,
+    clients: CLIENTS,
+    valueBytes: VALUE_BYTES,
+  })
   console.log(`${server.name}: ${count(keys)} SETs to fill it, ${short(perSecond)} per second`)
 }
 
-/** A short run shows how many requests fill the time; it warms up too. */
-async function sample(server: Server, row: Row, keys: number, repeat: number, seconds: number): Promise<Sample> {
-  const load = loadOf(row.command, row.pipeline, keys)
-  const warm = await runLoad(server.port, { ...load, requests: 5_000 * row.pipeline })
-  const requests = Math.max(1000, Math.ceil(warm.perSecond * seconds))
-  const result = await runLoad(server.port, { ...load, requests })
-  return { row: row.label, server: server.name, repeat, requests, ...result }
+function figureOf(row: Row, names: readonly ServerName[], samples: readonly Sample[]): Figure {
+  const medians: Figure['medians'] = {}
+  for (const name of names) {
+    const mine = samples.filter(sample => sample.row === row.label && sample.server === name)
+    const medianOf = (figure: keyof LoadResult): number => median(mine.map(sample => sample[figure]))
+    if (mine.length > 0)
+      medians[name] = { perSecond: medianOf('perSecond'), p50: medianOf('p50'), p99: medianOf('p99') }
+  }
+  const { xenondb, 'redis-server': redis } = medians
+  const ratio = xenondb === undefined || redis === undefined ? undefined : xenondb[row.figure] / redis[row.figure]
+  return { row, medians, ratio }
 }
 
-function loadOf(command: Load['command'], pipeline: number, keys: number): Load {
-  return { command, pipeline, keys, requests: 0, clients: CLIENTS, valueBytes: VALUE_BYTES }
+/** Of requests per second, more is better; of a wait, less. */
+function reaches({ figure }: Row, ratio: number, goal: number): boolean {
+  return figure === 'perSecond' ? ratio >= goal : ratio <= goal
 }
 
-function figureOf(row: Row, samples: readonly Sample[]): Figure {
-  const medianOf = (server: ServerName, figure: keyof LoadResult): number =>
-    median(samples.filter(each => each.row === row.label && each.server === server).map(each => each[figure]))
-  const resultOf = (server: ServerName): LoadResult => ({
-    perSecond: medianOf(server, 'perSecond'),
-    p50: medianOf(server, 'p50'),
-    p99: medianOf(server, 'p99'),
-  })
-  const medians = { 'redis-server': resultOf('redis-server'), xenondb: resultOf('xenondb') }
-  return { row, medians, ratio: medians.xenondb.perSecond / medians['redis-server'].perSecond }
-}
-
-function report(figures: readonly Figure[], keys: number, version: string): void {
+function report(
+  figures: readonly Figure[],
+  names: readonly ServerName[],
+  keys: number,
+  version: string,
+  load: number,
+): void {
   console.log(
-    `\nrequests per second, -c ${CLIENTS}, ${VALUE_BYTES}-byte values, ${count(keys)} random keys; redis-server ${version}; medians`,
+    `\n-c ${CLIENTS}, ${VALUE_BYTES}-byte values, ${count(keys)} random keys; redis-server ${version}; medians; load average ${load.toFixed(2)} before.\nRequests per second, p50 and p99 in ms; of fairness the p99 is compared`,
   )
+  const told = (result: LoadResult | undefined): string =>
+    result === undefined ? '-' : `${short(result.perSecond)} (${result.p50.toFixed(2)}, ${result.p99.toFixed(2)})`
   printTable(
-    ['', 'redis-server', 'xenondb', 'ratio', 'aim', 'at least', '', 'p99 ms, redis', 'p99 ms, xenondb'],
-    figures.map(({ row, medians, ratio }) => [
-      row.label,
-      short(medians['redis-server'].perSecond),
-      short(medians.xenondb.perSecond),
-      ratio.toFixed(2),
-      `≥ ${row.aim}`,
-      `≥ ${row.bound}`,
-      ratio >= row.aim ? 'PASS +' : ratio >= row.bound ? 'PASS' : 'SHORT',
-      medians['redis-server'].p99.toFixed(2),
-      medians.xenondb.p99.toFixed(2),
-    ]),
+    ['', ...names, 'ratio', 'aim', 'bound', ''],
+    figures.map(({ row, medians, ratio }) => {
+      const sign = row.figure === 'perSecond' ? '≥' : '≤'
+      return [
+        row.label,
+        ...names.map(name => told(medians[name])),
+        ratio?.toFixed(2) ?? '-',
+        `${sign} ${row.aim}`,
+        `${sign} ${row.bound}`,
+        ratio === undefined
+          ? 'SKIPPED'
+          : reaches(row, ratio, row.aim)
+            ? 'PASS +'
+            : reaches(row, ratio, row.bound)
+              ? 'PASS'
+              : 'SHORT',
+      ]
+    }),
   )
 }
 
-function chart(figures: readonly Figure[], keys: number, version: string): Chart {
+function chart(figures: readonly Figure[], names: readonly ServerName[], keys: number, version: string): Chart {
+  const shown = figures.filter(({ row, ratio }) => row.figure === 'perSecond' && ratio !== undefined)
   return {
     kind: 'bars',
     title: 'xenondb serve beside redis-server, every write durable',
-    note: `redis-benchmark -c ${CLIENTS}, ${VALUE_BYTES}-byte values, ${count(keys)} random keys; redis-server ${version} with appendfsync always. Higher is better`,
+    note: `-c ${CLIENTS}, ${VALUE_BYTES}-byte values, ${count(keys)} random keys; redis-server ${version} with appendfsync always. Higher is better`,
     xLabel: '',
     yLabel: 'requests per second',
     logY: true,
-    categories: figures.map(({ row }) => row.label),
-    series: SERVERS.map(name => ({ name, values: figures.map(({ medians }) => medians[name].perSecond) })),
+    categories: shown.map(({ row }) => row.label),
+    series: names.map(name => ({ name, values: shown.map(({ medians }) => medians[name]?.perSecond ?? Number.NaN) })),
   }
 }

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { repositoryRoot } from '../support/paths.ts'
 
-export type ServerName = 'redis-server' | 'xenondb'
+export type ServerName = 'redis-server' | 'valkey-server' | 'xenondb'
 
 export interface Server {
   name: ServerName
@@ -17,16 +17,16 @@ export interface Server {
 /** Every answered write survives power loss: Redis syncs its log before it answers, as xenondb does. */
 export const REDIS_OPTIONS: readonly string[] = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
 
-export function redisVersion(): string | undefined {
-  const { status, stdout } = spawnSync('redis-server', ['--version'], { encoding: 'utf8' })
+export function versionOf(name: 'redis-server' | 'valkey-server'): string | undefined {
+  const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' })
   return status === 0 ? /v=(\S+)/.exec(stdout)?.[1] : undefined
 }
 
 export async function startServer(name: ServerName, directory: string): Promise<Server> {
   const port = await freePort()
   const [program, args] =
-    name === 'redis-server'
-      ? ['redis-server', ['--port', `${port}`, '--dir', directory, ...REDIS_OPTIONS]]
+    name !== 'xenondb'
+      ? [name, ['--port', `${port}`, '--dir', directory, ...REDIS_OPTIONS]]
       : [
           process.execPath,
           [

@@ -88,21 +88,39 @@ export class Turns {
     this.scheduled = false
     this.time = Date.now()
     if (this.mayHold()) this.schedule()
-    else this.finish()
+    else if (this.toSend.length > 0) this.finish()
+    this.number++
+    if (this.mayGoOn) this.goOn()
+  }
+
+  private goOn(): void {
     const { goingOn } = this
     this.goingOn = []
     this.crowd = goingOn.length
-    this.number++
     for (const connection of goingOn) connection.resume()
+  }
+
+  /** Others have had replies lately, while some went on. */
+  private get hasOthers(): boolean {
+    return this.time - this.lastOther < QUIET_MS
+  }
+
+  /**
+   * What is written while the log is synced aside makes the next sync longer, for which the others wait too: so beside
+   * others it is no more than a turn of it.
+   */
+  private get mayGoOn(): boolean {
+    return this.unsettled.length <= 1 || !this.hasOthers
   }
 
   /** The replies may wait for those of the next turn: only clients wait for them that have more to be executed. */
   private mayHold(): boolean {
     const { owner, time, toSend, goingOn } = this
-    if (goingOn.length === 0 || owner.counts.changes === this.changes) return false
+    if (goingOn.length === 0) return false
     if (!toSend.every(connection => connection.yielded)) this.lastOther = time
+    if (this.hasOthers || owner.counts.changes === this.changes) return false
     this.heldSince ??= time
-    return time - this.heldSince < HOLD_MS && time - this.lastOther >= QUIET_MS
+    return time - this.heldSince < HOLD_MS
   }
 
   /** Everything that was written is made durable, then all replies go out. */
@@ -145,6 +163,7 @@ export class Turns {
         else if (!connection.send()) all = false
       }
     this.joiner.forget()
+    if (this.goingOn.length > 0) this.schedule()
     if (unsettled.length === 0) owner.out.reuse(all && this.toSend.length === 0)
   }
 }
