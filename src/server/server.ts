@@ -10,12 +10,14 @@ import type { Database } from '../database/database.ts'
 import { DiskFullError, InvalidArgumentError, isError, isFull, XenonError } from '../errors.ts'
 import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '../runtime/timers.ts'
 import { Databases } from './commands/databases.ts'
+import { VERSION as REDIS_VERSION } from './commands/info.ts'
 import { Keyspace } from './commands/keyspace.ts'
 import type { Connection } from './connection/connection.ts'
 import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
 import { Turns, type TurnsOwner } from './connection/turns.ts'
 import { ReplyWriter } from './protocol/reply.ts'
+import { Scripts } from './scripting/scripts.ts'
 import { Activity } from './service/activity.ts'
 import { Announcements } from './service/announcements.ts'
 import { Channels } from './service/channels.ts'
@@ -48,6 +50,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   keys: Keyspace
   /** @internal What SELECT chooses from. */
   databases: Databases
+  /** @internal */
+  readonly scripts: Scripts
   /** @internal */
   readonly out: ReplyWriter = new ReplyWriter()
   /** @internal */
@@ -112,6 +116,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.log = new Log(settings.logLevel, settings.log)
     this.keys = new Keyspace(db.asBytes(), settings, this.counts, this.announcements)
     this.databases = this.openDatabases()
+    this.scripts = new Scripts(settings, REDIS_VERSION)
     if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
     this.standIn = reopen && new StandIn(this, reopen)

@@ -7,7 +7,16 @@ import { expect, test } from 'vitest'
 const root: string = fileURLToPath(new URL('../../src/server', import.meta.url))
 
 /** From the ground up: a file imports from its own room and those before it. */
-const rooms: readonly string[] = ['protocol', 'service', 'commands', 'connection', 'server.ts', 'inspect', 'index.ts']
+const rooms: readonly string[] = [
+  'protocol',
+  'service',
+  'scripting',
+  'commands',
+  'connection',
+  'server.ts',
+  'inspect',
+  'index.ts',
+]
 
 const roomOf = (file: string): string => file.split('/')[0]!
 

@@ -53,6 +53,8 @@ export function registerServe(cli: CAC): void {
     .option('--slowlog-max-len <n>', 'Commands that SLOWLOG keeps (default 128)')
     .option('--latency-monitor-threshold <ms>', 'LATENCY keeps when a command took so long (default 0: never)')
     .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
+    .option('--script-time-limit <ms>', 'Stop scripts (EVAL) that take longer, and undo them (default 5000)')
+    .option('--script-memory-bytes <bytes>', 'Memory that Lua may take for scripts (default 67108864)')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
     .option('--read-only', 'Clients may read, and change nothing')
@@ -155,6 +157,8 @@ function serverOptions(options: Options): ServerOptions {
     slowlogMaxLen: countOption(options, 'slowlogMaxLen'),
     latencyMonitorThreshold: countOption(options, 'latencyMonitorThreshold'),
     transactionTimeout: millisecondsOption(options, 'transactionTimeout'),
+    scriptTimeLimit: millisecondsOption(options, 'scriptTimeLimit'),
+    scriptMemoryBytes: countOption(options, 'scriptMemoryBytes'),
     backupDirectory: textOption(options, 'backupDirectory'),
     metricsPort: countOption(options, 'metricsPort'),
     readOnly: flagOption(options, 'readOnly'),

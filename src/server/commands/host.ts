@@ -2,6 +2,7 @@
 
 import type { XenonError } from '../../errors.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
+import type { Scripts } from '../scripting/scripts.ts'
 import type { Activity } from '../service/activity.ts'
 import type { Channels, Subscriber } from '../service/channels.ts'
 import type { Samples } from '../service/counts.ts'
@@ -61,6 +62,7 @@ export interface Host extends Figures {
   /** The records of the root. */
   readonly keys: Keyspace
   readonly databases: Databases
+  readonly scripts: Scripts
   readonly sessions: ReadonlyMap<number, Client>
   readonly lockWaits: { readonly count: number }
   readonly channels: Channels

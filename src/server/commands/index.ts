@@ -19,6 +19,7 @@ import { monitor } from './monitor.ts'
 import { object } from './object.ts'
 import { pubsub } from './pubsub.ts'
 import { ranges } from './ranges.ts'
+import { scripting } from './scripting.ts'
 import { slowLog } from './slow-log.ts'
 import { strings } from './strings.ts'
 import { subs } from './subs.ts'
@@ -35,6 +36,7 @@ const families: readonly Family[] = [
   object,
   transactions,
   pubsub,
+  scripting(request => findCommand(request)),
   info,
   introspection(() => commands),
   config,

@@ -220,7 +220,10 @@ const push = ({ caller, number }: Waiting, write: (out: ReplyWriter) => void): v
     write(out)
   })
 
-const changes = ({ flags, name }: Command): boolean => flags.includes('write') || name === 'exec'
+/** They may change any key, whatever they say. */
+const SCRIPTS: ReadonlySet<string> = new Set(['eval', 'evalsha'])
+
+const changes = ({ flags, name }: Command): boolean => flags.includes('write') || name === 'exec' || SCRIPTS.has(name)
 
 /** The keys that a command changes; `undefined`: it may be any. */
 type Keys = readonly string[] | undefined
@@ -232,6 +235,7 @@ const keysOf = ({ command, request, queue }: Omit<Waiting, 'caller'>): Keys => {
     const all = (queue?.calls ?? []).map(keysOf)
     return all.some(keys => keys === undefined) ? undefined : (all as string[][]).flat()
   }
+  if (SCRIPTS.has(command.name)) return undefined
   const found = keyPositions(command.keys, request, 2 * command.depth)
   if (found === undefined || found.length === 0) return undefined
   const space = spaceOf(command, request)

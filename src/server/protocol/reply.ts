@@ -53,6 +53,11 @@ export class ReplyWriter {
     return this.at - this.start
   }
 
+  /** What was written of the stretch at hand since it had this length; it stays until something else is written. */
+  since(length: number): Buffer {
+    return this.slab.subarray(this.start + length, this.at)
+  }
+
   truncate(length: number): void {
     this.at = this.start + length
   }

@@ -74,6 +74,13 @@ export interface ServerOptions {
   slowlogMaxLen?: number | undefined
   /** LATENCY keeps when a command took so many milliseconds; 0: never. Default 0. */
   latencyMonitorThreshold?: number | undefined
+  /**
+   * Milliseconds that a script (EVAL) may take; one that takes longer is stopped, and everything that it has done is
+   * taken back. Default 5,000.
+   */
+  scriptTimeLimit?: number | undefined
+  /** Bytes of memory that Lua may take for scripts, 16 MiB at least. Default 64 MiB. */
+  scriptMemoryBytes?: number | undefined
   /** Where BACKUP puts its copies; without it BACKUP is refused. */
   backupDirectory?: string | undefined
   /** Port on 127.0.0.1 for /metrics and /health; 0: any free one. Default: none. */
@@ -137,6 +144,8 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     slowlogLogSlowerThan: 10_000,
     slowlogMaxLen: 128,
     latencyMonitorThreshold: 0,
+    scriptTimeLimit: 5000,
+    scriptMemoryBytes: 64 * MiB,
     backupDirectory: undefined,
     metricsPort: undefined,
     reopen: undefined,
@@ -165,7 +174,15 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   whole('slowlogLogSlowerThan', -1, Number.MAX_SAFE_INTEGER)
   whole('slowlogMaxLen', 0, 1_000_000)
   whole('latencyMonitorThreshold', 0, Number.MAX_SAFE_INTEGER)
-  for (const name of ['authTimeout', 'requestTimeout', 'lockTimeout', 'idleTimeout', 'transactionTimeout'] as const)
+  whole('scriptMemoryBytes', 16 * MiB, 1024 * MiB)
+  for (const name of [
+    'authTimeout',
+    'requestTimeout',
+    'lockTimeout',
+    'idleTimeout',
+    'transactionTimeout',
+    'scriptTimeLimit',
+  ] as const)
     if (milliseconds(name, settings[name]) === 0) throw invalid(`${name} must be above 0`)
   if (typeof settings.readOnly !== 'boolean') throw invalid('readOnly must be true or false')
   if (settings.metricsPort !== undefined) whole('metricsPort', 0, 65535)
