@@ -129,7 +129,16 @@ const sections: Readonly<Record<string, Section>> = {
   },
   errorstats: ({ out }) =>
     Object.fromEntries([...out.errors].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])),
-  replication: () => ({ role: 'master', connected_slaves: 0 }),
+  replication: ({ runId }) => ({
+    role: 'master',
+    connected_slaves: 0,
+    master_failover_state: 'no-failover',
+    master_replid: runId,
+    master_replid2: '0'.repeat(40),
+    master_repl_offset: 0,
+    second_repl_offset: -1,
+    repl_backlog_active: 0,
+  }),
   cpu: () => {
     const { user, system } = process.cpuUsage()
     return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) }
