@@ -116,16 +116,20 @@ const asCommandError = (error: unknown): unknown => {
   return error
 }
 
+const noScript = (): CommandError => new CommandError('NOSCRIPT No matching script. Please use EVAL.')
+
 const scriptOf = ({ server }: Caller, request: Arguments, bySha: boolean): Script => {
   const given = textAt(request, 1)
   if (!bySha) return server.scripts.of(given)
-  const script = given.length === 40 ? server.scripts.find(given.toLowerCase()) : undefined
-  if (script === undefined) throw new CommandError('NOSCRIPT No matching script. Please use EVAL.')
+  const script = server.scripts.find(given.toLowerCase())
+  if (script === undefined) throw noScript()
   return script
 }
 
 const evaluate = (caller: Caller, request: Arguments, find: Find, bySha: boolean, asksReadOnly: boolean): void => {
   const { server, out } = caller
+  // Before anything else, as in Redis.
+  if (bySha && textAt(request, 1).length !== 40) throw noScript()
   const keys = integerAt(request, 2)
   if (keys > request.count - 3) throw new CommandError("ERR Number of keys can't be greater than number of args")
   if (keys < 0n) throw new CommandError("ERR Number of keys can't be negative")
