@@ -1,7 +1,8 @@
-/** Random commands that go from one database to another, between others: transactions, WATCH, bits. */
+/** Random commands that go from one database to another, between others: transactions, WATCH, bits, scripts. */
 import type { Random } from '../support/random.ts'
 import { randomBitCommand } from './bit-commands.ts'
 import { randomCommand } from './commands.ts'
+import { randomScriptCommand } from './script-commands.ts'
 import type { Command } from './wire.ts'
 
 /** Few, so that they meet. */
@@ -37,6 +38,7 @@ const COMMANDS: readonly (readonly [weight: number, make: (random: Random) => Co
   [1, () => ['RANDOMKEY']],
   [0.5, () => ['RESET']],
   [8, randomBitCommand],
+  [12, randomScriptCommand],
   [10, randomCommand],
 ]
 

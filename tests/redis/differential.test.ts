@@ -81,7 +81,7 @@ describe.skipIf(!hasRedis)('differential', () => {
   })
 
   test(
-    'several databases, with transactions and bits',
+    'several databases, with transactions, bits and scripts',
     async () => {
       const other = await startRedis(directory, '--proto-max-bulk-len', '16mb')
       const xenon = await startXenon(`${directory}/databases`, '--durability', 'none')
