@@ -192,6 +192,11 @@ export class Records<V> {
     }
   }
 
+  /** Somebody wants to hear of each record that is changed, so that a clear has to remove them one by one. */
+  get isWatched(): boolean {
+    return this.store.space.observer !== undefined
+  }
+
   /** Nobody else has anything under way, nor is this inside of `together`. */
   get isQuiet(): boolean {
     return this.state === undefined && this.owner.busy().length === 0

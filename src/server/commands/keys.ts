@@ -76,7 +76,7 @@ const sameKeys = (request: Arguments): boolean => keyName(bytesAt(request, 1)) =
 const flush = ({ keys, out, server, isWithin }: Caller, request: Arguments, all: boolean): void => {
   if (request.count > 2 || (request.count === 2 && !isWord(request, 1, 'async') && !isWord(request, 1, 'sync')))
     throw new CommandError(SYNTAX)
-  if (request.count === 2 && isWord(request, 1, 'async')) keys.requireQuiet()
+  if (request.count === 2 && isWord(request, 1, 'async')) (all && !isWithin ? server.keys : keys).requireQuiet(all)
   if (!all) keys.clear()
   else if (isWithin) keys.clearAll()
   else server.databases.clear()

@@ -218,9 +218,17 @@ export class Keyspace {
     return this.announcements.together(() => (this.transaction === undefined ? this.records.together(work) : work()))
   }
 
-  /** Outside of EXEC and BEGIN: what clears waits for open transactions, since it would go by records beside them. */
-  requireQuiet(): void {
-    if (this.transaction === undefined) this.records.requireQuiet()
+  /**
+   * Outside of EXEC and BEGIN: what clears waits for open transactions, since it would go by records beside them. It is
+   * refused while somebody watches a range; `all`: also of the sub-databases that lie in it.
+   */
+  requireQuiet(all: boolean): void {
+    if (this.transaction !== undefined) return
+    if ((all ? this.withInner() : [this]).some(({ records }) => records.isWatched))
+      throw new CommandError(
+        'ERR somebody watches a range of these records (WATCHRANGE) and is told of each, so ASYNC would hold up all others; say SYNC',
+      )
+    this.records.requireQuiet()
   }
 
   /** Removes everything. Who watches a key that is not there notices nothing. */

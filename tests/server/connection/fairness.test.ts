@@ -106,6 +106,25 @@ test('a drip of a request is late although the server has nothing else to do', (
     clearInterval(drip)
   }))
 
+test('FLUSHALL ASYNC and FLUSHDB ASYNC are refused where they would go by records, SYNC is not', () =>
+  withServer({}, async ({ client }) => {
+    const [c, watcher] = [await client(), await client()]
+    const refused =
+      '-ERR somebody watches a range of these records (WATCHRANGE) and is told of each, so ASYNC would hold up all others; say SYNC\r\n'
+    await c.expect('SELECT 1\r\nSET a 1\r\nSELECT 0\r\nSET a 1\r\n', '+OK\r\n'.repeat(4))
+    watcher.write('SELECT 1\r\nWATCHRANGE - +\r\n')
+    await watcher.until(text => text.length >= '+OK\r\n'.length)
+    await pause(20)
+    await c.expect('FLUSHALL ASYNC\r\nDBSIZE\r\n', `${refused}:1\r\n`)
+    await c.expect('FLUSHDB ASYNC\r\nDBSIZE\r\nSELECT 1\r\n', '+OK\r\n:0\r\n+OK\r\n')
+    await c.expect('FLUSHDB ASYNC\r\nFLUSHALL ASYNC\r\nDBSIZE\r\n', `${refused}${refused}:1\r\n`)
+    await c.expect('FLUSHALL\r\nDBSIZE\r\n', '+OK\r\n:0\r\n')
+    await watcher.until(text => text.includes('delete'))
+    watcher.close()
+    await pause(20)
+    await c.expect('SET a 1\r\nFLUSHALL ASYNC\r\nDBSIZE\r\n', '+OK\r\n+OK\r\n:0\r\n')
+  }))
+
 test('the turns of a client that is alone share syncs', () =>
   withServer(
     {},
