@@ -28,6 +28,7 @@ import { Log } from './service/log.ts'
 import { type MetricsServer, serveMetrics } from './service/metrics.ts'
 import { type Address, resolveServerOptions, type ServerOptions, type Settings } from './service/options.ts'
 import { Password } from './service/password.ts'
+import { Pause } from './service/pause.ts'
 import { freeSocketPath } from './service/socket-path.ts'
 import { refusal, StandIn, type StandInOwner } from './service/stand-in.ts'
 
@@ -81,6 +82,8 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   readonly channels: Channels = new Channels(this.announcements)
   /** @internal */
   readonly activity: Activity
+  /** @internal */
+  readonly pause: Pause = new Pause()
   /** @internal What tells it from every other one that was or will be started: 40 hexadecimal digits. */
   readonly runId: string = randomBytes(20).toString('hex')
   failure: unknown

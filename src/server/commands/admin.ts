@@ -1,25 +1,11 @@
-/** MEMORY, SAVE, SHUTDOWN, TIME. */
+/** SAVE, SHUTDOWN, TIME, DEBUG, LOLWUT. */
 import { nextTurn, performance } from '../../runtime/timers.ts'
-import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
-import { integerAt } from './arguments.ts'
+import { isWord } from '../protocol/request.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
+import { VERSION } from './info.ts'
 import { answerLater } from './later.ts'
-
-/** What a record takes in a block besides key and value: header and slot. */
-const RECORD_BYTES = 12
-
-const usage = ({ out, keys }: Caller, request: Arguments): void => {
-  for (let i = 3; i < request.count; i += 2) {
-    if (!isWord(request, i, 'samples') || i + 1 === request.count) throw new CommandError(SYNTAX)
-    if (integerAt(request, i + 1) < 0n) throw new CommandError(SYNTAX)
-  }
-  const key = bytesAt(request, 2)
-  const value = keys.get(key)
-  if (value === undefined) out.null()
-  else out.integer(key.length + value.length + RECORD_BYTES)
-}
 
 /** Brings the data file up to date with the log. Everything answered so far is durable already. */
 const checkpoint = async ({ server }: Caller): Promise<void> => {
@@ -56,27 +42,6 @@ const shutdown: Handler = (caller, request) => {
 export const admin: Family = family(
   { group: 'server', afterBegin: 'apart' },
   {
-    memory: {
-      arity: -2,
-      flags: '',
-      categories: '@slow',
-      since: '4.0.0',
-      complexity: 'Depends on subcommand.',
-      summary: 'A container for memory diagnostics commands',
-      subcommands: {
-        usage: [
-          -3,
-          usage,
-          {
-            flags: 'readonly',
-            keys: '2 RO',
-            since: '4.0.0',
-            complexity: 'O(N) where N is the number of samples.',
-            summary: 'Estimate the memory usage of a key',
-          },
-        ],
-      },
-    },
     save: {
       arity: 1,
       flags: 'admin noscript no_async_loading no_multi',
@@ -133,6 +98,26 @@ export const admin: Family = family(
         out.text(String(Math.floor(now / 1000)))
         out.text(String((now % 1000) * 1000 + Math.floor((performance.now() * 1000) % 1000)))
       },
+    },
+    debug: {
+      arity: -2,
+      flags: 'admin noscript loading stale',
+      categories: '',
+      since: '1.0.0',
+      complexity: 'Depends on subcommand.',
+      summary: 'A container for debugging commands',
+      run() {
+        throw new CommandError('ERR DEBUG command not allowed. This server has nothing that it could do.')
+      },
+    },
+    lolwut: {
+      arity: -1,
+      flags: 'readonly fast',
+      categories: '',
+      since: '5.0.0',
+      complexity: '',
+      summary: 'Display some computer art and the Redis version',
+      run: ({ out }) => out.verbatim(`Redis ver. ${VERSION}\n`),
     },
   },
 )

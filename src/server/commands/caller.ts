@@ -4,7 +4,7 @@ import type { AsyncTransactionOptions, Range } from '../../types.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Subscriptions } from '../service/channels.ts'
-import type { Client, Host } from './host.ts'
+import type { Client, Host, UnblockReason } from './host.ts'
 import type { Keyspace, KeyWatcher } from './keyspace.ts'
 
 /** Answers a request whose number of arguments is right. */
@@ -40,6 +40,12 @@ export interface Caller extends Client, KeyWatcher {
 
   /** Writes replies later than the command that owes them. Those written before stay before them. */
   answer(write: (out: ReplyWriter) => void): void
+  /** Replies are sent, not any more, or not for the next command (CLIENT REPLY). */
+  replies(mode: 'on' | 'off' | 'skip'): void
+  /** False inside EXEC: what would wait answers at once. */
+  readonly mayBlock: boolean
+  /** Further requests wait for so many milliseconds, or until CLIENT UNBLOCK; `answer` says what happened. */
+  block(timeout: number, answer: (out: ReplyWriter, reason: UnblockReason) => void): void
   /** Further requests wait until the work is done. */
   later(work: () => Promise<void>): void
 

@@ -3,6 +3,7 @@
 import { type Arguments, isWord, textAt } from '../protocol/request.ts'
 import { integerAt } from './arguments.ts'
 import type { Caller } from './caller.ts'
+import { control } from './client-control.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
 import type { Client, Host } from './host.ts'
@@ -203,6 +204,7 @@ const subcommands: Subcommands = {
       summary: 'Kill the connection of a client',
     },
   ],
+  ...control,
   // No client is evicted.
   'no-evict': [
     3,

@@ -10,6 +10,7 @@ import type { Log } from '../service/log.ts'
 import type { Figures } from '../service/metrics.ts'
 import type { Address, Settings } from '../service/options.ts'
 import type { Password } from '../service/password.ts'
+import type { Pause } from '../service/pause.ts'
 import type { Databases } from './databases.ts'
 import type { Keyspace } from './keyspace.ts'
 
@@ -21,6 +22,9 @@ export interface Queue {
   /** A command was refused: EXEC is to be refused too. */
   readonly failed: boolean
 }
+
+/** Why the wait of a client has ended: as if its time had, or with an error. */
+export type UnblockReason = 'timeout' | 'error'
 
 /** A client as others see it: CLIENT LIST shows it, CLIENT KILL ends it. */
 export interface Client extends Subscriber {
@@ -48,6 +52,8 @@ export interface Client extends Subscriber {
   /** Bytes that have arrived and were not executed, and bytes that it has not taken. */
   readonly unread: number
   readonly unsent: number
+  /** Ends what it waits for (WAIT) before its time; false if it waits for nothing. */
+  unblock(reason: UnblockReason): boolean
   /** Ends the connection once its replies are sent. */
   endSoon(): void
   destroy(reason: string): void
@@ -73,6 +79,7 @@ export interface Host extends Figures {
   readonly runId: string
   readonly samples: Samples
   readonly activity: Activity
+  readonly pause: Pause
   /** The writer of all replies. */
   readonly out: ReplyWriter
   /** What changes are answered with if it was created with `readOnly`. */

@@ -15,10 +15,12 @@ import { introspection } from './introspection.ts'
 import { keys } from './keys.ts'
 import { latency } from './latency.ts'
 import { maintenance } from './maintenance.ts'
+import { memory } from './memory.ts'
 import { monitor } from './monitor.ts'
 import { object } from './object.ts'
 import { pubsub } from './pubsub.ts'
 import { ranges } from './ranges.ts'
+import { replication } from './replication.ts'
 import { scripting } from './scripting.ts'
 import { slowLog } from './slow-log.ts'
 import { strings } from './strings.ts'
@@ -45,6 +47,8 @@ const families: readonly Family[] = [
   slowLog,
   latency,
   monitor,
+  memory,
+  replication,
   interactive,
   ranges,
   subs,

@@ -9,6 +9,7 @@ import type { Caller, Handler } from './caller.ts'
 import { type Command, type Family, family } from './command.ts'
 import { CommandError, replyFor } from './errors.ts'
 import { checkSubcommand, type Subcommands } from './subcommands.ts'
+import { traitsFor } from './traits.ts'
 
 type Find = (request: Arguments) => Command | undefined
 
@@ -54,10 +55,17 @@ class Run implements CommandHost {
     const { resp3 } = out
     out.truncate(start)
     out.resp3 = this.resp3
+    const { activity } = caller.server
+    const began = activity.last
+    let failed = true
     try {
       command.run(caller, request)
+      failed = false
     } finally {
       out.resp3 = resp3
+      const { address, name, database } = caller
+      const source = { address, name, database, isScript: true }
+      activity.executed(source, traitsFor(command, request), request, began, failed)
     }
     if (out.length === start) throw new CommandError(NOT_ALLOWED)
     return out.since(start)
@@ -128,6 +136,8 @@ const scriptOf = ({ server }: Caller, request: Arguments, bySha: boolean): Scrip
 
 const evaluate = (caller: Caller, request: Arguments, find: Find, bySha: boolean, asksReadOnly: boolean): void => {
   const { server, out } = caller
+  // Before the commands of the script.
+  server.activity.show(caller, request)
   // Before anything else, as in Redis.
   if (bySha && textAt(request, 1).length !== 40) throw noScript()
   const keys = integerAt(request, 2)

@@ -3,6 +3,7 @@ import type { Command } from '../commands/command.ts'
 import { wrongArity } from '../commands/errors.ts'
 import { checkSubcommand } from '../commands/subcommands.ts'
 import { type Arguments, isWord, shownAt } from '../protocol/request.ts'
+import type { QueuedCalls } from './queued-calls.ts'
 
 /** A number of arguments that the command does not take, or a second word that it does not know. */
 export const problemOf = ({ name, arity, subcommands }: Command, request: Arguments): string | undefined => {
@@ -19,4 +20,19 @@ export const unknownCommand = (request: Arguments): string => {
   for (let i = 1; i < request.count && args.length < 128; i++)
     args += `'${shownAt(request, i).slice(0, 128 - args.length)}' `
   return `ERR unknown command '${shownAt(request, 0).slice(0, 128)}', with args beginning with: ${args}`
+}
+
+/** Commands that may lead to changes, or tell others something, without `write` among their flags. */
+const MAY_WRITE: ReadonlySet<string> = new Set(['publish', 'spublish', 'eval', 'evalsha', 'fcall', 'commit'])
+
+/** CLIENT PAUSE WRITE is to hold it; `queue`: what EXEC runs. */
+export const mayWrite = (command: Command, queue: QueuedCalls | undefined): boolean => {
+  if (command.name === 'exec') return queue?.calls.some(call => mayWrite(call.command, undefined)) ?? false
+  return command.flags.includes('write') || MAY_WRITE.has(command.name)
+}
+
+/** EXEC, and what runs inside of BEGIN, is taken back with its reply; another change has happened. */
+export const tooLong = (limit: number, command: Command | undefined): string => {
+  const done = command?.flags.includes('write') ? 'the command was executed' : 'nothing was changed'
+  return `ERR the reply takes more than ${limit} bytes, so ${done}; ask for less at a time (SCAN, RANGE ... LIMIT)`
 }

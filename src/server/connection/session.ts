@@ -5,22 +5,25 @@
 
 import type { Socket } from 'node:net'
 import { XenonError } from '../../errors.ts'
+import { performance } from '../../runtime/timers.ts'
 import type { AsyncTransactionOptions, Range } from '../../types.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError, replyFor } from '../commands/errors.ts'
-import type { Host } from '../commands/host.ts'
+import type { Host, UnblockReason } from '../commands/host.ts'
 import { findCommand } from '../commands/index.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
 import { knownTraits, traitsFor } from '../commands/traits.ts'
-import { TooMuchOutput } from '../protocol/reply.ts'
+import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import { type Arguments, argumentBytes, behind, keep, textAt } from '../protocol/request.ts'
 import type { Subscribed, Subscriptions } from '../service/channels.ts'
-import { isFromBrowser, problemOf, unknownCommand } from './admission.ts'
+import { isFromBrowser, mayWrite, problemOf, tooLong, unknownCommand } from './admission.ts'
+import { Blocking } from './blocking.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
 import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
 import { QueuedCalls } from './queued-calls.ts'
+import { Silence } from './silence.ts'
 import { Subscription } from './subscription.ts'
 
 /** What a session asks of the server that it belongs to. */
@@ -47,6 +50,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   database = 0
   /** What the command at hand works on, behind IN. */
   private inner: Keyspace | undefined
+  private readonly silence: Silence = new Silence()
+  private readonly blocking: Blocking = new Blocking()
+  /** False inside EXEC. */
+  mayBlock = true
   private interactive: Interactive | undefined
   private subscription: Subscription | undefined
 
@@ -113,6 +120,15 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   protected execute(request: Arguments): void {
+    if (this.silence.mode === 'on') this.dispatch(request)
+    else
+      this.silence.during(this.out, () => {
+        this.dispatch(request)
+        return !this.busy
+      })
+  }
+
+  private dispatch(request: Arguments): void {
     const named = findCommand(request)
     this.server.counts.commands++
     if (named === undefined) {
@@ -143,12 +159,54 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       this.rejectCall(command, 'NOAUTH Authentication required.', request)
     else if (this.server.settings.readOnly && (command.flags.includes('admin') || command.flags.includes('write')))
       this.reject(`READONLY ${this.server.onlyReads.message}: it does not take ${command.name.toUpperCase()}`)
+    else if (this.server.pause.kind !== undefined && this.isPaused(command)) this.postpone(command, request)
     else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
     else if (this.isSubscribed && !this.resp3 && !command.whileSubscribed)
       this.rejectCall(command, refusedFor(command, request), request)
     else if (this.interactive !== undefined && command.afterBegin !== 'apart')
       this.executeInside(this.interactive, command, request)
     else this.call(command, request)
+  }
+
+  private isPaused(command: Command): boolean {
+    return this.server.pause.kind === 'all' || mayWrite(command, this.queue)
+  }
+
+  /** CLIENT PAUSE: it runs when that has ended, and so does what follows it. */
+  private postpone(command: Command, request: Arguments): void {
+    const kept = keep(request)
+    this.wait()
+    this.server.pause.wait(() => {
+      if (this.closed) return
+      this.busy = false
+      this.server.activity.begin(performance.now())
+      this.answer(() => this.admit(command, undefined, kept))
+      if (!this.busy) this.ready()
+    })
+  }
+
+  replies(mode: 'on' | 'off' | 'skip'): void {
+    this.silence.set(mode)
+  }
+
+  override answer(write: (out: ReplyWriter) => void): void {
+    super.answer(this.busy ? out => this.silence.answer(out, write) : write)
+  }
+
+  override ready(): void {
+    this.silence.end()
+    super.ready()
+  }
+
+  block(timeout: number, answer: (out: ReplyWriter, reason: UnblockReason) => void): void {
+    this.later(async () => {
+      const reason = await this.blocking.wait(timeout)
+      this.answer(out => answer(out, reason))
+    })
+  }
+
+  unblock(reason: UnblockReason): boolean {
+    return this.blocking.end(reason)
   }
 
   private executeInside(interactive: Interactive, command: Command, request: Arguments): void {
@@ -219,7 +277,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       failed = true
     }
     if (isGrouped) activity.addToGroup(traits, failed)
-    else activity.executed(this, traitsFor(command, request), request, start, failed)
+    else {
+      const answeredWrong = failed || out.isErrorSince(before)
+      activity.executed(this, traitsFor(command, request), request, start, answeredWrong)
+    }
   }
 
   private waitForLock(command: Command, request: Arguments, lockTimeout: number | undefined, error: unknown): void {
@@ -287,6 +348,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       ? this.server.channels.of(this)
       : undefined
     this.queue = undefined
+    this.mayBlock = false
     try {
       server.keys.together(() => {
         out.array(queue.count)
@@ -301,6 +363,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       if (meetsLock(error)) this.queue = queue
       else this.unwatchAll()
       throw error
+    } finally {
+      this.mayBlock = true
     }
     this.unwatchAll()
   }
@@ -405,6 +469,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   protected release(): void {
     this.discardQueue()
     this.server.activity.unwatch(this)
+    this.blocking.end('timeout')
+    this.replies('on')
     this.interactive?.abandon()
     this.interactive = undefined
     this.subscription?.end()
@@ -418,12 +484,6 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 const refusedFor = ({ name, subcommands }: Command, request: Arguments): string => {
   const full = subcommands === undefined || request.count === 1 ? name : `${name}|${textAt(request, 1).toLowerCase()}`
   return `ERR Can't execute '${full}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
-}
-
-/** EXEC, and what runs inside of BEGIN, is taken back with its reply; another change has happened. */
-const tooLong = (limit: number, command: Command | undefined): string => {
-  const done = command?.flags.includes('write') ? 'the command was executed' : 'nothing was changed'
-  return `ERR the reply takes more than ${limit} bytes, so ${done}; ask for less at a time (SCAN, RANGE ... LIMIT)`
 }
 
 /** With more arguments a command may take long, however quick it is with one. */

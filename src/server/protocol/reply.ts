@@ -5,6 +5,7 @@
 
 const SLAB_BYTES = 262144
 const CRLF = 0x0a0d
+const ERROR_MARK = 45
 const OK = Buffer.from('+OK\r\n')
 const NULL2 = Buffer.from('$-1\r\n')
 const NULL3 = Buffer.from('_\r\n')
@@ -58,6 +59,12 @@ export class ReplyWriter {
     return this.slab.subarray(this.start + length, this.at)
   }
 
+  /** What was written since is, or begins with, an error. */
+  isErrorSince(length: number): boolean {
+    const at = this.start + length
+    return at < this.at && this.slab[at] === ERROR_MARK
+  }
+
   truncate(length: number): void {
     this.at = this.start + length
   }
@@ -99,6 +106,12 @@ export class ReplyWriter {
       slab[this.at + 3] = 10
       this.at += 4
     } else this.line(':', String(value))
+  }
+
+  /** A bulk string in RESP2. */
+  double(value: number): void {
+    if (this.resp3) this.line(',', String(value))
+    else this.text(String(value))
   }
 
   bulk(bytes: Uint8Array): void {

@@ -117,7 +117,12 @@ export class Activity {
     this.last = now
     if (took >= this.slowFrom && !traits.skipsSlowLog) this.slowLog.add(source, traits, request, took * 1000)
     if (took >= this.lateFrom) this.addLatency(traits, took)
-    if (this.monitors.count > 0 && !traits.skipsMonitor) this.monitors.feed(source, traits, request)
+    if (this.monitors.count > 0 && !traits.skipsMonitor) this.monitors.feed(source, traits.isSecret, request)
+  }
+
+  /** Shows monitors a command that they are not shown otherwise (`skipsMonitor`). */
+  show(source: Source, request: Arguments): void {
+    if (this.monitors.count > 0) this.monitors.feed(source, undefined, request)
   }
 
   /** A request for it was refused; nothing is counted for what nobody knows. */

@@ -32,9 +32,9 @@ export class Monitors {
   }
 
   /** The command of a client was executed. Nothing may be written to others while its reply is: that comes later. */
-  feed(source: Source, traits: Traits, request: Arguments): void {
+  feed(source: Source, isSecret: Traits['isSecret'], request: Arguments): void {
     if (this.lines.length === 0) nextTurn(() => this.send())
-    this.lines.push(lineOf(source, traits, request))
+    this.lines.push(lineOf(source, isSecret, request))
   }
 
   private send(): void {
@@ -48,13 +48,18 @@ export class Monitors {
 }
 
 /** 1339518083.107412 [0 127.0.0.1:60866] "keys" "*" */
-const lineOf = ({ address, database }: Source, { isSecret }: Traits, request: Arguments): string => {
+const lineOf = (
+  { address, database, isScript = false }: Source,
+  isSecret: Traits['isSecret'],
+  request: Arguments,
+): string => {
   const now = Date.now()
   const seconds = Math.floor(now / 1000)
   const words: string[] = []
   for (let i = 0; i < request.count; i++)
     words.push(isSecret?.(request, i) ? '"(redacted)"' : quoted(textAt(request, i)))
-  const place = address.includes('/') ? `unix:${address}` : address
+  const client = address.includes('/') ? `unix:${address}` : address
+  const place = isScript ? 'lua' : client
   return `${seconds}.${String((now % 1000) * 1000).padStart(6, '0')} [${database} ${place}] ${words.join(' ')}`
 }
 

