@@ -87,14 +87,15 @@ class Run implements CommandHost {
       )
     if (command.afterBegin === 'refused' && this.caller.keys.transaction !== undefined)
       throw new CommandError(`ERR ${command.name.toUpperCase()} is not allowed between BEGIN and COMMIT`)
-    const { settings, onlyReads } = this.caller.server
+    const { server } = this.caller
+    const { settings } = server
     if (!this.readOnly && !settings.readOnly) return
     if (!flags.includes('write') && command.name !== 'publish') {
-      if (settings.readOnly && flags.includes('admin')) throw onlyReads
+      if (settings.readOnly && flags.includes('admin')) throw server.onlyReads
       return
     }
     if (this.readOnly) throw new CommandError('ERR Write commands are not allowed from read-only scripts.')
-    throw onlyReads
+    throw server.onlyReads
   }
 
   errorOf(error: unknown): string | undefined {
