@@ -30,7 +30,7 @@ export interface CommandStats {
 
 const GROUP = 16
 /** With a limit below no commands are grouped: 16 quick ones together could take as long. */
-const LEAST_FOR_GROUPS_MS = 1
+const LEAST_FOR_GROUPS_MS = 5
 
 export class Activity {
   /** When the last command ended, or the first of a stretch began. */
