@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { Redis as Redis6 } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { createClient } from 'redis'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
 import { hasRedis, hasRedisTools, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
 
@@ -93,6 +93,32 @@ describe.each(servers)('%s', (_, there, start) => {
       }
     })
 
+    test.skipIf(!there)('channels', async () => {
+      const options = { port: server.port, password: PASSWORD }
+      const [subscriber, publisher] = [new Redis(options), new Redis(options)]
+      try {
+        const heard: string[][] = []
+        subscriber.on('message', (...message: string[]) => heard.push(message))
+        subscriber.on('pmessage', (...message: string[]) => heard.push(message))
+        expect(await subscriber.subscribe('news', 'other')).toBe(2)
+        expect(await subscriber.psubscribe('n*')).toBe(3)
+        expect(await publisher.publish('news', 'hello')).toBe(2)
+        expect(await publisher.pubsub('NUMSUB', 'news')).toEqual(['news', 1])
+        await vi.waitFor(() => expect(heard).toHaveLength(2))
+        expect(heard).toEqual([
+          ['news', 'hello'],
+          ['n*', 'news', 'hello'],
+        ])
+        expect(await subscriber.unsubscribe('news', 'other')).toBe(1)
+        expect(await subscriber.punsubscribe('n*')).toBe(0)
+        expect(await subscriber.set('k', 'normal again')).toBe('OK')
+        expect(await publisher.publish('news', 'hello')).toBe(0)
+      } finally {
+        subscriber.disconnect()
+        publisher.disconnect()
+      }
+    })
+
     test.skipIf(!there)('a wrong password is told so', async () => {
       const client = new Redis({
         port: server.port,
@@ -146,6 +172,37 @@ describe.each(servers)('%s', (_, there, start) => {
       expect(RESP === 2 ? (config as unknown) : Object.keys(config as object)).toEqual([])
     } finally {
       await client.close()
+    }
+  })
+
+  test.skipIf(!there).each([2, 3] as const)('channels of node-redis with RESP%i', async RESP => {
+    const options = { RESP, password: PASSWORD, socket: { port: server.port, reconnectStrategy: false } } as const
+    const [subscriber, publisher] = [createClient(options), createClient(options)]
+    await Promise.all([subscriber.connect(), publisher.connect()])
+    try {
+      const heard: string[][] = []
+      const hear = (message: string, channel: string): number => heard.push([channel, message])
+      await subscriber.subscribe(['news', 'other'], hear)
+      await subscriber.pSubscribe('n*', hear)
+      await subscriber.sSubscribe('shard', hear)
+      expect(await publisher.publish('news', 'hello')).toBe(2)
+      expect(await publisher.sPublish('shard', 'part')).toBe(1)
+      expect(await publisher.pubSubChannels()).toHaveLength(2)
+      await subscriber.unsubscribe('other', hear)
+      await vi.waitFor(() => expect(heard).toHaveLength(3))
+      expect(heard).toEqual([
+        ['news', 'hello'],
+        ['news', 'hello'],
+        ['shard', 'part'],
+      ])
+      await subscriber.unsubscribe()
+      await subscriber.pUnsubscribe()
+      await subscriber.sUnsubscribe()
+      // As bytes, which node-redis leaves them as after RESP2's messages.
+      expect(String(await subscriber.set('k', 'normal again'))).toBe('OK')
+      expect(await publisher.publish('news', 'hello')).toBe(0)
+    } finally {
+      await Promise.all([subscriber.close(), publisher.close()])
     }
   })
 
