@@ -27,7 +27,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['database', 'runtime values storage pager log txn hash engine records maintenance'],
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['metrics', ''],
-  ['server', 'runtime values records database metrics'],
+  ['server', 'runtime values storage records database metrics'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
   ['adapters', 'runtime values records database index.ts'],
@@ -42,7 +42,7 @@ const WITHOUT_ENGINE = /^client\/|^worker\/client\.ts$/
 
 /** The only ones that may know Node. */
 const onNode =
-  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead)|client\/.*|server\/.*|shared\/.*|cli\/.*)\.ts$/
+  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead|system)|client\/.*|server\/.*|shared\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string

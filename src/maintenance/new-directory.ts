@@ -1,4 +1,5 @@
 /** Where a copy of a database may be written: both `backup` and `salvage` build theirs in a new directory. */
+import { StorageError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** True if there is nothing at the path, an empty directory, or the empty log of a copy that was given up. */
@@ -21,8 +22,18 @@ export const liesInside = (storage: Storage, inner: string, directory: string): 
   const outer = storage.join(directory, '.')
   const identities = [outer, storage.join(outer, 'log')].map(path => storage.identity?.(path))
   for (let path = storage.join(inner, '.'); ; path = storage.join(path, '..')) {
-    const identity = storage.identity?.(path)
+    const identity = identityIfTold(storage, path)
     if (path === outer || (identity !== undefined && identities.includes(identity))) return true
     if (path === storage.join(path, '..') || path.endsWith('..')) return false
+  }
+}
+
+/** A sandbox may refuse to tell of the directories above those that a program may use: the database is none of them. */
+const identityIfTold = (storage: Storage, path: string): string | undefined => {
+  try {
+    return storage.identity?.(path)
+  } catch (error) {
+    if (error instanceof StorageError) return undefined
+    throw error
   }
 }

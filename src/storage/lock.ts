@@ -37,13 +37,13 @@
  * held while the note of a live process stands beside it.
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CorruptionError, DatabaseLockedError, isError, openHereAlready } from '../errors.ts'
 import { type Claim, createClaim, type Owner, readClaim } from './claim.ts'
 import { identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { isOwnThread, ownerState, processState, thisProcess, tryRead } from './owner.ts'
-import { closeQuietly, codeOf, storageError } from './regular-file.ts'
+import { closeQuietly, codeOf, storageError, unlinkFile } from './regular-file.ts'
 import type { DirectoryLock, LockOptions } from './storage.ts'
 
 /** Nonces of the locks that this process holds, shared by all copies of this module in the thread. */
@@ -264,8 +264,13 @@ function refuseIfAlive(directory: string, claim: Claim, takeover: boolean): void
   const { pid } = owner
   const isHeldHere = pid === process.pid && heldHere.has(nonce)
   const found = isHeldHere ? ({ state: 'alive', here: pid } as const) : ownerState(claim, owner)
-  if (found.state === 'dead' || (found.state === 'out of sight' && takeover)) return
+  if (found.state === 'dead' || ((found.state === 'out of sight' || found.state === 'untold') && takeover)) return
   const lock = join(directory, 'lock')
+  if (found.state === 'untold')
+    throw new DatabaseLockedError(
+      `${directory} is locked, and it cannot be told whether process ${pid}, which has locked it, still runs, since this one may not ask (Deno: --allow-run). If it has ended, open the database with the option takeover (--takeover), or remove ${lock}`,
+      pid,
+    )
   if (found.state === 'out of sight')
     throw new DatabaseLockedError(
       `${directory} is locked by process ${pid} of another container, which cannot be seen from here; if that container is gone, open the database with the option takeover (--takeover), or remove ${lock}`,
@@ -313,7 +318,7 @@ function isLeftover(directory: string, name: string): boolean {
 
 function remove(path: string): void {
   try {
-    unlinkSync(path)
+    unlinkFile(path)
   } catch (cause) {
     if (codeOf(cause) !== 'ENOENT') throw storageError('remove', path, cause)
   }
@@ -338,7 +343,7 @@ function close(fd: number, path: string): void {
 
 function removeIfThere(path: string): void {
   try {
-    unlinkSync(path)
+    unlinkFile(path)
   } catch {
     // Litter does no harm; the next takeover sweeps it.
   }

@@ -19,11 +19,9 @@ import {
   rmdirSync,
   statfsSync,
   statSync,
-  unlinkSync,
   writeSync,
   writevSync,
 } from 'node:fs'
-import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
 import table from 'crc-32'
@@ -32,8 +30,9 @@ import { onExit } from './exit.ts'
 import { identityOf, identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { lockDirectory } from './lock.ts'
 import { ReadAhead } from './read-ahead.ts'
-import { closeQuietly, codeOf, openRegularFile, storageError } from './regular-file.ts'
+import { closeQuietly, codeOf, openRegularFile, requireSyncs, storageError, unlinkFile } from './regular-file.ts'
 import type { DirectoryLock, EntryKind, File, LockOptions, OpenFileOptions, Storage } from './storage.ts'
+import { memoryBytes } from './system.ts'
 
 /** Most parts that one writev takes (IOV_MAX). */
 const maxParts = 1024
@@ -69,10 +68,12 @@ export const nodeStorage: Storage = {
   },
 
   makeDirectory(path: string): void {
+    requireSyncs(path)
     attempt('create directory', path, () => makeDirectories(path))
   },
 
   open(path: string, options: OpenFileOptions = {}): File {
+    if (!options.readOnly) requireSyncs(path)
     const flags = options.create
       ? constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
       : options.readOnly
@@ -87,7 +88,7 @@ export const nodeStorage: Storage = {
 
   remove(path: string): void {
     try {
-      unlinkSync(path)
+      unlinkFile(path)
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw storageError('remove', path, cause)
     }
@@ -154,10 +155,8 @@ export const nodeStorage: Storage = {
       zlib.inflateRawSync(bytes, { maxOutputLength: limit }),
   },
 
-  get memoryBytes(): number {
-    // The limit of the container, where there is one; 0 or a huge number where there is none.
-    const limit = process.constrainedMemory?.() || Number.POSITIVE_INFINITY
-    return Math.min(totalmem(), limit)
+  get memoryBytes(): number | undefined {
+    return memoryBytes()
   },
 }
 

@@ -16,8 +16,15 @@ import { threadId } from 'node:worker_threads'
 import { type Claim, type Owner, readOwner } from './claim.ts'
 import { closeQuietly, codeOf } from './regular-file.ts'
 
-/** `'out of sight'`: a process of another container. `here`: its pid as it is seen from here. */
-export type OwnerState = { state: 'dead' } | { state: 'out of sight' } | { state: 'alive'; here: number }
+/**
+ * `'out of sight'`: a process of another container. `'untold'`: this process may not ask. `here`: its pid as it is seen
+ * from here.
+ */
+export type OwnerState =
+  | { state: 'dead' }
+  | { state: 'out of sight' }
+  | { state: 'untold' }
+  | { state: 'alive'; here: number }
 
 /** The initial pid namespace of a system (PROC_PID_INIT_INO): every other one lies below it. */
 const INITIAL_NAMESPACE = 'pid:[4026531836]'
@@ -30,6 +37,7 @@ export function ownerState(claim: Claim, owner: Owner): OwnerState {
   if (differ(owner.namespace, here.namespace)) return stateElsewhere(claim, owner)
   const process = processState(owner.pid)
   if (process === 'gone') return { state: 'dead' }
+  if (process === 'untold') return { state: 'untold' }
   if (process === 'unknown') return { state: 'alive', here: owner.pid }
   const isOther = differ(owner.start, process.start)
   const hasEnded = !process.isEnding && holds(owner.pid, claim, owner) === false
@@ -64,12 +72,17 @@ export function thisProcess(): Omit<Owner, 'nonce' | 'descriptor'> {
   return identity
 }
 
-/** `'unknown'`: it exists, but the system tells no more about it. `isEnding`: its first thread has ended. */
-export function processState(pid: number): { start: string; isEnding: boolean } | 'unknown' | 'gone' {
+/**
+ * `'unknown'`: it exists, but the system tells no more about it. `'untold'`: whether it exists is not told (Deno without
+ * `--allow-run`). `isEnding`: its first thread has ended.
+ */
+export function processState(pid: number): { start: string; isEnding: boolean } | 'unknown' | 'untold' | 'gone' {
   try {
     process.kill(pid, 0)
   } catch (error) {
     if (codeOf(error) === 'ESRCH') return 'gone'
+    // EPERM: that of another user.
+    if (codeOf(error) !== 'EPERM') return 'untold'
   }
   if (process.platform !== 'linux') return 'unknown'
   const fields = statOf(pid)

@@ -1,5 +1,14 @@
 /** Opening regular files and nothing else, and turning the system's errors into ours: shared by node.ts and lock.ts. */
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  unlinkSync,
+} from 'node:fs'
 import { CorruptionError, StorageError } from '../errors.ts'
 
 /** The system calls that tell us something other than a regular file stands at the path. */
@@ -31,6 +40,33 @@ export function openRegularFile(path: string, flags: number): number {
   if (found.isFile()) return fd
   closeQuietly(fd)
   throw notRegular(path, found)
+}
+
+/**
+ * Throws a `StorageError` where files cannot be synced: Node refuses it under its permission model, and offers no other
+ * way to make sure that a rename or an earlier write has reached the disk.
+ */
+export function requireSyncs(path: string): void {
+  if (!('permission' in process)) return
+  try {
+    // No file has this number. Node looks at the permission first.
+    fdatasyncSync(-1)
+  } catch (cause) {
+    if (codeOf(cause) === 'ERR_ACCESS_DENIED')
+      throw storageError(
+        'write',
+        path,
+        cause,
+        " Without syncs no commit is safe: run Node without --permission, open the database with readOnly, or let a process without that limit have it open and use 'xenondb/client' here (docs/runtimes.md)",
+      )
+  }
+}
+
+/** Removes a file, never a directory, which the `unlinkSync` of Deno would remove if it is empty. */
+export function unlinkFile(path: string): void {
+  if (process.versions.deno !== undefined && lstatSync(path).isDirectory())
+    throw Object.assign(new Error('EISDIR: illegal operation on a directory'), { code: 'EISDIR', syscall: 'unlink' })
+  unlinkSync(path)
 }
 
 /** Where another error is on its way already. */

@@ -14,6 +14,7 @@ export class Calls {
   /** What is to end before the port is closed. */
   readonly watchers: Set<{ end(): void }> = new Set()
   private readonly port: PortLike
+  private readonly endPort: () => void
   private readonly pending: Map<number, Pending> = new Map()
   private next = 1
   /** The other side is gone. */
@@ -23,7 +24,7 @@ export class Calls {
 
   constructor(port: PortLike) {
     this.port = port
-    listen(
+    this.endPort = listen(
       port,
       message => this.settle(message as Response),
       () => this.lose(),
@@ -80,7 +81,7 @@ export class Calls {
       await new Promise<void>(resolve => {
         this.idle = resolve
       })
-    this.port.close?.()
+    this.endPort()
   }
 
   private send<T>(request: Request): Promise<T> {

@@ -15,6 +15,8 @@ export interface PortLike {
   postMessage(message: unknown): void
   /** Of `node:worker_threads`: calls the listener for each message, and at the end. */
   on?(event: 'message' | 'close' | 'exit', listener: (message: unknown) => void): unknown
+  /** Of `node:worker_threads`: calls the listener no more. */
+  off?(event: 'message', listener: (message: unknown) => void): unknown
   /** Of the web: the same. */
   addEventListener?(event: 'message' | 'close', listener: never): void
   /** Of the web: messages come from now on. */
@@ -69,17 +71,22 @@ export interface PortError {
   cause?: PortError
 }
 
-/** Listens on either kind of port. `onEnd`: the other side is gone. */
-export const listen = (port: PortLike, onMessage: (message: unknown) => void, onEnd: () => void): void => {
+/** Listens on either kind of port, until the returned function is called. `onEnd`: the other side is gone. */
+export const listen = (port: PortLike, onMessage: (message: unknown) => void, onEnd: () => void): (() => void) => {
   if (port.on !== undefined) {
     port.on('message', onMessage)
     port.on('close', onEnd)
     // A Worker has no port that closes.
     port.on('exit', onEnd)
-    return
+    return () => {
+      // Deno's `parentPort` cannot be closed: its worker goes on for as long as somebody listens.
+      if (port.close === undefined) port.off?.('message', onMessage)
+      else port.close()
+    }
   }
   const listener = (event: { data: unknown }): void => onMessage(event.data)
   port.addEventListener?.('message', listener as never)
   port.addEventListener?.('close', onEnd as never)
   port.start?.()
+  return () => port.close?.()
 }

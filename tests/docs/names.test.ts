@@ -122,6 +122,8 @@ const FOREIGN: ReadonlySet<string> = new Set([
   // Next.js, Express, Hono, Electron
   ...['serverExternalPackages', 'outputFileTracingIncludes', 'maxAge', 'createApp'],
   ...['requestSingleInstanceLock', 'userData', 'utilityProcess'],
+  // TypeScript, Node's executables
+  ...['exactOptionalPropertyTypes', 'skipLibCheck', 'mainFormat'],
   // lmdb
   ...['noSync', 'useWritemap', 'noReadAhead', 'openDB', 'dupSort', 'putSync', 'removeSync'],
   ...['JavaScript', 'TypeScript', 'IndexedDB', 'RocksDB', 'LevelDB', 'MessagePack', 'StatefulSet', 'SQLite'],
@@ -295,6 +297,9 @@ describe('the command line', () => {
     ...['--stores', '--repeats', '--no-warm-up', '--against'],
     // docker, rsync, esbuild, node
     ...['--init', '--pid', '--inplace', '--packages', '--external', '--experimental-vm-modules', '--watch'],
+    ...['--bundle', '--platform', '--outfile', '--compile', '--build-sea', '--permission', '--allow-fs-read'],
+    // deno
+    ...['--allow-read', '--allow-write', '--allow-env', '--allow-net', '--allow-sys', '--allow-run', '--allow-all'],
   ]
 
   test.each(parsed)('$page: flags that stand alone exist', ({ spans }) => {

@@ -341,3 +341,20 @@ test('a lock that was moved away with its directory is emptied where it lies, an
   other.release()
   expectFree()
 })
+
+test('where a sandbox does not tell whether the owner lives, the lock is held, and taken over by who vouches for it', () => {
+  const directory = freshDirectory()
+  forge(directory, { pid: noSuchPid })
+  const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+    // As Deno does without --allow-run.
+    throw Object.assign(new Error('Requires run access'), { name: 'NotCapable' })
+  })
+  try {
+    const error = thrown(() => lockDirectory(directory))
+    expect(error).toBeInstanceOf(DatabaseLockedError)
+    expect((error as Error).message).toMatch(/it cannot be told whether process \d+, .* still runs.*takeover/)
+    lockDirectory(directory, { takeover: true }).release()
+  } finally {
+    kill.mockRestore()
+  }
+})

@@ -1,6 +1,7 @@
 /** INFO. */
 
 import { totalmem } from 'node:os'
+import { told } from '../../storage/system.ts'
 import { textAt } from '../protocol/request.ts'
 import { memoryInUse } from '../service/counts.ts'
 import { PACKAGE_VERSION } from '../version.ts'
@@ -57,7 +58,7 @@ const sections: Readonly<Record<string, Section>> = {
       ...inBytes('used_memory_rss', rss),
       ...inBytes('used_memory_peak', peak),
       used_memory_peak_perc: `${((100 * used) / peak).toFixed(2)}%`,
-      ...inBytes('total_system_memory', totalmem()),
+      ...inBytes('total_system_memory', told(totalmem) ?? 0),
       ...inBytes('maxmemory', 0),
       maxmemory_policy: 'noeviction',
       mem_clients_normal: memory.used,

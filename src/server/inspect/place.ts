@@ -13,6 +13,7 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { userId } from '../../storage/system.ts'
 
 export const SOCKET = 'inspect.sock'
 export const POINTER = 'inspect.json'
@@ -49,7 +50,7 @@ export const readPointer = (file: string): string | undefined => {
 const isOwnSocket = (path: string): boolean => {
   try {
     const found = lstatSync(path)
-    const user = process.getuid?.()
+    const user = userId()
     return found.isSocket() && (user === undefined || user === 0 || found.uid === user)
   } catch {
     return false
