@@ -39,12 +39,13 @@ export class Clearing<V, K> {
   blocks(): boolean {
     const { store, handle, indexSpaces } = this
     const { space } = store
-    if (space.observer !== undefined || busyTransactions(space.transactions).length > 0) return false
+    if (space.isObservedByRecords || busyTransactions(space.transactions).length > 0) return false
     if (space.room.tight) space.room.admit(false)
     const indexes = space.keeper instanceof IndexSpaces ? space.keeper : indexSpaces
     if (!space.isRoot) indexes.clearOwn()
     else if (!indexes.clearInSteps(() => clearRoot(space.layers, space))) return false
     handle.reclaiming.schedule()
+    space.tellCleared()
     return true
   }
 

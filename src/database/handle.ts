@@ -64,6 +64,7 @@ export class Handle {
     for (const sub of this.subs) {
       if (!sub.space.isDropped) continue
       this.subs.delete(sub)
+      sub.space.tellCleared()
       sub.end()
       sub.endWatching()
     }

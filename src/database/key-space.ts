@@ -25,6 +25,7 @@ import { Clearing } from './clearing.ts'
 import { Cursor } from './cursor.ts'
 import type { Handle } from './handle.ts'
 import { IndexSpaces } from './index-spaces.ts'
+import { type KeyListener, KeyObserver } from './key-observer.ts'
 import type { Encodings, SubOptions } from './options.ts'
 import { Snapshot } from './snapshot.ts'
 import { busyTransactions } from './sub-spaces.ts'
@@ -389,6 +390,11 @@ export abstract class KeySpace<V = string, K = string> {
     this.check()
     const { range: watched, buffer, signal } = checkedWatch(range, options, this.store.keys)
     return this.watching.watch(watched, buffer, signal)
+  }
+
+  /** @internal Tells of each key that is changed, by whomever, until the observer is ended. */
+  observeKeys(listener: KeyListener): KeyObserver {
+    return new KeyObserver(this.space, listener)
   }
 
   /** The sub-database with a name. */

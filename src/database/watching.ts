@@ -3,7 +3,7 @@
  * it is as durable as the database's `durability` says. Nobody watching costs nothing.
  */
 
-import type { Space } from '../engine/space.ts'
+import type { Space, SpaceObserver } from '../engine/space.ts'
 import { recordNow } from '../records/found.ts'
 import type { Store } from '../records/store.ts'
 import { type CommittedRecord, fromLatin1 } from '../txn/changed-keys.ts'
@@ -23,7 +23,7 @@ interface Noted<V, K> {
   failure?: unknown
 }
 
-export class Watching<V, K> {
+export class Watching<V, K> implements SpaceObserver {
   private readonly space: Space
   private readonly store: Store<V>
   private readonly watchers: Map<Watcher<V, K>, ResolvedRange> = new Map()
@@ -50,7 +50,7 @@ export class Watching<V, K> {
 
   private listen(isOn: boolean): void {
     const { space, observer } = this
-    space.observe(this.noteRecord, isOn)
+    space.observe(this, isOn)
     if (isOn) {
       space.transactions.observers.add(observer)
       this.publishers.add(this)
@@ -74,7 +74,9 @@ export class Watching<V, K> {
   }
 
   /** An autocommit has changed the key in the key buffer. */
-  private readonly noteRecord = (): void => this.note(this.space.index.key.name)
+  changed(): void {
+    this.note(this.space.index.key.name)
+  }
 
   /** The changes of one transaction come in the order of their keys. */
   private noteTransaction(state: TransactionState): void {

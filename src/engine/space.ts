@@ -74,6 +74,14 @@ export interface Layers {
   takeBack(state: TransactionState): void
 }
 
+/** Whoever wants to hear what one-record transactions change. */
+export interface SpaceObserver {
+  /** The record of the key in the key buffer was put or removed. */
+  changed(): void
+  /** All records were removed at once. Without this, each of them is told. */
+  cleared?(): void
+}
+
 export class Space {
   /** What transactions keep of it; its number is 0 for the root. */
   readonly locks: SpaceLocks
@@ -106,7 +114,7 @@ export class Space {
   expired = 0
   /** Called when a one-record transaction has changed the key in the key buffer, if somebody wants to hear of it. */
   observer: (() => void) | undefined
-  private readonly observers: Set<() => void> = new Set()
+  private readonly observers: Set<SpaceObserver> = new Set()
   /** What keeps indexes of its records, whoever changes them. */
   keeper: { readonly indexes: unknown } | undefined
   /** It was dropped: nothing of it is there any more. */
@@ -221,14 +229,25 @@ export class Space {
   }
 
   /** Whether somebody wants to hear of the keys that one-record transactions change. */
-  observe(observer: () => void, wants: boolean): void {
+  observe(observer: SpaceObserver, wants: boolean): void {
     const { observers } = this
     if (wants) observers.add(observer)
     else observers.delete(observer)
     const tell = (): void => {
-      for (const each of observers) each()
+      for (const each of observers) each.changed()
     }
     this.observer = observers.size === 0 ? undefined : tell
+  }
+
+  /** Somebody wants to hear of each record even where all are removed. */
+  get isObservedByRecords(): boolean {
+    for (const { cleared } of this.observers) if (cleared === undefined) return true
+    return false
+  }
+
+  /** All records were removed at once. */
+  tellCleared(): void {
+    for (const observer of this.observers) observer.cleared?.()
   }
 
   /** Number of the space, 0 = the root. */

@@ -194,7 +194,7 @@ export class Records<V> {
 
   /** Somebody wants to hear of each record that is changed, so that a clear has to remove them one by one. */
   get isWatched(): boolean {
-    return this.store.space.observer !== undefined
+    return this.store.space.isObservedByRecords
   }
 
   /** Nobody else has anything under way, nor is this inside of `together`. */

@@ -12,6 +12,7 @@ import { clearInterval, clearTimeout, nextTurn, setInterval, setTimeout } from '
 import { Databases } from './commands/databases.ts'
 import { VERSION as REDIS_VERSION } from './commands/info.ts'
 import { Keyspace } from './commands/keyspace.ts'
+import { Observation } from './commands/observation.ts'
 import type { Connection } from './connection/connection.ts'
 import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
@@ -24,6 +25,7 @@ import { Channels } from './service/channels.ts'
 import { ClientMemory } from './service/client-memory.ts'
 import { Counts, Samples } from './service/counts.ts'
 import { descriptorsForClients } from './service/descriptors.ts'
+import { KeyEvents, parseClasses } from './service/key-events.ts'
 import { Log } from './service/log.ts'
 import { type MetricsServer, serveMetrics } from './service/metrics.ts'
 import { type Address, resolveServerOptions, type ServerOptions, type Settings } from './service/options.ts'
@@ -31,6 +33,7 @@ import { Password } from './service/password.ts'
 import { Pause } from './service/pause.ts'
 import { freeSocketPath } from './service/socket-path.ts'
 import { refusal, StandIn, type StandInOwner } from './service/stand-in.ts'
+import { Tracking } from './service/tracking.ts'
 
 /** More does not go into a timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -84,6 +87,10 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   readonly activity: Activity
   /** @internal */
   readonly pause: Pause = new Pause()
+  /** @internal Caches of clients. */
+  readonly tracking: Tracking
+  /** @internal What others are told of changed keys. */
+  readonly observation: Observation
   /** @internal What tells it from every other one that was or will be started: 40 hexadecimal digits. */
   readonly runId: string = randomBytes(20).toString('hex')
   failure: unknown
@@ -115,11 +122,16 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     const { settings } = this
     this.bounds = { ...settings }
     this.memory = new ClientMemory(settings, this.sessions, this.counts)
+    this.tracking = new Tracking(this.sessions, settings)
+    const events = new KeyEvents(this.channels)
+    events.classes = parseClasses(settings.notifyKeyspaceEvents) ?? 0
+    this.observation = new Observation(events, this.tracking, this.announcements)
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    this.keys = new Keyspace(db.asBytes(), settings, this.counts, this.announcements)
+    this.keys = new Keyspace(db.asBytes(), settings, this.counts, this.observation)
     this.databases = this.openDatabases()
     this.scripts = new Scripts(settings, REDIS_VERSION)
+    this.observe()
     if (settings.readOnly) this.keys.refusal = this.onlyReads
     const { reopen } = settings
     this.standIn = reopen && new StandIn(this, reopen)
@@ -337,14 +349,26 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db.asBytes(), this.settings, this.counts, this.announcements)
+    this.keys = new Keyspace(db.asBytes(), this.settings, this.counts, this.observation)
     this.databases = this.openDatabases()
+    // Caches may be older than what was recovered.
+    this.observation.cleared()
+    this.observation.isOn = false
+    this.observe()
     this.keys.refusal = this.settings.readOnly ? this.onlyReads : refusal
     this.failure = undefined
     this.reopened++
   }
 
   /** Whoever looks into a database that a program has open means the root by the root. */
+  /** @internal Listens to what changes keys if somebody asks for it, or no more if nobody does. */
+  observe(): void {
+    const { observation, databases, db } = this
+    if (observation.isOn === observation.isWanted || db.closed) return
+    observation.isOn = observation.isWanted
+    databases.observe(observation.isOn)
+  }
+
   private openDatabases(): Databases {
     return new Databases(this.keys, this.isAside ? 1 : this.settings.databases, this.db.encodingNames)
   }

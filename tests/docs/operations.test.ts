@@ -43,7 +43,7 @@ const figureNames = async (): Promise<string[]> => {
     for (const [, name] of text.matchAll(/^# TYPE (xenondb_\w+)/gm)) names.add(name!)
   }
   await withServer({ metricsPort: 0 }, async ({ server }) => {
-    server.keys.put(Buffer.from('a'), new Uint8Array(5000), 0)
+    server.keys.put(Buffer.from('a'), new Uint8Array(5000), 0, 'set')
     await server.db.checkpoint()
     const tx = server.keys.db.begin()
     tx.put(Buffer.from('b'), new Uint8Array(1))

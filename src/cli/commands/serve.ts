@@ -52,6 +52,10 @@ export function registerServe(cli: CAC): void {
     .option('--slowlog-log-slower-than <us>', 'SLOWLOG keeps commands that take so many microseconds (default 10000)')
     .option('--slowlog-max-len <n>', 'Commands that SLOWLOG keeps (default 128)')
     .option('--latency-monitor-threshold <ms>', 'LATENCY keeps when a command took so long (default 0: never)')
+    .option(
+      '--notify-keyspace-events <classes>',
+      'Publish what happens to keys, by the letters of Redis (default none)',
+    )
     .option('--transaction-timeout <ms>', 'Roll back transactions without a command for so long (default 60000)')
     .option('--script-time-limit <ms>', 'Stop scripts (EVAL) that take longer, and undo them (default 5000)')
     .option('--script-memory-bytes <bytes>', 'Memory that Lua may take for scripts (default 67108864)')
@@ -151,6 +155,7 @@ function serverOptions(options: Options): ServerOptions {
     lockTimeout: millisecondsOption(options, 'lockTimeout'),
     idleTimeout: millisecondsOption(options, 'idleTimeout'),
     maxSubscriberOutputBytes: countOption(options, 'maxSubscriberOutputBytes'),
+    notifyKeyspaceEvents: textOption(options, 'notifyKeyspaceEvents'),
     softSubscriberOutputBytes: countOption(options, 'softSubscriberOutputBytes'),
     softSubscriberOutputTime: millisecondsOption(options, 'softSubscriberOutputTime'),
     slowlogLogSlowerThan: countOption(options, 'slowlogLogSlowerThan'),

@@ -30,7 +30,7 @@ export const bitfield = ({ keys, out }: Caller, request: Arguments, readOnly: bo
   if (changes.length > 0 && readOnly) throw new CommandError('ERR BITFIELD_RO only supports the GET subcommand')
   const key = bytesAt(request, 1)
   const old = keys.get(key)
-  if (changes.length === 0) keys.lookedFor(old !== undefined)
+  if (changes.length === 0) keys.lookedFor(old !== undefined, key)
   const needed = changes.reduce((most, { at, width }) => Math.max(most, Math.ceil((at + width) / 8)), 0)
   const grows = needed > (old?.length ?? 0)
   let value = old ?? NOTHING
@@ -50,7 +50,7 @@ export const bitfield = ({ keys, out }: Caller, request: Arguments, readOnly: bo
     write(value, at, width, after)
     return name === 'set' ? before : after
   })
-  if (changed) keys.put(key, value, keys.timeOf(key) ?? 0)
+  if (changed) keys.put(key, value, keys.timeOf(key) ?? 0, 'setbit')
   out.array(replies.length)
   for (const reply of replies) {
     if (reply === undefined) out.null()

@@ -28,15 +28,16 @@ const setBit: Handler = ({ keys, out }, request) => {
     value.set(old)
     if (bit === 1) value[byte]! |= mask
     else value[byte]! &= ~mask
-    keys.put(key, value, time)
+    keys.put(key, value, time, 'setbit')
   }
   out.integer(was ? 1 : 0)
 }
 
 const getBit: Handler = ({ keys, out }, request) => {
   const at = bitAt(request, 2, keys.maxValueBytes)
-  const value = keys.get(bytesAt(request, 1))
-  keys.lookedFor(value !== undefined)
+  const key = bytesAt(request, 1)
+  const value = keys.get(key)
+  keys.lookedFor(value !== undefined, key)
   const byte = value?.[Math.floor(at / 8)] ?? 0
   out.integer((byte & (128 >> (at % 8))) === 0 ? 0 : 1)
 }
@@ -58,8 +59,9 @@ const bitRange = (start: number, end: number, length: number, inBits: boolean): 
 }
 
 const bitCount: Handler = ({ keys, out }, request) => {
-  const value = keys.get(bytesAt(request, 1))
-  keys.lookedFor(value !== undefined)
+  const key = bytesAt(request, 1)
+  const value = keys.get(key)
+  keys.lookedFor(value !== undefined, key)
   if (value === undefined) {
     out.integer(0)
     return
@@ -94,8 +96,9 @@ const ones = (value: Uint8Array, first: number, last: number): number => {
 const bitPosition: Handler = ({ keys, out }, request) => {
   const bit = numberAt(request, 2)
   if (bit !== 0 && bit !== 1) throw new CommandError('ERR The bit argument must be 1 or 0.')
-  const value = keys.get(bytesAt(request, 1))
-  keys.lookedFor(value !== undefined)
+  const key = bytesAt(request, 1)
+  const value = keys.get(key)
+  keys.lookedFor(value !== undefined, key)
   if (value === undefined) {
     out.integer(bit === 1 ? -1 : 0)
     return
@@ -137,7 +140,7 @@ const bitOperation: Handler = (caller, request) => {
   const sources: Uint8Array[] = []
   for (let i = 3; i < request.count; i++) {
     const source = keys.get(bytesAt(request, i))
-    keys.lookedFor(source !== undefined)
+    keys.lookedFor(source !== undefined, bytesAt(request, i))
     sources.push(source ?? NOTHING)
   }
   const result = combined(sources, OPERATIONS[name]!, name === 'not')
@@ -161,7 +164,7 @@ const combined = (
 
 const store = ({ keys }: Caller, key: Uint8Array, value: Uint8Array): void => {
   if (value.length === 0) keys.delete(key)
-  else keys.put(key, value, 0)
+  else keys.put(key, value, 0, 'set')
 }
 
 export const bits: Family = family(

@@ -8,6 +8,7 @@ import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
 import type { Client, Host } from './host.ts'
 import type { Subcommands } from './subcommands.ts'
+import { trackingSubcommands } from './tracking.ts'
 
 /** A name must not break the lines of CLIENT LIST. */
 export const requireClientName = (name: string): string => {
@@ -19,9 +20,21 @@ export const requireClientName = (name: string): string => {
 /** As CLIENT LIST and CLIENT KILL tell them apart. */
 const typeOf = ({ isSubscribed }: Client): string => (isSubscribed ? 'pubsub' : 'normal')
 
-const describe = (client: Client, { channels, activity }: Host): string => {
+const describe = (client: Client, { channels, tracking, activity }: Host): string => {
   const now = Date.now()
-  const flags = `${activity.monitors.has(client) ? 'O' : ''}${client.isSubscribed ? 'P' : ''}${client.queue === undefined ? '' : 'x'}${client.dirty ? 'd' : ''}${client.busy ? 'b' : ''}`
+  const state = tracking.of(client)
+  const flags = [
+    ['O', activity.monitors.has(client)],
+    ['P', client.isSubscribed],
+    ['x', client.queue !== undefined],
+    ['b', client.busy],
+    ['t', state !== undefined],
+    ['R', state?.isBroken],
+    ['B', state?.broadcast],
+    ['d', client.dirty],
+  ]
+    .map(([flag, isSet]) => (isSet ? flag : ''))
+    .join('')
   const fields = {
     id: client.id,
     addr: client.address,
@@ -49,7 +62,7 @@ const describe = (client: Client, { channels, activity }: Host): string => {
     events: 'r',
     cmd: client.lastCommand,
     user: 'default',
-    redir: -1,
+    redir: state?.redirect ?? -1,
     resp: client.resp3 ? 3 : 2,
     'lib-name': client.library,
     'lib-ver': client.libraryVersion,
@@ -154,6 +167,7 @@ const setInfo = (caller: Caller, request: Arguments): void => {
 }
 
 const subcommands: Subcommands = {
+  ...trackingSubcommands,
   id: [
     2,
     ({ out, id }) => out.integer(id),

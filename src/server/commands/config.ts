@@ -2,6 +2,7 @@
 
 import { matches } from '../protocol/glob.ts'
 import { type Arguments, bytesAt, textAt } from '../protocol/request.ts'
+import { CLASS_LETTERS, formatClasses, parseClasses } from '../service/key-events.ts'
 import type { LogLevel } from '../service/log.ts'
 import { LEAST_CLIENT_MEMORY } from '../service/options.ts'
 import type { Caller } from './caller.ts'
@@ -148,6 +149,27 @@ const parameters: Readonly<Record<string, Parameter>> = {
   },
   maxmemory: fixed('0'),
   'maxmemory-policy': fixed('noeviction'),
+  'notify-keyspace-events': {
+    get: ({ observation }) => formatClasses(observation.events.classes),
+    set: (value, server) => {
+      const classes = parseClasses(value)
+      if (classes === undefined) throw `Invalid event class character. Use '${CLASS_LETTERS}'.`
+      return () => {
+        server.observation.events.classes = classes
+        server.observe()
+      }
+    },
+  },
+  'tracking-table-max-keys': {
+    get: ({ settings }) => String(settings.trackingTableMaxKeys),
+    set: number(
+      0,
+      () => Number.MAX_SAFE_INTEGER,
+      ({ settings }, value) => {
+        settings.trackingTableMaxKeys = value
+      },
+    ),
+  },
   port: { get: ({ address }) => String(address !== undefined && 'port' in address ? address.port : 0) },
   'maxmemory-clients': bytes('maxClientMemoryBytes', LEAST_CLIENT_MEMORY),
   'proto-max-bulk-len': bytes('maxArgumentBytes'),

@@ -30,7 +30,7 @@ const add = ({ keys, out }: Caller, request: Arguments, amount: bigint): void =>
     if (!inRange(sum)) throw new CommandError('ERR increment or decrement would overflow')
   }
   const time = old === undefined ? 0 : (keys.timeOf(key) ?? 0)
-  keys.put(key, Buffer.from(String(sum), 'latin1'), time)
+  keys.put(key, Buffer.from(String(sum), 'latin1'), time, 'incrby')
   out.integer(sum)
 }
 
@@ -100,7 +100,7 @@ export const counters: Family = family(
         if (value === 'infinite' || amount === 'infinite')
           throw new CommandError('ERR increment would produce NaN or Infinity')
         const sum = Buffer.from(formatLongDouble(addLongDoubles(value, amount)), 'latin1')
-        keys.put(key, sum, old === undefined ? 0 : (keys.timeOf(key) ?? 0))
+        keys.put(key, sum, old === undefined ? 0 : (keys.timeOf(key) ?? 0), 'incrbyfloat')
         out.bulk(sum)
       },
     },

@@ -61,6 +61,7 @@ export class Databases {
     container.declareSub(name, this.encodings)
     const made = container.sub(name)
     this.spaces[place] = made
+    this.number()
     return made
   }
 
@@ -73,11 +74,13 @@ export class Databases {
     this.root.declareSub(CONTAINER, {})
     this.root.together(() => {
       const container = this.root.sub(CONTAINER)
-      container.put(bytesOf(first), bytesOf(other), 0)
-      container.put(bytesOf(second), bytesOf(place), 0)
+      container.put(bytesOf(first), bytesOf(other), 0, 'set')
+      container.put(bytesOf(second), bytesOf(place), 0, 'set')
     })
     places[first] = other
     places[second] = place
+    this.number()
+    this.root.tellCleared()
     a.swapWatchers(b)
     for (const { watched } of clients) {
       const [ofA, ofB] = [watched.get(a), watched.get(b)]
@@ -96,7 +99,7 @@ export class Databases {
     this.root.clearAll()
     const container = this.container
     for (const [number, place] of this.places.entries())
-      if (number !== place) container?.put(bytesOf(number), bytesOf(place), 0)
+      if (number !== place) container?.put(bytesOf(number), bytesOf(place), 0, 'set')
   }
 
   /** Reads which place has which number: also after what a SWAPDB has done was taken back. */
@@ -106,6 +109,21 @@ export class Databases {
       const stored = container?.get(bytesOf(number))
       return stored === undefined ? number : placeOf(stored, number)
     })
+    this.number()
+  }
+
+  /** Each database that is in use knows its number. */
+  private number(): void {
+    for (const [number, place] of this.places.entries()) {
+      const space = this.spaces[place]
+      if (space !== undefined) space.number = number
+    }
+  }
+
+  /** The database tells of changes of all of them, or does not any more. */
+  observe(isOn: boolean): void {
+    for (let number = 0; isOn && number < this.count; number++) if (this.find(number) !== undefined) this.at(number)
+    this.root.observe(isOn)
   }
 
   private get container(): Keyspace | undefined {

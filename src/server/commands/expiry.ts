@@ -48,8 +48,9 @@ const holds = (conditions: ReadonlySet<string>, current: number, time: number): 
 const time =
   (of: (time: number, now: number) => number): Handler =>
   ({ keys, out }, request) => {
-    const at = keys.timeOf(bytesAt(request, 1))
-    keys.lookedFor(at !== undefined)
+    const key = bytesAt(request, 1)
+    const at = keys.timeOf(key)
+    keys.lookedFor(at !== undefined, key)
     if (at === undefined) out.integer(-2)
     else out.integer(at === 0 ? -1 : of(at, keys.now()))
   }

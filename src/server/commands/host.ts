@@ -11,8 +11,10 @@ import type { Figures } from '../service/metrics.ts'
 import type { Address, Settings } from '../service/options.ts'
 import type { Password } from '../service/password.ts'
 import type { Pause } from '../service/pause.ts'
+import type { Tracking } from '../service/tracking.ts'
 import type { Databases } from './databases.ts'
 import type { Keyspace } from './keyspace.ts'
+import type { Observation } from './observation.ts'
 
 /** What MULTI has begun. */
 export interface Queue {
@@ -72,6 +74,10 @@ export interface Host extends Figures {
   readonly sessions: ReadonlyMap<number, Client>
   readonly lockWaits: { readonly count: number }
   readonly channels: Channels
+  readonly observation: Observation
+  readonly tracking: Tracking
+  /** Listens to what changes keys if somebody asks for it, or no more if nobody does. */
+  observe(): void
   /** Where it listens, once it does. */
   readonly address: Address | undefined
   readonly started: number

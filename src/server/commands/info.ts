@@ -45,10 +45,11 @@ const sections: Readonly<Record<string, Section>> = {
     executable: process.execPath,
     config_file: '',
   }),
-  clients: ({ sessions, settings, lockWaits }) => ({
+  clients: ({ sessions, settings, lockWaits, tracking }) => ({
     connected_clients: sessions.size,
     maxclients: settings.maxClients,
     blocked_clients: [...sessions.values()].filter(({ busy }) => busy).length,
+    tracking_clients: tracking.size,
     xenondb_lock_waits: lockWaits.count,
   }),
   memory: ({ db, samples, memory }) => {
@@ -89,7 +90,7 @@ const sections: Readonly<Record<string, Section>> = {
       fsyncs,
     }
   },
-  stats: ({ db, counts, samples, channels, out }) => {
+  stats: ({ db, counts, samples, channels, tracking, out }) => {
     const { cache, transactions, expired } = db.stats()
     const { commands, received, sent } = samples.rates(Date.now())
     return {
@@ -110,6 +111,9 @@ const sections: Readonly<Record<string, Section>> = {
       pubsub_channels: channels.channels.size,
       pubsub_patterns: channels.patterns.size,
       pubsubshard_channels: channels.shardChannels.size,
+      tracking_total_keys: tracking.keys,
+      tracking_total_items: tracking.items,
+      tracking_total_prefixes: tracking.prefixes,
       xenondb_pool_hits: cache.hits,
       xenondb_pool_misses: cache.misses,
       xenondb_pool_evictions: cache.evictions,

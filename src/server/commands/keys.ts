@@ -27,7 +27,7 @@ const countFound: Handler = ({ keys, out }, request) => {
   let found = 0
   keys.each(request, 1, 'read', i => {
     const isThere = keys.hasAt(request, i)
-    keys.lookedFor(isThere)
+    keys.lookedFor(isThere, bytesAt(request, i))
     if (isThere) found++
   })
   out.integer(found)
@@ -38,7 +38,7 @@ const copyTo = ({ keys }: Caller, from: Uint8Array, to: Uint8Array, target: Keys
   const value = keys.get(from)
   const time = keys.timeOf(from)
   if (value === undefined || time === undefined) return false
-  target.put(to, value, time)
+  target.put(to, value, time, false)
   return true
 }
 
@@ -48,7 +48,8 @@ const move = (caller: Caller, request: Arguments): void => {
   const { keys } = caller
   keys.together(() => {
     copyTo(caller, from, to)
-    keys.delete(from)
+    keys.delete(from, 'rename_from')
+    keys.tell('rename_to', to)
   })
 }
 
@@ -59,12 +60,13 @@ const moveToDatabase: Handler = (caller, request) => {
   if (target === keys) throw new CommandError(SAME_OBJECTS)
   const key = bytesAt(request, 1)
   const isThere = keys.has(key)
-  keys.lookedFor(isThere)
+  keys.lookedFor(isThere, key)
   const free = isThere && !target.has(key)
   if (free)
     keys.together(() => {
       copyTo(caller, key, key, target)
-      keys.delete(key)
+      keys.delete(key, 'move_from')
+      target.tell('move_to', key)
     })
   out.integer(free ? 1 : 0)
 }
@@ -131,7 +133,7 @@ export const keys: Family = family(
       summary: 'Determine the type stored at key',
       run({ keys, out }, request) {
         const isThere = keys.has(bytesAt(request, 1))
-        keys.lookedFor(isThere)
+        keys.lookedFor(isThere, bytesAt(request, 1))
         out.simple(isThere ? 'string' : 'none')
       },
     },
@@ -224,8 +226,9 @@ export const keys: Family = family(
         const to = bytesAt(request, 2)
         const from = bytesAt(request, 1)
         const isThere = keys.has(from)
+        keys.lookedFor(isThere, from)
         const copied = isThere && (replace || !target.has(to)) && copyTo(caller, from, to, target)
-        keys.lookedFor(isThere)
+        if (copied) target.tell('copy_to', to)
         out.integer(copied ? 1 : 0)
       },
     },

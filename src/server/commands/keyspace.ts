@@ -3,6 +3,7 @@
  * the transaction sees.
  */
 
+import type { KeyObserver } from '../../database/key-observer.ts'
 import type { EncodingNames } from '../../database/stored-encodings.ts'
 import type { Outer } from '../../database/sub.ts'
 import type { Transaction } from '../../database/transaction.ts'
@@ -12,9 +13,10 @@ import type { KeyUse } from '../../values/key.ts'
 import { MAX_KEY_BYTES } from '../../values/limits.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
-import type { Announcements } from '../service/announcements.ts'
 import type { Counts } from '../service/counts.ts'
+import type { KeyEvent } from '../service/key-events.ts'
 import { CommandError } from './errors.ts'
+import type { Observation } from './observation.ts'
 
 /** Keys that an open transaction has changed. */
 export type ChangedKeys = Map<Keyspace, Set<string>>
@@ -54,18 +56,21 @@ export class Keyspace {
   private readonly shared: Shared
   private readonly counts: Counts
   private readonly limits: Limits
-  private readonly announcements: Announcements
+  private readonly observation: Observation
+  private observer: KeyObserver | undefined
+  /** Of one of the numbered databases. */
+  number: number | undefined
 
   constructor(
     db: Outer<Uint8Array, Uint8Array>,
     limits: Limits,
     counts: Counts,
-    announcements: Announcements,
+    observation: Observation,
     shared: Shared = { inside: undefined, refusal: undefined },
   ) {
     this.shared = shared
     this.counts = counts
-    this.announcements = announcements
+    this.observation = observation
     this.db = db
     this.records = db.records()
     this.limits = limits
@@ -107,8 +112,28 @@ export class Keyspace {
   }
 
   /** Commands that read say whether they have found the key that they looked for. */
-  lookedFor(found: boolean): void {
+  lookedFor(found: boolean, key: Uint8Array): void {
     this.counts.lookedFor(found)
+    if (!found) this.tell('keymiss', key)
+  }
+
+  /** Tells whoever listens to keyspace notifications what has happened to a key. */
+  tell(event: KeyEvent, key: Uint8Array): void {
+    const { observation, number } = this
+    if (observation.isOn && number !== undefined) observation.events.publish(number, event, key)
+  }
+
+  /** The database tells of changes of this and of the sub-databases in it that are known, or does not any more. */
+  observe(isOn: boolean): void {
+    const { observation } = this
+    this.observer?.end()
+    this.observer = isOn
+      ? this.db.observeKeys({
+          changed: (name, now) => observation.changed(this.number, name, now),
+          cleared: () => observation.cleared(),
+        })
+      : undefined
+    for (const inner of this.inner.values()) if (!inner.db.closed) inner.observe(isOn)
   }
 
   /** Answers with the value of a key of the request. */
@@ -121,6 +146,7 @@ export class Keyspace {
       const length = records.find(source, start, end)
       this.counts.lookedFor(length >= 0)
       if (length < 0) {
+        this.tell('keymiss', source.subarray(start, end))
         out.null()
         return
       }
@@ -129,7 +155,7 @@ export class Keyspace {
       return
     }
     const value = this.get(source.subarray(start, end))
-    this.counts.lookedFor(value !== undefined)
+    this.lookedFor(value !== undefined, source.subarray(start, end))
     if (value === undefined) out.null()
     else out.bulk(value)
   }
@@ -164,14 +190,19 @@ export class Keyspace {
     return this.transaction === undefined ? this.records.timeOf(key) : this.transaction.timeOf(key)
   }
 
-  put(key: Uint8Array, value: Uint8Array, expiresAt: number): void {
+  /** `event`: what it is called in keyspace notifications; false: the caller tells it, and the key counts as new. */
+  put(key: Uint8Array, value: Uint8Array, expiresAt: number, event: KeyEvent | false): void {
     if (!isKey(key)) throw new CommandError(`ERR a key has 1 to ${MAX_KEY_BYTES} bytes`)
     this.requireLength(value.length)
     this.requireWritable()
+    const { isOn, events } = this.observation
+    const isNew = isOn && events.wants('new') && (event === false || !this.has(key))
     if (this.transaction === undefined) this.records.put(key, value, expiresAt)
     else this.transaction.putUntil(key, value, expiresAt)
     this.counts.changes++
     this.touch(key)
+    if (isNew) this.tell('new', key)
+    if (isOn && event !== false) this.tell(event, key)
   }
 
   private requireWritable(): void {
@@ -183,13 +214,15 @@ export class Keyspace {
       throw new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
   }
 
-  delete(key: Uint8Array): boolean {
+  /** `event`: as of `put`. */
+  delete(key: Uint8Array, event: KeyEvent | false = 'del'): boolean {
     if (!isKey(key)) return false
     this.requireWritable()
     const found = this.transaction === undefined ? this.records.delete(key) : this.transaction.delete(key)
     if (found) {
       this.counts.changes++
       this.touch(key)
+      if (event !== false) this.tell(event, key)
     }
     return found
   }
@@ -205,6 +238,7 @@ export class Keyspace {
     if (changed) {
       this.counts.changes++
       this.touch(key)
+      this.tell(expiresAt === 0 ? 'persist' : 'expire', key)
     }
     return changed
   }
@@ -215,7 +249,9 @@ export class Keyspace {
 
   /** Runs `work` so that all of it happens or nothing. */
   together<T>(work: () => T): T {
-    return this.announcements.together(() => (this.transaction === undefined ? this.records.together(work) : work()))
+    return this.observation.announcements.together(() =>
+      this.transaction === undefined ? this.records.together(work) : work(),
+    )
   }
 
   /**
@@ -239,6 +275,7 @@ export class Keyspace {
     else this.transaction.clear()
     this.counts.changes++
     for (const key of watched) this.touchName(key)
+    this.observation.cleared()
   }
 
   /** Removes everything, of the sub-databases that lie in it too, which stay. */
@@ -265,7 +302,8 @@ export class Keyspace {
     if (known !== undefined && !known.db.closed) return known
     const db = this.db.subAsBytes(name)
     if (db === undefined) throw new XenonError('XENON_NOT_FOUND', `there is no sub-database '${shown(name)}'`)
-    const keys = new Keyspace(db, this.limits, this.counts, this.announcements, this.shared)
+    const keys = new Keyspace(db, this.limits, this.counts, this.observation, this.shared)
+    if (this.observation.isOn) keys.observe(true)
     this.inner.set(name, keys)
     return keys
   }
@@ -283,6 +321,11 @@ export class Keyspace {
     if (dropped) this.inner.get(name)?.notifyAll()
     this.inner.delete(name)
     return dropped
+  }
+
+  /** Everything in it may be another: caches are told. */
+  tellCleared(): void {
+    this.observation.cleared()
   }
 
   private notifyAll(): void {

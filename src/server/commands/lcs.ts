@@ -26,7 +26,7 @@ const CELL_BYTES = 4
 export const lcs = ({ keys, out }: Caller, request: Arguments): void => {
   const [a, b] = [1, 2].map(index => {
     const value = keys.get(bytesAt(request, index))
-    keys.lookedFor(value !== undefined)
+    keys.lookedFor(value !== undefined, bytesAt(request, index))
     return value ?? NOTHING
   }) as [Uint8Array, Uint8Array]
   const options = optionsOf(request)

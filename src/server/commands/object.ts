@@ -27,7 +27,8 @@ const about =
   (answer: (caller: Caller, value: Uint8Array) => void): Handler =>
   (caller: Caller, request: Arguments): void => {
     const value = caller.keys.get(bytesAt(request, 2))
-    caller.keys.lookedFor(value !== undefined)
+    // Redis announces no such miss.
+    caller.server.counts.lookedFor(value !== undefined)
     if (value === undefined) caller.out.null()
     else answer(caller, value)
   }

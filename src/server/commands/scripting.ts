@@ -59,7 +59,9 @@ class Run implements CommandHost {
     const began = activity.last
     let failed = true
     try {
-      command.run(caller, request)
+      const { observation } = caller.server
+      if (observation.isOn) observation.during(caller, command, request)
+      else command.run(caller, request)
       failed = false
     } finally {
       out.resp3 = resp3
@@ -153,7 +155,8 @@ const evaluate = (caller: Caller, request: Arguments, find: Find, bySha: boolean
     const readOnly = asksReadOnly || !mayWrite
     const host = new Run(caller, find, readOnly)
     const run = (): void => server.scripts.run({ sha, body, request, firstKey: 3, keys: Number(keys), host, out })
-    if (readOnly || server.db.readOnly) run()
+    // What the client is sent for it must not stand in the midst of the replies that the script gets.
+    if (readOnly || server.db.readOnly) server.observation.announcements.together(run)
     else server.keys.together(run)
   } catch (error) {
     // All was taken back, what SWAPDB has done too.

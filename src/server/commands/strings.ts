@@ -50,15 +50,21 @@ const options = (request: Arguments, from: number, forSet: boolean): SetOptions 
 }
 
 /** A record whose time has passed already is none. */
-const putOrDelete = ({ keys }: Caller, key: Uint8Array, value: Uint8Array, time: number): void => {
-  if (time !== 0 && time <= keys.now()) keys.delete(key)
-  else keys.put(key, value, time)
+const putOrDelete = ({ keys }: Caller, key: Uint8Array, value: Uint8Array, time: number, setsTime: boolean): void => {
+  const isPast = time !== 0 && time <= keys.now()
+  if (!isPast) keys.put(key, value, time, 'set')
+  else {
+    if (!keys.delete(key, false)) keys.tell('new', key)
+    keys.tell('set', key)
+  }
+  if (setsTime) keys.tell('expire', key)
+  if (isPast) keys.tell('expired', key)
 }
 
 const set: Handler = (caller, request) => {
   const { keys, out } = caller
   if (request.count === 3) {
-    keys.put(bytesAt(request, 1), bytesAt(request, 2), 0)
+    keys.put(bytesAt(request, 1), bytesAt(request, 2), 0, 'set')
     out.ok()
     return
   }
@@ -67,14 +73,14 @@ const set: Handler = (caller, request) => {
   const now = keys.now()
   let time = asked.expire === undefined ? 0 : positiveTime(request, asked.expireAt, asked.expire, now, 'set')
   const old = asked.get ? keys.get(key) : undefined
+  if (asked.get) keys.lookedFor(old !== undefined, key)
   const found = asked.get ? old !== undefined : (asked.nx || asked.xx) && keys.has(key)
   const refused = (asked.nx && found) || (asked.xx && !found)
   if (!refused) {
     if (asked.keepTtl) time = keys.timeOf(key) ?? 0
-    putOrDelete(caller, key, bytesAt(request, 2), time)
+    putOrDelete(caller, key, bytesAt(request, 2), time, asked.expire !== undefined)
   }
   if (asked.get) {
-    keys.lookedFor(old !== undefined)
     if (old === undefined) out.null()
     else out.bulk(old)
   } else if (refused) out.null()
@@ -91,7 +97,8 @@ const setWithTime =
   (name: string, unit: bigint): Handler =>
   ({ keys, out }, request) => {
     const time = positiveTime(request, 2, { unit, absolute: false }, keys.now(), name)
-    keys.put(bytesAt(request, 1), bytesAt(request, 3), time)
+    keys.put(bytesAt(request, 1), bytesAt(request, 3), time, 'set')
+    keys.tell('expire', bytesAt(request, 1))
     out.ok()
   }
 
@@ -101,14 +108,14 @@ const requirePairs = (request: Arguments, name: string): void => {
 
 const putAll = ({ keys }: Caller, request: Arguments): void =>
   keys.together(() => {
-    keys.each(request, 2, 'put', i => keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0))
+    keys.each(request, 2, 'put', i => keys.put(bytesAt(request, i), bytesAt(request, i + 1), 0, 'set'))
   })
 
 const getRange: Handler = ({ keys, out }, request) => {
   let start = numberAt(request, 2)
   let end = numberAt(request, 3)
   const found = keys.get(bytesAt(request, 1))
-  keys.lookedFor(found !== undefined)
+  keys.lookedFor(found !== undefined, bytesAt(request, 1))
   const value = found ?? NOTHING
   const { length } = value
   if (start < 0 && end < 0 && start > end) {
@@ -156,7 +163,7 @@ export const strings: Family = family(
       run({ keys, out }, request) {
         const key = bytesAt(request, 1)
         const free = !keys.has(key)
-        if (free) keys.put(key, bytesAt(request, 2), 0)
+        if (free) keys.put(key, bytesAt(request, 2), 0, 'set')
         out.integer(free ? 1 : 0)
       },
     },
@@ -241,8 +248,8 @@ export const strings: Family = family(
       run({ keys, out }, request) {
         const key = bytesAt(request, 1)
         const old = keys.get(key)
-        keys.put(key, bytesAt(request, 2), 0)
-        keys.lookedFor(old !== undefined)
+        keys.lookedFor(old !== undefined, key)
+        keys.put(key, bytesAt(request, 2), 0, 'set')
         if (old === undefined) out.null()
         else out.bulk(old)
       },
@@ -263,7 +270,7 @@ export const strings: Family = family(
           keys.delete(key)
           out.bulk(old)
         }
-        keys.lookedFor(old !== undefined)
+        keys.lookedFor(old !== undefined, key)
       },
     },
     getex: {
@@ -279,7 +286,7 @@ export const strings: Family = family(
         const key = bytesAt(request, 1)
         const value = keys.get(key)
         if (value === undefined) {
-          keys.lookedFor(false)
+          keys.lookedFor(false, key)
           out.null()
           return
         }
@@ -289,7 +296,7 @@ export const strings: Family = family(
           if (time <= now) keys.delete(key)
           else keys.changeExpiry(key, time)
         } else if (asked.persist) keys.changeExpiry(key, 0)
-        keys.lookedFor(true)
+        keys.lookedFor(true, key)
         out.bulk(value)
       },
     },
@@ -311,7 +318,7 @@ export const strings: Family = family(
         const value = new Uint8Array(old.length + more.length)
         value.set(old)
         value.set(more, old.length)
-        keys.put(key, value, time)
+        keys.put(key, value, time, 'append')
         out.integer(value.length)
       },
     },
@@ -325,7 +332,7 @@ export const strings: Family = family(
       summary: 'Get the length of the value stored in a key',
       run({ keys, out }, request) {
         const value = keys.get(bytesAt(request, 1))
-        keys.lookedFor(value !== undefined)
+        keys.lookedFor(value !== undefined, bytesAt(request, 1))
         out.integer(value?.length ?? 0)
       },
     },
@@ -385,7 +392,7 @@ export const strings: Family = family(
         const value = new Uint8Array(Math.max(old.length, offset + part.length))
         value.set(old)
         value.set(part, offset)
-        keys.put(key, value, time)
+        keys.put(key, value, time, 'setrange')
         out.integer(value.length)
       },
     },

@@ -8,7 +8,7 @@
 
 import type { Socket } from 'node:net'
 import { nextTurn, performance } from '../../runtime/timers.ts'
-import type { Message } from '../protocol/message.ts'
+import type { Push } from '../protocol/message.ts'
 import { RequestParser } from '../protocol/parser.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
@@ -305,7 +305,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   }
 
   /** Sends a message, behind what was answered before: others may be sent the same bytes. */
-  deliver(message: Message): void {
+  deliver(message: Push): void {
     if (this.closing) return
     const bytes = message.bytes(this.resp3)
     if (this.isWriting) {

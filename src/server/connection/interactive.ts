@@ -4,12 +4,12 @@ import type { AsyncTransaction } from '../../database/async-transaction.ts'
 import type { Savepoint, Transaction } from '../../database/transaction.ts'
 import { DeadlockError, WriteConflictError, XenonError } from '../../errors.ts'
 import { performance } from '../../runtime/timers.ts'
-import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
 import { CommandError } from '../commands/errors.ts'
 import type { ChangedKeys, Keyspace } from '../commands/keyspace.ts'
 import { traitsFor } from '../commands/traits.ts'
 import type { Arguments } from '../protocol/request.ts'
+import type { Announcement, Announcements } from '../service/announcements.ts'
 import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
 
 export class Interactive {
@@ -21,7 +21,11 @@ export class Interactive {
   private readonly ended: AbortController
   private readonly lockWaits: LockWaits
   private readonly changed: ChangedKeys = new Map()
-  private readonly savepoints: Savepoint[] = []
+  /** Each with the number of announcements that were held then. */
+  private readonly savepoints: (readonly [Savepoint, number])[] = []
+  private readonly announcements: Announcements
+  /** What its commands announce, until it is committed. */
+  private readonly held: Announcement[] = []
   /** When its last command was done. */
   private lastUsed = Date.now()
 
@@ -30,18 +34,22 @@ export class Interactive {
     transaction: AsyncTransaction<Uint8Array, Uint8Array>,
     ended: AbortController,
     lockWaits: LockWaits,
+    announcements: Announcements,
   ) {
     this.keys = keys
     this.transaction = transaction
     this.ended = ended
     this.lockWaits = lockWaits
+    this.announcements = announcements
   }
 
   /** The client's next request waits until this one has its locks, while others go on. */
   run(caller: LateCaller, command: Command, request: Arguments): void {
     caller.later(async () => {
       try {
-        await this.transaction.together(tx => this.once(caller, command, request, tx))
+        await this.transaction.together(tx =>
+          this.announcements.collect(this.held, () => this.once(caller, command, request, tx)),
+        )
       } catch (error) {
         if (error instanceof DeadlockError || error instanceof WriteConflictError || this.transaction.ended) {
           this.problem = error instanceof XenonError ? error.code : 'failed'
@@ -55,14 +63,19 @@ export class Interactive {
     })
   }
 
-  private once(caller: Caller, command: Command, request: Arguments, tx: Transaction<Uint8Array, Uint8Array>): void {
+  private once(
+    caller: LateCaller,
+    command: Command,
+    request: Arguments,
+    tx: Transaction<Uint8Array, Uint8Array>,
+  ): void {
     const { keys, changed } = this
     let failure: unknown
     keys.during({ keys, transaction: tx, changed }, () =>
       caller.answer(out => {
         const began = performance.now()
         try {
-          command.run(caller, request)
+          caller.perform(command, request)
         } catch (error) {
           out.truncate(0)
           failure = error
@@ -76,7 +89,7 @@ export class Interactive {
 
   savepoint(caller: LateCaller): void {
     this.later(caller, async () => {
-      const number = this.savepoints.push(await this.transaction.savepoint())
+      const number = this.savepoints.push([await this.transaction.savepoint(), this.held.length])
       caller.answer(out => out.integer(number))
     })
   }
@@ -85,7 +98,9 @@ export class Interactive {
     this.later(caller, async () => {
       const savepoint = this.savepoints[number - 1]
       if (savepoint === undefined) throw new CommandError('ERR no such savepoint')
-      await this.transaction.rollbackTo(savepoint)
+      const [place, held] = savepoint
+      await this.transaction.rollbackTo(place)
+      this.held.length = held
       caller.answer(out => out.ok())
     })
   }
@@ -114,6 +129,7 @@ export class Interactive {
         const committed = this.transaction.commit()
         for (const [keys, names] of this.changed) for (const name of names) keys.notify(name)
         await committed
+        for (const announcement of this.held) this.announcements.make(announcement)
         caller.answer(out => out.ok())
       } catch (error) {
         this.transaction.abandon()

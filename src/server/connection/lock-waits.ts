@@ -21,6 +21,8 @@ export interface LateCaller extends Caller {
   /** Its further requests wait too, until `ready`. */
   wait(): void
   ready(): void
+  /** Runs a command that may run now. */
+  perform(command: Command, request: Arguments): void
   /** Answers with what went wrong; a failure of the storage is one of the server. */
   replyFailure(error: unknown, command?: Command): void
   /** Runs what was asked for when this database was selected. */
@@ -188,7 +190,7 @@ export class LockWaits {
       const ran = (failed: boolean): void =>
         activity.executed(caller, traitsFor(command, request), request, began, failed)
       try {
-        command.run(caller, request)
+        caller.perform(command, request)
         ran(false)
       } catch (error) {
         const holders = holdersIn(error)

@@ -16,6 +16,7 @@ import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
 import { knownTraits, traitsFor } from '../commands/traits.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import { type Arguments, argumentBytes, behind, keep, textAt } from '../protocol/request.ts'
+import type { Announcements } from '../service/announcements.ts'
 import type { Subscribed, Subscriptions } from '../service/channels.ts'
 import { isFromBrowser, mayWrite, problemOf, tooLong, unknownCommand } from './admission.ts'
 import { Blocking } from './blocking.ts'
@@ -29,6 +30,7 @@ import { Subscription } from './subscription.ts'
 /** What a session asks of the server that it belongs to. */
 export interface SessionOwner extends ConnectionOwner, Host {
   readonly lockWaits: LockWaits
+  readonly announcements: Announcements
   /** The storage has failed. */
   fail(error: unknown): void
 }
@@ -266,7 +268,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     const start = activity.last
     let failed = false
     try {
-      command.run(this, request)
+      this.perform(command, request)
     } catch (error) {
       out.truncate(before)
       if (meetsLock(error)) {
@@ -289,6 +291,12 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       this.wait()
       this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout, error)
     }
+  }
+
+  perform(command: Command, request: Arguments): void {
+    const { observation } = this.server
+    if (observation.isOn) observation.during(this, command, request)
+    else command.run(this, request)
   }
 
   /** Answers with a number; what is queued goes with EXEC. */
@@ -377,7 +385,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     const start = activity.last
     let failed = false
     try {
-      command.run(this, request)
+      this.perform(command, request)
     } catch (error) {
       if (error instanceof TooMuchOutput || meetsLock(error)) throw error
       out.truncate(before)
@@ -404,10 +412,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   begin(options: AsyncTransactionOptions): void {
     const ended = new AbortController()
-    const { keys, settings, lockWaits } = this.server
+    const { keys, settings, lockWaits, announcements } = this.server
     const { lockTimeout } = settings
     const transaction = keys.db.async.beginNow({ lockTimeout, ...options, signal: ended.signal })
-    this.interactive = new Interactive(keys, transaction, ended, lockWaits)
+    this.interactive = new Interactive(keys, transaction, ended, lockWaits, announcements)
   }
 
   commit(): void {
@@ -476,6 +484,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.subscription?.end()
     this.subscription = undefined
     this.server.channels.leave(this)
+    this.server.tracking.disable(this)
+    this.server.observe()
     this.isSubscribed = false
   }
 }

@@ -3,7 +3,13 @@
 const STAR = 42
 const CRLF = Buffer.from('\r\n')
 
-export class Message {
+/** What a client is sent that it has not asked for. */
+export interface Push {
+  /** As it is sent in RESP3 or in RESP2. */
+  bytes(resp3: boolean): Buffer
+}
+
+export class Message implements Push {
   private readonly push: Buffer
   private array: Buffer | undefined
 

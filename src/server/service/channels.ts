@@ -1,12 +1,12 @@
 /** Who is subscribed to which channels, and what is published to them. Names are strings of one character per byte. */
 
 import { matches } from '../protocol/glob.ts'
-import { Message } from '../protocol/message.ts'
+import { Message, type Push } from '../protocol/message.ts'
 import type { Announcements } from './announcements.ts'
 
 /** Somebody who gets messages. */
 export interface Subscriber {
-  deliver(message: Message): void
+  deliver(message: Push): void
 }
 
 const MESSAGE = Buffer.from('message')

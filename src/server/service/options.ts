@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Database } from '../../database/database.ts'
 import { InvalidArgumentError } from '../../errors.ts'
 import { milliseconds } from '../../values/checks.ts'
+import { CLASS_LETTERS, parseClasses } from './key-events.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
 /** Opens the database again. */
@@ -55,6 +56,15 @@ export interface ServerOptions {
   softSubscriberOutputBytes?: number | undefined
   /** Milliseconds. Default 60,000. */
   softSubscriberOutputTime?: number | undefined
+  /**
+   * Which events of keys are published to channels, by the letters of Redis: `KEA` is nearly all of them. Default: none.
+   */
+  notifyKeyspaceEvents?: string | undefined
+  /**
+   * Keys that are remembered for the caches of clients (CLIENT TRACKING); with more, clients are told to drop the oldest
+   * ones. 0: no bound. Default 1,000,000.
+   */
+  trackingTableMaxKeys?: number | undefined
   /** Milliseconds to authenticate. Default 10,000. Of all times here, `Infinity`: for ever. */
   authTimeout?: number | undefined
   /** Milliseconds for a request that has begun to arrive whole. Default 30,000. */
@@ -136,6 +146,8 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
     maxSubscriberOutputBytes: 32 * MiB,
     softSubscriberOutputBytes: 8 * MiB,
     softSubscriberOutputTime: 60_000,
+    notifyKeyspaceEvents: '',
+    trackingTableMaxKeys: 1_000_000,
     authTimeout: 10_000,
     requestTimeout: 30_000,
     idleTimeout: Number.POSITIVE_INFINITY,
@@ -170,6 +182,11 @@ export const resolveServerOptions = (given: ServerOptions = {}): Settings => {
   whole('maxClientMemoryBytes', LEAST_CLIENT_MEMORY, Number.MAX_SAFE_INTEGER)
   for (const name of ['maxSubscriberOutputBytes', 'softSubscriberOutputBytes'] as const)
     if (settings[name] !== Number.POSITIVE_INFINITY) whole(name, 1024, Number.MAX_SAFE_INTEGER)
+  whole('trackingTableMaxKeys', 0, Number.MAX_SAFE_INTEGER)
+  if (typeof settings.notifyKeyspaceEvents !== 'string' || parseClasses(settings.notifyKeyspaceEvents) === undefined)
+    throw invalid(
+      `notifyKeyspaceEvents must be letters of ${CLASS_LETTERS}, not ${String(settings.notifyKeyspaceEvents)}`,
+    )
   milliseconds('softSubscriberOutputTime', settings.softSubscriberOutputTime)
   whole('slowlogLogSlowerThan', -1, Number.MAX_SAFE_INTEGER)
   whole('slowlogMaxLen', 0, 1_000_000)
