@@ -33,6 +33,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['adapters', 'runtime values records database index.ts'],
   ['client', 'runtime values'],
   ['worker', 'runtime values database'],
+  ['browser', 'storage database'],
   ['shared', 'runtime values storage database server client'],
   ['cli', 'runtime values storage pager log database index.ts client server shared'],
 ])

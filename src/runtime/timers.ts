@@ -11,6 +11,10 @@ const real = globalThis as unknown as {
   clearInterval?: typeof globalThis.clearInterval
   setImmediate?: (work: () => void) => unknown
   performance?: { now(): number }
+  MessageChannel?: new () => {
+    port1: { onmessage: (() => void) | null }
+    port2: { postMessage(message: undefined): void }
+  }
 }
 
 /** What is called, for tests that want steady time. */
@@ -43,6 +47,18 @@ export const performance: { now: () => number } = {
 
 const immediate = real.setImmediate?.bind(globalThis)
 
+/** In a browser a message to oneself takes 10 µs, and a timer 4 ms as soon as one follows another. */
+const byMessage = (): ((work: () => void) => void) | undefined => {
+  if (real.MessageChannel === undefined) return undefined
+  const { port1, port2 } = new real.MessageChannel()
+  const waiting: (() => void)[] = []
+  port1.onmessage = () => waiting.shift()?.()
+  return work => {
+    waiting.push(work)
+    port2.postMessage(undefined)
+  }
+}
+
 /** Runs `work` in the next turn of the event loop. */
 export const nextTurn: (work: () => void) => void =
-  immediate === undefined ? work => setTimeout(work, 0) : work => void immediate(work)
+  immediate === undefined ? (byMessage() ?? (work => void setTimeout(work, 0))) : work => void immediate(work)

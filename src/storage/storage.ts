@@ -129,6 +129,8 @@ export interface Storage {
   readonly deflate?: Deflate | undefined
   /** `syncAsync` of a file leaves the thread free meanwhile, so that a long one is worth doing aside. */
   readonly syncsAside?: boolean | undefined
+  /** Of `checkpointBytes` and `logSegmentBytes`, for a storage that can have but few files. Default: those of `open`. */
+  readonly logDefaults?: { readonly checkpointBytes: number; readonly segmentBytes: number } | undefined
   /** Milliseconds of a clock that never goes back, to measure how long a sync takes. Default: `performance.now`. */
   readonly monotonic?: (() => number) | undefined
   /** Milliseconds since 1970. Default: `Date.now`. */

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { storageIn } from '../../src/browser/opfs.ts'
 import { CorruptionError, DatabaseLockedError, StorageError } from '../../src/errors.ts'
 import { memoryStorage } from '../../src/storage/memory.ts'
 import { nodeStorage } from '../../src/storage/node.ts'
 import { overlayStorage } from '../../src/storage/overlay.ts'
 import type { File, Storage } from '../../src/storage/storage.ts'
+import { MemoryHandles } from '../support/handles.ts'
 import { bytes, freshDirectory, text, thrown } from './places.ts'
 
 const nodeDirectory = freshDirectory()
@@ -13,6 +15,7 @@ describe.each<[string, Storage, string]>([
   ['node', nodeStorage, nodeDirectory],
   ['memory', memory, '/top'],
   ['overlay', overlayStorage(memoryStorage()), '/top'],
+  ['opfs', await storageIn(new MemoryHandles(), 'top', { handles: 100 }), '/top'],
 ])('%s storage', (_name, storage, top) => {
   let count = 0
   const directory = (): string => {
