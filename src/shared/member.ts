@@ -12,7 +12,13 @@ import { ConnectionError } from '../client/errors.ts'
 import type { Database } from '../database/database.ts'
 import { openOn } from '../database/open.ts'
 import { type EncodingNames, requireSame, withKeysOf } from '../database/stored-encodings.ts'
-import { DatabaseLockedError, InvalidArgumentError, OwnerLostError, XenonError } from '../errors.ts'
+import {
+  DatabaseLockedError,
+  InvalidArgumentError,
+  OwnerLostError,
+  XenonError,
+  type XenonErrorCode,
+} from '../errors.ts'
 import { clearTimeout, nextTurn, performance, setTimeout } from '../runtime/timers.ts'
 import { SocketServer } from '../server/inspect/index.ts'
 import { nodeStorage } from '../storage/node.ts'
@@ -42,6 +48,11 @@ export interface Place<V, K> {
 
 /** A connection that is lost tells sooner or later than that of others that the owner has gone: so long at most. */
 const SURE_AFTER_MS = 200
+
+const NOT_SHARED = "it does not share it: it would have to open it with openShared(), or with inspect: 'write'"
+
+/** Codes of a connection that could not be made, or was lost again. */
+const UNREACHED: ReadonlySet<XenonErrorCode> = new Set(['XENON_CONNECTION', 'XENON_CLOSED', 'XENON_TIMEOUT'])
 
 /** Pauses between two tries to become the owner or to find it, in milliseconds. */
 const FIRST_PAUSE_MS = 2
@@ -173,10 +184,10 @@ export class Member<V, K> {
       const locked = await this.tryToOwn()
       if (!(locked instanceof DatabaseLockedError)) return locked
       const followed = await this.tryToFollow()
-      if (followed !== undefined) return followed
+      if (typeof followed !== 'string') return followed
       if (performance.now() > deadline)
         throw new OwnerLostError(
-          `${locked.message}; it does not share it: it would have to open it with openShared(), or with inspect: 'write' (waited ${this.options.ownerTimeout} ms)`,
+          `${locked.message}; ${followed} (waited ${this.options.ownerTimeout} ms)`,
           false,
           locked,
         )
@@ -233,7 +244,8 @@ export class Member<V, K> {
     return target
   }
 
-  private async tryToFollow(): Promise<Target<V, K> | undefined> {
+  /** The owner, or why it cannot be reached. */
+  private async tryToFollow(): Promise<Target<V, K> | string> {
     const { connect, open } = this.options
     let target: Target<V, K> | undefined
     let isOver = false
@@ -245,19 +257,20 @@ export class Member<V, K> {
     }
     try {
       const live = await connectLive(this.directory, socket => new Client<V, K>(connect(socket), onEnd).open())
-      if (live === undefined) return undefined
+      if (live === undefined) return NOT_SHARED
       const { client, facts } = live
       if (open.storedEncoding !== 'ignore') await this.requireEncodings(client, connect('socket'))
       if (facts.readOnly) {
         await client.close()
-        return undefined
+        return NOT_SHARED
       }
       target = { role: 'follower', store: client, isOver, close: () => client.close() }
       return target
     } catch (error) {
-      if (error instanceof XenonError && error.code !== 'XENON_CONNECTION' && error.code !== 'XENON_CLOSED') throw error
-      // It has gone meanwhile, or listens no more.
-      return undefined
+      if (error instanceof XenonError && !UNREACHED.has(error.code)) throw error
+      return error instanceof XenonError && error.code === 'XENON_TIMEOUT'
+        ? 'it does not answer on its socket: it is busy, or stopped'
+        : 'it listens no more on its socket, and has not ended'
     }
   }
 
