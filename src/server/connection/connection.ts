@@ -215,6 +215,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const { pauseOutputBytes, maxOutputBytes } = server.settings
     const { turns } = server
     const arrived = parser.waiting
+    // Nothing is given to the socket before the turn ends.
+    const { writableLength } = this.socket
     this.stopped = false
     const now = performance.now()
     share.begin(turns.number, turns.crowd, now)
@@ -223,7 +225,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.open()
     try {
       while (!this.busy && !this.closing) {
-        if (this.unsent + out.length >= pauseOutputBytes) {
+        if (writableLength + this.pendingBytes + out.length >= pauseOutputBytes) {
           this.stopped = true
           break
         }
