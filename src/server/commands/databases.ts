@@ -24,6 +24,9 @@ export class Databases {
   private places: number[] = []
   /** What lies in each place, as far as it was used. */
   private readonly spaces: (Keyspace | undefined)[]
+  /** Swapped in what is under way, and how deep that is: a script in an EXEC. */
+  private readonly swapped: [Keyspace, Keyspace][] = []
+  private depth = 0
   /** Those of the root, which all of them are made with. */
   private readonly encodings: EncodingNames
 
@@ -65,6 +68,26 @@ export class Databases {
     return made
   }
 
+  /**
+   * Runs what is taken back as a whole if it throws: what SWAPDB has done in it is, too.
+   * @param clients all who may watch keys
+   */
+  together<T>(clients: ReadonlyMap<number, Watching>, work: () => T): T {
+    const { swapped } = this
+    const before = swapped.length
+    this.depth++
+    try {
+      return work()
+    } catch (error) {
+      for (const [a, b] of swapped.splice(before).reverse()) moveWatchers(a, b, clients.values())
+      this.load()
+      throw error
+    } finally {
+      this.depth--
+      if (this.depth === 0) swapped.length = 0
+    }
+  }
+
   /** SWAPDB: who has selected one of them sees what was in the other. */
   swap(first: number, second: number, clients: Iterable<Watching>): void {
     if (first === second) return
@@ -81,17 +104,9 @@ export class Databases {
     places[second] = place
     this.number()
     this.root.tellCleared()
-    a.swapWatchers(b)
-    for (const { watched } of clients) {
-      const [ofA, ofB] = [watched.get(a), watched.get(b)]
-      for (const [keys, names] of [
-        [a, ofB],
-        [b, ofA],
-      ] as const) {
-        if (names === undefined) watched.delete(keys)
-        else watched.set(keys, names)
-      }
-    }
+    if (this.depth > 0) this.swapped.push([a, b])
+    a.notifyChanged(b)
+    moveWatchers(a, b, clients)
   }
 
   /** FLUSHALL: removes everything, what lies in sub-databases too. The numbers stay with their places. */
@@ -102,8 +117,8 @@ export class Databases {
       if (number !== place) container?.put(bytesOf(number), bytesOf(place), 0, 'set')
   }
 
-  /** Reads which place has which number: also after what a SWAPDB has done was taken back. */
-  load(): void {
+  /** Reads which place has which number. */
+  private load(): void {
     const { container } = this
     this.places = Array.from({ length: this.count }, (_, number) => {
       const stored = container?.get(bytesOf(number))
@@ -129,6 +144,21 @@ export class Databases {
   private get container(): Keyspace | undefined {
     const { root } = this
     return root.db.subAsBytes(CONTAINER) === undefined ? undefined : root.sub(CONTAINER)
+  }
+}
+
+/** Who watches keys of one of them watches those of the other from now on. */
+const moveWatchers = (a: Keyspace, b: Keyspace, clients: Iterable<Watching>): void => {
+  a.swapWatchers(b)
+  for (const { watched } of clients) {
+    const [ofA, ofB] = [watched.get(a), watched.get(b)]
+    for (const [keys, names] of [
+      [a, ofB],
+      [b, ofA],
+    ] as const) {
+      if (names === undefined) watched.delete(keys)
+      else watched.set(keys, names)
+    }
   }
 }
 

@@ -347,16 +347,16 @@ export class Keyspace {
     if (watchers?.delete(watcher) && watchers.size === 0) this.watchers.delete(key)
   }
 
-  /**
-   * The records of both have changed places: who watches one of them watches what is in its place now. A key that
-   * either has is one that has changed.
-   */
-  swapWatchers(other: Keyspace): void {
+  /** The records of both change places: a key that either has is one that changes, in both. */
+  notifyChanged(other: Keyspace): void {
     for (const keys of [this, other])
       for (const key of keys.watchers.keys()) {
         const bytes = Buffer.from(key, 'latin1')
         if (this.has(bytes) || other.has(bytes)) keys.notify(key)
       }
+  }
+
+  swapWatchers(other: Keyspace): void {
     const { watchers } = this
     this.watchers = other.watchers
     other.watchers = watchers

@@ -157,10 +157,8 @@ const evaluate = (caller: Caller, request: Arguments, find: Find, bySha: boolean
     const run = (): void => server.scripts.run({ sha, body, request, firstKey: 3, keys: Number(keys), host, out })
     // What the client is sent for it must not stand in the midst of the replies that the script gets.
     if (readOnly || server.db.readOnly) server.observation.announcements.together(run)
-    else server.keys.together(run)
+    else server.databases.together(server.sessions, () => server.keys.together(run))
   } catch (error) {
-    // All was taken back, what SWAPDB has done too.
-    server.databases.load()
     throw asCommandError(error)
   } finally {
     if (caller.database !== database) caller.select(database)

@@ -358,14 +358,15 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.queue = undefined
     this.mayBlock = false
     try {
-      server.keys.together(() => {
-        out.array(queue.count)
-        for (const { command, request } of queue.calls) this.callQueued(command, request)
-      })
+      server.databases.together(server.sessions, () =>
+        server.keys.together(() => {
+          out.array(queue.count)
+          for (const { command, request } of queue.calls) this.callQueued(command, request)
+        }),
+      )
     } catch (error) {
-      // All was taken back, what SELECT and SWAPDB have done too.
+      // All was taken back, what SELECT has done too.
       this.database = database
-      server.databases.load()
       if (subscribed !== undefined) this.subscribeTo(subscribed)
       // What is locked by a transaction makes all of them be tried again.
       if (meetsLock(error)) this.queue = queue

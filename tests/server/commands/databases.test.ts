@@ -134,6 +134,23 @@ describe('MOVE, COPY and SWAPDB', () => {
     db.close()
   })
 
+  test('while an EXEC with a SWAPDB waits for a lock everybody watches what he watched', () =>
+    withServer({}, async ({ client }) => {
+      const [c, holder, watching] = [await client(), await client(), await client()]
+      await holder.expect('BEGIN\r\nSELECT 1\r\nSET held 1\r\n', OK.repeat(3))
+      await watching.expect('WATCH k\r\n', OK)
+      await c.expect('MULTI\r\nSWAPDB 0 2\r\nSELECT 1\r\nSET held 2\r\n', queued(3))
+      c.write('EXEC\r\n')
+      await pause(30)
+      expect(c.received).toBe('')
+      const other = await client()
+      await other.expect('SELECT 0\r\nSET k 1\r\n', OK + OK)
+      await watching.expect('MULTI\r\nPING\r\nEXEC\r\n', `${queued(1)}*-1\r\n`)
+      await holder.expect('ROLLBACK\r\n', OK)
+      await c.expect('', `*3\r\n${OK.repeat(3)}`)
+      await other.expect('GET k\r\nSELECT 2\r\nGET k\r\n', NIL + OK + bulk('1'))
+    }))
+
   test('who watches a key watches it in what has its number, and notices if either had it', () =>
     withServer({}, async ({ client }) => {
       const [c, other] = [await client(), await client()]
