@@ -1,7 +1,9 @@
 /** Scripts: the same answers as from redis-server 7.0, types and texts of errors too, in RESP2 and RESP3. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
+import { runs, runTimeout, seeded } from '../support/random.ts'
 import { Pair } from './compare.ts'
+import { randomScript } from './random-scripts.ts'
 import { SCRIPTS } from './scripts.ts'
 import { hasRedis, NO_REDIS, type RunningServer, startRedis, startXenon } from './servers.ts'
 import type { Command } from './wire.ts'
@@ -46,6 +48,16 @@ describe.skipIf(!hasRedis)('scripts', () => {
     }
     expect(differences).toEqual([])
   }
+
+  test(
+    'random scripts',
+    () =>
+      seeded(async random => {
+        const commands = Array.from({ length: 2000 * runs }, () => ['EVAL', randomScript(random), '0'])
+        await compareAll(2, commands)
+      }),
+    runTimeout,
+  )
 
   test.each([2, 3] as const)('every script of the list, in RESP%i', async protocol => {
     await compareAll(

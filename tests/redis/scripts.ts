@@ -423,4 +423,91 @@ const libraries: ScriptCall[] = [
   ]),
 ]
 
-export const SCRIPTS: readonly ScriptCall[] = [...replies, ...commands, ...errors, ...numbers, ...strings, ...libraries]
+/** What libraries send: rate limiters, locks, semaphores, counters with a window. */
+const used: ScriptCall[] = [
+  call(
+    `local n = redis.call('INCRBY', KEYS[1], ARGV[2]) local ttl = redis.call('PTTL', KEYS[1])
+     if ttl == -1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) ttl = tonumber(ARGV[1]) end
+     return {n, ttl > 0 and 1 or 0}`,
+    '1',
+    'limit',
+    '60000',
+    '3',
+  ),
+  call(
+    `if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) else return 0 end`,
+    '1',
+    'lock',
+    'token',
+  ),
+  call(
+    `if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end return 0`,
+    '1',
+    'lock',
+    'token',
+    '9000',
+  ),
+  call(`return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])`, '1', 'lock', 'other', '9000'),
+  call(
+    `local token = redis.call('get', KEYS[1]) if not token or token ~= ARGV[1] then return 0 end
+     local expiration = redis.call('pttl', KEYS[1]) if not expiration then expiration = 0 end
+     if expiration < 0 then return 0 end
+     local newttl = ARGV[2] if ARGV[3] == "0" then newttl = ARGV[2] + expiration end
+     return redis.call('pexpire', KEYS[1], newttl)`,
+    '1',
+    'lock',
+    'token',
+    '5000',
+    '0',
+  ),
+  call(
+    `local sum = 0 for _, key in ipairs(KEYS) do if redis.call("exists", key) == 1 then sum = sum + 1 end end
+     if sum ~= 0 then return sum end
+     for i, key in ipairs(KEYS) do redis.call("set", key, ARGV[1], "PX", ARGV[2]) end return #KEYS`,
+    '3',
+    'lock:1',
+    'lock:2',
+    'lock:3',
+    'token',
+    '7000',
+  ),
+  call(
+    `local current = tonumber(redis.call('GET', KEYS[1]) or '0') local limit = tonumber(ARGV[1])
+     if current + 1 > limit then return {err = 'LIMIT ' .. current .. ' of ' .. limit} end
+     redis.call('SET', KEYS[1], current + 1, 'KEEPTTL') return current + 1`,
+    '1',
+    'sema',
+    '2',
+  ),
+  call(
+    `local bucket = cjson.decode(redis.call('GET', KEYS[1]) or '{"tokens":10,"at":0}')
+     local now = tonumber(ARGV[1]) bucket.tokens = math.min(10, bucket.tokens + (now - bucket.at) / 1000 * 2) bucket.at = now
+     local ok = bucket.tokens >= 1 if ok then bucket.tokens = bucket.tokens - 1 end
+     redis.call('SET', KEYS[1], string.format('{"tokens":%.3f,"at":%d}', bucket.tokens, bucket.at))
+     return {ok, tostring(bucket.tokens), redis.call('GET', KEYS[1])}`,
+    '1',
+    'bucket',
+    '1700000000123',
+  ),
+  call(`redis.replicate_commands() local t = redis.call('TIME') return #t`),
+  call(
+    `local job = cmsgpack.unpack(ARGV[1]) redis.call('MSET', 'job:' .. job[1], job[2], 'job:last', job[1])
+     local ids = {} for id in string.gmatch(ARGV[2], '[^,]+') do table.insert(ids, id) end
+     return {redis.call('MGET', 'job:1', 'job:last'), #ids, table.concat(ids, '|')}`,
+    '0',
+    '\x92\x01\xa1x',
+    'a,b,c',
+  ),
+]
+
+export const SCRIPTS: readonly ScriptCall[] = [
+  ...used,
+  ...used,
+  ...used,
+  ...replies,
+  ...commands,
+  ...errors,
+  ...numbers,
+  ...strings,
+  ...libraries,
+]

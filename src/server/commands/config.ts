@@ -116,6 +116,19 @@ const setOutputLimits = (value: string, { settings }: Host): (() => void) => {
   }
 }
 
+/** How long a script may take: here it is stopped then. */
+const timeOfScripts: Parameter = {
+  get: ({ settings: { scriptTimeLimit } }) =>
+    String(scriptTimeLimit === Number.POSITIVE_INFINITY ? 0 : Math.ceil(scriptTimeLimit)),
+  set: number(
+    0,
+    ({ bounds }) => Math.min(LARGEST, bounds.scriptTimeLimit),
+    ({ settings, bounds }, value) => {
+      settings.scriptTimeLimit = value === 0 ? bounds.scriptTimeLimit : value
+    },
+  ),
+}
+
 const fixed = (value: string): Parameter => ({ get: () => value })
 
 const parameters: Readonly<Record<string, Parameter>> = {
@@ -123,6 +136,7 @@ const parameters: Readonly<Record<string, Parameter>> = {
     get: ({ db }) => (db.durability === 'power' ? 'always' : db.durability === 'process' ? 'everysec' : 'no'),
   },
   appendonly: fixed('yes'),
+  'busy-reply-threshold': timeOfScripts,
   bind: { get: ({ settings }) => (settings.socket === undefined ? settings.host : '') },
   databases: { get: ({ databases }) => String(databases.count) },
   durability: { get: ({ db }) => db.durability },
@@ -137,6 +151,7 @@ const parameters: Readonly<Record<string, Parameter>> = {
       }
     },
   },
+  'lua-time-limit': timeOfScripts,
   maxclients: {
     get: ({ settings }) => String(settings.maxClients),
     set: number(

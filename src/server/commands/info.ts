@@ -52,7 +52,7 @@ const sections: Readonly<Record<string, Section>> = {
     tracking_clients: tracking.size,
     xenondb_lock_waits: lockWaits.count,
   }),
-  memory: ({ db, samples, memory }) => {
+  memory: ({ db, samples, memory, scripts }) => {
     const { used, rss, peak } = memoryInUse(samples)
     return {
       ...inBytes('used_memory', used),
@@ -65,6 +65,11 @@ const sections: Readonly<Record<string, Section>> = {
       mem_clients_normal: memory.used,
       mem_fragmentation_ratio: (rss / used).toFixed(2),
       mem_fragmentation_bytes: rss - used,
+      ...inBytes('used_memory_lua', scripts.engineBytes),
+      used_memory_vm_eval: scripts.engineBytes,
+      ...inBytes('used_memory_scripts', scripts.bytes),
+      used_memory_scripts_eval: scripts.bytes,
+      number_of_cached_scripts: scripts.count,
       xenondb_pool_bytes: db.stats().cache.bytes,
     }
   },

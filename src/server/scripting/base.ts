@@ -8,7 +8,6 @@ import type { Address } from './wasm.ts'
 export const reworded = (message: string): string =>
   message
     .replace(/^prelude:\d+: /, '')
-    .replace(/attempt to \w+ a 'string' with a '\w+'/, 'attempt to perform arithmetic on a string value')
     .replace(/attempt to (.*?) (a \w+ value) \(constant '.*?'\)/, 'attempt to $1 $2')
     .replace(/attempt to (.*?) (a \w+ value) \((\w+) '(.*?)'\)/, "attempt to $1 $3 '$4' ($2)")
     .replace(/(?<!')<(eof|name|string|number|integer)>(?!')/g, "'<$1>'")
@@ -193,6 +192,19 @@ export const mathFunctions = (lua: LuaState): Record<string, LuaFunction> => {
       x.lua_pushnumber(L, work(lua.checkNumber(L, 1)))
       return 1
     }
+  /** Of all arguments the one that no later one `beats`. */
+  const extreme =
+    (beats: (a: number, b: number) => boolean): LuaFunction =>
+    L => {
+      const count = x.lua_gettop(L)
+      let found = lua.checkNumber(L, 1)
+      for (let i = 2; i <= count; i++) {
+        const value = lua.checkNumber(L, i)
+        if (beats(found, value)) found = value
+      }
+      x.lua_pushnumber(L, found)
+      return 1
+    }
   const integer = (L: Address, index: number): number => Math.trunc(lua.checkNumber(L, index))
   return {
     floor: one(Math.floor),
@@ -201,6 +213,13 @@ export const mathFunctions = (lua: LuaState): Record<string, LuaFunction> => {
     cosh: one(Math.cosh),
     tanh: one(Math.tanh),
     log10: one(Math.log10),
+    max: extreme((a, b) => b > a),
+    min: extreme((a, b) => b < a),
+    fmod: L => {
+      const [a, b] = [lua.checkNumber(L, 1), lua.checkNumber(L, 2)]
+      x.lua_pushnumber(L, a % b)
+      return 1
+    },
     atan2: L => {
       x.lua_pushnumber(L, Math.atan2(lua.checkNumber(L, 1), lua.checkNumber(L, 2)))
       return 1

@@ -9,7 +9,7 @@
 export const PRELUDE = `
 local native, libraries = ...
 local type, select, error, rawget, rawset, rawlen, pairs, next, tostring = type, select, error, rawget, rawset, rawlen, pairs, next, tostring
-local rawsetmetatable, collect = setmetatable, collectgarbage
+local rawsetmetatable, collect, debugger = setmetatable, collectgarbage, debug
 local getmetatable, ipairs, unpack, sort, concat = getmetatable, ipairs, table.unpack, table.sort, table.concat
 local READONLY = 'Attempt to modify a readonly table'
 
@@ -182,10 +182,9 @@ native.running = native.coroutine.running
 
 local math = {
   abs = math.abs, acos = math.acos, asin = math.asin, atan = math.atan, cos = math.cos, deg = math.deg, exp = math.exp,
-  fmod = math.fmod, log = math.log, max = math.max, min = math.min, modf = math.modf, rad = math.rad, sin = math.sin,
+  log = math.log, modf = math.modf, rad = math.rad, sin = math.sin,
   sqrt = math.sqrt, tan = math.tan, huge = math.huge, pi = math.pi,
 }
-math.mod = math.fmod
 
 local string = {
   byte = string.byte, char = string.char, len = string.len, lower = string.lower, reverse = string.reverse,
@@ -238,6 +237,7 @@ function globals.unpack(...)
   requireTable('unpack', ...)
   return unpack(...)
 end
+libraries.math.mod = libraries.math.fmod
 libraries.string.gfind = libraries.string.gmatch
 for name, value in next, libraries do
   if type(value) == 'table' and type(globals[name]) == 'table' then
@@ -265,6 +265,24 @@ rawsetmetatable(real, { __index = native.missing })
 
 local strings = getmetatable('')
 strings.__index = string
+-- Of two operands that are no numbers the first is to blame, unless it stands for one.
+local function arithmetic(name, operation)
+  strings[name] = function(a, b)
+    local meta = type(b) ~= 'string' and debugger.getmetatable(b)
+    if meta and rawget(meta, name) then return rawget(meta, name)(a, b) end
+    local x, y = native.tonumber(a), native.tonumber(b)
+    if x and y then return operation(x, y) end
+    native.fail('attempt to perform arithmetic on a ' .. type(x and b or a) .. ' value')
+  end
+end
+arithmetic('__add', function(a, b) return a + b end)
+arithmetic('__sub', function(a, b) return a - b end)
+arithmetic('__mul', function(a, b) return a * b end)
+arithmetic('__div', function(a, b) return a / b end)
+arithmetic('__mod', function(a, b) return a % b end)
+arithmetic('__pow', function(a, b) return a ^ b end)
+arithmetic('__unm', function(a) return -a end)
+strings.__idiv = nil
 strings.__metatable = protect({ __index = real.string })
 
 return standIn, real

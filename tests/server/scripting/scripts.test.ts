@@ -195,3 +195,21 @@ test('there is no end of scripts', () =>
     await c.expect(script('return 0'), ':0\r\n')
     expect(replies.length).toBeGreaterThan(count)
   }))
+
+test('MONITOR, INFO and CONFIG tell of scripts', () =>
+  withServer({ scriptTimeLimit: 1000 }, async ({ client }) => {
+    const [c, monitor] = [await client(), await client()]
+    await monitor.expect('MONITOR\r\n', '+OK\r\n')
+    await c.expect(script('return redis.call("SET", KEYS[1], "v")', 'k'), '+OK\r\n')
+    await monitor.until(text => /"EVAL" "return.*" "1" "k"\r\n.* \[0 lua\] "SET" "k" "v"\r\n$/.test(text))
+    c.write('INFO commandstats\r\n')
+    expect(await c.until(text => text.includes('cmdstat_set'))).toMatch(/cmdstat_set:calls=1/)
+    c.received = ''
+    c.write('INFO memory\r\n')
+    expect(await c.until(text => text.includes('xenondb_pool_bytes'))).toMatch(/number_of_cached_scripts:1\r\n/)
+    c.received = ''
+    await c.expect('CONFIG GET lua-time-limit\r\n', `*2\r\n${bulk('lua-time-limit')}${bulk('1000')}`)
+    await c.expect('CONFIG SET lua-time-limit 2000\r\n', /^-ERR CONFIG SET failed .* between 0 and 1000/)
+    await c.expect('CONFIG SET busy-reply-threshold 20\r\n', '+OK\r\n')
+    await c.expect(script('while true do end'), /^-ERR the script took longer than 20 ms/)
+  }))
