@@ -98,6 +98,20 @@ export class Pair {
     return undefined
   }
 
+  /** All differences of replies, written on one line and made alike by `alike`. */
+  async differ(
+    commands: readonly Command[],
+    alike: (reply: string) => string,
+  ): Promise<{ command: string; expected: string; found: string }[]> {
+    const replies = await Promise.all([this.expected.send(commands), this.tested.send(commands)])
+    return commands
+      .map((command, i) => {
+        const [expected, found] = replies.map(each => alike(showWire(each[i]!))) as [string, string]
+        return { command: show(command), expected, found }
+      })
+      .filter(({ expected, found }) => expected !== found)
+  }
+
   private same(command: Command, a: Wire, b: Wire): boolean {
     const name = String(command[0]).toUpperCase()
     if (name === 'EXEC' && a.items !== undefined && b.items !== undefined) {

@@ -34,6 +34,10 @@ describe.skipIf(!hasRedis)('scripts', () => {
     finish?.()
   })
 
+  /** Lua 5.4 knows the names of other variables than 5.1 does. */
+  const nameless = (reply: string): string =>
+    reply.replaceAll(/(?:local|global|field|upvalue|method) '[^']*' \((an? \w+ value)\)/g, '$1')
+
   const compareAll = async (protocol: 2 | 3, commands: readonly Command[]): Promise<void> => {
     const pair = await Pair.open(redis, xenon, protocol)
     const differences: unknown[] = []
@@ -53,8 +57,17 @@ describe.skipIf(!hasRedis)('scripts', () => {
     'random scripts',
     () =>
       seeded(async random => {
-        const commands = Array.from({ length: 2000 * runs }, () => ['EVAL', randomScript(random), '0'])
-        await compareAll(2, commands)
+        const pair = await Pair.open(redis, xenon, 2)
+        try {
+          await pair.send([['FLUSHALL']])
+          for (let i = 0; i < 1500 * runs; i++) {
+            const script = randomScript(random)
+            const [difference] = await pair.differ([['EVAL', script, '0']], nameless)
+            if (difference !== undefined) throw new Error(`${script}\n${difference.expected}\n${difference.found}`)
+          }
+        } finally {
+          pair.close()
+        }
       }),
     runTimeout,
   )

@@ -329,6 +329,10 @@ const numbers: ScriptCall[] = shown([
 ])
 
 const strings: ScriptCall[] = shown([
+  'string.sub("hello", 1.5, 3.9), string.byte("hello", 2.7), string.char(65.9), select(1.9, "a", "b"), unpack({1, 2, 3}, 1.5, 2.9)',
+  'string.sub("hello", -100, 100), string.sub("hello", 3, 2), string.sub(12345, 2, 3), string.byte("abc", -1), string.byte("abc", 5)',
+  'table.concat({1, 2, 3}, "-", 1.5, 2.5), table.concat({1, 2, 3}, 0), string.rep("x", 2.9)',
+  'pcall(string.sub), pcall(string.char, 256), pcall(select, 0), pcall(string.byte), pcall(string.sub, "x", {})',
   'string.format("%d %i %5d %-5d| %05d %+d", 3.7, 4, 5, 6, 7, 8)',
   'string.format("%s %10s %-10s| %.2s %q", "a", "b", "c", "defg", "h\\n\\"")',
   'string.format("%x %X %o %c %%", 255, 255, 8, 65)',

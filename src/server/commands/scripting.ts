@@ -149,7 +149,7 @@ const evaluate = (caller: Caller, request: Arguments, find: Find, bySha: boolean
   const { database } = caller
   const { monitors } = server.activity
   // What the script calls is shown behind it.
-  if (monitors.count > 0) monitors.feed(caller, find(request)!.traits, request)
+  if (monitors.count > 0) monitors.feed(caller, undefined, request)
   try {
     const { sha, body, flags } = scriptOf(caller, request, bySha)
     const mayWrite = flags === undefined || !flags.includes('no-writes')

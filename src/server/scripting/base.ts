@@ -11,6 +11,10 @@ export const reworded = (message: string): string =>
     .replace(/attempt to (.*?) (a \w+ value) \(constant '.*?'\)/, 'attempt to $1 $2')
     .replace(/attempt to (.*?) (a \w+ value) \((\w+) '(.*?)'\)/, "attempt to $1 $3 '$4' ($2)")
     .replace(/(?<!')<(eof|name|string|number|integer)>(?!')/g, "'<$1>'")
+    .replace(/'<\\(\d+)>'/g, (_, code: string) => {
+      const isControl = Number(code) < 32 || code === '127'
+      return isControl ? `'char(${code})'` : `'${String.fromCharCode(Number(code))}'`
+    })
     .replace(/: syntax error near /, ": '=' expected near ")
 
 /** Pushes the function that a text of Lua 5.1 is, or what is wrong with it; false then. */
@@ -100,6 +104,18 @@ export const baseFunctions = (lua: LuaState, host: BaseHost): Record<string, Lua
     return lua.fail(L, count < 2 || x.lua_type(L, 2) === LUA_TNIL ? 'assertion failed!' : lua.checkText(L, 2))
   }
 
+  const select: LuaFunction = L => {
+    const count = x.lua_gettop(L)
+    if (x.lua_type(L, 1) === LUA_TSTRING && lua.text(L, 1)![0] === '#') {
+      x.lua_pushnumber(L, count - 1)
+      return 1
+    }
+    const asked = Math.trunc(lua.checkNumber(L, 1))
+    const from = asked < 0 ? count + asked : Math.min(asked, count)
+    if (!(from >= 1)) lua.failArgument(L, 1, 'index out of range')
+    return count - from
+  }
+
   const tonumber: LuaFunction = L => {
     if (x.lua_gettop(L) > 1 && x.lua_type(L, 2) !== 0) {
       const base = lua.checkNumber(L, 2)
@@ -108,7 +124,13 @@ export const baseFunctions = (lua: LuaState, host: BaseHost): Record<string, Lua
     if (x.lua_gettop(L) === 0) lua.failArgument(L, 1, 'value expected')
     const value = lua.asNumber(L, 1)
     if (value !== undefined) x.lua_pushnumber(L, value)
-    else {
+    else if (x.lua_type(L, 1) === LUA_TSTRING && lua.text(L, 1)!.includes('\0')) {
+      // To C a text ends there.
+      lua.push(L, lua.text(L, 1)!.split('\0')[0]!)
+      x.lua_copy(L, -1, 1)
+      x.lua_settop(L, 1)
+      return tonumber(L)
+    } else {
       const word = x.lua_type(L, 1) === LUA_TSTRING ? /^\s*([-+]?)(inf(?:inity)?|nan)\s*$/i.exec(lua.text(L, 1)!) : null
       if (word === null) x.lua_pushnil(L)
       else if (/^n/i.test(word[2]!)) x.lua_pushnumber(L, Number.NaN)
@@ -135,8 +157,12 @@ export const baseFunctions = (lua: LuaState, host: BaseHost): Record<string, Lua
     return 1
   }
 
-  return { pcall, loadstring, error, assert, tonumber }
+  return { pcall, loadstring, error, assert, select, tonumber }
 }
+
+/** A type of Lua by its number. */
+const typeName = (type: number): string =>
+  ['nil', 'boolean', 'userdata', 'number', 'string', 'table', 'function', 'userdata', 'thread'][type] ?? 'no value'
 
 /** The bits of a `double` that C's `int` would take. */
 const truncate = (value: number): number => Number(BigInt.asIntN(64, BigInt(toInteger(value))))
@@ -167,6 +193,34 @@ export const nativeFunctions = (lua: LuaState): Record<string, LuaFunction> => {
   }
 }
 
+/** Functions of `table` that go over a list for long. */
+export const tableFunctions = (lua: LuaState): Record<string, LuaFunction> => {
+  const { x } = lua
+  return {
+    concat: L => {
+      x.luaL_checktype(L, 1, LUA_TTABLE)
+      const given = (index: number): boolean => x.lua_gettop(L) >= index && x.lua_type(L, index) !== LUA_TNIL
+      const separator = given(2) ? lua.checkText(L, 2) : ''
+      const from = given(3) ? Math.trunc(lua.checkNumber(L, 3)) : 1
+      const to = given(4) ? Math.trunc(lua.checkNumber(L, 4)) : x.lua_rawlen(L, 1)
+      const parts: string[] = []
+      let bytes = 0
+      for (let i = from; i <= to; i++) {
+        lua.step()
+        const type = x.lua_rawgeti(L, 1, BigInt(i))
+        const text = lua.text(L, -1)
+        if (text === undefined) lua.fail(L, `invalid value (${typeName(type)}) at index ${i} in table for 'concat'`)
+        x.lua_settop(L, -2)
+        bytes += text!.length + separator.length
+        lua.requireRoom(L, bytes)
+        parts.push(text!)
+      }
+      lua.push(L, parts.join(separator))
+      return 1
+    },
+  }
+}
+
 /** Redis's `redisLrand48`, so that scripts get the same numbers as there. */
 class Random {
   private state = 0x1234abcd330en
@@ -192,6 +246,11 @@ export const mathFunctions = (lua: LuaState): Record<string, LuaFunction> => {
       x.lua_pushnumber(L, work(lua.checkNumber(L, 1)))
       return 1
     }
+  /** Two arguments, of which the second is looked at first, as in C. */
+  const both = (L: Address): [number, number] => {
+    const second = lua.checkNumber(L, 2)
+    return [lua.checkNumber(L, 1), second]
+  }
   /** Of all arguments the one that no later one `beats`. */
   const extreme =
     (beats: (a: number, b: number) => boolean): LuaFunction =>
@@ -216,16 +275,18 @@ export const mathFunctions = (lua: LuaState): Record<string, LuaFunction> => {
     max: extreme((a, b) => b > a),
     min: extreme((a, b) => b < a),
     fmod: L => {
-      const [a, b] = [lua.checkNumber(L, 1), lua.checkNumber(L, 2)]
+      const [a, b] = both(L)
       x.lua_pushnumber(L, a % b)
       return 1
     },
     atan2: L => {
-      x.lua_pushnumber(L, Math.atan2(lua.checkNumber(L, 1), lua.checkNumber(L, 2)))
+      const [a, b] = both(L)
+      x.lua_pushnumber(L, Math.atan2(a, b))
       return 1
     },
     pow: L => {
-      x.lua_pushnumber(L, lua.checkNumber(L, 1) ** lua.checkNumber(L, 2))
+      const [a, b] = both(L)
+      x.lua_pushnumber(L, a ** b)
       return 1
     },
     ldexp: L => {

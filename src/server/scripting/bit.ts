@@ -16,8 +16,8 @@ export const bitFunctions = (lua: LuaState): Record<string, LuaFunction> => {
     (work: (a: number, b: number) => number): LuaFunction =>
     L => {
       let value = bits(L, 1)
-      const count = x.lua_gettop(L)
-      for (let i = 2; i <= count; i++) value = work(value, bits(L, i))
+      // From the last one on, as there: the first that is no number is named.
+      for (let i = x.lua_gettop(L); i > 1; i--) value = work(value, bits(L, i))
       x.lua_pushnumber(L, value | 0)
       return 1
     }
@@ -55,9 +55,13 @@ export const bitFunctions = (lua: LuaState): Record<string, LuaFunction> => {
   }
 }
 
-/** The low 32 bits of a number, rounded to the even neighbour if it is halfway. */
+const float: Float64Array = new Float64Array(1)
+const words: Int32Array = new Int32Array(float.buffer)
+/** 1.5 × 2^52: a number that this is added to has its whole part in the low bits. */
+const MAGIC = 6755399441055744
+
+/** As the library does it in C, so that what is too large, or no whole number, gives the same bits. */
 const toBits = (value: number): number => {
-  const low = Math.floor(value)
-  const rest = value - low
-  return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? (low + 1) | 0 : low | 0
+  float[0] = value + MAGIC
+  return words[0]!
 }

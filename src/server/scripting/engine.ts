@@ -5,7 +5,15 @@
 import { performance } from '../../runtime/timers.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
-import { type BaseHost, baseFunctions, loadText, mathFunctions, nativeFunctions, reworded } from './base.ts'
+import {
+  type BaseHost,
+  baseFunctions,
+  loadText,
+  mathFunctions,
+  nativeFunctions,
+  reworded,
+  tableFunctions,
+} from './base.ts'
 import { bitFunctions } from './bit.ts'
 import { openCjson } from './cjson.ts'
 import { msgpackFunctions } from './cmsgpack.ts'
@@ -131,6 +139,8 @@ export class ScriptEngine implements BaseHost {
     inside('math')
     library(strings)
     inside('string')
+    library(tableFunctions(lua))
+    inside('table')
     library(bitFunctions(lua))
     inside('bit')
     openCjson(lua)

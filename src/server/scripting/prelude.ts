@@ -34,7 +34,15 @@ local function requireFunction(f, name)
   if type(f) ~= 'function' then badArgument(2, name, 'function', f) end
 end
 
-local table = { concat = concat }
+-- A whole number that may be left out: 5.1 cuts off what is behind the point.
+local function wholeOr(value, argument, name)
+  if value == nil then return nil end
+  local number = native.tonumber(value)
+  if not number then badArgument(argument, name, 'number', value) end
+  return native.truncate(number)
+end
+
+local table = {}
 
 -- Sorts t[from] to t[to] by way of other, where the same stands: both are tables without metatables.
 local function mergeSort(t, other, from, to, before)
@@ -187,8 +195,7 @@ local math = {
 }
 
 local string = {
-  byte = string.byte, char = string.char, len = string.len, lower = string.lower, reverse = string.reverse,
-  sub = string.sub, upper = string.upper,
+  len = string.len, lower = string.lower, reverse = string.reverse, upper = string.upper,
 }
 
 -- What string.gmatch makes of a text and a pattern.
@@ -206,7 +213,7 @@ end)
 local globals = {
   _VERSION = 'Lua 5.1', collectgarbage = collectgarbage,
   gcinfo = function() return native.floor(collect('count')) end,
-  getmetatable = getmetatable, load = load, rawequal = rawequal, select = select,
+  getmetatable = getmetatable, load = load, rawequal = rawequal,
   setmetatable = setmetatable, tostring = tostring, type = type, xpcall = xpcall,
   coroutine = coroutine, math = math, string = string, table = table,
 }
@@ -235,7 +242,8 @@ function globals.ipairs(...)
 end
 function globals.unpack(...)
   requireTable('unpack', ...)
-  return unpack(...)
+  local t, from, to = ...
+  return unpack(t, wholeOr(from, 2, 'unpack'), wholeOr(to, 3, 'unpack'))
 end
 libraries.math.mod = libraries.math.fmod
 libraries.string.gfind = libraries.string.gmatch
@@ -272,7 +280,9 @@ local function arithmetic(name, operation)
     if meta and rawget(meta, name) then return rawget(meta, name)(a, b) end
     local x, y = native.tonumber(a), native.tonumber(b)
     if x and y then return operation(x, y) end
-    native.fail('attempt to perform arithmetic on a ' .. type(x and b or a) .. ' value')
+    local blamed = a
+    if x then blamed = b end
+    native.fail('attempt to perform arithmetic on a ' .. type(blamed) .. ' value')
   end
 end
 arithmetic('__add', function(a, b) return a + b end)

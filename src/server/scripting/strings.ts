@@ -214,6 +214,77 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
     return 1
   }
 
+  /** A whole number that may be left out; the end of one with a fraction is cut off, as 5.1 does. */
+  const integer = (L: Address, index: number, missing: number): number =>
+    x.lua_gettop(L) < index || x.lua_type(L, index) === LUA_TNIL ? missing : Math.trunc(lua.checkNumber(L, index))
+
+  /** Where a part of a text of so many bytes begins and ends, counted from 0, if it is given as in Lua. */
+  const part = (length: number, from: number, to: number): [number, number] => [
+    Math.max(0, (from < 0 ? length + from + 1 : from) - 1),
+    Math.min(length, to < 0 ? length + to + 1 : to),
+  ]
+
+  const sub: LuaFunction = L => {
+    x.luaL_checklstring(L, 1, 0)
+    if (x.lua_gettop(L) < 2) lua.checkNumber(L, 2)
+    const [from, to] = [Math.trunc(lua.checkNumber(L, 2)), integer(L, 3, -1)]
+    const address = lua.addressOf(L, 1)
+    const [start, end] = part(lua.lastLength, from, to)
+    x.lua_pushlstring(L, address + start, Math.max(0, end - start))
+    return 1
+  }
+
+  const byte: LuaFunction = L => {
+    x.luaL_checklstring(L, 1, 0)
+    const from = integer(L, 2, 1)
+    const to = integer(L, 3, from)
+    const address = lua.addressOf(L, 1)
+    const [start, end] = part(lua.lastLength, from, to)
+    const count = Math.max(0, end - start)
+    x.luaL_checkstack(L, count, lua.name('string slice too long'))
+    for (let i = 0; i < count; i++) x.lua_pushnumber(L, lua.wasm.memory[address + start + i]!)
+    return count
+  }
+
+  const char: LuaFunction = L => {
+    const count = x.lua_gettop(L)
+    let text = ''
+    for (let i = 1; i <= count; i++) {
+      const code = Math.trunc(lua.checkNumber(L, i))
+      if (!(code >= 0 && code <= 255)) lua.failArgument(L, i, 'invalid value')
+      text += String.fromCharCode(code)
+    }
+    lua.push(L, text)
+    return 1
+  }
+
+  /** Pushes a text for `%s` or `%q`, and returns the specification for it. */
+  const pushFormatted = (L: Address, index: number, [all, , , precision, option]: RegExpExecArray): string => {
+    const text = lua.checkText(L, index)
+    if (option === 's' && precision === undefined && text.length >= 100) {
+      x.lua_pushvalue(L, index)
+      return '%s'
+    }
+    const end = option === 's' ? text.indexOf('\0') : -1
+    // To C a text ends at its first NUL.
+    if (end < 0) x.lua_pushvalue(L, index)
+    else lua.push(L, text.slice(0, end))
+    return all
+  }
+
+  /** The same of a number. Of flags that C takes but Lua 5.4 does not, nothing is left. */
+  const pushNumber = (L: Address, index: number, [, flags, width, precision, option]: RegExpExecArray): string => {
+    let value = lua.checkNumber(L, index)
+    const isWhole = 'diouxXc'.includes(option!)
+    if (isWhole) value = Number(toInteger(value))
+    if (isWhole && Math.abs(value) >= 2 ** 63) value = -(2 ** 63)
+    x.lua_pushnumber(L, value)
+    if (option === 'c') return `%${flags!.replace(/[^-]/g, '')}${width}c`
+    const unwanted = option === 'u' ? /[+ #]/g : 'oxX'.includes(option!) ? /[+ ]/g : isWhole ? /#/g : /$^/
+    const behind = precision === undefined ? '' : `.${precision}`
+    return `%${flags!.replace(unwanted, '')}${width}${behind}${option === 'u' ? 'd' : option}`
+  }
+
   /** Lua 5.4's, with arguments and options as that takes them: `%d` wants whole numbers, and there is no `%u`. */
   const format: LuaFunction = L => {
     const template = lua.checkText(L, 1)
@@ -233,21 +304,7 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
       if (flags!.length > 5 || width!.length > 2 || (precision ?? '').length > 2)
         lua.fail(L, 'invalid format (width or precision too long)')
       if (index > count) lua.failArgument(L, index, 'no value')
-      if (option === 's' || option === 'q') {
-        x.luaL_checklstring(L, index, 0)
-        x.lua_pushvalue(L, index)
-        continue
-      }
-      let value = lua.checkNumber(L, index)
-      if ('diouxXc'.includes(option!)) value = Number(toInteger(value))
-      if ('diouxX'.includes(option!) && Math.abs(value) >= 2 ** 63) value = -(2 ** 63)
-      x.lua_pushnumber(L, value)
-      // Of flags that C takes but Lua 5.4 does not, nothing is left.
-      const kept =
-        option === 'c' ? flags!.replace(/[^-]/g, '') : 'di'.includes(option!) ? flags!.replace(/#/g, '') : flags!
-      const kind = option === 'u' ? 'd' : option
-      const useful = 'oxXu'.includes(option!) ? kept.replace(/[+ ]/g, '') : kept
-      const now = `%${option === 'u' ? useful.replace(/#/g, '') : useful}${width}${precision === undefined || option === 'c' ? '' : `.${precision}`}${kind}`
+      const now = option === 's' || option === 'q' ? pushFormatted(L, index, match) : pushNumber(L, index, match)
       if (now === all) continue
       changed = true
       replaced.push(template.slice(last, match.index), now)
@@ -260,7 +317,11 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
     return 1
   }
 
-  return { library: { find: find(true), match: find(false), gmatch, gsub, rep, format }, gmatchStep, keepGmatch }
+  return {
+    library: { find: find(true), match: find(false), gmatch, gsub, rep, format, sub, byte, char },
+    gmatchStep,
+    keepGmatch,
+  }
 }
 
 const TYPES: Readonly<Record<number, string>> = { 1: 'boolean', 5: 'table', 6: 'function', 8: 'thread' }

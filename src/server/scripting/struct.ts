@@ -66,6 +66,8 @@ export const structFunctions = (lua: LuaState): Record<string, LuaFunction> => {
 
   const pack: LuaFunction = L => {
     const format = lua.checkText(L, 1)
+    // An argument that is missing is nil to the messages of errors.
+    x.lua_pushnil(L)
     let result = ''
     let argument = 1
     for (const part of partsOf(lua, L, format)) {
