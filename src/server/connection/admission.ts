@@ -1,8 +1,9 @@
 /** What is wrong with a request, whoever sends it. */
 import type { Command } from '../commands/command.ts'
 import { wrongArity } from '../commands/errors.ts'
+import type { Host } from '../commands/host.ts'
 import { checkSubcommand } from '../commands/subcommands.ts'
-import { type Arguments, isWord, shownAt } from '../protocol/request.ts'
+import { type Arguments, isWord, shownAt, textAt } from '../protocol/request.ts'
 import type { QueuedCalls } from './queued-calls.ts'
 
 /** A number of arguments that the command does not take, or a second word that it does not know. */
@@ -26,9 +27,28 @@ export const unknownCommand = (request: Arguments): string => {
 const MAY_WRITE: ReadonlySet<string> = new Set(['publish', 'spublish', 'eval', 'evalsha', 'fcall', 'commit'])
 
 /** CLIENT PAUSE WRITE is to hold it; `queue`: what EXEC runs. */
-export const mayWrite = (command: Command, queue: QueuedCalls | undefined): boolean => {
-  if (command.name === 'exec') return queue?.calls.some(call => mayWrite(call.command, undefined)) ?? false
-  return command.flags.includes('write') || MAY_WRITE.has(command.name)
+export const mayWrite = (
+  command: Command,
+  request: Arguments,
+  queue: QueuedCalls | undefined,
+  scripts: Host['scripts'],
+): boolean => {
+  if (command.name === 'exec')
+    return queue?.calls.some(call => mayWrite(call.command, call.request, undefined, scripts)) ?? false
+  if (command.flags.includes('write')) return true
+  return MAY_WRITE.has(command.name) && !(command.name.startsWith('eval') && onlyReads(command, request, scripts))
+}
+
+/** A script says so in its first line. */
+const onlyReads = ({ name }: Command, request: Arguments, scripts: Host['scripts']): boolean => {
+  const given = textAt(request, 1)
+  try {
+    const script = name === 'eval' ? scripts.of(given) : scripts.find(given.toLowerCase())
+    return script?.flags?.includes('no-writes') ?? false
+  } catch {
+    // What is wrong with it, it is told when it runs.
+    return false
+  }
 }
 
 /** EXEC, and what runs inside of BEGIN, is taken back with its reply; another change has happened. */

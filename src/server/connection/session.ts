@@ -161,7 +161,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       this.rejectCall(command, 'NOAUTH Authentication required.', request)
     else if (this.server.settings.readOnly && (command.flags.includes('admin') || command.flags.includes('write')))
       this.reject(`READONLY ${this.server.onlyReads.message}: it does not take ${command.name.toUpperCase()}`)
-    else if (this.server.pause.kind !== undefined && this.isPaused(command)) this.postpone(command, request)
+    else if (this.server.pause.kind !== undefined && this.isPaused(command, request)) this.postpone(command, request)
     else if (this.queue !== undefined && command.afterMulti !== 'runs') this.enqueue(this.queue, command, request)
     else if (this.isSubscribed && !this.resp3 && !command.whileSubscribed)
       this.rejectCall(command, refusedFor(command, request), request)
@@ -170,8 +170,9 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     else this.call(command, request)
   }
 
-  private isPaused(command: Command): boolean {
-    return this.server.pause.kind === 'all' || mayWrite(command, this.queue)
+  private isPaused(command: Command, request: Arguments): boolean {
+    const { pause, scripts } = this.server
+    return pause.kind === 'all' || mayWrite(command, request, this.queue, scripts)
   }
 
   /** CLIENT PAUSE: it runs when that has ended, and so does what follows it. */
