@@ -134,11 +134,50 @@ export const scenarios = {
       await note(heard)
     },
   },
+  'ioredis: keyspace notifications': {
+    async run(at) {
+      const client = await io(at)
+      const listener = await io(at)
+      const heard = []
+      listener.on('pmessage', (...words) => heard.push(words))
+      const { note } = at
+      await note(client.config('SET', 'notify-keyspace-events', 'KEA'))
+      await note(listener.psubscribe('__key*__:*'))
+      await note(client.set('a', '1', 'PX', 30))
+      await note(client.mset('b', '1', 'c', '2'))
+      await note(client.incr('b'))
+      await note(client.rename('b', 'd'))
+      await note(client.del('c', 'none'))
+      await note(client.multi().append('d', 'x').persist('d').expire('d', 100).exec())
+      await note(client.getex('d', 'PERSIST'))
+      const isExpired = ([, , text]) => text === 'expired'
+      for (let wait = 0; wait < 200 && !heard.some(isExpired); wait++) await pause(10)
+      await note(client.config('SET', 'notify-keyspace-events', ''))
+      await pause(20)
+      await note(heard)
+    },
+  },
   'node-redis, RESP2': {
     run: at => nodeRedis(at, 2),
   },
   'node-redis, RESP3': {
     run: at => nodeRedis(at, 3),
+  },
+  'node-redis: its cache in the client (CLIENT TRACKING)': {
+    async run(at) {
+      const client = await node(at, { RESP: 3, clientSideCache: { ttl: 0, maxEntries: 100 } })
+      const other = await node(at)
+      const { note } = at
+      await note(other.set('a', '1'))
+      await note(client.get('a'))
+      await note(client.get('a'))
+      await note(other.set('a', '2'))
+      await pause(50)
+      await note(client.get('a'))
+      await note(other.flushAll())
+      await pause(50)
+      await note(client.get('a'))
+    },
   },
   '@keyv/redis': {
     async run(at) {
