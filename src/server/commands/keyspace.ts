@@ -146,7 +146,7 @@ export class Keyspace {
       const length = records.find(source, start, end)
       this.counts.lookedFor(length >= 0)
       if (length < 0) {
-        this.tell('keymiss', source.subarray(start, end))
+        if (this.observation.isOn) this.tell('keymiss', source.subarray(start, end))
         out.null()
         return
       }
