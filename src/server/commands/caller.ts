@@ -42,6 +42,8 @@ export interface Caller extends Client, KeyWatcher {
   answer(write: (out: ReplyWriter) => void): void
   /** Replies are sent, not any more, or not for the next command (CLIENT REPLY). */
   replies(mode: 'on' | 'off' | 'skip'): void
+  /** What the command at hand writes is no reply, and is sent in any case. */
+  isPushing(): void
   /** False inside EXEC: what would wait answers at once. */
   readonly mayBlock: boolean
   /** Further requests wait for so many milliseconds, or until CLIENT UNBLOCK; `answer` says what happened. */

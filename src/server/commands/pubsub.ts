@@ -58,6 +58,7 @@ const namesIn = (request: Arguments): string[] =>
 
 const confirm = (caller: Caller, word: string, name: Uint8Array | undefined, kind: Kind): void => {
   const { out } = caller
+  caller.isPushing()
   out.push(3)
   out.text(word)
   if (name === undefined) out.null()

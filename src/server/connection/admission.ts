@@ -1,6 +1,6 @@
 /** What is wrong with a request, whoever sends it. */
 import type { Command } from '../commands/command.ts'
-import { wrongArity } from '../commands/errors.ts'
+import { CommandError, wrongArity } from '../commands/errors.ts'
 import type { Host } from '../commands/host.ts'
 import { checkSubcommand } from '../commands/subcommands.ts'
 import { type Arguments, isWord, shownAt, textAt } from '../protocol/request.ts'
@@ -21,6 +21,11 @@ export const unknownCommand = (request: Arguments): string => {
   for (let i = 1; i < request.count && args.length < 128; i++)
     args += `'${shownAt(request, i).slice(0, 128 - args.length)}' `
   return `ERR unknown command '${shownAt(request, 0).slice(0, 128)}', with args beginning with: ${args}`
+}
+
+/** As Redis has it, which lets SUBSCRIBE and PSUBSCRIBE pass in an EXEC. */
+export const checkQueued = ({ name }: Command): void => {
+  if (name === 'ssubscribe') throw new CommandError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
 }
 
 /** Commands that may lead to changes, or tell others something, without `write` among their flags. */

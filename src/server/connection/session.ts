@@ -18,7 +18,7 @@ import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import { type Arguments, argumentBytes, behind, keep, textAt } from '../protocol/request.ts'
 import type { Announcements } from '../service/announcements.ts'
 import type { Subscribed, Subscriptions } from '../service/channels.ts'
-import { isFromBrowser, mayWrite, problemOf, tooLong, unknownCommand } from './admission.ts'
+import { checkQueued, isFromBrowser, mayWrite, problemOf, tooLong, unknownCommand } from './admission.ts'
 import { Blocking } from './blocking.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
@@ -190,6 +190,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   replies(mode: 'on' | 'off' | 'skip'): void {
     this.silence.set(mode)
+  }
+
+  isPushing(): void {
+    this.silence.end()
   }
 
   override answer(write: (out: ReplyWriter) => void): void {
@@ -387,6 +391,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     const start = activity.last
     let failed = false
     try {
+      checkQueued(command)
       this.perform(command, request)
     } catch (error) {
       if (error instanceof TooMuchOutput || meetsLock(error)) throw error

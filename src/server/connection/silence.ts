@@ -30,7 +30,7 @@ export class Silence {
     if (this.holds) out.truncate(before)
   }
 
-  /** The command that has gone on is done. */
+  /** The command at hand writes what is sent in any case, or is done. */
   end(): void {
     this.holds = false
   }
