@@ -64,7 +64,11 @@ export class Observation {
 
   private afterwards(caller: Observed, command: Observable, request: Arguments, hasAnswered: boolean): void {
     const { tracking } = this
-    if (tracking.size === 0) return
+    if (tracking.size === 0) {
+      // Whoever tracks from now on is not told of it.
+      this.wasCleared = false
+      return
+    }
     if (command.flags.includes('readonly') && tracking.remembers(caller)) {
       const found = keyPositions(command.keys, request, 2 * command.depth) ?? []
       const names = found.map(({ index }) => textAt(request, index))
