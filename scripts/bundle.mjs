@@ -1,15 +1,16 @@
 // Writes the JavaScript of the package: one file for each entry of package.json, and in dist/chunks what several of
-// them have in common. Loading 120 modules took three times as long as loading these few. tsc writes the types.
+// them have in common. Loading 120 modules took three times as long as loading these few. tsc writes the types,
+// of which those stay that an entry leads to.
 // The same as CommonJS lies in dist/cjs, for whoever has no other: Jest, whose `require` knows no ES modules. Node takes
 // the ES modules by `require` too ("module-sync" in package.json), so that a program never has both.
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { rolldown } from 'rolldown'
 
 const { exports, bin, dependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 const entriesOf = targets =>
   targets
-    .map(target => target.default ?? target)
+    .map(target => target.default?.default ?? target)
     .filter(file => file.endsWith('.js'))
     .map(file => file.replace('./dist/', '').replace('.js', ''))
 const packages = Object.keys({ ...dependencies, ...peerDependencies })
@@ -30,7 +31,8 @@ const write = async (entries, output) => {
 await write(entriesOf([...Object.values(exports), ...Object.values(bin)]), {
   dir: 'dist',
   format: 'esm',
-  sourcemap: true,
+  // For profiles of this checkout: the package has no maps, and its scripts do not name them.
+  sourcemap: 'hidden',
   entryFileNames: '[name].js',
   chunkFileNames: 'chunks/[name].js',
 })
@@ -41,7 +43,28 @@ await write(entriesOf(Object.values(exports)), {
   chunkFileNames: 'chunks/[name].cjs',
 })
 
+/** Where one module of types names another: all up to its extension, that, and the quote behind it. */
+const RELATIVE = /((?:from |import\()['"]\.{1,2}\/[^'"]+)\.([jt]s)(['"])/g
+
+/** The types of the entries, and all that these import: tsc has written those of every module. */
+const types = new Set()
+const follow = file => {
+  if (types.has(file)) return
+  types.add(file)
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(RELATIVE))
+    follow(join(dirname(file), `${path.replace(/^.*['"]/, '')}.d.ts`))
+}
+for (const entry of entriesOf(Object.values(exports))) follow(join('dist', `${entry}.d.ts`))
+// The same again for TypeScript's CommonJS, which may not load the types of an ES module.
+for (const file of types) {
+  const target = join('dist', 'cjs', relative('dist', file)).replace(/\.d\.ts$/, '.d.cts')
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(target, readFileSync(file, 'utf8').replace(RELATIVE, '$1.c$2$3'))
+  written.add(target)
+}
+
 for (const name of readdirSync('dist', { recursive: true })) {
   const file = join('dist', name)
-  if (/\.c?js(\.map)?$/.test(name) && !written.has(file)) rmSync(file)
+  if (/\.(c?js|d\.cts)(\.map)?$/.test(name) && !written.has(file)) rmSync(file)
+  if (/\.d\.ts(\.map)?$/.test(name) && !types.has(file)) rmSync(file)
 }

@@ -1,6 +1,6 @@
 /** Numbers, bars and tables for the terminal. */
-import Table from 'cli-table3'
 import pc from 'picocolors'
+import width from 'string-width'
 
 const paint = pc.createColors(process.stdout.isTTY === true && process.env.NO_COLOR === undefined)
 
@@ -54,38 +54,15 @@ export function bar(share: number, width: number): string {
 
 /** Rows of cells in columns, without frame; columns named in `right` are flush right. */
 export function table(rows: readonly string[][], right: readonly number[] = []): string {
-  const columns = Math.max(0, ...rows.map(row => row.length))
-  const colAligns = Array.from(
-    { length: columns },
-    (_, i) => (right.includes(i) ? 'right' : 'left') as 'right' | 'left',
-  )
-  const built = new Table({
-    chars: NO_FRAME,
-    style: { head: [], border: [], 'padding-left': 2, 'padding-right': 0 },
-    colAligns,
-  })
-  built.push(...rows.map(row => [...row]))
-  return built
-    .toString()
-    .split('\n')
-    .map(line => line.trimEnd())
-    .join('\n')
-}
-
-const NO_FRAME = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
+  const widths: number[] = []
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, width(cell))
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => {
+        const room = ' '.repeat(widths[i]! - width(cell))
+        return `  ${right.includes(i) ? room + cell : cell + room}`
+      })
+      .join('')
+      .trimEnd()
+  return rows.map(line).join('\n')
 }

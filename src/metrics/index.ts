@@ -3,6 +3,7 @@ import { figuresOf, type Measured } from './figures.ts'
 import { exposition } from './text.ts'
 
 export type { Measured } from './figures.ts'
+export { metricsContentType } from './text.ts'
 
 /** What the names and labels of the figures are. */
 export interface MetricsOptions {
@@ -11,9 +12,6 @@ export interface MetricsOptions {
   /** Labels of every figure, such as the name of the database. */
   labels?: Readonly<Record<string, string>> | undefined
 }
-
-/** What goes into the header `content-type` of the answer. */
-export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8'
 
 /**
  * The figures of `db.stats()` and `db.health()` in the text format of Prometheus, 0.0.4. Of a handle that has failed or

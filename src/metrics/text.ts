@@ -4,6 +4,9 @@
  */
 import { InvalidArgumentError, shown } from '../errors.ts'
 
+/** What goes into the header `content-type` of the answer. */
+export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8'
+
 export interface Figure {
   /** Without the prefix; that of a counter ends in `_total`. Figures of one name stand side by side. */
   readonly name: string

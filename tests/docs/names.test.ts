@@ -297,7 +297,16 @@ describe('the command line', () => {
     ...['--stores', '--repeats', '--no-warm-up', '--against'],
     // docker, rsync, esbuild, node
     ...['--init', '--pid', '--inplace', '--packages', '--external', '--experimental-vm-modules', '--watch'],
-    ...['--bundle', '--platform', '--outfile', '--compile', '--build-sea', '--permission', '--allow-fs-read'],
+    ...[
+      '--banner',
+      '--bundle',
+      '--platform',
+      '--outfile',
+      '--compile',
+      '--build-sea',
+      '--permission',
+      '--allow-fs-read',
+    ],
     // deno
     ...['--allow-read', '--allow-write', '--allow-env', '--allow-net', '--allow-sys', '--allow-run', '--allow-all'],
   ]

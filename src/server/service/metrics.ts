@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { Database } from '../../database/database.ts'
 import { figuresOf } from '../../metrics/figures.ts'
-import { exposition, type Figure } from '../../metrics/text.ts'
+import { exposition, type Figure, metricsContentType } from '../../metrics/text.ts'
 import type { ClientMemory } from './client-memory.ts'
 import type { Counts } from './counts.ts'
 
@@ -26,7 +26,7 @@ export interface MetricsServer {
 const HOST = '127.0.0.1'
 
 export const serveMetrics = async (server: Figures, port: number): Promise<MetricsServer> => {
-  const registry = await processRegistry()
+  const ofProcess = await processMetrics()
   const http = createServer((request, response) => {
     const path = request.url?.split('?')[0]
     const answer = (status: number, type: string, body: string): void => {
@@ -38,8 +38,8 @@ export const serveMetrics = async (server: Figures, port: number): Promise<Metri
       const { status, body } = healthOf(server)
       answer(status, 'application/json', `${JSON.stringify(body)}\n`)
     } else if (path === '/metrics')
-      registry.metrics().then(
-        text => answer(200, registry.contentType, `${text}${ownText(server)}`),
+      ofProcess().then(
+        text => answer(200, metricsContentType, `${text}${ownText(server)}`),
         error => answer(500, 'text/plain', `${String(error)}\n`),
       )
     else answer(404, 'text/plain', 'there is /metrics and /health\n')
@@ -66,13 +66,23 @@ const healthOf = (server: Figures): { status: number; body: object } => {
   return { status: 200, body: warnings.length === 0 ? { status } : { status, warnings } }
 }
 
-/** What the process itself tells. */
-const processRegistry = async (): Promise<import('prom-client').Registry> => {
-  const { Registry, collectDefaultMetrics } = await import('prom-client')
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  return registry
+/** Asks for the text of what the process itself tells, by the package `prom-client`; a comment where that is missing. */
+const processMetrics = async (): Promise<() => Promise<string>> => {
+  let client: typeof import('prom-client')
+  try {
+    client = await import('prom-client')
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    return async () => '# Figures of the process are left out: npm install prom-client\n'
+  }
+  const registry = new client.Registry()
+  client.collectDefaultMetrics({ register: registry })
+  return () => registry.metrics()
 }
+
+/** By `import`, and by `require`. */
+const isMissing = (error: unknown): boolean =>
+  ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as { code?: string }).code ?? '')
 
 /** What the database and the server tell. */
 const ownText = (server: Figures): string => {

@@ -1,11 +1,16 @@
-/** Compiled with the oldest TypeScript that reads our types; never run. */
+/** Compiled with the oldest and other versions of TypeScript, as an ES module and as CommonJS; never run. */
 
-import { type AsyncStore, type Database, jsonCodec, open, XenonError } from 'xenondb'
+import { type AsyncStore, type Database, jsonCodec, type OpenOptions, open, XenonError } from 'xenondb'
+import { opfsStorage } from 'xenondb/browser'
 import { db_open } from 'xenondb/c'
 import { type Client, connect } from 'xenondb/client'
-import { createServer } from 'xenondb/server'
+import { KeyvXenon } from 'xenondb/keyv'
+import { XenonLevel } from 'xenondb/level'
+import { metricsText } from 'xenondb/metrics'
+import { createServer, type ServerOptions } from 'xenondb/server'
+import { openShared, type SharedStore } from 'xenondb/shared'
 import { withMutant } from 'xenondb/testing'
-import { PortDatabase } from 'xenondb/worker'
+import { PortDatabase, servePort } from 'xenondb/worker'
 
 const db: Database = open('db')
 const value: string | undefined = db.get('a')
@@ -14,7 +19,14 @@ const users = open('users', { valueEncoding: jsonCodec(given => ({ name: String(
 const name: string | undefined = users.get('ada')?.name
 const keys: Uint8Array[] = [...open('bytes', { keyEncoding: 'binary' }).keys()]
 const store: AsyncStore = db.async
-const server = createServer(json, { port: 0 })
+const undefinedOptions: OpenOptions = { readOnly: undefined, cacheBytes: undefined, onWarning: undefined }
+const serverOptions: ServerOptions = { port: 0, password: undefined, tls: undefined }
+const server = createServer(json, serverOptions)
 const client: Promise<Client> = connect({ port: 1 })
+const shared: Promise<SharedStore> = openShared('db', { ownerTimeout: undefined })
+const level = new XenonLevel<string, object>('level', { valueEncoding: 'json' })
+const keyv = new KeyvXenon('keyv')
+const text: string = metricsText(db, { prefix: undefined })
 
 console.log(client, db_open, withMutant, keys, name, PortDatabase, server, store, value, XenonError)
+console.log(keyv, level, opfsStorage, servePort, shared, text, undefinedOptions)
