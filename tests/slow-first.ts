@@ -26,6 +26,7 @@ const slowest: readonly string[] = [
   'salvage/carried-over',
   'model/ranges',
   'redis/clients',
+  'redis/libraries',
   'contract/client',
   'cli/maintenance',
   'cli/subs',
