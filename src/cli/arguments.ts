@@ -16,13 +16,16 @@ export function markArguments(argv: readonly string[], cli: CAC): string[] {
   const marked: string[] = []
   let commandSeen = false
   let optionsEnded = false
+  let isDashed = false
   // What `client` sends is the server's business, whatever it begins with.
   const endsOptions = () => marked[0] === 'client' && commandSeen
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i]!
     if (!optionsEnded && argument === '--') {
       optionsEnded = true
+      isDashed = true
     } else if (optionsEnded || argument === '-' || !argument.startsWith('-')) {
+      if (!isDashed && endsOptions()) refuseOwnOption(argument, cli)
       optionsEnded ||= endsOptions()
       marked.push(commandSeen ? MARK + argument : argument)
       commandSeen = true
@@ -36,6 +39,16 @@ export function markArguments(argv: readonly string[], cli: CAC): string[] {
     }
   }
   return marked
+}
+
+/** An option behind the command for the server would be sent to it as a word, which nobody means who types `--port`. */
+function refuseOwnOption(word: string, cli: CAC): void {
+  const [name] = word.split('=')
+  const own = cli.commands.find(command => command.name === 'client')?.options ?? []
+  if (own.some(option => typed(option.name) === name))
+    throw new UsageError(
+      `${name} stands behind the command, and would be sent to the server: put it before the command; to send it, write -- before the command`,
+    )
 }
 
 function optionsWithValue(cli: CAC): Set<string> {

@@ -14,6 +14,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = { PUT: 'SET', DELETE: 'DEL
 
 export function connectionOptions(command: Command): Command {
   return command
+    .option('--connect <place>', 'HOST:PORT of the server, or one of the two (default: 127.0.0.1:6399)')
+    .option('--host <host>', 'The same, apart')
+    .option('--port <port>', 'The same, apart')
     .option('--password <password>', 'Default: XENONDB_PASSWORD of the environment')
     .option('--socket <path>', 'A Unix socket, in place of host and port')
     .option('--tls', 'Over TLS')
@@ -36,6 +39,7 @@ export function readConnection(options: Options): ConnectOptions<Uint8Array> {
   if (connectTimeout !== undefined) found.connectTimeout = connectTimeout
   const socket = textOption(options, 'socket')
   if (socket !== undefined) found.socket = socket
+  Object.assign(found, readPlace(options))
   const cacert = textOption(options, 'cacert')
   const insecure = flagOption(options, 'insecure')
   if (flagOption(options, 'tls') || cacert !== undefined || insecure)
@@ -46,17 +50,29 @@ export function readConnection(options: Options): ConnectOptions<Uint8Array> {
   return found
 }
 
-/** `HOST:PORT`, `[::1]:PORT`, or one of the two alone. */
-export function readPlace(text: string): { host?: string; port?: number } {
-  const [, host, port] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(text) ?? []
-  if (host === undefined || (host === '' && port === undefined)) throw new UsageError('--connect takes HOST:PORT')
+/** A server is named, and not only how to speak with it. */
+export function namesServer(options: Options): boolean {
+  return ['connect', 'host', 'port', 'socket'].some(name => textOption(options, name) !== undefined)
+}
+
+/** `--connect HOST:PORT`, `[::1]:PORT`, or one of the two alone; or `--host` and `--port`. */
+function readPlace(options: Options): { host?: string; port?: number } {
+  const connect = textOption(options, 'connect')
+  const host = textOption(options, 'host')
+  const port = textOption(options, 'port')
+  if (connect !== undefined && (host !== undefined || port !== undefined))
+    throw new UsageError('--connect HOST:PORT, or --host and --port, not both')
+  if (connect === undefined)
+    return { ...(host !== undefined && { host }), ...(port !== undefined && { port: portNumber(port) }) }
+  const [, named, number] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(connect) ?? []
+  if (named === undefined || (named === '' && number === undefined)) throw new UsageError('--connect takes HOST:PORT')
   return {
-    ...(host === '' ? {} : { host: host.replace(/^\[|\]$/g, '') }),
-    ...(port === undefined ? {} : { port: portNumber(port) }),
+    ...(named !== '' && { host: named.replace(/^\[|\]$/g, '') }),
+    ...(number !== undefined && { port: portNumber(number) }),
   }
 }
 
-export function portNumber(text: string): number {
+function portNumber(text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port < 1 || port > 65535) throw new UsageError('a port is a number from 1 to 65535')
   return port

@@ -18,6 +18,7 @@ describe.each(servers)('client to %s', (_, there, start) => {
     withDirectory(async directory => {
       const server = await start(directory)
       const client = (...words: string[]) => run('client', '--port', `${server.port}`, ...words)
+      expect(await client('--', 'ECHO', '--port')).toMatchObject({ status: 0, stdout: '--port' })
       const said = (stdout: string, status: number = 0) => ({ status, stdout, stderr: '' })
       try {
         const json = '{"name": "Alice"}'
@@ -47,6 +48,14 @@ test('no server, no command, wrong options', async () => {
   expect(await run('client', '--port', port, 'GET', 'a')).toMatchObject({
     status: 1,
     stderr: expect.stringMatching(/^xenondb: no connection to 127\.0\.0\.1:\d+ .*\n$/),
+  })
+  expect(await run('client', '--connect', `127.0.0.1:${port}`, 'GET', 'a')).toEqual(
+    await run('client', '--port', port, 'GET', 'a'),
+  )
+  expect(await run('client', '--connect', `:${port}`, '--port', port, 'GET', 'a')).toMatchObject({ status: 2 })
+  expect(await run('client', 'GET', 'a', '--port', port)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--port stands behind the command'),
   })
   expect(await run('client')).toMatchObject({ status: 2 })
   expect(await run('client', '--port', 'x', 'GET', 'a')).toMatchObject({ status: 2 })

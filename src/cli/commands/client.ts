@@ -2,8 +2,8 @@
 import type { CAC } from 'cac'
 import { type Argument, type Reply, ServerError } from '../../client/index.ts'
 import { isBytes } from '../../runtime/bytes.ts'
-import { argument, type Options, textOption } from '../arguments.ts'
-import { commandOf, connectionOptions, nameOf, portNumber, readConnection, withClient } from '../connection.ts'
+import { argument, type Options } from '../arguments.ts'
+import { commandOf, connectionOptions, nameOf, readConnection, withClient } from '../connection.ts'
 import { EXIT_DONE, EXIT_FAILED, UsageError } from '../errors.ts'
 import { printBytes } from '../output.ts'
 import { isText, prettyReply, prettyText, rawReply } from '../reply.ts'
@@ -13,23 +13,17 @@ const COUNTS_WHAT_WAS_THERE: ReadonlySet<string> = new Set(['DEL', 'UNLINK'])
 
 export function registerClient(cli: CAC): void {
   connectionOptions(
-    cli
-      .command('client [...command]', 'Send a command to a running server: PUT, GET, DELETE, or any of its own')
-      .option('--host <host>', 'Default: 127.0.0.1')
-      .option('--port <port>', 'Default: 6399'),
+    cli.command('client [...command]', 'Send a command to a running server: PUT, GET, DELETE, or any of its own'),
   )
     .example(bin => `  $ ${bin} client PUT user:42 '{"name": "Alice"}'`)
-    .example(bin => `  $ ${bin} client --port 6400 GET user:42`)
+    .example(bin => `  $ ${bin} client --connect db.example:6400 GET user:42`)
     .action((words: string[], options: Options) => client(words.map(argument), options))
 }
 
 async function client(words: readonly string[], options: Options): Promise<number> {
   if (words.length === 0) throw new UsageError('no command for the server; for example: xenondb client GET key')
-  const host = textOption(options, 'host')
-  const port = textOption(options, 'port')
-  const place = { ...(host && { host }), ...(port !== undefined && { port: portNumber(port) }) }
   const command = commandOf(words)
-  return await withClient({ ...readConnection(options), ...place }, async server => {
+  return await withClient(readConnection(options), async server => {
     const reply = await server.commandBytes(...command)
     if (reply instanceof ServerError) throw reply
     await printBytes(shown(command, reply))

@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { CAC } from 'cac'
 import { type Argument, type ConnectOptions, type Reply, ServerError } from '../../client/index.ts'
-import { argument, flagOption, type Options, textOption } from '../arguments.ts'
+import { argument, flagOption, type Options } from '../arguments.ts'
 import {
   type ByteClient,
   commandOf,
   connectionOptions,
   nameOf,
+  namesServer,
   readConnection,
-  readPlace,
   withClient,
 } from '../connection.ts'
 import { withDatabase } from '../database.ts'
@@ -33,7 +33,6 @@ export function registerRepl(cli: CAC): void {
   connectionOptions(
     cli
       .command('repl [directory]', 'Type commands, to a database or to a running server')
-      .option('--connect <place>', 'HOST:PORT of a running server, in place of a directory')
       .option('--force', 'Make the database even where other files lie'),
   )
     .example(bin => `  $ ${bin} repl students`)
@@ -44,11 +43,9 @@ export function registerRepl(cli: CAC): void {
 }
 
 async function repl(directory: string | undefined, options: Options): Promise<number> {
-  const place = textOption(options, 'connect')
   const connection = readConnection(options)
   if (directory !== undefined) {
-    if (place !== undefined || connection.socket !== undefined)
-      throw new UsageError('a directory or --connect, not both')
+    if (namesServer(options)) throw new UsageError('a directory or --connect, not both')
     const force = flagOption(options, 'force')
     try {
       return await withLocalServer(directory, force, local => withClient({ ...connection, ...local }, converse))
@@ -62,9 +59,8 @@ async function repl(directory: string | undefined, options: Options): Promise<nu
       }
     }
   }
-  if (place === undefined && connection.socket === undefined)
-    throw new UsageError('a directory is needed, or --connect HOST:PORT')
-  return await withClient({ ...connection, ...(place && readPlace(place)) }, converse)
+  if (!namesServer(options)) throw new UsageError('a directory is needed, or --connect HOST:PORT')
+  return await withClient(connection, converse)
 }
 
 /** A server for nobody but us: its socket lies in a directory that only we may enter. */
