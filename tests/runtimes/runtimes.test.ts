@@ -138,6 +138,24 @@ test('one executable by node --build-sea, from one module by esbuild', INSTALLIN
   expectTwoRuns(join(folder, 'made-by-node'), 'node-executable')
 })
 
+test('deno.json is that of package.json, and JSR would take the package', INSTALLING, context => {
+  const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'))
+  const { version, exports, dependencies, peerDependencies } = read('package.json')
+  const { version: published, exports: entries, imports } = read('deno.json')
+  expect(published).toBe(version)
+  expect(Object.keys(entries)).toEqual(Object.keys(exports).filter(entry => entry !== './package.json'))
+  for (const [name, place] of Object.entries(imports))
+    expect(place).toBe(`npm:${name}@${dependencies[name] ?? peerDependencies[name]}`)
+  const program = programOf('Deno', context)
+  const { status, stderr } = spawnSync(program, ['publish', '--dry-run', '--allow-dirty', '--no-check'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+    timeout: LONGEST,
+  })
+  expect({ status, success: stderr.includes('Success') }, stderr).toEqual({ status: 0, success: true })
+})
+
 test('docs/runtimes.md names the versions that are tried here', () => {
   const { optionalDependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as {
     optionalDependencies: Record<string, string>
