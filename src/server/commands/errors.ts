@@ -34,3 +34,9 @@ export const replyFor = (error: unknown): string => {
       : `ERR ${error.message} [${error.code}]`
   return `ERR internal error: ${isError(error) ? error.message : String(error)}`
 }
+
+/** Codes of a handle that does nothing more. */
+const STOPPED: ReadonlySet<string> = new Set(['XENON_IO', 'XENON_FAILED', 'XENON_MOVED'])
+
+/** The handle does nothing more. */
+export const hasStopped = (error: unknown): boolean => error instanceof XenonError && STOPPED.has(error.code)

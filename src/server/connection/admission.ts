@@ -61,3 +61,12 @@ export const tooLong = (limit: number, command: Command | undefined): string => 
   const done = command?.flags.includes('write') ? 'the command was executed' : 'nothing was changed'
   return `ERR the reply takes more than ${limit} bytes, so ${done}; ask for less at a time (SCAN, RANGE ... LIMIT)`
 }
+
+/** In RESP2 a reply could not be told from a message. */
+export const refusedFor = ({ name, subcommands }: Command, request: Arguments): string => {
+  const full = subcommands === undefined || request.count === 1 ? name : `${name}|${textAt(request, 1).toLowerCase()}`
+  return `ERR Can't execute '${full}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
+}
+
+/** With more arguments a command may take long, however quick it is with one. */
+export const FEW_ARGUMENTS = 4

@@ -8,17 +8,26 @@ import { XenonError } from '../../errors.ts'
 import { performance } from '../../runtime/timers.ts'
 import type { AsyncTransactionOptions, Range } from '../../types.ts'
 import type { Command } from '../commands/command.ts'
-import { CommandError, replyFor } from '../commands/errors.ts'
+import { CommandError, hasStopped, replyFor } from '../commands/errors.ts'
 import type { Host, UnblockReason } from '../commands/host.ts'
 import { findCommand } from '../commands/index.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
 import { knownTraits, traitsFor } from '../commands/traits.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
-import { type Arguments, argumentBytes, behind, keep, textAt } from '../protocol/request.ts'
+import { type Arguments, argumentBytes, behind, keep } from '../protocol/request.ts'
 import type { Announcements } from '../service/announcements.ts'
 import type { Subscribed, Subscriptions } from '../service/channels.ts'
-import { checkQueued, isFromBrowser, mayWrite, problemOf, tooLong, unknownCommand } from './admission.ts'
+import {
+  checkQueued,
+  FEW_ARGUMENTS,
+  isFromBrowser,
+  mayWrite,
+  problemOf,
+  refusedFor,
+  tooLong,
+  unknownCommand,
+} from './admission.ts'
 import { Blocking } from './blocking.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
@@ -344,7 +353,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       out.error(tooLong(server.settings.maxOutputBytes, command))
       return
     }
-    if (error instanceof XenonError && STOPPED.has(error.code)) server.fail(error)
+    if (hasStopped(error)) server.fail(error)
     else if (!(error instanceof XenonError) && !(error instanceof CommandError))
       server.log.error('internal error', { error: (error as Error).stack ?? String(error) })
     out.error(replyFor(error))
@@ -496,15 +505,3 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.isSubscribed = false
   }
 }
-
-/** In RESP2 a reply could not be told from a message. */
-const refusedFor = ({ name, subcommands }: Command, request: Arguments): string => {
-  const full = subcommands === undefined || request.count === 1 ? name : `${name}|${textAt(request, 1).toLowerCase()}`
-  return `ERR Can't execute '${full}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
-}
-
-/** With more arguments a command may take long, however quick it is with one. */
-const FEW_ARGUMENTS = 4
-
-/** Codes of a handle that does nothing more. */
-const STOPPED: ReadonlySet<string> = new Set(['XENON_IO', 'XENON_FAILED', 'XENON_MOVED'])
