@@ -71,6 +71,11 @@ export class Client<V = string, K = string> extends ClientStore<V, K> {
     return reply!
   }
 
+  /** @internal Its first connection has ended for good: the others end, too. */
+  abandon(): void {
+    this.connections.abandon()
+  }
+
   /** False while there is no connection. */
   get connected(): boolean {
     return this.connections.link.connected

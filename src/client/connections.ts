@@ -1,9 +1,13 @@
 /** The connections of a client, which it and its sub-databases share. */
+import { setTimeout } from '../runtime/timers.ts'
 import type { Argument } from './encoder.ts'
-import { ServerError } from './errors.ts'
+import { ConnectionError, ServerError } from './errors.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { Pool } from './pool.ts'
 import type { Reply } from './reader.ts'
+
+/** Time that a server which has ended the first connection has for the answers on the others. */
+const LAST_ANSWERS_MS = 200
 
 export class Connections {
   readonly options: LinkOptions
@@ -33,6 +37,18 @@ export class Connections {
   /** @throws ConnectionError if there is no connection now, and nothing is to wait for one. */
   requireOnline(): void {
     this.link.requireOnline()
+  }
+
+  /** Nothing begins any more; what is on its way on the other connections has some time left for its answer. */
+  abandon(): void {
+    this.closed = true
+    const error = new ConnectionError('the connection was given up: the command may have been executed, or not', true)
+    const end = (): void => {
+      for (const link of [...this.pool.retire(), ...this.readers.retire(), ...this.watches]) link.destroy(error)
+    }
+    this.pool.retire()
+    this.readers.retire()
+    setTimeout(end, LAST_ANSWERS_MS).unref()
   }
 
   /** Lets the commands on their way be answered. */

@@ -53,9 +53,16 @@ export class Pool {
     this.serve()
   }
 
-  async close(): Promise<void> {
+  /** Gives no connection any more. Returns those that there are. */
+  retire(): Iterable<Link> {
     this.closed = true
     for (const { reject } of this.waiting.splice(0)) reject(closedError())
+    for (const link of this.idle.splice(0)) link.destroy()
+    return [...this.all]
+  }
+
+  async close(): Promise<void> {
+    this.retire()
     await Promise.all(
       [...this.all].map(link => {
         const closed = link.close()

@@ -1,6 +1,7 @@
 /** Who wants to know what becomes of a shared store. */
 import { InvalidArgumentError, shown } from '../errors.ts'
 import { requireFunction } from '../runtime/callbacks.ts'
+import { nextTurn } from '../runtime/timers.ts'
 import type { Role } from './member.ts'
 
 /** `'owner'`: this process has the database open now; `'lost'`: the process that had it open has gone. */
@@ -20,7 +21,15 @@ export class Listeners {
 
   changed(role: Role): void {
     if (role === 'follower') return
-    for (const listener of [...this.all[role === 'owner' ? 'owner' : 'lost']]) listener()
+    for (const listener of [...this.all[role === 'owner' ? 'owner' : 'lost']])
+      try {
+        listener()
+      } catch (error) {
+        // The program's own error, which is not to keep the store from going on.
+        nextTurn(() => {
+          throw error
+        })
+      }
   }
 
   private of(event: SharedEvent): Set<() => void> {

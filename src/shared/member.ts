@@ -4,7 +4,7 @@
  * left try for the lock, and connect to whoever got it.
  *
  * Of what was sent to an owner and not answered, only reads are sent again, to the next one. What waits for an owner
- * goes on in the order in which it came.
+ * begins in the order in which it was called, all of it before anything that is called later.
  */
 import { resolve } from 'node:path'
 import { Client } from '../client/client.ts'
@@ -40,6 +40,14 @@ export interface Target<V, K> {
   close(): Promise<void>
 }
 
+/** A call that waits for an owner. */
+interface Waiting<V, K> {
+  /** Calls are numbered in the order in which they were made. */
+  readonly number: number
+  begin(target: Target<V, K>): void
+  reject(error: unknown): void
+}
+
 /** A store or sub-database, as each owner gives it. */
 export interface Place<V, K> {
   readonly member: Member<unknown, unknown>
@@ -65,10 +73,15 @@ export class Member<V, K> {
   private readonly options: ResolvedSharedOptions<V>
   private readonly onRole: (role: Role) => void
   private election: Promise<void> | undefined
-  /** Calls that wait for an owner. */
-  private readonly waiting: Set<{ resolve: (target: Target<V, K>) => void; reject: (error: unknown) => void }> =
-    new Set()
+  private waiting: Waiting<V, K>[] = []
+  private calls = 0
   private pause: { timer: ReturnType<typeof setTimeout>; end: () => void } | undefined
+  /** To a process that may be the owner. */
+  private dialling: Client<V, K> | undefined
+  /** Once there was a database, no other one is made where it lay. */
+  private wasThere = false
+  private closing: Promise<void> | undefined
+  private readonly losses: WeakSet<OwnerLostError> = new WeakSet()
 
   constructor(directory: string, options: ResolvedSharedOptions<V>, onRole: (role: Role) => void) {
     if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
@@ -87,12 +100,15 @@ export class Member<V, K> {
    * @throws OwnerLostError after `ownerTimeout`; or what keeps this process from opening the database
    */
   target(): Promise<Target<V, K>> {
-    const { current, closed } = this
-    if (closed) return Promise.reject(closedError())
-    if (current !== undefined) return Promise.resolve(current)
+    const { current } = this
+    return current === undefined ? this.wait(this.calls++, target => target) : Promise.resolve(current)
+  }
+
+  /** What `begin` gives once there is an owner. */
+  private wait<T>(number: number, begin: (target: Target<V, K>) => T): Promise<T> {
+    if (this.closed) return Promise.reject(closedError())
     return new Promise((resolve, reject) => {
-      const call = { resolve, reject }
-      this.waiting.add(call)
+      this.waiting.push({ number, begin: target => resolve(begin(target)), reject })
       this.elect()
       // Whoever waits keeps the process alive.
       this.pause?.timer.ref()
@@ -104,10 +120,18 @@ export class Member<V, K> {
    * been done already.
    */
   async run<T>(work: (target: Target<V, K>) => Promise<T>, repeatable: boolean): Promise<T> {
+    const number = this.calls++
     for (;;) {
-      const target = this.current ?? (await this.target())
+      let target = this.current
+      let result: Promise<T>
+      if (target !== undefined) result = work(target)
+      else {
+        const begun = await this.wait(number, found => ({ target: found, result: work(found) }))
+        target = begun.target
+        result = begun.result
+      }
       try {
-        return await work(target)
+        return await result
       } catch (error) {
         const lost = await this.lossOf(target, error)
         if (lost === undefined) throw error
@@ -118,7 +142,8 @@ export class Member<V, K> {
 
   /** If the error says that the owner has gone: what that means for the call. */
   async lossOf(target: Target<V, K>, error: unknown): Promise<OwnerLostError | undefined> {
-    if (error instanceof OwnerLostError) return error
+    // Of this target, and no other store's that the caller's function works with.
+    if (error instanceof OwnerLostError) return target.isOver && this.losses.has(error) ? error : undefined
     if (this.closed || !(error instanceof XenonError)) return undefined
     if (error.code !== 'XENON_CONNECTION' && error.code !== 'XENON_CLOSED') return undefined
     const until = performance.now() + SURE_AFTER_MS
@@ -126,16 +151,23 @@ export class Member<V, K> {
     if (!target.isOver) return undefined
     const sent = error instanceof ConnectionError && error.sent
     const what = sent ? 'before it answered: the call may have been executed, or not' : 'before it got the call'
-    return new OwnerLostError(`the process that had ${this.directory} open has gone ${what}`, sent, error)
+    const lost = new OwnerLostError(`the process that had ${this.directory} open has gone ${what}`, sent, error)
+    this.losses.add(lost)
+    return lost
   }
 
-  async close(): Promise<void> {
-    if (this.closed) return
+  close(): Promise<void> {
+    this.closing ??= this.leave()
+    return this.closing
+  }
+
+  private async leave(): Promise<void> {
     this.closed = true
     const { current } = this
     this.current = undefined
     this.settle(call => call.reject(closedError()))
     this.pause?.end()
+    await this.dialling?.close()
     await this.election
     await current?.close()
   }
@@ -161,15 +193,14 @@ export class Member<V, K> {
       return
     }
     this.current = target
-    this.settle(call => call.resolve(target))
+    this.wasThere = true
+    this.settle(call => call.begin(target))
     this.onRole(target.role)
   }
 
-  private settle(
-    end: (call: { resolve: (target: Target<V, K>) => void; reject: (error: unknown) => void }) => void,
-  ): void {
-    const calls = [...this.waiting]
-    this.waiting.clear()
+  private settle(end: (call: Waiting<V, K>) => void): void {
+    const calls = this.waiting.sort((a, b) => a.number - b.number)
+    this.waiting = []
     for (const call of calls) end(call)
   }
 
@@ -183,7 +214,7 @@ export class Member<V, K> {
       if (this.closed) return undefined
       const locked = await this.tryToOwn()
       if (!(locked instanceof DatabaseLockedError)) return locked
-      const followed = await this.tryToFollow()
+      const followed = await this.tryToFollow(deadline - performance.now())
       if (typeof followed !== 'string') return followed
       if (performance.now() > deadline)
         throw new OwnerLostError(
@@ -205,7 +236,7 @@ export class Member<V, K> {
         resolve()
       }
       const timer = setTimeout(end, milliseconds)
-      if (this.waiting.size === 0) timer.unref()
+      if (this.waiting.length === 0) timer.unref()
       this.pause = { timer, end }
     })
   }
@@ -213,7 +244,8 @@ export class Member<V, K> {
   private async tryToOwn(): Promise<Target<V, K> | DatabaseLockedError> {
     let db: Database<V, K>
     try {
-      db = openOn<V, K>(this.directory, this.options.open, nodeStorage)
+      const { open } = this.options
+      db = openOn<V, K>(this.directory, this.wasThere ? { ...open, createIfMissing: false } : open, nodeStorage)
     } catch (error) {
       if (error instanceof DatabaseLockedError) return error
       throw error
@@ -244,8 +276,11 @@ export class Member<V, K> {
     return target
   }
 
-  /** The owner, or why it cannot be reached. */
-  private async tryToFollow(): Promise<Target<V, K> | string> {
+  /**
+   * The owner, or why it cannot be reached.
+   * @param patience Milliseconds that it has to greet.
+   */
+  private async tryToFollow(patience: number): Promise<Target<V, K> | string> {
     const { connect, open } = this.options
     let target: Target<V, K> | undefined
     let isOver = false
@@ -253,10 +288,16 @@ export class Member<V, K> {
       isOver = true
       if (target === undefined) return
       target.isOver = true
+      // Its owner may be but stopped, and come back: what it has of ours ends then.
+      if (!this.closed) (target.store as Client<V, K>).abandon()
       this.lose(target)
     }
+    const dial = (socket: string): Promise<Client<V, K>> => {
+      this.dialling = new Client<V, K>(connect(socket, patience), onEnd)
+      return this.dialling.open()
+    }
     try {
-      const live = await connectLive(this.directory, socket => new Client<V, K>(connect(socket), onEnd).open())
+      const live = await connectLive(this.directory, dial)
       if (live === undefined) return NOT_SHARED
       const { client, facts } = live
       if (open.storedEncoding !== 'ignore') await this.requireEncodings(client, connect('socket'))
@@ -271,6 +312,8 @@ export class Member<V, K> {
       return error instanceof XenonError && error.code === 'XENON_TIMEOUT'
         ? 'it does not answer on its socket: it is busy, or stopped'
         : 'it listens no more on its socket, and has not ended'
+    } finally {
+      this.dialling = undefined
     }
   }
 

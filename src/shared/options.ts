@@ -24,9 +24,12 @@ export interface SharedOptions<V = string>
 export interface ResolvedSharedOptions<V> {
   readonly open: OpenOptions<V>
   readonly ownerTimeout: number
-  /** How to reach an owner. */
-  connect(socket: string): ResolvedConnectOptions<V>
+  /** How to reach an owner; `patience`: milliseconds that it has to greet. */
+  connect(socket: string, patience?: number): ResolvedConnectOptions<V>
 }
+
+/** An owner that has not greeted by then is looked for again. */
+const LONGEST_GREETING_MS = 5000
 
 const OF_OTHERS = ['readOnly', 'storage', 'inspect', 'lockWait', 'errorIfExists'] as const
 
@@ -39,9 +42,10 @@ export const resolveSharedOptions = <V>(given: SharedOptions<V>): ResolvedShared
   const { ownerTimeout = 10_000, requestTimeout = 30_000, transactionConnections = 8, ...open } = given
   if (milliseconds('ownerTimeout', ownerTimeout) === 0) throw new InvalidArgumentError('ownerTimeout must be above 0')
   const { valueEncoding, keyEncoding } = open
-  const connect = (socket: string): ResolvedConnectOptions<V> =>
+  const connect = (socket: string, patience: number = LONGEST_GREETING_MS): ResolvedConnectOptions<V> =>
     resolveConnectOptions<V>({
       socket,
+      connectTimeout: Math.max(1, Math.min(LONGEST_GREETING_MS, patience)),
       valueEncoding,
       keyEncoding,
       requestTimeout,

@@ -1,6 +1,5 @@
 /** A database that several processes share, as one of them sees it: from `openShared`. */
 
-import { copyBytes, isBytes } from '../runtime/bytes.ts'
 import { requireFunction } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { AsyncItems } from '../runtime/items.ts'
@@ -21,8 +20,10 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { checkedRuns } from '../values/wait-options.ts'
 import type { Watcher } from '../values/watcher.ts'
+import { copyOf, copyOfValue } from './copies.ts'
 import { LateItems } from './late-items.ts'
 import { Listeners, type SharedEvent } from './listeners.ts'
 import { Member, type Place, type Role, type Target } from './member.ts'
@@ -37,6 +38,9 @@ export abstract class SharedSpace<V = string, K = string>
 {
   /** @internal */
   abstract readonly member: Member<unknown, unknown>
+
+  /** How values are encoded. */
+  protected abstract readonly encoding: LoadedEncoding<V>
 
   /** @internal The same records as an owner gives them. */
   abstract of(target: Target<unknown, unknown>): AsyncStore<V, K> | Promise<AsyncStore<V, K>>
@@ -67,7 +71,19 @@ export abstract class SharedSpace<V = string, K = string>
   protected override kept<T>(value: T): T {
     const { current } = this.member
     const isUsedAtOnce = current?.role === 'owner' && !(this.of(current) instanceof Promise)
-    return !isUsedAtOnce && isBytes(value) ? (copyBytes(value, 0, value.length) as T) : value
+    return isUsedAtOnce ? value : copyOf(value)
+  }
+
+  /** The same of a value. Whoever is connected encodes it before the call returns. */
+  private keptValue(value: V): V {
+    const { current } = this.member
+    const isWaiting = current === undefined || this.of(current) instanceof Promise
+    return isWaiting ? copyOfValue(this.encoding, value) : this.kept(value)
+  }
+
+  private keptOperation(operation: BatchOperation<V, K>): BatchOperation<V, K> {
+    if (operation?.type !== 'put') return this.keptFields(operation)
+    return { ...operation, key: this.kept(operation.key), value: this.keptValue(operation.value) }
   }
 
   protected override items<T>(from: (from: AsyncReads<V, K>) => AsyncItems<T>): AsyncItems<T> {
@@ -83,7 +99,7 @@ export abstract class SharedSpace<V = string, K = string>
   }
 
   put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
-    const [k, v] = [this.kept(key), this.kept(value)]
+    const [k, v] = [this.kept(key), this.keptValue(value)]
     return this.change(store => store.put(k, v, options))
   }
 
@@ -93,7 +109,7 @@ export abstract class SharedSpace<V = string, K = string>
   }
 
   batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
-    const kept = Array.isArray(operations) ? operations.map(each => this.keptFields(each)) : operations
+    const kept = Array.isArray(operations) ? operations.map(each => this.keptOperation(each)) : operations
     return this.change(store => store.batch(kept, options))
   }
 
@@ -209,6 +225,7 @@ export class SharedStore<V = string, K = string> extends SharedSpace<V, K> {
 
   /** @internal */
   override readonly member: Member<unknown, unknown>
+  protected override readonly encoding: LoadedEncoding<V>
   private readonly listeners: Listeners
 
   /** @internal Use `openShared`. */
@@ -216,6 +233,7 @@ export class SharedStore<V = string, K = string> extends SharedSpace<V, K> {
     super()
     this.listeners = new Listeners()
     const resolved = resolveSharedOptions(options)
+    this.encoding = resolved.connect('socket').valueEncoding
     this.member = new Member<V, K>(directory, resolved, role => this.listeners.changed(role)) as Member<
       unknown,
       unknown
@@ -284,6 +302,7 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
 
   /** Its name in the store that it lies in. */
   readonly name: string
+  protected override readonly encoding: LoadedEncoding<V>
   private readonly outer: SharedSpace<unknown, unknown>
   private readonly options: SubEncodings<V> | undefined
   /** What an owner has given: at once when it has been asked for before. */
@@ -295,6 +314,7 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
     this.outer = outer
     this.name = name
     this.options = options
+    this.encoding = loadEncoding<V>(options?.valueEncoding ?? 'utf8')
   }
 
   /** @internal */
@@ -304,20 +324,25 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
 
   /** @internal */
   override of(target: Target<unknown, unknown>): AsyncStore<V, K> | Promise<AsyncStore<V, K>> {
-    if (this.found?.target !== target) this.found = { target, store: this.findIn(target) }
-    return this.found.store
+    if (this.found?.target === target) return this.found.store
+    const store = this.findIn(target)
+    const found = { target, store: store as AsyncStore<V, K> | Promise<AsyncStore<V, K>> }
+    this.found = found
+    // This comes before whatever waits for the store: a call that finds it at once is later than all of these.
+    store.then(
+      known => {
+        found.store = known
+      },
+      () => {
+        if (this.found === found) this.found = undefined
+      },
+    )
+    return store
   }
 
   private async findIn(target: Target<unknown, unknown>): Promise<AsyncStore<V, K>> {
-    try {
-      const outer = await this.outer.of(target)
-      const store = (await outer.sub<V, K>(this.name, this.options)) as AsyncStore<V, K>
-      if (this.found?.target === target) this.found = { target, store }
-      return store
-    } catch (error) {
-      if (this.found?.target === target) this.found = undefined
-      throw error
-    }
+    const outer = await this.outer.of(target)
+    return (await outer.sub<V, K>(this.name, this.options)) as AsyncStore<V, K>
   }
 
   /** Does nothing: the store that it lies in is what is closed. */

@@ -1,12 +1,12 @@
 /** A shared database whose owners change. */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { open, XenonError } from '../../src/index.ts'
-import { openShared, type SharedStore } from '../../src/shared/index.ts'
-import { pause } from '../support/child.ts'
+import { openShared, type SharedOptions, type SharedStore } from '../../src/shared/index.ts'
+import { type Child, pause, startChild } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCodeAsync, failureOf } from '../support/errors.ts'
 
@@ -192,4 +192,166 @@ describe('a shared database', () => {
       await expectCodeAsync(() => openShared('/tmp/never', options as never), 'XENON_INVALID_ARGUMENT')
     expect(existsSync('/tmp/never')).toBe(false)
   })
+})
+
+/** Runs `body` with a store that follows another process; the database must verify afterwards. */
+const withChild = (
+  body: (follower: SharedStore, owner: Child, directory: string) => Promise<void>,
+  options: SharedOptions = {},
+): Promise<void> =>
+  withDirectory(async directory => {
+    const owner = startChild('shared/owner.mjs', [directory])
+    await owner.firstLine
+    const follower = await openShared(directory, options)
+    try {
+      await body(follower, owner, directory)
+    } finally {
+      owner.kill()
+      await follower.close()
+    }
+    await owner.ended
+    if (!existsSync(directory)) return
+    const db = open(directory)
+    expect((await db.verify()).problems).toEqual([])
+    db.close()
+  })
+
+/** Kills the owner, and waits until the follower knows, but no longer. */
+const lose = async (follower: SharedStore, owner: Child): Promise<void> => {
+  owner.kill()
+  await new Promise<void>(resolve => follower.on('lost', resolve))
+}
+
+describe('a store whose owner is another process', () => {
+  test('executes calls in the order in which they were made, whatever waits, and whoever calls', () =>
+    withChild(async (follower, owner) => {
+      const sub = await follower.sub('s')
+      let heard: Promise<unknown> | undefined
+      follower.on('owner', () => {
+        heard = Promise.all([follower.put('a', 'heard'), sub.put('a', 'heard')])
+      })
+      await lose(follower, owner)
+      const calls: Promise<unknown>[] = []
+      for (let i = 0; i < 10; i++)
+        for (const store of [follower, sub]) {
+          calls.push(store.put('a', `put ${i}`), store.batch([{ type: 'put', key: 'a', value: `batch ${i}` }]))
+          calls.push(store.get('a').then(value => expect(value).toBe(`batch ${i}`)))
+        }
+      await Promise.all(calls)
+      await heard
+      expect([await follower.get('a'), await sub.get('a')]).toEqual(['heard', 'heard'])
+    }))
+
+  test('goes on when a listener throws', () =>
+    withChild(async (follower, owner) => {
+      const thrown: unknown[] = []
+      const others = process.listeners('uncaughtException')
+      process.removeAllListeners('uncaughtException')
+      process.on('uncaughtException', error => void thrown.push(error))
+      try {
+        for (const event of ['lost', 'owner'] as const)
+          follower.on(event, () => {
+            throw new Error(event)
+          })
+        await lose(follower, owner)
+        await follower.put('a', '1')
+        await pause(5)
+      } finally {
+        process.removeAllListeners('uncaughtException')
+        for (const other of others) process.on('uncaughtException', other)
+      }
+      expect(follower.role).toBe('owner')
+      expect(thrown.map(error => (error as Error).message)).toEqual(['lost', 'owner'])
+    }))
+
+  test('makes no other database where the one that it had was moved from', () =>
+    withChild(async (follower, owner, directory) => {
+      renameSync(directory, `${directory}-moved`)
+      await lose(follower, owner)
+      await expectCodeAsync(() => follower.put('a', '1'), 'XENON_NOT_FOUND')
+      expect(existsSync(directory)).toBe(false)
+      renameSync(`${directory}-moved`, directory)
+      await follower.put('a', '1')
+    }))
+
+  test('waits for one that is stopped no longer than ownerTimeout', () =>
+    withChild(async (_follower, owner, directory) => {
+      owner.process.kill('SIGSTOP')
+      const start = performance.now()
+      await expectCodeAsync(() => openShared(directory, { ownerTimeout: 100 }), 'XENON_OWNER_LOST')
+      expect(performance.now() - start).toBeLessThan(2500)
+    }))
+
+  test('rolls back what it began there when it has given up one that comes back', () =>
+    withChild(
+      async (follower, owner) => {
+        const tx = await follower.begin()
+        await tx.put('a', 'begun')
+        const changes = await follower.watch()
+        const lost = new Promise<void>(resolve => follower.on('lost', resolve))
+        owner.process.kill('SIGSTOP')
+        await expectCodeAsync(() => follower.put('b', '1'), 'XENON_TIMEOUT')
+        await lost
+        expect(tx.ended).toBe(true)
+        await pause(400)
+        owner.process.kill('SIGCONT')
+        expect(await follower.get('a')).toBeUndefined()
+        await expectCodeAsync(() => tx.commit(), 'XENON_OWNER_LOST')
+        await expectCodeAsync(async () => {
+          for await (const _ of changes);
+        }, 'XENON_CONNECTION')
+        // Its lock is free.
+        await follower.put('a', '2', { lockTimeout: 1000 })
+        expect(follower.role).toBe('follower')
+      },
+      { requestTimeout: 200 },
+    ))
+
+  test('keeps what a call was given while that waits', () =>
+    withDirectory(async directory => {
+      const options = { valueEncoding: 'json', keyEncoding: 'tuple' } as const
+      const [owner, follower] = [await openShared(directory, options), await openShared(directory, options)]
+      const lost = new Promise<void>(resolve => follower.on('lost', resolve))
+      await owner.close()
+      await lost
+      const [key, value, bytes] = [['k', 1], { n: 1 }, new Uint8Array([1])]
+      const calls = [
+        follower.put(key, value),
+        follower.batch([{ type: 'put', key: [bytes], value }]),
+        expectCodeAsync(() => follower.put('undefined', undefined), 'XENON_ENCODE'),
+      ]
+      key[0] = 'other'
+      value.n = 2
+      bytes[0] = 2
+      await Promise.all(calls)
+      expect(await follower.getMany([['k', 1], [new Uint8Array([1])]])).toEqual([{ n: 1 }, { n: 1 }])
+      await follower.close()
+    }))
+
+  test('takes the loss of another store for what it is', () =>
+    withChild(async (follower, owner) =>
+      withDirectory(async directory => {
+        const store = await openShared(directory)
+        const tx = await follower.begin()
+        await lose(follower, owner)
+        const failure = await failureOf(() => tx.commit())
+        let runs = 0
+        const again = await failureOf(() =>
+          store.transact(() => {
+            runs++
+            throw failure
+          }),
+        )
+        expect([again, runs]).toEqual([failure, 1])
+        await store.close()
+      }),
+    ))
+
+  test('is closed when the first of several calls of close() says so', () =>
+    withDirectory(async directory => {
+      const store = await openShared(directory)
+      const first = store.close()
+      expect(store.close()).toBe(first)
+      await first
+    }))
 })
