@@ -308,7 +308,16 @@ describe('the command line', () => {
       '--allow-fs-read',
     ],
     // deno
-    ...['--allow-read', '--allow-write', '--allow-env', '--allow-net', '--allow-sys', '--allow-run', '--allow-all'],
+    ...[
+      '--dry-run',
+      '--allow-read',
+      '--allow-write',
+      '--allow-env',
+      '--allow-net',
+      '--allow-sys',
+      '--allow-run',
+      '--allow-all',
+    ],
   ]
 
   test.each(parsed)('$page: flags that stand alone exist', ({ spans }) => {
