@@ -188,11 +188,13 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   private postpone(command: Command, request: Arguments): void {
     const kept = keep(request)
     this.wait()
-    this.server.pause.wait(() => {
-      if (this.closed) return
-      this.busy = false
+    this.server.pause.wait(this, () => {
       this.server.activity.begin(performance.now())
-      this.answer(() => this.admit(command, undefined, kept))
+      // Still busy, so that CLIENT REPLY holds for it.
+      this.answer(() => {
+        this.busy = false
+        this.admit(command, undefined, kept)
+      })
       if (!this.busy) this.ready()
     })
   }
@@ -493,6 +495,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   protected release(): void {
     this.discardQueue()
     this.server.activity.unwatch(this)
+    this.server.pause.leave(this)
     this.blocking.end('timeout')
     this.replies('on')
     this.interactive?.abandon()

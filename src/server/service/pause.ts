@@ -1,5 +1,5 @@
 /** CLIENT PAUSE: until some time, or UNPAUSE, commands of clients wait, all of them or those that may write. */
-import { clearTimeout, setTimeout } from '../../runtime/timers.ts'
+import { clearTimeout, nextTurn, setTimeout } from '../../runtime/timers.ts'
 
 export type PauseKind = 'writes' | 'all'
 
@@ -11,7 +11,8 @@ export class Pause {
   kind: PauseKind | undefined
   private until = 0
   private timer: ReturnType<typeof setTimeout> | undefined
-  private waiting: (() => void)[] = []
+  /** By whom it is waited for: nothing is kept of clients that are gone. */
+  private waiting: Map<object, () => void> = new Map()
 
   /** A pause that is on grows: it never becomes shorter, nor does it come to hold less. */
   begin(kind: PauseKind, until: number): void {
@@ -20,18 +21,33 @@ export class Pause {
     this.arm()
   }
 
-  /** Runs `work` when the pause has ended. */
-  wait(work: () => void): void {
-    this.waiting.push(work)
+  /** How many clients wait. */
+  get count(): number {
+    return this.waiting.size
   }
 
+  /** Runs `work` when the pause has ended, unless the client leaves before. */
+  wait(client: object, work: () => void): void {
+    this.waiting.set(client, work)
+  }
+
+  /** The client is gone. */
+  leave(client: object): void {
+    this.waiting.delete(client)
+  }
+
+  /** Those who wait go on in the next turn: a command may have ended it, whose replies are still being written. */
   end(): void {
     clearTimeout(this.timer)
     this.kind = undefined
     this.until = 0
+    if (this.waiting.size > 0) nextTurn(() => this.goOn())
+  }
+
+  private goOn(): void {
     const { waiting } = this
-    this.waiting = []
-    for (const work of waiting) work()
+    this.waiting = new Map()
+    for (const work of waiting.values()) work()
   }
 
   private arm(): void {
