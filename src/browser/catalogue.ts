@@ -31,6 +31,8 @@ export class Catalogue {
   /** The slot that was flushed last. */
   private durable = 1
   private changed = false
+  /** A write that failed may have torn the other slot: it is written again before it is flushed. */
+  private isWritten = true
 
   /** @param path of the handle, for messages */
   constructor(handle: SyncHandle, path: string) {
@@ -43,11 +45,12 @@ export class Catalogue {
     const found = [0, 1].map(slot => this.read(slot))
     const [first, second] = found
     if (first === undefined && second === undefined) {
-      // Nobody has flushed one yet: nothing that counts was ever written.
-      if (this.handle.getSize() > 2 * SLOT_BYTES)
-        throw new CorruptionError(this.path, 'neither of its two slots is sound')
+      // Slot 1 is written once slot 0 was flushed. Before that nothing that counts was ever written.
+      if (this.handle.getSize() > SLOT_BYTES) throw new CorruptionError(this.path, 'neither of its two slots is sound')
       return
     }
+    // Whoever wrote it may have ended before it was flushed; from here on it counts, and the other slot is overwritten.
+    this.handle.flush()
     this.durable = (second?.generation ?? -1) > (first?.generation ?? -1) ? 1 : 0
     const { generation, directories, files } = found[this.durable]!
     this.generation = generation
@@ -65,8 +68,35 @@ export class Catalogue {
     return table.buf(text, 0) >>> 0 === crc ? (JSON.parse(new TextDecoder().decode(text)) as Written) : undefined
   }
 
-  /** What has changed is written, so that it outlives this thread; `flush` makes it outlive a loss of power. */
-  write(): void {
+  /**
+   * Changes the files and directories and writes that, so that it outlives this thread; `flush` makes it outlive a loss of
+   * power. If it cannot be written nothing has changed.
+   */
+  change(work: () => void): void {
+    const [directories, files] = [[...this.directories], [...this.files]]
+    try {
+      work()
+      this.write()
+    } catch (error) {
+      this.directories.clear()
+      this.files.clear()
+      for (const path of directories) this.directories.add(path)
+      for (const [path, number] of files) this.files.set(path, number)
+      if (!this.isWritten) this.writeIfPossible()
+      throw error
+    }
+  }
+
+  /** What was there before fits where it was; if not, `flush` tries again. */
+  private writeIfPossible(): void {
+    try {
+      this.write()
+    } catch {
+      // The slot that was flushed last is whole.
+    }
+  }
+
+  private write(): void {
     const written: Written = {
       generation: ++this.generation,
       directories: [...this.directories],
@@ -78,13 +108,20 @@ export class Catalogue {
     const slot = new Uint8Array(HEAD_BYTES + text.length)
     new Uint32Array(slot.buffer, 0, 3).set([MAGIC, text.length, table.buf(text, 0) >>> 0])
     slot.set(text, HEAD_BYTES)
-    this.handle.write(slot, { at: (1 - this.durable) * SLOT_BYTES })
     this.changed = true
+    this.isWritten = false
+    if (this.handle.write(slot, { at: (1 - this.durable) * SLOT_BYTES }) < slot.length)
+      throw Object.assign(new Error(`${this.path} was written in part`), { name: 'QuotaExceededError' })
+    this.isWritten = true
   }
 
   flush(): void {
     if (!this.changed) return
+    if (!this.isWritten) this.write()
+    // After a failure nobody knows what of it is durable.
+    this.isWritten = false
     this.handle.flush()
+    this.isWritten = true
     this.durable = 1 - this.durable
     this.changed = false
   }

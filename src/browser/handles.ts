@@ -1,4 +1,6 @@
 /** The part of the Origin Private File System that is used here, so that tests can put something else in its place. */
+import { DatabaseLockedError, InvalidArgumentError, shown, XenonError } from '../errors.ts'
+import { isWellFormed } from '../runtime/bytes.ts'
 
 /** A file that this thread alone has open: `FileSystemSyncAccessHandle`. */
 export interface SyncHandle {
@@ -19,7 +21,8 @@ export interface HandleDirectory {
 }
 
 interface FileHandle {
-  createSyncAccessHandle(): Promise<SyncHandle>
+  /** In dedicated workers alone. */
+  createSyncAccessHandle?(): Promise<SyncHandle>
 }
 
 interface DirectoryHandle {
@@ -35,23 +38,50 @@ interface Navigator {
 
 /** Directories of this origin lie in it, one for each database. */
 const HOME = 'xenondb'
+/** Bytes of a name that file systems take. */
+const LONGEST_NAME = 255
 
 const home = async (): Promise<DirectoryHandle | undefined> => {
   const { storage } = ((globalThis as { navigator?: Navigator }).navigator ?? {}) as Navigator
-  const root = await storage?.getDirectory?.()
+  const root = await storage?.getDirectory?.().catch(error => {
+    // Some private windows have the interface, and nothing behind it.
+    if (nameOfError(error) !== 'SecurityError') throw error
+    return undefined
+  })
   return await root?.getDirectoryHandle(HOME, { create: true })
 }
 
 /** Name of the directory of a database: any text may be the name of one. */
-const nameOf = (name: string): string => encodeURIComponent(name).replaceAll('.', '%2E').replaceAll('*', '%2A')
+const nameOf = (name: string): string => {
+  if (typeof name !== 'string' || name === '' || !isWellFormed(name))
+    throw new InvalidArgumentError(`the name of a database must be a text with something in it, not ${shown(name)}`)
+  const encoded = encodeURIComponent(name).replaceAll('.', '%2E').replaceAll('*', '%2A')
+  if (encoded.length > LONGEST_NAME)
+    throw new InvalidArgumentError(`the name of a database has ${encoded.length} bytes here, more than ${LONGEST_NAME}`)
+  return encoded
+}
+
+const nameOfError = (error: unknown): string | undefined => (error as { name?: string } | null)?.name
+
+/** The handles of a database are another's. */
+export const isTaken = (error: unknown): boolean => nameOfError(error) === 'NoModificationAllowedError'
+
+export const takenError = (name: string): DatabaseLockedError =>
+  new DatabaseLockedError(`another tab or worker of this origin has '${name}' open, or this one has`)
 
 /** The directory of a database, made if there is none; undefined where there is no such file system. */
 export const handleDirectory = async (name: string): Promise<HandleDirectory | undefined> => {
-  const directory = await (await home())?.getDirectoryHandle(nameOf(name), { create: true })
+  const encoded = nameOf(name)
+  const directory = await (await home())?.getDirectoryHandle(encoded, { create: true })
   if (directory === undefined) return undefined
   return {
     async open(file) {
       const handle = await directory.getFileHandle(file, { create: true })
+      if (handle.createSyncAccessHandle === undefined)
+        throw new XenonError(
+          'XENON_NOT_SUPPORTED',
+          'only a dedicated worker has synchronous files: call opfsStorage() in one (new Worker(...)), not on a page',
+        )
       return await handle.createSyncAccessHandle()
     },
     async names() {
@@ -65,11 +95,13 @@ export const handleDirectory = async (name: string): Promise<HandleDirectory | u
 
 /** Removes all files of a database. */
 export const removeHandles = async (name: string): Promise<void> => {
+  const encoded = nameOf(name)
   const directory = await home()
   try {
-    await directory?.removeEntry(nameOf(name), { recursive: true })
+    await directory?.removeEntry(encoded, { recursive: true })
   } catch (error) {
-    if ((error as { name?: string }).name !== 'NotFoundError') throw error
+    if (isTaken(error)) throw takenError(name)
+    if (nameOfError(error) !== 'NotFoundError') throw error
   }
 }
 

@@ -10,14 +10,16 @@ import {
   CorruptionError,
   DatabaseLockedError,
   DiskFullError,
+  InvalidArgumentError,
   openHereAlready,
   StorageError,
+  shown,
   XenonError,
 } from '../errors.ts'
 import { memoryStorage } from '../storage/memory.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from '../storage/storage.ts'
 import { Catalogue } from './catalogue.ts'
-import { type HandleDirectory, handleDirectory, type SyncHandle } from './handles.ts'
+import { type HandleDirectory, handleDirectory, isTaken, type SyncHandle, takenError } from './handles.ts'
 
 /** How `opfsStorage` keeps files. */
 export interface OpfsOptions {
@@ -28,7 +30,8 @@ export interface OpfsOptions {
 /** The storage of one database, and what holds for it alone. */
 export interface OpfsStorage extends Storage {
   /**
-   * Gives all handles back, so that another worker or tab may open it. A database in it must be closed before.
+   * Gives all handles back, so that another worker or tab may open it. A database in it must be closed before: else this
+   * throws `DatabaseLockedError`. Doing it twice is fine.
    * @example
    * const storage = await opfsStorage('notes')
    * storage.dispose()
@@ -64,18 +67,19 @@ export const storageIn = async (
   name: string,
   { handles = DEFAULT_HANDLES }: OpfsOptions = {},
 ): Promise<OpfsStorage> => {
+  if (!Number.isSafeInteger(handles) || handles < 1)
+    throw new InvalidArgumentError(`handles must be a whole number above 0, not ${shown(handles)}`)
   const count = Math.max(LEAST_HANDLES, handles)
   const names = new Set([CATALOGUE, ...(await directory.names()).filter(each => /^\d+$/.test(each))])
   for (let i = 1; names.size < count; i++) names.add(String(i))
   const opened = new Map<number, SyncHandle>()
   try {
     for (const each of names) opened.set(Number(each), await directory.open(each))
+    return new Pool(name, opened)
   } catch (error) {
     for (const handle of opened.values()) handle.close()
-    if ((error as { name?: string }).name !== 'NoModificationAllowedError') throw failure('open', name, error)
-    throw new DatabaseLockedError(`another tab or worker of this origin has '${name}' open`)
+    throw isTaken(error) ? takenError(name) : asFailure('open', name, error)
   }
-  return new Pool(name, opened)
 }
 
 class Pool implements OpfsStorage {
@@ -91,7 +95,12 @@ class Pool implements OpfsStorage {
   private readonly free: number[] = []
   /** Freed by the catalogue that is not flushed yet. */
   private freed: number[] = []
+  /** How many have each handle open as a file: a file that was removed lives on in them. */
+  private readonly users: Map<number, number> = new Map()
+  /** Freed by a catalogue that is flushed, but still open as a file. */
+  private readonly lingering: Set<number> = new Set()
   private readonly locks: Set<string> = new Set()
+  private isDisposed = false
 
   constructor(name: string, handles: Map<number, SyncHandle>) {
     const memory = memoryStorage()
@@ -101,6 +110,9 @@ class Pool implements OpfsStorage {
     this.handles = handles
     this.catalogue = new Catalogue(handles.get(Number(CATALOGUE))!, `${name}/${CATALOGUE}`)
     const used = new Set(this.catalogue.files.values())
+    for (const number of used)
+      if (!handles.has(number))
+        throw new CorruptionError(`${name}/${CATALOGUE}`, `it names the file ${number}, which is not there`)
     for (const [number, handle] of handles)
       if (number !== Number(CATALOGUE) && !used.has(number)) {
         handle.truncate(0)
@@ -109,6 +121,7 @@ class Pool implements OpfsStorage {
   }
 
   kind(path: string): EntryKind {
+    this.requireUsable()
     const at = this.join(path)
     if (this.catalogue.files.has(at)) return 'file'
     return isRoot(at) || this.catalogue.directories.has(at) ? 'directory' : 'none'
@@ -122,14 +135,16 @@ class Pool implements OpfsStorage {
   }
 
   makeDirectory(path: string): void {
-    for (let at = this.join(path); !isRoot(at); at = parentOf(at)) {
-      if (this.catalogue.files.has(at)) throw failure('create directory', path, coded('EEXIST'))
-      this.catalogue.directories.add(at)
-    }
-    this.catalogue.write()
+    this.change('create directory', path, ({ files, directories }) => {
+      for (let at = this.join(path); !isRoot(at); at = parentOf(at)) {
+        if (files.has(at)) throw failure('create directory', path, coded('EEXIST'))
+        directories.add(at)
+      }
+    })
   }
 
   open(path: string, { create = false, readOnly = false }: OpenFileOptions = {}): File {
+    this.requireUsable()
     const at = this.join(path)
     const operation = create ? 'create' : 'open'
     if (this.catalogue.directories.has(at)) throw new CorruptionError(path, 'is a directory, not a regular file')
@@ -137,20 +152,26 @@ class Pool implements OpfsStorage {
     const number = this.catalogue.files.get(at)
     if (number === undefined) throw failure(operation, path, coded('ENOENT'))
     const isThere = (): boolean => this.catalogue.files.get(at) === number
-    return new HandleFile(path, this.handles.get(number)!, readOnly && !create, isThere)
+    this.users.set(number, (this.users.get(number) ?? 0) + 1)
+    return new HandleFile(path, this.handles.get(number)!, readOnly && !create, isThere, () => this.left(number))
+  }
+
+  private left(number: number): void {
+    this.users.set(number, this.users.get(number)! - 1)
+    if (this.lingering.delete(number)) this.empty(number)
   }
 
   private create(at: string): void {
     if (this.catalogue.files.has(at)) throw failure('create', at, coded('EEXIST'))
     this.requireDirectory('create', parentOf(at))
     if (this.free.length === 0) this.flush()
-    const number = this.free.pop()
+    const number = this.free.at(-1)
     if (number === undefined)
       throw new DiskFullError(
         `cannot create ${at}: all ${this.handles.size - 1} handles of the pool are in use; give opfsStorage more of them (handles)`,
       )
-    this.catalogue.files.set(at, number)
-    this.catalogue.write()
+    this.change('create', at, ({ files }) => files.set(at, number))
+    this.free.pop()
   }
 
   rename(from: string, to: string): void {
@@ -162,9 +183,10 @@ class Pool implements OpfsStorage {
     if (directories.has(target)) throw failure('rename', to, coded('EISDIR'))
     if (source === target) return
     const replaced = files.get(target)
-    files.delete(source)
-    files.set(target, number)
-    this.catalogue.write()
+    this.change('rename', from, () => {
+      files.delete(source)
+      files.set(target, number)
+    })
     if (replaced !== undefined) this.freed.push(replaced)
   }
 
@@ -174,16 +196,14 @@ class Pool implements OpfsStorage {
     if (directories.has(at)) throw failure('remove', path, coded('EISDIR'))
     const number = files.get(at)
     if (number === undefined) return
-    files.delete(at)
-    this.catalogue.write()
+    this.change('remove', path, () => files.delete(at))
     this.freed.push(number)
   }
 
   removeDirectory(path: string): void {
     const at = this.join(path)
     if (this.list(path).length > 0) throw failure('remove directory', path, coded('ENOTEMPTY'))
-    this.catalogue.directories.delete(at)
-    this.catalogue.write()
+    this.change('remove directory', path, ({ directories }) => directories.delete(at))
   }
 
   syncDirectory(path: string): void {
@@ -191,12 +211,32 @@ class Pool implements OpfsStorage {
     this.flush()
   }
 
-  private flush(): void {
-    this.catalogue.flush()
-    for (const number of this.freed.splice(0)) {
-      this.handles.get(number)!.truncate(0)
-      this.free.push(number)
+  private change(operation: string, path: string, work: (catalogue: Catalogue) => void): void {
+    this.requireUsable()
+    try {
+      this.catalogue.change(() => work(this.catalogue))
+    } catch (error) {
+      throw asFailure(operation, path, error)
     }
+  }
+
+  private flush(): void {
+    try {
+      this.catalogue.flush()
+    } catch (error) {
+      throw asFailure('sync directory', this.name, error)
+    }
+    for (const number of this.freed.splice(0)) this.empty(number)
+  }
+
+  /** Makes a handle free, once nobody has it open. */
+  private empty(number: number): void {
+    if (this.users.get(number)) {
+      this.lingering.add(number)
+      return
+    }
+    this.handles.get(number)!.truncate(0)
+    this.free.push(number)
   }
 
   allocatedBytes(path: string): number {
@@ -223,8 +263,21 @@ class Pool implements OpfsStorage {
   }
 
   dispose(): void {
-    this.flush()
-    for (const handle of this.handles.values()) handle.close()
+    if (this.isDisposed) return
+    const [open] = this.locks
+    if (open !== undefined)
+      throw new DatabaseLockedError(`the database '${open}' is open: close it before dispose()`, undefined, true)
+    this.isDisposed = true
+    try {
+      this.flush()
+    } finally {
+      for (const handle of this.handles.values()) handle.close()
+    }
+  }
+
+  private requireUsable(): void {
+    if (this.isDisposed)
+      throw new XenonError('XENON_CLOSED', 'the storage was disposed of: await opfsStorage() for another one')
   }
 
   private requireDirectory(operation: string, at: string): void {
@@ -237,14 +290,16 @@ class HandleFile implements File {
   readonly path: string
   private readonly readOnly: boolean
   private readonly isThere: () => boolean
+  private readonly onClose: () => void
   /** Undefined once closed. The handle itself stays open. */
   private handle: SyncHandle | undefined
 
-  constructor(path: string, handle: SyncHandle, readOnly: boolean, isThere: () => boolean) {
+  constructor(path: string, handle: SyncHandle, readOnly: boolean, isThere: () => boolean, onClose: () => void) {
     this.path = path
     this.handle = handle
     this.readOnly = readOnly
     this.isThere = isThere
+    this.onClose = onClose
   }
 
   size(): number {
@@ -299,7 +354,9 @@ class HandleFile implements File {
   }
 
   close(): void {
+    if (this.handle === undefined) return
     this.handle = undefined
+    this.onClose()
   }
 
   private opened(operation: string): SyncHandle {
@@ -323,8 +380,7 @@ class HandleFile implements File {
     try {
       return work()
     } catch (error) {
-      const isFull = (error as { name?: string }).name === 'QuotaExceededError'
-      throw failure(operation, this.path, isFull ? coded('ENOSPC', error) : error)
+      throw asFailure(operation, this.path, error)
     }
   }
 }
@@ -345,6 +401,13 @@ const coded = (code: keyof typeof reasons, cause?: unknown): Error =>
 
 const failure = (operation: string, path: string, cause: unknown): StorageError =>
   new StorageError(`cannot ${operation} ${path}: ${(cause as Error).message}`, cause)
+
+/** What the browser says, as an error of ours. */
+const asFailure = (operation: string, path: string, error: unknown): XenonError => {
+  if (error instanceof XenonError) return error
+  const isFull = (error as { name?: string }).name === 'QuotaExceededError'
+  return failure(operation, path, isFull ? coded('ENOSPC', error) : error)
+}
 
 const isCount = (value: number): boolean => value >= 0 && Number.isSafeInteger(value)
 

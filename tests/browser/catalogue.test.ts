@@ -20,7 +20,7 @@ class Power extends MemoryHandles {
       this.before.set(held, { bytes: held.bytes.slice(), size: held.size })
       this.unflushed.set(held, [])
     }
-    keep()
+    if (!this.before.has(held)) keep()
     return {
       ...handle,
       write: (source, { at }) => {
@@ -33,6 +33,11 @@ class Power extends MemoryHandles {
       },
       flush: keep,
     }
+  }
+
+  /** The worker is terminated: what it has written stays, flushed or not, until the power goes. */
+  terminate(): void {
+    for (const held of this.files.values()) held.open = false
   }
 
   /** What is there when it comes back: of the writes since the last flush some, the last of them perhaps in part. */
@@ -66,8 +71,8 @@ describe('after a loss of power', () => {
       const random = new Random(seed)
       const power = new Power()
       const options = { logSegmentBytes: 131072, checkpointBytes: 131072, cacheBytes: 262144 }
-      const storage: Storage = await storageIn(power, 'db', { handles: 12 })
-      const db = open('db', { storage, ...options })
+      let storage: Storage = await storageIn(power, 'db', { handles: 12 })
+      let db = open('db', { storage, ...options })
       const model = new Map<string, string>()
       const steps = random.between(1, 150)
       for (let i = 0; i < steps; i++) {
@@ -77,6 +82,11 @@ describe('after a loss of power', () => {
         model.set(key, value)
         if (random.chance(0.05)) await db.checkpoint()
         if (random.chance(0.02)) await db.compact()
+        if (random.chance(0.02)) {
+          power.terminate()
+          storage = await storageIn(power, 'db', { handles: 12 })
+          db = open('db', { storage, ...options })
+        }
       }
       const again = await storageIn(power.afterLoss(random), 'db', { handles: 12 })
       const recovered = open('db', { storage: again, ...options })
@@ -90,10 +100,38 @@ describe('after a loss of power', () => {
   }, 60_000)
 })
 
+test('what a worker had not flushed when it was terminated is durable before the next one builds on it', async () => {
+  for (let seed = 0; seed < 30; seed++) {
+    const power = new Power()
+    const storage = await storageIn(power, 'db')
+    storage.makeDirectory('db')
+    for (const [path, content] of [
+      ['db/a', 'old'],
+      ['db/b', 'new'],
+    ] as const) {
+      const file = storage.open(path, { create: true })
+      file.write(Buffer.from(content), 0, content.length, 0)
+      file.sync()
+      file.close()
+      storage.syncDirectory('db')
+    }
+    storage.rename('db/b', 'db/a')
+    power.terminate()
+    // It empties the handle of the old file, and writes a catalogue of its own.
+    const next = await storageIn(power, 'db')
+    if (seed % 2 === 0) next.makeDirectory('db/c')
+    const last = await storageIn(power.afterLoss(new Random(seed)), 'db')
+    expect([last.list('db').filter(name => name !== 'c'), contentOf(last, 'db/a')], `seed ${seed}`).toEqual([
+      ['a'],
+      'new',
+    ])
+  }
+})
+
 test('when no handle is left a file is refused, and one that was removed makes room', async () => {
   const storage = await storageIn(new MemoryHandles(), 'db', { handles: 5 })
   storage.makeDirectory('db')
-  for (let i = 0; i < 4; i++) storage.open(`db/${i}`, { create: true })
+  for (let i = 0; i < 4; i++) storage.open(`db/${i}`, { create: true }).close()
   expect(() => storage.open('db/4', { create: true })).toThrow(DiskFullError)
   storage.remove('db/0')
   storage.open('db/4', { create: true })
@@ -130,4 +168,115 @@ test('one at a time has the handles', async () => {
   storage.dispose()
   ;(await storageIn(handles, 'db')).dispose()
   expectCode(() => open('db', {} as never), 'XENON_INVALID_ARGUMENT')
+})
+
+/** Handles of which the catalogue can be told to write half, and then refuse. */
+class Torn extends MemoryHandles {
+  isFull = false
+
+  override async open(name: string): Promise<SyncHandle> {
+    const handle = await super.open(name)
+    if (name !== '0') return handle
+    return {
+      ...handle,
+      write: (source, options) => {
+        if (!this.isFull) return handle.write(source, options)
+        handle.write(source.subarray(0, source.length / 2), options)
+        throw Object.assign(new Error('no capacity available'), { name: 'QuotaExceededError' })
+      },
+    }
+  }
+}
+
+const writeTo = (storage: Storage, path: string, content: string): void => {
+  const file = storage.open(path, { create: true })
+  file.write(Buffer.from(content), 0, content.length, 0)
+  file.close()
+}
+
+const contentOf = (storage: Storage, path: string): string => {
+  const file = storage.open(path)
+  const bytes = Buffer.alloc(file.size())
+  file.read(bytes, 0, bytes.length, 0)
+  file.close()
+  return bytes.toString()
+}
+
+test('a catalogue that could only be written in part changes nothing, and leaves what was flushed', async () => {
+  const handles = new Torn()
+  const storage = await storageIn(handles, 'db')
+  storage.makeDirectory('db')
+  writeTo(storage, 'db/a', 'a')
+  storage.syncDirectory('db')
+  writeTo(storage, 'db/b', 'b')
+  handles.isFull = true
+  expectCode(() => writeTo(storage, 'db/c', 'c'), 'XENON_IO')
+  expectCode(() => storage.rename('db/a', 'db/c'), 'XENON_IO')
+  expectCode(() => storage.remove('db/a'), 'XENON_IO')
+  expect(storage.list('db').sort()).toEqual(['a', 'b'])
+  expectCode(() => storage.syncDirectory('db'), 'XENON_IO')
+  for (const held of handles.files.values()) held.open = false
+  const older = await storageIn(handles, 'db')
+  expect(older.list('db')).toEqual(['a'])
+  expect(contentOf(older, 'db/a')).toBe('a')
+  for (const held of handles.files.values()) held.open = false
+  handles.isFull = false
+  storage.syncDirectory('db')
+  const newer = await storageIn(handles, 'db')
+  expect(newer.list('db').sort()).toEqual(['a', 'b'])
+})
+
+test('a catalogue without a sound slot is told, and nothing is emptied', async () => {
+  const handles = new MemoryHandles()
+  const storage = await storageIn(handles, 'db')
+  const db = open('db', { storage })
+  db.put('a', '1')
+  db.close()
+  storage.dispose()
+  const sizes = (): number[] => [...handles.files.values()].map(({ size }) => size)
+  const before = sizes()
+  const { bytes } = handles.files.get('0')!
+  for (const at of [20, 65536 + 20]) bytes[at]! ^= 1
+  for (let i = 0; i < 2; i++) await expectCodeAsync(() => storageIn(handles, 'db'), 'XENON_CORRUPT')
+  expect(sizes()).toEqual(before)
+  bytes[20]! ^= 1
+  bytes[65536 + 20]! ^= 1
+  const again = open('db', { storage: await storageIn(handles, 'db') })
+  expect(again.get('a')).toBe('1')
+  await expectVerified(again)
+  again.close()
+})
+
+test('a file that was removed lives on for whoever has it open, and its handle is used again after that', async () => {
+  const storage = await storageIn(new MemoryHandles(), 'db', { handles: 5 })
+  storage.makeDirectory('db')
+  for (let i = 0; i < 4; i++) writeTo(storage, `db/${i}`, `file ${i}`)
+  const file = storage.open('db/0')
+  storage.remove('db/0')
+  storage.syncDirectory('db')
+  expect(file.size()).toBe(6)
+  expectCode(() => writeTo(storage, 'db/4', ''), 'XENON_FULL')
+  file.close()
+  file.close()
+  writeTo(storage, 'db/4', '')
+  expect(contentOf(storage, 'db/4')).toBe('')
+})
+
+test('the handles are given back when no database is open; then the storage is closed', async () => {
+  const handles = new MemoryHandles()
+  const storage = await storageIn(handles, 'db')
+  const db = open('db', { storage })
+  expectCode(() => storage.dispose(), 'XENON_LOCKED')
+  db.put('a', '1')
+  await expectVerified(db)
+  db.close()
+  storage.dispose()
+  storage.dispose()
+  expectCode(() => open('db', { storage }), 'XENON_CLOSED')
+  ;(await storageIn(handles, 'db')).dispose()
+})
+
+test('a number of handles that is none is refused', async () => {
+  for (const handles of [0, Number.NaN, 1.5, '8', null])
+    await expectCodeAsync(() => storageIn(new MemoryHandles(), 'db', { handles } as never), 'XENON_INVALID_ARGUMENT')
 })

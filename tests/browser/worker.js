@@ -69,6 +69,21 @@ const tasks = {
     return found
   },
   withoutStorage: () => open('m', {}),
+  /** Compacts for ever, and tells the page how often it has. */
+  async compact() {
+    for (let i = 0; ; i++) {
+      for (let j = 0; j < 200; j++) db.put(`c${j}`, `${i}`)
+      postMessage({ durable: i })
+      await db.compact()
+    }
+  },
+  dispose: () => storage.dispose(),
+  closeAlone: () => db.close(),
+  async twice(name) {
+    const all = await Promise.allSettled([opfsStorage(name), opfsStorage(name)])
+    for (const { value } of all) value?.dispose()
+    return all.map(({ status, reason }) => reason?.code ?? status)
+  },
   names: () => databaseNames(),
   remove: name => deleteDatabase(name),
   /** Microseconds of a durable put, of a get, of a record of a batch of 1,000. */
@@ -95,3 +110,6 @@ addEventListener('message', async ({ data: { id, task, args } }) => {
     postMessage({ id, error: { code: error.code, message: error.message } })
   }
 })
+
+// For a page that tries it itself.
+export { opfsStorage }
