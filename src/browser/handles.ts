@@ -1,6 +1,5 @@
 /** The part of the Origin Private File System that is used here, so that tests can put something else in its place. */
 import { DatabaseLockedError, InvalidArgumentError, shown, XenonError } from '../errors.ts'
-import { isWellFormed } from '../runtime/bytes.ts'
 
 /** A file that this thread alone has open: `FileSystemSyncAccessHandle`. */
 export interface SyncHandle {
@@ -51,11 +50,19 @@ const home = async (): Promise<DirectoryHandle | undefined> => {
   return await root?.getDirectoryHandle(HOME, { create: true })
 }
 
+const escaped = (name: string): string => {
+  try {
+    return encodeURIComponent(name)
+  } catch {
+    throw new InvalidArgumentError(`the name of a database has half of a surrogate pair alone: ${shown(name)}`)
+  }
+}
+
 /** Name of the directory of a database: any text may be the name of one. */
 const nameOf = (name: string): string => {
-  if (typeof name !== 'string' || name === '' || !isWellFormed(name))
+  if (typeof name !== 'string' || name === '')
     throw new InvalidArgumentError(`the name of a database must be a text with something in it, not ${shown(name)}`)
-  const encoded = encodeURIComponent(name).replaceAll('.', '%2E').replaceAll('*', '%2A')
+  const encoded = escaped(name).replaceAll('.', '%2E').replaceAll('*', '%2A')
   if (encoded.length > LONGEST_NAME)
     throw new InvalidArgumentError(`the name of a database has ${encoded.length} bytes here, more than ${LONGEST_NAME}`)
   return encoded

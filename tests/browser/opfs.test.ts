@@ -97,7 +97,7 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
         await page.ask(worker, 'remove', name)
       }
       expect(await page.ask(worker, 'names')).toEqual([])
-      for (const name of ['', 'x'.repeat(256), 7, null, undefined])
+      for (const name of ['', 'x'.repeat(256), '\ud800', 7, null, undefined])
         for (const task of ['open', 'remove'])
           await expectCodeAsync(() => page.ask(worker, task, name), 'XENON_INVALID_ARGUMENT')
     }))
