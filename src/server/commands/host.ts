@@ -51,6 +51,8 @@ export interface Client extends Subscriber {
   readonly dirty: boolean
   /** Waits for something: its further requests wait too. */
   readonly busy: boolean
+  /** It has said QUIT, or is to be closed for another reason. */
+  readonly closing: boolean
   /** Bytes that have arrived and were not executed, and bytes that it has not taken. */
   readonly unread: number
   readonly unsent: number

@@ -37,6 +37,8 @@ export class Observation {
   private wasCleared = false
   /** Whose command is at work. */
   private current: Tracker | undefined
+  /** The script at work: for whatever it reads the keys that it has declared are remembered, as in Redis. */
+  private script: { readonly command: Observable; readonly request: Arguments } | undefined
 
   constructor(events: KeyEvents, tracking: Tracking, announcements: Announcements) {
     this.events = events
@@ -50,14 +52,16 @@ export class Observation {
     command: Observable & { run(caller: C, request: Arguments): void },
     request: Arguments,
   ): void {
-    const outer = this.current
+    const { current: outer, script } = this
     this.current = caller
+    if (isScript(command)) this.script = { command, request }
     let hasAnswered = false
     try {
       command.run(caller, request)
       hasAnswered = true
     } finally {
       this.current = outer
+      this.script = script
       this.afterwards(caller, command, request, hasAnswered)
     }
   }
@@ -69,9 +73,10 @@ export class Observation {
       this.wasCleared = false
       return
     }
-    if (command.flags.includes('readonly') && tracking.remembers(caller)) {
-      const found = keyPositions(command.keys, request, 2 * command.depth) ?? []
-      const names = found.map(({ index }) => textAt(request, index))
+    if (command.flags.includes('readonly') && !isScript(command) && tracking.remembers(caller)) {
+      const read = this.script ?? { command, request }
+      const found = keyPositions(read.command.keys, read.request, 2 * read.command.depth) ?? []
+      const names = found.map(({ index }) => textAt(read.request, index))
       // What a transaction reads may be older than what is committed, or never be.
       if (caller.inTransaction) tracking.addPending(names)
       else tracking.remember(caller, names)
@@ -108,3 +113,5 @@ export class Observation {
     return this.events.classes !== 0 || this.tracking.size > 0
   }
 }
+
+const isScript = ({ name }: Observable): boolean => name.startsWith('eval')

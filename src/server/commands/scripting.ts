@@ -147,9 +147,6 @@ const evaluate = (caller: Caller, request: Arguments, find: Find, bySha: boolean
   if (keys > request.count - 3) throw new CommandError("ERR Number of keys can't be greater than number of args")
   if (keys < 0n) throw new CommandError("ERR Number of keys can't be negative")
   const { database } = caller
-  const { monitors } = server.activity
-  // What the script calls is shown behind it.
-  if (monitors.count > 0) monitors.feed(caller, undefined, request)
   try {
     const { sha, body, flags } = scriptOf(caller, request, bySha)
     const mayWrite = flags === undefined || !flags.includes('no-writes')

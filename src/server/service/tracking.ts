@@ -14,6 +14,8 @@ export interface Tracker extends Subscriber {
   readonly id: number
   readonly resp3: boolean
   readonly isSubscribed: boolean
+  /** It has said QUIT, or is to be closed for another reason. */
+  readonly closing: boolean
 }
 
 export interface TrackingOptions {
@@ -189,7 +191,7 @@ export class Tracking {
   private tell(client: Tracker, state: TrackingState, keys: readonly string[] | undefined): void {
     const { redirect } = state
     const target = redirect === 0 ? client : this.clients.get(redirect)
-    if (target === undefined) {
+    if (target === undefined || (target !== client && target.closing)) {
       state.isBroken = true
       if (client.resp3) client.deliver(new RedirectionBroken(redirect))
     } else if (target.resp3 || (redirect !== 0 && target.isSubscribed))
