@@ -71,7 +71,7 @@ export class Client<V = string, K = string> extends ClientStore<V, K> {
     return reply!
   }
 
-  /** @internal Its first connection has ended for good: the others end, too. */
+  /** @internal Its server is given up: all connections end soon, whatever is on its way. */
   abandon(): void {
     this.connections.abandon()
   }

@@ -39,12 +39,13 @@ export class Connections {
     this.link.requireOnline()
   }
 
-  /** Nothing begins any more; what is on its way on the other connections has some time left for its answer. */
+  /** Nothing begins any more; what is on its way has some time left for its answer. */
   abandon(): void {
     this.closed = true
     const error = new ConnectionError('the connection was given up: the command may have been executed, or not', true)
     const end = (): void => {
-      for (const link of [...this.pool.retire(), ...this.readers.retire(), ...this.watches]) link.destroy(error)
+      for (const link of [this.link, ...this.pool.retire(), ...this.readers.retire(), ...this.watches])
+        link.destroy(error)
     }
     this.pool.retire()
     this.readers.retire()

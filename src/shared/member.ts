@@ -308,6 +308,7 @@ export class Member<V, K> {
       target = { role: 'follower', store: client, isOver, close: () => client.close() }
       return target
     } catch (error) {
+      this.dialling?.abandon()
       if (error instanceof XenonError && !UNREACHED.has(error.code)) throw error
       return error instanceof XenonError && error.code === 'XENON_TIMEOUT'
         ? 'it does not answer on its socket: it is busy, or stopped'
