@@ -5,7 +5,12 @@ import { LuaSyntaxError, translate } from './translate.ts'
 import type { Address } from './wasm.ts'
 
 /** Lua 5.4's wording of an error as that of 5.1. */
-export const reworded = (message: string): string =>
+export const reworded = (message: string): string => (message.length > LONGEST_OF_LUA ? message : inWordsOf51(message))
+
+/** What is longer is a script's own text, which it would take the square of its length to look through. */
+const LONGEST_OF_LUA = 1024
+
+const inWordsOf51 = (message: string): string =>
   message
     .replace(/^prelude:\d+: /, '')
     .replace(/attempt to (.*?) (a \w+ value) \(constant '.*?'\)/, 'attempt to $1 $2')
@@ -21,7 +26,7 @@ export const reworded = (message: string): string =>
 export const loadText = (lua: LuaState, L: Address, text: string, name: string): boolean => {
   let translated: string
   try {
-    translated = translate(text)
+    translated = translate(text, () => lua.step())
   } catch (error) {
     if (!(error instanceof LuaSyntaxError)) throw error
     lua.push(L, `${shortName(name)}:${error.line}: ${error.message}`)

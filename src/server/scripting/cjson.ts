@@ -9,6 +9,7 @@ import {
   type LuaState,
 } from './lua-state.ts'
 import { formatG } from './numbers.ts'
+import { Pieces } from './pieces.ts'
 import type { Address } from './wasm.ts'
 
 const MAX_DEPTH = 1000
@@ -116,8 +117,7 @@ class Encoder {
   private readonly lua: LuaState
   private readonly L: Address
   private readonly settings: Settings
-  private readonly parts: string[] = []
-  private bytes = 0
+  private readonly pieces: Pieces = new Pieces()
 
   constructor(lua: LuaState, L: Address, settings: Settings) {
     this.lua = lua
@@ -128,14 +128,13 @@ class Encoder {
   /** The JSON of the value on top of the stack. */
   encode(): string {
     this.value(0)
-    return this.parts.join('')
+    return this.pieces.join()
   }
 
   private write(text: string): void {
     this.lua.step()
-    this.bytes += text.length
-    this.lua.requireRoom(this.L, this.bytes)
-    this.parts.push(text)
+    this.pieces.add(text)
+    this.lua.requireRoom(this.L, this.pieces.length)
   }
 
   private value(depth: number): void {
@@ -295,6 +294,7 @@ class Decoder {
   }
 
   private next(): Token {
+    this.lua.step()
     this.match(SPACE)
     const { text, at } = this
     if (at >= text.length) return { type: 'T_END', at }
@@ -334,23 +334,24 @@ class Decoder {
 
   private string(): Token {
     const start = this.at
-    let value = ''
+    const value = new Pieces()
     this.at++
     for (;;) {
-      value += this.match(PLAIN) ?? ''
+      this.lua.step()
+      value.add(this.match(PLAIN) ?? '')
       const char = this.text[this.at]
       if (char === undefined) return { type: 'T_ERROR', value: 'unexpected end of string', at: this.at }
       this.at++
-      if (char === '"') return { type: 'T_STRING', value, at: start }
+      if (char === '"') return { type: 'T_STRING', value: value.join(), at: start }
       const letter = this.text[this.at] ?? ''
       const simple = UNESCAPED[letter]
       if (simple !== undefined) {
-        value += simple
+        value.add(simple)
         this.at++
       } else if (letter === 'u') {
         const bytes = this.unicode()
         if (bytes === undefined) return { type: 'T_ERROR', value: 'invalid unicode escape code', at: this.at - 1 }
-        value += bytes
+        value.add(bytes)
       } else return { type: 'T_ERROR', value: 'invalid escape code', at: this.at - 1 }
     }
   }

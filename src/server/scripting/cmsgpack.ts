@@ -1,5 +1,6 @@
 /** The library `cmsgpack` (lua-cmsgpack 0.4): MessagePack. */
 import { LUA_TBOOLEAN, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, type LuaFunction, type LuaState } from './lua-state.ts'
+import { Pieces } from './pieces.ts'
 import type { Address } from './wasm.ts'
 
 /** A table so many tables deep is packed as nil. */
@@ -53,8 +54,7 @@ export const msgpackFunctions = (lua: LuaState): Record<string, LuaFunction> => 
 class Packer {
   private readonly lua: LuaState
   private readonly L: Address
-  private readonly parts: string[] = []
-  private bytes = 0
+  private readonly pieces: Pieces = new Pieces()
 
   constructor(lua: LuaState, L: Address) {
     this.lua = lua
@@ -62,7 +62,7 @@ class Packer {
   }
 
   text(): string {
-    return this.parts.join('')
+    return this.pieces.join()
   }
 
   /** Packs the value on top of the stack. */
@@ -78,9 +78,8 @@ class Packer {
   }
 
   private write(text: string): void {
-    this.bytes += text.length
-    this.lua.requireRoom(this.L, this.bytes)
-    this.parts.push(text)
+    this.pieces.add(text)
+    this.lua.requireRoom(this.L, this.pieces.length)
   }
 
   private byte(value: number): void {
@@ -219,6 +218,7 @@ class Unpacker {
   value(): void {
     const { lua, L, bytes } = this
     const { x } = lua
+    lua.step()
     const mark = bytes[this.take(1)]!
     if (mark < 0x80) x.lua_pushnumber(L, mark)
     else if (mark < 0x90) this.map(mark & 15)

@@ -59,6 +59,8 @@ const MASK_COUNT = 8
 /** Calls of commands between two looks at the time. */
 const CALLS = 100
 const MEMORY_STATUS = 4
+/** Lua's words for the same. */
+const NO_MEMORY = 'not enough memory'
 /** The name of a script's text, as errors show it. */
 const SCRIPT_NAME = '@user_script'
 /** Scripts that stay compiled. */
@@ -79,7 +81,7 @@ export class ScriptEngine implements BaseHost {
   /** Functions of scripts by their SHA1, the one used last at the end. */
   private readonly compiled: Map<string, number> = new Map()
   private job: Job | undefined
-  private deadline = 0
+  private deadline = Number.POSITIVE_INFINITY
   private callsLeft = CALLS
   private place: Place | undefined
 
@@ -184,7 +186,7 @@ export class ScriptEngine implements BaseHost {
       )
   }
 
-  /** @throws ScriptProblem */
+  /** @throws ScriptProblem, or ScriptStopped if there is no memory left for it */
   compile(sha: string, body: string): void {
     const { lua, compiled } = this
     const { x, main } = lua
@@ -192,6 +194,7 @@ export class ScriptEngine implements BaseHost {
     if (!loadText(lua, main, body.slice(name.length), SCRIPT_NAME)) {
       const problem = lua.text(main, -1) ?? ''
       x.lua_settop(main, 0)
+      if (problem === NO_MEMORY) throw this.outOfMemory()
       throw new ScriptProblem(problem)
     }
     lua.pushKept(main, this.globals)
@@ -236,6 +239,7 @@ export class ScriptEngine implements BaseHost {
       x.lua_settop(thread, 0)
     } finally {
       this.job = undefined
+      this.deadline = Number.POSITIVE_INFINITY
       if (status < 0) {
         x.stackRestore(stack)
         this.renewThread()
@@ -294,10 +298,7 @@ export class ScriptEngine implements BaseHost {
     const { lua, thread, place } = this
     const { x } = lua
     out.truncate(start)
-    if (status === MEMORY_STATUS)
-      throw new ScriptStopped(
-        `the script needs more memory than there is for scripts, ${this.limits.scriptMemoryBytes} bytes (scriptMemoryBytes)`,
-      )
+    if (status === MEMORY_STATUS) throw this.outOfMemory()
     let message = 'ERR unknown error'
     if (x.lua_type(thread, -1) === LUA_TTABLE) {
       lua.push(thread, 'err')
@@ -306,6 +307,12 @@ export class ScriptEngine implements BaseHost {
     } else message = `ERR ${reworded(lua.text(thread, -1) ?? this.shown(thread))}`
     const where = place === undefined ? '' : `, on ${place.source}:${place.line}`
     out.error(`${message} script: ${sha}${where}.`)
+  }
+
+  private outOfMemory(): ScriptStopped {
+    return new ScriptStopped(
+      `the script needs more memory than there is for scripts, ${this.limits.scriptMemoryBytes} bytes (scriptMemoryBytes)`,
+    )
   }
 
   /** What `tostring` says of an error that is no text. */

@@ -21,6 +21,8 @@ const SCRATCH_BYTES = 65536
 const SHORT_BYTES = 1024
 /** Steps between two looks at the clock. */
 const STEPS = 10_000
+/** Bytes that are copied, or looked through, in about the time of a step. */
+const STEP_BYTES = 1024
 /** `lua_Debug`, and where its fields lie. */
 const RECORD_BYTES = 128
 const WHAT_AT = 12
@@ -91,6 +93,13 @@ export class LuaState {
     this.tick()
   }
 
+  /** The same for what takes time by bytes, once: `bytes` of them. */
+  spend(bytes: number): void {
+    if (bytes < STEP_BYTES) return
+    this.stepsLeft -= bytes / STEP_BYTES
+    this.step()
+  }
+
   /** A text of so many bytes is being made outside of Lua: it may be no longer than what Lua could hold. */
   requireRoom(L: Address, bytes: number): void {
     if (bytes > this.memoryBytes) this.fail(L, 'not enough memory')
@@ -98,6 +107,7 @@ export class LuaState {
 
   push(L: Address, text: string): void {
     const { length } = text
+    this.spend(length)
     const address = this.room(L, length)
     this.wasm.memory.write(text, address, length, 'latin1')
     this.x.lua_pushlstring(L, address, length)
@@ -130,6 +140,11 @@ export class LuaState {
     return this.x.lua_tolstring(L, index, this.lengthPointer)
   }
 
+  /** Where the length goes of what is asked for by `x` itself. */
+  get lengthAddress(): Address {
+    return this.lengthPointer
+  }
+
   get lastLength(): number {
     return this.wasm.words[this.lengthAt]!
   }
@@ -137,12 +152,15 @@ export class LuaState {
   /** The text of a string or number; undefined for what is neither. */
   text(L: Address, index: number): string | undefined {
     const address = this.addressOf(L, index)
-    return address === 0 ? undefined : this.wasm.memory.toString('latin1', address, address + this.lastLength)
+    if (address === 0) return undefined
+    this.spend(this.lastLength)
+    return this.wasm.memory.toString('latin1', address, address + this.lastLength)
   }
 
   /** The same of an argument; what is neither is an error. */
   checkText(L: Address, index: number): string {
     const address = this.x.luaL_checklstring(L, index, this.lengthPointer)
+    this.spend(this.lastLength)
     return this.wasm.memory.toString('latin1', address, address + this.lastLength)
   }
 

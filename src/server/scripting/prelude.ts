@@ -195,7 +195,7 @@ local math = {
 }
 
 local string = {
-  len = string.len, lower = string.lower, reverse = string.reverse, upper = string.upper,
+  len = string.len,
 }
 
 -- What string.gmatch makes of a text and a pattern.

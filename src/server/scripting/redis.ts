@@ -188,8 +188,17 @@ export const openRedis = (lua: LuaState, version: string, host: Omit<CommandHost
   x.lua_setfield(main, -2, lua.name('REDIS_VERSION_NUM'))
 }
 
+/** Without line breaks at either end: an expression for those at the end takes the square of their number. */
+const withoutBreaks = (text: string): string => {
+  const isBreak = (at: number): boolean => text[at] === '\r' || text[at] === '\n'
+  let [from, to] = [0, text.length]
+  while (from < to && isBreak(from)) from++
+  while (to > from && isBreak(to - 1)) to--
+  return text.slice(from, to)
+}
+
 /** As Redis makes an error of a text: its first word is the code if a `-` stands before it. */
 const errorReply = (text: string): string => {
-  const message = (text.startsWith('-') ? text.slice(1) : text).replace(/^[\r\n]+|[\r\n]+$/g, '')
+  const message = withoutBreaks(text.startsWith('-') ? text.slice(1) : text)
   return message.includes(' ') ? message : `ERR ${message}`
 }

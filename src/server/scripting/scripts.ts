@@ -75,13 +75,24 @@ export class Scripts {
     const bytes = bytesOf(script)
     if (loaded && this.loadedBytes + bytes > MAX_LOADED_BYTES)
       throw new ScriptRefused(`the scripts loaded take more than ${MAX_LOADED_BYTES} bytes; say SCRIPT FLUSH first`)
-    this.running().compile(script.sha, body)
+    this.compile(script)
     this.bySha.set(script.sha, script)
     this.byBody.set(body, script)
     this.evaluatedBytes += bytes
     if (loaded) this.keep(script)
     this.makeRoom()
     return script
+  }
+
+  /** In a new Lua if there is no room left in the one there is: scripts compiled before may take it. */
+  private compile({ sha, body }: Script): void {
+    try {
+      this.running().compile(sha, body)
+    } catch (error) {
+      if (!(error instanceof ScriptStopped) && !isFault(error)) throw error
+      this.engine = undefined
+      this.guarded(() => this.running().compile(sha, body))
+    }
   }
 
   /** It is the last one to go. */
@@ -123,8 +134,12 @@ export class Scripts {
    * @throws ScriptStopped, and what the host throws that is not for scripts
    */
   run(job: Job): void {
+    this.guarded(() => this.running().run(job))
+  }
+
+  private guarded(work: () => void): void {
     try {
-      this.running().run(job)
+      work()
     } catch (error) {
       // Whatever state such a script has left Lua in, and whatever memory, nobody else gets it.
       if (error instanceof ScriptStopped) this.engine = undefined

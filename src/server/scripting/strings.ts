@@ -10,10 +10,11 @@ import {
 } from './lua-state.ts'
 import { toInteger } from './numbers.ts'
 import { Matcher, PatternError } from './patterns.ts'
+import { Pieces } from './pieces.ts'
 import type { Address } from './wasm.ts'
 
-/** Bytes that are copied in about the time of other steps. */
-const STEP_BYTES = 1024
+/** Byte by byte it takes so much longer than copying. */
+const TIMED_FACTOR = 4
 const SPECIALS = /[\^$*+?.([%-]/
 const SPECIFICATION = /%([-+ #0]*)(\d*)(?:\.(\d*))?([a-zA-Z%]?)/g
 
@@ -35,6 +36,21 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
   const nativeFormat = lua.keep()
   x.lua_getfield(main, -1, lua.name('rep'))
   const nativeRep = lua.keep()
+  /** Lua's own, which no clock can interrupt: it takes time by bytes. */
+  const timed = (name: string): LuaFunction => {
+    x.lua_getfield(main, -1, lua.name(name))
+    const native = lua.keep()
+    return L => {
+      x.luaL_checklstring(L, 1, lua.lengthAddress)
+      lua.spend(TIMED_FACTOR * lua.lastLength)
+      x.lua_settop(L, 1)
+      lua.pushKept(L, native)
+      x.lua_rotate(L, 1, 1)
+      x.lua_callk(L, 1, 1, 0, 0)
+      return 1
+    }
+  }
+  const [lower, upper, reverse] = [timed('lower'), timed('upper'), timed('reverse')]
   x.lua_settop(main, -2)
 
   /** Runs `work`, whose complaints about a pattern are errors of the script. */
@@ -144,11 +160,14 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
     template: string | undefined,
     whole: string,
   ): string => {
-    if (template !== undefined)
+    if (template !== undefined) {
+      lua.spend(template.length)
       return template.replace(/%([\s\S])/g, (_, char: string) => {
+        lua.step()
         if (char < '0' || char > '9') return char
         return String(char === '0' ? whole : matcher.capture(Number(char) - 1, start, end))
       })
+    }
     if (x.lua_type(L, 3) === LUA_TTABLE) {
       x.lua_pushvalue(L, 3)
       pushCapture(L, matcher.capture(0, start, end))
@@ -177,22 +196,27 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
     const pattern = anchored ? given.slice(1) : given
     const matcher = new Matcher(text, pattern, step)
     return guarded(L, () => {
-      let result = ''
+      const result = new Pieces()
       let count = 0
       let at = 0
+      /** What lies before was taken over. */
+      let taken = 0
       while (count < most) {
         const end = matcher.matchAt(at, 0)
         if (end >= 0) {
           count++
-          result += replacement(L, matcher, at, end, template, text.slice(at, end))
+          if (at > taken) result.add(text.slice(taken, at))
+          result.add(replacement(L, matcher, at, end, template, text.slice(at, end)))
           lua.requireRoom(L, result.length)
+          taken = Math.max(at, end)
         }
         if (end > at) at = end
-        else if (at < text.length) result += text[at++]!
+        else if (at < text.length) at++
         else break
         if (anchored) break
       }
-      lua.push(L, result + text.slice(at))
+      result.add(text.slice(taken))
+      lua.push(L, result.join())
       x.lua_pushnumber(L, count)
       return 2
     })
@@ -204,8 +228,7 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
     if (length === 0 || !(count > 0)) lua.push(L, '')
     else {
       lua.requireRoom(L, length * count)
-      // As long as it takes, in bytes.
-      for (let bytes = 0; bytes < length * count; bytes += STEP_BYTES) lua.step()
+      lua.spend(length * count)
       lua.pushKept(L, nativeRep)
       x.lua_pushvalue(L, 1)
       x.lua_pushnumber(L, count)
@@ -318,7 +341,20 @@ export const stringFunctions = (lua: LuaState): StringFunctions => {
   }
 
   return {
-    library: { find: find(true), match: find(false), gmatch, gsub, rep, format, sub, byte, char },
+    library: {
+      find: find(true),
+      match: find(false),
+      gmatch,
+      gsub,
+      rep,
+      format,
+      sub,
+      byte,
+      char,
+      lower,
+      upper,
+      reverse,
+    },
     gmatchStep,
     keepGmatch,
   }

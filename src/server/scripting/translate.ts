@@ -28,22 +28,28 @@ const OPERATORS = ['...', '..', '==', '~=', '<=', '>=']
 const SINGLE = '+-*/%^#<>=(){}[];:,.'
 const ESCAPES = 'abfnrtv\\"\'0123456789\r\n'
 
-export const translate = (text: string): string => new Translation(text).run()
+/** @param step Called for each word of the text. */
+export const translate = (text: string, step: () => void = () => {}): string => new Translation(text, step).run()
 
 class Translation {
   private readonly text: string
+  private readonly tick: () => void
   private at = 0
   private out = ''
   /** What stands before: names after `local`, so that an attribute is noticed. */
   private locals: 'none' | 'name' | 'after' = 'none'
 
-  constructor(text: string) {
+  constructor(text: string, tick: () => void) {
     this.text = text
+    this.tick = tick
   }
 
   run(): string {
     const { text } = this
-    while (this.at < text.length) this.step()
+    while (this.at < text.length) {
+      this.tick()
+      this.step()
+    }
     return this.out
   }
 
@@ -84,16 +90,14 @@ class Translation {
   }
 
   private comment(): void {
-    this.out += '--'
     this.at += 2
-    if (this.text[this.at] === '[' && this.long()) return
+    if (this.text[this.at] === '[' && this.long('--')) return
     this.at -= 2
-    this.out = this.out.slice(0, -2)
     this.copy(SHORT_COMMENT)
   }
 
-  /** A string or comment in long brackets; false if this is none. */
-  private long(): boolean {
+  /** A string in long brackets, or a comment if `before` says so; false if this is none. */
+  private long(before: string = ''): boolean {
     const { text, at } = this
     LONG_OPEN.lastIndex = at
     const open = LONG_OPEN.exec(text)
@@ -101,7 +105,7 @@ class Translation {
     const close = text.indexOf(`]${open[1]}]`, at)
     // Lua says what is wrong with one that does not end.
     const end = close < 0 ? text.length : close + open[0].length
-    this.out += text.slice(at, end)
+    this.out += before + text.slice(at, end)
     this.at = end
     return true
   }

@@ -149,3 +149,49 @@ test('a coroutine, a sort or a replacement that goes on for ever ends with the s
       await c.expect(script(endless), /^-ERR the script took longer than 50 ms/)
     await c.expect(script('return 1'), ':1\r\n')
   }))
+
+test('long texts take no more time than scripts have', () =>
+  withServer({ scriptTimeLimit: 100 }, async ({ client }) => {
+    const c = await client()
+    await c.expect(script('return 1'), ':1\r\n')
+    const took = async (text: string, reply: RegExp): Promise<number> => {
+      const start = performance.now()
+      await c.expect(script(text), reply, 60_000)
+      return performance.now() - start
+    }
+    const stopped = /^-ERR the script took longer than 100 ms.*\r\n$/
+    for (const [text, reply] of [
+      ['local x, e = pcall(error, string.rep("attempt to ", 20000), 0) return #e', /^:220000\r\n$/],
+      ['return #redis.error_reply("x y" .. string.rep("\\n", 100000) .. "z").err', /^:100004\r\n$/],
+      ['return #string.gsub(string.rep("x", 500), "(y*)", string.rep("%1", 100000))', stopped],
+      ['local s = string.rep("x", 10000000) for i = 1, 1e6 do local t = s:upper() end', stopped],
+      ['local s = string.rep("local a=1 ", 100000) for i = 1, 1e6 do loadstring(s) end', stopped],
+      ['local s = string.rep(" ", 10000000) .. "x" for i = 1, 1e6 do pcall(cjson.decode, s) end', stopped],
+    ] as const)
+      expect(await took(text, reply), text).toBeLessThan(2000)
+  }))
+
+test('scripts that were compiled before leave room for others', () =>
+  withServer({ scriptMemoryBytes: 16 * 1048576 }, async ({ client }) => {
+    const c = await client()
+    for (let i = 0; i < 3; i++)
+      await c.expect(request('SCRIPT', 'LOAD', `local a = ${i} ${'a();'.repeat(400_000)}`), /^\$40\r\n\w{40}\r\n$/)
+    await c.expect(script('return 7'), ':7\r\n')
+  }))
+
+test('string.gsub puts together what it finds and what lies between', () =>
+  withServer({}, async ({ client }) => {
+    const c = await client()
+    await c.expect(script('return #string.gsub(string.rep("x", 1000), "", "")'), ':1000\r\n')
+    for (const [text, pattern, by, result] of [
+      ['abcabc', 'b', 'xy', 'axycaxyc'],
+      ['abc', '', '-', '-a-b-c-'],
+      ['abc', 'x*', '-', '-a-b-c-'],
+      ['aab', 'a*', '-', '--b-'],
+      ['abc', '^a', '', 'bc'],
+      ['abc', '^b', 'x', 'abc'],
+      ['abc', '.', '%0%0', 'aabbcc'],
+    ])
+      await c.expect(script(`return (string.gsub("${text}", "${pattern}", "${by}"))`), bulk(result!))
+    await c.expect(script('return {string.gsub("hello world", "o", "0", 1)}'), '*2\r\n$11\r\nhell0 world\r\n:1\r\n')
+  }))
