@@ -42,6 +42,10 @@ export class KeyObserver implements SpaceObserver, CommitObserver {
   /** The changes of one transaction come in no order. */
   transaction(state: TransactionState): void {
     const { space, listener } = this
+    if (space.isDropped) {
+      this.end()
+      return
+    }
     const before = space.view.of(state)
     for (const name of before.namesFrom(0)) {
       const record = before.get(name)

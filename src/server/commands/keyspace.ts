@@ -318,14 +318,25 @@ export class Keyspace {
   drop(name: string): boolean {
     this.requireWritable()
     const dropped = this.db.drop(name)
-    if (dropped) this.inner.get(name)?.notifyAll()
+    const inner = this.inner.get(name)
     this.inner.delete(name)
+    if (dropped && inner !== undefined) {
+      inner.stopObserving()
+      inner.notifyAll()
+    }
     return dropped
   }
 
   /** Everything in it may be another: caches are told. */
   tellCleared(): void {
     this.observation.cleared()
+  }
+
+  /** It was dropped, with what lies in it. */
+  private stopObserving(): void {
+    this.observer?.end()
+    this.observer = undefined
+    for (const inner of this.inner.values()) inner.stopObserving()
   }
 
   private notifyAll(): void {

@@ -182,3 +182,20 @@ test('nothing is left of caches that are gone, and nobody listens any more', () 
     await c.expect('CONFIG SET notify-keyspace-events ""\r\n', '+OK\r\n')
     expect(observation.isOn).toBe(false)
   }))
+
+test('nobody listens any more to sub-databases that were dropped', () =>
+  withServer({ notifyKeyspaceEvents: 'EA' }, async ({ client, server }) => {
+    const c = await client()
+    const { transactions } = (
+      server.db.asBytes() as unknown as { space: { transactions: { observers: Set<unknown> } } }
+    ).space
+    const before = transactions.observers.size
+    for (let i = 0; i < 5; i++)
+      await c.expect('SUB OPEN s\r\nIN s SET a 1\r\nSUB DROP s\r\n', /^\*2\r\n(.*\r\n){4}\+OK\r\n:1\r\n$/)
+    expect(transactions.observers.size).toBe(before)
+    // The program drops it.
+    await c.expect('SUB OPEN s\r\nIN s SET a 1\r\n', /\+OK\r\n$/)
+    server.db.asBytes().drop('s')
+    await c.expect('BEGIN\r\nSET a 1\r\nCOMMIT\r\n', '+OK\r\n+OK\r\n+OK\r\n')
+    expect(transactions.observers.size).toBe(before)
+  }))
