@@ -5,6 +5,9 @@
 
 const SLAB_BYTES = 262144
 const CRLF = 0x0a0d
+/** Codes of errors that are counted, and how long they may be. */
+const MOST_CODES = 128
+const LONGEST_CODE = 64
 const ERROR_MARK = 45
 const OK = Buffer.from('+OK\r\n')
 const NULL2 = Buffer.from('$-1\r\n')
@@ -19,7 +22,7 @@ export class TooMuchOutput extends Error {
 export class ReplyWriter {
   /** Speaks RESP3 to the connection at hand. */
   resp3 = false
-  /** How many errors were written with each code (`ERR`), those that were taken back included. */
+  /** How many errors were written with each code (`ERR`), those that were taken back included; of the first 128 codes. */
   readonly errors: Map<string, number> = new Map()
   private slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
   private start = 0
@@ -92,8 +95,15 @@ export class ReplyWriter {
   /** `message` begins with its code: 'ERR …'. */
   error(message: string): void {
     const code = message.slice(0, Math.max(0, message.indexOf(' '))) || 'ERR'
-    this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
+    this.count(code)
     this.line('-', message.replace(/[\r\n]/g, ' '))
+  }
+
+  /** Scripts may make up codes: of these there is an end. */
+  private count(code: string): void {
+    const before = this.errors.get(code)
+    if (before !== undefined) this.errors.set(code, before + 1)
+    else if (code.length <= LONGEST_CODE && this.errors.size < MOST_CODES) this.errors.set(code, 1)
   }
 
   integer(value: number | bigint): void {

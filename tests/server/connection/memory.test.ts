@@ -113,3 +113,25 @@ test('CONFIG SET timeout is not above the one that the operator has set, nor for
     for (const seconds of [0, 21]) await c.expect(request('CONFIG', 'SET', 'timeout', seconds), failed)
     for (const seconds of [1, 20]) await c.expect(request('CONFIG', 'SET', 'timeout', seconds), '+OK\r\n')
   }))
+
+test('codes of errors that scripts make up are counted up to an end', () =>
+  withServer({}, async ({ client, server }) => {
+    const c = await client()
+    for (let i = 0; i < 200; i++)
+      await c.expect(request('EVAL', `return redis.error_reply('CODE${i} x')`, 0), `-CODE${i} x\r\n`)
+    await c.expect(request('EVAL', `return redis.error_reply(string.rep('A', 1000) .. ' x')`, 0), /^-A+ x\r\n$/)
+    expect(server.out.errors.size).toBe(128)
+    expect(server.out.errors.get('CODE7')).toBe(1)
+  }))
+
+test('a value too long to be shown closes the monitor, and holds up nobody else', () =>
+  withServer({}, async ({ client }) => {
+    const [monitor, c] = [await client(), await client()]
+    await monitor.expect('MONITOR\r\n', '+OK\r\n')
+    await c.expect(request('SET', 'a', '\0'.repeat(1000)), '+OK\r\n')
+    await monitor.expect('', /"SET" "a" "(\\x00){1000}"\r\n$/)
+    const start = performance.now()
+    await c.expect(request('SET', 'a', '\0'.repeat(15 * 1048576)), '+OK\r\n')
+    expect(performance.now() - start).toBeLessThan(3000)
+    await monitor.untilClosed()
+  }))
