@@ -40,6 +40,8 @@ export interface Caller extends Client, KeyWatcher {
 
   /** Writes replies later than the command that owes them. Those written before stay before them. */
   answer(write: (out: ReplyWriter) => void): void
+  /** Sends what is no reply to the command at hand: CLIENT REPLY does not hold it back. */
+  tell(write: (out: ReplyWriter) => void): void
   /** Replies are sent, not any more, or not for the next command (CLIENT REPLY). */
   replies(mode: 'on' | 'off' | 'skip'): void
   /** What the command at hand writes is no reply, and is sent in any case. */

@@ -212,15 +212,16 @@ const isDue = ({ caller, deadline, holders }: Waiter, now: number): boolean =>
   caller.closed || now >= deadline || (holders.length > 0 && !caller.keys.records.areOpen(holders))
 
 /** Writes a reply, or pushes it if the command has a number. */
-const push = ({ caller, number }: Waiting, write: (out: ReplyWriter) => void): void =>
-  caller.answer(out => {
-    if (number !== undefined) {
+const push = ({ caller, number }: Waiting, write: (out: ReplyWriter) => void): void => {
+  if (number === undefined) caller.answer(write)
+  else
+    caller.tell(out => {
       out.push(3)
       out.bulk(LOCKWAIT)
       out.integer(number)
-    }
-    write(out)
-  })
+      write(out)
+    })
+}
 
 /** They may change any key, whatever they say. */
 const SCRIPTS: ReadonlySet<string> = new Set(['eval', 'evalsha'])

@@ -211,6 +211,10 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     super.answer(this.busy ? out => this.silence.answer(out, write) : write)
   }
 
+  tell(write: (out: ReplyWriter) => void): void {
+    super.answer(write)
+  }
+
   override ready(): void {
     this.silence.end()
     super.ready()

@@ -29,7 +29,7 @@ export class Subscription {
       for await (const change of this.watcher) {
         const { type, key, commit } = change
         if (caller.closed) return
-        caller.answer(out => {
+        caller.tell(out => {
           out.push(type === 'put' ? 5 : 4)
           out.bulk(CHANGE)
           out.bulk(type === 'put' ? PUT : DELETE)
@@ -47,7 +47,7 @@ export class Subscription {
   }
 
   private sayLast(caller: Caller, word: Buffer): void {
-    caller.answer(out => {
+    caller.tell(out => {
       out.push(2)
       out.bulk(CHANGE)
       out.bulk(word)

@@ -7,7 +7,7 @@ import type { Source, Traits } from './traits.ts'
 /** A client that watches. One that takes too little is closed when it has too much unsent, as any other. */
 export interface Monitor {
   readonly closed: boolean
-  answer(write: (out: ReplyWriter) => void): void
+  tell(write: (out: ReplyWriter) => void): void
 }
 
 export class Monitors {
@@ -41,7 +41,7 @@ export class Monitors {
     const { lines } = this
     this.lines = []
     for (const monitor of [...this.monitors])
-      monitor.answer(out => {
+      monitor.tell(out => {
         for (const line of lines) out.raw(line)
       })
   }

@@ -141,3 +141,24 @@ test('commands that wait are not tried before a transaction that is in their way
     expect(conflicts()).toBe(before)
     await one.expect(`GET ${a}\r\nGET ${b}\r\n`, '$9\r\npushed200\r\n$2\r\n19\r\n')
   }))
+
+test('CLIENT REPLY OFF holds back no changes and nothing that MONITOR shows, while its client waits', () =>
+  withServer({}, async ({ client, keysApart }) => {
+    const [locked, free] = keysApart(2) as [string, string]
+    const [holder, watcher, monitor, other] = [await client(), await client(), await client(), await client()]
+    watcher.write('HELLO 3\r\nWATCHRANGE - +\r\n')
+    await watcher.until(text => text.endsWith('+OK\r\n'))
+    await holder.expect(`BEGIN\r\nSET ${locked} 1\r\n`, '+OK\r\n+OK\r\n')
+    await monitor.expect('MONITOR\r\n', '+OK\r\n')
+    for (const waiting of [watcher, monitor]) {
+      waiting.received = ''
+      waiting.write(`CLIENT REPLY OFF\r\nSET ${locked} 2\r\n`)
+    }
+    await pause(50)
+    await other.expect(`SET ${free} 1\r\n`, '+OK\r\n')
+    expect(await watcher.until(text => text.includes(free))).toMatch(/^>5\r\n\$6\r\nchange\r\n/)
+    await monitor.until(text => text.includes(`"SET" "${free}" "1"`))
+    await holder.expect('ROLLBACK\r\n', '+OK\r\n')
+    await watcher.until(text => text.includes(locked))
+    expect(watcher.received).not.toContain('+OK')
+  }))
