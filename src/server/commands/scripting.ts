@@ -21,6 +21,9 @@ const OUTSIDE: ReadonlySet<string> = new Set(['client', 'config', 'latency', 'sc
 /** Failures that a script may go on after: nothing was changed. Others end it, with everything taken back. */
 const HARMLESS: ReadonlySet<string> = new Set(['XENON_READ_ONLY', 'XENON_NOT_FOUND', 'XENON_INVALID_ARGUMENT'])
 
+/** Scripts for reading alone may not; a server for reading alone lets everybody. */
+const TELLS_OTHERS: ReadonlySet<string> = new Set(['publish', 'spublish'])
+
 /** What a script may call; found out once for each command. */
 const allowed: Map<Command, boolean> = new Map()
 const isAllowed = (command: Command): boolean => {
@@ -92,7 +95,8 @@ class Run implements CommandHost {
     const { server } = this.caller
     const { settings } = server
     if (!this.readOnly && !settings.readOnly) return
-    if (!flags.includes('write') && command.name !== 'publish') {
+    const isRefused = flags.includes('write') || (this.readOnly && TELLS_OTHERS.has(command.name))
+    if (!isRefused) {
       if (settings.readOnly && flags.includes('admin')) throw server.onlyReads
       return
     }

@@ -213,3 +213,13 @@ test('MONITOR, INFO and CONFIG tell of scripts', () =>
     await c.expect('CONFIG SET busy-reply-threshold 20\r\n', '+OK\r\n')
     await c.expect(script('while true do end'), /^-ERR the script took longer than 20 ms/)
   }))
+
+test('PUBLISH and SPUBLISH: not in scripts for reading alone, but on a server for reading alone', () =>
+  withServer({ readOnly: true }, async ({ client }) => {
+    const c = await client()
+    for (const name of ['publish', 'spublish']) {
+      const text = `return redis.call('${name}', 'a', 'b')`
+      await c.expect(request('EVAL', text, 0), ':0\r\n')
+      await c.expect(request('EVAL_RO', text, 0), /^-ERR Write commands are not allowed from read-only scripts/)
+    }
+  }))
