@@ -6,9 +6,10 @@
  */
 import type { EncodingNames } from '../../database/stored-encodings.ts'
 import { InvalidArgumentError } from '../../errors.ts'
+import { CommandError } from './errors.ts'
 import type { Keyspace } from './keyspace.ts'
 
-const CONTAINER = 'redis-databases'
+export const CONTAINER = 'redis-databases'
 
 /** Who watches keys (WATCH), of which key spaces. */
 interface Watching {
@@ -139,6 +140,12 @@ export class Databases {
   observe(isOn: boolean): void {
     for (let number = 0; isOn && number < this.count; number++) if (this.find(number) !== undefined) this.at(number)
     this.root.observe(isOn)
+  }
+
+  /** @throws CommandError if these are the records that say which place has which number: only SWAPDB changes them */
+  requireOrdinary(keys: Keyspace): void {
+    if (this.container === keys)
+      throw new CommandError(`ERR what lies in '${CONTAINER}' itself says where the databases are; say SWAPDB`)
   }
 
   private get container(): Keyspace | undefined {

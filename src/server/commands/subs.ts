@@ -6,6 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { type Arguments, behind, bytesAt, isWord } from '../protocol/request.ts'
 import type { Caller } from './caller.ts'
 import { type Command, type Family, family } from './command.ts'
+import { CONTAINER } from './databases.ts'
 import { CommandError, SYNTAX, wrongArity } from './errors.ts'
 import type { Subcommands } from './subcommands.ts'
 
@@ -48,7 +49,14 @@ export const insideOf = (command: Command, depth: number): Command => {
   known[depth] ??= {
     ...command,
     depth,
-    run: (caller, request) => caller.within(pathOf(request, depth), () => run(caller, behind(request, 2 * depth))),
+    run: (caller, request) => {
+      const path = pathOf(request, depth)
+      caller.within(path, () => {
+        if (path[depth - 1] === CONTAINER && command.flags.includes('write'))
+          caller.server.databases.requireOrdinary(caller.keys)
+        run(caller, behind(request, 2 * depth))
+      })
+    },
   }
   return known[depth]
 }

@@ -165,3 +165,15 @@ describe('MOVE, COPY and SWAPDB', () => {
       await c.expect('MULTI\r\nPING\r\nEXEC\r\n', `${queued(1)}*-1\r\n`)
     }))
 })
+
+test('no client writes over the records that say where the databases are', () =>
+  withServer({}, async ({ client }) => {
+    const c = await client()
+    await c.expect('SELECT 1\r\nSET a 1\r\nSELECT 0\r\n', '+OK\r\n+OK\r\n+OK\r\n')
+    for (const write of ['SET 0 x', 'DEL 0', 'FLUSHDB', 'RENAME a 0'])
+      await c.expect(`IN redis-databases ${write}\r\n`, /^-ERR what lies in 'redis-databases' itself says/)
+    await c.expect('IN redis-databases IN 1 SET b 2\r\nIN redis-databases DBSIZE\r\n', '+OK\r\n:0\r\n')
+    await c.expect('SELECT 1\r\nGET b\r\nSWAPDB 1 2\r\nDBSIZE\r\n', '+OK\r\n$1\r\n2\r\n+OK\r\n:0\r\n')
+    // A sub-database of that name elsewhere is one as any other.
+    await c.expect('SUB OPEN redis-databases\r\nIN redis-databases SET 0 x\r\n', /\+OK\r\n$/)
+  }))
