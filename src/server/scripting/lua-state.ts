@@ -116,6 +116,7 @@ export class LuaState {
 
   pushBytes(L: Address, bytes: Uint8Array, start: number, end: number): void {
     const length = end - start
+    this.spend(length)
     const address = this.room(L, length)
     const { memory } = this.wasm
     if (length <= 32) for (let i = 0; i < length; i++) memory[address + i] = bytes[start + i]!
