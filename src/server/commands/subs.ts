@@ -83,10 +83,17 @@ const list = ({ out, keys }: Caller): void => {
   for (const name of names) out.bulk(Buffer.from(name))
 }
 
+const drop = ({ out, keys, server }: Caller, request: Arguments): void => {
+  const name = nameAt(request, 2)
+  if (keys === server.keys && name === CONTAINER)
+    throw new CommandError(`ERR '${CONTAINER}' has the databases that SELECT chooses from; FLUSHDB empties one`)
+  out.integer(keys.drop(name) ? 1 : 0)
+}
+
 const subcommands: Subcommands = {
   open: [-3, open],
   list: [2, list],
-  drop: [3, ({ out, keys }, request) => out.integer(keys.drop(nameAt(request, 2)) ? 1 : 0)],
+  drop: [3, drop],
 }
 
 export const subs: Family = family(

@@ -81,6 +81,16 @@ describe('SELECT', () => {
       await c.expect('GET k\r\nSELECT 1\r\nGET k\r\n', `_\r\n${OK}${bulk('later')}`)
     }))
 
+  test('a client cannot drop what holds them', () =>
+    withServer({}, async ({ client }) => {
+      const c = await client()
+      await c.expect(
+        'SELECT 1\r\nSET k 1\r\nSELECT 0\r\nSUB DROP redis-databases\r\n',
+        /^(\+OK\r\n){3}-ERR 'redis-databases' has/,
+      )
+      await c.expect('SELECT 1\r\nGET k\r\nSUB DROP redis-databases\r\n', OK + bulk('1') + ZERO)
+    }))
+
   test('a server for reading alone says that a database which nobody has made cannot be', () =>
     withServer({ readOnly: true }, async ({ client }) => {
       const c = await client()
