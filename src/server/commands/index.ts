@@ -71,13 +71,21 @@ for (const command of commands.values()) {
   bySum.set(sum, [...(bySum.get(sum) ?? []), command])
 }
 
+/** What was asked for last: most often it is asked for again. */
+let last: Command = families[0]![0]!
+
 export const findCommand = (request: Arguments): Command | undefined => {
   const { source } = request
   const start = request.starts[0]!
   const end = request.ends[0]!
+  if (isNamed(last.name, source, start, end)) return last
   const found = bySum.get(end - start > 16 ? 0 : sumOf(source, start, end))
   if (found === undefined) return undefined
-  for (const command of found) if (isNamed(command.name, source, start, end)) return command
+  for (const command of found) {
+    if (!isNamed(command.name, source, start, end)) continue
+    last = command
+    return command
+  }
   return undefined
 }
 

@@ -18,6 +18,8 @@ export interface RequestLimits {
 }
 
 /** A line (a length, or an inline command) may be so long. */
+/** Limits of an argument are never lower (`maxArgumentBytes`): up to here nobody has to look at them. */
+const LEAST_LIMIT = 1024
 const LINE_BYTES = 65536
 const SMALLEST_BUFFER = 4096
 /** A buffer up to this size is kept for the next rest. */
@@ -192,10 +194,11 @@ export class RequestParser implements Arguments {
       if (first !== DOLLAR) return this.fail(`expected '$', got '${String.fromCharCode(first)}'`)
       if (length === INCOMPLETE)
         return this.end - this.position > LINE_BYTES ? this.fail('too big bulk count string') : this.more()
-      const { argumentBytes } = this.limits
       if (length < 0) return this.fail('invalid bulk length')
-      if (length > argumentBytes)
-        return this.fail(`invalid bulk length: ${length} bytes, of at most ${argumentBytes} (proto-max-bulk-len)`)
+      if (length > LEAST_LIMIT && length > this.limits.argumentBytes)
+        return this.fail(
+          `invalid bulk length: ${length} bytes, of at most ${this.limits.argumentBytes} (proto-max-bulk-len)`,
+        )
       if (!this.trusted && length > this.strangers.argumentBytes) return this.fail('unauthenticated bulk length')
       this.position = this.lineEnd
       this.bulk = length
