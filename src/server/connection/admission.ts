@@ -4,7 +4,6 @@ import { CommandError, wrongArity } from '../commands/errors.ts'
 import type { Host } from '../commands/host.ts'
 import { checkSubcommand } from '../commands/subcommands.ts'
 import { type Arguments, isWord, shownAt, textAt } from '../protocol/request.ts'
-import type { QueuedCalls } from './queued-calls.ts'
 
 /** A number of arguments that the command does not take, or a second word that it does not know. */
 export const problemOf = ({ name, arity, subcommands }: Command, request: Arguments): string | undefined => {
@@ -35,7 +34,7 @@ const MAY_WRITE: ReadonlySet<string> = new Set(['publish', 'spublish', 'eval', '
 export const mayWrite = (
   command: Command,
   request: Arguments,
-  queue: QueuedCalls | undefined,
+  queue: { readonly calls: readonly { readonly command: Command; readonly request: Arguments }[] } | undefined,
   scripts: Host['scripts'],
 ): boolean => {
   if (command.name === 'exec')

@@ -10,7 +10,8 @@ import type { ChangedKeys, Keyspace } from '../commands/keyspace.ts'
 import { traitsFor } from '../commands/traits.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Announcement, Announcements } from '../service/announcements.ts'
-import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
+import { meetsLock } from './lock-conflict.ts'
+import type { LateCaller, LockWaits } from './lock-waits.ts'
 
 export class Interactive {
   /** Why it was rolled back: until ROLLBACK no command runs, lest it run outside of it. */

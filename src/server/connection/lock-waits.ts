@@ -6,7 +6,6 @@
  * reply is pushed. Of such a caller no change overtakes an earlier one of the same keys.
  */
 
-import { LockConflictError } from '../../errors.ts'
 import { nextTurn, performance, setTimeout } from '../../runtime/timers.ts'
 import type { Caller } from '../commands/caller.ts'
 import type { Command } from '../commands/command.ts'
@@ -14,6 +13,7 @@ import { keyPositions } from '../commands/key-specs.ts'
 import { traitsFor } from '../commands/traits.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Arguments, textAt } from '../protocol/request.ts'
+import { holdersIn } from './lock-conflict.ts'
 import type { QueuedCalls } from './queued-calls.ts'
 
 /** A caller of commands that run later than they came. */
@@ -52,18 +52,6 @@ interface Waiter extends Waiting {
   /** The transactions that were in its way when it was tried last; none if it stands behind another of its caller. */
   holders: readonly number[]
 }
-
-/** A transaction holds the lock that a command needs; it may be tried again. */
-export const meetsLock = (error: unknown): boolean => holdersIn(error) !== undefined
-
-/** The transactions in the way, if a lock is. */
-const holdersIn = (error: unknown): readonly number[] | undefined => {
-  const conflict = error instanceof LockConflictError ? error.conflict : undefined
-  return conflict?.holders.length === 0 ? UNKNOWN : conflict?.holders
-}
-
-/** No transaction has this id: what waits for it is tried again and again. */
-const UNKNOWN: readonly number[] = [0]
 
 /** Transactions of the program that has opened the server end without a word to it: so it is looked for their end. */
 const RETRY_MS = 10

@@ -18,20 +18,12 @@ import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
 import { type Arguments, argumentBytes, behind, keep } from '../protocol/request.ts'
 import type { Announcements } from '../service/announcements.ts'
 import type { Subscribed, Subscriptions } from '../service/channels.ts'
-import {
-  checkQueued,
-  FEW_ARGUMENTS,
-  isFromBrowser,
-  mayWrite,
-  problemOf,
-  refusedFor,
-  tooLong,
-  unknownCommand,
-} from './admission.ts'
+import { FEW_ARGUMENTS, isFromBrowser, mayWrite, problemOf, refusedFor, tooLong, unknownCommand } from './admission.ts'
 import { Blocking } from './blocking.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { Interactive } from './interactive.ts'
-import { type LateCaller, type LockWaits, meetsLock } from './lock-waits.ts'
+import { meetsLock } from './lock-conflict.ts'
+import type { LateCaller, LockWaits } from './lock-waits.ts'
 import { QueuedCalls } from './queued-calls.ts'
 import { Silence } from './silence.ts'
 import { Subscription } from './subscription.ts'
@@ -370,7 +362,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   runQueue(): void {
-    const { queue, out, server, database } = this
+    const { queue, server, database } = this
     if (queue === undefined) return
     const subscribed = queue.calls.some(({ command }) => command.flags.includes('pubsub'))
       ? this.server.channels.of(this)
@@ -378,12 +370,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.queue = undefined
     this.mayBlock = false
     try {
-      server.databases.together(server.sessions, () =>
-        server.keys.together(() => {
-          out.array(queue.count)
-          for (const { command, request } of queue.calls) this.callQueued(command, request)
-        }),
-      )
+      server.databases.together(server.sessions, () => server.keys.together(() => queue.run(this)))
     } catch (error) {
       // All was taken back, what SELECT has done too.
       this.database = database
@@ -396,25 +383,6 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       this.mayBlock = true
     }
     this.unwatchAll()
-  }
-
-  /** Runs a command of an EXEC: its failure is its reply, unless all of them are to be tried again. */
-  private callQueued(command: Command, request: Arguments): void {
-    const { out } = this
-    const { activity } = this.server
-    const before = out.length
-    const start = activity.last
-    let failed = false
-    try {
-      checkQueued(command)
-      this.perform(command, request)
-    } catch (error) {
-      if (error instanceof TooMuchOutput || meetsLock(error)) throw error
-      out.truncate(before)
-      this.replyFailure(error)
-      failed = true
-    }
-    activity.executed(this, traitsFor(command, request), request, start, failed)
   }
 
   discardQueue(): void {
