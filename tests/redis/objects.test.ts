@@ -17,7 +17,6 @@ test.runIf(hasRedis)('encoding and references of what SET has written', () =>
         ['SET', 'k', value],
         ['OBJECT', 'ENCODING', 'k'],
         ['OBJECT', 'REFCOUNT', 'k'],
-        ['OBJECT', 'IDLETIME', 'k'],
         ['OBJECT', 'FREQ', 'k'],
       ])
       const told = await Promise.all(
