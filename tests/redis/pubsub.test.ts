@@ -1,8 +1,6 @@
 /** Channels, patterns and shard channels: the same conversations with both servers, byte for byte. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { withDirectory } from '../support/directory.ts'
-import { hasRedis, type RunningServer, startRedis, startXenon } from './servers.ts'
-import { raiseIds, type Step, transcript } from './transcript.ts'
+import { sameConversations } from './same-conversations.ts'
+import type { Step } from './transcript.ts'
 
 const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
   'a message reaches those who have subscribed, by channel and by pattern': [
@@ -184,30 +182,4 @@ const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
   ],
 }
 
-describe.skipIf(!hasRedis)('the same conversation', () => {
-  let servers: RunningServer[] = []
-  let finish: () => void
-
-  beforeAll(async () => {
-    const directory = await new Promise<string>(resolve => {
-      void withDirectory(path => {
-        resolve(path)
-        return new Promise<void>(done => {
-          finish = done
-        })
-      })
-    })
-    servers = await Promise.all([startRedis(directory), startXenon(`${directory}/db`)])
-    await Promise.all(servers.map(raiseIds))
-  })
-
-  afterAll(async () => {
-    for (const server of servers) await server.stop()
-    finish?.()
-  })
-
-  test.each(Object.keys(CONVERSATIONS))('%s', async name => {
-    const [expected, found] = await Promise.all(servers.map(server => transcript(server, CONVERSATIONS[name]!)))
-    expect(found).toEqual(expected)
-  })
-})
+sameConversations(CONVERSATIONS)
