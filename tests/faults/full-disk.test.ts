@@ -134,8 +134,8 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
             )
           } else {
             const refused = thrownBy(fill)
-            // Once in some hundred runs, on a busy machine, the last block that had to be written finds no room after all: the
-            // handle stops, and says so. What it had committed must be there all the same.
+            // A defect that is open: in one of four to sixteen runs a block that has to leave the pool finds no room, and the
+            // handle stops where it should go on. What it had committed must be there all the same.
             const stopped = thrownBy(() => db.get('record/1'))
             if (stopped !== undefined)
               expect(stopped).toMatchObject({ code: 'XENON_FAILED', cause: { code: 'XENON_FULL' } })
