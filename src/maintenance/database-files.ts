@@ -59,13 +59,15 @@ export const uuidOf = (storage: Storage, directory: string): string | undefined 
 export const mayBeOf = (storage: Storage, directory: string, uuid: string): boolean => {
   const found = uuidOf(storage, directory)
   if (found !== undefined) return found === uuid
-  // It was cut off before the data file had a head: then each segment of the log says whose it is, or nothing yet.
+  // It was cut off before the data file had a head, or after it was removed: then each segment of the log says whose it
+  // is, or nothing yet. The other files there, which whoever opened a backup has made, say nothing.
   const log = storage.join(directory, 'log')
   const partial = storage.join(directory, PARTIAL)
   if (storage.kind(partial) === 'file' && !isBlank(firstBytes(storage, partial, UUID_AT + UUID_BYTES))) return false
   if (storage.kind(storage.join(directory, 'data')) !== 'none') return false
   if (storage.kind(log) !== 'directory') return true
-  return storage.list(log).every(name => {
+  const segments = storage.list(log).filter(name => SEGMENT_NAME.test(name))
+  return segments.every(name => {
     const head = firstBytes(storage, storage.join(log, name), SEGMENT_UUID_AT + UUID_BYTES)
     return isBlank(head) || toHex(head.subarray(SEGMENT_UUID_AT)) === uuid
   })

@@ -1,8 +1,9 @@
 /** backup(dir, { keep }): dated folders, whole ones alone counted, nothing removed that is not ours. */
-import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { type Database, memoryStorage, open, type Storage } from '../../src/index.ts'
 import { expectVerified, withDatabase, withMemoryDatabase } from '../support/database.ts'
+import { withDirectory } from '../support/directory.ts'
 import { expectCodeAsync } from '../support/errors.ts'
 
 /** A storage in memory whose clock stands where it is told to. */
@@ -70,6 +71,28 @@ test('two at once, into one directory, both become backups', () =>
       expect(await recordsOf(`${directory}-backups/${name}`)).toEqual(['a'])
     }
   }))
+
+test('a leftover of a removal that a kill cut off goes, whatever had been made in the backup when somebody opened it', async () => {
+  await withDirectory(async parent => {
+    const [directory, backups] = [`${parent}/db`, `${parent}/backups`]
+    const db = open(directory)
+    db.put('key', 'value')
+    const { directory: first } = await db.backup(backups, { keep: 1 })
+    const used = open(first)
+    for (let i = 0; i < 200; i++) used.put(`key ${i}`, 'value'.repeat(100))
+    await used.checkpoint()
+    used.close()
+    expect(readdirSync(`${first}/log`)).toContain('reserve')
+    // As it stands when its data file is gone, and the process with it; the log file may be gone as well.
+    renameSync(first, `${first}.partial`)
+    rmSync(`${first}.partial/data`)
+    for (const name of ['reserve', 'images-0']) writeFileSync(`${first}.partial/log/${name}`, 'no name of a database')
+    const { kept } = await db.backup(backups, { keep: 1 })
+    expect(readdirSync(backups)).toEqual(kept)
+    await expectVerified(db)
+    db.close()
+  })
+})
 
 test('the backup of another database that is completed while this one looks at it is no leftover', async () => {
   const { storage } = clocked()
