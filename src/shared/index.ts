@@ -50,10 +50,11 @@ export const openShared: OpenShared = async <V, K>(
   options: SharedOptions<V> = {},
 ): Promise<SharedStore<V, K>> => await new SharedStore<V, K>(directory, options).open()
 
+export type { SharedEvent } from '../owned/listeners.ts'
+export type { Role } from '../owned/member.ts'
+export { SharedSub } from '../owned/space.ts'
+export { SharedTransaction } from '../owned/transaction.ts'
 export type { Change, TransactOptions, TupleKey, WaitOptions, WatchOptions } from '../types.ts'
 export type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-export type { SharedEvent } from './listeners.ts'
-export type { Role } from './member.ts'
 export type { SharedOptions } from './options.ts'
-export { SharedStore, SharedSub } from './store.ts'
-export { SharedTransaction } from './transaction.ts'
+export { SharedStore } from './store.ts'

@@ -1,0 +1,268 @@
+/** The records of a database as a member sees them: each call is one of the store that the owner gives. */
+
+import { requireFunction } from '../runtime/callbacks.ts'
+import { showAs } from '../runtime/inspecting.ts'
+import { AsyncItems } from '../runtime/items.ts'
+import type {
+  AsyncPutOptions,
+  AsyncTransactionOptions,
+  BatchOperation,
+  BuiltInEncoding,
+  GivenRange,
+  Key,
+  KeyEncoding,
+  KeyOf,
+  SubEncodings,
+  TransactOptions,
+  TupleKey,
+  ValueOf,
+  WaitOptions,
+  WatchOptions,
+} from '../types.ts'
+import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
+import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
+import { checkedRuns } from '../values/wait-options.ts'
+import type { Watcher } from '../values/watcher.ts'
+import { copyOf, copyOfValue } from './copies.ts'
+import { LateItems } from './late-items.ts'
+import type { Member, Place, Target } from './member.ts'
+import { SharedReads } from './reads.ts'
+import { SharedTransaction } from './transaction.ts'
+
+/** The records of a shared database, or of a sub-database of it. */
+export abstract class SharedSpace<V = string, K = string>
+  extends SharedReads<V, K>
+  implements AsyncStore<V, K>, Place<V, K>
+{
+  /** @internal */
+  abstract readonly member: Member<unknown, unknown>
+
+  /** How values are encoded. */
+  protected abstract readonly encoding: LoadedEncoding<V>
+
+  /** @internal The same records as an owner gives them. */
+  abstract of(target: Target<unknown, unknown>): AsyncStore<V, K> | Promise<AsyncStore<V, K>>
+
+  protected override read<T>(work: (from: AsyncReads<V, K>) => Promise<T>): Promise<T> {
+    return this.run(work, true)
+  }
+
+  private change<T>(work: (store: AsyncStore<V, K>) => Promise<T>): Promise<T> {
+    return this.run(work, false)
+  }
+
+  private run<T>(work: (store: AsyncStore<V, K>) => Promise<T>, repeatable: boolean): Promise<T> {
+    const { member } = this
+    const { current } = member
+    if (current?.isLocal) {
+      const store = this.of(current)
+      // Nothing of one's own gets lost on the way.
+      if (!(store instanceof Promise)) return work(store)
+    }
+    return member.run(target => {
+      const store = this.of(target)
+      return store instanceof Promise ? store.then(work) : work(store)
+    }, repeatable)
+  }
+
+  /** Bytes stay the caller's, who may change them while the call still waits, or is to be sent again. */
+  protected override kept<T>(value: T): T {
+    const { current } = this.member
+    const isUsedAtOnce = current?.isLocal === true && !(this.of(current) instanceof Promise)
+    return isUsedAtOnce ? value : copyOf(value)
+  }
+
+  /** The same of a value. Whoever is connected encodes it before the call returns. */
+  private keptValue(value: V): V {
+    const { current } = this.member
+    const isWaiting = current === undefined || this.of(current) instanceof Promise
+    return isWaiting ? copyOfValue(this.encoding, value) : this.kept(value)
+  }
+
+  private keptOperation(operation: BatchOperation<V, K>): BatchOperation<V, K> {
+    if (operation?.type !== 'put') return this.keptFields(operation)
+    return { ...operation, key: this.kept(operation.key), value: this.keptValue(operation.value) }
+  }
+
+  protected override items<T>(from: (from: AsyncReads<V, K>) => AsyncItems<T>): AsyncItems<T> {
+    const { member } = this
+    let target: Target<unknown, unknown> | undefined
+    const begin = async (): Promise<AsyncItems<T>> => {
+      target = await member.target()
+      return from(await this.of(target))
+    }
+    const explain = async (error: unknown): Promise<unknown> =>
+      (target && (await member.lossOf(target, error))) ?? error
+    return new AsyncItems(new LateItems(begin, explain))
+  }
+
+  put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
+    const [k, v] = [this.kept(key), this.keptValue(value)]
+    return this.change(store => store.put(k, v, options))
+  }
+
+  delete(key: K | Key, options?: WaitOptions): Promise<boolean> {
+    const k = this.kept(key)
+    return this.change(store => store.delete(k, options))
+  }
+
+  batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
+    const kept = Array.isArray(operations) ? operations.map(each => this.keptOperation(each)) : operations
+    return this.change(store => store.batch(kept, options))
+  }
+
+  expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean> {
+    const k = this.kept(key)
+    return this.change(store => store.expire(k, ttl, options))
+  }
+
+  persist(key: K | Key, options?: WaitOptions): Promise<boolean> {
+    const k = this.kept(key)
+    return this.change(store => store.persist(k, options))
+  }
+
+  clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
+    const kept = this.keptFields(range)
+    return this.change(store => store.clear(kept, options))
+  }
+
+  flush(): Promise<void> {
+    return this.read(store => (store as AsyncStore<V, K>).flush())
+  }
+
+  [Symbol.asyncIterator](): AsyncItems<[K, V]> {
+    return this.entries()
+  }
+
+  async begin(options?: AsyncTransactionOptions): Promise<SharedTransaction<V, K>> {
+    return await this.member.run(async target => {
+      const begun = (await this.of(target)).begin(options)
+      return new SharedTransaction<V, K>(this.member, target, await begun)
+    }, true)
+  }
+
+  /**
+   * Runs `work` in a transaction, as any store does. If the owner goes meanwhile it runs again, with the next one, unless
+   * the commit was on its way: then this rejects with `XENON_OWNER_LOST`, and `sent` is true.
+   */
+  async transact<T>(
+    work: (tx: AsyncStoreTransaction<V, K>) => Promise<T> | T,
+    options: TransactOptions = {},
+  ): Promise<T> {
+    const { member } = this
+    requireFunction('transact()', work)
+    const { retries } = checkedRuns(options)
+    for (let run = 0; ; run++) {
+      const target = await member.target()
+      let isDone = false
+      try {
+        const store = await this.of(target)
+        return await store.transact(async inner => {
+          isDone = false
+          const result = await work(new SharedTransaction<V, K>(member, target, inner))
+          isDone = true
+          return result
+        }, options)
+      } catch (error) {
+        const lost = await member.lossOf(target, error)
+        if (lost === undefined) throw error
+        // Without its commit it is rolled back.
+        if ((isDone && lost.sent) || run >= retries) throw lost
+      }
+    }
+  }
+
+  /** The changes from now on. When the owner goes, the iterator ends with an error: changes may have been missed. */
+  watch(range?: GivenRange<K>, options?: WatchOptions): Promise<Watcher<V, K>> {
+    return this.read(store => (store as AsyncStore<V, K>).watch(range, options))
+  }
+
+  sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(
+    name: string,
+    options?: SubEncodings<ValueOf<E>> & { valueEncoding?: E | undefined; keyEncoding?: KE | undefined },
+  ): Promise<SharedSub<ValueOf<E>, KeyOf<KE>>>
+  sub<S>(name: string, options: SubEncodings<S> & { keyEncoding: 'binary' }): Promise<SharedSub<S, Uint8Array>>
+  sub<S, T extends TupleKey = TupleKey>(
+    name: string,
+    options: SubEncodings<S> & { keyEncoding: 'tuple' },
+  ): Promise<SharedSub<S, T>>
+  sub<S, T = string>(name: string, options?: SubEncodings<S>): Promise<SharedSub<S, T>>
+  async sub<S, T>(name: string, options?: SubEncodings<S>): Promise<SharedSub<S, T>> {
+    const sub = new SharedSub<S, T>(this as SharedSpace<unknown, unknown>, name, options)
+    await this.member.run(async target => await sub.of(target), true)
+    return sub
+  }
+
+  subs(): Promise<string[]> {
+    return this.read(store => (store as AsyncStore<V, K>).subs())
+  }
+
+  drop(name: string): Promise<boolean> {
+    return this.change(store => store.drop(name))
+  }
+
+  get closed(): boolean {
+    return this.member.closed
+  }
+
+  abstract close(): Promise<void>
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** A sub-database of a shared database. */
+export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
+  static {
+    showAs('SharedSub', SharedSub, ({ name }) => ({ name }))
+  }
+
+  /** Its name in the store that it lies in. */
+  readonly name: string
+  protected override readonly encoding: LoadedEncoding<V>
+  private readonly outer: SharedSpace<unknown, unknown>
+  private readonly options: SubEncodings<V> | undefined
+  /** What an owner has given: at once when it has been asked for before. */
+  private found: { target: Target<unknown, unknown>; store: AsyncStore<V, K> | Promise<AsyncStore<V, K>> } | undefined
+
+  /** @internal Use `sub`. */
+  constructor(outer: SharedSpace<unknown, unknown>, name: string, options: SubEncodings<V> | undefined) {
+    super()
+    this.outer = outer
+    this.name = name
+    this.options = options
+    this.encoding = loadEncoding<V>(options?.valueEncoding ?? 'utf8')
+  }
+
+  /** @internal */
+  override get member(): Member<unknown, unknown> {
+    return this.outer.member
+  }
+
+  /** @internal */
+  override of(target: Target<unknown, unknown>): AsyncStore<V, K> | Promise<AsyncStore<V, K>> {
+    if (this.found?.target === target) return this.found.store
+    const store = this.findIn(target)
+    const found = { target, store: store as AsyncStore<V, K> | Promise<AsyncStore<V, K>> }
+    this.found = found
+    // This comes before whatever waits for the store: a call that finds it at once is later than all of these.
+    store.then(
+      known => {
+        found.store = known
+      },
+      () => {
+        if (this.found === found) this.found = undefined
+      },
+    )
+    return store
+  }
+
+  private async findIn(target: Target<unknown, unknown>): Promise<AsyncStore<V, K>> {
+    const outer = await this.outer.of(target)
+    return (await outer.sub<V, K>(this.name, this.options)) as AsyncStore<V, K>
+  }
+
+  /** Does nothing: the store that it lies in is what is closed. */
+  override async close(): Promise<void> {}
+}
