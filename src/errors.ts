@@ -38,6 +38,9 @@ export type XenonErrorCode =
   | 'XENON_TIMEOUT'
   | 'XENON_PROTOCOL'
   | 'XENON_OWNER_LOST'
+  | 'XENON_NOT_LEADER'
+  | 'XENON_OUTCOME_UNKNOWN'
+  | 'XENON_HALTED'
 
 /** What the errors of a code tell beyond it; one that came over the network tells less. */
 interface Details {
@@ -46,6 +49,7 @@ interface Details {
   XENON_ENCODING: EncodingMismatchError
   XENON_LOCKED: DatabaseLockedError
   XENON_OWNER_LOST: OwnerLostError
+  XENON_NOT_LEADER: NotLeaderError
   XENON_CORRUPT: CorruptionError
   XENON_FORMAT_VERSION: FormatVersionError
   XENON_MOVED: MovedError
@@ -291,6 +295,21 @@ export class OwnerLostError extends XenonError {
   constructor(message: string, sent: boolean, cause?: unknown) {
     super('XENON_OWNER_LOST', message, cause === undefined ? undefined : { cause })
     this.sent = sent
+  }
+}
+
+/** Of a cluster: another node leads the shard, or nobody does at the moment. Nothing was executed. */
+export class NotLeaderError extends XenonError {
+  static {
+    named(NotLeaderError, 'NotLeaderError')
+  }
+
+  /** Who leads as far as the node knows: its number, and where clients reach it. */
+  readonly leader: { readonly node: number; readonly address: string } | undefined
+
+  constructor(message: string, leader?: { readonly node: number; readonly address: string }) {
+    super('XENON_NOT_LEADER', message)
+    this.leader = leader
   }
 }
 

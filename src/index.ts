@@ -136,6 +136,7 @@ export {
   InvalidArgumentError,
   LockConflictError,
   MovedError,
+  NotLeaderError,
   NotUniqueError,
   OwnerLostError,
   StorageError,

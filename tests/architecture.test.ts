@@ -36,6 +36,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['owned', 'runtime values'],
   ['browser', 'storage database'],
   ['shared', 'runtime values storage database server client owned'],
+  ['cluster', 'runtime'],
   ['cli', 'runtime values storage pager log database index.ts client server shared'],
 ])
 const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']
@@ -44,7 +45,7 @@ const WITHOUT_ENGINE = /^client\/|^owned\/|^worker\/client\.ts$/
 
 /** The only ones that may know Node. */
 const onNode =
-  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead|system)|client\/.*|server\/.*|shared\/.*|cli\/.*)\.ts$/
+  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead|system)|client\/.*|server\/.*|shared\/.*|cluster\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string
