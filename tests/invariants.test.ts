@@ -76,8 +76,8 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
   },
   P3: ({ pool }) => {
     pool.pin(pool.get(1))
-    pool.coldest = () => [pool.frameOf(1)]
-    pool.evict()
+    pool.eviction.coldest = () => [pool.frameOf(1)]
+    pool.eviction.run()
   },
   P4: ({ pool }, db) => {
     db.snapshot()

@@ -6,11 +6,11 @@
  * time until the next eviction.
  *
  * Invariants (P1 and P2, of writing blocks, stand in write-back.ts)
- *  P3  A pinned frame is not evicted. Positions in the arena stay valid until the next `get`, `fresh` or `reserve`
- *      of another block, unless the frame is pinned.
+ *  P3  A pinned frame is not evicted (eviction.ts). Positions in the arena stay valid until the next `get`, `fresh` or
+ *      `reserve` of another block, unless the frame is pinned.
  *  P4  Before the bytes of a block are changed, `preserve` (or `fresh`) is called, so that a snapshot keeps them.
  */
-import { CorruptionError, DiskFullError, XenonError } from '../errors.ts'
+import { CorruptionError } from '../errors.ts'
 import type { Health } from '../log/health.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { blockLsn } from '../pager/bucket.ts'
@@ -20,6 +20,7 @@ import type { Block, Lsn, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import { performance } from '../runtime/timers.ts'
+import { Eviction } from './eviction.ts'
 import type { BlockImages } from './images.ts'
 import { ReadPace } from './read-pace.ts'
 import { Recency } from './recency.ts'
@@ -28,7 +29,6 @@ import { WriteBack } from './write-back.ts'
 
 /** Blocks that one page of the page table covers. */
 const TABLE_PAGE = 8192
-const EVICTION_BATCH = 256
 /** Frames kept for the operation that finds the pool full before it may grow. */
 const GROWTH_RESERVE = 256
 /** The size between the first and the full one. */
@@ -60,6 +60,8 @@ export class BufferPool {
   readonly images: BlockImages
   /** Blocks could not be written, since the disk is full; true if there is some room now, for another attempt. */
   onFull: () => boolean = () => false
+  /** The same where that is not enough, and no block can leave the pool; for so many bytes of blocks. */
+  onStuck: (bytes: number) => boolean = () => false
   /** Blocks at or beyond this number do not exist. */
   limit: () => Block = () => 0
   private readonly file: DataFile
@@ -81,6 +83,7 @@ export class BufferPool {
   private readonly writer: WriteBack
   private readonly freeFrames: number[] = []
   private readonly recency: Recency
+  private readonly eviction: Eviction
   private readonly pace: ReadPace = new ReadPace()
   private epoch = 0
   /** Position of a spare block, where the earlier state of one is shown. */
@@ -118,6 +121,7 @@ export class BufferPool {
     this.basis = new Float64Array(frames + 1)
     this.recency = new Recency(frames, frame => isGuide(this.arena.u8[this.position(frame) + AT_KIND]!))
     this.writer = new WriteBack(this, file, log, images, health)
+    this.eviction = new Eviction(this, this.recency, file, health)
   }
 
   /**
@@ -418,6 +422,16 @@ export class BufferPool {
     return this.pins[frame]! > 0
   }
 
+  /** @internal */
+  isChanged(frame: number): boolean {
+    return this.dirty[frame] === 1
+  }
+
+  /** @internal The block that a frame holds, or has held. */
+  blockIn(frame: number): Block {
+    return this.blockOf[frame]!
+  }
+
   /** @internal The block in the frame was written as it is. */
   wrote(frame: number): void {
     this.dirty[frame] = 0
@@ -485,7 +499,8 @@ export class BufferPool {
       if (frame === this.frames - GROWTH_RESERVE && this.frames < this.maxFrames) this.health.attention = true
     }
     if (frame === undefined) {
-      this.evict()
+      this.evictions += this.eviction.run()
+      this.epoch++
       frame = this.freeFrames.pop()!
     }
     this.blockOf[frame] = block
@@ -504,58 +519,14 @@ export class BufferPool {
     return frame
   }
 
-  private release(frame: number): void {
+  /** @internal The frame holds no block any more. */
+  release(frame: number): void {
     this.state++
     const block = this.blockOf[frame]!
     this.table[block >>> 13]![block & 0x1fff] = 0
     this.dirty[frame] = 0
     this.pins[frame] = 0
     this.freeFrames.push(frame)
-  }
-
-  /** Frees a batch of the least recently used frames: one log flush, writes in block order. */
-  private evict(): void {
-    let victims = this.coldest(() => true)
-    if (victims.length === 0)
-      throw new XenonError('XENON_INVALID_ARGUMENT', 'every frame of the buffer pool is pinned; raise cacheBytes')
-    try {
-      this.writeBackFrames(victims)
-    } catch (error) {
-      if (!(error instanceof DiskFullError)) throw error
-      victims = this.victimsOnFullDisk()
-      if (victims.length === 0) throw error
-    }
-    for (const frame of victims) {
-      if (this.pins[frame] !== 0) broken('P3', `block ${this.blockOf[frame]} is pinned and was to leave`, this.health)
-      this.release(frame)
-    }
-    this.evictions += victims.length
-    this.epoch++
-  }
-
-  /** The least recently used frames of a kind, as many as are evicted together. */
-  private coldest(isWanted: (frame: number) => boolean): number[] {
-    const wanted = Math.max(1, Math.min(EVICTION_BATCH, this.frames >>> 2))
-    return this.recency.coldest(wanted, this.used, frame => this.pins[frame] === 0 && isWanted(frame))
-  }
-
-  /** What need not be written, or can be without making the file longer. */
-  private victimsOnFullDisk(): number[] {
-    const clean = this.coldest(frame => this.dirty[frame] === 0)
-    if (clean.length > 0) return clean
-    const end = Math.floor(this.file.file.size() / this.blockSize)
-    const inPlace = this.coldest(frame => this.blockOf[frame]! < end)
-    try {
-      this.writeBackFrames(inPlace)
-      return inPlace
-    } catch (error) {
-      if (!(error instanceof DiskFullError)) throw error
-      return inPlace.filter(frame => this.dirty[frame] === 0)
-    }
-  }
-
-  private writeBackFrames(frames: readonly number[]): void {
-    this.writeBack(frames.map(frame => this.blockOf[frame]!).sort((a, b) => a - b))
   }
 }
 

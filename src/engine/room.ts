@@ -93,6 +93,7 @@ export class Room {
     this.checkpointer.isTight = () => this.isFull
     this.checkpointer.fits = () => !this.isFull || this.makeFit()
     this.pool.onFull = () => this.lendToImages()
+    this.pool.onStuck = bytes => this.lendToBlocks(bytes)
   }
 
   /** When the database has been opened. The first who changes something, or asks, looks: opening does not take the time. */
@@ -223,6 +224,16 @@ export class Room {
     const blank = this.file.blanks.filter(block => this.pool.isDirty(block)).length * this.file.blockSize
     const isWorth = lack >= this.pool.images.leastBytes || blank > 0
     if (!isWorth || !this.reserve.giveUp(lack + blank)) return false
+    this.limitSteps(0)
+    return true
+  }
+
+  /**
+   * Every block in the pool is one that the file has no room for yet: without a little room for some of them no other can
+   * be read, and what was changed cannot be taken back.
+   */
+  private lendToBlocks(bytes: number): boolean {
+    if (!this.reserve.giveUp(this.imagesLack + bytes)) return false
     this.limitSteps(0)
     return true
   }
