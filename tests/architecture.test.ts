@@ -26,6 +26,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['maintenance', 'runtime storage pager log buffer freelist txn hash engine records'],
   ['database', 'runtime values storage pager log txn hash engine records maintenance'],
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
+  ['explorer', 'runtime values storage pager log buffer hash engine salvage'],
   ['metrics', ''],
   ['server', 'runtime values storage records database metrics'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
@@ -37,7 +38,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['browser', 'storage database'],
   ['shared', 'runtime values storage database server client owned'],
   ['cluster', 'runtime'],
-  ['cli', 'runtime values storage pager log database index.ts client server shared'],
+  ['cli', 'runtime values storage pager log database explorer index.ts client server shared'],
 ])
 const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']
 /** What a browser or another process loads: these, and nothing but `values/`, `runtime/` and what is for everybody. */

@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   drop: async () => (await import('./commands/drop.ts')).registerDrop,
   stats: async () => (await import('./commands/stats.ts')).registerStats,
   verify: async () => (await import('./commands/verify.ts')).registerVerify,
+  inspect: async () => (await import('./commands/inspect.ts')).registerInspect,
   compact: async () => (await import('./commands/compact.ts')).registerCompact,
   backup: async () => (await import('./commands/backup.ts')).registerBackup,
   restore: async () => (await import('./commands/restore.ts')).registerRestore,

@@ -162,6 +162,12 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     return { ...vitals, warnings: this.warnings.look(this.engine, vitals).map(({ warning }) => warning) }
   }
 
+  /** @internal For the explorer, which looks at the layers and changes nothing. */
+  get layers(): Engine {
+    this.check()
+    return this.engine
+  }
+
   private raised(): readonly Raised[] {
     return this.warnings.look(this.engine, vitalsOf(this.engine))
   }

@@ -1,0 +1,167 @@
+/**
+ * The map of the data file: of every block what it is, how full, and whether the pool has it. Blocks are read once, in
+ * runs; then what they lead to tells what they are used as, and the counts are those of `verify`.
+ */
+import { childrenOf, largeChainsOf } from '../engine/block-children.ts'
+import { blockProblem } from '../pager/data-file.ts'
+import { AT_KIND, AT_NEXT, BlockKind, INDEX_BLOCKS } from '../pager/layout.ts'
+import type { Block } from '../pager/place.ts'
+import { condemnedCount, condemnedRoot } from '../pager/space-block.ts'
+import { Arena } from '../runtime/bytes.ts'
+import { fillOf, listSpaces } from './block.ts'
+import type { BlockSource } from './source.ts'
+
+/** What a block is used as: the codes of a map. */
+export const USES = [
+  'metadata',
+  'index',
+  'directory',
+  'overflow',
+  'large',
+  'leaf',
+  'inner',
+  'free',
+  'space',
+  'condemned',
+  'damaged',
+] as const
+export type Use = (typeof USES)[number]
+
+export const MapFlag = {
+  /** In the pool. */
+  resident: 1,
+  /** Changed since it was last written to the file. */
+  dirty: 2,
+  /** Laid out and never written. */
+  blank: 4,
+} as const
+
+/** Blocks by what they are used as; as of `verify`, but that leaves and inner nodes are counted apart. */
+export type UseCounts = Record<Use, number>
+
+const codeOf = (use: Use): number => USES.indexOf(use)
+/** By the kind of a block, before it is known what leads to it. */
+const CODE_OF_KIND = [
+  codeOf('free'),
+  codeOf('overflow'),
+  codeOf('directory'),
+  codeOf('large'),
+  codeOf('leaf'),
+  codeOf('inner'),
+  codeOf('space'),
+  codeOf('condemned'),
+]
+
+export class FileMap {
+  readonly blocks: number
+  /** Of each block the index of its use in `USES`, how full it is from 0 to 255, and its flags. */
+  readonly uses: Uint8Array
+  readonly fills: Uint8Array
+  readonly flags: Uint8Array
+  private readonly source: BlockSource
+  private readonly a: Arena
+  /** The block that each leads to by its header: the next one of a list. */
+  private readonly next: Uint32Array
+
+  constructor(source: BlockSource) {
+    this.source = source
+    this.blocks = source.blocks
+    this.uses = new Uint8Array(this.blocks)
+    this.fills = new Uint8Array(this.blocks)
+    this.flags = new Uint8Array(this.blocks)
+    this.next = new Uint32Array(this.blocks)
+    this.a = new Arena(source.blockSize)
+  }
+
+  /** Looks at every block; in steps of one, so that others may have their turn. */
+  *scan(): Generator<number, void, void> {
+    for (let block = 1; block < this.blocks; block++) {
+      this.look(block)
+      yield block
+    }
+    this.place()
+  }
+
+  /** All at once. */
+  static of(source: BlockSource): FileMap {
+    const map = new FileMap(source)
+    for (const _ of map.scan());
+    return map
+  }
+
+  /** Reads one block. */
+  look(block: Block): void {
+    const { a, source } = this
+    const found = source.read(block, a, 0)
+    const isDamaged = found.checksumProblem !== undefined || found.problem !== undefined
+    this.uses[block] = isDamaged ? codeOf('damaged') : CODE_OF_KIND[a.u8[AT_KIND]!]!
+    this.fills[block] = isDamaged ? 0 : Math.min(255, Math.round(255 * fillOf(a, 0, source.blockSize)))
+    this.flags[block] =
+      (found.origin === 'pool' ? MapFlag.resident : 0) |
+      (found.dirty ? MapFlag.dirty : 0) |
+      (found.origin === 'blank' ? MapFlag.blank : 0)
+    this.next[block] = a.u32[AT_NEXT >>> 2]!
+  }
+
+  /** When all have been looked at: what the blocks are used as that do not say so themselves. */
+  place(): void {
+    const { source, uses } = this
+    const { metadata } = source
+    uses[0] = codeOf('metadata')
+    this.fills[0] = Math.round(255 * 0.375)
+    const listed = listSpaces(source)
+    for (let block = 1; block <= INDEX_BLOCKS; block++) this.mark(block, 'index')
+    for (const { facts } of listed) this.mark(facts.index, 'index')
+    for (const block of this.list(metadata.firstCondemned)) this.condemn(block)
+    // A large value's blocks keep their kind when they are freed.
+    for (const block of this.list(metadata.freeHead)) this.mark(block, 'free')
+  }
+
+  counts(): UseCounts {
+    const counts = Object.fromEntries(USES.map(use => [use, 0])) as UseCounts
+    for (const code of this.uses) counts[USES[code]!]++
+    return counts
+  }
+
+  /** Of what is damaged nothing else is known. */
+  private mark(block: Block, use: Use): void {
+    if (block > 0 && block < this.blocks && this.uses[block] !== codeOf('damaged')) this.uses[block] = codeOf(use)
+  }
+
+  /** The blocks of a list that is linked by headers, as far as it can be followed. */
+  private list(head: Block): Set<Block> {
+    const seen = new Set<Block>()
+    for (let block = head; block > 0 && block < this.blocks && !seen.has(block); block = this.next[block]!) {
+      if (this.uses[block] === codeOf('damaged')) break
+      seen.add(block)
+    }
+    return seen
+  }
+
+  /** Marks a list of what was cleared, and all that hangs on it. */
+  private condemn(list: Block): void {
+    const { a, source } = this
+    this.mark(list, 'condemned')
+    if (source.read(list, a, 0).problem !== undefined || a.u8[AT_KIND] !== BlockKind.condemned) return
+    const due = Array.from({ length: condemnedCount(a, 0) }, (_, i) => condemnedRoot(a, 0, i))
+    const seen = new Set<Block>()
+    for (let block = due.pop(); block !== undefined; block = due.pop()) {
+      if (block < 1 || block >= this.blocks || seen.has(block)) continue
+      seen.add(block)
+      if (this.uses[block] === codeOf('damaged')) continue
+      source.read(block, a, 0)
+      if (blockProblem(a, 0, source.blockSize) !== undefined) continue
+      this.mark(block, 'condemned')
+      due.push(...(childrenOf(a, 0, source.blockSize) ?? []))
+      for (const chain of largeChainsOf(a, 0)) this.condemnChain(chain.head, chain.blocks)
+    }
+  }
+
+  private condemnChain(head: Block, blocks: number): void {
+    let block = head
+    for (let i = 0; i < blocks && block > 0 && block < this.blocks; i++) {
+      this.mark(block, 'condemned')
+      block = this.next[block]!
+    }
+  }
+}
