@@ -145,6 +145,11 @@ describe('imports', () => {
       keyv: 'adapters/keyv/',
       'abstract-level': 'adapters/level/',
       'prom-client': 'server/service/metrics.ts',
+      '@nats-io/jetstream': 'cluster/nats/',
+      '@nats-io/kv': 'cluster/nats/',
+      '@nats-io/nats-core': 'cluster/nats/',
+      '@nats-io/obj': 'cluster/nats/',
+      '@nats-io/transport-node': 'cluster/nats/',
     }
     const offenders = imports.filter(
       ({ from, to }) => to in peerDependencies && !from.startsWith(places[to] ?? 'nowhere'),

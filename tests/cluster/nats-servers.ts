@@ -6,9 +6,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type NatsConnection, type TlsOptions } from '@nats-io/transport-node'
+import { afterAll, beforeAll } from 'vitest'
+import type { NatsOptions as ClusterNatsOptions } from '../../src/cluster/services.ts'
 import { freePort } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
+import { withDirectory } from '../support/directory.ts'
 
 /** The program that `scripts/nats-server.mjs` finds or gets; undefined where there is none. */
 export const natsProgram: string | undefined = find()
@@ -25,6 +28,10 @@ export interface NatsOptions {
   sync?: string
   /** Bytes of JetStream's files on each server; 1 GiB if not given. */
   maxFile?: number
+  /** More users of the account with JetStream, each with a comma before it. */
+  users?: string
+  /** How `connect` and `ready` connect, if by TLS. */
+  tls?: TlsOptions
   /** More lines of the configuration of each server. */
   more?: string
 }
@@ -88,7 +95,7 @@ jetstream {
 }
 accounts {
   SYSTEM { users: [{ user: ${SYSTEM_USER.user}, password: ${SYSTEM_USER.pass} }] }
-  XENON { jetstream: enabled, users: [{ user: ${USER.user}, password: ${USER.pass} }] }
+  XENON { jetstream: enabled, users: [{ user: ${USER.user}, password: ${USER.pass} }${options.users ?? ''}] }
 }
 system_account: SYSTEM
 ${count > 1 ? cluster : ''}
@@ -117,7 +124,10 @@ ${options.more ?? ''}
   }
 
   const connectAs = (user = USER): Promise<NatsConnection> =>
-    connect({ servers: servers.urls.slice(), ...user, timeout: 2_000, reconnect: false, maxReconnectAttempts: 0 })
+    connect({
+      ...{ servers: servers.urls.slice(), ...user, timeout: 2_000, reconnect: false, maxReconnectAttempts: 0 },
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+    })
 
   const servers: NatsServers = {
     urls: clients.map(port => `nats://127.0.0.1:${port}`),
@@ -191,6 +201,46 @@ export async function withNats<T>(
     await servers.close()
   }
 }
+
+/** Servers for all tests of a file, from `beforeAll` to `afterAll`. */
+export function natsOfFile(options: NatsOptions = {}): { readonly servers: NatsServers } {
+  let servers: NatsServers | undefined
+  let end = (): void => {}
+  let over: Promise<void> | undefined
+  beforeAll(async () => {
+    await new Promise<void>((resolve, reject) => {
+      over = withDirectory(directory =>
+        withNats(directory, options, async started => {
+          servers = started
+          const finished = new Promise<void>(done => {
+            end = done
+          })
+          resolve()
+          await finished
+        }),
+      )
+      over.catch(reject)
+    })
+  })
+  afterAll(async () => {
+    end()
+    await over
+  })
+  return {
+    get servers() {
+      if (servers === undefined) throw new Error('the servers are there from the first test on')
+      return servers
+    },
+  }
+}
+
+/** How the user of the tests reaches them, the system account included. */
+export const natsOptions = ({ urls }: NatsServers): ClusterNatsOptions => ({
+  servers: urls,
+  user: USER.user,
+  password: USER.pass,
+  system: { user: SYSTEM_USER.user, password: SYSTEM_USER.pass },
+})
 
 interface Jsz {
   account_details?: { stream_detail?: { name: string; cluster?: { leader?: string } }[] }[]

@@ -1,0 +1,51 @@
+/** A TCP proxy on loopback that can lose what the server answers, and cut connections. */
+import { createConnection, createServer, type Socket } from 'node:net'
+
+export interface Proxy {
+  /** `127.0.0.1:port` */
+  readonly address: string
+  /** From now on nothing that the server says reaches the client; what the client says arrives. */
+  loseAnswers(): void
+  /** Cuts all connections; new ones work again. */
+  cut(): void
+  close(): void
+}
+
+/** @param target port on loopback */
+export async function startProxy(target: number): Promise<Proxy> {
+  let isLosing = false
+  const sockets = new Set<Socket>()
+  const server = createServer(client => {
+    const upstream = createConnection(target, '127.0.0.1')
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from)
+      from.on('data', chunk => {
+        if (from === client || !isLosing) to.write(chunk)
+      })
+      from.on('error', () => {})
+      from.on('close', () => {
+        sockets.delete(from)
+        to.destroy()
+      })
+    }
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const cut = (): void => {
+    isLosing = false
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    address: `127.0.0.1:${(server.address() as { port: number }).port}`,
+    loseAnswers: () => {
+      isLosing = true
+    },
+    cut,
+    close: () => {
+      cut()
+      server.close()
+    },
+  }
+}
