@@ -76,9 +76,9 @@ const timeOf = (
 ): number => {
   const time = value * unit + (absolute ? 0n : BigInt(now))
   if (!inRange(value * unit) || !inRange(time)) throw new CommandError(invalidExpireTime(command))
-  return clamped(time)
+  return clampedTime(time)
 }
 
-/** The engine keeps times of 48 bits, up to the year 10889. */
 const LAST_TIME = 2n ** 48n - 1n
-const clamped = (time: bigint): number => Number(time > LAST_TIME ? LAST_TIME : time < 0n ? 0n : time)
+/** The engine keeps times of 48 bits, up to the year 10889. */
+export const clampedTime = (time: bigint): number => Number(time > LAST_TIME ? LAST_TIME : time < 0n ? 0n : time)

@@ -7,6 +7,7 @@ import type { Command, Family } from './command.ts'
 import { config } from './config.ts'
 import { connection } from './connection.ts'
 import { counters } from './counters.ts'
+import { dump } from './dump.ts'
 import { expiry } from './expiry.ts'
 import { info } from './info.ts'
 import { inspect } from './inspect.ts'
@@ -34,6 +35,7 @@ const families: readonly Family[] = [
   counters,
   bits,
   keys,
+  dump,
   expiry,
   object,
   transactions,

@@ -32,6 +32,7 @@ export type KeyEvent =
   | 'copy_to'
   | 'move_from'
   | 'move_to'
+  | 'restore'
   | 'expired'
   | 'new'
   | 'keymiss'
@@ -51,6 +52,7 @@ const CLASS_OF: Readonly<Record<KeyEvent, number>> = {
   copy_to: GENERIC,
   move_from: GENERIC,
   move_to: GENERIC,
+  restore: GENERIC,
   expired: EXPIRED,
   new: NEW,
   keymiss: MISSES,
