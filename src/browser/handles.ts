@@ -59,7 +59,7 @@ const escaped = (name: string): string => {
 }
 
 /** Name of the directory of a database: any text may be the name of one. */
-const nameOf = (name: string): string => {
+export const nameOf = (name: string): string => {
   if (typeof name !== 'string' || name === '')
     throw new InvalidArgumentError(`the name of a database must be a text with something in it, not ${shown(name)}`)
   const encoded = escaped(name).replaceAll('.', '%2E').replaceAll('*', '%2A')

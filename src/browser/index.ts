@@ -1,6 +1,6 @@
 /**
- * xenondb/browser: a database in a browser. In a worker `open` is synchronous, over files of the Origin Private File
- * System. It loads no module of Node.
+ * xenondb/browser: a database in a browser. `openBrowser` is for pages, which may be several. In a worker `open` is
+ * synchronous, over files of the Origin Private File System. It loads no module of Node.
  */
 import type { Database } from '../database/database.ts'
 import { openOn } from '../database/open.ts'
@@ -61,6 +61,14 @@ export const databaseNames = (): Promise<string[]> => handleNames()
 export type { Database } from '../database/database.ts'
 export type { OpenOptions } from '../database/options.ts'
 export { XenonError, type XenonErrorCode } from '../errors.ts'
+export type { SharedEvent } from '../owned/listeners.ts'
+export type { Role } from '../owned/member.ts'
+export { SharedSub } from '../owned/space.ts'
+export { SharedTransaction } from '../owned/transaction.ts'
 export { memoryStorage } from '../storage/memory.ts'
 export type { Storage } from '../storage/storage.ts'
 export { type OpfsOptions, type OpfsStorage, opfsStorage } from './opfs.ts'
+export type { BrowserOptions } from './options.ts'
+export { openBrowser } from './page.ts'
+export { type ServeOptions, serveBrowser } from './serve.ts'
+export { BrowserStore, type Verified } from './store.ts'

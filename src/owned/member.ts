@@ -7,6 +7,7 @@
  */
 import { OwnerLostError, XenonError } from '../errors.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
+import type { ValueEncoding } from '../types.ts'
 import type { AsyncStore } from '../values/async-store.ts'
 
 /** What a member is at the moment; `'none'`: there is no owner that it knows. */
@@ -170,6 +171,9 @@ export abstract class Member<V, K> {
 
   /** Tries until it is the owner, or has found it; undefined when the store is closed. */
   protected abstract findOwner(): Promise<Target<V, K> | undefined>
+
+  /** What copies values of an encoding. */
+  abstract copierOf<T>(encoding: ValueEncoding<T> | undefined): (value: T) => T
 
   /** A call waits for an owner. */
   protected onWait(): void {}

@@ -20,10 +20,9 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { checkedRuns } from '../values/wait-options.ts'
 import type { Watcher } from '../values/watcher.ts'
-import { copyOf, copyOfValue } from './copies.ts'
+import { copyOf } from './copies.ts'
 import { LateItems } from './late-items.ts'
 import type { Member, Place, Target } from './member.ts'
 import { SharedReads } from './reads.ts'
@@ -37,8 +36,8 @@ export abstract class SharedSpace<V = string, K = string>
   /** @internal */
   abstract readonly member: Member<unknown, unknown>
 
-  /** How values are encoded. */
-  protected abstract readonly encoding: LoadedEncoding<V>
+  /** A copy of a value: it is the caller's to change while a call waits. */
+  protected abstract readonly copied: (value: V) => V
 
   /** @internal The same records as an owner gives them. */
   abstract of(target: Target<unknown, unknown>): AsyncStore<V, K> | Promise<AsyncStore<V, K>>
@@ -76,7 +75,7 @@ export abstract class SharedSpace<V = string, K = string>
   private keptValue(value: V): V {
     const { current } = this.member
     const isWaiting = current === undefined || this.of(current) instanceof Promise
-    return isWaiting ? copyOfValue(this.encoding, value) : this.kept(value)
+    return isWaiting ? this.copied(value) : this.kept(value)
   }
 
   private keptOperation(operation: BatchOperation<V, K>): BatchOperation<V, K> {
@@ -220,7 +219,7 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
 
   /** Its name in the store that it lies in. */
   readonly name: string
-  protected override readonly encoding: LoadedEncoding<V>
+  protected override readonly copied: (value: V) => V
   private readonly outer: SharedSpace<unknown, unknown>
   private readonly options: SubEncodings<V> | undefined
   /** What an owner has given: at once when it has been asked for before. */
@@ -232,7 +231,7 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
     this.outer = outer
     this.name = name
     this.options = options
-    this.encoding = loadEncoding<V>(options?.valueEncoding ?? 'utf8')
+    this.copied = outer.member.copierOf<V>(options?.valueEncoding)
   }
 
   /** @internal */

@@ -14,11 +14,13 @@ import {
   XenonError,
   type XenonErrorCode,
 } from '../errors.ts'
+import { copyOf } from '../owned/copies.ts'
 import { Member, type Role, type Target } from '../owned/member.ts'
 import { clearTimeout, performance, setTimeout } from '../runtime/timers.ts'
 import { SocketServer } from '../server/inspect/index.ts'
 import { nodeStorage } from '../storage/node.ts'
-import { encodingName } from '../values/encoding.ts'
+import type { ValueEncoding } from '../types.ts'
+import { encodingName, type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { connectLive } from './live.ts'
 import type { ResolvedSharedOptions } from './options.ts'
 
@@ -48,6 +50,11 @@ export class ProcessMember<V, K> extends Member<V, K> {
     this.directory = resolve(directory)
     this.owner = `the process that had ${this.directory} open`
     this.options = options
+  }
+
+  override copierOf<T>(given: ValueEncoding<T> | undefined): (value: T) => T {
+    const encoding = loadEncoding<T>(given ?? 'utf8')
+    return value => copyOfValue(encoding, value)
   }
 
   /** Whoever waits keeps the process alive. */
@@ -193,5 +200,17 @@ export class ProcessMember<V, K> extends Member<V, K> {
       await client.close()
       throw error
     }
+  }
+}
+
+/** A copy of a value: what its encoding makes of it, and gives back. One that it refuses stays, to be refused later. */
+const copyOfValue = <V>(encoding: LoadedEncoding<V>, value: V): V => {
+  try {
+    if (encoding === 'utf8') return value
+    if (encoding === 'binary') return copyOf(value)
+    if (encoding === 'json') return JSON.parse(JSON.stringify(value)) as V
+    return encoding.decode(copyOf(encoding.encode(value)))
+  } catch {
+    return value
   }
 }

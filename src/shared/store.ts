@@ -2,7 +2,6 @@
 import type { Member } from '../owned/member.ts'
 import { SharedRoot } from '../owned/root.ts'
 import { showAs } from '../runtime/inspecting.ts'
-import type { LoadedEncoding } from '../values/encoding.ts'
 import { resolveSharedOptions, type SharedOptions } from './options.ts'
 import { ProcessMember } from './process-member.ts'
 
@@ -19,15 +18,15 @@ export class SharedStore<V = string, K = string> extends SharedRoot<V, K> {
   override readonly member: Member<unknown, unknown>
   /** Where the database lies: an absolute path. */
   readonly directory: string
-  protected override readonly encoding: LoadedEncoding<V>
+  protected override readonly copied: (value: V) => V
 
   /** @internal Use `openShared`. */
   constructor(directory: string, options: SharedOptions<V>) {
     super()
     const resolved = resolveSharedOptions(options)
-    this.encoding = resolved.connect('socket').valueEncoding
     const member = new ProcessMember<V, K>(directory, resolved, role => this.listeners.changed(role))
     this.member = member as unknown as Member<unknown, unknown>
+    this.copied = member.copierOf(options.valueEncoding)
     this.directory = member.directory
   }
 }

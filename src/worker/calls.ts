@@ -27,7 +27,7 @@ export class Calls {
     this.endPort = listen(
       port,
       message => this.settle(message as Response),
-      () => this.lose(),
+      () => this.lose(true),
     )
   }
 
@@ -85,7 +85,7 @@ export class Calls {
   }
 
   private send<T>(request: Request): Promise<T> {
-    if (this.isLost) return Promise.reject(lost())
+    if (this.isLost) return Promise.reject(lost(false))
     return new Promise<T>((resolve, reject) => {
       try {
         this.port.postMessage(request)
@@ -110,16 +110,20 @@ export class Calls {
     if (this.pending.size === 0) this.idle?.()
   }
 
-  private lose(): void {
+  /** The other side is gone. `sent`: what it has not answered it may have done, or not. */
+  lose(sent: boolean): void {
     this.isLost = true
-    for (const { reject } of this.pending.values()) reject(lost())
+    for (const { reject } of this.pending.values()) reject(lost(sent))
     this.pending.clear()
     this.idle?.()
   }
 }
 
-const lost = (): XenonError =>
-  new XenonError(
-    'XENON_CONNECTION',
-    'the thread that owns the database is gone, or has closed the port: what was not answered may have been done, or not',
+/** `sent`: the call may have been executed, or not. */
+const lost = (sent: boolean): XenonError & { sent: boolean } => {
+  const what = sent ? 'what was not answered may have been done, or not' : 'it has not got this call'
+  return Object.assign(
+    new XenonError('XENON_CONNECTION', `the thread that owns the database is gone, or has closed the port: ${what}`),
+    { sent },
   )
+}

@@ -294,6 +294,16 @@ export class PortDatabase<V = string, K = string> extends PortStore<V, K> {
     return this.call('stats', [])
   }
 
+  /** @internal What this owner does beside the calls of a store. */
+  ask<T>(method: string, args: unknown[] = []): Promise<T> {
+    return this.calls.call(method, args)
+  }
+
+  /** @internal The owner is gone. `sent`: what it has not answered it may have done, or not. */
+  lose(sent: boolean): void {
+    this.calls.lose(sent)
+  }
+
   /**
    * Rolls back what is open, ends what waits for a lock, lets the other calls on their way be answered, and closes the
    * port; the database stays open in its own thread.

@@ -60,8 +60,14 @@ interface OpenTransaction {
  * its port does not tell: it rolls back what the worker has left open.
  * @example const end = servePort(db, worker)
  */
-export const servePort = <V, K>(db: Database<V, K>, port: PortLike): (() => void) => {
-  const served = new Served(db as unknown as Database<unknown>, port)
+export const servePort = <V, K>(db: Database<V, K>, port: PortLike): (() => void) => serve(db, port, {})
+
+/** What an owner does beside the calls of a store, by name. */
+export type Others = Readonly<Record<string, (...args: never[]) => unknown>>
+
+/** The same, and what else the worker may call. */
+export const serve = <V, K>(db: Database<V, K>, port: PortLike, others: Others): (() => void) => {
+  const served = new Served(db as unknown as Database<unknown>, port, others)
   listen(
     port,
     message => served.receive(message as Request | Abort),
@@ -73,6 +79,7 @@ export const servePort = <V, K>(db: Database<V, K>, port: PortLike): (() => void
 class Served {
   private readonly db: Database<unknown>
   private readonly port: PortLike
+  private readonly others: Others
   /** Those that the worker has asked for: the number of one is its place. */
   private readonly subs: Sub<unknown>[] = []
   private readonly transactions: Map<number, OpenTransaction> = new Map()
@@ -81,9 +88,10 @@ class Served {
   private readonly aborts: Map<number, AbortController> = new Map()
   private isOver = false
 
-  constructor(db: Database<unknown>, port: PortLike) {
+  constructor(db: Database<unknown>, port: PortLike, others: Others) {
     this.db = db
     this.port = port
+    this.others = others
   }
 
   receive(message: Request | Abort): void {
@@ -157,6 +165,7 @@ class Served {
   }
 
   private call({ id, method, args, sub }: Request): unknown {
+    if (Object.hasOwn(this.others, method)) return this.invoke(this.others, method, args)
     if (!Object.hasOwn(OF_DATABASE, method)) throw notAllowed(method)
     const place = OF_DATABASE[method]
     if (place !== undefined) {

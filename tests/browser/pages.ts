@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { rolldown } from 'rolldown'
+import type { BrowserStore, Role, SharedEvent } from '../../src/browser/index.ts'
 import { XenonError, type XenonErrorCode } from '../../src/errors.ts'
 
 const CHROMIUM = process.env.XENON_CHROMIUM ?? '/usr/bin/chromium'
@@ -11,9 +12,9 @@ const CHROMIUM = process.env.XENON_CHROMIUM ?? '/usr/bin/chromium'
 export const hasBrowser: boolean = existsSync(CHROMIUM)
 export const NO_BROWSER = 'skipped: there is no Chromium here (apt-get install chromium, or XENON_CHROMIUM says where)'
 
-/** The worker as one script, as a bundler makes it for a browser, and what it could not resolve. */
-export async function bundle(): Promise<{ code: string; external: string[] }> {
-  const built = await rolldown({ input: fileURLToPath(new URL('worker.js', import.meta.url)), platform: 'browser' })
+/** A file as one script, as a bundler makes it for a browser, and what it could not resolve. */
+export async function bundle(file: string = 'worker.js'): Promise<{ code: string; external: string[] }> {
+  const built = await rolldown({ input: fileURLToPath(new URL(file, import.meta.url)), platform: 'browser' })
   const { output } = await built.generate({ format: 'esm', minify: true, codeSplitting: false })
   await built.close()
   const [{ code, imports, dynamicImports }] = output
@@ -48,8 +49,28 @@ interface Answer {
   error?: { code: XenonErrorCode; message: string }
 }
 
+/** What became of the writes of a tab. */
+export interface Written {
+  done: string[]
+  unknown: string[]
+  failed: string[]
+}
+
 declare global {
   var ready: boolean
+  // Of tab.js:
+  var xenon: typeof import('../../src/browser/index.ts')
+  // biome-ignore lint/suspicious/noExplicitAny: tests put values of all kinds into them.
+  var stores: Map<string, BrowserStore<any>>
+  var heard: string[]
+  var written: Written
+  var openStore: (name: string, options?: object) => Promise<Role>
+  var takeEvents: () => { event: SharedEvent; at: number }[]
+  var write: (name: string, prefix: string, atATime: number) => Promise<void>
+  var codeOf: (work: () => Promise<unknown>) => Promise<string>
+  var withoutLocks: <T>(work: () => Promise<T>) => Promise<T>
+  var xenonWorker: (path: string) => unknown
+  // Of the page of worker.js:
   var durable: number
   var start: () => number
   var ask: (worker: number, task: string, ...args: unknown[]) => Promise<Answer>
@@ -83,10 +104,45 @@ export async function withBrowser(
   body: (page: BrowserPage, open: () => Promise<BrowserPage>) => Promise<void>,
 ): Promise<void> {
   const { code } = await bundle()
-  const server = createServer(({ url }, response) => {
-    const isWorker = url === '/worker.js'
-    response.setHeader('content-type', isWorker ? 'text/javascript' : 'text/html')
-    response.end(isWorker ? code : PAGE)
+  await withOrigin({ '/': PAGE, '/worker.js': code }, async open => {
+    const opened = async (): Promise<BrowserPage> => new BrowserPage(await open())
+    await body(await opened(), opened)
+  })
+}
+
+/** Runs `body` with tabs of an origin that share databases: what `tab.js` puts on `window` is there. */
+export async function withTabs(body: (open: () => Promise<Page>, browser: Browser) => Promise<void>): Promise<void> {
+  const tab = await bundle('tab.js')
+  const worker = await bundle('../../dist/browser/worker.js')
+  const page = '<!doctype html><script type="module" src="/tab.js"></script>'
+  await withOrigin(
+    {
+      '/': page,
+      '/tab.js': tab.code,
+      '/worker.js': worker.code,
+      '/without-opfs.js': `delete StorageManager.prototype.getDirectory\n${worker.code}`,
+    },
+    body,
+  )
+}
+
+/** Kills the process of a tab, as a crash does. */
+export async function crash(tab: Page): Promise<void> {
+  const session = await tab.context().newCDPSession(tab)
+  const crashed = tab.waitForEvent('crash')
+  session.send('Page.crash').catch(() => {})
+  await crashed
+}
+
+/** Serves files by their paths to a browser, which ends with `body`. */
+export async function withOrigin(
+  files: Readonly<Record<string, string>>,
+  body: (open: () => Promise<Page>, browser: Browser) => Promise<void>,
+): Promise<void> {
+  const server = createServer(({ url = '/' }, response) => {
+    response.statusCode = url in files ? 200 : 404
+    response.setHeader('content-type', url.endsWith('.js') ? 'text/javascript' : 'text/html')
+    response.end(files[url])
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
@@ -102,16 +158,18 @@ export async function withBrowser(
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-sync',
+        // Each tab has a process of its own, as those that people open have.
+        '--process-per-tab',
       ],
     })
     const context = await browser.newContext()
-    const opened = async (): Promise<BrowserPage> => {
+    const opened = async (): Promise<Page> => {
       const page = await context.newPage()
       await page.goto(`http://127.0.0.1:${port}/`)
       await page.waitForFunction(() => globalThis.ready)
-      return new BrowserPage(page)
+      return page
     }
-    await body(await opened(), opened)
+    await body(opened, browser)
   } finally {
     await browser?.close()
     server.closeAllConnections()

@@ -39,7 +39,7 @@ import type { RangeIterator, Snapshot, Transaction, Watcher } from '${root}dist/
 import { createServer } from '${root}dist/server/index.js'
 import { type FaultDisk, mutantNames, type Random, withMutant } from '${root}dist/testing/index.js'
 import { metricsContentType, metricsText } from '${root}dist/metrics/index.js'
-import { databaseNames, deleteDatabase, opfsStorage } from '${root}dist/browser/index.js'
+import { databaseNames, deleteDatabase, openBrowser, opfsStorage, serveBrowser } from '${root}dist/browser/index.js'
 import { openShared, type SharedStore } from '${root}dist/shared/index.js'
 import { type PortDatabase, type PortLike, servePort } from '${root}dist/worker/index.js'
 
@@ -58,6 +58,7 @@ declare const client: Client
 declare const transaction: ClientTransaction
 declare const port: PortDatabase
 declare const shared: SharedStore
+declare const tab: Awaited<ReturnType<typeof openBrowser>>
 declare const worker: PortLike
 declare const disk: FaultDisk
 declare const random: Random
@@ -69,7 +70,7 @@ declare const response: import('node:http').ServerResponse
 
 /** Those of the helpers of iterators are about values of any type. */
 const faceOf = (file: string): string =>
-  /items/.test(file) ? 'any' : /async|client|shared/.test(file) ? 'async' : 'sync'
+  /items/.test(file) ? 'any' : /async|client|shared|owned/.test(file) ? 'async' : 'sync'
 
 const lacking = members.filter(
   ({ kind, text, examples, owner, name }) =>

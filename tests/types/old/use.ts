@@ -1,7 +1,8 @@
 /** Compiled with the oldest and other versions of TypeScript, as an ES module and as CommonJS; never run. */
 
 import { type AsyncStore, type Database, jsonCodec, type OpenOptions, open, XenonError } from 'xenondb'
-import { opfsStorage } from 'xenondb/browser'
+import { type BrowserStore, openBrowser, opfsStorage } from 'xenondb/browser'
+import type {} from 'xenondb/browser/worker'
 import { db_open } from 'xenondb/c'
 import { type Client, connect } from 'xenondb/client'
 import { KeyvXenon } from 'xenondb/keyv'
@@ -24,9 +25,10 @@ const serverOptions: ServerOptions = { port: 0, password: undefined, tls: undefi
 const server = createServer(json, serverOptions)
 const client: Promise<Client> = connect({ port: 1 })
 const shared: Promise<SharedStore> = openShared('db', { ownerTimeout: undefined })
+const tabs: Promise<BrowserStore> = openBrowser('db', { ownerTimeout: undefined })
 const level = new XenonLevel<string, object>('level', { valueEncoding: 'json' })
 const keyv = new KeyvXenon('keyv')
 const text: string = metricsText(db, { prefix: undefined })
 
 console.log(client, db_open, withMutant, keys, name, PortDatabase, server, store, value, XenonError)
-console.log(keyv, level, opfsStorage, servePort, shared, text, undefinedOptions)
+console.log(keyv, level, opfsStorage, servePort, shared, tabs, text, undefinedOptions)
