@@ -28,7 +28,8 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['explorer', 'runtime values storage pager log buffer hash engine salvage'],
   ['metrics', ''],
-  ['server', 'runtime values storage records database metrics'],
+  ['cluster', 'runtime'],
+  ['server', 'runtime values storage records database metrics cluster'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
   ['adapters', 'runtime values records database index.ts'],
@@ -37,7 +38,6 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['owned', 'runtime values'],
   ['browser', 'runtime values storage database worker owned'],
   ['shared', 'runtime values storage database server client owned'],
-  ['cluster', 'runtime'],
   ['cli', 'runtime values storage pager log database explorer index.ts client server shared'],
 ])
 const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']

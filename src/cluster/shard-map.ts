@@ -17,6 +17,8 @@ export interface MapShard {
   readonly generation: number
   /** In order, disjoint, not touching. */
   readonly slots: readonly SlotRange[]
+  /** The node that has told last that it leads, so that clients of other shards are sent there first; a hint. */
+  readonly leader?: number | undefined
 }
 
 export interface MapNode {

@@ -13,6 +13,8 @@ import { Databases } from './commands/databases.ts'
 import { VERSION as REDIS_VERSION } from './commands/info.ts'
 import { Keyspace } from './commands/keyspace.ts'
 import { Observation } from './commands/observation.ts'
+import { SlottedKeyspace } from './commands/slotted.ts'
+import { ClusterSession } from './connection/cluster-session.ts'
 import type { Connection } from './connection/connection.ts'
 import { LockWaits } from './connection/lock-waits.ts'
 import { Session, type SessionOwner } from './connection/session.ts'
@@ -23,6 +25,7 @@ import { Activity } from './service/activity.ts'
 import { Announcements } from './service/announcements.ts'
 import { Channels } from './service/channels.ts'
 import { ClientMemory } from './service/client-memory.ts'
+import type { Cluster } from './service/cluster.ts'
 import { Counts, Samples } from './service/counts.ts'
 import { descriptorsForClients } from './service/descriptors.ts'
 import { KeyEvents, parseClasses } from './service/key-events.ts'
@@ -101,6 +104,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private bound: Address | undefined
   private metrics: MetricsServer | undefined
   private nextId = 1
+  private readonly sessionClass: typeof Session
   /** Clients that were refused and have not gone yet. */
   private lingering = 0
   /** When the log has told last that a client was refused. */
@@ -115,9 +119,13 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     reject: () => {},
   }
 
+  /** @internal What it is a node of, if it is one. */
+  readonly cluster: Cluster | undefined
+
   /** @internal Use `createServer`. */
-  constructor(db: Database<unknown, unknown>, options: ServerOptions, isAside: boolean = false) {
+  constructor(db: Database<unknown, unknown>, options: ServerOptions, isAside: boolean = false, cluster?: Cluster) {
     this.isAside = isAside
+    this.cluster = cluster
     this.settings = resolveServerOptions(options)
     const { settings } = this
     this.bounds = { ...settings }
@@ -128,7 +136,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     this.observation = new Observation(events, this.tracking, this.announcements)
     this.db = db
     this.log = new Log(settings.logLevel, settings.log)
-    this.keys = new Keyspace(db.asBytes(), settings, this.counts, this.observation)
+    this.keys = this.openKeys()
     this.databases = this.openDatabases()
     this.scripts = new Scripts(settings, REDIS_VERSION)
     this.observe()
@@ -164,6 +172,15 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       this.sockets.on('tlsClientError', error => this.log.debug('TLS error', { error: error.message }))
     }
     this.sockets.on('error', error => this.log.error('socket error', { error: error.message }))
+    this.sessionClass = cluster === undefined ? Session : ClusterSession
+    cluster?.onChange(() => this.clusterChanged(cluster))
+  }
+
+  /** Another leader changes keys without a word to those who watch them here. */
+  private clusterChanged({ isLeader }: Cluster): void {
+    this.observation.isFromElsewhere = !isLeader
+    if (isLeader) return
+    for (const session of this.sessions.values()) if (session.watched.size > 0) session.dirty = true
   }
 
   /** Where it listens, once it does. */
@@ -308,7 +325,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
       return
     }
     if (this.isAside) socket.unref()
-    const session = new Session(this.nextId++, this, socket)
+    const session = new this.sessionClass(this.nextId++, this, socket)
     this.sessions.set(session.id, session)
     this.log.debug('client connected', { client: session.id, address: session.address })
   }
@@ -349,7 +366,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     for (const session of [...this.sessions.values()])
       if (session.hasState) session.destroy('the database was opened again')
     this.db = db
-    this.keys = new Keyspace(db.asBytes(), this.settings, this.counts, this.observation)
+    this.keys = this.openKeys()
     this.databases = this.openDatabases()
     // Caches may be older than what was recovered.
     this.observation.cleared()
@@ -369,8 +386,15 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
     databases.observe(observation.isOn)
   }
 
+  private openKeys(): Keyspace {
+    const { db, settings, counts, observation, cluster } = this
+    if (cluster === undefined) return new Keyspace(db.asBytes(), settings, counts, observation)
+    return new SlottedKeyspace(db.asBytes(), settings, counts, observation)
+  }
+
   private openDatabases(): Databases {
-    return new Databases(this.keys, this.isAside ? 1 : this.settings.databases, this.db.encodingNames)
+    const hasOne = this.isAside || this.cluster !== undefined
+    return new Databases(this.keys, hasOne ? 1 : this.settings.databases, this.db.encodingNames)
   }
 
   /** @internal */

@@ -53,6 +53,10 @@ export interface Caller extends Client, KeyWatcher {
   /** Further requests wait until the work is done. */
   later(work: () => Promise<void>): void
 
+  /** READONLY: nodes of a cluster that follow answer it too; `maxLag`: unless they lie so many milliseconds behind. */
+  readsFollowers: boolean
+  maxLag: number | undefined
+
   unwatchAll(): void
   /** MULTI: what follows is queued. */
   startQueue(): void

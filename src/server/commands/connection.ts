@@ -1,11 +1,11 @@
 /** PING, HELLO, AUTH and other commands about the connection. */
 
 import { type Arguments, bytesAt, isWord, textAt } from '../protocol/request.ts'
-import { databaseAt, integerAt } from './arguments.ts'
+import { databaseAt, integerAt, numberAt } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { requireClientName } from './client.ts'
 import { type Family, family } from './command.ts'
-import { CommandError } from './errors.ts'
+import { CommandError, notInCluster } from './errors.ts'
 import { VERSION } from './info.ts'
 import { isHelloPassword, isPassword } from './traits.ts'
 
@@ -68,9 +68,10 @@ const hello: Handler = (caller, request) => {
   out.text('id')
   out.integer(caller.id)
   out.text('mode')
-  out.text('standalone')
+  const { cluster } = caller.server
+  out.text(cluster === undefined ? 'standalone' : 'cluster')
   out.text('role')
-  out.text('master')
+  out.text(cluster === undefined || cluster.isLeader ? 'master' : 'replica')
   out.text('modules')
   out.array(0)
 }
@@ -143,7 +144,9 @@ export const connection: Family = family(
       complexity: 'O(1)',
       summary: 'Change the selected database for the current connection',
       run(caller, request) {
-        caller.select(databaseAt(request, 1, caller.server.databases))
+        const { databases, cluster } = caller.server
+        if (cluster === undefined) caller.select(databaseAt(request, 1, databases))
+        else if (numberAt(request, 1) !== 0) throw notInCluster('SELECT')
         caller.out.ok()
       },
     },

@@ -17,6 +17,10 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
 export const NOT_A_FLOAT = 'ERR value is not a valid float'
 export const NO_SUCH_KEY = 'ERR no such key'
 
+/** As Redis refuses what needs several databases. */
+export const notInCluster = (command: string): CommandError =>
+  new CommandError(`ERR ${command} is not allowed in cluster mode`)
+
 export const wrongArity = (command: string): string => `ERR wrong number of arguments for '${command}' command`
 
 export const invalidExpireTime = (command: string): string => `ERR invalid expire time in '${command}' command`

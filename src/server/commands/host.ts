@@ -5,6 +5,7 @@ import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Scripts } from '../scripting/scripts.ts'
 import type { Activity } from '../service/activity.ts'
 import type { Channels, Subscriber } from '../service/channels.ts'
+import type { Cluster } from '../service/cluster.ts'
 import type { Samples } from '../service/counts.ts'
 import type { Log } from '../service/log.ts'
 import type { Figures } from '../service/metrics.ts'
@@ -73,6 +74,8 @@ export interface Host extends Figures {
   readonly keys: Keyspace
   readonly databases: Databases
   readonly scripts: Scripts
+  /** What it is a node of, if it is one. */
+  readonly cluster: Cluster | undefined
   readonly sessions: ReadonlyMap<number, Client>
   readonly lockWaits: { readonly count: number }
   readonly channels: Channels

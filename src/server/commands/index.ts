@@ -3,6 +3,7 @@ import type { Arguments } from '../protocol/request.ts'
 import { admin } from './admin.ts'
 import { bits } from './bits.ts'
 import { client } from './client.ts'
+import { cluster } from './cluster.ts'
 import type { Command, Family } from './command.ts'
 import { config } from './config.ts'
 import { connection } from './connection.ts'
@@ -51,6 +52,7 @@ const families: readonly Family[] = [
   monitor,
   memory,
   replication,
+  cluster,
   interactive,
   ranges,
   subs,

@@ -3,6 +3,7 @@
 import { totalmem } from 'node:os'
 import { told } from '../../storage/system.ts'
 import { textAt } from '../protocol/request.ts'
+import type { Cluster } from '../service/cluster.ts'
 import { memoryInUse } from '../service/counts.ts'
 import { PACKAGE_VERSION } from '../version.ts'
 import { type Family, family } from './command.ts'
@@ -27,10 +28,55 @@ const inBytes = (name: string, bytes: number): Record<string, string | number> =
   [`${name}_human`]: human(bytes),
 })
 
+const replicationOf = (cluster: Cluster): Record<string, string | number> => {
+  const { own, status } = cluster
+  if (cluster.isLeader) return { role: 'master', connected_slaves: Math.max(0, own.nodes.length - 1) }
+  const { host = '?', port = 0 } = own.leader ?? {}
+  const { lag, behindMs, isConnected, sequence } = status
+  return {
+    role: 'slave',
+    master_host: host,
+    master_port: port,
+    master_link_status: isConnected && own.leader !== undefined ? 'up' : 'down',
+    master_last_io_seconds_ago: Math.floor(behindMs / 1000),
+    master_sync_in_progress: status.state === 'restore' ? 1 : 0,
+    slave_read_repl_offset: sequence + lag,
+    slave_repl_offset: sequence,
+    slave_read_only: 1,
+    connected_slaves: 0,
+  }
+}
+
+/** What Redis says, and the node's own figures. */
+const clusterSection = ({ name, status }: Cluster): Record<string, string | number> => ({
+  cluster_enabled: 1,
+  cluster_name: name,
+  cluster_node: status.node,
+  cluster_shard: status.shard,
+  cluster_log: status.log,
+  cluster_node_state: status.state,
+  cluster_node_reason: status.reason,
+  cluster_leader: status.leader?.address ?? '',
+  cluster_epoch: status.epoch,
+  cluster_sequence: status.sequence,
+  cluster_lag: status.lag,
+  cluster_behind_ms: Math.round(status.behindMs),
+  cluster_lease_left_ms: Math.round(status.leaseLeft),
+  cluster_log_connected: status.isConnected ? 1 : 0,
+  cluster_queued: status.queued,
+  cluster_groups: status.counts.groups,
+  cluster_commands: status.counts.commands,
+  cluster_appends: status.counts.appends,
+  cluster_append_attempts: status.counts.attempts,
+  cluster_append_ms: Math.round(status.counts.appendMs),
+  cluster_applied: status.counts.applied,
+  cluster_superseded: status.counts.superseded,
+})
+
 const sections: Readonly<Record<string, Section>> = {
-  server: ({ address, settings, started, runId }) => ({
+  server: ({ address, settings, started, runId, cluster }) => ({
     redis_version: VERSION,
-    redis_mode: 'standalone',
+    redis_mode: cluster === undefined ? 'standalone' : 'cluster',
     xenondb_version: PACKAGE_VERSION,
     node_version: process.version,
     os: `${process.platform} ${process.arch}`,
@@ -139,13 +185,12 @@ const sections: Readonly<Record<string, Section>> = {
   },
   errorstats: ({ out }) =>
     Object.fromEntries([...out.errors].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])),
-  replication: ({ runId }) => ({
-    role: 'master',
-    connected_slaves: 0,
+  replication: ({ runId, cluster }) => ({
+    ...(cluster === undefined ? { role: 'master', connected_slaves: 0 } : replicationOf(cluster)),
     master_failover_state: 'no-failover',
     master_replid: runId,
     master_replid2: '0'.repeat(40),
-    master_repl_offset: 0,
+    master_repl_offset: cluster?.status.sequence ?? 0,
     second_repl_offset: -1,
     repl_backlog_active: 0,
   }),
@@ -153,7 +198,7 @@ const sections: Readonly<Record<string, Section>> = {
     const { user, system } = process.cpuUsage()
     return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) }
   },
-  cluster: () => ({ cluster_enabled: 0 }),
+  cluster: ({ cluster }) => (cluster === undefined ? { cluster_enabled: 0 } : clusterSection(cluster)),
   // The average time to live would have to be read record by record: it is left out.
   keyspace: ({ databases, db }) => {
     const found: Record<string, string> = {}

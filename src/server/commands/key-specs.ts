@@ -73,15 +73,19 @@ export const legacyRange = (
   return first === 0 ? { range: [0, 0, 0], movable: true } : { range: [first, end, 1], movable }
 }
 
-/** The keys of a request whose command stands behind `before` arguments; undefined if they are not where they should. */
+/**
+ * The keys of a request whose command stands behind `before` arguments; undefined if they are not where they should.
+ * `withChannels`: also what counts as a key in a cluster alone, the channels of shards.
+ */
 export const keyPositions = (
   specs: readonly KeySpec[],
   request: Arguments,
   before: number = 0,
+  withChannels: boolean = false,
 ): KeyPosition[] | undefined => {
   const found: KeyPosition[] = []
   for (const { first, last, step, flags } of specs) {
-    if (flags.includes('not_key')) continue
+    if (!withChannels && flags.includes('not_key')) continue
     const from = before + first
     const range = last === 'counted' ? countedAt(request, from) : rangeOf(request, from, last, before)
     if (range === undefined || range.from >= request.count || range.to >= request.count || range.to < range.from)

@@ -1,10 +1,10 @@
 /** Commands on keys as such. */
 
 import { type Arguments, bytesAt, isWord } from '../protocol/request.ts'
-import { databaseAt, integerAt, requireDatabase } from './arguments.ts'
+import { databaseAt, integerAt, numberAt, requireDatabase } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
-import { CommandError, NO_SUCH_KEY, SYNTAX } from './errors.ts'
+import { CommandError, NO_SUCH_KEY, notInCluster, SYNTAX } from './errors.ts'
 import { type Keyspace, keyName } from './keyspace.ts'
 import { listKeys, scan } from './scan.ts'
 
@@ -56,6 +56,7 @@ const move = (caller: Caller, request: Arguments): void => {
 /** MOVE key db */
 const moveToDatabase: Handler = (caller, request) => {
   const { keys, out, server } = caller
+  if (server.cluster !== undefined) throw notInCluster('MOVE')
   const target = server.databases.at(databaseAt(request, 2, server.databases))
   if (target === keys) throw new CommandError(SAME_OBJECTS)
   const key = bytesAt(request, 1)
@@ -218,9 +219,11 @@ export const keys: Family = family(
         let target = keys
         for (let i = 3; i < request.count; i++) {
           if (isWord(request, i, 'replace')) replace = true
-          else if (isWord(request, i, 'db') && i + 1 < request.count)
+          else if (isWord(request, i, 'db') && i + 1 < request.count) {
+            if (server.cluster !== undefined && numberAt(request, i + 1) !== 0)
+              throw notInCluster('Copying to another database')
             target = server.databases.at(databaseAt(request, ++i, server.databases))
-          else throw new CommandError(SYNTAX)
+          } else throw new CommandError(SYNTAX)
         }
         if (target === keys && sameKeys(request)) throw new CommandError(SAME_OBJECTS)
         const to = bytesAt(request, 2)
@@ -254,6 +257,7 @@ export const keys: Family = family(
       afterBegin: 'refused',
       afterIn: false,
       run({ out, server }, request) {
+        if (server.cluster !== undefined) throw notInCluster('SWAPDB')
         const { databases, sessions } = server
         const first = integerAt(request, 1, 'ERR invalid first DB index')
         const second = integerAt(request, 2, 'ERR invalid second DB index')

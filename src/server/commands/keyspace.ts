@@ -3,20 +3,25 @@
  * the transaction sees.
  */
 
-import type { KeyObserver } from '../../database/key-observer.ts'
+import type { KeyListener, KeyObserver } from '../../database/key-observer.ts'
 import type { EncodingNames } from '../../database/stored-encodings.ts'
 import type { Outer } from '../../database/sub.ts'
 import type { Transaction } from '../../database/transaction.ts'
 import { shown, XenonError } from '../../errors.ts'
 import type { Records } from '../../records/bulk.ts'
+import type { Range } from '../../types.ts'
 import type { KeyUse } from '../../values/key.ts'
 import { MAX_KEY_BYTES } from '../../values/limits.ts'
+import type { Watcher } from '../../values/watcher.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { Arguments } from '../protocol/request.ts'
 import type { Counts } from '../service/counts.ts'
 import type { KeyEvent } from '../service/key-events.ts'
 import { CommandError } from './errors.ts'
 import type { Observation } from './observation.ts'
+
+/** The records of a key space: those of the database, or in a cluster those with their slots in front (`slotted.ts`). */
+export type KeyRecords = Pick<Records<Uint8Array>, keyof Records<Uint8Array>>
 
 /** Keys that an open transaction has changed. */
 export type ChangedKeys = Map<Keyspace, Set<string>>
@@ -35,7 +40,7 @@ interface Shared {
 }
 
 /** What CONFIG SET may change. */
-interface Limits {
+export interface Limits {
   readonly maxArgumentBytes: number
 }
 
@@ -49,7 +54,9 @@ export interface Inside {
 
 export class Keyspace {
   readonly db: Outer<Uint8Array, Uint8Array>
-  readonly records: Records<Uint8Array>
+  readonly records: KeyRecords
+  /** The longest key. */
+  readonly maxKeyBytes: number
   private watchers: Map<string, Set<KeyWatcher>> = new Map()
   private readonly inner: Map<string, Keyspace> = new Map()
 
@@ -67,12 +74,15 @@ export class Keyspace {
     counts: Counts,
     observation: Observation,
     shared: Shared = { inside: undefined, refusal: undefined },
+    records: KeyRecords = db.records(),
+    maxKeyBytes: number = MAX_KEY_BYTES,
   ) {
     this.shared = shared
     this.counts = counts
     this.observation = observation
     this.db = db
-    this.records = db.records()
+    this.records = records
+    this.maxKeyBytes = maxKeyBytes
     this.limits = limits
   }
 
@@ -128,12 +138,19 @@ export class Keyspace {
     const { observation } = this
     this.observer?.end()
     this.observer = isOn
-      ? this.db.observeKeys({
-          changed: (name, now) => observation.changed(this.number, name, now),
-          cleared: () => observation.cleared(),
-        })
+      ? this.db.observeKeys(
+          this.listener({
+            changed: (name, now) => observation.changed(this.number, name, now),
+            cleared: () => observation.cleared(),
+          }),
+        )
       : undefined
     for (const inner of this.inner.values()) if (!inner.db.closed) inner.observe(isOn)
+  }
+
+  /** Told of keys as clients know them. */
+  protected listener(listener: KeyListener): KeyListener {
+    return listener
   }
 
   /** Answers with the value of a key of the request. */
@@ -141,7 +158,7 @@ export class Keyspace {
     const { source, starts, ends } = request
     const start = starts[index]!
     const end = ends[index]!
-    if (this.transaction === undefined && end > start && end - start <= MAX_KEY_BYTES) {
+    if (this.transaction === undefined && end > start && end - start <= this.maxKeyBytes) {
       const { records } = this
       const length = records.find(source, start, end)
       this.counts.lookedFor(length >= 0)
@@ -161,12 +178,12 @@ export class Keyspace {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    if (!isKey(key)) return undefined
+    if (!this.isKey(key)) return undefined
     return this.transaction === undefined ? this.records.get(key) : this.transaction.get(key)
   }
 
   has(key: Uint8Array): boolean {
-    if (!isKey(key)) return false
+    if (!this.isKey(key)) return false
     return this.transaction === undefined ? this.records.has(key) : this.transaction.has(key)
   }
 
@@ -174,7 +191,7 @@ export class Keyspace {
   hasAt({ source, starts, ends }: Arguments, index: number): boolean {
     const start = starts[index]!
     const end = ends[index]!
-    if (this.transaction !== undefined || end === start || end - start > MAX_KEY_BYTES)
+    if (this.transaction !== undefined || end === start || end - start > this.maxKeyBytes)
       return this.has(source.subarray(start, end))
     return this.records.hasPart(source, start, end)
   }
@@ -186,13 +203,13 @@ export class Keyspace {
 
   /** When a key expires, in milliseconds since 1970: 0 if it does not, undefined if there is none. */
   timeOf(key: Uint8Array): number | undefined {
-    if (!isKey(key)) return undefined
+    if (!this.isKey(key)) return undefined
     return this.transaction === undefined ? this.records.timeOf(key) : this.transaction.timeOf(key)
   }
 
   /** `event`: what it is called in keyspace notifications; false: the caller tells it, and the key counts as new. */
   put(key: Uint8Array, value: Uint8Array, expiresAt: number, event: KeyEvent | false): void {
-    if (!isKey(key)) throw new CommandError(`ERR a key has 1 to ${MAX_KEY_BYTES} bytes`)
+    if (!this.isKey(key)) throw new CommandError(`ERR a key has 1 to ${this.maxKeyBytes} bytes`)
     this.requireLength(value.length)
     this.requireWritable()
     const { isOn, events } = this.observation
@@ -216,7 +233,7 @@ export class Keyspace {
 
   /** `event`: as of `put`. */
   delete(key: Uint8Array, event: KeyEvent | false = 'del'): boolean {
-    if (!isKey(key)) return false
+    if (!this.isKey(key)) return false
     this.requireWritable()
     const found = this.transaction === undefined ? this.records.delete(key) : this.transaction.delete(key)
     if (found) {
@@ -229,7 +246,7 @@ export class Keyspace {
 
   /** False if there is no such key, or (to take the time away with 0) none that expires. */
   changeExpiry(key: Uint8Array, expiresAt: number): boolean {
-    if (!isKey(key)) return false
+    if (!this.isKey(key)) return false
     this.requireWritable()
     const changed =
       this.transaction === undefined
@@ -243,8 +260,36 @@ export class Keyspace {
     return changed
   }
 
+  private isKey(key: Uint8Array): boolean {
+    return key.length > 0 && key.length <= this.maxKeyBytes
+  }
+
   count(): number {
     return this.transaction?.count() ?? this.records.count()
+  }
+
+  /** The keys of a range, in their order. */
+  rangeKeys(range: Range): Iterable<Uint8Array> {
+    return (this.transaction ?? this.db).keys(range)
+  }
+
+  /** Keys and values of a range, in the order of the keys. */
+  rangeEntries(range: Range): Iterable<[Uint8Array, Uint8Array]> {
+    return (this.transaction ?? this.db).entries(range)
+  }
+
+  rangeCount(range: Range): number {
+    return (this.transaction ?? this.db).count(range)
+  }
+
+  /** The keys that begin so lie together, so that they are found without a look at the others. */
+  finds(prefix: Uint8Array): boolean {
+    if (this.transaction !== undefined) return true
+    return this.records.ordered && prefix.length > 0 && prefix.length <= this.maxKeyBytes
+  }
+
+  watchRange(range: Range): Watcher<Uint8Array, Uint8Array> {
+    return this.db.watch(range)
   }
 
   /** Runs `work` so that all of it happens or nothing. */
@@ -391,8 +436,6 @@ export class Keyspace {
     }
   }
 }
-
-const isKey = (key: Uint8Array): boolean => key.length > 0 && key.length <= MAX_KEY_BYTES
 
 /** A key as a string of one character per byte. */
 export const keyName = (key: Uint8Array): string =>

@@ -34,6 +34,11 @@ export class Observation {
   readonly announcements: Announcements
   /** Somebody asks for any of it. */
   isOn = false
+  /**
+   * Commits are those of others: in a cluster a node that follows. Otherwise undefined, or false: in a cluster the changes
+   * of a group are committed later than their commands have told of them.
+   */
+  isFromElsewhere: boolean | undefined
   private wasCleared = false
   /** Whose command is at work. */
   private current: Tracker | undefined
@@ -97,7 +102,8 @@ export class Observation {
   /** A commit has changed a key of a database with this number; undefined: of a sub-database. */
   changed(database: number | undefined, name: string, now: 'put' | 'deleted' | 'expired'): void {
     this.tracking.changed(name, this.current)
-    if (database === undefined || (this.current !== undefined && now !== 'expired')) return
+    const isTold = this.current !== undefined || this.isFromElsewhere === false
+    if (database === undefined || (isTold && now !== 'expired')) return
     const event: KeyEvent = now === 'put' ? 'set' : now === 'deleted' ? 'del' : 'expired'
     if (this.events.wants(event)) this.events.publish(database, event, Buffer.from(name, 'latin1'))
   }

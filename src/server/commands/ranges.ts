@@ -6,6 +6,7 @@ import { integerAt, numberAt } from './arguments.ts'
 import type { Handler } from './caller.ts'
 import { type Family, family } from './command.ts'
 import { CommandError, SYNTAX } from './errors.ts'
+import { slotOfRange } from './slotted.ts'
 
 const OPEN = 40
 const BRACKET = 91
@@ -22,6 +23,16 @@ const rangeOf = (request: Arguments): Range => {
   else if (upper[0] === OPEN) range.lt = upper.slice(1)
   else if (textAt(request, 2) !== '+') throw badBound()
   return range
+}
+
+/** In a cluster: the slot that RANGE looks into, if that is one. */
+export const slotOfRequest = (request: Arguments): number | undefined => {
+  try {
+    return slotOfRange(rangeOf(request))
+  } catch {
+    // It is told what is wrong with its bounds where it runs.
+    return undefined
+  }
 }
 
 const badBound = (): CommandError => new CommandError('ERR min or max not valid string range item')
@@ -46,14 +57,13 @@ const range: Handler = ({ out, keys }, request) => {
       asked.limit = Number(limit > 2n ** 52n ? 2n ** 52n : limit)
     } else throw new CommandError(SYNTAX)
   }
-  const source = keys.transaction ?? keys.db
   if (countsOnly) {
-    out.integer(source.count(asked))
+    out.integer(keys.rangeCount(asked))
     return
   }
   const found = keysOnly
-    ? upTo(most, source.keys(asked), key => [key])
-    : upTo(most, source.entries(asked), ([key, value]) => [key, value])
+    ? upTo(most, keys.rangeKeys(asked), key => [key])
+    : upTo(most, keys.rangeEntries(asked), ([key, value]) => [key, value])
   out.array(found.length)
   for (const bytes of found) out.bulk(bytes)
 }

@@ -1,10 +1,16 @@
-/** What Redis tells of its replicas: there are none. */
+/** What Redis tells of its replicas: there are none, but in a cluster. */
 
+import type { NodeStatus } from '../../cluster/node-types.ts'
+import type { PeerReport } from '../../cluster/peers.ts'
+import { performance, setTimeout } from '../../runtime/timers.ts'
+import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Arguments, isWord } from '../protocol/request.ts'
+import { type Cluster, placeOf } from '../service/cluster.ts'
 import { integerAt, numberAt } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Entry, type Family, family } from './command.ts'
 import { CommandError } from './errors.ts'
+import { answerLater } from './later.ts'
 
 /** Milliseconds; 0: for ever. */
 export const timeoutAt = (request: Arguments, index: number): number => {
@@ -16,6 +22,11 @@ export const timeoutAt = (request: Arguments, index: number): number => {
 const wait = (caller: Caller, request: Arguments): void => {
   const replicas = numberAt(request, 1)
   const timeout = timeoutAt(request, 2)
+  const { cluster } = caller.server
+  if (cluster !== undefined && caller.mayBlock) {
+    waitForFollowers(cluster, caller, replicas, timeout)
+    return
+  }
   if (replicas <= 0 || !caller.mayBlock) {
     caller.out.integer(0)
     return
@@ -24,6 +35,85 @@ const wait = (caller: Caller, request: Arguments): void => {
     if (reason === 'error') out.error('UNBLOCKED client unblocked via CLIENT UNBLOCK')
     else out.integer(0)
   })
+}
+
+const NOT_FOR_REPLICAS =
+  'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.'
+
+/** How often the nodes of the shard are asked how far they are, and how long for. */
+const ASK_MS = 100
+
+/** WAIT: so many nodes have applied what this one has. It is in the log already, whatever they have. */
+const waitForFollowers = (cluster: Cluster, caller: Caller, replicas: number, timeout: number): void => {
+  if (!cluster.isLeader) throw new CommandError(NOT_FOR_REPLICAS)
+  const { sequence } = cluster.status
+  const until = performance.now() + timeout
+  const count = async (): Promise<number> => {
+    const others = await cluster.others(ASK_MS)
+    return others.filter(each => each.sequence >= sequence && !HALTED.has(each.state)).length
+  }
+  answerLater(caller, async () => {
+    for (;;) {
+      const found = await count()
+      if (found >= replicas || performance.now() >= until || caller.closed) return out => out.integer(found)
+      await new Promise<void>(resolve => setTimeout(resolve, ASK_MS / 2))
+    }
+  })
+}
+
+const HALTED: ReadonlySet<string> = new Set(['halted', 'stopped', 'suspect'])
+
+/** ROLE */
+const role: Handler = caller => {
+  const { out, server } = caller
+  const { cluster } = server
+  if (cluster === undefined) {
+    out.array(3)
+    out.text('master')
+    out.integer(0)
+    out.array(0)
+    return
+  }
+  const { own, status } = cluster
+  if (!cluster.isLeader) {
+    const { host = '', port = 0 } = own.leader ?? {}
+    out.array(5)
+    out.text('slave')
+    out.text(host)
+    out.integer(port)
+    out.text(linkOf(status))
+    out.integer(status.sequence)
+    return
+  }
+  if (!caller.mayBlock) {
+    writeLeader(out, status, [])
+    return
+  }
+  answerLater(caller, async () => {
+    const others = await cluster.others(ASK_MS)
+    return later => writeLeader(later, status, others)
+  })
+}
+
+const writeLeader = (out: ReplyWriter, { sequence }: NodeStatus, others: readonly PeerReport[]): void => {
+  out.array(3)
+  out.text('master')
+  out.integer(sequence)
+  out.array(others.length)
+  for (const other of others) {
+    const { host, port } = placeOf(other.address)
+    out.array(3)
+    out.text(host)
+    out.text(String(port))
+    out.text(String(other.sequence))
+  }
+}
+
+/** As Redis calls what a replica is about. */
+const linkOf = ({ state, isConnected }: NodeStatus): string => {
+  if (!isConnected) return 'connect'
+  if (state === 'restore') return 'sync'
+  return state === 'follow' || state === 'candidate' ? 'connected' : 'connecting'
 }
 
 const replicaOf: Handler = ({ out }, request) => {
@@ -65,12 +155,7 @@ export const replication: Family = family(
       since: '2.8.12',
       complexity: 'O(1)',
       summary: 'Return the role of the instance in the context of replication',
-      run({ out }) {
-        out.array(3)
-        out.text('master')
-        out.integer(0)
-        out.array(0)
-      },
+      run: role,
     },
     replicaof: replicaOfEntry,
     slaveof: { ...replicaOfEntry, since: '1.0.0' },

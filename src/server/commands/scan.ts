@@ -11,19 +11,16 @@ const MOST = 65536
 
 export const listKeys: Handler = ({ keys, out }, request) => {
   const pattern = bytesAt(request, 1)
-  const { db, records, transaction } = keys
   const prefix = literalPrefix(pattern)
   const found: Uint8Array[] = []
   const take = (key: Uint8Array): void => {
     if (matches(pattern, key)) found.push(key)
   }
-  if (transaction !== undefined) {
-    for (const key of transaction.keys({ prefix: prefix.slice(0, 1024) })) take(key as unknown as Uint8Array)
-  } else if (records.ordered && prefix.length > 0 && prefix.length <= 1024) {
-    for (const key of db.keys({ prefix })) take(key as unknown as Uint8Array)
+  if (keys.finds(prefix)) {
+    for (const key of keys.rangeKeys({ prefix: prefix.slice(0, keys.maxKeyBytes) })) take(key)
   } else {
     for (let place = 0; ; ) {
-      const { keys: some, next } = records.scan(place, STEP)
+      const { keys: some, next } = keys.records.scan(place, STEP)
       some.forEach(take)
       if (next === 0) break
       place = next

@@ -8,6 +8,7 @@ import { integerAt } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Command, type Family, family } from './command.ts'
 import { CommandError, replyFor } from './errors.ts'
+import { slotOfKeys } from './routing.ts'
 import { checkSubcommand, type Subcommands } from './subcommands.ts'
 import { traitsFor } from './traits.ts'
 
@@ -55,6 +56,7 @@ class Run implements CommandHost {
     const { out } = caller
     const command = this.find(request)
     this.require(command, request)
+    this.requireHere(command, request)
     const { resp3 } = out
     out.truncate(start)
     out.resp3 = this.resp3
@@ -102,6 +104,15 @@ class Run implements CommandHost {
     }
     if (this.readOnly) throw new CommandError('ERR Write commands are not allowed from read-only scripts.')
     throw server.onlyReads
+  }
+
+  /** In a cluster, of keys that the script has not declared: they must be this node's. */
+  private requireHere(command: Command, request: Arguments): void {
+    const { cluster } = this.caller.server
+    const slot = cluster && slotOfKeys(command, request)
+    if (cluster === undefined || slot === undefined) return
+    if (slot === 'cross' || cluster.shardOf(slot) !== cluster.shard)
+      throw new CommandError('ERR Script attempted to access a non local key in a cluster node')
   }
 
   errorOf(error: unknown): string | undefined {

@@ -248,6 +248,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     } catch (error) {
       this.refuse(error)
     }
+    this.collected()
     server.activity.endGroup()
     this.take()
     if (this.closing) parser.drop()
@@ -259,6 +260,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.account()
     server.memory.relieve()
   }
+
+  /** What has arrived was gone through. */
+  protected collected(): void {}
 
   private refuse(error: unknown): void {
     this.out.truncate(0)
@@ -304,6 +308,30 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     this.take()
     this.account()
     this.isWriting = isWriting
+  }
+
+  /** What `write` writes, in bytes of their own; nothing of it is sent. */
+  protected capture(write: (out: ReplyWriter) => void): Uint8Array {
+    const { isWriting, out } = this
+    this.take()
+    this.open()
+    try {
+      write(out)
+      return Uint8Array.from(out.since(0))
+    } finally {
+      out.truncate(0)
+      this.isWriting = isWriting
+    }
+  }
+
+  /** Sends replies that lie ready, behind what was answered before. */
+  protected reply(bytes: Uint8Array): void {
+    if (this.closed) return
+    this.take()
+    if (bytes.length > 0) this.pending.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    this.pendingBytes += bytes.length
+    this.server.turns.sendSoon(this)
+    this.account()
   }
 
   /** Sends a message, behind what was answered before: others may be sent the same bytes. */

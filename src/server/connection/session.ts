@@ -46,6 +46,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   readonly watched: Map<Keyspace, Map<string, boolean>> = new Map()
   lockTimeout: number | undefined
   pushesLockWaits = false
+  readsFollowers = false
+  maxLag: number | undefined
   /** Commands that were answered with a number and wait for a lock, and the last number. */
   private lockWaits = 0
   private lastLockWait = 0
@@ -155,7 +157,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     else this.reject(`ERR '${command.name}' cannot stand behind IN`)
   }
 
-  private admit(command: Command, problem: string | undefined, request: Arguments): void {
+  protected admit(command: Command, problem: string | undefined, request: Arguments): void {
     this.lastCommand = command.name
     if (problem !== undefined) this.rejectCall(command, problem, request)
     else if (!this.authenticated && !command.strangers)
@@ -212,6 +214,15 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     super.ready()
   }
 
+  /** The reply to the command at hand is not sent. */
+  protected get isSilent(): boolean {
+    return this.silence.isHolding
+  }
+
+  protected endSilence(): void {
+    this.silence.end()
+  }
+
   block(timeout: number, answer: (out: ReplyWriter, reason: UnblockReason) => void): void {
     this.later(async () => {
       const reason = await this.blocking.wait(timeout)
@@ -248,7 +259,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   /** Answers with an error; EXEC is to be refused then. */
-  private reject(message: string): void {
+  protected reject(message: string): void {
     if (this.queue !== undefined) this.queue.failed = true
     this.out.error(message)
   }
@@ -264,7 +275,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   }
 
   /** Runs a command; one that meets the lock of a transaction waits for it. */
-  private call(command: Command, request: Arguments): void {
+  protected call(command: Command, request: Arguments): void {
     const { out, lockTimeout } = this
     const before = out.length
     this.lockTimeout = undefined
@@ -429,7 +440,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   watchRange(range: Range): void {
     if (this.subscription !== undefined) throw new CommandError('ERR this connection watches a range already')
-    this.subscription = new Subscription(this, this.keys.db.watch(range))
+    this.subscription = new Subscription(this, this.keys.watchRange(range))
     this.isSubscribed = true
   }
 
@@ -460,6 +471,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.database = 0
     this.lockTimeout = undefined
     this.pushesLockWaits = false
+    this.readsFollowers = false
+    this.maxLag = undefined
     this.speak(false)
     this.trust(this.server.password === undefined)
   }

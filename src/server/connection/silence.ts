@@ -23,6 +23,10 @@ export class Silence {
     this.holds = false
   }
 
+  get isHolding(): boolean {
+    return this.holds
+  }
+
   /** Writes the reply to a command that has gone on. */
   answer(out: ReplyWriter, write: (out: ReplyWriter) => void): void {
     const before = out.length

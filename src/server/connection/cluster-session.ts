@@ -1,0 +1,321 @@
+/**
+ * A client of a node of a cluster. A request whose keys lie elsewhere is answered with where; one that reads runs at once
+ * while the node has its lease; one that writes runs in a group of the node (`ShardNode.execute`), and its reply waits
+ * until the group is in the log. What has arrived behind it goes into the same group as far as that may be: a batch. So
+ * each client has one batch under way at most.
+ *
+ * While a shard has no leader its requests are held, not refused: `execute` and `read` of the node wait for one.
+ *
+ * Invariants
+ *  A3  No reply to a change leaves before its group is in the log and committed here.
+ *  A4  No reply to a read of the leader leaves unless its lease was valid after the read, or a group had it.
+ *  A5  A batch may run several times (its group was superseded); what counts is the last run: replies and announcements
+ *      are those of it, and the connection is before each run as it was before the first.
+ */
+
+import type { ReadLevel } from '../../cluster/node-types.ts'
+import { NotLeaderError, XenonError } from '../../errors.ts'
+import { performance } from '../../runtime/timers.ts'
+import type { Command } from '../commands/command.ts'
+import { replyFor } from '../commands/errors.ts'
+import { findCommand } from '../commands/index.ts'
+import { redirection, slotOfKeys, slotOfQueue } from '../commands/routing.ts'
+import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
+import type { Announcement } from '../service/announcements.ts'
+import type { Cluster } from '../service/cluster.ts'
+import { mayWrite, problemOf } from './admission.ts'
+import type { QueuedCalls } from './queued-calls.ts'
+import { Session, type SessionOwner } from './session.ts'
+
+/** What a group of its own is begun for. */
+const MOST_CALLS = 1000
+const MOST_BYTES = 262_144
+
+/** How a command is run: at once, on what is committed, or in a group. */
+type Kind = 'now' | 'read' | 'write'
+
+interface Call {
+  readonly command: Command
+  readonly request: Arguments
+}
+
+class Batch {
+  kind: Kind
+  readonly calls: Call[] = []
+  private bytes = 0
+  /** What EXEC runs, of a batch that is EXEC alone. */
+  readonly queue: QueuedCalls | undefined
+  /** EXEC stands for nothing if something has changed that was watched; after its first run nobody knows. */
+  readonly watches: boolean
+  runs = 0
+  /** What its last run has answered, and announced. */
+  replies: Uint8Array = new Uint8Array(0)
+  announced: Announcement[] = []
+  /** Calls that the last run has answered. */
+  done = 0
+
+  constructor(kind: Kind, queue: QueuedCalls | undefined, watches: boolean) {
+    this.kind = kind
+    this.queue = queue
+    this.watches = watches
+  }
+
+  add(kind: Kind, command: Command, request: Arguments): void {
+    if (kind === 'write') this.kind = 'write'
+    this.calls.push({ command, request: keep(request) })
+    this.bytes += argumentBytes(request)
+  }
+
+  get isFull(): boolean {
+    return this.queue !== undefined || this.calls.length >= MOST_CALLS || this.bytes >= MOST_BYTES
+  }
+}
+
+export interface ClusterOwner extends SessionOwner {
+  readonly cluster: Cluster
+}
+
+export class ClusterSession extends Session {
+  private readonly cluster: Cluster
+  /** What has arrived and is to run together. */
+  private batch: Batch | undefined
+  /** A request that comes behind the batch, and is none of it. */
+  private deferred: Arguments | undefined
+  /** A batch runs. */
+  private isRunning = false
+
+  constructor(...[id, server, socket]: ConstructorParameters<typeof Session>) {
+    super(id, server, socket)
+    this.cluster = (server as ClusterOwner).cluster
+  }
+
+  protected override execute(request: Arguments): void {
+    const { batch } = this
+    if (batch === undefined) super.execute(request)
+    else if (!this.joins(batch, request)) {
+      this.deferred = keep(request)
+      this.submit(batch)
+    }
+  }
+
+  protected override collected(): void {
+    // What breaks the protocol is answered, and nothing before it is done.
+    if (this.closing) this.batch = undefined
+    if (this.batch !== undefined) this.submit(this.batch)
+  }
+
+  /** Adds a request to the batch that came before it, if it may stand in it. */
+  private joins(batch: Batch, request: Arguments): boolean {
+    const command = findCommand(request)
+    if (batch.isFull || command === undefined || command.name === 'exec' || this.queue !== undefined) return false
+    if (problemOf(command, request) !== undefined || this.isSubscribed || this.server.pause.kind !== undefined)
+      return false
+    const kind = this.kindOf(command, request)
+    if (kind === 'now' || this.refusalOf(command, request) !== undefined) return false
+    this.server.counts.commands++
+    batch.add(kind, command, request)
+    return true
+  }
+
+  protected override admit(command: Command, problem: string | undefined, request: Arguments): void {
+    const refusal = problem === undefined && this.authenticated ? this.refusalOf(command, request) : undefined
+    if (refusal === undefined) super.admit(command, problem, request)
+    else {
+      this.lastCommand = command.name
+      if (command.name === 'exec') this.discardQueue()
+      this.reject(refusal)
+    }
+  }
+
+  /** Why it is not for this node. */
+  private refusalOf(command: Command, request: Arguments): string | undefined {
+    const { cluster, queue } = this
+    const isExec = command.name === 'exec' && queue !== undefined
+    if (isExec && queue.failed) return undefined
+    const slot = isExec ? slotOfQueue(queue.calls) : slotOfKeys(command, request)
+    const writes = this.writes(command, request)
+    if (slot !== undefined) return redirection(cluster, slot, this.readsFollowers && !writes)
+    const isElsewhere = writes && !command.name.startsWith('eval') && !cluster.isLeader && cluster.isFollowing
+    return isElsewhere ? "READONLY You can't write against a read only replica." : undefined
+  }
+
+  private writes(command: Command, request: Arguments): boolean {
+    if (TELLING.has(command.name)) return false
+    return mayWrite(command, request, this.queue, this.server.scripts)
+  }
+
+  private kindOf(command: Command, request: Arguments): Kind {
+    const { cluster } = this
+    if (this.writes(command, request)) {
+      // A script without keys runs where it is sent, and is refused there what it may not do.
+      return !cluster.isLeader && cluster.isFollowing ? 'now' : 'write'
+    }
+    const isExec = command.name === 'exec'
+    const calls = isExec ? (this.queue?.calls ?? []) : [{ command, request }]
+    if (!calls.some(readsRecords)) return 'now'
+    if (cluster.isLeader) return 'read'
+    const hasKeys = isExec || slotOfKeys(command, request) !== undefined
+    if (!hasKeys) return 'now'
+    return this.readsFollowers && this.maxLag === undefined && cluster.isFollowing ? 'now' : 'read'
+  }
+
+  protected override call(command: Command, request: Arguments): void {
+    const kind = this.isRunning ? 'now' : this.kindOf(command, request)
+    if (kind === 'now') super.call(command, request)
+    else if (kind === 'write' || command.name === 'exec' || !this.readUnderLease(command, request))
+      this.start(kind, command, request)
+  }
+
+  /** False: there is no lease, or none any more (A4), and nothing was answered. */
+  private readUnderLease(command: Command, request: Arguments): boolean {
+    const { cluster, out } = this
+    if (!cluster.hasLease) return false
+    const before = out.length
+    super.call(command, request)
+    if (cluster.hasLease) return true
+    out.truncate(before)
+    return false
+  }
+
+  private start(kind: Kind, command: Command, request: Arguments): void {
+    const isExec = command.name === 'exec'
+    const batch = new Batch(kind, isExec ? this.queue : undefined, isExec && this.watched.size > 0)
+    batch.add(kind, command, request)
+    this.batch = batch
+    // What CLIENT REPLY holds back is one reply.
+    if (this.isSilent) this.submit(batch)
+  }
+
+  private submit(batch: Batch): void {
+    this.batch = undefined
+    this.later(() => this.settle(batch))
+  }
+
+  private async settle(batch: Batch): Promise<void> {
+    try {
+      await this.runWhereItMay(batch)
+    } catch (error) {
+      if (batch.calls.length > 1 && error instanceof XenonError && error.code === 'XENON_VALUE_TOO_LARGE') {
+        for (const call of batch.calls) await this.settle(alone(batch, call))
+        return
+      }
+      // It leads again.
+      if (error instanceof NotLeaderError && this.cluster.isLeader) await this.settle(batch)
+      else this.fail(batch, error)
+      return
+    }
+    // A3: the promise of the node was that.
+    if (!this.isSilent) this.reply(batch.replies)
+    for (const announcement of batch.announced) this.server.announcements.make(announcement)
+    const rest = batch.calls.slice(batch.done)
+    if (rest.length > 0) await this.settle(alone(batch, ...rest))
+  }
+
+  private runWhereItMay(batch: Batch): Promise<void> {
+    const { cluster } = this
+    const work = (): void => this.runCalls(batch)
+    if (batch.kind === 'write') return cluster.node.execute(work)
+    return cluster.node.read(this.level, work)
+  }
+
+  private get level(): ReadLevel {
+    const { maxLag } = this
+    if (!this.readsFollowers || this.cluster.isLeader) return 'leader'
+    return maxLag === undefined ? 'stale' : { maxLagMs: maxLag }
+  }
+
+  /** Runs the calls, as far as their replies have room. */
+  private runCalls(batch: Batch): void {
+    const { server } = this
+    const { activity, announcements, settings } = server
+    // A5
+    if (batch.queue !== undefined) this.queue = batch.queue
+    if (batch.runs++ > 0 && batch.watches) this.dirty = true
+    batch.announced = []
+    batch.done = 0
+    this.isRunning = true
+    try {
+      activity.begin(performance.now())
+      batch.replies = announcements.collect(batch.announced, () =>
+        this.capture(out => {
+          for (const { command, request } of batch.calls) {
+            if (out.length >= settings.pauseOutputBytes) break
+            out.limitNext(settings.maxOutputBytes)
+            this.lastCommand = command.name
+            super.call(command, request)
+            batch.done++
+          }
+        }),
+      )
+      activity.endGroup()
+    } finally {
+      this.isRunning = false
+    }
+  }
+
+  /** Nothing of the batch was answered: each call is told why. */
+  private fail(batch: Batch, error: unknown): void {
+    const { queue } = batch
+    if (queue !== undefined) this.queue = queue
+    this.answer(out => {
+      for (const { command, request } of batch.calls)
+        out.error(
+          (error instanceof NotLeaderError ? this.refusalOf(command, request) : undefined) ?? this.textOf(error),
+        )
+    })
+    if (queue !== undefined) this.discardQueue()
+  }
+
+  private textOf(error: unknown): string {
+    if (!(error instanceof XenonError)) {
+      this.server.log.error('internal error', { error: (error as Error).stack ?? String(error) })
+      return replyFor(error)
+    }
+    const { code, message } = error
+    if (code === 'XENON_OUTCOME_UNKNOWN') return `OUTCOMEUNKNOWN ${message}`
+    if (code === 'XENON_FULL') return `LOGFULL ${message}`
+    if (code === 'XENON_NOT_LEADER' || code === 'XENON_HALTED' || code === 'XENON_CLOSED' || code === 'XENON_NOT_READY')
+      return `CLUSTERDOWN ${message}`
+    return replyFor(error)
+  }
+
+  override ready(): void {
+    if (this.batch !== undefined && !this.closed) {
+      this.submit(this.batch)
+      return
+    }
+    const { deferred } = this
+    this.deferred = undefined
+    if (deferred === undefined || this.closed) {
+      super.ready()
+      return
+    }
+    this.endSilence()
+    this.tell(() => {
+      this.busy = false
+      this.execute(deferred)
+    })
+    if (!this.busy) this.ready()
+  }
+
+  protected override release(): void {
+    this.batch = undefined
+    this.deferred = undefined
+    super.release()
+  }
+}
+
+/** `mayWrite` counts them in, but they change no record. */
+const TELLING: ReadonlySet<string> = new Set(['publish', 'spublish', 'commit'])
+
+const alone = (batch: Batch, ...calls: readonly Call[]): Batch => {
+  const single = new Batch(batch.kind, batch.queue, batch.watches)
+  for (const { command, request } of calls) single.add(batch.kind, command, request)
+  return single
+}
+
+/** What it answers depends on records. */
+const readsRecords = ({ command }: Call): boolean =>
+  command.flags.includes('readonly') ||
+  command.name === 'watch' ||
+  command.within.some(([, { keys }]) => keys.length > 0)

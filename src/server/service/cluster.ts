@@ -1,0 +1,247 @@
+/**
+ * What a server knows of the cluster that it is a node of: which shard has which slot, who leads it, and its own node.
+ * The map of the cluster and the log of the shard say so; nothing is decided here.
+ */
+import { createHash } from 'node:crypto'
+import type { NodeEvent, NodeStatus, ShardNode } from '../../cluster/node-types.ts'
+import type { PeerReport, Peers } from '../../cluster/peers.ts'
+import { type MapNode, type ShardMap, type ShardMapStore, SLOTS } from '../../cluster/shard-map.ts'
+import type { Log } from './log.ts'
+
+export interface ClusterOptions {
+  /** Its name. */
+  readonly name: string
+  /** Number of this node and of its shard. */
+  readonly node: number
+  readonly shard: number
+  /** Where clients reach it. */
+  readonly address: string
+  readonly map: ShardMapStore
+  readonly peers: Peers
+}
+
+/** A node as clients are told of it. */
+export interface NodeView {
+  /** 40 hexadecimal digits. */
+  readonly id: string
+  readonly node: number
+  readonly host: string
+  readonly port: number
+  readonly isSelf: boolean
+  readonly isLeader: boolean
+  /** Of the last message that it has applied; 0 of another node, which is not asked. */
+  readonly sequence: number
+}
+
+export interface ShardView {
+  readonly shard: number
+  readonly slots: readonly (readonly [first: number, last: number])[]
+  /** The leader is the first of them, if one is known. */
+  readonly nodes: readonly NodeView[]
+  readonly leader: NodeView | undefined
+}
+
+const NOBODY = 0xffff_ffff
+const WRITE_ATTEMPTS = 20
+
+export class Cluster {
+  readonly name: string
+  readonly self: number
+  readonly shard: number
+  readonly peers: Peers
+  private readonly address: string
+  private readonly store: ShardMapStore
+  private map: ShardMap = { shards: [], nodes: [] }
+  /** The shard of each slot. */
+  private readonly owners: Uint32Array = new Uint32Array(SLOTS).fill(NOBODY)
+  private readonly listeners: Set<() => void> = new Set()
+  private member: ShardNode | undefined
+  private stopWatching: (() => void) | undefined
+  private closed = false
+  log: Log | undefined
+
+  constructor({ name, node, shard, address, map, peers }: ClusterOptions) {
+    this.name = name
+    this.self = node
+    this.shard = shard
+    this.address = address
+    this.store = map
+    this.peers = peers
+  }
+
+  /** The node is there, and will be until `close`. */
+  async begin(member: ShardNode): Promise<void> {
+    this.member = member
+    await this.changeMap(map => withNode(map, { node: this.self, shard: this.shard, address: this.address }))
+    const stored = await this.store.read()
+    if (stored !== undefined) this.take(stored.map)
+    this.stopWatching = this.store.watch(({ map }) => this.take(map))
+  }
+
+  close(): void {
+    this.closed = true
+    this.stopWatching?.()
+    this.changed()
+  }
+
+  get node(): ShardNode {
+    if (this.member === undefined) throw new Error('the node of the cluster has not begun')
+    return this.member
+  }
+
+  /** What the node tells (`NodeOptions.onEvent`). */
+  onEvent(event: NodeEvent): void {
+    if (event.kind !== 'state' && event.kind !== 'leader') return
+    this.changed()
+    if (event.kind === 'state' && event.to === 'lead') void this.tellLead()
+  }
+
+  /** Others learn where writes of this shard go. They find out without it, one redirection later. */
+  private async tellLead(): Promise<void> {
+    try {
+      await this.changeMap(map => (this.isLeader ? withLeader(map, this.shard, this.self) : map))
+    } catch (error) {
+      this.log?.warn('the map of the cluster could not be told who leads', { error: String(error) })
+    }
+  }
+
+  /** Changes the map by compare-and-set. */
+  private async changeMap(change: (map: ShardMap) => ShardMap): Promise<void> {
+    for (let attempt = 0; attempt < WRITE_ATTEMPTS && !this.closed; attempt++) {
+      const stored = await this.store.read()
+      if (stored === undefined) throw new Error(`there is no cluster '${this.name}': xenondb cluster create makes one`)
+      const map = change(stored.map)
+      if (map === stored.map || (await this.store.write(map, stored.revision)) !== undefined) return
+    }
+  }
+
+  private take(map: ShardMap): void {
+    this.map = map
+    this.owners.fill(NOBODY)
+    for (const { shard, slots } of map.shards) for (const { from, to } of slots) this.owners.fill(shard, from, to + 1)
+    this.changed()
+  }
+
+  /** Called when the map or who leads has changed; the result stops that. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  private changed(): void {
+    for (const listener of [...this.listeners]) listener()
+  }
+
+  get isLeader(): boolean {
+    return this.member?.state === 'lead'
+  }
+
+  /** What is committed here is what there is: it leads, and nobody else can. */
+  get hasLease(): boolean {
+    return this.isLeader && this.node.status().leaseLeft > 0
+  }
+
+  /** Another node leads. */
+  get isFollowing(): boolean {
+    const { leader } = this.status
+    return !this.isLeader && leader !== undefined && leader.node !== this.self
+  }
+
+  get status(): NodeStatus {
+    return this.node.status()
+  }
+
+  /** Undefined: no shard has the slot. */
+  shardOf(slot: number): number | undefined {
+    const shard = this.owners[slot]!
+    return shard === NOBODY ? undefined : shard
+  }
+
+  /** Slots that some shard has. */
+  get assigned(): number {
+    let count = 0
+    for (const owner of this.owners) if (owner !== NOBODY) count++
+    return count
+  }
+
+  /** Where a node of a shard is reached, its leader if one is known; undefined: there is none. */
+  addressOf(shard: number): string | undefined {
+    const { nodes } = this.map
+    if (shard === this.shard) return this.leaderAddress
+    const leader = this.map.shards.find(each => each.shard === shard)?.leader
+    const found = nodes.find(each => each.shard === shard && each.node === leader)
+    return (found ?? nodes.find(each => each.shard === shard))?.address
+  }
+
+  /** Where the leader of this node's shard is reached. */
+  get leaderAddress(): string | undefined {
+    return this.status.leader?.address
+  }
+
+  /** The shards that have slots, in the order of these. */
+  get shards(): ShardView[] {
+    return this.map.shards
+      .map(each => this.view(each.shard))
+      .filter(({ slots }) => slots.length > 0)
+      .sort((a, b) => a.slots[0]![0] - b.slots[0]![0])
+  }
+
+  private view(shard: number): ShardView {
+    const found = this.map.shards.find(each => each.shard === shard)
+    const isOwn = shard === this.shard
+    const leading = isOwn ? this.status.leader?.node : found?.leader
+    const nodes = this.map.nodes
+      .filter(each => each.shard === shard)
+      .map(each => this.nodeView(each, each.node === leading))
+      .sort((a, b) => Number(b.isLeader) - Number(a.isLeader) || a.node - b.node)
+    const slots = (found?.slots ?? []).map(({ from, to }) => [from, to] as const)
+    return { shard, slots, nodes, leader: nodes.find(({ isLeader }) => isLeader) }
+  }
+
+  /** The shard of this node, whether it has slots or not. */
+  get own(): ShardView {
+    return this.view(this.shard)
+  }
+
+  /** All nodes, those of shards without slots too. */
+  get nodes(): NodeView[] {
+    const shards = [...new Set(this.map.nodes.map(({ shard }) => shard))]
+    return shards.flatMap(shard => [...this.view(shard).nodes])
+  }
+
+  private nodeView({ node, address }: MapNode, isLeader: boolean): NodeView {
+    const isSelf = node === this.self
+    const sequence = isSelf ? this.status.sequence : 0
+    return { id: this.idOf(node), node, ...placeOf(address), isSelf, isLeader, sequence }
+  }
+
+  idOf(node: number): string {
+    return createHash('sha1').update(`${this.name}/${node}`).digest('hex')
+  }
+
+  get id(): string {
+    return this.idOf(this.self)
+  }
+
+  /** What the other nodes of the shard say of themselves. */
+  others(ms: number): Promise<PeerReport[]> {
+    return this.peers.ask(ms)
+  }
+}
+
+/** `host:port`; an address of IPv6 stands in brackets. */
+export const placeOf = (address: string): { host: string; port: number } => {
+  const at = address.lastIndexOf(':')
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
+}
+
+const withNode = (map: ShardMap, node: MapNode): ShardMap => {
+  const known = map.nodes.find(each => each.node === node.node)
+  if (known?.address === node.address && known.shard === node.shard) return map
+  return { ...map, nodes: [...map.nodes.filter(each => each.node !== node.node), node] }
+}
+
+const withLeader = (map: ShardMap, shard: number, leader: number): ShardMap => ({
+  ...map,
+  shards: map.shards.map(each => (each.shard === shard ? { ...each, leader } : each)),
+})
