@@ -3,6 +3,7 @@
 import { totalmem } from 'node:os'
 import { told } from '../../storage/system.ts'
 import { textAt } from '../protocol/request.ts'
+import { percentileOf } from '../service/activity.ts'
 import type { Cluster } from '../service/cluster.ts'
 import { memoryInUse } from '../service/counts.ts'
 import { PACKAGE_VERSION } from '../version.ts'
@@ -72,6 +73,8 @@ const clusterSection = ({ name, status }: Cluster): Record<string, string | numb
   cluster_applied: status.counts.applied,
   cluster_superseded: status.counts.superseded,
 })
+/** Those that Redis tells of if nobody asks for others. */
+const PERCENTILES = [50, 99, 99.9]
 
 const sections: Readonly<Record<string, Section>> = {
   server: ({ address, settings, started, runId, cluster }) => ({
@@ -187,6 +190,18 @@ const sections: Readonly<Record<string, Section>> = {
     Object.fromEntries([...out.errors].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])),
   replication: ({ runId, cluster }) => ({
     ...(cluster === undefined ? { role: 'master', connected_slaves: 0 } : replicationOf(cluster)),
+  latencystats: ({ activity }) => {
+    const found: Record<string, string> = {}
+    for (const stats of activity.all()) {
+      if (stats.calls === 0) continue
+      const told = PERCENTILES.map(percent => `p${percent}=${percentileOf(stats, percent).toFixed(3)}`)
+      found[`latency_percentiles_usec_${stats.name}`] = told.join(',')
+    }
+    return found
+  },
+  replication: ({ runId }) => ({
+    role: 'master',
+    connected_slaves: 0,
     master_failover_state: 'no-failover',
     master_replid: runId,
     master_replid2: '0'.repeat(40),
@@ -213,7 +228,7 @@ const sections: Readonly<Record<string, Section>> = {
 
 const ALL: ReadonlySet<string> = new Set(['all', 'everything'])
 /** Left out unless they are asked for. */
-const LONG: ReadonlySet<string> = new Set(['commandstats'])
+const LONG: ReadonlySet<string> = new Set(['commandstats', 'latencystats'])
 
 /** The sections asked for, or all of them but the long ones. */
 const infoText = (server: Host, asked: readonly string[]): string => {

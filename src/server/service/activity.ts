@@ -160,5 +160,16 @@ const BUCKET_NS = 1032
 const bucketOf = (milliseconds: number): number =>
   Math.min(BUCKETS - 1, 32 - Math.clz32((milliseconds * 1e6) / BUCKET_NS))
 
+/** Microseconds in which so many percent of the calls were done: the longest time of their bucket. There were calls. */
+export const percentileOf = ({ buckets }: CommandStats, percent: number): number => {
+  const calls = buckets.reduce((sum, count) => sum + count, 0)
+  let done = 0
+  const bucket = buckets.findIndex(count => {
+    done += count
+    return done >= (calls * percent) / 100
+  })
+  return (BUCKET_NS * 2 ** bucket - 1) / 1000
+}
+
 /** The longest time of a bucket in whole microseconds. */
 export const bucketLimit = (bucket: number): number => Math.floor((BUCKET_NS * 2 ** bucket - 1) / 1000)
