@@ -8,6 +8,7 @@ import { formatEmpty } from '../pager/blank.ts'
 import { bucketNext } from '../pager/bucket.ts'
 import { childOffset, directoryCapacity, separatorOffset } from '../pager/directory.ts'
 import { AT_COUNT, AT_KIND, AT_LEVEL, AT_NEXT, AT_RECORD_BYTES, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import { SPACES_VERSION } from '../pager/metadata.ts'
 import { NODE_SLOT_BYTES } from '../pager/node.ts'
 import type { Block, Place, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
@@ -111,7 +112,7 @@ export const clearRoot = (layers: Layers, root: Space): boolean => {
       bytes += 68 + usedParts(arena, place.base, blockSize).reduce((sum, [, length]) => sum + length + 8, 0)
     }
     if (bytes > MOST_LOG_BYTES) return false
-    if (kept.length > 0) file.raiseVersion(metadata)
+    if (kept.length > 0) file.raiseVersion(metadata, SPACES_VERSION)
     const [list, ...copies] = step.take(kept.length === 0 ? 0 : kept.length + 1).map(block => step.fresh(block))
     step.begin(bytes, changing)
     for (const [i, place] of kept.entries()) logCopy(layers, step, place, copies[i]!)

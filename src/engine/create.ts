@@ -8,7 +8,7 @@ import { GROUP_HEADER_BYTES, GROUP_MAGIC, SEGMENT_HEADER_BYTES } from '../log/fo
 import { LogSegments, SEGMENT_NAME } from '../log/segments.ts'
 import { allBlank } from '../pager/blank.ts'
 import { DataFile } from '../pager/data-file.ts'
-import { FORMAT_VERSION, Metadata } from '../pager/metadata.ts'
+import { Metadata, SPACES_VERSION } from '../pager/metadata.ts'
 import type { Home } from '../storage/home.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -36,7 +36,7 @@ export const createDatabase = (
   const random = storage.randomBytes(24).slice()
   const words = new Uint32Array(random.buffer, 16, 2)
   const metadata = new Metadata({
-    version: FORMAT_VERSION,
+    version: SPACES_VERSION,
     blockSize,
     uuid: random.slice(0, 16),
     hashKey: [words[0]!, words[1]!],

@@ -10,6 +10,7 @@
  */
 import { CorruptionError } from '../errors.ts'
 import { AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
+import { SPACES_VERSION } from '../pager/metadata.ts'
 import type { Block } from '../pager/place.ts'
 import { AT_INDEX_ROOT, ROOTS_BYTES, readSpace, type SpaceFacts, writeSpace } from '../pager/space-block.ts'
 import { broken } from '../runtime/invariant.ts'
@@ -171,7 +172,7 @@ export class Spaces {
     const all = this.all()
     if (this.numbered.has(metadata.spaces + 1))
       broken('J2', 'a key space has a number that was not given', layers.health)
-    file.raiseVersion(metadata)
+    file.raiseVersion(metadata, SPACES_VERSION)
     const words = new Uint32Array(file.storage.randomBytes(8).slice().buffer)
     const listed = this.step.run(() =>
       this.logNew({
@@ -237,7 +238,7 @@ export class Spaces {
   clear(spaces: readonly Space[]): void {
     const listed = spaces.map(space => this.entryOf(space.number))
     const { metadata, file } = this.layers
-    file.raiseVersion(metadata)
+    file.raiseVersion(metadata, SPACES_VERSION)
     const cleared = this.step.run(() => this.logClear(listed))
     for (const [i, facts] of cleared.entries()) {
       listed[i]!.facts = facts
@@ -320,7 +321,7 @@ export class Spaces {
     const { block, facts, space } = listed
     const before = all[at - 1]
     const next = all[at + 1]?.block ?? 0
-    this.layers.file.raiseVersion(metadata)
+    this.layers.file.raiseVersion(metadata, SPACES_VERSION)
     step.run(() => {
       const [listBlock] = step.take(1)
       const head = step.pin(block)

@@ -12,7 +12,7 @@ import { CorruptionError } from '../errors.ts'
 import { LogOp } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { AT_KIND, AT_NEXT, BlockKind, kindName } from '../pager/layout.ts'
-import type { Metadata } from '../pager/metadata.ts'
+import { AT_MARK, type Metadata } from '../pager/metadata.ts'
 import type { Block, Lsn, Place } from '../pager/place.ts'
 
 const MAX_BLOCKS = 0xfffffff0
@@ -44,6 +44,7 @@ export class FreeBlocks {
   private given: Block[] = []
   private isSplice = false
   private states: [StateName, Block][] = []
+  private mark: Uint8Array | undefined
   private freeHead: Block = 0
   private freeBlocks = 0
   private blocks: Block = 0
@@ -66,6 +67,7 @@ export class FreeBlocks {
     this.given = []
     this.isSplice = false
     this.states = []
+    this.mark = undefined
     while (taken.length < count) {
       if (this.freeHead !== 0) {
         taken.push(this.freeHead)
@@ -186,6 +188,11 @@ export class FreeBlocks {
     this.states.push([name, value])
   }
 
+  /** Adds to the plan that its record commits a mark. */
+  setMark(mark: Uint8Array): void {
+    this.mark = mark
+  }
+
   /** Ends a record with the outcome of the plan, and with a change of the number of records; returns its LSN. */
   endRecord(records: number): Lsn {
     const { metadata, log } = this
@@ -195,10 +202,12 @@ export class FreeBlocks {
     if (this.freeBlocks !== metadata.freeBlocks) log.operation(LogOp.freeBlocks, this.freeBlocks)
     if (this.blocks !== metadata.blocks) log.operation(LogOp.blocks, this.blocks)
     for (const [name, value] of this.states) log.operation(LogOp[name], value)
+    if (this.mark !== undefined) log.setBytes(AT_MARK, this.mark)
     log.endPart()
     const lsn = log.end()
     metadata.addRecords(records)
     for (const [name, value] of this.states) metadata[name] = value
+    if (this.mark !== undefined) metadata.mark = this.mark
     this.apply(lsn)
     return lsn
   }

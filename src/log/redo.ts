@@ -2,7 +2,7 @@
 
 import { bucketProblem, compact } from '../pager/bucket.ts'
 import { AT_KIND, AT_LEVEL, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
-import type { Metadata } from '../pager/metadata.ts'
+import { AT_MARK, MAX_MARK_BYTES, type Metadata } from '../pager/metadata.ts'
 import {
   compactNode,
   entryBytes,
@@ -109,10 +109,16 @@ const requireSound = (problem: string | undefined): void => {
   if (problem !== undefined) throw new RangeError(`a block that is not sound: ${problem}`)
 }
 
-/** Applies operations [from, to) of `log` to block 0. */
+/** Applies operations [from, to) of `log` to block 0: codes with one argument, and bytes where the mark stands. */
 export const applyToMetadata = (log: Arena, from: number, to: number, metadata: Metadata): void => {
-  for (let at = from; at < to; at += 8) {
+  for (let at = from; at < to; at += stateOperationBytes(log, at)) {
+    const length = log.u16[at >>> 1]!
     const code = log.u16[(at + 2) >>> 1]!
+    if (length > 0) {
+      if (code !== AT_MARK || length > MAX_MARK_BYTES) throw new RangeError(`${length} bytes at ${code} of block 0`)
+      metadata.mark = log.u8.slice(at + 4, at + 4 + length)
+      continue
+    }
     const value = log.u32[(at + 4) >>> 2]!
     if (code === LogOp.records) metadata.addRecords(value | 0)
     else if (code === LogOp.blocks) metadata.blocks = value
@@ -126,10 +132,17 @@ export const applyToMetadata = (log: Arena, from: number, to: number, metadata: 
   }
 }
 
+/** Bytes of the operation on block 0 at `at`. */
+const stateOperationBytes = (log: Arena, at: Position): number => {
+  const length = log.u16[at >>> 1]!
+  return length === 0 ? 8 : 4 + pad4(length)
+}
+
 /** The highest number of blocks that operations on block 0 say, or 0. */
 export const blocksIn = (log: Arena, from: number, to: number): number => {
   let most = 0
-  for (let at = from; at < to; at += 8)
-    if (log.u16[(at + 2) >>> 1] === LogOp.blocks) most = Math.max(most, log.u32[(at + 4) >>> 2]!)
+  for (let at = from; at < to; at += stateOperationBytes(log, at))
+    if (log.u16[at >>> 1] === 0 && log.u16[(at + 2) >>> 1] === LogOp.blocks)
+      most = Math.max(most, log.u32[(at + 4) >>> 2]!)
   return most
 }

@@ -160,6 +160,15 @@ export class LogWriter {
     this.position = at + 4 + pad4(length)
   }
 
+  /** These bytes now stand at `offset` of the block. */
+  setBytes(offset: number, bytes: Uint8Array): void {
+    const { u8, u32 } = this.arena
+    const at = this.position
+    u32[at >>> 2] = bytes.length | (offset << 16)
+    u8.set(bytes, at + 4)
+    this.position = at + 4 + pad4(bytes.length)
+  }
+
   /** The 32-bit word at `offset` of the block is now `value`. */
   setWord(offset: number, value: number): void {
     const w = this.position >>> 2

@@ -358,6 +358,7 @@ const stateNow = (engine: Engine): Metadata => {
   state.spaces = metadata.spaces
   state.valueEncoding = metadata.valueEncoding
   state.keyEncoding = metadata.keyEncoding
+  state.mark = metadata.mark
   state.blocks = metadata.blocks
   state.fileBlocks = metadata.blocks
   state.freeHead = metadata.freeHead

@@ -12,7 +12,7 @@ import { type BlankBits, blanks, formatBlank, isBlank, noteWritten } from './bla
 import { bucketProblem } from './bucket.ts'
 import { directoryProblem } from './directory.ts'
 import { AT_CHECKSUM, AT_KIND, BlockKind, kindName } from './layout.ts'
-import { FORMAT_VERSION, METADATA_BYTES, type Metadata, SPARE_IDENTITY_AT, uuidSeed } from './metadata.ts'
+import { METADATA_BYTES, type Metadata, SPARE_IDENTITY_AT, uuidSeed } from './metadata.ts'
 import { nodeProblem } from './node-check.ts'
 import type { Block, Position } from './place.ts'
 import { condemnedProblem, spaceProblem } from './space-block.ts'
@@ -137,13 +137,13 @@ export class DataFile {
     this.putState(metadata, state)
   }
 
-  /** Before something is written that builds of an older format version do not know. */
-  raiseVersion(metadata: Metadata): void {
-    if (metadata.identity.version === FORMAT_VERSION) return
-    this.requireOwn(metadata)
+  /** Before something is written that only builds of a format version know, and later ones. */
+  raiseVersion(metadata: Metadata, to: number): void {
     const { identity } = metadata
     const { version } = identity
-    identity.version = FORMAT_VERSION
+    if (version >= to) return
+    this.requireOwn(metadata)
+    identity.version = to
     try {
       this.writeIdentity(metadata, SPARE_IDENTITY_AT)
       this.writeIdentity(metadata, 0)

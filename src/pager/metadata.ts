@@ -24,11 +24,14 @@
  *                                                 128    1  bytes of the name that follows, 0 = not said
  *                                                 129   62  name of the root's value encoding, UTF-8
  *                                                 192   63  the same of its key encoding
+ *                                                 256    1  bytes of the mark that follows, 0 = none
+ *                                                 257   64  the mark
  *
  * The free-block list, the key spaces and the lists of what was cleared are linked through AT_NEXT of their blocks.
  * Format version 3 adds what stands from byte 68 on. A database of version 2 has none of that, and gets its new number
  * before it gets key spaces (`DataFile.raiseVersion`): sector 3 holds the identity with the new number by the time that
- * sector 0 is written over, and counts where a torn write has left sector 0 without a right checksum.
+ * sector 0 is written over, and counts where a torn write has left sector 0 without a right checksum. Version 4 adds the
+ * mark; a database gets this number before its first one.
  *
  * The names of encodings are those that the state is opened with next; older builds leave them out when they write it.
  */
@@ -44,9 +47,17 @@ export const SECTOR = 512
 const VALUE_ENCODING_AT = 128
 const KEY_ENCODING_AT = 192
 export const MAX_ENCODING_NAME_BYTES = 62
-export const FORMAT_VERSION = 3
+/** The newest that is read. */
+export const FORMAT_VERSION = 4
+/** That of a new database, and the first with key spaces. */
+export const SPACES_VERSION = 3
+/** The first with a mark. */
+export const MARK_VERSION = 4
 /** Read and written as it is, and raised when a key space is made. */
 export const OLDEST_FORMAT_VERSION = 2
+/** Where the mark stands in a state, behind its length; log records name it by this offset too. */
+export const AT_MARK = 257
+export const MAX_MARK_BYTES = 64
 export const METADATA_BYTES: number = 3 * SECTOR
 /** Where the identity stands once more while its sector is written over. */
 export const SPARE_IDENTITY_AT: number = 3 * SECTOR
@@ -89,6 +100,8 @@ export class Metadata {
   /** Names of the root's encodings, '' if they were never said. */
   valueEncoding = ''
   keyEncoding = ''
+  /** What the last commit with a mark says of the state; the bytes are never changed. */
+  mark: Uint8Array | undefined
   /** The identity in sector 0 was torn when block 0 was read. */
   isTorn = false
   /** Copies of the state, of two, that had a right checksum when block 0 was read. */
@@ -129,8 +142,8 @@ export class Metadata {
   freeze(): Metadata {
     const { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn } = this
     const state = { lsn, redoLsn, records, blocks, freeHead, freeBlocks, fileBlocks, peakRecords, logLsn }
-    const { ordered, firstSpace, firstCondemned, spaces, blank, valueEncoding, keyEncoding } = this
-    const rest = { ordered, firstSpace, firstCondemned, spaces, blank, valueEncoding, keyEncoding }
+    const { ordered, firstSpace, firstCondemned, spaces, blank, valueEncoding, keyEncoding, mark } = this
+    const rest = { ordered, firstSpace, firstCondemned, spaces, blank, valueEncoding, keyEncoding, mark }
     return Object.assign(new Metadata(this.identity), state, rest)
   }
 
@@ -156,6 +169,10 @@ export class Metadata {
     u32.set(state.blank, AT_BLANK)
     writeName(sector, VALUE_ENCODING_AT, state.valueEncoding)
     writeName(sector, KEY_ENCODING_AT, state.keyEncoding)
+    if (state.mark !== undefined) {
+      sector[AT_MARK - 1] = state.mark.length
+      sector.set(state.mark, AT_MARK)
+    }
     u32[0] = storage.crc32(sector.subarray(4), uuidSeed(storage, this.identity.uuid))
     return { sector, position: SECTOR * (1 + (this.sequence & 1)) }
   }
@@ -241,6 +258,7 @@ export class Metadata {
     this.blank = best.slice(AT_BLANK, AT_BLANK + BLANK_WORDS)
     this.valueEncoding = readName(best, VALUE_ENCODING_AT)
     this.keyEncoding = readName(best, KEY_ENCODING_AT)
+    this.mark = readMark(best)
   }
 }
 
@@ -254,6 +272,12 @@ const writeName = (sector: Uint8Array, at: number, name: string): void => {
 const readName = (sector: Uint32Array, at: number): string => {
   const bytes = new Uint8Array(sector.buffer, at, MAX_ENCODING_NAME_BYTES + 1)
   return text.decode(bytes.subarray(1, 1 + Math.min(bytes[0]!, MAX_ENCODING_NAME_BYTES)))
+}
+
+const readMark = (sector: Uint32Array): Uint8Array | undefined => {
+  const bytes = new Uint8Array(sector.buffer)
+  const length = Math.min(bytes[AT_MARK - 1]!, MAX_MARK_BYTES)
+  return length === 0 ? undefined : bytes.slice(AT_MARK, AT_MARK + length)
 }
 
 export const uuidSeed = (storage: Storage, uuid: Uint8Array): number => storage.crc32(uuid, 0)

@@ -58,12 +58,9 @@ export interface Parts {
 
 export const buildReport = (parts: Parts): SalvageReport => {
   const { source, blocks, redone, unfinished, collector, rescued, target, findings, log } = parts
-  const { soundStates, metadata } = source
+  const { soundStates } = source
   const { root } = target
-  const expectedRecords = soundStates > 0 && log === 'sound' ? metadata.records : undefined
-  const nothingLost =
-    parts.spaces.areAll &&
-    collector.gaps.count + findings.lostKeys.count + collector.misplaced.count + unfinished.cutOff === 0
+  const expectedRecords = expectedIn(parts)
   const misplaced = {
     count: collector.misplaced.count,
     first: collector.misplaced.kept.map(({ domain, key, block }) => ({
@@ -72,7 +69,7 @@ export const buildReport = (parts: Parts): SalvageReport => {
     })),
   }
   return {
-    complete: nothingLost && log === 'sound' && source.log.groupsInDoubt === 0 && expectedRecords === root.records,
+    complete: isComplete(parts),
     records: root.records,
     bytes: root.bytes,
     spaces: spacesOf(rescued),
@@ -103,6 +100,16 @@ export const buildReport = (parts: Parts): SalvageReport => {
     warnings: [...findings.warnings, ...furtherWarnings(parts, expectedRecords)],
     milliseconds: 0,
   }
+}
+
+const expectedIn = ({ source, log }: Parts): number | undefined =>
+  source.soundStates > 0 && log === 'sound' ? source.metadata.records : undefined
+
+const isComplete = (parts: Parts): boolean => {
+  const { source, unfinished, collector, spaces, findings, target, log } = parts
+  const lost = collector.gaps.count + findings.lostKeys.count + collector.misplaced.count + unfinished.cutOff
+  const isWhole = spaces.areAll && lost === 0 && log === 'sound' && source.log.groupsInDoubt === 0
+  return isWhole && expectedIn(parts) === target.root.records
 }
 
 const spacesOf = (rescued: ReadonlyMap<Domain, TargetSpace>): SalvageSpace[] => {
@@ -151,6 +158,8 @@ const furtherWarnings = (parts: Parts, expected: number | undefined): string[] =
       `${unknown.blocks} sound buckets with ${unknown.records} records were left out: they may ${whose.join(', or ')}`,
     )
   }
+  if (source.metadata.mark !== undefined && !isComplete(parts))
+    warnings.push('the mark was left out: what was rescued is not all of the state that it names')
   if (expected !== undefined && expected !== records)
     warnings.push(`there were ${expected} records; ${records} were rescued`)
   return warnings

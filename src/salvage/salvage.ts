@@ -173,9 +173,8 @@ const rescue = async (
     encodings: recoding?.of.isRoot ? recoding.names : source.metadata,
     cacheBytes: options.cacheBytes,
   })
-  let rescued: ReadonlyMap<Domain, TargetSpace>
   try {
-    rescued = makeSpaces(domains, target, recoding)
+    const rescued = makeSpaces(domains, target, recoding)
     let seen = 0
     for (const record of everyRecord(domains, collector, unfinished)) {
       const space = rescued.get(record.domain)
@@ -185,25 +184,17 @@ const rescue = async (
         await turn()
       }
     }
+    const log = logState(source, blocks, logWasCut)
+    const found = { source, blocks, redone, unfinished, collector, cleared, spaces, rescued, target, findings, log }
+    const report = buildReport(found)
+    const { mark } = source.metadata
+    if (mark !== undefined && report.complete) target.mark(mark)
     await target.finish((done, total) => progress('verify', done, total))
+    return report
   } catch (error) {
     target.abandon()
     throw error
   }
-  const log = logState(source, blocks, logWasCut)
-  return buildReport({
-    source,
-    blocks,
-    redone,
-    unfinished,
-    collector,
-    cleared,
-    spaces,
-    rescued,
-    target,
-    findings,
-    log,
-  })
 }
 
 /** The key spaces of the new database: those of the damaged one, but for indexes, which are built anew. */

@@ -13,6 +13,7 @@ import { CorruptionError, InvalidArgumentError, MovedError, XenonError } from '.
 import { SALVAGE_NOTE as NOTE, SALVAGE_PARTIAL as PARTIAL } from '../maintenance/database-files.ts'
 import { isVacant, liesInside } from '../maintenance/new-directory.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
+import { MARK_VERSION } from '../pager/metadata.ts'
 import { RecordWriter } from '../records/record-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -100,6 +101,14 @@ export class Target {
     this.batchBytes += key.length + value.length
     if (this.batchRecords >= BATCH_RECORDS || this.batchBytes >= BATCH_BYTES) this.flush()
     return true
+  }
+
+  /** The new database holds all of the state that a mark names. */
+  mark(mark: Uint8Array): void {
+    const { engine } = this
+    engine.file.raiseVersion(engine.metadata, MARK_VERSION)
+    this.flush()
+    engine.transactions.commit(engine.transactions.begin(false), mark)
   }
 
   private flush(): void {

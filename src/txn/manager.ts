@@ -7,8 +7,8 @@
  *
  * Invariants
  *  T1  A key changed by a locking transaction is locked exclusively by it until its end.
- *  T2  The commit record is one record: the change of the record count and the freeing of replaced large values are
- *      parts of it, so that a transaction is whole or absent.
+ *  T2  The commit record is one record: the change of the record count, the freeing of replaced large values and the
+ *      mark are parts of it, so that a transaction is whole or absent.
  */
 
 import type { BufferPool } from '../buffer/pool.ts'
@@ -25,13 +25,14 @@ import {
 } from '../log/format.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { AT_NEXT } from '../pager/layout.ts'
-import type { Metadata } from '../pager/metadata.ts'
+import { AT_MARK, type Metadata } from '../pager/metadata.ts'
 import type { Block, Lsn, Position } from '../pager/place.ts'
 import { type Arena, type Bounds, copyBytes } from '../runtime/bytes.ts'
 import { broken } from '../runtime/invariant.ts'
 import { performance } from '../runtime/timers.ts'
 import { keyText } from '../values/key.ts'
 import { Grant, type Lock, LockTable } from './locks.ts'
+import { Quiet } from './quiet.ts'
 import { SpaceLocks } from './space-locks.ts'
 import { Step } from './step.ts'
 import { type SavepointState, TransactionState } from './transaction-state.ts'
@@ -60,11 +61,14 @@ export interface CommitObserver {
 export class TransactionManager {
   readonly locks: LockTable = new LockTable()
   readonly waits: Waits = new Waits(this.locks)
+  readonly quiet: Quiet = new Quiet()
   /** Of the root's key space. */
   readonly root: SpaceLocks
   readonly autocommit: TransactionState = new TransactionState(0, true, false)
   /** Open transactions that a caller holds, by id. */
   readonly open: Map<number, TransactionState> = new Map()
+  /** That in which everything happens at the moment, so that all who read see what it has changed. */
+  entered: TransactionState | undefined
   /** Told of every commit that has changed records, before its locks go. */
   readonly observers: Set<CommitObserver> = new Set()
   commits = 0
@@ -266,48 +270,56 @@ export class TransactionManager {
     step.end()
   }
 
-  /** Appends the commit record and releases the locks. Making it durable is the caller's next step. */
-  commit(state: TransactionState): void {
-    if (state.lastLsn !== 0) {
-      this.logCommit(state)
+  /**
+   * Appends the commit record and releases the locks. Making it durable is the caller's next step. `mark`: what the state
+   * is called from this commit on; the bytes are kept as they are.
+   */
+  commit(state: TransactionState, mark?: Uint8Array): void {
+    const hasChanged = state.lastLsn !== 0
+    if (hasChanged || mark !== undefined) this.logCommit(state, mark)
+    if (hasChanged) {
       for (const observer of this.observers) observer.transaction(state)
     }
     this.finish(state)
     this.commits++
   }
 
-  private logCommit(state: TransactionState): void {
+  private logCommit(state: TransactionState, mark: Uint8Array | undefined): void {
     const { log, locks } = this
     for (const lock of state.locks)
       if (!locks.isHeldBy(lock, state.id))
         broken('T1', `transaction ${state.id} has lost the lock ${lock} of a key`, log.health)
     const { records } = log
-    if (state.pendingHead === 0) this.logCommitOfRecords(state)
-    else this.step.run(() => this.logCommitOfChains(state))
+    if (state.pendingHead === 0) this.logCommitOfRecords(state, mark)
+    else this.step.run(() => this.logCommitOfChains(state, mark))
     if (log.records !== records + 1) broken('T2', 'a commit took more than one record', log.health)
   }
 
-  private logCommitOfRecords({ id, lastLsn, records }: TransactionState): void {
+  private logCommitOfRecords({ id, lastLsn, records }: TransactionState, mark: Uint8Array | undefined): void {
     const { log, metadata } = this
     log.reserve(256)
     log.begin(RecordType.commit, 0, id, lastLsn)
-    if (records !== 0) {
+    const changesState = records !== 0 || mark !== undefined
+    if (changesState) {
       log.part(0)
-      log.operation(LogOp.records, records)
+      if (records !== 0) log.operation(LogOp.records, records)
+      if (mark !== undefined) log.setBytes(AT_MARK, mark)
       log.endPart()
     }
     const lsn = log.end()
-    if (records === 0) return
+    if (!changesState) return
     metadata.addRecords(records)
+    if (mark !== undefined) metadata.mark = mark
     metadata.lsn = lsn
   }
 
   /** A commit that frees replaced large values. */
-  private logCommitOfChains(state: TransactionState): void {
+  private logCommitOfChains(state: TransactionState, mark: Uint8Array | undefined): void {
     const { step } = this
     const tail = step.fresh(state.pendingTail)
     step.beginOf(state, 256, [], RecordType.commit)
     step.freeChain(state.pendingHead, tail, state.pendingBlocks)
+    if (mark !== undefined) step.setMark(mark)
     step.end(state.records)
   }
 

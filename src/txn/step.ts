@@ -191,6 +191,12 @@ export class Step {
     this.blocks.setState(name, value)
   }
 
+  /** The record commits a mark. */
+  setMark(mark: Uint8Array): void {
+    this.planToGive()
+    this.blocks.setMark(mark)
+  }
+
   private mark(place: Pinned, fate: number): void {
     if (!place.isKept) broken('E3', `block ${place.block} changes, and the step has not said so`, this.log.health)
     place.fate = fate

@@ -1,7 +1,7 @@
 /** Databases that earlier builds wrote: this one opens them, reads every record, and goes on. README.md says what they hold. */
 import { describe, expect, test } from 'vitest'
 import { type Database, nodeStorage, type OpenOptions, open, type Sub, salvage } from '../../src/index.ts'
-import { FORMAT_VERSION } from '../../src/pager/metadata.ts'
+import { FORMAT_VERSION, SPACES_VERSION } from '../../src/pager/metadata.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCode, expectCodeAsync } from '../support/errors.ts'
@@ -86,7 +86,7 @@ describe.each(names)('%s', name => {
     let db = open<unknown, string>('db', { ...options, storage })
     expect(version()).toBe(golden.format)
     db.sub('new').put('a', 'in a sub-database')
-    expect(version()).toBe(FORMAT_VERSION)
+    expect(version()).toBe(SPACES_VERSION)
     db.close()
     db = open<unknown, string>('db', { ...options, storage })
     expect(db.subs()).toContain('new')
