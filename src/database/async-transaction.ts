@@ -178,6 +178,14 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     this.abandon()
   }
 
+  /** @internal Gives up the transaction to somebody who ends it in its place. */
+  yield(): Transaction<V, K> {
+    this.requireIdle()
+    this.requireStanding()
+    this.forget()
+    return this.tx
+  }
+
   /** @internal Rolls back if it is still open. */
   abandon(): void {
     this.tx[Symbol.dispose]()

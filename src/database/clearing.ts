@@ -2,6 +2,7 @@
 import { clearRoot } from '../engine/condemned.ts'
 import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import { Cursor } from './cursor.ts'
 import type { Handle } from './handle.ts'
@@ -21,15 +22,17 @@ export class Clearing<V, K> {
     this.indexSpaces = indexSpaces
   }
 
-  /** Removes all records, or those of a range, in one transaction. */
-  now(range: unknown): void {
+  /** Removes all records, or those of a range, in one transaction, or as a part of one. */
+  now(range: unknown, inside?: TransactionState): void {
     const { store, ranges } = this
     const { space } = store
-    if (range === undefined && this.blocks()) return
-    space.implicitly(state => {
+    if (range === undefined && inside === undefined && this.blocks()) return
+    const work = (state: TransactionState): void => {
       if (range !== undefined || space.metadata.ordered) ranges.clear(state, ranges.resolve(range))
       else this.records(key => store.writer.deleteIn(state, key))
-    })
+    }
+    if (inside === undefined) space.implicitly(work)
+    else space.within(inside, () => work(inside))
   }
 
   /**

@@ -15,6 +15,7 @@ import { requireProgress } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type { Durability, Health, IndexReport, ProgressOptions, Stats } from '../types.ts'
 import { refuseOptions, requireFlag, requireObject } from '../values/checks.ts'
+import { READ_ONLY } from './guard.ts'
 import { Handle } from './handle.ts'
 import { Monitor } from './monitor.ts'
 import type { Inspection, ResolvedOptions } from './options.ts'
@@ -71,7 +72,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    * @example await db.checkpoint()
    */
   async checkpoint(options: ProgressOptions = {}): Promise<void> {
-    this.checkWritable()
+    this.checkFiles()
     requireOnlyProgress(options)
     const { engine } = this
     await this.handle.meeting(engine.checkpointer.runInSlices(() => engine.turn(), options.onProgress))
@@ -83,7 +84,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    * @example const { bytesBefore, bytesAfter } = await db.compact()
    */
   async compact(options: ProgressOptions = {}): Promise<CompactReport> {
-    this.checkWritable()
+    this.checkFiles()
     requireOnlyProgress(options)
     return await this.handle.meeting(compact(this.engine, options))
   }
@@ -110,6 +111,21 @@ export class Database<V = string, K = string> extends Outer<V, K> {
       : await backupDated(engine, store, storage, engine.home.directory, directory, { ...all, keep })
   }
 
+  /**
+   * What a cluster calls the state that is committed: 1 to 64 bytes that its last commit has written down together with
+   * the changes; undefined in a database that is none of a cluster's. A copy.
+   * @example const isReplica = db.mark !== undefined
+   */
+  get mark(): Uint8Array | undefined {
+    return this.engine.metadata.mark?.slice()
+  }
+
+  /** Before work on the files that changes no record. */
+  private checkFiles(): void {
+    this.check()
+    if (this.readOnly) throw READ_ONLY.refusal()
+  }
+
   /** @internal The names of the root's encodings, '' if they were never said. */
   get storedEncodings(): EncodingNames {
     return storedNames(this.engine)
@@ -117,13 +133,13 @@ export class Database<V = string, K = string> extends Outer<V, K> {
 
   /** @internal For those who write bytes and know what they are. */
   nameEncodings(names: EncodingNames): void {
-    this.checkWritable()
+    this.checkUnguarded()
     nameEncodings(this.engine, names)
   }
 
   /** @internal Nobody else may use the database meanwhile: use `convert` of the package. */
   async convert(ordered: boolean, options: ProgressOptions): Promise<void> {
-    this.checkWritable()
+    this.checkUnguarded()
     await convertIndex(this.engine, ordered, options)
   }
 

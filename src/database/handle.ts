@@ -5,10 +5,12 @@ import type { Engine } from '../engine/engine.ts'
 import type { Space } from '../engine/space.ts'
 import { Reclaiming } from '../maintenance/reclaiming.ts'
 import type { Together } from '../records/bulk.ts'
+import type { Sweeper } from '../records/sweeper.ts'
 import { setTimeout } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Durability } from '../types.ts'
 import { GroupCommit } from './group-commit.ts'
+import { type Guard, READ_ONLY } from './guard.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /** With durability 'none', what lies in the log's buffer is written at the latest after this time. */
@@ -34,6 +36,10 @@ export class Handle {
   readonly durability: Durability
   readonly storage: Storage
   readonly readOnly: boolean
+  /** Who says who may write; undefined: everybody. */
+  guard: Guard | undefined
+  /** Of all key spaces: none of them is at work while there is a guard. */
+  readonly sweepers: Set<Sweeper> = new Set()
   /** Milliseconds that asynchronous calls wait for a lock. */
   readonly lockTimeout: number
   readonly groupCommit: GroupCommit
@@ -51,12 +57,21 @@ export class Handle {
     this.durability = options.durability
     this.storage = options.storage
     this.readOnly = options.readOnly
+    this.guard = options.readOnly ? READ_ONLY : undefined
     this.lockTimeout = options.lockTimeout
     this.groupCommit = new GroupCommit(
       () => this.makeDurable(),
       () => this.makeDurableAside(),
     )
     this.reclaiming = new Reclaiming(engine, () => this.write())
+  }
+
+  /** From now on the guard says who may write, and nothing is swept; undefined: as it was opened. */
+  setGuard(guard: Guard | undefined): void {
+    this.guard = guard ?? (this.readOnly ? READ_ONLY : undefined)
+    for (const sweeper of this.sweepers)
+      if (this.guard === undefined) sweeper.begin()
+      else sweeper.stop()
   }
 
   /** Nobody uses what was dropped any more. */

@@ -119,6 +119,8 @@ export class IndexSpaces<V, K> {
         'XENON_READ_ONLY',
         `the index '${shown(name)}' would have to be built, and the database was opened with readOnly; open it without it once`,
       )
+    if (!isCurrent && this.handle.engine.transactions.entered !== undefined)
+      throw new XenonError('XENON_NOT_SUPPORTED', `the index '${shown(name)}' cannot be built by a command of a group`)
     const space = isCurrent ? found! : this.emptySpace(name, found, { unique, version, state: 'building' })
     // Not before: as long as it is said to be ready, it follows the records.
     if (known !== undefined) this.forget(name, known, 'was declared anew')

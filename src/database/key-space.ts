@@ -13,8 +13,8 @@ import { Sweeper } from '../records/sweeper.ts'
 import { requireDone, requireSyncFunction } from '../runtime/callbacks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import type { BatchOperation, Entry, GivenRange, Key, PutOptions, TransactionOptions, WatchOptions } from '../types.ts'
-import { type BatchChange, readBatch } from '../values/batch.ts'
-import { refuseOptions, requireIsolation, requireList } from '../values/checks.ts'
+import { readBatch } from '../values/batch.ts'
+import { checkedTransaction, requireList } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
 import { type Page, pageRequest, syncPage } from '../values/page.ts'
@@ -28,6 +28,7 @@ import { IndexSpaces } from './index-spaces.ts'
 import { type KeyListener, KeyObserver } from './key-observer.ts'
 import type { Encodings, SubOptions } from './options.ts'
 import { Snapshot } from './snapshot.ts'
+import { SpaceChanges } from './space-changes.ts'
 import { busyTransactions } from './sub-spaces.ts'
 import { type SpaceParts, Transaction } from './transaction.ts'
 import { Watching } from './watching.ts'
@@ -35,7 +36,8 @@ import { Watching } from './watching.ts'
 export abstract class KeySpace<V = string, K = string> {
   /** The same records with promises: what meets a lock waits for it, and commits share their fdatasync. */
   readonly async: AsyncDatabase<V, K>
-  protected readonly handle: Handle
+  /** @internal */
+  readonly handle: Handle
   protected readonly encodings: Encodings<V>
   /** @internal */
   readonly space: Space
@@ -46,8 +48,10 @@ export abstract class KeySpace<V = string, K = string> {
   /** @internal */
   readonly parts: SpaceParts<V>
   protected readonly indexSpaces: IndexSpaces<V, K>
+  private readonly changes: SpaceChanges<V, K>
   private readonly clearing: Clearing<V, K>
-  protected readonly sweeper: Sweeper
+  /** @internal */
+  readonly sweeper: Sweeper
   protected readonly watching: Watching<V, K>
   private cursorOfItsOwn: Cursor<V, K> | undefined
 
@@ -68,19 +72,21 @@ export abstract class KeySpace<V = string, K = string> {
     )
     this.indexSpaces = new IndexSpaces(handle, this.store)
     this.ranges = new Ranges(this.store, handle.directory)
+    this.changes = new SpaceChanges(this.store)
     this.clearing = new Clearing(handle, this.store, this.ranges, this.indexSpaces)
     this.parts = { store: this.store, ranges: this.ranges, ttlOf: given => this.ttlOf(given) }
     this.watching = new Watching(this.store, handle.publishers)
     this.sweeper = new Sweeper(space, this.store.writer, () => handle.write())
-    if (!handle.readOnly) this.sweeper.begin()
+    handle.sweepers.add(this.sweeper)
+    if (handle.guard === undefined) this.sweeper.begin()
     this.async = new AsyncDatabase<V, K>(this, {
       store: this.store,
       lockTimeout: handle.lockTimeout,
       check: () => this.check(),
-      checkWritable: () => this.checkWritable(),
+      checkWritable: () => this.checkUnguarded(),
       ttlOf: given => this.ttlOf(given),
-      apply: changes => this.apply(changes),
-      changeExpiry: (key, ttl) => this.changeExpiry(key, ttl),
+      apply: changes => this.changes.apply(changes),
+      changeExpiry: (key, ttl) => this.changes.changeExpiry(key, ttl),
       clear: range => this.clearing.now(range),
       clearInside: tx => this.clearing.records(key => tx.delete(key)),
       durableSoon: () => handle.durableSoon(),
@@ -133,9 +139,14 @@ export abstract class KeySpace<V = string, K = string> {
    */
   put(key: K | Key, value: V, options?: PutOptions): void {
     const given = this.store.keys.given(key)
-    this.checkWritable()
+    const inside = this.checkWritable()
     const { writer } = this.store
-    writer.put(given, value, options === undefined ? 0 : writer.timeAfter(this.ttlOf(options)))
+    const time = options === undefined ? 0 : writer.timeAfter(this.ttlOf(options))
+    if (inside !== undefined) {
+      writer.putIn(inside, given, value, time)
+      return
+    }
+    writer.put(given, value, time)
     this.makeDurable()
   }
 
@@ -145,7 +156,8 @@ export abstract class KeySpace<V = string, K = string> {
    */
   delete(key: K | Key): boolean {
     const given = this.store.keys.given(key)
-    this.checkWritable()
+    const inside = this.checkWritable()
+    if (inside !== undefined) return this.store.writer.deleteIn(inside, given)
     const { removed, found } = this.store.writer.delete(given)
     if (removed) this.makeDurable()
     return found
@@ -166,10 +178,10 @@ export abstract class KeySpace<V = string, K = string> {
    * @example db.expire('session:7f3a', 60_000)
    */
   expire(key: K | Key, ttl: number): boolean {
-    this.checkWritable()
+    const inside = this.checkWritable()
     const checked = this.ttlOf({ ttl: checkedTtl(ttl) })
-    const changed = this.changeExpiry(key, checked)
-    if (changed) this.makeDurable()
+    const changed = this.changes.changeExpiry(key, checked, inside)
+    if (changed && inside === undefined) this.makeDurable()
     return changed
   }
 
@@ -178,19 +190,9 @@ export abstract class KeySpace<V = string, K = string> {
    * @example db.persist('session:7f3a')
    */
   persist(key: K | Key): boolean {
-    this.checkWritable()
-    const changed = this.changeExpiry(key, 0)
-    if (changed) this.makeDurable()
-    return changed
-  }
-
-  private changeExpiry(key: K | Key, ttl: number): boolean {
-    const { writer, keys } = this.store
-    const given = keys.given(key)
-    let changed = false
-    this.space.implicitly(state => {
-      changed = writer.changeExpiry(state, given, writer.timeAfter(ttl))
-    })
+    const inside = this.checkWritable()
+    const changed = this.changes.changeExpiry(key, 0, inside)
+    if (changed && inside === undefined) this.makeDurable()
     return changed
   }
 
@@ -199,9 +201,12 @@ export abstract class KeySpace<V = string, K = string> {
    * @example db.batch([{ type: 'put', key: 'a', value: '1' }, { type: 'delete', key: 'b' }])
    */
   batch(operations: readonly BatchOperation<V, K>[]): void {
-    this.checkWritable()
-    this.apply(readBatch(operations, ttl => this.ttlOf({ ttl })))
-    this.makeDurable()
+    const inside = this.checkWritable()
+    this.changes.apply(
+      readBatch(operations, ttl => this.ttlOf({ ttl })),
+      inside,
+    )
+    if (inside === undefined) this.makeDurable()
   }
 
   /**
@@ -220,18 +225,13 @@ export abstract class KeySpace<V = string, K = string> {
    */
   begin(options: TransactionOptions = {}): Transaction<V, K> {
     this.check()
-    if (options === null || typeof options !== 'object')
-      throw new InvalidArgumentError('the options of a transaction must be an object')
-    const { readOnly = false, isolation = 'serializable', ...others } = options
-    requireIsolation(isolation)
-    if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
-    refuseOptions(others)
-    return Transaction.begin<V, K>(
-      this.parts,
-      { now: () => this.handle.makeDurable(), soon: () => this.handle.durableSoon() },
-      isolation,
-      readOnly || this.handle.readOnly,
-    )
+    const { handle } = this
+    if (this.space.transactions.entered !== undefined)
+      throw new XenonError('XENON_NOT_SUPPORTED', 'a command of a group ends when it returns; use transaction(work)')
+    const { guard } = handle
+    const commit = { now: () => handle.makeDurable(), soon: () => handle.durableSoon(), guard }
+    const { isolation, readOnly } = checkedTransaction(options)
+    return Transaction.begin<V, K>(this.parts, commit, isolation, readOnly || (guard !== undefined && !guard.admits))
   }
 
   /**
@@ -240,7 +240,8 @@ export abstract class KeySpace<V = string, K = string> {
    */
   transaction<T>(work: (tx: Transaction<V, K>) => T, options: TransactionOptions = {}): T {
     requireSyncFunction('transaction()', work)
-    const tx = this.begin(options)
+    const { entered } = this.space.transactions
+    const tx = entered === undefined ? this.begin(options) : this.inside(entered, options)
     let result: T
     try {
       result = work(tx)
@@ -251,6 +252,11 @@ export abstract class KeySpace<V = string, K = string> {
       throw error
     }
     return result
+  }
+
+  private inside(entered: TransactionState, options: TransactionOptions): Transaction<V, K> {
+    this.check()
+    return Transaction.within(this.parts, entered, checkedTransaction(options).readOnly)
   }
 
   /**
@@ -365,9 +371,9 @@ export abstract class KeySpace<V = string, K = string> {
    * @example db.clear('session:')
    */
   clear(range?: GivenRange<K>): void {
-    this.checkWritable()
-    this.clearing.now(range)
-    this.makeDurable()
+    const inside = this.checkWritable()
+    this.clearing.now(range, inside)
+    if (inside === undefined) this.makeDurable()
   }
 
   /**
@@ -416,28 +422,6 @@ export abstract class KeySpace<V = string, K = string> {
     })
   }
 
-  private apply(changes: readonly BatchChange<V, K>[]): void {
-    const keys = this.store.keys.allGiven(changes.map(change => change.key))
-    const { writer, space } = this.store
-    const { keysAhead } = space
-    const looksAhead = keys.length >= LOOK_AHEAD_FROM
-    const work = (state: TransactionState): void => {
-      for (let i = 0; i < changes.length; i++) {
-        const { isPut, value, ttl } = changes[i]!
-        const key = keys[i]!
-        if (space.health.attention) space.attend()
-        if (looksAhead && i % KEYS_AHEAD === 0) keysAhead.load(space, keys, i, changes)
-        if (isPut) writer.putIn(state, key, value as V, writer.timeAfter(ttl))
-        else writer.deleteIn(state, key)
-      }
-    }
-    try {
-      space.implicitly(work)
-    } finally {
-      keysAhead.clear()
-    }
-  }
-
   /** The checked ttl of a put, 0 = none. */
   private ttlOf(options: PutOptions): number {
     if (options === null || typeof options !== 'object')
@@ -463,6 +447,7 @@ export abstract class KeySpace<V = string, K = string> {
 
   /** @internal Nobody uses it any more: the database closes, or it was dropped. */
   end(): void {
+    this.handle.sweepers.delete(this.sweeper)
     this.sweeper.stop()
   }
 
@@ -477,11 +462,17 @@ export abstract class KeySpace<V = string, K = string> {
     if (space.health.attention) space.attend()
   }
 
-  /** @internal */
-  checkWritable(): void {
+  /** @internal The transaction that every change is to happen in, if there is one. */
+  checkWritable(): TransactionState | undefined {
     this.check()
-    if (this.handle.readOnly)
-      throw new XenonError('XENON_READ_ONLY', 'the database was opened with readOnly; open it without it to write')
+    return this.handle.guard?.enter()
+  }
+
+  /** Before what no transaction can take back. */
+  protected checkUnguarded(): void {
+    this.check()
+    const { guard } = this.handle
+    if (guard !== undefined) throw guard.refusal()
   }
 
   private makeDurable(): void {

@@ -10,56 +10,26 @@
  *   replica.apply(changes, mark)                 a follower: the same, in one transaction
  *
  * Invariants
- *  R1  The mark and the changes that it names are one commit record: after a crash there are both, or neither.
- *  R2  While a database is a replica, nothing changes its records but a group and `apply`.
- *  R3  Outside of `run`, nobody sees a change of a group before its commit.
- *  R4  `apply` says what records are, not how they change: applied twice, the state is the same.
+ *  G1  The mark and the changes that it names are one commit record: after a crash there are both, or neither.
+ *  G2  While a database is a replica, nothing changes its records but a group and `apply`.
+ *  G3  Outside of `run`, nobody sees a change of a group before its commit.
+ *  G4  `apply` says what records are, not how they change: applied twice, the state is the same.
  */
-import type { Transaction } from './transaction.ts'
+import type { Engine } from '../engine/engine.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import type { Sweeper } from '../records/sweeper.ts'
+import { requireSyncFunction } from '../runtime/callbacks.ts'
+import type { TransactionState } from '../txn/transaction-state.ts'
+import { requireObject } from '../values/checks.ts'
+import { Applier, type Change, type Root } from './changes.ts'
+import type { Database } from './database.ts'
+import { checkedMark, commitMarked, enter, Group, type GroupOwner } from './group.ts'
+import type { Guard } from './guard.ts'
+import type { Handle } from './handle.ts'
 
-/** The most bytes of a mark; the fewest are 1. */
-export const MAX_MARK_BYTES = 64
-
-/** Names of a sub-database from the outermost on; the root is `[]`. Equal paths may be equal objects. */
-export type SpacePath = readonly string[]
-
-/** What a record is from now on; its bytes as they are stored. */
-export interface PutChange {
-  readonly type: 'put'
-  readonly space: SpacePath
-  readonly key: Uint8Array
-  /** When it expires, in milliseconds since 1970; 0: never. Also one that has passed. */
-  readonly expiresAt: number
-  /** How `value` is compressed (bits of `RecordFlag`), 0: not at all. Nothing else of a record's flags is in it. */
-  readonly flags: number
-  /** The whole value, large ones too. */
-  readonly value: Uint8Array
-}
-
-/** There is no record of this key from now on. */
-export interface DeleteChange {
-  readonly type: 'delete'
-  readonly space: SpacePath
-  readonly key: Uint8Array
-}
-
-/** There is no record from `lower` on and below `upper` from now on; undefined: without a bound there. */
-export interface ClearRangeChange {
-  readonly type: 'clearRange'
-  readonly space: SpacePath
-  readonly lower: Uint8Array | undefined
-  readonly upper: Uint8Array | undefined
-}
-
-/** There is such a sub-database from now on. Before it those in which it lies have to be there. */
-export interface SubChange {
-  readonly type: 'sub'
-  readonly space: SpacePath
-  readonly keyEncoding: string
-  readonly valueEncoding: string
-}
-
-export type Change = PutChange | DeleteChange | ClearRangeChange | SubChange
+export { MAX_MARK_BYTES } from '../pager/metadata.ts'
+export type { Change, ClearRangeChange, DeleteChange, PutChange, SpacePath, SubChange } from './changes.ts'
+export type { Group } from './group.ts'
 
 export interface ReplicaOptions {
   /**
@@ -70,91 +40,211 @@ export interface ReplicaOptions {
 }
 
 /**
- * A database as a replica, from `replicaOf(db, options)`, which is called right after `open`. From then on every other
- * write is refused with `XENON_READ_ONLY`: of the database, its sub-databases, their async faces, transactions, `drop`,
- * `convert`. Transactions of others read from a snapshot and lock nothing. Records that have expired count as absent, but
- * only `Group.sweep` removes them. `compact`, `checkpoint` and `backup` go on as ever.
+ * Makes a database a replica, right after `open`. From then on every other write is refused with `XENON_READ_ONLY`: of the
+ * database, its sub-databases, their async faces, transactions, `drop`, `convert`. Transactions of others read from a
+ * snapshot and lock nothing. Records that have expired count as absent, but only `Group.sweep` removes them. `compact`,
+ * `checkpoint` and `backup` go on as ever.
+ * @throws InvalidArgumentError if it is one already, if it was opened for reading alone, or while a transaction is open.
  */
-export interface Replica {
+export const replicaOf = <V, K>(db: Database<V, K>, options: ReplicaOptions = {}): Replica =>
+  new Replica(db as Database<unknown, unknown>, options)
+
+/** A database as a replica, from `replicaOf`. */
+export class Replica {
+  private readonly db: Database<unknown, unknown>
+  private readonly handle: Handle
+  private readonly engine: Engine
+  private readonly root: Root
+  private readonly applier: Applier
+  private readonly ownClock: () => number
+  private readonly guard: ReplicaGuard
+  private open: Group | undefined
+  private hasEnded = false
+
+  /** @internal Use `replicaOf`. */
+  constructor(db: Database<unknown, unknown>, options: ReplicaOptions) {
+    const { clock } = requireObject(options)
+    if (clock !== undefined) requireSyncFunction('clock', clock)
+    db.check()
+    const { handle } = db
+    const { engine } = handle
+    if (handle.readOnly) throw new InvalidArgumentError('a database that was opened with readOnly cannot be a replica')
+    if (handle.guard !== undefined) throw new InvalidArgumentError('the database is a replica already')
+    if (engine.transactions.open.size > 0)
+      throw new InvalidArgumentError('a transaction is open; call replicaOf() right after open()')
+    this.db = db
+    this.handle = handle
+    this.engine = engine
+    this.ownClock = engine.clock
+    this.guard = new ReplicaGuard(engine, number => this.open?.noteMade(number))
+    if (clock !== undefined) engine.clock = clock
+    handle.setGuard(this.guard)
+    this.root = db.asBytes()
+    this.applier = new Applier(this.root)
+    db.beforeEnd(() => this.release())
+  }
+
   /** That of the last commit that had one, as `db.mark`; undefined: there was none. A copy. */
-  readonly mark: Uint8Array | undefined
+  get mark(): Uint8Array | undefined {
+    return this.db.mark
+  }
+
   /** The group that is open, if there is one. */
-  readonly group: Group | undefined
+  get group(): Group | undefined {
+    return this.open
+  }
+
   /** True once `release` was called, or the database closed. */
-  readonly ended: boolean
+  get ended(): boolean {
+    return this.hasEnded
+  }
 
   /**
-   * Begins a group: one engine transaction, which may stay open over an `await`.
+   * Begins a group, which may stay open over an `await`.
    * @throws XenonError `XENON_NOT_SUPPORTED` while another group is open; `XENON_CLOSED` after `release`.
    */
-  begin(): Group
+  begin(): Group {
+    this.requireFree()
+    this.open = new Group(this.forGroup())
+    return this.open
+  }
+
+  private forGroup(): GroupOwner {
+    const { handle, applier } = this
+    return {
+      handle,
+      applier,
+      sweepers: () => sweepersOf(this.root),
+      ended: group => {
+        if (this.open === group) this.open = undefined
+      },
+    }
+  }
+
+  /**
+   * Undefined if a group may be begun without keeping maintenance waiting, else a promise of that: `compact` goes on in
+   * slices of a few milliseconds, each while no group is open, and gives up after 30 seconds without one. Whoever begins
+   * groups one after the other awaits this before each.
+   */
+  whenFree(): Promise<void> | undefined {
+    return this.engine.transactions.quiet.whenHad
+  }
 
   /**
    * Applies the changes in order, in one transaction that commits with the mark, as durable as the database's
-   * `durability` says when it returns. Nothing of it is there if it throws. No changes: the mark alone.
+   * `durability` says when it returns. Nothing of it is there if it throws. No changes: the mark alone. Interactive
+   * transactions that are open are rolled back: who applies does not lead.
    * @throws InvalidArgumentError for a mark of 0 or more than 64 bytes, or changes that are none; XenonError
-   *   `XENON_NOT_SUPPORTED` while a group is open.
+   *   `XENON_NOT_SUPPORTED` while a group is open, `XENON_NOT_FOUND` for a sub-database that nobody has made.
    */
-  apply(changes: Iterable<Change>, mark: Uint8Array): void
+  apply(changes: Iterable<Change>, mark: Uint8Array): void {
+    const bytes = checkedMark(mark)
+    this.requireFree()
+    const { engine, handle } = this
+    const { transactions } = engine
+    for (const state of this.guard.admitted) if (!state.ended) engine.takeBack(state)
+    this.guard.admitted.clear()
+    const state = transactions.begin(false)
+    try {
+      enter(handle, state, () => this.applier.apply(state, changes))
+      commitMarked(engine, state, bytes)
+    } catch (error) {
+      engine.takeBack(state)
+      throw error
+    }
+    handle.makeDurable()
+  }
 
   /**
-   * An interactive transaction, for a client that sends its commands one by one: it sees and locks as `db.begin` does
-   * outside of a replica. It does not commit by itself (`XENON_READ_ONLY`): `Group.absorb` takes it into a group.
+   * Calls `begin`, such as `() => db.begin()` or `() => db.async.beginNow({})`: a transaction for a client that sends its
+   * commands one by one. It sees and locks as one does outside of a replica. What it changes it cannot commit by itself
+   * (`XENON_READ_ONLY`): `Group.absorb` takes that into a group.
    */
-  transaction<V, K>(begin: () => Transaction<V, K>): Transaction<V, K>
-
-  /**
-   * Resolves when no group is open and none will be until `work` has ended: `begin` meanwhile throws
-   * `XENON_NOT_SUPPORTED`, and `whenFree` says when to try again. For `db.compact()` and `db.checkpoint()`.
-   */
-  quietly<T>(work: () => Promise<T>): Promise<T>
-
-  /** Undefined if `begin` may be called now, else a promise of that. */
-  whenFree(): Promise<void> | undefined
+  interactive<T>(begin: () => T): T {
+    this.requireOpen()
+    return this.guard.admitting(begin)
+  }
 
   /** The database is nobody's replica any more: whoever has it open writes again. Rolls back an open group. */
-  release(): void
+  release(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    const { engine, handle } = this
+    if (engine.closed) return
+    if (this.open !== undefined && !this.open.ended && engine.health.failure === undefined) this.open.rollback()
+    this.open = undefined
+    for (const state of this.guard.admitted) if (!state.ended) engine.takeBack(state)
+    engine.clock = this.ownClock
+    handle.setGuard(undefined)
+  }
+
+  private requireFree(): void {
+    this.requireOpen()
+    if (this.open !== undefined)
+      throw new XenonError('XENON_NOT_SUPPORTED', 'a group is open; commit it or roll it back first')
+  }
+
+  private requireOpen(): void {
+    this.db.check()
+    if (this.hasEnded) throw new XenonError('XENON_CLOSED', 'the database was released; replicaOf() makes it a replica')
+  }
 }
 
-/** One engine transaction of many commands, from `Replica.begin`. */
-export interface Group {
-  /** True once it was committed or rolled back. */
-  readonly ended: boolean
-  /** False as long as no command has changed anything. */
-  readonly hasChanges: boolean
+/** Lets nobody write but in the transaction that everything happens in at the moment (G2). */
+class ReplicaGuard implements Guard {
+  /** Interactive transactions that may be open. */
+  readonly admitted: Set<TransactionState> = new Set()
+  admits = false
+  private readonly engine: Engine
+  private readonly noteMade: (number: number) => void
 
-  /**
-   * Runs a command, synchronously. Everything that it does with the database, its sub-databases and `db.transaction`
-   * happens in the group: it sees what commands before it have done, and what it throws takes back its own changes alone.
-   * Inside of it `begin`, `drop`, `dropIndex`, `convert` and writes of the async face are refused. Iterators that it makes
-   * end with it.
-   * @throws whatever `work` throws, after its changes were taken back.
-   */
-  run<T>(work: () => T): T
+  constructor(engine: Engine, noteMade: (number: number) => void) {
+    this.engine = engine
+    this.noteMade = noteMade
+  }
 
-  /**
-   * Takes in what an interactive transaction of `Replica.transaction` has done, which ends by that; all or nothing.
-   */
-  absorb<V, K>(transaction: Transaction<V, K>): void
+  enter(): TransactionState {
+    const { entered } = this.engine.transactions
+    if (entered === undefined) throw this.refusal()
+    return entered
+  }
 
-  /** Removes the records of a range, as one `clearRange` in the write set. Number of those that were there. */
-  clearRange(space: SpacePath, lower: Uint8Array | undefined, upper: Uint8Array | undefined): number
+  refusal(): XenonError {
+    return new XenonError(
+      'XENON_READ_ONLY',
+      'the database is a replica, which changes by its cluster alone; write through the cluster',
+    )
+  }
 
-  /** Removes up to `most` records whose time has passed; returns how many. */
-  sweep(most: number): number
+  beforeCommit(): void {
+    throw new XenonError(
+      'XENON_READ_ONLY',
+      'an interactive transaction of a replica does not commit by itself; a group absorbs it',
+    )
+  }
 
-  /**
-   * The net changes so far: of each key what its record is now, in the order in which the keys were changed first, after
-   * the sub-databases that were made and the ranges that were cleared. What was rolled back is not in it.
-   */
-  writeSet(): Change[]
+  made(number: number): void {
+    this.noteMade(number)
+  }
 
-  /**
-   * Commits with the mark, as durable as the database's `durability` says when it returns. Also without changes.
-   * @throws InvalidArgumentError for a mark of 0 or more than 64 bytes.
-   */
-  commit(mark: Uint8Array): void
+  admitting<T>(begin: () => T): T {
+    const { open } = this.engine.transactions
+    const before = new Set(open.values())
+    this.admits = true
+    try {
+      return begin()
+    } finally {
+      this.admits = false
+      for (const state of this.admitted) if (state.ended) this.admitted.delete(state)
+      for (const state of open.values()) if (!before.has(state)) this.admitted.add(state)
+    }
+  }
+}
 
-  /** Takes back everything. */
-  rollback(): void
+function* sweepersOf(outer: Root): Generator<Sweeper> {
+  yield outer.sweeper
+  for (const name of outer.subs()) {
+    const sub = outer.subAsBytes(name)
+    if (sub !== undefined) yield* sweepersOf(sub)
+  }
 }

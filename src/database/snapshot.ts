@@ -40,7 +40,8 @@ export class Snapshot<V = string, K = string> {
     this.store = store
     this.ranges = ranges
     this.outer = outer
-    this.records = outer === undefined && store.space.isRoot ? store.space.metadata.records : -1
+    const { metadata, transactions, isRoot } = store.space
+    this.records = outer === undefined && isRoot ? metadata.records + (transactions.entered?.records ?? 0) : -1
     const view = outer === undefined ? store.asOfNow() : store.asOf(outer.view)
     if (outer === undefined) view.handle.began = performance.now()
     this.view = view

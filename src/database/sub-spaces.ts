@@ -56,7 +56,7 @@ export class SubSpaces {
     const stored = this.noteOf(found)
     const encodings = resolveEncodings({ ...builtIn(stored), ...given(options) } as SubOptions<V>, storage)
     const asked = encodingNames(encodings)
-    const storedEncoding = storedEncodingOf(options, this.handle.readOnly)
+    const storedEncoding = storedEncodingOf(options, this.handle.guard !== undefined)
     if (storedEncoding === 'check') requireSame(subNamed(name), stored, asked)
     if (storedEncoding === 'replace' && !isSame(stored, asked)) {
       this.handle.engine.spaces.setNote(found, encodedNote(asked))
@@ -89,11 +89,13 @@ export class SubSpaces {
         'XENON_NOT_FOUND',
         `there is no sub-database '${shown(name)}', and the database was opened with readOnly`,
       )
+    const inside = handle.guard?.enter()
     const bytes = encodedNote(note)
     const { engine } = handle
     if (engine.room.tight) engine.room.admit(true)
     const made = engine.spaces.make(space.number, SUB + name, bytes)
-    handle.makeDurable()
+    if (inside === undefined) handle.makeDurable()
+    else handle.guard?.made(made.number)
     return made
   }
 

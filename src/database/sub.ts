@@ -83,7 +83,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @example db.drop('users')
    */
   drop(name: string): boolean {
-    this.checkWritable()
+    this.checkUnguarded()
     if (!this.subSpaces.drop(name)) return false
     this.opened.delete(name)
     this.openedAsBytes.delete(name)
@@ -129,7 +129,7 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
    * @example db.dropIndex('length')
    */
   dropIndex(name: string): boolean {
-    this.checkWritable()
+    this.checkUnguarded()
     return this.indexSpaces.remove(name)
   }
 

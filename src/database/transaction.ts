@@ -13,6 +13,7 @@ import { requireList } from '../values/checks.ts'
 import type { KeyCodec } from '../values/key-codec.ts'
 import { type Page, pageRequest, syncPage } from '../values/page.ts'
 import { checkedTtl } from '../values/ttl.ts'
+import type { Guard } from './guard.ts'
 
 /** A point inside a transaction, from `savepoint()`, to which `rollbackTo` returns. */
 export class Savepoint {
@@ -35,6 +36,8 @@ export class Savepoint {
 export interface DurableCommit {
   now(): void
   soon(): Promise<void>
+  /** Who had a word in writes when it was begun. */
+  readonly guard: Guard | undefined
 }
 
 /** @internal What a transaction, or a snapshot, takes of a key space. */
@@ -55,11 +58,18 @@ export interface InTransactions<V, K> {
   check(): void
 }
 
+interface Part {
+  readonly begin: SavepointState
+  ended: boolean
+}
+
 /** What a transaction keeps once for all key spaces that it works in. */
 interface Common {
   readonly state: TransactionState
   readonly durable: DurableCommit
   readonly readOnly: boolean
+  /** Of a transaction that is a part of another one: where it began. */
+  readonly part: Part | undefined
   readonly first: Access<unknown>
   /** By key space: the transaction as it is seen there. */
   readonly members: Map<Store<unknown>['space'], Transaction<unknown, unknown>>
@@ -105,8 +115,15 @@ export class Transaction<V = string, K = string> {
     const state = parts.store.space.transactions.begin(true)
     const access = new Access(parts.store, state, isolation, readOnly)
     const first = access as Access<unknown>
-    const rest = { members: new Map(), accesses: [], savepoints: [], nextSavepoint: 1 }
-    return new Transaction<V, K>(parts, access, { state, durable, readOnly, first, ...rest })
+    return new Transaction<V, K>(parts, access, { state, durable, readOnly, first, part: undefined, ...fresh() })
+  }
+
+  /** @internal A part of a transaction in which everything happens at the moment: nobody has to wait for it. */
+  static within<V, K>(parts: SpaceParts<V>, state: TransactionState, readOnly: boolean): Transaction<V, K> {
+    const access = Access.within(parts.store, state)
+    const first = access as Access<unknown>
+    const part = { begin: parts.store.space.transactions.savepoint(state), ended: false }
+    return new Transaction<V, K>(parts, access, { state, durable: NOTHING, readOnly, first, part, ...fresh() })
   }
 
   /**
@@ -126,7 +143,10 @@ export class Transaction<V = string, K = string> {
     space.check()
     const known = common.members.get(parts.store.space)
     if (known !== undefined) return known as Transaction<S, T>
-    const access = new Access(parts.store, this.state, this.isolation, common.readOnly, common.first)
+    const access =
+      common.part === undefined
+        ? new Access(parts.store, this.state, this.isolation, common.readOnly, common.first)
+        : Access.within(parts.store, this.state)
     return new Transaction<S, T>(parts, access, common)
   }
 
@@ -142,7 +162,7 @@ export class Transaction<V = string, K = string> {
 
   /** True once it was committed or rolled back. */
   get ended(): boolean {
-    return this.state.ended
+    return this.state.ended || this.common.part?.ended === true
   }
 
   /**
@@ -294,7 +314,7 @@ export class Transaction<V = string, K = string> {
     try {
       this.ranges.clearInside(this.access, range)
     } catch (error) {
-      if (health.failure === undefined && !this.state.ended) transactions.rollbackTo(this.state, before)
+      if (health.failure === undefined && !this.ended) transactions.rollbackTo(this.state, before)
       throw error
     }
   }
@@ -357,8 +377,11 @@ export class Transaction<V = string, K = string> {
 
   /** Commits; true if there was something to be made durable. */
   private finish(): boolean {
-    const wrote = this.state.lastLsn !== 0
-    this.store.space.transactions.commit(this.state)
+    const { durable, part } = this.common
+    const wrote = part === undefined && this.state.lastLsn !== 0
+    if (wrote) durable.guard?.beforeCommit()
+    if (part === undefined) this.store.space.transactions.commit(this.state)
+    else part.ended = true
     this.endAccesses()
     return wrote
   }
@@ -369,17 +392,34 @@ export class Transaction<V = string, K = string> {
    */
   rollback(): void {
     this.check()
-    this.store.space.transactions.rollback(this.state)
+    const { transactions } = this.store.space
+    const { part } = this.common
+    if (part === undefined) transactions.rollback(this.state)
+    else {
+      transactions.rollbackTo(this.state, part.begin)
+      part.ended = true
+    }
     this.endAccesses()
   }
 
   /** Rolls back if the transaction is still open; if that fails, the handle has failed, since nobody can try again. */
   [Symbol.dispose](): void {
     const { space } = this.store
-    if (this.state.ended || space.closed) return
+    if (this.ended || space.closed) return
     if (space.health.failure === undefined) this.check()
-    space.takeBack(this.state)
+    if (this.common.part === undefined) space.takeBack(this.state)
+    else if (space.health.failure === undefined) this.takeBackPart(this.common.part)
     this.endAccesses()
+  }
+
+  private takeBackPart(part: Part): void {
+    const { transactions, health } = this.store.space
+    part.ended = true
+    try {
+      transactions.rollbackTo(this.state, part.begin)
+    } catch (error) {
+      health.fail(error)
+    }
   }
 
   /** Keys are turned over first: getters of a tuple may do anything, even end the transaction. */
@@ -401,14 +441,26 @@ export class Transaction<V = string, K = string> {
 
   private check(): void {
     const { space } = this.store
-    if (this.state.ended)
+    if (this.state.ended || this.common.part?.ended === true)
       throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
     if (space.health.attention) space.attend()
   }
 
   private checkWritable(): void {
     this.check()
-    if (this.common.readOnly)
-      throw new XenonError('XENON_READ_ONLY', 'the transaction was begun with readOnly; begin one without it to write')
+    const { readOnly, durable } = this.common
+    if (!readOnly) return
+    if (durable.guard !== undefined) throw durable.guard.refusal()
+    throw new XenonError('XENON_READ_ONLY', 'the transaction was begun with readOnly; begin one without it to write')
   }
 }
+
+const fresh = (): Pick<Common, 'members' | 'accesses' | 'savepoints' | 'nextSavepoint'> => ({
+  members: new Map(),
+  accesses: [],
+  savepoints: [],
+  nextSavepoint: 1,
+})
+
+/** A part of a transaction is as durable as that will be. */
+const NOTHING: DurableCommit = { now: () => {}, soon: () => Promise.resolve(), guard: undefined }

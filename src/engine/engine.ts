@@ -80,8 +80,9 @@ export class Engine {
   readonly scanRoom: ScanRoom
   readonly texts: TextBatch
   readonly keysAhead: KeysAhead
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, by `clock`. */
   readonly now: () => number
+  clock: () => number
   closed = false
   /** Where the files are, and whether they still are there. */
   readonly home: Home
@@ -96,7 +97,8 @@ export class Engine {
     this.lock = lock
     this.readOnly = readOnly
     // Not the function itself: a test may put another clock in its place, and take it away again.
-    this.now = storage.now ?? (() => Date.now())
+    this.clock = storage.now ?? (() => Date.now())
+    this.now = () => this.clock()
     const dataPath = storage.join(directory, 'data')
     const opened = storage.open(dataPath)
     this.home.keep(opened)
@@ -250,6 +252,24 @@ export class Engine {
       this.transactions.commit(state)
     } catch (error) {
       this.takeBack(state)
+      throw error
+    }
+  }
+
+  /** Runs `work` inside of a transaction: all that it changes stays or, if it throws, nothing. */
+  within<T>(state: TransactionState, work: () => T): T {
+    const { transactions, health } = this
+    const before = transactions.savepoint(state)
+    try {
+      return work()
+    } catch (error) {
+      if (health.failure === undefined) {
+        try {
+          transactions.rollbackTo(state, before)
+        } catch (second) {
+          health.fail(second)
+        }
+      }
       throw error
     }
   }

@@ -71,6 +71,7 @@ export interface Layers {
   requirePlace(): void
   turn(): Promise<void>
   implicitly(work: (state: TransactionState) => void): void
+  within<T>(state: TransactionState, work: () => T): T
   takeBack(state: TransactionState): void
 }
 
@@ -289,6 +290,10 @@ export class Space {
 
   implicitly(work: (state: TransactionState) => void): void {
     this.layers.implicitly(work)
+  }
+
+  within<T>(state: TransactionState, work: () => T): T {
+    return this.layers.within(state, work)
   }
 
   takeBack(state: TransactionState): void {

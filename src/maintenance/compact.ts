@@ -127,6 +127,18 @@ export class Compactor {
     const { log, checkpointer, transactions } = engine
     log.write()
     checkpointer.afterCommit()
+    transactions.quiet.want()
+    try {
+      await this.untilQuiet()
+    } finally {
+      transactions.quiet.take()
+    }
+    this.sliceStart = performance.now()
+  }
+
+  private async untilQuiet(): Promise<void> {
+    const { engine } = this
+    const { transactions } = engine
     const until = performance.now() + PATIENCE_MS
     do {
       await new Promise<void>(resolve => nextTurn(resolve))
@@ -138,7 +150,6 @@ export class Compactor {
           'a transaction has been open for 30 seconds, so that compaction cannot go on; end it and compact again',
         )
     } while (transactions.open.size > 0)
-    this.sliceStart = performance.now()
   }
 
   /** Frees what was cleared or dropped, which compaction knows nothing of. How much that is, nobody knows. */

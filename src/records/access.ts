@@ -38,6 +38,8 @@ export class Access<V> implements Reading {
   /** What a snapshot transaction, or one that only reads, sees of others. */
   private readonly view: AsOf | undefined
   private readonly isFirst: boolean
+  /** It is a part of a transaction that everything happens in, and sees what everybody sees. */
+  private readonly isWithin: boolean
   /** What iterators see that read what is committed, each at its beginning. */
   private readonly rangeViews: Set<AsOf> = new Set()
 
@@ -48,7 +50,9 @@ export class Access<V> implements Reading {
     isolation: IsolationLevel,
     readOnly: boolean,
     first?: Access<unknown>,
+    isWithin = false,
   ) {
+    this.isWithin = isWithin
     this.store = store
     this.state = state
     this.isolation = isolation
@@ -57,8 +61,14 @@ export class Access<V> implements Reading {
     this.isFirst = first === undefined
     this.view = onView ? (first === undefined ? store.asOfNow() : store.asOf(first.view!)) : undefined
     this.others = this.view ?? (isolation === 'read-committed' ? store.committed : undefined)
+    if (isWithin) return
     state.locksReads = !onView && (isolation === 'repeatable-read' || isolation === 'serializable')
     state.locksRanges = !onView && isolation === 'serializable'
+  }
+
+  /** Of a part of the transaction in which everything happens at the moment. */
+  static within<V>(store: Store<V>, state: TransactionState): Access<V> {
+    return new Access(store, state, 'read-committed', false, undefined, true)
   }
 
   /** Lets go of the snapshot, and of those of iterators that were dropped half-way. */
@@ -82,7 +92,7 @@ export class Access<V> implements Reading {
   find(key: Key): Found | undefined {
     const { others } = this
     this.requireReadable()
-    return others === undefined || this.isOwn(key) ? this.inside.find(key) : others.find(key)
+    return others === undefined || (!this.isWithin && this.isOwn(key)) ? this.inside.find(key) : others.find(key)
   }
 
   put(key: Key, value: V, expiresAt: number): void {

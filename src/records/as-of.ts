@@ -46,7 +46,8 @@ export class AsOf implements Reading {
   static now(space: Space, found: Found, own: TransactionState | undefined): AsOf {
     const { transactions, view, pool, log, metadata } = space
     const changing: TransactionState[] = []
-    for (const state of transactions.open.values()) if (state.lastLsn !== 0 && state !== own) changing.push(state)
+    for (const state of transactions.open.values())
+      if (state.lastLsn !== 0 && state !== own && state !== transactions.entered) changing.push(state)
     // First, since it reads the log, which may fail.
     const before = Before.of(changing.map(state => view.of(state)))
     const others = changing.length === 0 ? NO_OTHERS : othersOf(space, changing)

@@ -166,30 +166,20 @@ export class Records<V> {
 
   /** Runs `work` as one transaction, or as a part of it, all or nothing too, if there is one already. */
   together<T>(work: (state: TransactionState) => T): T {
-    if (this.state !== undefined) return this.inside(this.state, work)
+    const { state } = this
+    if (state !== undefined) return this.store.space.within(state, () => work(state))
     const { together } = this.owner
     let result: T | undefined
     this.owner.check()
     try {
-      this.store.space.implicitly(state => {
-        together.state = state
-        result = work(state)
+      this.store.space.implicitly(own => {
+        together.state = own
+        result = work(own)
       })
     } finally {
       together.state = undefined
     }
     return result as T
-  }
-
-  private inside<T>(state: TransactionState, work: (state: TransactionState) => T): T {
-    const { transactions, health } = this.store.space
-    const before = transactions.savepoint(state)
-    try {
-      return work(state)
-    } catch (error) {
-      if (health.failure === undefined) transactions.rollbackTo(state, before)
-      throw error
-    }
   }
 
   /** Somebody wants to hear of each record that is changed, so that a clear has to remove them one by one. */

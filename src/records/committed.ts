@@ -72,10 +72,11 @@ export class Committed implements Reading {
    * in the blocks; what was committed before is in its undo sections (`CommittedView`).
    */
   private holderOf(lock: Lock): TransactionState | undefined {
-    const { locks, open } = this.transactions
+    const { locks, open, entered } = this.transactions
     if (locks.exclusive === 0) return undefined
     const owner = locks.exclusiveOwner(lock)
-    return owner === 0 ? undefined : open.get(owner)
+    const holder = owner === 0 ? undefined : open.get(owner)
+    return holder === entered ? undefined : holder
   }
 
   /**
@@ -83,12 +84,12 @@ export class Committed implements Reading {
    * anything was committed under each before.
    */
   changedIn(scan: BucketScan): ReadonlyMap<string, boolean> {
-    const { locks, open } = this.transactions
+    const { locks, open, entered } = this.transactions
     if (locks.exclusive === 0) return UNCHANGED
     const { view } = this.space
     const names = new Map<string, boolean>()
     for (const state of open.values()) {
-      if (state.lastLsn === 0) continue
+      if (state.lastLsn === 0 || state === entered) continue
       const changed = view.of(state)
       for (const name of scan.changedBy(changed, this.space.changedPlaces))
         names.set(name, changed.get(name) !== undefined)

@@ -103,13 +103,13 @@ export class Ranges<V> {
     }
   }
 
-  /** Removes the records of a range, in an implicit transaction that nobody else can see into. */
-  clear(state: TransactionState, range: ResolvedRange): void {
+  /** Removes the records of a range, in a transaction that nobody else can see into; returns how many there were. */
+  clear(state: TransactionState, range: ResolvedRange): number {
     const { space, store } = this
     const wanted = { keys: true, values: false, codec: BINARY_KEYS }
     space.transactions.beforeRangeRead(state, space.locks, range)
     const reader = new RangeReader<V, Uint8Array>(store, range, wanted, store.inside(state))
-    this.removeAll(reader, key => store.writer.deleteIn(state, key))
+    return this.removeAll(reader, key => store.writer.deleteIn(state, key))
   }
 
   /** Removes the records of a range that a transaction sees. */
@@ -123,12 +123,14 @@ export class Ranges<V> {
     }
   }
 
-  private removeAll<K>(reader: RangeReader<V, K>, remove: (key: K) => void): void {
+  private removeAll<K>(reader: RangeReader<V, K>, remove: (key: K) => boolean): number {
     const { space } = this
+    let count = 0
     while (reader.load())
       for (const key of reader.keys) {
         if (space.health.attention) space.attend()
-        remove(key)
+        if (remove(key)) count++
       }
+    return count
   }
 }

@@ -194,7 +194,7 @@ export class RecordWriter<V> {
       return
     }
     this.space.room.admitValue(this.length)
-    this.wholly(state, () => {
+    this.space.within(state, () => {
       const pointer = large.write(state, this.encoder.spill(this.length))
       LargeValues.encode(arena, this.valueAt, pointer)
       index.put(state, this.flags | RecordFlag.large, start, this.valueAt + LARGE_POINTER_BYTES - start)
@@ -205,7 +205,7 @@ export class RecordWriter<V> {
   private storeAll(state: TransactionState): void {
     const changes = this.changesOfPut(state)
     if (changes === undefined) this.store(state)
-    else this.wholly(state, () => this.storeWith(state, changes))
+    else this.space.within(state, () => this.storeWith(state, changes))
   }
 
   /** What the put of the encoded value under the key in the key buffer changes in the indexes. */
@@ -229,24 +229,6 @@ export class RecordWriter<V> {
     if (length <= this.inlineLimit && (flags & COMPRESSED) === 0)
       return values.decode(this.space.arena.u8, valueAt, valueAt + length)
     return values.ofStored(flags, this.encoder.spill(length))
-  }
-
-  /** All of it, or nothing. */
-  private wholly<T>(state: TransactionState, work: () => T): T {
-    const { transactions, health } = this.space
-    const before = transactions.savepoint(state)
-    try {
-      return work()
-    } catch (error) {
-      if (health.failure === undefined) {
-        try {
-          transactions.rollbackTo(state, before)
-        } catch (second) {
-          health.fail(second)
-        }
-      }
-      throw error
-    }
   }
 
   /** One delete as a transaction of its own; `removed` if something was, `found` if it had not expired. */
@@ -291,7 +273,7 @@ export class RecordWriter<V> {
     const { index, arena } = this.space
     if (indexes === undefined || index.find() === 0) return index.remove(state)
     const key = copyBytes(arena.u8, index.key.at, index.key.at + index.key.length)
-    return this.wholly(state, () => {
+    return this.space.within(state, () => {
       const changes = indexes.changesOfRemove(state, key)
       if (changes !== undefined) indexes.apply(state, changes)
       index.key.set(key)

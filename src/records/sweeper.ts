@@ -49,6 +49,7 @@ export class Sweeper {
   private beginTimer: unknown
   private timer: unknown
   private due = Number.POSITIVE_INFINITY
+  private isOn = false
   private retryTimer: unknown
   private retryMs = RETRY_MS
   /** Key of the tree over times behind which the sweep goes on; undefined: from the front. */
@@ -65,6 +66,7 @@ export class Sweeper {
 
   /** Soon, looks when the first sweep is due: opening does not take the time to read the tree. */
   begin(): void {
+    this.isOn = true
     this.beginTimer = after(SOON_MS, () => this.look())
   }
 
@@ -81,10 +83,12 @@ export class Sweeper {
 
   /** Something expires at `time`. */
   schedule(time: number): void {
-    if (time < this.due) this.runAfter(time, Math.max(SOON_MS, time - this.space.now()))
+    if (this.isOn && time < this.due) this.runAfter(time, Math.max(SOON_MS, time - this.space.now()))
   }
 
+  /** Until it begins again. */
   stop(): void {
+    this.isOn = false
     cancel(this.beginTimer)
     cancel(this.timer)
     cancel(this.retryTimer)
@@ -167,6 +171,25 @@ export class Sweeper {
       space.expired += removed
       if (isOver()) return true
     }
+  }
+
+  /** Removes up to `most` records whose time has passed, in a transaction; returns how many. */
+  removeIn(state: TransactionState, most: number): number {
+    if (!this.removal.maySweep) return 0
+    let removed = 0
+    this.from = undefined
+    while (removed < most) {
+      const found = this.next()
+      if (found.length === 0) break
+      for (const key of found) {
+        if (removed === most) break
+        if (this.remove(state, key.subarray(EXPIRY_BYTES))) removed++
+        this.from = key
+      }
+    }
+    this.from = undefined
+    this.space.expired += removed
+    return removed
   }
 
   /** The next keys of the tree over times whose time has passed. */

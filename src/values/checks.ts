@@ -1,6 +1,6 @@
 /** Checks of options that several faces share. */
 import { InvalidArgumentError, shown } from '../errors.ts'
-import type { IsolationLevel } from '../types.ts'
+import type { IsolationLevel, TransactionOptions } from '../types.ts'
 
 /** 0 to Infinity. */
 export const milliseconds = (name: string, value: unknown): number => {
@@ -30,6 +30,17 @@ export const requireIsolation = (isolation: unknown): void => {
   throw new InvalidArgumentError(
     `isolation must be ${ISOLATION_LEVELS.map(level => `'${level}'`).join(' or ')}, not ${shown(isolation)}`,
   )
+}
+
+/** @throws InvalidArgumentError */
+export const checkedTransaction = (options: TransactionOptions): { isolation: IsolationLevel; readOnly: boolean } => {
+  if (options === null || typeof options !== 'object')
+    throw new InvalidArgumentError('the options of a transaction must be an object')
+  const { readOnly = false, isolation = 'serializable', ...others } = options
+  requireIsolation(isolation)
+  if (typeof readOnly !== 'boolean') throw new InvalidArgumentError('readOnly must be true or false')
+  refuseOptions(others)
+  return { isolation, readOnly }
 }
 
 /** @throws InvalidArgumentError */
