@@ -188,8 +188,6 @@ const sections: Readonly<Record<string, Section>> = {
   },
   errorstats: ({ out }) =>
     Object.fromEntries([...out.errors].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])),
-  replication: ({ runId, cluster }) => ({
-    ...(cluster === undefined ? { role: 'master', connected_slaves: 0 } : replicationOf(cluster)),
   latencystats: ({ activity }) => {
     const found: Record<string, string> = {}
     for (const stats of activity.all()) {
@@ -199,9 +197,8 @@ const sections: Readonly<Record<string, Section>> = {
     }
     return found
   },
-  replication: ({ runId }) => ({
-    role: 'master',
-    connected_slaves: 0,
+  replication: ({ runId, cluster }) => ({
+    ...(cluster === undefined ? { role: 'master', connected_slaves: 0 } : replicationOf(cluster)),
     master_failover_state: 'no-failover',
     master_replid: runId,
     master_replid2: '0'.repeat(40),
