@@ -36,7 +36,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['client', 'runtime values'],
   ['worker', 'runtime values database'],
   ['owned', 'runtime values'],
-  ['browser', 'runtime values storage database worker owned'],
+  ['browser', 'runtime values storage maintenance database worker owned'],
   ['shared', 'runtime values storage database server client owned'],
   ['cli', 'runtime values storage pager log database explorer index.ts client server shared'],
 ])

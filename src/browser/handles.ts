@@ -37,17 +37,19 @@ interface Navigator {
 
 /** Directories of this origin lie in it, one for each database. */
 const HOME = 'xenondb'
+/** Beside it: what is thrown away when it has been used, or found again. */
+const SCRATCH = 'xenondb.scratch'
 /** Bytes of a name that file systems take. */
 const LONGEST_NAME = 255
 
-const home = async (): Promise<DirectoryHandle | undefined> => {
+const home = async (name: string = HOME): Promise<DirectoryHandle | undefined> => {
   const { storage } = ((globalThis as { navigator?: Navigator }).navigator ?? {}) as Navigator
   const root = await storage?.getDirectory?.().catch(error => {
     // Some private windows have the interface, and nothing behind it.
     if (nameOfError(error) !== 'SecurityError') throw error
     return undefined
   })
-  return await root?.getDirectoryHandle(HOME, { create: true })
+  return await root?.getDirectoryHandle(name, { create: true })
 }
 
 const escaped = (name: string): string => {
@@ -80,24 +82,36 @@ export const takenError = (name: string): DatabaseLockedError =>
 export const handleDirectory = async (name: string): Promise<HandleDirectory | undefined> => {
   const encoded = nameOf(name)
   const directory = await (await home())?.getDirectoryHandle(encoded, { create: true })
-  if (directory === undefined) return undefined
-  return {
-    async open(file) {
-      const handle = await directory.getFileHandle(file, { create: true })
-      if (handle.createSyncAccessHandle === undefined)
-        throw new XenonError(
-          'XENON_NOT_SUPPORTED',
-          'only a dedicated worker has synchronous files: call opfsStorage() in one (new Worker(...)), not on a page',
-        )
-      return await handle.createSyncAccessHandle()
-    },
-    async names() {
-      const names: string[] = []
-      for await (const file of directory.keys()) names.push(file)
-      return names
-    },
-    remove: file => directory.removeEntry(file),
-  }
+  return directory === undefined ? undefined : handlesIn(directory)
+}
+
+const handlesIn = (directory: DirectoryHandle): HandleDirectory => ({
+  async open(file) {
+    const handle = await directory.getFileHandle(file, { create: true })
+    if (handle.createSyncAccessHandle === undefined)
+      throw new XenonError(
+        'XENON_NOT_SUPPORTED',
+        'only a dedicated worker has synchronous files: call opfsStorage() in one (new Worker(...)), not on a page',
+      )
+    return await handle.createSyncAccessHandle()
+  },
+  async names() {
+    const names: string[] = []
+    for await (const file of directory.keys()) names.push(file)
+    return names
+  },
+  remove: file => directory.removeEntry(file),
+})
+
+/** A directory for a while, and how to remove it; undefined where there is no such file system. */
+export const scratchDirectory = async (): Promise<[HandleDirectory, () => Promise<void>] | undefined> => {
+  const all = await home(SCRATCH)
+  if (all === undefined) return undefined
+  // What workers have left that were ended; what is in use stays.
+  for await (const name of all.keys()) await all.removeEntry(name, { recursive: true }).catch(() => {})
+  const name = globalThis.crypto.randomUUID()
+  const directory = await all.getDirectoryHandle(name, { create: true })
+  return [handlesIn(directory), () => all.removeEntry(name, { recursive: true })]
 }
 
 /** Removes all files of a database. */

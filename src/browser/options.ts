@@ -92,7 +92,7 @@ const requireSendable = (options: object): void => {
   }
 }
 
-const ownWorker = (name: string): WorkerLike => {
+export const ownWorker = (name: string): WorkerLike => {
   needed(web.Worker, 'workers (Worker)')
   // Bundlers look for these very words.
   return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `xenondb ${name}` })

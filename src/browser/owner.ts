@@ -5,6 +5,7 @@ import { nextTurn, setTimeout } from '../runtime/timers.ts'
 import { portable } from '../worker/errors.ts'
 import { serve } from '../worker/owner.ts'
 import type { PortLike } from '../worker/protocol.ts'
+import { exported } from './archive.ts'
 import { type Answer, type Expected, hold, lockOf, type OwnerFacts, type Said, whenGone } from './tabs.ts'
 import { channelNamed, type Line, type Locks } from './web.ts'
 
@@ -90,7 +91,7 @@ export class Owner {
       start: () => line.start?.(),
     }
     const { db } = this
-    const end = serve(db, port, { verify: () => db.verify(), compact: () => db.compact() })
+    const end = serve(db, port, { verify: () => db.verify(), compact: () => db.compact(), export: () => exported(db) })
     const client = { line, end, gone }
     this.served.add(client)
     void gone?.then(() => {

@@ -2,6 +2,8 @@
 import type { Database } from '../database/database.ts'
 import type { OpenOptions } from '../database/options.ts'
 import { XenonError } from '../errors.ts'
+import { portable } from '../worker/errors.ts'
+import { imported } from './archive.ts'
 import { Candidate } from './candidate.ts'
 import type { Asked, Told } from './tabs.ts'
 import type { WorkerScope } from './web.ts'
@@ -28,8 +30,19 @@ export const serveBrowser = <V = string>({ onOpen, ...own }: ServeOptions<V> = {
       const options = { ...own, ...asked.options } as OpenOptions<unknown>
       candidate = new Candidate(scope, asked.name, options, asked.settings, onOpen as never)
     }
+    if (asked?.xenondb === 'import') void importFor(scope, asked.name, asked.file)
     if (asked?.xenondb === 'look') candidate?.look()
     if (asked?.xenondb === 'close') void candidate?.close()
   })
   scope.postMessage({ xenondb: 'ready' } satisfies Told, [])
+}
+
+const importFor = async (scope: WorkerScope, name: string, file: Blob): Promise<void> => {
+  let told: Told = { xenondb: 'imported' }
+  try {
+    await imported(name, file)
+  } catch (error) {
+    told = { xenondb: 'failed', error: portable(error) }
+  }
+  scope.postMessage(told, [])
 }

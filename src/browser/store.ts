@@ -77,6 +77,15 @@ export class BrowserStore<V = string, K = string> extends SharedRoot<V, K> {
   }
 
   /**
+   * The whole database, as it is committed now, as one file: a tar archive, which `restore` of `xenondb` and
+   * `importDatabase` take. Others may read and write meanwhile.
+   * @example const url = URL.createObjectURL(await tab.exportFile())
+   */
+  exportFile(): Promise<Blob> {
+    return this.ask(store => store.ask('export'))
+  }
+
+  /**
    * Bytes that this origin uses, with whatever else it keeps, and may use.
    * @example const { usage, quota } = await tab.estimate()
    */

@@ -46,6 +46,7 @@ export interface Answer {
 /** What a page asks of its own worker. */
 export type Asked =
   | { xenondb: 'open'; name: string; options: object; settings: Settings }
+  | { xenondb: 'import'; name: string; file: Blob }
   | { xenondb: 'look' | 'close' }
 
 /** Where the worker keeps the files. */
@@ -63,7 +64,7 @@ export interface Settings {
 export type Told =
   | { xenondb: 'owner'; facts: OwnerFacts; port: Line }
   | { xenondb: 'failed'; error: PortError }
-  | { xenondb: 'ready' | 'closed' }
+  | { xenondb: 'ready' | 'imported' | 'closed' }
 
 /** Gets a lock, and has it until the function that it resolves with is called. */
 export const hold = (locks: Locks, name: string): Promise<() => void> =>

@@ -4,8 +4,8 @@ import { XenonError } from '../errors.ts'
 export interface Locks {
   request<T>(
     name: string,
-    options: { mode?: 'exclusive' | 'shared'; signal?: AbortSignal },
-    work: () => Promise<T> | T,
+    options: { mode?: 'exclusive' | 'shared'; signal?: AbortSignal; ifAvailable?: boolean },
+    work: (lock: unknown) => Promise<T> | T,
   ): Promise<T>
 }
 

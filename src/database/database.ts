@@ -2,10 +2,12 @@
 
 import type { EncodingNames } from '../engine/create.ts'
 import type { Engine } from '../engine/engine.ts'
+import { InvalidArgumentError } from '../errors.ts'
 import { backup, backupDated } from '../maintenance/backup.ts'
 import { compact } from '../maintenance/compact.ts'
 import { convertIndex } from '../maintenance/convert.ts'
 import { requireKeep } from '../maintenance/dated-backups.ts'
+import { backupToFile } from '../maintenance/one-file.ts'
 import type { BackupOptions, BackupReport, CompactReport, VerifyOptions, VerifyReport } from '../maintenance/shapes.ts'
 import { collectStats } from '../maintenance/stats.ts'
 import { verifyDatabase } from '../maintenance/verify/verify.ts'
@@ -13,6 +15,7 @@ import { vitalsOf } from '../maintenance/vitals.ts'
 import { type Raised, Warnings } from '../maintenance/warnings.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { Durability, Health, IndexReport, ProgressOptions, Stats } from '../types.ts'
 import { refuseOptions, requireFlag, requireObject } from '../values/checks.ts'
 import { READ_ONLY } from './guard.ts'
@@ -98,17 +101,30 @@ export class Database<V = string, K = string> extends Outer<V, K> {
    */
   async backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
     this.check()
-    const { keep, verify, ...progress } = requireObject(options)
+    const { keep, verify, asFile, ...progress } = requireObject(options)
     requireOnlyProgress(progress)
     requireKeep(keep)
     requireFlag('verify', verify)
+    requireFlag('asFile', asFile)
+    if (asFile === true && keep !== undefined)
+      throw new InvalidArgumentError('a backup as one file is a single one: give asFile or keep')
     const { engine, store } = this
     engine.requirePlace()
     const { storage } = this.handle
     const all = { ...options, logSegmentBytes: engine.log.segments.segmentBytes }
+    const { directory: source } = engine.home
+    if (asFile === true) return await backupToFile(engine, store, storage, source, directory, all)
     return keep === undefined
-      ? await backup(engine, store, storage, engine.home.directory, directory, all)
-      : await backupDated(engine, store, storage, engine.home.directory, directory, { ...all, keep })
+      ? await backup(engine, store, storage, source, directory, all)
+      : await backupDated(engine, store, storage, source, directory, { ...all, keep })
+  }
+
+  /** @internal Copies it to a new directory of another storage. */
+  async copyTo(storage: Storage, directory: string): Promise<void> {
+    this.check()
+    const { engine, store } = this
+    const logSegmentBytes = engine.log.segments.segmentBytes
+    await this.handle.meeting(backup(engine, store, storage, engine.home.directory, directory, { logSegmentBytes }))
   }
 
   /**

@@ -36,7 +36,7 @@ const SLICE_MS = 3
 const FREED_AT_ONCE = 64
 const LSN_STEP = 4096
 
-type Options = Omit<BackupOptions, 'keep'> & Pick<EngineOptions, 'logSegmentBytes'>
+export type BackupSettings = Omit<BackupOptions, 'keep' | 'asFile'> & Pick<EngineOptions, 'logSegmentBytes'>
 
 /**
  * `source`: the directory of the database.
@@ -48,7 +48,7 @@ export const backup = async <V>(
   storage: Storage,
   source: string,
   given: string,
-  options: Options,
+  options: BackupSettings,
 ): Promise<BackupReport> => {
   const directory = absolute(storage, given)
   if (!isVacant(storage, directory))
@@ -68,7 +68,7 @@ export const backupDated = async <V>(
   storage: Storage,
   source: string,
   given: string,
-  options: Options & { keep: number },
+  options: BackupSettings & { keep: number },
 ): Promise<BackupReport> => {
   const uuid = toHex(engine.metadata.identity.uuid)
   const dated = new DatedBackups(storage, absolute(storage, given), source, uuid)
@@ -101,7 +101,7 @@ const copy = async <V>(
   store: Store<V>,
   storage: Storage,
   directory: string,
-  options: Options,
+  options: BackupSettings,
 ): Promise<Copied> => {
   const view = store.asOfNow()
   const files = new Copy(engine, storage, directory, view)
@@ -159,7 +159,7 @@ class Copy {
     while (isBlank(metadata.blank, metadata.fileBlocks - 1)) metadata.fileBlocks--
   }
 
-  async write(options: Options): Promise<void> {
+  async write(options: BackupSettings): Promise<void> {
     const { storage, directory, metadata } = this
     makeDurably(storage, directory)
     storage.makeDirectory(this.logDirectory)
@@ -216,7 +216,7 @@ class Copy {
   }
 
   /** Takes back in the copy what was not committed, and gives the data file its name. */
-  async finish({ logSegmentBytes, verify = false, onProgress }: Options): Promise<Copied> {
+  async finish({ logSegmentBytes, verify = false, onProgress }: BackupSettings): Promise<Copied> {
     const { storage, directory } = this
     const partial = storage.join(directory, PARTIAL)
     const data = storage.join(directory, 'data')

@@ -110,6 +110,13 @@ export const removeDatabase = (storage: Storage, directory: string, lock: Direct
   return removeEmpty(storage, directory)
 }
 
+/** Removes the files of a copy that nobody else knows of, and its directories. */
+export const removeUnlocked = (storage: Storage, directory: string): void => {
+  clearDatabase(storage, directory)
+  removeEmpty(storage, storage.join(directory, 'log'))
+  removeEmpty(storage, directory)
+}
+
 /** Removes the files of a database, but not its directories and its lock. */
 export const clearDatabase = (storage: Storage, directory: string): void => {
   // The data file first: what is left without it is no database.

@@ -19,6 +19,7 @@ import { isLogFile, PARTIAL, underName, uuidOf } from './database-files.ts'
 import { datedFolders } from './dated-backups.ts'
 import { liesInside } from './new-directory.ts'
 import { Replacement } from './replace.ts'
+import { withArchive } from './tar.ts'
 import { verifyDatabase } from './verify/verify.ts'
 
 const SLICE_BYTES = 1048576
@@ -62,6 +63,21 @@ export interface RestoreReport {
 }
 
 export const restoreFrom = async (
+  storage: Storage,
+  given: string,
+  directory: string,
+  settings: RestoreSettings,
+): Promise<RestoreReport> => {
+  if (storage.kind(given) !== 'file') return await restoreWith(storage, given, directory, settings)
+  const archive = storage.open(given, { readOnly: true })
+  try {
+    return await restoreWith(withArchive(storage, given, archive), given, directory, settings)
+  } finally {
+    archive.close()
+  }
+}
+
+const restoreWith = async (
   storage: Storage,
   given: string,
   directory: string,

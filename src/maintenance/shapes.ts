@@ -74,6 +74,11 @@ export interface BackupOptions extends ProgressOptions {
    * are removed once the new one is whole. Default: the directory itself becomes the backup.
    */
   keep?: number | undefined
+  /**
+   * The copy is one file, a tar archive: for `restore`, or `importDatabase` of `xenondb/browser`. Meanwhile a directory lies
+   * beside it, `….parts`, that takes the same room. Default false.
+   */
+  asFile?: boolean | undefined
   /** Checks every block of the copy before it counts. Default false. */
   verify?: boolean | undefined
 }
@@ -82,7 +87,7 @@ export interface BackupOptions extends ProgressOptions {
 export interface BackupReport {
   /** Where the backup is. */
   directory: string
-  /** Bytes of the copy's data file. */
+  /** Bytes of the copy's data file; with `asFile`, of the file. */
   bytes: number
   /** Those of the root, as `stats().records` counts them; the copy holds those of all sub-databases, too. */
   records: number

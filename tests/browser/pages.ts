@@ -62,6 +62,8 @@ declare global {
   var xenon: typeof import('../../src/browser/index.ts')
   // biome-ignore lint/suspicious/noExplicitAny: tests put values of all kinds into them.
   var stores: Map<string, BrowserStore<any>>
+  var importFrom: (name: string, path: string) => Promise<void>
+  var textOf: (blob: Blob) => Promise<string>
   var heard: string[]
   var written: Written
   var openStore: (name: string, options?: object) => Promise<Role>
@@ -111,19 +113,19 @@ export async function withBrowser(
 }
 
 /** Runs `body` with tabs of an origin that share databases: what `tab.js` puts on `window` is there. */
-export async function withTabs(body: (open: () => Promise<Page>, browser: Browser) => Promise<void>): Promise<void> {
+export async function withTabs(
+  body: (open: () => Promise<Page>, browser: Browser) => Promise<void>,
+  files: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<void> {
   const tab = await bundle('tab.js')
   const worker = await bundle('../../dist/browser/worker.js')
-  const page = '<!doctype html><script type="module" src="/tab.js"></script>'
-  await withOrigin(
-    {
-      '/': page,
-      '/tab.js': tab.code,
-      '/worker.js': worker.code,
-      '/without-opfs.js': `delete StorageManager.prototype.getDirectory\n${worker.code}`,
-    },
-    body,
-  )
+  const own = {
+    '/': '<!doctype html><script type="module" src="/tab.js"></script>',
+    '/tab.js': tab.code,
+    '/worker.js': worker.code,
+    '/without-opfs.js': `delete StorageManager.prototype.getDirectory\n${worker.code}`,
+  }
+  await withOrigin({ ...own, ...files }, body)
 }
 
 /** Kills the process of a tab, as a crash does. */
@@ -136,7 +138,7 @@ export async function crash(tab: Page): Promise<void> {
 
 /** Serves files by their paths to a browser, which ends with `body`. */
 export async function withOrigin(
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Uint8Array>>,
   body: (open: () => Promise<Page>, browser: Browser) => Promise<void>,
 ): Promise<void> {
   const server = createServer(({ url = '/' }, response) => {

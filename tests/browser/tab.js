@@ -1,5 +1,5 @@
 // A page that shares databases with its other tabs. Bundled from the built package; tests call what it puts on `window`.
-import { databaseNames, deleteDatabase, openBrowser } from '../../dist/browser/index.js'
+import { databaseNames, deleteDatabase, importDatabase, openBrowser } from '../../dist/browser/index.js'
 
 const stores = new Map()
 let events = []
@@ -16,7 +16,7 @@ const codeOf = async work => {
 
 Object.assign(globalThis, {
   codeOf,
-  xenon: { databaseNames, deleteDatabase, openBrowser },
+  xenon: { databaseNames, deleteDatabase, importDatabase, openBrowser },
   stores,
   /** Opens a database under its name, and says what this tab is of it. */
   async openStore(name, options) {
@@ -26,6 +26,20 @@ Object.assign(globalThis, {
     return store.role
   },
   xenonWorker: path => new Worker(path, { type: 'module' }),
+  async importFrom(name, path) {
+    const response = await fetch(path)
+    await importDatabase(name, await response.blob())
+  },
+  /** The bytes of a blob, as text. */
+  async textOf(blob) {
+    const reader = new FileReader()
+    const done = new Promise(resolve => {
+      reader.onload = resolve
+    })
+    reader.readAsDataURL(blob)
+    await done
+    return reader.result.slice(reader.result.indexOf(',') + 1)
+  },
   takeEvents() {
     const taken = events
     events = []

@@ -39,7 +39,7 @@ import type { RangeIterator, Snapshot, Transaction, Watcher } from '${root}dist/
 import { createServer } from '${root}dist/server/index.js'
 import { type FaultDisk, mutantNames, type Random, withMutant } from '${root}dist/testing/index.js'
 import { metricsContentType, metricsText } from '${root}dist/metrics/index.js'
-import { databaseNames, deleteDatabase, openBrowser, opfsStorage, serveBrowser } from '${root}dist/browser/index.js'
+import { databaseNames, deleteDatabase, importDatabase, openBrowser, opfsStorage, serveBrowser } from '${root}dist/browser/index.js'
 import { openShared, type SharedStore } from '${root}dist/shared/index.js'
 import { type PortDatabase, type PortLike, servePort } from '${root}dist/worker/index.js'
 

@@ -14,16 +14,20 @@ export function registerBackup(cli: CAC): void {
   cli
     .command('backup <directory> <new-directory>', 'Copy the database to a new directory')
     .option('--keep <count>', 'Put it into a folder with its date in that directory, and keep so many of these')
+    .option('--as-file', 'Make it one file, a tar archive, for restore and for browsers')
     .option('--verify', 'Check every block of the copy before it counts')
     .option('--json', 'Print the outcome as JSON')
     .example(bin => `  $ ${bin} backup students backups/students-monday`)
     .example(bin => `  $ ${bin} backup students backups --keep 7 --verify`)
+    .example(bin => `  $ ${bin} backup students students.tar --as-file`)
     .action((directory: string, newDirectory: string, options: Options) => {
       const json = flagOption(options, 'json')
       const target = argument(newDirectory)
       const keep = countOption(options, 'keep')
       if (keep === 0) throw new UsageError('--keep must be at least 1')
-      const wanted = { verify: flagOption(options, 'verify'), ...(keep === undefined ? {} : { keep }) }
+      const asFile = flagOption(options, 'asFile')
+      if (asFile && keep !== undefined) throw new UsageError('--keep is for backups that are directories')
+      const wanted = { verify: flagOption(options, 'verify'), asFile, ...(keep === undefined ? {} : { keep }) }
       return interruptible(signal =>
         withDatabase(argument(directory), { createIfMissing: false, onlyReads: true, signal }, async db => {
           const report = await backup(db, target, wanted, signal)
@@ -44,7 +48,7 @@ function readable({ records, bytes, directory, kept, removed }: BackupReport): s
 async function backup(
   db: ByteDatabase,
   target: string,
-  wanted: { verify: boolean; keep?: number },
+  wanted: { verify: boolean; asFile: boolean; keep?: number },
   signal: AbortSignal,
 ): Promise<BackupReport> {
   const existed = isDirectory(target)
