@@ -28,13 +28,17 @@ const write = async (entries, output) => {
   for (const { fileName } of files) written.add(join(output.dir, fileName))
 }
 
-await write(entriesOf([...Object.values(exports), ...Object.values(bin)]), {
+// A page is to load nothing of the engine that its worker has. Its chunk names the script of the worker, and lies beside it.
+const apart = ['browser/page']
+const isOfPage = ({ moduleIds }) => moduleIds.some(id => id.endsWith('/src/browser/page.ts'))
+
+await write([...entriesOf([...Object.values(exports), ...Object.values(bin)]), ...apart], {
   dir: 'dist',
   format: 'esm',
   // For profiles of this checkout: the package has no maps, and its scripts do not name them.
   sourcemap: 'hidden',
   entryFileNames: '[name].js',
-  chunkFileNames: 'chunks/[name].js',
+  chunkFileNames: chunk => (isOfPage(chunk) ? 'browser/client.js' : 'chunks/[name].js'),
 })
 await write(entriesOf(Object.values(exports)), {
   dir: join('dist', 'cjs'),

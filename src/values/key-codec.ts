@@ -112,9 +112,9 @@ export class KeyCodec {
   }
 }
 
-export const UTF8_KEYS: KeyCodec = new KeyCodec('utf8')
-export const BINARY_KEYS: KeyCodec = new KeyCodec('binary')
-export const TUPLE_KEYS: KeyCodec = new KeyCodec('tuple')
+export const UTF8_KEYS: KeyCodec = /* @__PURE__ */ new KeyCodec('utf8')
+export const BINARY_KEYS: KeyCodec = /* @__PURE__ */ new KeyCodec('binary')
+export const TUPLE_KEYS: KeyCodec = /* @__PURE__ */ new KeyCodec('tuple')
 
 const lenient = new TextDecoder('utf-8', { ignoreBOM: true })
 

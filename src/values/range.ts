@@ -20,7 +20,7 @@ const KNOWN = new Set(['gt', 'gte', 'lt', 'lte', 'prefix', 'reverse', 'limit', '
 export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): ResolvedRange => {
   // A key alone is short for the prefix that it is.
   const range = keys.isPrefix(given) ? { prefix: given } : ((given ?? {}) as Range<unknown>)
-  requireOptions(range, keys)
+  requireOptions(range, keys.encoding === 'tuple' ? "['user']" : "'user:'")
   const { gt, gte, lt, lte, prefix, reverse = false, limit = Number.POSITIVE_INFINITY } = range
   const { onDecodeError = 'throw' } = range
   requireLimits(reverse, limit)
@@ -65,11 +65,11 @@ export const requireRange = (given: unknown): void => {
   requireOnDecodeError(onDecodeError)
 }
 
-const requireOptions = (range: object, keys: KeyCodec = UTF8_KEYS): void => {
+/** `prefix`: one, as an example. */
+const requireOptions = (range: object, prefix: string = "'user:'"): void => {
   // A RegExp, a Date or a Map has no members of its own, as a range of everything has none.
   const kind = typeof range === 'object' ? Object.prototype.toString.call(range).slice(8, -1) : typeof range
   if (kind !== 'Object') {
-    const prefix = keys.encoding === 'tuple' ? "['user']" : "'user:'"
     const article = /^[AEIO]/.test(kind) ? 'an' : 'a'
     throw new InvalidArgumentError(
       `a range must be an object, such as { gte: …, lt: …, reverse: true, limit: 10 }, or a prefix, such as ${prefix}; not ${article} ${kind}`,

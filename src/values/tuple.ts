@@ -255,7 +255,7 @@ class TupleWriter {
 }
 
 /** Getters of an array may come back here: whoever finds no writer takes one of their own. */
-let idle: TupleWriter | undefined = new TupleWriter()
+let idle: TupleWriter | undefined = /* @__PURE__ */ new TupleWriter()
 
 const written = (write: (writer: TupleWriter) => void): Uint8Array => {
   const writer = idle ?? new TupleWriter()
