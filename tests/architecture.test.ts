@@ -28,7 +28,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['explorer', 'runtime values storage pager log buffer hash engine salvage'],
   ['metrics', ''],
-  ['cluster', 'runtime'],
+  ['cluster', 'runtime database'],
   ['server', 'runtime values storage records database metrics cluster'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],

@@ -6,21 +6,10 @@
  * everybody else (X11). Reads of the caller go past the node, to the database itself: they see what is committed, never
  * the open group.
  */
+import type { Change, SpacePath } from '../database/changes.ts'
 
-/** A change to one record or range: whole records, never deltas, so that to apply it twice is to apply it once (X8). */
-export type Change =
-  | {
-      readonly kind: 'put'
-      readonly key: Uint8Array
-      readonly value: Uint8Array
-      /** Milliseconds since 1970, exact; undefined: never. */
-      readonly expiresAt: number | undefined
-      /** How the engine has the value stored (compression and so on), as it said in the write set; 0 to 255. */
-      readonly flags: number
-    }
-  | { readonly kind: 'delete'; readonly key: Uint8Array }
-  /** All records with `from` ≤ key < `to`; `to` undefined: to the end. */
-  | { readonly kind: 'clear'; readonly from: Uint8Array; readonly to: Uint8Array | undefined }
+/** Whole records, never deltas, so that to apply a change twice is to apply it once (X8). */
+export type { Change, SpacePath }
 
 /** The one transaction in which a leader executes the commands of a group. */
 export interface OpenGroup {
@@ -29,12 +18,16 @@ export interface OpenGroup {
    * it stay, and the error is passed on.
    */
   run<T>(command: () => T): T
-  /** Undoes the command that ran last. */
-  undoLast(): void
-  /** About the bytes that the net changes so far would take in a message; 0: nothing has changed. */
+  /**
+   * Takes in what an interactive transaction of the store has done, as one command: all or nothing. The transaction ends.
+   */
+  absorb(transaction: unknown): void
+  /** About the bytes that the net changes so far would take in a message. */
   readonly size: number
   /** Net changes in an order in which they can be applied. The arrays are valid until the group ends. */
   changes(): Iterable<Change>
+  /** Whether anything has changed. */
+  readonly hasChanges: boolean
   /** Commits the changes and the mark together, in one commit (X3). */
   commit(mark: Uint8Array): void
   /** Undoes everything: the database is as its mark says. */
@@ -59,7 +52,14 @@ export interface GroupStore {
   setTime(now: () => number): void
   /** Begins a group; there is none open. */
   begin(): OpenGroup
-  /** Applies the changes of a message from the log, and its mark, in one commit (X3). No group is open. */
+  /**
+   * A promise if work of the database's own waits for a moment without a group, and must have it before the next one.
+   */
+  whenFree(): Promise<void> | undefined
+  /**
+   * Applies the changes of a message from the log, and its mark, in one commit (X3). No group is open. Interactive
+   * transactions that are open end: who applies does not lead.
+   */
   apply(changes: Iterable<Change>, mark: Uint8Array): void
   /** A consistent state beside the work that goes on. */
   snapshot(): Promise<StoreSnapshot>

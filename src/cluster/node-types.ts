@@ -2,6 +2,7 @@
 import type { Clock } from './clock.ts'
 import type { GroupStore } from './group-store.ts'
 import type { Mark } from './mark.ts'
+import type { MessageKind } from './message.ts'
 import type { NodeStateName, Peers } from './peers.ts'
 import type { SharedLog } from './shared-log.ts'
 
@@ -31,6 +32,8 @@ export interface NodeOptions {
   /** 16 random bytes; default: of the system. */
   readonly newId?: () => Uint8Array
   readonly onEvent?: (event: NodeEvent) => void
+  /** A record of `executeRecord` was committed or applied here. */
+  readonly onRecord?: (record: { readonly kind: MessageKind; readonly note: Uint8Array }, mark: Mark) => void
 }
 
 export interface SnapshotPolicy {
@@ -137,6 +140,18 @@ export interface ShardNode {
    * @throws XenonError `XENON_HALTED`: the node has halted; `XENON_CLOSED`: it was stopped
    */
   execute<T>(command: () => T, options?: ExecuteOptions): Promise<T>
+  /**
+   * Commits an interactive transaction of the store (`BEGIN` … `COMMIT`, under locks of its own): the next group takes it
+   * in. It ends, but if this rejects before it was taken in, when its owner rolls it back. Rejects as `execute` does.
+   */
+  commit(transaction: unknown, options?: ExecuteOptions): Promise<void>
+  /**
+   * Executes a command as a record of its own: its message has that kind and note, and `onRecord` of every node hears of
+   * it after it was committed or applied.
+   */
+  executeRecord<T>(kind: MessageKind, note: Uint8Array, command: () => T, options?: ExecuteOptions): Promise<T>
+  /** Whether `read` would run at once: a caller may then read the database itself, in the same turn. */
+  mayRead(level: ReadLevel): boolean
   /** Runs `work`, which only reads the database, when the level allows it. Rejects as `execute` does. */
   read<T>(level: ReadLevel, work: () => T, options?: ExecuteOptions): Promise<T>
   /**

@@ -94,6 +94,18 @@ export class FakeNode implements ShardNode {
     this.transferredTo = node
   }
 
+  mayRead(): boolean {
+    return this.state === 'lead' && this.hasLease
+  }
+
+  commit(): Promise<void> {
+    throw new XenonError('XENON_NOT_SUPPORTED', 'a fake shard has no interactive transactions')
+  }
+
+  executeRecord<T>(_kind: string, _note: Uint8Array, work: () => T, options?: ExecuteOptions): Promise<T> {
+    return this.execute(work, options)
+  }
+
   execute<T>(work: () => T, { holdMs = this.holdMs }: ExecuteOptions = {}): Promise<T> {
     if (this.state !== 'lead' && this.leader !== undefined)
       return Promise.reject(new NotLeaderError('another node leads', this.leader))
