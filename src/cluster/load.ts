@@ -1,5 +1,6 @@
 /** Loads what speaks to NATS, and the packages that it needs, for whoever asks for a cluster; nobody else needs them. */
 import { reasonOf, XenonError } from '../errors.ts'
+import { performance, setTimeout } from '../runtime/timers.ts'
 import type { ClusterServices, NatsOptions } from './services.ts'
 
 /** What is to be installed beside xenondb. */
@@ -31,4 +32,26 @@ export async function connectNats(options: NatsOptions): Promise<ClusterServices
     )
   }
   return nats.Nats.connect(options)
+}
+
+/** Between two attempts, in milliseconds. */
+const RETRY_MS = 250
+
+/**
+ * Asks again and again while NATS does not answer (`XENON_CONNECTION`), for `ms` milliseconds: servers that are starting
+ * take some seconds until one leads.
+ *
+ * @example const log = await patiently(() => services.openLog(place))
+ * @throws whatever else `question` rejects with, at once; what it rejected with last, when the time is over
+ */
+export async function patiently<T>(question: () => Promise<T>, ms: number = Number.POSITIVE_INFINITY): Promise<T> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    try {
+      return await question()
+    } catch (error) {
+      if (!XenonError.is(error, 'XENON_CONNECTION') || performance.now() > deadline) throw error
+    }
+    await new Promise<void>(resolve => setTimeout(resolve, RETRY_MS))
+  }
 }

@@ -4,7 +4,8 @@ import { connectNats } from '../../src/cluster/load.ts'
 import type { ClusterServices } from '../../src/cluster/services.ts'
 import type { SharedLog } from '../../src/cluster/shared-log.ts'
 import { pause } from '../support/child.ts'
-import { NO_NATS, natsOfFile, natsOptions, natsProgram } from './nats-servers.ts'
+import { natsOfFile } from './nats-of-file.ts'
+import { NO_NATS, natsOptions, natsProgram } from './nats-servers.ts'
 import { appendDefinitely, bytesOf, collect } from './shared-logs.ts'
 
 describe.skipIf(natsProgram === undefined)(`a log on three nats-servers (else ${NO_NATS})`, () => {

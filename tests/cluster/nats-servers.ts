@@ -7,11 +7,12 @@ import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connect, type NatsConnection, type TlsOptions } from '@nats-io/transport-node'
-import { afterAll, beforeAll } from 'vitest'
 import type { NatsOptions as ClusterNatsOptions } from '../../src/cluster/services.ts'
 import { freePort } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
-import { withDirectory } from '../support/directory.ts'
+
+/** The checkout: these files also run from `build/`. */
+export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]build[/\\]$/, '/')
 
 /** The program that `scripts/nats-server.mjs` finds or gets; undefined where there is none. */
 export const natsProgram: string | undefined = find()
@@ -78,6 +79,7 @@ export async function startNats(directory: string, options: NatsOptions = {}): P
     const cluster = `cluster {
   name: test
   listen: "127.0.0.1:${routes[server]}"
+  no_advertise: true
   routes: [${routes.map(port => `"nats://127.0.0.1:${port}"`).join(', ')}]
 }`
     return `server_name: ${names[server]}
@@ -202,38 +204,6 @@ export async function withNats<T>(
   }
 }
 
-/** Servers for all tests of a file, from `beforeAll` to `afterAll`. */
-export function natsOfFile(options: NatsOptions = {}): { readonly servers: NatsServers } {
-  let servers: NatsServers | undefined
-  let end = (): void => {}
-  let over: Promise<void> | undefined
-  beforeAll(async () => {
-    await new Promise<void>((resolve, reject) => {
-      over = withDirectory(directory =>
-        withNats(directory, options, async started => {
-          servers = started
-          const finished = new Promise<void>(done => {
-            end = done
-          })
-          resolve()
-          await finished
-        }),
-      )
-      over.catch(reject)
-    })
-  })
-  afterAll(async () => {
-    end()
-    await over
-  })
-  return {
-    get servers() {
-      if (servers === undefined) throw new Error('the servers are there from the first test on')
-      return servers
-    },
-  }
-}
-
 /** How the user of the tests reaches them, the system account included. */
 export const natsOptions = ({ urls }: NatsServers): ClusterNatsOptions => ({
   servers: urls,
@@ -258,7 +228,7 @@ async function streamLeader(monitor: string, stream: string): Promise<string | u
 }
 
 function find(): string | undefined {
-  const script = fileURLToPath(new URL('../../scripts/nats-server.mjs', import.meta.url))
+  const script = join(ROOT, 'scripts/nats-server.mjs')
   const { stdout, status } = spawnSync(process.execPath, [script, '--here'], { encoding: 'utf8', timeout: 30_000 })
   return status === 0 ? stdout.trim() : undefined
 }

@@ -87,3 +87,7 @@ export class NatsLink {
 
 const notConnected = (what: string): XenonError =>
   new XenonError('XENON_CONNECTION', `${what}: the connection to NATS is lost`)
+
+/** The library hands out Node's `Buffer`, whose `slice` shares its bytes. */
+export const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, length)

@@ -15,7 +15,7 @@ import { nanos } from '@nats-io/nats-core'
 import { XenonError } from '../../errors.ts'
 import { setTimeout } from '../../runtime/timers.ts'
 import type { Feed, FeedHandlers, LogMessage } from '../shared-log.ts'
-import type { NatsLink } from './connection.ts'
+import { type NatsLink, plain } from './connection.ts'
 
 /** Messages that a pull asks for: thousands of large ones would stall. */
 const PULL = 200
@@ -138,7 +138,7 @@ export class StreamFeed implements Feed {
         return
       }
       this.#next = seq + 1
-      const message: LogMessage = { sequence: seq, bytes: data, pending: info.pending }
+      const message: LogMessage = { sequence: seq, bytes: plain(data), pending: info.pending }
       const work = this.#handlers.onMessage(message)
       if (work !== undefined) await work
     }

@@ -20,7 +20,7 @@ import type {
   SnapshotStore,
 } from '../shared-log.ts'
 import { append } from './append.ts'
-import type { NatsLink } from './connection.ts'
+import { type NatsLink, plain } from './connection.ts'
 import { StreamFeed } from './feed.ts'
 import { logName, logSubject } from './names.ts'
 import { judgeServers, type NatsServer } from './servers.ts'
@@ -93,7 +93,7 @@ export class StreamLog implements SharedLog {
       // Sequences count from 1; NATS takes 0 for a wrong question.
       if (sequence < 1) return undefined
       const found = await this.#parts.manager.streams.getMessage(this.name, { seq: sequence })
-      return found === null ? undefined : found.data
+      return found === null ? undefined : plain(found.data)
     })
   }
 
