@@ -46,7 +46,7 @@ const WITHOUT_ENGINE = /^client\/|^owned\/|^worker\/client\.ts$|^browser\/page\.
 
 /** The only ones that may know Node. */
 const onNode =
-  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead|system)|client\/.*|server\/.*|shared\/.*|cluster\/.*|cli\/.*)\.ts$/
+  /^(storage\/(node|lock|claim|owner|identity|regular-file|read-ahead|system)|client\/.*|server\/.*|explorer\/http|shared\/.*|cluster\/.*|cli\/.*)\.ts$/
 
 interface Import {
   from: string

@@ -449,6 +449,14 @@ export class BufferPool {
     return this.table[block >>> 13]?.[block & 0x1fff] ?? 0
   }
 
+  /** @internal For the explorer: the frames that hold a block, the one that was used last first, where that is known. */
+  eachFrame(visit: (block: Block, isDirty: boolean, pins: number) => void): void {
+    for (const frame of this.recency.inOrder(this.used)) {
+      const block = this.blockOf[frame]!
+      if (this.frameOf(block) === frame) visit(block, this.dirty[frame] === 1, this.pins[frame]!)
+    }
+  }
+
   private frameAt(base: Position): number {
     return (base - this.origin) >>> this.shift
   }
@@ -483,6 +491,7 @@ export class BufferPool {
       this.discard(block)
       throw error
     }
+    this.health.observer?.read(block)
     return base
   }
 
@@ -527,6 +536,7 @@ export class BufferPool {
     this.dirty[frame] = 0
     this.pins[frame] = 0
     this.freeFrames.push(frame)
+    this.health.observer?.left(block)
   }
 }
 

@@ -37,6 +37,11 @@ export class Recency {
     this.chances[frame] = CHANCES
   }
 
+  /** The frames 1 to `last`, the one that was used last first; while nothing had to leave yet, by their numbers. */
+  inOrder(last: number): Iterable<number> {
+    return this.list === undefined ? Array.from({ length: last }, (_, i) => i + 1) : this.list.keys()
+  }
+
   /** Up to `wanted` of the frames 1 to `last` for which `mayLeave`, the longest unused first. */
   coldest(wanted: number, last: number, mayLeave: (frame: number) => boolean): number[] {
     this.list ??= listOf(last)

@@ -1,8 +1,7 @@
 /** What `inspect` prints: blocks, ways and the log as tables. Keys and values are data of others: one line each. */
 import type { LogRecordView, LogView } from '../explorer/log.ts'
-import type { Use } from '../explorer/map.ts'
 import type { KeyPath } from '../explorer/path.ts'
-import type { BlockView, BucketView, MetadataView, NodeView } from '../explorer/shapes.ts'
+import type { BlockView, BucketView, MetadataView, NodeView, Use } from '../explorer/shapes.ts'
 import type { ShownBytes } from '../explorer/shown.ts'
 import { printable } from './errors.ts'
 import { bad, bar, count, heading, percent, size, table } from './render.ts'

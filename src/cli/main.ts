@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   stats: async () => (await import('./commands/stats.ts')).registerStats,
   verify: async () => (await import('./commands/verify.ts')).registerVerify,
   inspect: async () => (await import('./commands/inspect.ts')).registerInspect,
+  explore: async () => (await import('./commands/explore.ts')).registerExplore,
   compact: async () => (await import('./commands/compact.ts')).registerCompact,
   backup: async () => (await import('./commands/backup.ts')).registerBackup,
   restore: async () => (await import('./commands/restore.ts')).registerRestore,

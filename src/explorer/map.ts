@@ -9,37 +9,14 @@ import type { Block } from '../pager/place.ts'
 import { condemnedCount, condemnedRoot } from '../pager/space-block.ts'
 import { Arena } from '../runtime/bytes.ts'
 import { fillOf, listSpaces } from './block.ts'
+import { MapFlag, USES, type Use } from './shapes.ts'
 import type { BlockSource } from './source.ts'
-
-/** What a block is used as: the codes of a map. */
-export const USES = [
-  'metadata',
-  'index',
-  'directory',
-  'overflow',
-  'large',
-  'leaf',
-  'inner',
-  'free',
-  'space',
-  'condemned',
-  'damaged',
-] as const
-export type Use = (typeof USES)[number]
-
-export const MapFlag = {
-  /** In the pool. */
-  resident: 1,
-  /** Changed since it was last written to the file. */
-  dirty: 2,
-  /** Laid out and never written. */
-  blank: 4,
-} as const
 
 /** Blocks by what they are used as; as of `verify`, but that leaves and inner nodes are counted apart. */
 export type UseCounts = Record<Use, number>
 
 const codeOf = (use: Use): number => USES.indexOf(use)
+const DAMAGED = codeOf('damaged')
 /** By the kind of a block, before it is known what leads to it. */
 const CODE_OF_KIND = [
   codeOf('free'),
@@ -53,40 +30,46 @@ const CODE_OF_KIND = [
 ]
 
 export class FileMap {
-  readonly blocks: number
   /** Of each block the index of its use in `USES`, how full it is from 0 to 255, and its flags. */
-  readonly uses: Uint8Array
-  readonly fills: Uint8Array
-  readonly flags: Uint8Array
+  uses: Uint8Array
+  fills: Uint8Array
+  flags: Uint8Array
   private readonly source: BlockSource
   private readonly a: Arena
-  /** The block that each leads to by its header: the next one of a list. */
-  private readonly next: Uint32Array
+  /** What each says that it is, as a code, and the block that it leads to by its header: the next one of a list. */
+  private kinds: Uint8Array
+  private next: Uint32Array
 
   constructor(source: BlockSource) {
+    const { blocks } = source
     this.source = source
-    this.blocks = source.blocks
-    this.uses = new Uint8Array(this.blocks)
-    this.fills = new Uint8Array(this.blocks)
-    this.flags = new Uint8Array(this.blocks)
-    this.next = new Uint32Array(this.blocks)
+    this.uses = new Uint8Array(blocks)
+    this.fills = new Uint8Array(blocks)
+    this.flags = new Uint8Array(blocks)
+    this.kinds = new Uint8Array(blocks)
+    this.next = new Uint32Array(blocks)
     this.a = new Arena(source.blockSize)
-  }
-
-  /** Looks at every block; in steps of one, so that others may have their turn. */
-  *scan(): Generator<number, void, void> {
-    for (let block = 1; block < this.blocks; block++) {
-      this.look(block)
-      yield block
-    }
-    this.place()
   }
 
   /** All at once. */
   static of(source: BlockSource): FileMap {
     const map = new FileMap(source)
-    for (const _ of map.scan());
+    for (let block = 1; block < map.blocks; block++) map.look(block)
+    map.place()
     return map
+  }
+
+  get blocks(): number {
+    return this.uses.length
+  }
+
+  /** There are more blocks now, or fewer; those that are new are to be looked at. */
+  resize(blocks: number): void {
+    this.uses = resized(this.uses, new Uint8Array(blocks))
+    this.fills = resized(this.fills, new Uint8Array(blocks))
+    this.flags = resized(this.flags, new Uint8Array(blocks))
+    this.kinds = resized(this.kinds, new Uint8Array(blocks))
+    this.next = resized(this.next, new Uint32Array(blocks))
   }
 
   /** Reads one block. */
@@ -94,7 +77,7 @@ export class FileMap {
     const { a, source } = this
     const found = source.read(block, a, 0)
     const isDamaged = found.checksumProblem !== undefined || found.problem !== undefined
-    this.uses[block] = isDamaged ? codeOf('damaged') : CODE_OF_KIND[a.u8[AT_KIND]!]!
+    this.kinds[block] = isDamaged ? DAMAGED : CODE_OF_KIND[a.u8[AT_KIND]!]!
     this.fills[block] = isDamaged ? 0 : Math.min(255, Math.round(255 * fillOf(a, 0, source.blockSize)))
     this.flags[block] =
       (found.origin === 'pool' ? MapFlag.resident : 0) |
@@ -107,11 +90,11 @@ export class FileMap {
   place(): void {
     const { source, uses } = this
     const { metadata } = source
+    uses.set(this.kinds)
     uses[0] = codeOf('metadata')
     this.fills[0] = Math.round(255 * 0.375)
-    const listed = listSpaces(source)
     for (let block = 1; block <= INDEX_BLOCKS; block++) this.mark(block, 'index')
-    for (const { facts } of listed) this.mark(facts.index, 'index')
+    for (const { facts } of listSpaces(source)) this.mark(facts.index, 'index')
     for (const block of this.list(metadata.firstCondemned)) this.condemn(block)
     // A large value's blocks keep their kind when they are freed.
     for (const block of this.list(metadata.freeHead)) this.mark(block, 'free')
@@ -125,14 +108,14 @@ export class FileMap {
 
   /** Of what is damaged nothing else is known. */
   private mark(block: Block, use: Use): void {
-    if (block > 0 && block < this.blocks && this.uses[block] !== codeOf('damaged')) this.uses[block] = codeOf(use)
+    if (block > 0 && block < this.blocks && this.uses[block] !== DAMAGED) this.uses[block] = codeOf(use)
   }
 
   /** The blocks of a list that is linked by headers, as far as it can be followed. */
   private list(head: Block): Set<Block> {
     const seen = new Set<Block>()
     for (let block = head; block > 0 && block < this.blocks && !seen.has(block); block = this.next[block]!) {
-      if (this.uses[block] === codeOf('damaged')) break
+      if (this.uses[block] === DAMAGED) break
       seen.add(block)
     }
     return seen
@@ -148,7 +131,7 @@ export class FileMap {
     for (let block = due.pop(); block !== undefined; block = due.pop()) {
       if (block < 1 || block >= this.blocks || seen.has(block)) continue
       seen.add(block)
-      if (this.uses[block] === codeOf('damaged')) continue
+      if (this.uses[block] === DAMAGED) continue
       source.read(block, a, 0)
       if (blockProblem(a, 0, source.blockSize) !== undefined) continue
       this.mark(block, 'condemned')
@@ -164,4 +147,9 @@ export class FileMap {
       block = this.next[block]!
     }
   }
+}
+
+const resized = <T extends Uint8Array | Uint32Array>(from: T, to: T): T => {
+  to.set(from.length > to.length ? from.subarray(0, to.length) : from)
+  return to
 }

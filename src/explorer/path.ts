@@ -3,13 +3,14 @@
  * of a large value; and beside it the way through the tree over the keys. The steps are those of a lookup
  * (`hash/search.ts`), done here on copies of the blocks, so that whoever looks changes nothing.
  */
-import { CorruptionError } from '../errors.ts'
+import { CorruptionError, InvalidArgumentError } from '../errors.ts'
 import { bucketNext, findSlot, slotWord } from '../pager/bucket.ts'
 import { childOf, directoryCapacity, directoryLevel, entryCount, findEntry, separatorOf } from '../pager/directory.ts'
 import { AT_COUNT, AT_GARBAGE, AT_KIND, AT_NEXT, BlockKind, kindName } from '../pager/layout.ts'
 import { nodeChild, nodeCount, nodeLevel, searchNode } from '../pager/node.ts'
 import type { Block } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
+import { MAX_KEY_BYTES } from '../values/limits.ts'
 import { viewRecord } from './bucket.ts'
 import { keyOfEntry } from './node.ts'
 import type { RecordView } from './shapes.ts'
@@ -81,8 +82,10 @@ export interface KeyPath {
   readonly touched: readonly number[]
 }
 
-/** @throws CorruptionError if a block on the way is damaged or not what leads to it says */
+/** @throws InvalidArgumentError for what is no key, CorruptionError if a block on the way is damaged or not what leads to it says */
 export const pathOf = (source: BlockSource, space: SpaceView, key: Uint8Array): KeyPath => {
+  if (key.length === 0 || key.length > MAX_KEY_BYTES)
+    throw new InvalidArgumentError(`a key has 1 to ${MAX_KEY_BYTES} bytes, this one has ${key.length}`)
   const walk = new Walk(source)
   const hash = hashOf(space, key)
   const { position, tag, root } = hash

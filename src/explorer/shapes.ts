@@ -18,6 +18,31 @@ export const KINDS = [
 /** What the first byte of a block says that it is; `unknown`: nothing that there is. */
 export type Kind = (typeof KINDS)[number]
 
+/** What a block is used as: the codes of a map. */
+export const USES = [
+  'metadata',
+  'index',
+  'directory',
+  'overflow',
+  'large',
+  'leaf',
+  'inner',
+  'free',
+  'space',
+  'condemned',
+  'damaged',
+] as const
+export type Use = (typeof USES)[number]
+
+export const MapFlag = {
+  /** In the pool. */
+  resident: 1,
+  /** Changed since it was last written to the file. */
+  dirty: 2,
+  /** Laid out and never written. */
+  blank: 4,
+} as const
+
 /** A run of bytes of a block and what it is. All of them together are the block, without gaps. */
 export interface Region {
   readonly at: number

@@ -30,7 +30,7 @@ export class BlockSource {
   readonly directory: string
   readonly storage: Storage
   readonly blockSize: number
-  readonly data: DataFile
+  data: DataFile
   readonly pool: BufferPool | undefined
   private state: Metadata
 
@@ -74,6 +74,19 @@ export class BlockSource {
   /** Blocks that there are. Behind the end of a file they may not have been written yet. */
   get blocks(): number {
     return this.state.blocks
+  }
+
+  /** Of files: reads block 0 again, which others may have written. One that is just being written stays as it was. */
+  refresh(): void {
+    if (this.pool !== undefined) return
+    try {
+      const { file } = this.data
+      this.state = Metadata.decode(headOf(file), file.path, this.storage)
+      // It knows which blocks were blank when it was made.
+      this.data = new DataFile(file, this.state, this.storage)
+    } catch (error) {
+      if (!(error instanceof XenonError)) throw error
+    }
   }
 
   /** The first bytes of the file as they are. */

@@ -3,6 +3,7 @@
  * something to say before the next operation (a failure, the close, a pool that wants to grow) raises it.
  */
 import { XenonError } from '../errors.ts'
+import type { Observer } from '../runtime/observer.ts'
 import type { Stall } from '../types.ts'
 
 export class Health {
@@ -12,6 +13,8 @@ export class Health {
   busy = false
   /** The longest time that work in line has held up the event loop. */
   longestStall: Stall | undefined
+  /** Who looks on, if anybody does. */
+  observer: Observer | undefined = undefined
 
   /** After an I/O error that leaves the files in doubt: remembers the first one; returns the error to throw. */
   fail(error: unknown): unknown {

@@ -311,6 +311,7 @@ export class LogWriter {
     this.bytes += length
     this.writtenLsn = this.groupLsn + length
     this.position = this.start
+    this.health.observer?.group(this.groupLsn, length)
     if (this.writtenLsn >= this.growthAt) this.onGrowth()
   }
 
@@ -429,6 +430,7 @@ export class LogWriter {
     if (through <= this.syncedLsn) return
     if (this.health.failure !== undefined) broken('L3', 'a sync counts after another one has failed', this.health)
     this.syncedLsn = through
+    this.health.observer?.synced(through)
     const { current } = this.segments
     if (current !== this.notedSegment && this.isSynced && this.onSegmentSynced()) this.notedSegment = current
   }

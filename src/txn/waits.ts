@@ -134,6 +134,16 @@ export class Waits {
     for (const line of inOrder.sort((a, b) => byNumber(a.first!, b.first!))) line.settle()
   }
 
+  /** @internal For the explorer: who waits, and for which transactions. */
+  get edges(): { transaction: number; holders: number[]; exclusive: boolean; lock: Lock | undefined }[] {
+    return this.byTransaction.all().map(waiter => ({
+      transaction: waiter.state.id,
+      holders: holdersOf(waiter),
+      exclusive: waiter.conflict.exclusive,
+      lock: waiter.conflict.lock,
+    }))
+  }
+
   private add(waiter: Waiter): void {
     const { state, conflict, holders } = waiter
     const { lock, key } = conflict
@@ -242,6 +252,10 @@ class Index {
   /** A copy: they may leave while it is gone through. */
   of(transaction: number): Waiter[] {
     return [...(this.waiters.get(transaction) ?? [])]
+  }
+
+  all(): Waiter[] {
+    return [...this.waiters.values()].flatMap(waiters => [...waiters])
   }
 
   add(transaction: number, waiter: Waiter): void {
