@@ -18,7 +18,7 @@ import {
 } from '../pager/node.ts'
 import { nodeProblem } from '../pager/node-check.ts'
 import type { Position } from '../pager/place.ts'
-import type { Arena } from '../runtime/bytes.ts'
+import { type Arena, copyBytes } from '../runtime/bytes.ts'
 import { LogOp, pad4 } from './format.ts'
 
 /** True when the operations need nothing of the block's old bytes. */
@@ -116,7 +116,8 @@ export const applyToMetadata = (log: Arena, from: number, to: number, metadata: 
     const code = log.u16[(at + 2) >>> 1]!
     if (length > 0) {
       if (code !== AT_MARK || length > MAX_MARK_BYTES) throw new RangeError(`${length} bytes at ${code} of block 0`)
-      metadata.mark = log.u8.slice(at + 4, at + 4 + length)
+      // Copied: the log's bytes are a Buffer, whose slice would be a window.
+      metadata.mark = copyBytes(log.u8, at + 4, at + 4 + length)
       continue
     }
     const value = log.u32[(at + 4) >>> 2]!

@@ -5,7 +5,7 @@ import { LockConflictError } from '../../src/errors.ts'
 import { type Database, memoryStorage, open, restore, salvage, type XenonError } from '../../src/index.ts'
 import { expectVerified, withDatabase } from '../support/database.ts'
 import { expectCode, expectCodeAsync } from '../support/errors.ts'
-import { readImage } from '../support/image.ts'
+import { readImage, storageOf } from '../support/image.ts'
 
 const mark = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes)
 const text = new TextDecoder()
@@ -46,6 +46,22 @@ describe('the mark', () => {
       expect(again.mark).not.toBe(again.mark)
       expect(reopen().mark).toEqual(new Uint8Array(64).fill(255))
     }))
+
+  test('is found by a recovery as it was written, whatever the log holds behind it', () => {
+    const storage = memoryStorage()
+    const db = open('db', { storage })
+    const replica = replicaOf(db)
+    replica.apply(
+      [{ type: 'put', space: [], key: bytes('a'), expiresAt: 0, flags: 0, value: bytes('1') }],
+      mark(1, 2, 3),
+    )
+    replica.release()
+    for (let i = 0; i < 20; i++) db.put(`key ${i}`, 'x'.repeat(100 * i))
+    const recovered = open('db', { storage: storageOf(readImage('db', storage)) })
+    expect([recovered.stats().recovery.needed, recovered.mark]).toEqual([true, mark(1, 2, 3)])
+    recovered.close()
+    db.close()
+  })
 
   test('that no database can hold is refused, and nothing has happened', () =>
     withReplica((db, replica) => {
