@@ -173,6 +173,7 @@ export const metadataFacts = ({ metadata }: BlockSource): MetadataView => ({
   logLsn: metadata.logLsn,
   keyEncoding: metadata.keyEncoding,
   valueEncoding: metadata.valueEncoding,
+  mark: metadata.mark === undefined ? '' : toHex(metadata.mark),
   blank: blanks(metadata.blank).length,
 })
 

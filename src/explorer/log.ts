@@ -236,7 +236,7 @@ const operationsOf = (a: Arena, block: number, from: number, to: number): Operat
     const code = a.u16[(at + 2) >>> 1]!
     const [view, bytes] =
       length > 0
-        ? written(a, at, length, code)
+        ? written(a, at, length, code, block)
         : block === 0
           ? ofMetadata(code, a.u32[(at + 4) >>> 2]!)
           : withCode(a, at, code)
@@ -248,12 +248,13 @@ const operationsOf = (a: Arena, block: number, from: number, to: number): Operat
 
 type Counted = [view: OperationView, bytes: number]
 
-const written = (a: Arena, at: number, bytes: number, offset: number): Counted => [
+/** Of block 0 only the mark is written as bytes. */
+const written = (a: Arena, at: number, bytes: number, offset: number, block: number): Counted => [
   {
     op: 'set',
     at: offset,
     bytes,
-    text: `write ${bytes} bytes at ${offset}`,
+    text: block === 0 ? `mark of ${bytes} bytes` : `write ${bytes} bytes at ${offset}`,
     data: shownBytes(a.u8.subarray(at + 4, at + 4 + bytes)),
   },
   4 + pad4(bytes),

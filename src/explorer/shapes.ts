@@ -174,6 +174,8 @@ export interface MetadataView {
   readonly logLsn: number
   readonly keyEncoding: string
   readonly valueEncoding: string
+  /** What the last commit with a mark says, in hexadecimal digits; '': there was none. */
+  readonly mark: string
   /** Blocks that were laid out and never written. */
   readonly blank: number
 }
