@@ -26,7 +26,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['maintenance', 'runtime storage pager log buffer freelist txn hash engine records'],
   ['database', 'runtime values storage pager log txn hash engine records maintenance'],
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
-  ['explorer', 'runtime values storage pager log buffer hash engine salvage'],
+  ['explorer', 'runtime values storage pager log buffer txn hash engine database salvage'],
   ['metrics', ''],
   ['cluster', 'runtime database'],
   ['server', 'runtime values storage records database metrics cluster'],
