@@ -170,17 +170,32 @@ export class RangeReader<V, K> {
   }
 
   private readOn(most: number): void {
-    const { scan, wanted, before, inside } = this
+    const { scan, before, inside } = this
     const count = this.step(most)
-    if (!wanted.values && this.readKeys(count)) return
-    const inStages = wanted.values && inside === undefined && before.name === undefined
-    if (inStages && this.store.values.decodesAlone && this.readMany(count)) return
-    for (let i = 0; i < count && this.left > 0; i++) {
-      if (before.name !== undefined && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
-      if (inside === undefined) this.take(scan.at[i]!, scan.length[i]!)
-      else this.takeOrStay(scan.at[i]!, scan.length[i]!)
-    }
+    if (!this.readTogether(count))
+      for (let i = 0; i < count && this.left > 0; i++) {
+        if (before.name !== undefined && this.fromBefore(scan.at[i]!, scan.length[i]!)) continue
+        if (inside === undefined) this.take(scan.at[i]!, scan.length[i]!)
+        else this.takeOrStay(scan.at[i]!, scan.length[i]!)
+      }
     if (scan.done) while (before.name !== undefined && this.left > 0) this.takeBefore()
+  }
+
+  /** The keys of a step at one go, if none of them, nor one between them, can be another transaction's. */
+  private readTogether(count: number): boolean {
+    if (this.inside !== undefined || !this.isBeforeChanges(count)) return false
+    if (!this.wanted.values) return this.readKeys(count)
+    return this.store.values.decodesAlone && this.readMany(count)
+  }
+
+  /** All keys of the step come before the next one that an open transaction has changed. */
+  private isBeforeChanges(count: number): boolean {
+    const { name } = this.before
+    if (name === undefined) return true
+    if (count === 0) return false
+    const { at, length } = this.scan
+    const last = latin1(this.store.space.arena.u8, at[count - 1]!, length[count - 1]!)
+    return this.range.reverse ? last > name : last < name
   }
 
   /** A step of the scan; how many keys of it are to be looked at, without some that are known to have expired. */
@@ -197,9 +212,8 @@ export class RangeReader<V, K> {
     return scan.count
   }
 
-  /** Keys alone, when none of them can be another transaction's. */
+  /** Keys alone. */
   private readKeys(count: number): boolean {
-    if (this.inside !== undefined || this.before.name !== undefined) return false
     if (!this.wanted.codec.asTexts) return false
     const { at, length } = this.scan
     const most = Math.min(count, this.left)
