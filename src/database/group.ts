@@ -225,5 +225,5 @@ export const commitMarked = (
 export const checkedMark = (mark: Uint8Array): Uint8Array => {
   if (!isBytes(mark) || mark.length === 0 || mark.length > MAX_MARK_BYTES)
     throw new InvalidArgumentError(`a mark is a Uint8Array of 1 to ${MAX_MARK_BYTES} bytes`)
-  return Uint8Array.prototype.slice.call(mark)
+  return new Uint8Array(mark)
 }

@@ -53,6 +53,7 @@ export type MutantName =
   | 'no keepOnly after a crash'
   | 'no log'
   | 'index not updated on replace'
+  | 'mark outside the commit'
 
 // The members are private to the engine; here is the one place that reaches for them.
 type Method = (this: never, ...given: never[]) => unknown
@@ -339,6 +340,20 @@ const mutants: Record<MutantName, () => () => void> = {
   'no keepOnly after a crash': () => replace(LogSegments, 'keepOnly', () => () => undefined),
   'index not updated on replace': () =>
     replace(Indexes, 'differenceOf', () => index => ({ index, lost: [], gained: [] })),
+  /** The changes are committed, and the mark is written down behind them. */
+  'mark outside the commit': () =>
+    replace(
+      TransactionManager,
+      'commit',
+      original =>
+        function (this: { log: LogWriter; begin(shared: boolean): unknown }, state: unknown, mark?: Uint8Array): void {
+          const commit = original as (state: unknown, mark?: Uint8Array) => void
+          commit.call(this, state)
+          if (mark === undefined) return
+          this.log.write()
+          commit.call(this, this.begin(false), mark)
+        } as Method,
+    ),
   /** For the lesson: no images, and recovery makes nothing of what stands in the log. */
   'no log': () => {
     const images = noImages()

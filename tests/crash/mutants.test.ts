@@ -39,6 +39,7 @@ const first: Partial<Record<MutantName, string>> = {
   'no keepOnly after a crash': 'a log of several segments',
   'log checksum off': 'creation',
   'index not updated on replace': 'indexes',
+  'mark outside the commit': 'groups with marks',
 }
 const SEEDS = 4
 const TIMEOUT_MS = 300_000

@@ -63,6 +63,28 @@ describe('the mark', () => {
     db.close()
   })
 
+  test('is found in the log of a database that was not closed, a Buffer or not', async () => {
+    const storage = memoryStorage()
+    const db = open('db', { storage, durability: 'process' })
+    const replica = replicaOf(db)
+    const put = (value: string): Change[] => [
+      { type: 'put', space: [], key: bytes('a'), expiresAt: 0, flags: 0, value: bytes(value) },
+    ]
+    const given = Buffer.from('1010101')
+    replica.apply(put('1'), given)
+    given.fill(0)
+    expect(db.mark).toEqual(bytes('1010101'))
+    db.mark!.fill(0)
+    expect(db.mark).toEqual(bytes('1010101'))
+    const group = replica.begin()
+    group.run(() => db.put('a', 'not committed'.repeat(1000)))
+    const next = open('db', { storage: storageOf(readImage('db', storage)) })
+    expect([next.stats().recovery.needed, next.mark, next.get('a')]).toEqual([true, bytes('1010101'), '1'])
+    await expectVerified(next)
+    next.close()
+    db.close()
+  })
+
   test('that no database can hold is refused, and nothing has happened', () =>
     withReplica((db, replica) => {
       const change: Change = { type: 'put', space: [], key: bytes('a'), expiresAt: 0, flags: 0, value: bytes('1') }

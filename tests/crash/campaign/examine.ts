@@ -13,7 +13,7 @@ import type { Operation } from '../../../src/testing/fault-nodes.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import { requireIndexes } from './indexes.ts'
 import type { DatabaseOptions, Recording, State } from './session.ts'
-import { IS_THERE, markOf, pathOf, recordsIn, stopTimers, subsOf } from './spaces.ts'
+import { IS_THERE, MARK, markOf, pathOf, recordsIn, stopTimers, subsOf } from './spaces.ts'
 
 export interface Expectation {
   states: readonly State[]
@@ -104,6 +104,7 @@ export const requireNewCommit = async (
 export const scan = (db: Database): Map<string, string> => {
   const found = new Map<string, string>()
   scanInto(found, db, '')
+  if (db.mark !== undefined) found.set(MARK, Buffer.from(db.mark).toString())
   return found
 }
 

@@ -361,6 +361,11 @@ export class Session {
     this.open()
   }
 
+  /** Commits these changes in whatever way. */
+  by(changes: readonly Change[], run: () => unknown): void {
+    this.commit(changes, run)
+  }
+
   private commit(changes: readonly Change[], run: () => unknown, expiresAt?: number): void {
     const number = this.enter(changes, expiresAt)
     try {

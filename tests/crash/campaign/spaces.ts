@@ -8,6 +8,9 @@ import type { Sub } from '../../../src/database/sub.ts'
 
 export const IS_THERE = 'a sub-database'
 
+/** The key of the mark of a database in a state. */
+export const MARK = '@ the mark'
+
 export const pathOf = (path: string, name: string): string => `${path}@${name}/`
 
 export const markOf = (path: string, name: string): string => `${path}@${name}`

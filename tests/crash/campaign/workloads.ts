@@ -8,6 +8,7 @@ import { LockConflictError } from '../../../src/errors.ts'
 import { KeyHash } from '../../../src/hash/key-hash.ts'
 import { Metadata } from '../../../src/pager/metadata.ts'
 import type { Random } from '../../../src/testing/random.ts'
+import { groups } from './groups.ts'
 import { declareIndexes } from './indexes.ts'
 import { interleaved } from './interleaved.ts'
 import type { Change, DatabaseOptions, Recording, Session, SessionOptions } from './session.ts'
@@ -702,6 +703,11 @@ export const workloads: readonly Workload[] = [
         else session.reclaim()
       }
     },
+  },
+  {
+    name: 'groups with marks',
+    session: { points: 70 },
+    run: groups,
   },
 ]
 
