@@ -36,7 +36,11 @@ async function main(place: Place, quick: boolean): Promise<number> {
     await killAndRecover(place.database('cities'), cities, quick ? 100 : 1_000)
     await lookInside(place.database('cities'), cities)
     const status = finish()
-    if (place.kept) console.log(`\nTo look further: npx xenondb stats ${place.database('cities')}`)
+    console.log(
+      place.kept
+        ? `\nTo see inside: npx xenondb explore ${place.database('cities')} --open`
+        : '\nTo see inside: npm start -- DIRECTORY keeps the databases; then npx xenondb explore DIRECTORY/cities --open',
+    )
     return status
   } finally {
     place.leave()

@@ -129,6 +129,7 @@ export class Explorer {
 
   /** @internal */
   block(params: Params): object {
+    this.source.refresh()
     return viewBlock(this.source, count(params, 'block') ?? 0)
   }
 
@@ -245,6 +246,7 @@ export class Explorer {
   }
 
   private space(params: Params): SpaceView {
+    this.source.refresh()
     return spaceAt(this.source, pathIn(params))
   }
 

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { Explorer } from '../../src/explorer/api.ts'
 import { type ExplorerServer, serveExplorer } from '../../src/explorer/http.ts'
 import { type Database, nodeStorage, open } from '../../src/index.ts'
+import { start } from '../cli/run.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
 
@@ -212,4 +213,47 @@ test('records are changed, and transactions wait for each other', () =>
     expect(Buffer.from(db.get(Buffer.from('two'))!).toString()).toBe('1')
     const left = (await json(callAt(url, 'begin'))).transaction
     await callAt(url, 'inside', { transaction: left, what: 'put', key: 'left', value: '1' })
+  }))
+
+test('a server shows what it serves on a page of its own, which only looks', () =>
+  withDirectory(async parent => {
+    const serving = start('serve', `${parent}/db`, '--port', '0', '--explorer-port', '0', '--log-level', 'warn')
+    let stderr = ''
+    serving.process.stderr.on('data', text => {
+      stderr += text
+    })
+    await new Promise(resolve => serving.process.stdout.once('data', resolve))
+    const url = /explorer: (http:\/\/127\.0\.0\.1:\d+\/[\w-]+\/)\n/.exec(stderr)?.[1]
+    expect(url, stderr).toBeDefined()
+    const facts = await json(callAt(url!, 'facts'))
+    expect([facts.isOpen, facts.writable, facts.metadata.records]).toEqual([true, false, 0])
+    expect((await callAt(url!, 'put', { key: 'a', value: 'b' })).status).toBe(403)
+    serving.process.kill('SIGTERM')
+    expect((await serving.outcome).status).toBe(0)
+  }))
+
+test('a page is shown until Ctrl-C; of a database in use its files are', () =>
+  withDirectory(async parent => {
+    const directory = `${parent}/db`
+    const db = open(directory)
+    db.put('a', '1')
+    await db.checkpoint()
+    const exploring = start('explore', directory)
+    const url = String(await new Promise(resolve => exploring.process.stdout.once('data', resolve))).trim()
+    const facts = await json(callAt(url, 'facts'))
+    expect([facts.isOpen, facts.metadata.records]).toEqual([false, 1])
+    expect(facts.note).toMatch(/has it open: the page shows what lies in its files/)
+    expect((await json(callAt(url, 'path', { key: 'a' }))).record.value.text).toBe('1')
+    expect((await callAt(url, 'pool')).status).toBe(400)
+    db.put('b', '2')
+    await db.checkpoint()
+    expect((await json(callAt(url, 'path', { key: 'b' }))).record?.value.text).toBe('2')
+    exploring.process.kill('SIGINT')
+    expect(await exploring.outcome).toMatchObject({ status: 0, stdout: `${url}\n` })
+    const writing = start('explore', directory, '--write')
+    expect((await writing.outcome).status).toBe(1)
+    await expectVerified(db)
+    db.close()
+    expect((await start('explore', `${parent}/none`).outcome).status).toBe(1)
+    expect((await start('explore', directory, '--port', '99999').outcome).status).toBe(2)
   }))

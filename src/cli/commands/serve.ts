@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { CAC } from 'cac'
 import { waitForLockAside } from '../../database/lock-wait.ts'
-import { type Database, DiskFullError, type Durability, open } from '../../index.ts'
+import { type Database, DiskFullError, type Durability, nodeStorage, open } from '../../index.ts'
 import type { Server, ServerOptions } from '../../server/index.ts'
 import { Log } from '../../server/service/log.ts'
 import { resolveServerOptions } from '../../server/service/options.ts'
@@ -61,6 +61,7 @@ export function registerServe(cli: CAC): void {
     .option('--script-memory-bytes <bytes>', 'Memory that Lua may take for scripts (default 67108864)')
     .option('--backup-directory <path>', 'Where BACKUP puts its copies')
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
+    .option('--explorer-port <port>', 'Port on 127.0.0.1 for a page that shows the database (0: any free one)')
     .option('--read-only', 'Clients may read, and change nothing')
     .option('--force', 'Make the database even where other files lie')
     .option('--log-level <level>', 'debug, info (default), warn, error, silent')
@@ -71,6 +72,7 @@ export function registerServe(cli: CAC): void {
 async function serve(directory: string, options: Options): Promise<number> {
   const settings = serverOptions(options)
   const cacheBytes = countOption(options, 'cacheBytes')
+  const explorerPort = countOption(options, 'explorerPort')
   const durability = choiceOption(options, 'durability', DURABILITIES) ?? 'power'
   const { lockWait, takeover } = opening()
   const log = new Log(settings.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
@@ -90,6 +92,7 @@ async function serve(directory: string, options: Options): Promise<number> {
     })
   const db = await waitForLockAside(lockWait, () => openForServing(reopen))
   let server: Server | undefined
+  let explored: Explored | undefined
   try {
     // Only here: no other command should wait until all of the server is loaded.
     const { createServer } = await import('../../server/index.ts')
@@ -101,13 +104,34 @@ async function serve(directory: string, options: Options): Promise<number> {
     process.once('SIGINT', stop)
     // The terminal was closed, or the session has ended.
     process.on('SIGHUP', stop)
+    if (explorerPort !== undefined) explored = await exploreAt(explorerPort, directory, db)
     await print(`listening on ${'socket' in address ? address.socket : `${address.host}:${address.port}`}\n`)
     await server.done
     return EXIT_DONE
   } finally {
+    await explored?.close()
     // On a full disk another handle may have taken the place of the first.
     const { db: last } = server ?? { db }
     last.close()
+  }
+}
+
+interface Explored {
+  close(): Promise<void>
+}
+
+/** The page only looks, at what the server has open; its address goes to stderr, since stdout has one line. */
+async function exploreAt(port: number, directory: string, db: Database<Uint8Array, Uint8Array>): Promise<Explored> {
+  const { Explorer } = await import('../../explorer/api.ts')
+  const { serveExplorer } = await import('../../explorer/http.ts')
+  const explorer = new Explorer({ directory, storage: nodeStorage, db, writable: false })
+  const page = await serveExplorer(explorer, port)
+  process.stderr.write(`explorer: ${page.url}\n`)
+  return {
+    close: async () => {
+      await page.close()
+      await explorer.close()
+    },
   }
 }
 
