@@ -28,7 +28,7 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['explorer', 'runtime values storage pager log buffer txn hash engine database salvage'],
   ['metrics', ''],
-  ['cluster', 'runtime database'],
+  ['cluster', 'runtime storage maintenance database'],
   ['server', 'runtime values storage records database metrics cluster'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],

@@ -103,13 +103,18 @@ export class Appender {
       void attempt.then(outcome => outcome.kind === 'stored' && finish(outcome), ignore)
       const outcome = await this.#inTime(attempt)
       if (isOver()) return
+      if (this.isDefinite(outcome, isOpen)) return finish(outcome)
       if (outcome.kind === 'unknown') isOpen = true
-      else if (outcome.kind === 'refused' && outcome.reason !== 'wrong last' && !isOpen) return finish(outcome)
       const found = await this.#look(id, expectedLast)
       if (found === 'ours') finish({ kind: 'stored', sequence: last })
       else if (found !== undefined) finish({ kind: found })
       else await this.#pause(PAUSE_MS)
     }
+  }
+
+  /** Whether an attempt ends the append. `isOpen`: an earlier one may be stored. A wrong last may be our own. (X4) */
+  isDefinite(outcome: AppendOutcome, isOpen: boolean): outcome is Appended & AppendOutcome {
+    return outcome.kind === 'refused' && outcome.reason !== 'wrong last' && !isOpen
   }
 
   /** What lies in the place of the message; undefined if nothing does as far as can be seen. (X4) */

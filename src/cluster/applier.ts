@@ -22,6 +22,8 @@ export class Applier {
   lastHeard = 0
   /** When it had all that the log had. */
   caughtUpAt: number = Number.NEGATIVE_INFINITY
+  /** Sequence of the last TRANSFER record. */
+  handedOverAt = -1
   /** Messages behind the last one that the log was known to have. */
   pending = 0
   readonly #node: Replica
@@ -133,6 +135,7 @@ export class Applier {
         })
       if (last.kind === 'epoch') this.#node.setLeader({ node: last.node, address: addressOf(note), epoch: last.epoch })
       else if (last.kind === 'transfer') {
+        this.handedOverAt = sequence
         this.#node.setLeader(undefined)
         if (nodeOf(note) === own) this.#node.go('candidate', `node ${last.node} has handed over`)
       } else if (last.kind !== 'group' && last.kind !== 'heartbeat')

@@ -31,6 +31,7 @@ import type {
 import type { NodeStateName, PeerReport, Peers } from './peers.ts'
 import type { Settings } from './replica.ts'
 import type { SharedLog } from './shared-log.ts'
+import { Snapshots } from './snapshots.ts'
 import { Candidate } from './states/candidate.ts'
 import { Check } from './states/check.ts'
 import { Follow } from './states/follow.ts'
@@ -87,6 +88,7 @@ export class ClusterNode implements ShardNode, Context {
   #current: State | undefined
   #state: NodeStateName = 'start'
   #reason = ''
+  readonly #snapshots: Snapshots
   /** The epoch whose leader's address the other nodes are asked for. */
   #asked: number | undefined
   /** Settles `start()`. */
@@ -124,6 +126,7 @@ export class ClusterNode implements ShardNode, Context {
     this.applier = new Applier(this)
     this.commands = new Commands(clock, options.queueLength ?? 65_536)
     this.reads = new WaitingReads(clock)
+    this.#snapshots = new Snapshots(this, options.snapshots || {})
   }
 
   get state(): NodeStateName {
@@ -142,6 +145,7 @@ export class ClusterNode implements ShardNode, Context {
         this.emit({ kind: 'connection', isConnected })
       }),
     )
+    if (this.#options.snapshots !== false) this.#snapshots.start()
     return new Promise((resolve, reject) => {
       this.#started = { resolve, reject }
       this.go('check', 'started')
@@ -330,8 +334,8 @@ export class ClusterNode implements ShardNode, Context {
     await lead.handOver(node)
   }
 
-  async takeSnapshot(): Promise<number> {
-    throw new XenonError('XENON_NOT_SUPPORTED', 'snapshots: not yet')
+  takeSnapshot(): Promise<number> {
+    return this.#snapshots.take()
   }
 
   async stop(): Promise<void> {
@@ -342,6 +346,7 @@ export class ClusterNode implements ShardNode, Context {
     this.#reason = 'stopped'
     this.#current = undefined
     for (const end of this.#onStop) end()
+    this.#snapshots.stop()
     this.applier.close()
     this.appender.giveUp()
     this.lease.drop()

@@ -161,5 +161,6 @@ export interface SnapshotStore {
   get(name: string): AsyncIterable<Uint8Array>
   /** Notes that the snapshot was restored and found sound. */
   setVerified(name: string): Promise<void>
+  /** An absent one is fine. */
   remove(name: string): Promise<void>
 }

@@ -34,6 +34,11 @@ export class Suspicion {
     const now = this.#clock.now()
     if (this.#since === undefined || now - this.#latest > MOST_BETWEEN_MS) this.#since = now
     this.#latest = now
-    if (now - this.#since >= SUSPICION_MS) this.#onProof(what)
+    if (this.isProof(now - this.#since)) this.#onProof(what)
+  }
+
+  /** Milliseconds for which nothing else was heard. (X12) */
+  isProof(ms: number): boolean {
+    return ms >= SUSPICION_MS
   }
 }

@@ -46,6 +46,8 @@ export class Candidate extends State {
     node.applier.close()
     const epoch = mark.epoch + 1
     const id = settings.newId()
+    // X10: the one before may have judged by a time so late, unless it has handed over.
+    if (node.applier.handedOverAt !== mark.sequence) time.raise(mark.time + settings.silenceMs)
     const at = time.now()
     const header = { kind: 'epoch', node: settings.node, epoch, id, time: at } as const
     const note = addressNote(settings.address)

@@ -43,6 +43,7 @@ export class Lead extends State {
   #stopHeartbeat: (() => void) | undefined
 
   begin(): void {
+    this.#limitTime()
     this.#lastSend = this.node.clock.now()
     this.wake()
   }
@@ -71,8 +72,14 @@ export class Lead extends State {
     )
   }
 
+  /** X10: until the next message what is read is judged by no later time. */
+  #limitTime(): void {
+    this.node.time.setLimit(this.node.mark.time + this.node.settings.silenceMs)
+  }
+
   protected override end(): void {
     this.node.lease.drop()
+    this.node.time.setLimit()
     this.#handover?.reject(new XenonError('XENON_NOT_READY', 'the node does not lead any more'))
   }
 
@@ -109,12 +116,14 @@ export class Lead extends State {
     } catch (error) {
       return node.commands.rejectWaiting(() => error)
     }
+    node.time.isInGroup = true
     const ran = this.#execute(group)
+    node.time.isInGroup = false
     const record = ran[0]?.command.record
     if (group.hasChanges || record !== undefined) return await this.#append(record ?? GROUP, group, ran)
     group.rollback()
     // X6
-    if (node.lease.isValid) this.#answer(ran)
+    if (node.lease.isValid && node.time.isWithinLimit) this.#answer(ran)
     else await this.#append(HEARTBEAT, undefined, ran)
   }
 
@@ -144,7 +153,9 @@ export class Lead extends State {
   async #append(record: RecordKind, group: OpenGroup | undefined, ran: Ran[]): Promise<void> {
     const { node } = this
     const id = node.settings.newId()
+    node.time.isInGroup = true
     const at = node.time.now()
+    node.time.isInGroup = false
     let encoded: EncodedMessage
     try {
       encoded = encodeMessage(
@@ -187,6 +198,7 @@ export class Lead extends State {
       return
     }
     node.setMark(mark)
+    this.#limitTime()
     if (record.kind !== 'transfer') node.lease.confirm(firstSend)
     this.#mostCommands = MOST_COMMANDS
     if (group !== undefined) {

@@ -57,6 +57,7 @@ export class MajorityLog {
   readonly snapshots: StoredSnapshot[] = []
   /** Called for each committed entry. */
   onCommit: (sequence: number, bytes: Uint8Array) => void = () => {}
+  onPurge: () => void = () => {}
   #pending: Proposal[] = []
   #term = 0
   readonly #feeds = new Set<SimulatedFeed>()
@@ -236,9 +237,15 @@ export class Connection implements SharedLog {
       this.#process.later(TIMEOUT_MS, () => reject(noAnswer()))
       if (this.#isLost()) return
       world.after(random.below(faults.delay), () => {
-        const answer = serve(this.#server)
-        if (answer === undefined || this.#isLost()) return
-        this.#process.later(random.below(faults.delay), () => resolve(answer))
+        let answer: () => void
+        try {
+          const served = serve(this.#server)
+          if (served === undefined) return
+          answer = () => resolve(served)
+        } catch (error) {
+          answer = () => reject(error)
+        }
+        if (!this.#isLost()) this.#process.later(random.below(faults.delay), answer)
       })
     })
   }
@@ -314,6 +321,7 @@ export class Connection implements SharedLog {
     await this.request(server => {
       if (log.leader === undefined || server === log.isolated) return undefined
       log.first = Math.max(log.first, Math.min(below, log.last + 1))
+      log.onPurge()
       return true
     })
   }
@@ -431,7 +439,8 @@ function snapshotsOf(connection: Connection, log: MajorityLog): SnapshotStore {
       }) as unknown as Promise<void>,
     remove: name =>
       connection.request(() => {
-        log.snapshots.splice(log.snapshots.indexOf(find(name)), 1)
+        const at = log.snapshots.findIndex(({ entry }) => entry.name === name)
+        if (at >= 0) log.snapshots.splice(at, 1)
         return true
       }) as unknown as Promise<void>,
   }

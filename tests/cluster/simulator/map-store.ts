@@ -18,7 +18,11 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 export class MapStore implements GroupStore {
+  /** A mutant: the mark is a commit of its own, before that of the items. */
+  static isTorn = false
   committed: Committed
+  /** What a crash between the two commits of the mutant leaves. */
+  torn: Committed | undefined
   /** Called after each commit. */
   onCommit: (committed: Committed) => void = () => {}
   #open: Map<string, Item | undefined> | undefined
@@ -113,6 +117,7 @@ export class MapStore implements GroupStore {
 
   /** The commit: items and mark at once. */
   save(items: Items, mark: Uint8Array): void {
+    if (MapStore.isTorn) this.torn = { items: this.committed.items, mark }
     this.committed = { items, mark }
     this.onCommit(this.committed)
   }

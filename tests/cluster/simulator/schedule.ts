@@ -31,6 +31,8 @@ export interface Faults extends LogFaults {
   parts: boolean
   /** Keys expire. */
   expiry: boolean
+  /** Snapshots are taken and the log is purged; disks are lost. */
+  snapshots: boolean
 }
 
 /** Figures of a schedule. */
@@ -72,6 +74,7 @@ export function faultsOf(world: World): Faults {
     rollback: random.chance(0.08),
     parts: random.chance(0.1),
     expiry: random.chance(0.3),
+    snapshots: random.chance(0.3),
   }
 }
 
@@ -107,6 +110,7 @@ export class Schedule {
     const limits = this.faults.parts ? { messageBytes: 120, batch: 50 } : { messageBytes: 4096, batch: 1 }
     this.log = new MajorityLog(world, this.faults, limits)
     this.log.onCommit = (sequence, bytes) => this.#onLog(sequence, bytes)
+    this.log.onPurge = () => this.#checkPurge()
     for (let i = 0; i < NODES; i++) {
       const { drift, skew } = this.faults
       const rate = 1 + drift * (world.random.below(201) / 100 - 1)
@@ -166,7 +170,7 @@ export class Schedule {
       peers: this.#peersOf(i, process),
       clock: process,
       rank: i,
-      snapshots: false,
+      snapshots: this.faults.snapshots && { everyMessages: 30 },
       newId: () => Uint8Array.from({ length: 16 }, () => random.below(256)),
       onEvent: event => {
         if (!process.hasEnded) this.#onEvent(i, event)
@@ -193,7 +197,8 @@ export class Schedule {
     this.nodes[i] = undefined
     this.#answers[i] = undefined
     const older = this.#older[i]!
-    const committed = isPowerCut && older.length > 0 ? this.world.random.pick(older) : this.stores[i]!.committed
+    const last = this.stores[i]!.torn ?? this.stores[i]!.committed
+    const committed = isPowerCut && older.length > 0 ? this.world.random.pick(older) : last
     this.#older[i] = [committed]
     this.stores[i] = this.#storeOf(i, committed)
   }
@@ -227,7 +232,7 @@ export class Schedule {
   #disturb(): void {
     const { world, faults } = this
     const { random } = world
-    const now_and_then = (isOn: boolean, everyMs: number, work: () => void): void => {
+    const nowAndThen = (isOn: boolean, everyMs: number, work: () => void): void => {
       if (!isOn) return
       const again = (): void => {
         if (this.#isHealed) return
@@ -236,14 +241,14 @@ export class Schedule {
       }
       world.after(random.below(2 * everyMs), again)
     }
-    now_and_then(faults.crashes, 4_000, () => this.#crashOne(false))
-    now_and_then(faults.powerCuts, 8_000, () => this.#crashOne(true))
-    now_and_then(faults.pauses, 2_500, () => {
+    nowAndThen(faults.crashes, 4_000, () => this.#crashOne(false))
+    nowAndThen(faults.powerCuts, 8_000, () => this.#crashOne(true))
+    nowAndThen(faults.pauses, 2_500, () => {
       const machine = random.pick(this.machines)
       machine.pausedUntil = world.now + random.pick([300, 1500, 3000, 6000])
       this.note(`node ${machine.id} is paused until ${Math.round(machine.pausedUntil)}`)
     })
-    now_and_then(faults.cuts, 4_000, () => {
+    nowAndThen(faults.cuts, 4_000, () => {
       const machine = random.pick(this.machines)
       machine.isCut = true
       this.note(`node ${machine.id} is cut off`)
@@ -251,7 +256,7 @@ export class Schedule {
         machine.isCut = false
       })
     })
-    now_and_then(faults.elections, 5_000, () => {
+    nowAndThen(faults.elections, 5_000, () => {
       const isCutOff = random.chance(0.5)
       this.note(`the leader of the log is deposed${isCutOff ? ' and cut off' : ''}`)
       this.log.depose(isCutOff)
@@ -259,19 +264,29 @@ export class Schedule {
         if (!this.#isHealed) this.log.heal()
       })
     })
-    now_and_then(faults.full, 6_000, () => {
+    nowAndThen(faults.full, 6_000, () => {
       this.log.maxBytes = this.log.bytes + 200
       this.note('the log is full')
       world.after(random.below(5_000), () => {
         this.log.maxBytes = Number.POSITIVE_INFINITY
       })
     })
-    now_and_then(faults.handovers, 3_000, () => {
+    nowAndThen(faults.handovers, 3_000, () => {
       const node = this.nodes.find(node => node?.state === 'lead')
       node?.transferTo(random.between(1, NODES)).then(
         () => this.note(`node ${node.settings.node} has handed over`),
         () => {},
       )
+    })
+    nowAndThen(faults.snapshots, 10_000, () => {
+      const i = random.below(NODES)
+      this.#crash(i, false)
+      this.note(`node ${i + 1} has lost its disk`)
+      this.#older[i] = []
+      this.stores[i] = this.#storeOf(i, { items: new Map(), mark: undefined })
+      world.after(random.below(5_000), () => {
+        if (this.nodes[i] === undefined) this.#start(i)
+      })
     })
     if (faults.rollback) world.after(RUN_MS / 2, () => this.#rollBack())
   }
@@ -419,6 +434,13 @@ export class Schedule {
     this.#states[sequence] = this.#state
   }
 
+  /** X9: whoever has nothing gets all of it from a snapshot and the log. */
+  #checkPurge(): void {
+    const { first, snapshots } = this.log
+    for (const { entry } of snapshots) if (entry.isVerified && entry.sequence >= first - 1) return
+    this.world.fail(`the log begins at message ${first}, and no verified snapshot reaches it`)
+  }
+
   /** X2, X3: what is committed is the state behind the message of the mark, and this message is in the log. */
   #checkCommit(i: number, { items, mark }: Committed): void {
     const { sequence, hash } = decodeMark(mark, this.log.name)
@@ -446,7 +468,8 @@ export class Schedule {
     const late = this.operations.filter(op => op.called > RUN_MS + HEAL_MS / 4 && op.value !== undefined)
     if (late.length > 0 && !late.some(({ outcome }) => outcome === 'yes'))
       world.fail(`no late write succeeded: ${where}`)
-    if (!this.faults.expiry) this.#checkHistory()
+    if (this.faults.expiry) this.#checkExpiry()
+    else this.#checkHistory()
   }
 
   /** Those who have more than the log have halted, and the others have not gone on without them (see `#onLog`). */
@@ -454,6 +477,22 @@ export class Schedule {
     for (const node of this.nodes)
       if (node!.mark.sequence > this.#rolledBackTo! && node!.state !== 'halted')
         this.world.fail(`node ${node!.settings.node} has more than the log, and is in the state ${node!.state}`)
+  }
+
+  /** X10: what somebody has found expired nobody finds later. */
+  #checkExpiry(): void {
+    const writes = new Map(this.operations.filter(op => op.value !== undefined).map(op => [op.value, op]))
+    const looks = this.operations.filter(op => op.outcome === 'yes' && op.seen !== undefined)
+    for (const look of looks) {
+      const write = look.seen === null ? undefined : writes.get(look.seen)
+      if (write === undefined) continue
+      const missed = looks.find(
+        ({ key, seen, called, answered }) =>
+          key === look.key && seen === null && answered < look.called && called > write.answered,
+      )
+      if (missed !== undefined)
+        this.world.fail(`operation ${look.id} has seen ${look.seen}, which was gone for operation ${missed.id}`)
+    }
   }
 
   #checkHistory(): void {
