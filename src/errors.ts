@@ -28,6 +28,7 @@ export type XenonErrorCode =
   | 'XENON_MOVED'
   | 'XENON_NOT_SUPPORTED'
   | 'XENON_SNAPSHOT_LOST'
+  | 'XENON_VIEW_LOST'
   | 'XENON_WRITE_CONFLICT'
   | 'XENON_WATCH_OVERFLOW'
   | 'XENON_NOT_UNIQUE'
@@ -425,6 +426,17 @@ export class MovedError extends XenonError {
   ) {
     super('XENON_MOVED', `${path} ${what}`)
     this.path = path
+  }
+}
+
+/** What a database that is open for reading alone shows is no longer to be had: its owner has written on. */
+export class ViewLostError extends XenonError {
+  static {
+    named(ViewLostError, 'ViewLostError')
+  }
+
+  constructor(why: string) {
+    super('XENON_VIEW_LOST', `what this handle reads is gone: ${why}; call refresh(), and read again`)
   }
 }
 

@@ -140,6 +140,7 @@ export {
   NotUniqueError,
   OwnerLostError,
   StorageError,
+  ViewLostError,
   WriteConflictError,
   XenonError,
   type XenonErrorCode,

@@ -343,6 +343,15 @@ export class BufferPool {
     }
   }
 
+  /** The same for a record that somebody else has logged, and whose block he will write. */
+  followed(base: Position, lsn: Lsn): void {
+    const w = (base + AT_LSN) >>> 2
+    if (this.versions.newest !== 0) this.requireKept(base)
+    this.arena.u32[w] = lsn % 4294967296
+    this.arena.u32[w + 1] = (lsn / 4294967296) | 0
+    this.state++
+  }
+
   /** P4 was forgotten somewhere: better an error than a snapshot that is wrong in silence. */
   private requireKept(base: Position): void {
     const { versions } = this

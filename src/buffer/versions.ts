@@ -168,6 +168,13 @@ export class BlockVersions {
     }
   }
 
+  /** Gives up all snapshots. */
+  giveUp(): void {
+    for (const handle of this.open) handle.lost = true
+    this.lost += this.open.length
+    while (this.open.length > 0) this.remove(0)
+  }
+
   private sweep(): void {
     const needed = this.open.map(handle => handle.lsn)
     for (const [block, list] of this.versions) {

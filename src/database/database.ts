@@ -71,6 +71,29 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   }
 
   /**
+   * Of a database that was opened with `readOnly`: goes from the moment that it shows to what is committed now, by
+   * whatever process; true if that is another moment. Snapshots, iterators and transactions that are open stay at theirs.
+   * What was opened for writing is always up to date.
+   * @throws ViewLostError if its owner writes faster than it can be followed; MovedError if the database was replaced.
+   * @example if (db.refresh()) console.log(db.count())
+   */
+  refresh(): boolean {
+    const { follower, health } = this.engine
+    if (this.engine.closed || health.busy) this.engine.attend()
+    if (follower === undefined) {
+      this.check()
+      return false
+    }
+    const isLater = follower.refresh()
+    if (isLater) {
+      this.handle.endDropped()
+      this.recheckIndexes()
+      for (const sub of this.handle.subs) sub.recheckIndexes()
+    }
+    return isLater
+  }
+
+  /**
    * Brings the data file up to date with the log and cuts the log. Others may read and write meanwhile.
    * @example await db.checkpoint()
    */
@@ -224,7 +247,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.monitor?.stop()
     try {
       for (const state of [...transactions.open.values()]) {
-        if (health.failure === undefined) transactions.rollback(state)
+        if (health.failure === undefined && !this.readOnly) transactions.rollback(state)
         else transactions.finish(state)
       }
       if (!this.readOnly && health.failure === undefined) engine.log.sync()

@@ -19,6 +19,8 @@ const WRITE_DELAY_MS = 1000
 /** A sub-database that somebody has asked for, in some encodings. */
 export interface OpenedSub {
   readonly space: Space
+  /** @internal Somebody else may have changed what there is of its indexes. */
+  recheckIndexes(): void
   end(): void
   endWatching(): void
 }

@@ -224,6 +224,17 @@ export class IndexSpaces<V, K> {
     return reports
   }
 
+  /** Somebody else writes: what is declared has to be what it was found to be then. */
+  recheck(): void {
+    for (const [name, declared] of [...this.declared]) {
+      const { index, kept } = declared
+      const found = this.find(name)
+      const note = found === undefined ? undefined : this.noteOf(found)
+      const isSame = found === kept.entries.space && note?.unique === index.unique && note.version === index.version
+      if (!isSame || note?.state !== 'ready') this.forget(name, declared, 'was dropped, or is built anew')
+    }
+  }
+
   /** False if there is none. */
   remove(name: string): boolean {
     requireName(name)

@@ -2,20 +2,11 @@
 
 import { createDatabase } from '../engine/create.ts'
 import { Engine } from '../engine/engine.ts'
-import {
-  DatabaseLockedError,
-  DiskFullError,
-  InvalidArgumentError,
-  isFull,
-  StorageError,
-  shown,
-  XenonError,
-} from '../errors.ts'
+import { DiskFullError, InvalidArgumentError, isFull, StorageError, shown, XenonError } from '../errors.ts'
 import { Reserve } from '../log/reserve.ts'
 import { requireNoReplacement } from '../maintenance/replace.ts'
 import { requireProgress } from '../runtime/callbacks.ts'
 import { Home } from '../storage/home.ts'
-import { overlayStorage } from '../storage/overlay.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
 import type { BuiltInEncoding, ProgressOptions } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
@@ -93,7 +84,7 @@ export const openOn = <V = string, K = string>(
   let lock: DirectoryLock | undefined
   try {
     prepareDirectory(storage, home, options)
-    lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
+    if (!options.readOnly) lock = waitForLock(options.lockWait, () => takeLock(storage, home, options))
     const exists = dataExists(storage, home)
     if (exists && options.errorIfExists) throw existing(directory)
     if (!exists) {
@@ -111,7 +102,7 @@ export const openOn = <V = string, K = string>(
     const engine = new Engine(
       home,
       {
-        storage: options.readOnly ? overlayStorage(storage) : storage,
+        storage,
         readOnly: options.readOnly,
         cacheBytes: options.cacheBytes,
         checkpointBytes: options.checkpointBytes,
@@ -217,19 +208,12 @@ const syncParent = (storage: Storage, directory: string): void => {
 const dataExists = (storage: Storage, directory: string): boolean =>
   storage.kind(storage.join(directory, 'data')) !== 'none'
 
-/** A read-only open of a directory where no lock can be written goes without: nobody else can write there either. */
-const takeLock = <V>(
-  storage: Storage,
-  directory: string,
-  { readOnly, takeover }: ResolvedOptions<V>,
-): DirectoryLock | undefined => {
+const takeLock = <V>(storage: Storage, directory: string, { takeover }: ResolvedOptions<V>): DirectoryLock => {
   try {
     return storage.lock(directory, { takeover })
   } catch (error) {
     // The lock takes a block, which the reserve gives.
-    if (!readOnly && isFull(error) && reserveOf(storage, directory)?.giveUp(LOCK_BYTES))
-      return storage.lock(directory, { takeover })
-    if (readOnly && error instanceof StorageError && !(error instanceof DatabaseLockedError)) return undefined
+    if (isFull(error) && reserveOf(storage, directory)?.giveUp(LOCK_BYTES)) return storage.lock(directory, { takeover })
     throw error
   }
 }

@@ -114,6 +114,11 @@ export abstract class Outer<V = string, K = string> extends KeySpace<V, K> {
     return index as unknown as Index<V, K, IK>
   }
 
+  /** @internal */
+  recheckIndexes(): void {
+    this.indexSpaces.recheck()
+  }
+
   /**
    * The names of the indexes that there are, declared or not, in the order of their code units.
    * @example for (const name of db.indexes()) console.log(name)

@@ -32,6 +32,8 @@ import type { TransactionState } from '../txn/transaction-state.ts'
 import type { RecoveryProgress, RecoveryReport } from '../types.ts'
 import { planArena, SCAN_SCRATCH_BYTES } from './arena-plan.ts'
 import { notADirectory } from './create.ts'
+import { FollowedFile } from './followed-file.ts'
+import { Follower } from './follower.ts'
 import { recover } from './recover.ts'
 import { Room } from './room.ts'
 import { Space } from './space.ts'
@@ -42,10 +44,7 @@ const PAGE = 4096
 const IMAGES_SHARE = 0.375
 export interface EngineOptions {
   storage: Storage
-  /**
-   * Nothing is to stay of what is written, recovery included: the storage keeps it in memory, over files that it only
-   * reads.
-   */
+  /** Nothing is written, and somebody else may be writing. */
   readOnly: boolean
   cacheBytes: number
   checkpointBytes: number
@@ -88,6 +87,8 @@ export class Engine {
   readonly home: Home
   private readonly lock: DirectoryLock | undefined
   readonly readOnly: boolean
+  /** Of one that is open for reading alone: keeps it at one moment of what somebody else may write. */
+  readonly follower: Follower | undefined
 
   /** Opens the files of an existing database whose lock the caller holds. */
   constructor(directory: string, options: EngineOptions, lock: DirectoryLock | undefined) {
@@ -100,7 +101,7 @@ export class Engine {
     this.clock = storage.now ?? (() => Date.now())
     this.now = () => this.clock()
     const dataPath = storage.join(directory, 'data')
-    const opened = storage.open(dataPath)
+    const opened = storage.open(dataPath, { readOnly })
     this.home.keep(opened)
     let segments: LogSegments | undefined
     let images: BlockImages | undefined
@@ -108,16 +109,18 @@ export class Engine {
       this.metadata = readMetadata(opened, storage)
       const { metadata } = this
       const { blockSize, hashKey, uuid } = metadata.identity
-      this.file = new DataFile(opened, metadata, storage)
-      requireLength(this.file, metadata)
+      const followed = readOnly ? new FollowedFile(opened, metadata, storage) : undefined
+      this.file = followed ?? new DataFile(opened, metadata, storage)
+      if (!readOnly) this.file.requireLength(metadata)
       const segmentBytes = alignUp(Math.max(options.logSegmentBytes, 16 * blockSize, 131072), PAGE)
       segments = new LogSegments(storage, storage.join(directory, 'log'), uuid, segmentBytes, this.home)
       requireLog(storage, segments.directory)
-      segments.load(false)
+      // A follower reads them when it begins.
+      if (!readOnly) segments.load(false)
       // Between the lock and the files somebody may have exchanged the directory.
       this.home.check()
       const reader = new LogReader(segments, storage)
-      const analysis = analyse(reader, metadata, segments.directory)
+      const analysis = readOnly ? undefined : analyse(reader, metadata, segments.directory)
 
       const plan = planArena(blockSize, segmentBytes, options.cacheBytes)
       this.fieldAt = plan.fieldAt
@@ -130,7 +133,7 @@ export class Engine {
         segments,
         storage,
         this.health,
-        analysis.end.lsn,
+        analysis?.end.lsn ?? metadata.redoLsn,
         options.syncsCommits,
       )
       images = new BlockImages(
@@ -169,11 +172,11 @@ export class Engine {
         !options.syncsCommits,
       )
       this.recovery = {
-        needed: analysis.records > 0,
-        recordsScanned: analysis.records,
+        needed: (analysis?.records ?? 0) > 0,
+        recordsScanned: analysis?.records ?? 0,
         redone: 0,
-        transactionsRolledBack: analysis.losers.size,
-        tornTailBytes: analysis.end.tornBytes,
+        transactionsRolledBack: analysis?.losers.size ?? 0,
+        tornTailBytes: analysis?.end.tornBytes ?? 0,
         milliseconds: 0,
       }
       this.room = new Room(
@@ -192,9 +195,12 @@ export class Engine {
       this.root = new Space(this, transactions.root, roots, plan)
       this.spaces = new Spaces(this, plan)
       transactions.onUndo((state, bytes, undo) => this.spaceOf(undo.space).index.undo(state, bytes, undo))
-      if (metadata.isTorn && !readOnly) this.file.mendIdentity(metadata)
-      recover(this, reader, analysis, plan.blockAt, options.onRecovery)
-      if (!readOnly) this.room.begin()
+      if (analysis !== undefined) {
+        if (metadata.isTorn) this.file.mendIdentity(metadata)
+        recover(this, reader, analysis, plan.blockAt, options.onRecovery)
+        this.room.begin()
+      }
+      if (followed !== undefined) this.follower = this.follow(followed, plan.blockAt)
       this.recovery.milliseconds = performance.now() - started
       // What it took is the time that recovery took.
       this.health.longestStall = undefined
@@ -202,6 +208,14 @@ export class Engine {
       closeAllQuietly([images, segments, opened])
       throw error
     }
+  }
+
+  private follow(file: FollowedFile, scratch: number): Follower {
+    const follower = new Follower(this, file, scratch)
+    follower.refresh()
+    const { recordsRead, open } = follower
+    Object.assign(this.recovery, { needed: recordsRead > 0, recordsScanned: recordsRead, transactionsRolledBack: open })
+    return follower
   }
 
   /**
@@ -333,16 +347,6 @@ const readMetadata = (file: DataFile['file'], storage: Storage): Metadata => {
   const bytes = new Uint8Array(PAGE)
   const got = file.read(bytes, 0, bytes.length, 0)
   return Metadata.decode(bytes.subarray(0, got), file.path, storage)
-}
-
-const requireLength = (file: DataFile, metadata: Metadata): void => {
-  const expected = metadata.fileBlocks * file.blockSize
-  const size = file.file.size()
-  if (size < expected)
-    throw new CorruptionError(
-      file.file.path,
-      `is ${size} bytes long, but held ${expected} at the last checkpoint: it was cut off; restore a backup`,
-    )
 }
 
 const requireLog = (storage: Storage, directory: string): void => {

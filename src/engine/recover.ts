@@ -40,8 +40,6 @@ export interface RecoveryParts {
   readonly checkpointer: Checkpointer
   readonly room: Room
   readonly recovery: RecoveryReport
-  /** What is recovered stays in memory, in the pool and in the storage over the files. */
-  readonly readOnly: boolean
 }
 
 /**
@@ -88,13 +86,12 @@ class Recovery {
 
   run(): void {
     const { analysis } = this
-    const { log, metadata, readOnly, recovery, file } = this.parts
+    const { log, metadata, recovery, file } = this.parts
     const { chain, tornBytes } = analysis.end
     // A damaged copy of the state in block 0 is written anew by the checkpoint that ends a recovery, and a segment with
     // a damaged copy of its header is needed no longer after it.
     const isHalf = chain.some(segment => segment.isHalf)
     const needed = recovery.needed || tornBytes > 0 || metadata.soundCopies < 2 || isHalf
-    if (readOnly && !recovery.needed) return
     if (!needed) {
       this.keepChain(chain)
       return
@@ -108,7 +105,6 @@ class Recovery {
     } finally {
       stored.close()
     }
-    if (readOnly) return
     // Not if there was no room for that checkpoint: then all of the log is needed.
     const isDone = metadata.redoLsn >= log.endLsn
     if (isHalf && isDone && log.startFreshSegment()) log.segments.leaveCurrent()
@@ -131,7 +127,7 @@ class Recovery {
 
   private bringUpToDate(stored: StoredImages): void {
     const { analysis, report } = this
-    const { log, pool, metadata, file, readOnly, recovery, transactions } = this.parts
+    const { log, pool, metadata, file, recovery, transactions } = this.parts
     const { chain, lsn } = analysis.end
     const total = lsn - metadata.redoLsn
     const redo = new Redo({ pool, log, metadata }, analysis, stored, file.file.path, this.scratch, (done, all) =>
@@ -141,7 +137,7 @@ class Recovery {
     // The whole pool, at once: with less of it, blocks would be written and read again and again.
     pool.grow(analysis.changed.size)
     this.check(redo)
-    if (!readOnly) this.makeDurable(chain)
+    this.makeDurable(chain)
     if (redo.restore(file)) file.sync()
     log.continueInFreshSegment(() => {
       // Segments behind the end, and an empty one at the end, would be in the way of the new one.
@@ -156,7 +152,7 @@ class Recovery {
     pool.limit = () => metadata.blocks
     report({ phase: 'undo', done: 0, total: analysis.losers.size })
     undoLosers(transactions, analysis)
-    if (!readOnly) this.lastCheckpoint()
+    this.lastCheckpoint()
   }
 
   private lastCheckpoint(): void {
@@ -173,7 +169,7 @@ class Recovery {
   /** A file that is refused is left as it was: what recovery would stumble over is looked for before it writes. */
   private check(redo: Redo): void {
     const { analysis } = this
-    const { pool, readOnly, room } = this.parts
+    const { pool, room } = this.parts
     redo.check()
     const { key } = this.parts.root.index
     let undoBytes = 0
@@ -186,7 +182,7 @@ class Recovery {
       }
       undoBytes += UNDO_RECORD_BYTES + undo.keyLength + undo.fieldLength
     })
-    if (!readOnly) room.requireToRecover(undoBytes)
+    room.requireToRecover(undoBytes)
   }
 
   /**

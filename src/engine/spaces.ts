@@ -11,7 +11,7 @@
 import { CorruptionError } from '../errors.ts'
 import { AT_KIND, AT_NEXT, BlockKind, HEADER_BYTES } from '../pager/layout.ts'
 import { SPACES_VERSION } from '../pager/metadata.ts'
-import type { Block } from '../pager/place.ts'
+import type { Block, Lsn } from '../pager/place.ts'
 import { AT_INDEX_ROOT, ROOTS_BYTES, readSpace, type SpaceFacts, writeSpace } from '../pager/space-block.ts'
 import { broken } from '../runtime/invariant.ts'
 import { SpaceLocks } from '../txn/space-locks.ts'
@@ -25,6 +25,8 @@ interface Listed {
   block: Block
   facts: SpaceFacts
   space: Space | undefined
+  /** The log's end when it was found to have been made. */
+  bornAt?: Lsn | undefined
 }
 
 const NONE: ReadonlyMap<string, Listed> = new Map()
@@ -149,8 +151,36 @@ export class Spaces {
   private spaceOf(listed: Listed): Space {
     const { layers, plan } = this
     const { facts } = listed
-    listed.space ??= new Space(layers, new SpaceLocks(facts.number, layers.log), facts, plan)
+    if (listed.space === undefined) {
+      listed.space = new Space(layers, new SpaceLocks(facts.number, layers.log), facts, plan)
+      listed.space.bornAt = listed.bornAt ?? 0
+    }
     return listed.space
+  }
+
+  /** Somebody else may have changed the list: those that were opened learn where they begin now, or that they are gone. */
+  follow(): void {
+    if (this.listed === undefined) return
+    // Should it not be readable, what is known stays for another attempt.
+    const now = this.isEmpty ? [] : this.read()
+    const before = new Map(this.numbered)
+    this.listed = now
+    this.numbered.clear()
+    this.named.clear()
+    for (const listed of now) {
+      this.enter(listed)
+      const { facts } = listed
+      const known = before.get(facts.number)
+      before.delete(facts.number)
+      listed.bornAt = known === undefined ? this.layers.log.endLsn : known.bornAt
+      listed.space = known?.space
+      const place = listed.space?.place
+      if (place === undefined) continue
+      const { index, ordered, expiry } = facts
+      if (place.index !== index || place.ordered !== ordered || place.expiry !== expiry)
+        listed.space!.beginAt(index, ordered, expiry)
+    }
+    for (const { space } of before.values()) if (space !== undefined) space.isDropped = true
   }
 
   /** Those that lie in none that is on the list (J1). */

@@ -124,6 +124,14 @@ export class LogSegments {
     }
   }
 
+  /** The same once more, for whoever reads what somebody else writes. */
+  reload(): void {
+    this.close()
+    this.active.length = 0
+    this.spare.length = 0
+    this.load(true)
+  }
+
   /** Starts the next segment at `lsn`: a spare one, or a new file. */
   startSegment(lsn: Lsn): Segment {
     // It stays a spare one until its header is written, so that a failure leaves no file open that nobody knows of.

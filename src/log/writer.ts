@@ -89,7 +89,7 @@ export class LogWriter {
   private aside: Promise<void> | undefined
   private nextAside: Promise<void> | undefined
   /** Bytes read back from the segments, for undo. */
-  private written: WrittenLog | undefined
+  private written: Pick<WrittenLog, 'locate'> | undefined
 
   /** The buffer is [start, start + capacity) of the arena; a group may fill all but the room for padding. */
   constructor(
@@ -441,6 +441,15 @@ export class LogWriter {
       return { arena: this.arena, position: this.start + lsn - this.groupLsn }
     this.written ??= new WrittenLog(this.segments, this.capacity)
     return this.written.locate(lsn)
+  }
+
+  /** Of a log that somebody else writes: it ends at an LSN, and this gives the records in it. */
+  follows(endLsn: Lsn, records: Pick<WrittenLog, 'locate'>): void {
+    this.endLsn = endLsn
+    this.writtenLsn = endLsn
+    this.syncedLsn = endLsn
+    this.groupLsn = endLsn
+    this.written = records
   }
 
   /**

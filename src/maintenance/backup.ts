@@ -18,7 +18,6 @@ import type { Store } from '../records/store.ts'
 import { Arena, alignUp, toHex } from '../runtime/bytes.ts'
 import { performance } from '../runtime/timers.ts'
 import { requireInPlace } from '../storage/home.ts'
-import { overlayStorage } from '../storage/overlay.ts'
 import type { File, Storage } from '../storage/storage.ts'
 import { fromLatin1 } from '../txn/changed-keys.ts'
 import type { ProgressOptions } from '../types.ts'
@@ -249,7 +248,7 @@ class Copy {
     return new Engine(
       directory,
       {
-        storage: readOnly ? overlayStorage(files) : files,
+        storage: files,
         readOnly,
         cacheBytes: 16777216,
         checkpointBytes: 67108864,
@@ -350,7 +349,7 @@ const runs = function* (first: Block, count: number, isWritten: (block: Block) =
 
 /** Block 0 of a database that was closed cleanly with the blocks as they are now. */
 const stateNow = (engine: Engine): Metadata => {
-  const { metadata, log, transactions } = engine
+  const { metadata, log, transactions, follower } = engine
   const state = new Metadata({ ...metadata.identity })
   state.ordered = metadata.ordered
   state.firstSpace = metadata.firstSpace
@@ -366,6 +365,7 @@ const stateNow = (engine: Engine): Metadata => {
   state.peakRecords = metadata.peakRecords
   state.records = metadata.records
   // The blocks hold what open transactions have changed, too.
+  follower?.countChanges()
   for (const open of transactions.open.values()) state.records += open.records
   state.redoLsn = alignUp(log.endLsn + 1, LSN_STEP)
   state.logLsn = state.redoLsn

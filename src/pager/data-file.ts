@@ -25,7 +25,7 @@ export class DataFile {
   blockWrites = 0
   fsyncs = 0
   /** Blocks that nobody has written yet. */
-  private readonly blank: BlankBits
+  private blank: BlankBits
   /** Writes of blocks so far, and how many of them are synced. */
   writes = 0
   syncedWrites = 0
@@ -41,6 +41,17 @@ export class DataFile {
     this.blockSize = metadata.identity.blockSize
     this.blank = metadata.blank.slice()
     this.seed = uuidSeed(storage, metadata.identity.uuid)
+  }
+
+  /** @throws CorruptionError if the file is shorter than block 0 says. */
+  requireLength(metadata: Metadata): void {
+    const expected = metadata.fileBlocks * this.blockSize
+    const size = this.file.size()
+    if (size < expected)
+      throw new CorruptionError(
+        this.file.path,
+        `is ${size} bytes long, but held ${expected} at the last checkpoint: it was cut off; restore a backup`,
+      )
   }
 
   /** Reads a block to `base` of the arena; says what is wrong with it, or returns undefined. */
@@ -64,6 +75,11 @@ export class DataFile {
   /** Which blocks are blank now. */
   blankNow(): BlankBits {
     return this.blank.slice()
+  }
+
+  /** Somebody else has written some since. */
+  protected setBlank(bits: BlankBits): void {
+    this.blank = bits.slice()
   }
 
   get blanks(): readonly Block[] {

@@ -112,6 +112,25 @@ export class Metadata {
     this.identity = identity
   }
 
+  /** Whether block 0 was written later than it was here. */
+  isOlderThan(other: Metadata): boolean {
+    return this.sequence < other.sequence
+  }
+
+  /** Becomes what was read of block 0. */
+  become(other: Metadata): void {
+    const { identity, ...state } = other
+    Object.assign(this, state)
+    this.identity.version = identity.version
+  }
+
+  /** Takes over what block 0 says and the log does not: where a recovery would begin now. */
+  moveOn(other: Metadata): void {
+    const { redoLsn, logLsn, fileBlocks, blank, valueEncoding, keyEncoding, sequence } = other
+    Object.assign(this, { redoLsn, logLsn, fileBlocks, blank, valueEncoding, keyEncoding, sequence })
+    this.identity.version = other.identity.version
+  }
+
   /** Nothing but the creation has written the state so far; the process that did may have been killed at its end. */
   get isNew(): boolean {
     return this.sequence <= 2

@@ -45,6 +45,15 @@ export const performance: { now: () => number } = {
   now: real.performance?.now.bind(real.performance) ?? Date.now,
 }
 
+/** Blocks the thread for so long, where that is allowed. */
+export const pause = (milliseconds: number): void => {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+  } catch {
+    // The main thread of a browser must not block.
+  }
+}
+
 const immediate = real.setImmediate?.bind(globalThis)
 
 /** In a browser a message to oneself takes 10 µs, and a timer 4 ms as soon as one follows another. */

@@ -15,6 +15,7 @@ import {
   NotUniqueError,
   StorageError,
   shown,
+  ViewLostError,
   WriteConflictError,
   XenonError,
   type XenonErrorCode,
@@ -59,6 +60,7 @@ const CLASSES: Partial<Record<XenonErrorCode, { prototype: XenonError }>> = {
   XENON_FULL: DiskFullError,
   XENON_NOT_UNIQUE: NotUniqueError,
   XENON_INDEX: IndexFunctionError,
+  XENON_VIEW_LOST: ViewLostError,
 }
 
 export const revived = ({ name, message, code, fields, cause }: PortError): Error => {

@@ -29,6 +29,12 @@ export class DiskCheck {
     for (const problem of Array.isArray(found) ? found : [found]) this.problem(0, problem)
   }
 
+  /** What was found so far does not count. */
+  forget(): void {
+    this.problems.length = 0
+    this.damaged.clear()
+  }
+
   /** Reads a block from the file, unless a newer state of it waits in the pool. */
   check(block: Block): void {
     const { pool, log } = this.engine

@@ -42,6 +42,7 @@ export class ShapeCheck {
     const { metadata, transactions } = engine
     const { ordered, blocks, freeHead, freeBlocks, firstSpace, firstCondemned, spaces } = metadata
     let { records } = metadata
+    engine.follower?.countChanges()
     for (const state of transactions.open.values()) records += state.records
     const openTransactions = transactions.open.size
     const lists = { freeHead, freeBlocks, firstSpace, firstCondemned, spaces }
