@@ -15,6 +15,7 @@ import type { Engine } from '../src/engine/engine.ts'
 import { type Database, memoryStorage, open } from '../src/index.ts'
 import { RecordType } from '../src/log/format.ts'
 import { allBlank, noneBlank } from '../src/pager/blank.ts'
+import { ORDERED_ROOT } from '../src/pager/layout.ts'
 import { Arena } from '../src/runtime/bytes.ts'
 import { invariants } from '../src/runtime/invariant.ts'
 import { Step } from '../src/txn/step.ts'
@@ -185,11 +186,35 @@ const breaks: Record<string, (engine: Any, db: Database) => unknown> = {
   },
   X4: () =>
     appenderOver(async () => ({ kind: 'stored', sequence: 7 })).append([new Uint8Array(1)], new Uint8Array(16), 0),
+  Y1: (engine, db) =>
+    beside(engine, ({ metadata }, reader) => {
+      metadata.logLsn = 2 ** 40
+      db.put('key 1', 'changed')
+      reader.refresh()
+    }),
+  Y2: (engine, db) =>
+    beside(engine, ({ pool }, reader) => {
+      const base = pool.get(ORDERED_ROOT)
+      pool.followed(base, 2 ** 40)
+      db.put('another key', 'changed')
+      reader.refresh()
+    }),
   J2: ({ metadata }, db) => {
     db.sub('one')
     metadata.spaces = 0
     db.sub('other')
   },
+}
+
+/** With a reader of the same database. */
+const beside = (writer: Any, work: (engine: Any, reader: Database) => void): void => {
+  writer.log.write()
+  const reader = open('db', { storage: writer.file.storage, readOnly: true })
+  try {
+    work((reader as Any).engine, reader)
+  } finally {
+    closeQuietly(reader)
+  }
 }
 
 const appenderOver = (append: SharedLog['append']): Appender =>

@@ -114,7 +114,7 @@ export class Metadata {
 
   /** Whether block 0 was written later than it was here. */
   isOlderThan(other: Metadata): boolean {
-    return this.sequence < other.sequence
+    return this.sequence < other.sequence || this.identity.version < other.identity.version
   }
 
   /** Becomes what was read of block 0. */
