@@ -154,6 +154,33 @@ describe('the mark', () => {
   })
 })
 
+test('a salvage that has lost something leaves the mark out, and says so (G1)', async () => {
+  const storage = memoryStorage()
+  const db = open('db', { storage })
+  const replica = replicaOf(db)
+  const group = replica.begin()
+  group.run(() => {
+    for (let i = 0; i < 500; i++) db.put(`key ${i}`, 'v'.repeat(200))
+  })
+  group.commit(mark(7))
+  db.close()
+  const image = readImage('db', storage)
+  const data = image.get('data')!
+  for (let block = 8; block < 40; block++) {
+    const at = data.indexOf('v'.charCodeAt(0), block * 4096)
+    if (at < (block + 1) * 4096) data[at]! ^= 1
+  }
+  for (const name of ['log/images-0', 'log/images-1']) image.set(name, new Uint8Array(0))
+  const damaged = storageOf(image)
+  const report = await salvage('db', 'new', { storage: damaged })
+  expect(report.complete).toBe(false)
+  expect(report.warnings.join()).toMatch(/mark was left out/)
+  const rescued = open('new', { storage: damaged })
+  expect([rescued.mark, rescued.count() > 0, rescued.count() < 500]).toEqual([undefined, true, true])
+  await expectVerified(rescued)
+  rescued.close()
+})
+
 describe('a group', () => {
   test('is seen by its own commands alone until it is committed (G3)', () =>
     withReplica((db, replica) => {
@@ -349,6 +376,74 @@ describe('a group', () => {
       expect(told(group.writeSet())).toEqual(['s/+utf8,utf8', 's/t/+utf8,utf8', 's/t/a=1'])
       group.rollback()
       expect(db.subs()).toEqual([])
+    }))
+})
+
+describe('the faces of the server and the indexes', () => {
+  test('records of the server are read and written in the group', () =>
+    withReplica((db, replica) => {
+      const records = db.records()
+      const group = replica.begin()
+      group.run(() => {
+        for (let i = 0; i < 50; i++) records.put(bytes(`key ${i}`), 'v', i % 2 === 0 ? 0 : Date.now() + 100_000)
+      })
+      group.run(() => {
+        expect([records.count(), records.countExpiring(), records.has(bytes('key 3'))]).toEqual([50, 25, true])
+        const { keys, next } = records.scan(0, 1000)
+        expect([keys.length, next]).toEqual([50, 0])
+        expect(records.random()).toBeDefined()
+        expect(records.delete(bytes('key 1'))).toBe(true)
+        expect(records.changeExpiry(bytes('key 3'), 0)).toBe(true)
+        expect(() =>
+          records.together(() => {
+            records.clear()
+            expect(records.count()).toBe(0)
+            throw new Error('no')
+          }),
+        ).toThrow('no')
+        expect([records.count(), records.countExpiring()]).toEqual([49, 23])
+      })
+      expect([records.count(), records.has(bytes('key 3')), records.scan(0, 1000).keys.length]).toEqual([0, false, 0])
+      expect(group.writeSet().length).toBe(49)
+      group.run(() => records.clear())
+      expect(group.writeSet()).toEqual([])
+      group.undoLast()
+      group.commit(mark(1))
+      expect([records.count(), db.count()]).toEqual([49, 49])
+    }))
+
+  test('indexes follow, each replica keeping its own', () =>
+    withReplica(async (leading, leader) => {
+      const following = open('other', { storage: memoryStorage() })
+      const follower = replicaOf(following)
+      const [index, other] = [leading, following].map(db => db.index('length', value => value.length))
+      const unique = leading.index('all', value => value, { unique: true })
+      await Promise.all([index!.ready, other!.ready, unique.ready])
+      const group = leader.begin()
+      group.run(() => {
+        leading.put('a', 'xx')
+        leading.put('b', 'yyy')
+        expect([...index!.keys(2)]).toEqual([[2, 'a']])
+      })
+      expect(() => group.run(() => leading.put('c', 'yyy'))).toThrow(/unique|yyy/)
+      expect(() =>
+        group.run(() => {
+          leading.put('a', 'longer')
+          throw new Error('no')
+        }),
+      ).toThrow('no')
+      group.run(() => expectCode(() => leading.index('new', value => value), 'XENON_NOT_SUPPORTED'))
+      expect([...index!.keys(2)]).toEqual([])
+      expect(told(group.writeSet())).toEqual(['a=xx', 'b=yyy'])
+      follower.apply(group.writeSet(), mark(1))
+      group.commit(mark(1))
+      for (const each of [index!, other!])
+        expect([...each.keys()]).toEqual([
+          [2, 'a'],
+          [3, 'b'],
+        ])
+      await expectVerified(following)
+      following.close()
     }))
 })
 
