@@ -27,7 +27,10 @@ export const crc16 = (source: Uint8Array, start: number = 0, end: number = sourc
   return crc
 }
 
-/** The slot of the key that lies at [start, end) of `source`. */
+/**
+ * The slot of the key that lies at [start, end) of `source`, 0 to 16,383.
+ * @example const slot = slotOf(Buffer.from('{cart:42}item'))
+ */
 export const slotOf = (source: Uint8Array, start: number = 0, end: number = source.length): number => {
   const tag = tagOf(source, start, end)
   return (tag === undefined ? crc16(source, start, end) : crc16(source, tag[0], tag[1])) % SLOTS

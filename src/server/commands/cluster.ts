@@ -339,6 +339,18 @@ export const cluster: Family = family(
       afterMulti: 'refused',
       run: failover,
     },
+    xleader: {
+      arity: 1,
+      flags: 'noscript fast',
+      categories: '@fast @connection',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      summary: 'An error unless this node of a cluster leads its shard (xenondb)',
+      run: inCluster((known, { out }) => {
+        if (!known.isLeader) throw new CommandError('READONLY this node does not lead its shard')
+        out.ok()
+      }),
+    },
     xtoken: {
       arity: 1,
       flags: 'noscript fast',

@@ -8,7 +8,7 @@ import { type Arguments, isWord, textAt } from '../protocol/request.ts'
 import { numberAt } from './arguments.ts'
 import type { Caller } from './caller.ts'
 import { type Family, family } from './command.ts'
-import { CommandError, notInCluster, SYNTAX } from './errors.ts'
+import { CommandError, SYNTAX } from './errors.ts'
 
 const LEVELS: readonly IsolationLevel[] = [
   'read-uncommitted',
@@ -62,8 +62,10 @@ export const interactive: Family = family(
       afterMulti: 'refused',
       afterBegin: 'refused',
       run(caller, request) {
-        if (caller.server.cluster !== undefined) throw notInCluster('BEGIN')
         const options = optionsOf(request)
+        const { cluster } = caller.server
+        if (cluster?.hasLease === false)
+          throw new CommandError('READONLY this node does not lead its shard at the moment')
         if (caller.watched.size > 0) throw new CommandError('ERR WATCH and BEGIN do not go together; UNWATCH first')
         caller.begin(options)
         caller.out.ok()

@@ -23,6 +23,12 @@ import type { Observation } from './observation.ts'
 /** The records of a key space: those of the database, or in a cluster those with their slots in front (`slotted.ts`). */
 export type KeyRecords = Pick<Records<Uint8Array>, keyof Records<Uint8Array>>
 
+/** What commands do with an interactive transaction. */
+export type KeyTransaction = Pick<
+  Transaction<Uint8Array, Uint8Array>,
+  'get' | 'has' | 'timeOf' | 'putUntil' | 'delete' | 'changeExpiryTime' | 'count' | 'clear' | 'keys' | 'entries'
+>
+
 /** Keys that an open transaction has changed. */
 export type ChangedKeys = Map<Keyspace, Set<string>>
 
@@ -98,7 +104,7 @@ export class Keyspace {
   }
 
   /** The interactive transaction that the command at hand runs in. */
-  get transaction(): Transaction<Uint8Array, Uint8Array> | undefined {
+  get transaction(): KeyTransaction | undefined {
     const { inside } = this.shared
     if (inside === undefined) return undefined
     return inside.keys === this ? inside.transaction : inside.transaction.in<Uint8Array, Uint8Array>(this.db)

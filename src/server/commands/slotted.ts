@@ -16,7 +16,7 @@ import { successor } from '../../values/range.ts'
 import type { Watcher } from '../../values/watcher.ts'
 import type { Counts } from '../service/counts.ts'
 import { CommandError } from './errors.ts'
-import { type KeyRecords, Keyspace, type Limits } from './keyspace.ts'
+import { type KeyRecords, Keyspace, type KeyTransaction, type Limits } from './keyspace.ts'
 import type { Observation } from './observation.ts'
 
 type Bytes = Outer<Uint8Array, Uint8Array>
@@ -155,7 +155,54 @@ class SlottedRecords implements KeyRecords {
   }
 }
 
+/** The same of an interactive transaction; its ranges are those of the file. */
+class SlottedTransaction implements KeyTransaction {
+  readonly inner: KeyTransaction
+  readonly keys: KeyTransaction['keys']
+  readonly entries: KeyTransaction['entries']
+
+  constructor(inner: KeyTransaction) {
+    this.inner = inner
+    this.keys = range => inner.keys(range)
+    this.entries = range => inner.entries(range)
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.inner.get(placed(key))
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.inner.has(placed(key))
+  }
+
+  timeOf(key: Uint8Array): number | undefined {
+    return this.inner.timeOf(placed(key))
+  }
+
+  putUntil(key: Uint8Array, value: Uint8Array, expiresAt: number): void {
+    this.inner.putUntil(placed(key), value, expiresAt)
+  }
+
+  delete(key: Uint8Array): boolean {
+    return this.inner.delete(placed(key))
+  }
+
+  changeExpiryTime(key: Uint8Array, expiresAt: number): boolean {
+    return this.inner.changeExpiryTime(placed(key), expiresAt)
+  }
+
+  count(...range: Parameters<KeyTransaction['count']>): number {
+    return this.inner.count(...range)
+  }
+
+  clear(): void {
+    this.inner.clear()
+  }
+}
+
 export class SlottedKeyspace extends Keyspace {
+  private known: SlottedTransaction | undefined
+
   constructor(db: Bytes, limits: Limits, counts: Counts, observation: Observation) {
     super(db, limits, counts, observation, undefined, new SlottedRecords(db.records()), MAX_KEY_BYTES - SLOT_BYTES)
   }
@@ -170,6 +217,18 @@ export class SlottedKeyspace extends Keyspace {
 
   override drop(): boolean {
     throw noSubs()
+  }
+
+  override get transaction(): SlottedTransaction | undefined {
+    const inner = super.transaction
+    if (inner === undefined) return undefined
+    if (this.known?.inner !== inner) this.known = new SlottedTransaction(inner)
+    return this.known
+  }
+
+  /** Where ranges of the file are read. */
+  private get source(): Pick<KeyTransaction, 'keys' | 'entries' | 'count'> {
+    return this.transaction ?? this.db
   }
 
   /** What lies in it is nothing but its records. */
@@ -188,7 +247,7 @@ export class SlottedKeyspace extends Keyspace {
   override rangeKeys(range: Range): Iterable<Uint8Array> {
     return this.inOrder(
       range,
-      part => this.db.keys(part),
+      part => this.source.keys(part),
       key => key,
       withoutSlot,
     )
@@ -197,7 +256,7 @@ export class SlottedKeyspace extends Keyspace {
   override rangeEntries(range: Range): Iterable<[Uint8Array, Uint8Array]> {
     return this.inOrder<[Uint8Array, Uint8Array]>(
       range,
-      part => this.db.entries(part),
+      part => this.source.entries(part),
       ([key]) => key,
       ([key, value]) => [withoutSlot(key), value],
     )
@@ -206,7 +265,7 @@ export class SlottedKeyspace extends Keyspace {
   override rangeCount(range: Range): number {
     const { limit = Number.POSITIVE_INFINITY } = range
     let count = 0
-    for (const slot of this.slotsOf(range)) count += this.db.count(partOf(range, slot))
+    for (const slot of this.slotsOf(range)) count += this.source.count(partOf(range, slot))
     return Math.min(count, limit)
   }
 
@@ -270,7 +329,7 @@ export class SlottedKeyspace extends Keyspace {
       return
     }
     for (let slot = 0; slot < SLOTS; ) {
-      const [next] = this.db.keys({ gte: slotPrefix(slot), limit: 1 })
+      const [next] = this.source.keys({ gte: slotPrefix(slot), limit: 1 })
       if (next === undefined) return
       slot = slotAt(next)
       yield slot

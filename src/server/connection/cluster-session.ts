@@ -15,7 +15,7 @@
 
 import type { ReadLevel } from '../../cluster/node-types.ts'
 import { NotLeaderError, XenonError } from '../../errors.ts'
-import { performance } from '../../runtime/timers.ts'
+import { performance, setTimeout } from '../../runtime/timers.ts'
 import type { Command } from '../commands/command.ts'
 import { replyFor } from '../commands/errors.ts'
 import { findCommand } from '../commands/index.ts'
@@ -24,12 +24,18 @@ import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
 import type { Announcement } from '../service/announcements.ts'
 import type { Cluster } from '../service/cluster.ts'
 import { mayWrite, problemOf } from './admission.ts'
+import type { CommitWith } from './interactive.ts'
+import { holdersIn } from './lock-conflict.ts'
 import type { QueuedCalls } from './queued-calls.ts'
 import { Session, type SessionOwner } from './session.ts'
 
 /** What a group of its own is begun for. */
 const MOST_CALLS = 1000
 const MOST_BYTES = 262_144
+/** A request waits for a leader so long. */
+const HOLD_MS = 5000
+/** How often it is looked whether a transaction has ended that was in the way. */
+const RETRY_MS = 10
 
 /** How a command is run: at once, on what is committed, or in a group. */
 type Kind = 'now' | 'read' | 'write'
@@ -51,8 +57,15 @@ class Batch {
   /** What its last run has answered, and announced. */
   replies: Uint8Array = new Uint8Array(0)
   announced: Announcement[] = []
-  /** Calls that the last run has answered. */
+  /** Calls that the last run has answered; the next one has met a lock, if `holders` is there. */
   done = 0
+  holders: readonly number[] | undefined
+  /** It waits for a leader no longer than that. */
+  heldUntil: number | undefined
+  /** What LOCKTIMEOUT has said of it. */
+  lockTimeout: number | undefined
+  /** When the wait for locks ends. */
+  deadline: number | undefined
 
   constructor(kind: Kind, queue: QueuedCalls | undefined, watches: boolean) {
     this.kind = kind
@@ -81,8 +94,8 @@ export class ClusterSession extends Session {
   private batch: Batch | undefined
   /** A request that comes behind the batch, and is none of it. */
   private deferred: Arguments | undefined
-  /** A batch runs. */
-  private isRunning = false
+  /** The batch that runs now. */
+  private running: Batch | undefined
 
   constructor(...[id, server, socket]: ConstructorParameters<typeof Session>) {
     super(id, server, socket)
@@ -160,7 +173,7 @@ export class ClusterSession extends Session {
   }
 
   protected override call(command: Command, request: Arguments): void {
-    const kind = this.isRunning ? 'now' : this.kindOf(command, request)
+    const kind = this.running !== undefined ? 'now' : this.kindOf(command, request)
     if (kind === 'now') super.call(command, request)
     else if (kind === 'write' || command.name === 'exec' || !this.readUnderLease(command, request))
       this.start(kind, command, request)
@@ -181,6 +194,8 @@ export class ClusterSession extends Session {
     const isExec = command.name === 'exec'
     const batch = new Batch(kind, isExec ? this.queue : undefined, isExec && this.watched.size > 0)
     batch.add(kind, command, request)
+    batch.lockTimeout = this.lockTimeout
+    this.lockTimeout = undefined
     this.batch = batch
     // What CLIENT REPLY holds back is one reply.
     if (this.isSilent) this.submit(batch)
@@ -199,16 +214,57 @@ export class ClusterSession extends Session {
         for (const call of batch.calls) await this.settle(alone(batch, call))
         return
       }
-      // It leads again.
-      if (error instanceof NotLeaderError && this.cluster.isLeader) await this.settle(batch)
+      if (error instanceof NotLeaderError && (await this.mayTryAgain(batch))) await this.settle(batch)
       else this.fail(batch, error)
       return
     }
     // A3: the promise of the node was that.
     if (!this.isSilent) this.reply(batch.replies)
     for (const announcement of batch.announced) this.server.announcements.make(announcement)
-    const rest = batch.calls.slice(batch.done)
-    if (rest.length > 0) await this.settle(alone(batch, ...rest))
+    if (batch.done === batch.calls.length) return
+    const rest = alone(batch, ...batch.calls.slice(batch.done))
+    if (batch.holders !== undefined) {
+      rest.deadline = batch.deadline
+      await this.untilFree(batch)
+    }
+    await this.settle(rest)
+  }
+
+  /** Nobody can be named who leads: it is held for a while. */
+  private async mayTryAgain(batch: Batch): Promise<boolean> {
+    const { cluster } = this
+    batch.heldUntil ??= performance.now() + HOLD_MS
+    if (this.closed) return false
+    if (cluster.isLeader) return true
+    if (cluster.isFollowing || performance.now() >= batch.heldUntil) return false
+    await cluster.change(RETRY_MS * 5)
+    return true
+  }
+
+  /** A transaction that was in the way of a batch has ended, or the wait for it. */
+  private async untilFree({ holders = [], deadline = 0 }: Batch): Promise<void> {
+    const { records } = this.server.keys
+    while (!this.closed && Date.now() < deadline && records.areOpen(holders))
+      await new Promise<void>(resolve => setTimeout(resolve, RETRY_MS))
+  }
+
+  /** It holds nothing itself; the rest of the batch comes behind it. */
+  protected override waitForLock(
+    command: Command,
+    request: Arguments,
+    lockTimeout: number | undefined,
+    error: unknown,
+  ): void {
+    const { running } = this
+    if (running === undefined) super.waitForLock(command, request, lockTimeout, error)
+    else {
+      running.deadline ??= Date.now() + (lockTimeout ?? this.server.settings.lockTimeout)
+      if (Date.now() < running.deadline) running.holders = holdersIn(error)
+      else {
+        if (command.name === 'exec') this.discardQueue()
+        this.replyFailure(error, command)
+      }
+    }
   }
 
   private runWhereItMay(batch: Batch): Promise<void> {
@@ -233,7 +289,9 @@ export class ClusterSession extends Session {
     if (batch.runs++ > 0 && batch.watches) this.dirty = true
     batch.announced = []
     batch.done = 0
-    this.isRunning = true
+    batch.holders = undefined
+    this.lockTimeout = batch.lockTimeout
+    this.running = batch
     try {
       activity.begin(performance.now())
       batch.replies = announcements.collect(batch.announced, () =>
@@ -243,13 +301,15 @@ export class ClusterSession extends Session {
             out.limitNext(settings.maxOutputBytes)
             this.lastCommand = command.name
             super.call(command, request)
+            if (batch.holders !== undefined) break
             batch.done++
           }
         }),
       )
       activity.endGroup()
     } finally {
-      this.isRunning = false
+      this.running = undefined
+      this.lockTimeout = undefined
     }
   }
 
@@ -296,6 +356,14 @@ export class ClusterSession extends Session {
       this.execute(deferred)
     })
     if (!this.busy) this.ready()
+  }
+
+  protected override admitting<T>(begin: () => T): T {
+    return this.cluster.admitting(begin)
+  }
+
+  protected override get commitWith(): CommitWith {
+    return transaction => this.cluster.node.commit(transaction)
   }
 
   protected override release(): void {

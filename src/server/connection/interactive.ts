@@ -13,6 +13,9 @@ import type { Announcement, Announcements } from '../service/announcements.ts'
 import { meetsLock } from './lock-conflict.ts'
 import type { LateCaller, LockWaits } from './lock-waits.ts'
 
+/** Commits it, in a cluster by the node. */
+export type CommitWith = (transaction: AsyncTransaction<Uint8Array, Uint8Array>) => Promise<void>
+
 export class Interactive {
   /** Why it was rolled back: until ROLLBACK no command runs, lest it run outside of it. */
   problem: string | undefined
@@ -25,6 +28,7 @@ export class Interactive {
   /** Each with the number of announcements that were held then. */
   private readonly savepoints: (readonly [Savepoint, number])[] = []
   private readonly announcements: Announcements
+  private readonly commitWith: CommitWith
   /** What its commands announce, until it is committed. */
   private readonly held: Announcement[] = []
   /** When its last command was done. */
@@ -36,7 +40,9 @@ export class Interactive {
     ended: AbortController,
     lockWaits: LockWaits,
     announcements: Announcements,
+    commitWith: CommitWith = tx => tx.commit(),
   ) {
+    this.commitWith = commitWith
     this.keys = keys
     this.transaction = transaction
     this.ended = ended
@@ -127,7 +133,7 @@ export class Interactive {
     caller.later(async () => {
       try {
         this.requireStanding()
-        const committed = this.transaction.commit()
+        const committed = this.commitWith(this.transaction)
         for (const [keys, names] of this.changed) for (const name of names) keys.notify(name)
         await committed
         for (const announcement of this.held) this.announcements.make(announcement)

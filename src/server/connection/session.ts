@@ -21,7 +21,7 @@ import type { Subscribed, Subscriptions } from '../service/channels.ts'
 import { FEW_ARGUMENTS, isFromBrowser, mayWrite, problemOf, refusedFor, tooLong, unknownCommand } from './admission.ts'
 import { Blocking } from './blocking.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
-import { Interactive } from './interactive.ts'
+import { type CommitWith, Interactive } from './interactive.ts'
 import { meetsLock } from './lock-conflict.ts'
 import type { LateCaller, LockWaits } from './lock-waits.ts'
 import { QueuedCalls } from './queued-calls.ts'
@@ -308,7 +308,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     }
   }
 
-  private waitForLock(command: Command, request: Arguments, lockTimeout: number | undefined, error: unknown): void {
+  protected waitForLock(command: Command, request: Arguments, lockTimeout: number | undefined, error: unknown): void {
     if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout, error)
     else {
       this.wait()
@@ -415,8 +415,20 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     const ended = new AbortController()
     const { keys, settings, lockWaits, announcements } = this.server
     const { lockTimeout } = settings
-    const transaction = keys.db.async.beginNow({ lockTimeout, ...options, signal: ended.signal })
-    this.interactive = new Interactive(keys, transaction, ended, lockWaits, announcements)
+    const given = { lockTimeout, ...options, signal: ended.signal }
+    const transaction = this.admitting(() => keys.db.async.beginNow(given))
+    const commitWith = options.readOnly === true ? undefined : this.commitWith
+    this.interactive = new Interactive(keys, transaction, ended, lockWaits, announcements, commitWith)
+  }
+
+  /** Runs what begins an interactive transaction. */
+  protected admitting<T>(begin: () => T): T {
+    return begin()
+  }
+
+  /** If transactions do not commit by themselves. */
+  protected get commitWith(): CommitWith | undefined {
+    return undefined
   }
 
   commit(): void {

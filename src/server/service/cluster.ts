@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { NodeEvent, NodeStatus, ShardNode } from '../../cluster/node-types.ts'
 import type { PeerReport, Peers } from '../../cluster/peers.ts'
 import { type MapNode, type ShardMap, type ShardMapStore, SLOTS } from '../../cluster/shard-map.ts'
+import { clearTimeout, setTimeout } from '../../runtime/timers.ts'
 import type { Log } from './log.ts'
 
 export interface ClusterOptions {
@@ -14,8 +15,6 @@ export interface ClusterOptions {
   /** Number of this node and of its shard. */
   readonly node: number
   readonly shard: number
-  /** Where clients reach it. */
-  readonly address: string
   readonly map: ShardMapStore
   readonly peers: Peers
 }
@@ -42,6 +41,8 @@ export interface ShardView {
 }
 
 const NOBODY = 0xffff_ffff
+/** A leader says something each 500 ms: clients are not sent to one that has been silent for so many. */
+const SILENT_MS = 700
 const WRITE_ATTEMPTS = 20
 
 export class Cluster {
@@ -49,7 +50,6 @@ export class Cluster {
   readonly self: number
   readonly shard: number
   readonly peers: Peers
-  private readonly address: string
   private readonly store: ShardMapStore
   private map: ShardMap = { shards: [], nodes: [] }
   /** The shard of each slot. */
@@ -60,19 +60,21 @@ export class Cluster {
   private closed = false
   log: Log | undefined
 
-  constructor({ name, node, shard, address, map, peers }: ClusterOptions) {
+  constructor({ name, node, shard, map, peers }: ClusterOptions) {
     this.name = name
     this.self = node
     this.shard = shard
-    this.address = address
     this.store = map
     this.peers = peers
   }
 
+  /** Runs what begins an interactive transaction: the database of a node lets none begin otherwise. */
+  admitting: <T>(begin: () => T) => T = begin => begin()
+
   /** The node is there, and will be until `close`. */
-  async begin(member: ShardNode): Promise<void> {
+  async begin(member: ShardNode, admitting: Cluster['admitting'] = begin => begin()): Promise<void> {
     this.member = member
-    await this.changeMap(map => withNode(map, { node: this.self, shard: this.shard, address: this.address }))
+    this.admitting = admitting
     const stored = await this.store.read()
     if (stored !== undefined) this.take(stored.map)
     this.stopWatching = this.store.watch(({ map }) => this.take(map))
@@ -138,13 +140,13 @@ export class Cluster {
 
   /** What is committed here is what there is: it leads, and nobody else can. */
   get hasLease(): boolean {
-    return this.isLeader && this.node.status().leaseLeft > 0
+    return this.isLeader && this.node.mayRead('leader')
   }
 
-  /** Another node leads. */
+  /** Another node leads, and was heard of just now. */
   get isFollowing(): boolean {
-    const { leader } = this.status
-    return !this.isLeader && leader !== undefined && leader.node !== this.self
+    const { leader, behindMs } = this.status
+    return !this.isLeader && leader !== undefined && leader.node !== this.self && behindMs <= SILENT_MS
   }
 
   get status(): NodeStatus {
@@ -173,9 +175,23 @@ export class Cluster {
     return (found ?? nodes.find(each => each.shard === shard))?.address
   }
 
-  /** Where the leader of this node's shard is reached. */
+  /** Where the leader of this node's shard is reached; undefined: it may be gone. */
   get leaderAddress(): string | undefined {
-    return this.status.leader?.address
+    const { isLeader, isFollowing, status } = this
+    return isLeader || isFollowing ? status.leader?.address : undefined
+  }
+
+  /** Resolves when the map or who leads has changed, or after some milliseconds. */
+  change(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const done = (): void => {
+        clearTimeout(timer)
+        stop()
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      const stop = this.onChange(done)
+    })
   }
 
   /** The shards that have slots, in the order of these. */
@@ -233,12 +249,6 @@ export class Cluster {
 export const placeOf = (address: string): { host: string; port: number } => {
   const at = address.lastIndexOf(':')
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
-}
-
-const withNode = (map: ShardMap, node: MapNode): ShardMap => {
-  const known = map.nodes.find(each => each.node === node.node)
-  if (known?.address === node.address && known.shard === node.shard) return map
-  return { ...map, nodes: [...map.nodes.filter(each => each.node !== node.node), node] }
 }
 
 const withLeader = (map: ShardMap, shard: number, leader: number): ShardMap => ({

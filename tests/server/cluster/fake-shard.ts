@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { type Mark, NO_MARK } from '../../../src/cluster/mark.ts'
 import type { ExecuteOptions, Leader, NodeStatus, ReadLevel, ShardNode } from '../../../src/cluster/node-types.ts'
 import type { NodeStateName, PeerReport } from '../../../src/cluster/peers.ts'
-import type { ShardMap, ShardMapStore, StoredShardMap } from '../../../src/cluster/shard-map.ts'
+import type { MapNode, ShardMap, ShardMapStore, StoredShardMap } from '../../../src/cluster/shard-map.ts'
+import type { AsyncTransaction } from '../../../src/database/async-transaction.ts'
 import type { Database } from '../../../src/database/database.ts'
 import { NotLeaderError, XenonError } from '../../../src/errors.ts'
 import { memoryStorage, open } from '../../../src/index.ts'
@@ -47,17 +48,17 @@ export class FakeNode implements ShardNode {
   private waiting: Waiting[] = []
   private scheduled = false
   private readonly db: Database<unknown, unknown>
+  private readonly self: MapNode
 
-  constructor(db: Database<unknown, unknown>) {
+  constructor(db: Database<unknown, unknown>, self: MapNode = { node: 1, shard: 0, address: '127.0.0.1:7001' }) {
     this.db = db
+    this.self = self
   }
 
   status(): NodeStatus {
     const { state, sequence, leader, behindMs, hasLease } = this
     return {
-      node: 1,
-      shard: 0,
-      address: '127.0.0.1:7001',
+      ...this.self,
       log: 'XENON_test_0_1',
       state,
       reason: 'as the test says',
@@ -94,12 +95,8 @@ export class FakeNode implements ShardNode {
     this.transferredTo = node
   }
 
-  mayRead(): boolean {
-    return this.state === 'lead' && this.hasLease
-  }
-
-  commit(): Promise<void> {
-    throw new XenonError('XENON_NOT_SUPPORTED', 'a fake shard has no interactive transactions')
+  mayRead(level: ReadLevel): boolean {
+    return this.allows(level)
   }
 
   executeRecord<T>(_kind: string, _note: Uint8Array, work: () => T, options?: ExecuteOptions): Promise<T> {
@@ -119,6 +116,12 @@ export class FakeNode implements ShardNode {
       }, holdMs)
       this.schedule()
     })
+  }
+
+  async commit(transaction: unknown): Promise<void> {
+    if (this.state !== 'lead') throw new NotLeaderError('another node leads', this.leader)
+    await (transaction as AsyncTransaction).commit()
+    this.sequence++
   }
 
   /** What waits runs, if this node leads; else it is told who does. */
@@ -273,15 +276,7 @@ export async function withShard(
   const store = new MemoryMap(map)
   const running = { others: [] as PeerReport[] }
   const peers = { ask: async () => running.others, answer: () => () => {} }
-  const address = '127.0.0.1:7001'
-  const cluster = new Cluster({
-    name: `test-${randomBytes(4).toString('hex')}`,
-    node: 1,
-    shard: 0,
-    address,
-    map: store,
-    peers,
-  })
+  const cluster = new Cluster({ name: `test-${randomBytes(4).toString('hex')}`, node: 1, shard: 0, map: store, peers })
   const server = new Server(db as unknown as Database<unknown, unknown>, { port: 0, ...options }, false, cluster)
   const clients: Wire[] = []
   try {

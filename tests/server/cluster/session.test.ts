@@ -38,12 +38,11 @@ test('keys of several slots are refused, alone, in MULTI and in a script', async
   })
 })
 
-test('what needs several databases or an open transaction is refused', async () => {
+test('what needs several databases is refused', async () => {
   await withShard(async ({ client }) => {
     const c = await client()
     await c.expect('SELECT 0\r\n', '+OK\r\n')
     await c.expect('SELECT 1\r\n', '-ERR SELECT is not allowed in cluster mode\r\n')
-    await c.expect('BEGIN\r\n', '-ERR BEGIN is not allowed in cluster mode\r\n')
     await c.expect('SUB OPEN users\r\n', /^-ERR .*cluster mode\r\n$/)
     await c.expect('IN users GET a\r\n', /^-ERR .*cluster mode\r\n$/)
     await c.expect('WATCHRANGE - +\r\n', /^-ERR .*cluster mode.*\r\n$/)
@@ -305,5 +304,27 @@ test('what breaks the protocol behind requests leaves them undone', async () => 
     c.write('SET a 1\r\n*1\r\nx')
     expect(await c.untilClosed()).toMatch(/^-ERR Protocol error.*\r\n$/)
     expect(db.count()).toBe(0)
+  })
+})
+
+test('BEGIN, and commands that meet its locks', async () => {
+  await withShard(async ({ client }) => {
+    const [a, b] = [await client(), await client()]
+    await a.expect('BEGIN\r\nSET {t}a 1\r\nGET {t}a\r\nRANGE [{t} [{t}a\r\n', /\$4\r\n\{t\}a\r\n\$1\r\n1\r\n$/)
+    b.write('GET {t}a\r\nSET {t}b 2\r\nSET {t}a 2\r\nGET {t}a\r\n')
+    await b.until(text => text === '$-1\r\n+OK\r\n')
+    await pause(40)
+    expect(b.received).toBe('$-1\r\n+OK\r\n')
+    b.received = ''
+    await a.expect('COMMIT\r\n', '+OK\r\n')
+    await b.expect('', '+OK\r\n$1\r\n2\r\n')
+    await a.expect('BEGIN\r\nSET {t}a 3\r\n', '+OK\r\n+OK\r\n')
+    await b.expect('LOCKTIMEOUT 30\r\nSET {t}a 4\r\nPING\r\n', /^\+OK\r\n-LOCKTIMEOUT .*\r\n\+PONG\r\n$/)
+    await b.expect('MULTI\r\nSET {t}a 5\r\n', '+OK\r\n+QUEUED\r\n')
+    b.write('EXEC\r\n')
+    await pause(30)
+    await a.expect('ROLLBACK\r\n', '+OK\r\n')
+    await b.expect('', '*1\r\n+OK\r\n')
+    await a.expect('BEGIN ISOLATION SNAPSHOT READONLY\r\nGET {t}a\r\nCOMMIT\r\n', '+OK\r\n$1\r\n5\r\n+OK\r\n')
   })
 })
