@@ -28,17 +28,17 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['salvage', 'runtime values storage pager log buffer txn hash engine records maintenance database'],
   ['explorer', 'runtime values storage pager log buffer txn hash engine database salvage'],
   ['metrics', ''],
-  ['cluster', 'runtime storage maintenance database'],
+  ['client', 'runtime values'],
+  ['cluster', 'runtime values storage maintenance database client'],
   ['server', 'runtime values storage records database metrics cluster'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
   ['adapters', 'runtime values records database index.ts'],
-  ['client', 'runtime values'],
   ['worker', 'runtime values database'],
   ['owned', 'runtime values'],
   ['browser', 'runtime values storage maintenance database worker owned'],
   ['shared', 'runtime values storage database server client owned'],
-  ['cli', 'runtime values storage pager log database explorer index.ts client server shared'],
+  ['cli', 'runtime values storage pager log database explorer index.ts client cluster server shared'],
 ])
 const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']
 /** What a browser or another process loads: these, and nothing but `values/`, `runtime/` and what is for everybody. */

@@ -41,6 +41,8 @@ export interface LinkOptions {
   offlineQueue: boolean
   /** Calls that wait for a lock do not keep those behind them waiting. */
   pushesLockWaits: boolean
+  /** Said to each connection before anything else. */
+  greeting?: readonly (readonly Argument[])[]
 }
 
 /** How a request waits for a lock at the server. */
@@ -303,6 +305,15 @@ export class Link {
         () => {},
         () => {},
       )
+      request.deadline = Number.POSITIVE_INFINITY
+      this.sent.push(request)
+      this.encoder.add(command)
+    }
+    for (const command of this.options.greeting ?? []) {
+      const refused = ([reply]: Reply[]): void => {
+        if (reply instanceof ServerError) socket.destroy(reply)
+      }
+      const request = this.request([command], false, refused, () => {})
       request.deadline = Number.POSITIVE_INFINITY
       this.sent.push(request)
       this.encoder.add(command)

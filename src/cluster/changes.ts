@@ -46,7 +46,9 @@ export type CommittedChange =
 
 /** A key as the client gave it, and its slot (0 to 16,383); undefined in a sub-database. Ordered by slot, then by key. */
 export interface KeyPlace {
+  /** 0 to 16,383. */
   readonly slot: number | undefined
+  /** Without its slot. */
   readonly key: Uint8Array
 }
 
@@ -58,12 +60,15 @@ export interface CommittedGroup {
   readonly kind: MessageKind
   /** Node that executed it, and the number of its reign. */
   readonly node: number
+  /** Of the reign of that node. */
   readonly epoch: number
   /** When, in milliseconds since 1970. */
   readonly time: number
+  /** In the order in which they were made. */
   readonly changes: readonly CommittedChange[]
 }
 
+/** Where to begin, and when to end. */
 export interface ChangesOptions {
   /** Sequence to begin with; default: the oldest that the log still has. */
   readonly from?: number | undefined
@@ -87,7 +92,9 @@ export async function* changesOf(log: SharedLog, options: ChangesOptions = {}): 
   }
 }
 
+/** What to follow, and how NATS is reached. */
 export interface FollowOptions extends NatsOptions, ChangesOptions {
+  /** Its name. */
   readonly cluster: string
   /** Shard to follow. Slots that move to another shard are found in the log of that one from then on. */
   readonly shard: number
@@ -97,11 +104,8 @@ export interface FollowOptions extends NatsOptions, ChangesOptions {
  * The changes of a shard, over a connection of one's own.
  *
  * @example
- * for await (const { sequence, changes } of changes({ servers, cluster: 'shop', shard: 0, from: last + 1 }))
- *   index.transaction(() => {
- *     for (const change of changes) index.apply(change)
- *     index.last = sequence
- *   })
+ * for await (const group of changes({ servers: ['nats://n1:4222'], cluster: 'shop', shard: 0, from: 1 }))
+ *   console.log(group.sequence, group.changes.length)
  *
  * @throws XenonError `XENON_NOT_SUPPORTED` if the packages of NATS are not installed; `XENON_NOT_FOUND` if there is no such
  *   cluster or shard; `XENON_CONNECTION` if NATS does not answer. Outages after that are bridged.

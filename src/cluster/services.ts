@@ -42,7 +42,9 @@ export interface ClusterServices {
 
 /** Who one is to NATS; none of them: servers that ask for nothing. */
 export interface NatsCredentials {
+  /** A user of the account with JetStream. */
   readonly user?: string | undefined
+  /** Of the user. */
   readonly password?: string | undefined
   /** File with the seed of an nkey (`SU…`). */
   readonly nkeyFile?: string | undefined
@@ -52,14 +54,19 @@ export interface NatsCredentials {
 
 /** PEM files. `{}`: TLS by the system's authorities and without a certificate of one's own. */
 export interface NatsTls {
+  /** Certificates of the authorities that are trusted. */
   readonly caFile?: string | undefined
+  /** Certificate to show to the servers. */
   readonly certFile?: string | undefined
+  /** Its key. */
   readonly keyFile?: string | undefined
 }
 
+/** How NATS is reached. */
 export interface NatsOptions extends NatsCredentials {
   /** `nats://HOST:PORT` (or `tls://HOST:PORT`) of one or more servers; they name the others of their cluster. */
   readonly servers: readonly string[]
+  /** Over TLS, as these files say. */
   readonly tls?: NatsTls | undefined
   /** Of the system account, which may ask each server how it is configured. */
   readonly system?: NatsCredentials | undefined

@@ -10,7 +10,16 @@
  * Every face turns a key over once, where it comes in; whatever lies below takes text or bytes.
  */
 import { DecodeError, InvalidArgumentError } from '../errors.ts'
-import { copyBytes, describe, isBytes, isDetached, isWellFormed, shortText, type TextBytes } from '../runtime/bytes.ts'
+import {
+  type Bound,
+  copyBytes,
+  describe,
+  isBytes,
+  isDetached,
+  isWellFormed,
+  shortText,
+  type TextBytes,
+} from '../runtime/bytes.ts'
 import type { Key, KeyEncoding, TupleKey } from '../types.ts'
 import { keyBytes, keyText } from './key.ts'
 import { MAX_KEY_BYTES } from './limits.ts'
@@ -24,6 +33,9 @@ export class KeyCodec {
   /** Keys are given back as bytes. */
   readonly asBytes: boolean
   private readonly isTuple: boolean
+  /** Between which all keys lie, if they are but some of those that there are. */
+  readonly lowest: Bound | undefined
+  readonly highest: Bound | undefined
 
   constructor(encoding: KeyEncoding) {
     this.encoding = encoding
@@ -58,6 +70,11 @@ export class KeyCodec {
   decodeAll<K>(bytes: Uint8Array): K {
     if (this.asTexts) return (shortText(bytes, 0, bytes.length) ?? lenient.decode(bytes)) as K
     return (this.asBytes ? bytes : this.tuple(bytes, 0, bytes.length)) as K
+  }
+
+  /** The bytes of a key as a caller may give them. */
+  asGiven(bytes: Uint8Array): Uint8Array {
+    return bytes
   }
 
   /** What an error calls a key. */

@@ -72,7 +72,7 @@ export const pageRequest = <V, K>(
 
 /** The key in a cursor, which need not be one of this database. */
 const keyOf = (bytes: Uint8Array, cursor: unknown, keys: KeyCodec): unknown => {
-  if (keys.encoding !== 'tuple') return bytes
+  if (keys.encoding !== 'tuple') return keys.asGiven(bytes)
   try {
     return keys.decodeAll(bytes)
   } catch {

@@ -25,8 +25,8 @@ export const resolveRange = (given: unknown, keys: KeyCodec = UTF8_KEYS): Resolv
   const { onDecodeError = 'throw' } = range
   requireLimits(reverse, limit)
   requireOnDecodeError(onDecodeError)
-  let lower: Bound | undefined
-  let upper: Bound | undefined
+  let lower: Bound | undefined = keys.lowest
+  let upper: Bound | undefined = keys.highest
   const raise = (key: Uint8Array, inclusive: boolean): void => {
     const order = lower === undefined ? 1 : compareBytes(key, lower.key)
     if (order > 0 || (order === 0 && !inclusive)) lower = { key, inclusive }

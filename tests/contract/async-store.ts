@@ -176,7 +176,7 @@ export const contract = (implementation: Implementation): void => {
         expect(large.map(each => each.byteLength)).toEqual(large.map((_, i) => 700_000 + i))
       }))
 
-    test('without the ordered index there are no ranges, and everything else', () =>
+    test.skipIf(implementation.isOneSlot)('without the ordered index there are no ranges, and everything else', () =>
       run(
         async store => {
           for (let i = 0; i < 50; i++) await store.put(`k${i}`, 'x')
@@ -192,7 +192,8 @@ export const contract = (implementation: Implementation): void => {
           expect(await store.count()).toBe(0)
         },
         { ordered: false },
-      ))
+      ),
+    )
   })
 
   describe(`${implementation.name}: errors`, () => {
@@ -437,25 +438,27 @@ export const contract = (implementation: Implementation): void => {
   })
 
   describe(`${implementation.name}: locks`, () => {
-    test.each(Object.entries(writes))('%s waits for a transaction, and is done when that has ended', (name, write) =>
-      run(async store => {
-        await store.put('a', '0')
-        const tx = await store.begin()
-        await tx.put('a', 'theirs', { ttl: 100_000 })
-        const writing = write(store, 'a')
-        expect(await isWaiting(writing)).toBe(true)
-        // What is committed can be read all the while.
-        expect(await store.get('a')).toBe('0')
-        await tx.commit()
-        expect(await writing).toBe(['delete', 'expire', 'persist'].includes(name) ? true : undefined)
-        const value =
-          name === 'put' || name === 'batch'
-            ? 'mine'
-            : name.startsWith('e') || name === 'persist'
-              ? 'theirs'
-              : undefined
-        expect(await store.get('a')).toBe(value)
-      }),
+    test.skipIf(implementation.isOneSlot).each(Object.entries(writes))(
+      '%s waits for a transaction, and is done when that has ended',
+      (name, write) =>
+        run(async store => {
+          await store.put('a', '0')
+          const tx = await store.begin()
+          await tx.put('a', 'theirs', { ttl: 100_000 })
+          const writing = write(store, 'a')
+          expect(await isWaiting(writing)).toBe(true)
+          // What is committed can be read all the while.
+          expect(await store.get('a')).toBe('0')
+          await tx.commit()
+          expect(await writing).toBe(['delete', 'expire', 'persist'].includes(name) ? true : undefined)
+          const value =
+            name === 'put' || name === 'batch'
+              ? 'mine'
+              : name.startsWith('e') || name === 'persist'
+                ? 'theirs'
+                : undefined
+          expect(await store.get('a')).toBe(value)
+        }),
     )
 
     test('who waits is served in order', () =>
@@ -472,7 +475,7 @@ export const contract = (implementation: Implementation): void => {
         expect(await store.get('a')).toBe('4')
       }))
 
-    test('who waits keeps nobody waiting but for changes of the same key', () =>
+    test.skipIf(implementation.isOneSlot)('who waits keeps nobody waiting but for changes of the same key', () =>
       run(async store => {
         const [a, b] = (await keysApart(store, 2)) as [string, string]
         const tx = await store.begin()
@@ -489,7 +492,8 @@ export const contract = (implementation: Implementation): void => {
         const fourth = store.put(a, 'fourth')
         await Promise.all([first, second, third, fourth])
         expect(await store.get(a)).toBe('fourth')
-      }))
+      }),
+    )
 
     test('a put into a range that a transaction has read waits, one beside it does not', () =>
       run(async store => {
@@ -882,7 +886,7 @@ export const contract = (implementation: Implementation): void => {
       }))
   })
 
-  describe(`${implementation.name}: watch`, () => {
+  describe.skipIf(implementation.isOneSlot)(`${implementation.name}: watch`, () => {
     test('gives the changes of a range in the order of their commits', () =>
       run(async store => {
         const watcher = await store.watch('user:')
@@ -998,7 +1002,7 @@ export const contract = (implementation: Implementation): void => {
         expect(await all(store.keys(['user']))).toEqual([keys[9]])
       }))
 
-    test('are watched, and changed in transactions', () =>
+    test.skipIf(implementation.isOneSlot)('are watched, and changed in transactions', () =>
       tuples(async store => {
         const watcher = await store.watch(['user'])
         await store.transact(async tx => {
@@ -1009,7 +1013,8 @@ export const contract = (implementation: Implementation): void => {
         })
         expect((await watcher.next()).value).toMatchObject({ type: 'put', key: ['user', 1n], value: 'a' })
         await watcher.return()
-      }))
+      }),
+    )
 
     test('that are none are refused', () =>
       tuples(async store => {
@@ -1023,9 +1028,9 @@ export const contract = (implementation: Implementation): void => {
       }))
   })
 
-  subContract(implementation)
+  if (!implementation.isOneSlot) subContract(implementation)
 
-  describe.skipIf(implementation.isSub === true)(`${implementation.name}: close`, () => {
+  describe.skipIf(implementation.isSub || implementation.isOneSlot)(`${implementation.name}: close`, () => {
     test('lets the writes on their way be done; afterwards there is a typed error', () =>
       run(async store => {
         await store.put('a', '0')

@@ -29,6 +29,11 @@ export interface Implementation {
   readonly name: string
   /** The store is a sub-database: closing it does nothing. */
   readonly isSub?: boolean
+  /**
+   * The store is one slot of a cluster: there are no sub-databases and no feed of its changes, closing it does nothing,
+   * and what waits for a lock keeps waiting what is sent to the same node behind it.
+   */
+  readonly isOneSlot?: boolean
   open<V>(options: StoreOptions): Promise<OpenStore<V>>
 }
 

@@ -33,6 +33,7 @@ import { tx_commit, tx_delete, tx_get, tx_init, tx_put, tx_rollback } from '${ro
 import type { KeyvXenon } from '${root}dist/adapters/keyv/index.js'
 import type { XenonLevel } from '${root}dist/adapters/level/index.js'
 import { type Client, type ClientTransaction, connect } from '${root}dist/client/index.js'
+import { changes, type ClusterClient, connectCluster, slotOf } from '${root}dist/cluster/index.js'
 import { convert, jsonCodec, memoryStorage, open, restore, salvage, XenonError } from '${root}dist/index.js'
 import type { AsyncStore, AsyncStoreTransaction, Cursor, Database, Index, RangeCursor } from '${root}dist/index.js'
 import type { RangeIterator, Snapshot, Transaction, Watcher } from '${root}dist/index.js'
@@ -55,6 +56,7 @@ declare const watcher: Watcher<string>
 declare const keyv: KeyvXenon
 declare const level: XenonLevel
 declare const client: Client
+declare const cluster: ClusterClient
 declare const transaction: ClientTransaction
 declare const port: PortDatabase
 declare const shared: SharedStore
@@ -70,7 +72,7 @@ declare const response: import('node:http').ServerResponse
 
 /** Those of the helpers of iterators are about values of any type. */
 const faceOf = (file: string): string =>
-  /items/.test(file) ? 'any' : /async|client|shared|owned/.test(file) ? 'async' : 'sync'
+  /items/.test(file) ? 'any' : /async|client|shared|owned|cluster/.test(file) ? 'async' : 'sync'
 
 const lacking = members.filter(
   ({ kind, text, examples, owner, name }) =>

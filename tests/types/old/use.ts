@@ -5,6 +5,7 @@ import { type BrowserStore, openBrowser, opfsStorage } from 'xenondb/browser'
 import type {} from 'xenondb/browser/worker'
 import { db_open } from 'xenondb/c'
 import { type Client, connect } from 'xenondb/client'
+import { type ClusterClient, connectCluster } from 'xenondb/cluster'
 import { KeyvXenon } from 'xenondb/keyv'
 import { XenonLevel } from 'xenondb/level'
 import { metricsText } from 'xenondb/metrics'
@@ -24,11 +25,12 @@ const undefinedOptions: OpenOptions = { readOnly: undefined, cacheBytes: undefin
 const serverOptions: ServerOptions = { port: 0, password: undefined, tls: undefined }
 const server = createServer(json, serverOptions)
 const client: Promise<Client> = connect({ port: 1 })
+const cluster: Promise<ClusterClient> = connectCluster({ nodes: ['127.0.0.1:1'], patience: undefined })
 const shared: Promise<SharedStore> = openShared('db', { ownerTimeout: undefined })
 const tabs: Promise<BrowserStore> = openBrowser('db', { ownerTimeout: undefined })
 const level = new XenonLevel<string, object>('level', { valueEncoding: 'json' })
 const keyv = new KeyvXenon('keyv')
 const text: string = metricsText(db, { prefix: undefined })
 
-console.log(client, db_open, withMutant, keys, name, PortDatabase, server, store, value, XenonError)
+console.log(client, cluster, db_open, withMutant, keys, name, PortDatabase, server, store, value, XenonError)
 console.log(keyv, level, opfsStorage, servePort, shared, tabs, text, undefinedOptions)
