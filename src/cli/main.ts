@@ -33,6 +33,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   convert: async () => (await import('./commands/convert.ts')).registerConvert,
   salvage: async () => (await import('./commands/salvage.ts')).registerSalvage,
   serve: async () => (await import('./commands/serve.ts')).registerServe,
+  cluster: async () => (await import('./commands/cluster.ts')).registerCluster,
   client: async () => (await import('./commands/client.ts')).registerClient,
   repl: async () => (await import('./commands/repl.ts')).registerRepl,
 }

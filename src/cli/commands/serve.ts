@@ -15,7 +15,9 @@ import {
   type Options,
   textOption,
 } from '../arguments.ts'
-import { EXIT_DONE, UsageError } from '../errors.ts'
+import { requireClusterName } from '../cluster/create.ts'
+import { natsOptions, readNats } from '../cluster/nats.ts'
+import { CommandError, EXIT_DONE, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
 import { recoveryReporter } from '../recovery.ts'
@@ -24,8 +26,7 @@ const DURABILITIES: readonly Durability[] = ['power', 'process', 'none']
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 export function registerServe(cli: CAC): void {
-  cli
-    .command('serve <directory>', 'Serve the database to Redis clients; created if it is missing')
+  natsOptions(cli.command('serve <directory>', 'Serve the database to Redis clients; created if it is missing'))
     .option('--host <address>', 'Address to listen on (default 127.0.0.1); others than loopback need a password')
     .option('--port <port>', 'Port (default 6399); 0: any free one')
     .option('--socket <path>', 'Unix socket to listen on, in place of host and port')
@@ -63,6 +64,9 @@ export function registerServe(cli: CAC): void {
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
     .option('--explorer-port <port>', 'Port on 127.0.0.1 for a page that shows the database (0: any free one)')
     .option('--read-only', 'Clients may read, and change nothing')
+    .option('--cluster <name>', 'As a node of this cluster (xenondb cluster create)')
+    .option('--shard <number>', 'In a cluster: the shard that it is a node of (default 0)')
+    .option('--advertise <address>', 'In a cluster: HOST:PORT that clients reach it at (default: --host and --port)')
     .option('--force', 'Make the database even where other files lie')
     .option('--log-level <level>', 'debug, info (default), warn, error, silent')
     .example(bin => `  $ ${bin} serve students --port 6399`)
@@ -71,6 +75,7 @@ export function registerServe(cli: CAC): void {
 
 async function serve(directory: string, options: Options): Promise<number> {
   const settings = serverOptions(options)
+  if (options.cluster !== undefined) return serveCluster(directory, settings, options)
   const cacheBytes = countOption(options, 'cacheBytes')
   const explorerPort = countOption(options, 'explorerPort')
   const durability = choiceOption(options, 'durability', DURABILITIES) ?? 'power'
@@ -91,6 +96,12 @@ async function serve(directory: string, options: Options): Promise<number> {
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
     })
   const db = await waitForLockAside(lockWait, () => openForServing(reopen))
+  if (db.mark !== undefined) {
+    db.close()
+    throw new CommandError(
+      `${directory} is a node of a cluster, which alone may change it: serve it with --cluster, or look at it with xenondb keys and the like`,
+    )
+  }
   let server: Server | undefined
   let explored: Explored | undefined
   try {
@@ -133,6 +144,29 @@ async function exploreAt(port: number, directory: string, db: Database<Uint8Arra
       await explorer.close()
     },
   }
+}
+
+/** In a cluster the log says what is durable, and who may write: what a single server decides for itself is refused. */
+async function serveCluster(directory: string, settings: ServerOptions, options: Options): Promise<number> {
+  for (const name of ['durability', 'databases', 'readOnly', 'socket', 'explorerPort'])
+    if (options[name] !== undefined && options[name] !== false)
+      throw new UsageError(
+        `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} is not for a node of a cluster`,
+      )
+  const { host = '127.0.0.1', port = 6399 } = settings
+  const address = textOption(options, 'advertise') ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
+  if (!/^(\[[^\]]+\]|[^:]+):[1-9]\d{0,4}$/.test(address))
+    throw new UsageError(`--advertise takes the HOST:PORT that clients reach this node at, not "${address}"`)
+  const { serveNode } = await import('../cluster/serve.ts')
+  const node = {
+    cluster: requireClusterName(textOption(options, 'cluster') ?? ''),
+    shard: countOption(options, 'shard') ?? 0,
+    address,
+    nats: readNats(options),
+    cacheBytes: countOption(options, 'cacheBytes'),
+    force: flagOption(options, 'force'),
+  }
+  return serveNode(directory, node, settings)
 }
 
 /** On a disk so full that it cannot be opened for writing, it is served for reading until there is room. */

@@ -1,0 +1,190 @@
+/** `xenondb serve --cluster`: a server that is a node of a cluster. */
+import { join as joinPath } from 'node:path'
+import { connectNats } from '../../cluster/load.ts'
+import type { NodeEvent } from '../../cluster/node-types.ts'
+import type { ClusterServices, NatsOptions } from '../../cluster/services.ts'
+import type { ShardMapStore } from '../../cluster/shard-map.ts'
+import type { SharedLog } from '../../cluster/shared-log.ts'
+import { waitForLockAside } from '../../database/lock-wait.ts'
+import { XenonError } from '../../errors.ts'
+import { type Database, nodeStorage, open } from '../../index.ts'
+import type { ServerOptions } from '../../server/index.ts'
+import { Log } from '../../server/service/log.ts'
+import { CommandError, EXIT_DONE } from '../errors.ts'
+import { opening } from '../opening.ts'
+import { print } from '../output.ts'
+import { recoveryReporter } from '../recovery.ts'
+import { join, type Place } from './join.ts'
+
+export interface NodeSettings {
+  readonly cluster: string
+  readonly shard: number
+  /** `host:port` that clients, and the other nodes' clients, reach this node at. */
+  readonly address: string
+  readonly nats: NatsOptions
+  readonly cacheBytes: number | undefined
+  readonly force: boolean
+}
+
+/** Milliseconds that a leader which ends has to hand over. */
+const HANDOVER_MS = 3000
+
+export async function serveNode(directory: string, settings: NodeSettings, options: ServerOptions): Promise<number> {
+  const log = new Log(options.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
+  const joined = await joinWhenItCan(settings, log)
+  try {
+    return await serveWith(joined, directory, settings, options, log)
+  } finally {
+    await joined.services.close()
+  }
+}
+
+/** What a node has of its cluster. */
+interface Joined extends Place {
+  readonly services: ClusterServices
+  readonly map: ShardMapStore
+  readonly shared: SharedLog
+}
+
+const RETRY_MS = 1000
+
+/** Machines may start in any order: a node waits for NATS. */
+async function joinWhenItCan({ cluster, shard, address, nats }: NodeSettings, log: Log): Promise<Joined> {
+  for (;;) {
+    let services: ClusterServices | undefined
+    try {
+      services = await connectNats(nats)
+      const map = services.shardMap(cluster)
+      const place = await join(map, cluster, shard, address)
+      const shared = await services.openLog({ cluster, shard, generation: place.generation })
+      return { ...place, services, map, shared }
+    } catch (error) {
+      await services?.close()
+      if (!XenonError.is(error, 'XENON_CONNECTION')) throw error
+      log.warn('waiting for NATS', { error: error.message })
+      await new Promise<void>(resolve => setTimeout(resolve, RETRY_MS))
+    }
+  }
+}
+
+async function serveWith(
+  { services, map, shared, node: number, rank }: Joined,
+  directory: string,
+  { cluster: name, shard, address, cacheBytes, force }: NodeSettings,
+  options: ServerOptions,
+  log: Log,
+): Promise<number> {
+  const { lockWait, takeover } = opening()
+  const db = await waitForLockAside(lockWait, () =>
+    open<Uint8Array>(directory, {
+      keyEncoding: 'binary',
+      valueEncoding: 'binary',
+      storedEncoding: 'ignore',
+      // The log is what survives: a node that was cut off comes back with an older mark, and catches up.
+      durability: 'process',
+      takeover,
+      force,
+      onRecovery: recoveryReporter(directory),
+      onWarning: ({ code, message, data }) => log.warn('warning', { code, message, ...data }),
+      ...(cacheBytes === undefined ? {} : { cacheBytes }),
+    }),
+  )
+  try {
+    requireNodeOf(db, directory)
+    // Only here: no other command should wait until all of this is loaded.
+    const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }] = await Promise.all([
+      import('../../server/server.ts'),
+      import('../../server/service/cluster.ts'),
+      import('../../cluster/node.ts'),
+      import('../../cluster/engine-store.ts'),
+    ])
+    const peers = services.peers(name, shard, number)
+    const database = db as unknown as Database<unknown, unknown>
+    const store = storeOf(database, {
+      scratch: joinPath(directory, '..', `.xenondb-${number}`),
+      storage: nodeStorage,
+    })
+    const cluster = new Cluster({ name, node: number, shard, map, peers })
+    const server = new Server(database, options, false, cluster)
+    cluster.log = server.log
+    const node = new ClusterNode({
+      node: number,
+      shard,
+      address,
+      log: shared,
+      store,
+      peers,
+      rank,
+      onEvent: event => {
+        noteEvent(server.log, event)
+        cluster.onEvent(event)
+      },
+    })
+    await cluster.begin(node, begin => store.replica.interactive(begin))
+    try {
+      const bound = await server.listen()
+      const stop = (): void => void end()
+      let ending: Promise<void> | undefined
+      /** Whoever leads hands over first, so that clients wait for milliseconds and not for seconds. */
+      const end = (): Promise<void> => {
+        ending ??= handOver(cluster).finally(() => server.close())
+        return ending
+      }
+      process.on('SIGTERM', stop)
+      process.once('SIGINT', stop)
+      process.on('SIGHUP', stop)
+      const where = 'socket' in bound ? bound.socket : `${bound.host}:${bound.port}`
+      await print(`node ${number} of shard ${shard} of ${name} listening on ${where}\n`)
+      const started = node.start()
+      started.catch(error => {
+        server.log.error('the node could not be started', { error: String(error) })
+        void server.close()
+      })
+      await server.done
+      await started
+      return EXIT_DONE
+    } finally {
+      cluster.close()
+      await node.stop()
+      await shared.close()
+    }
+  } finally {
+    db.close()
+  }
+}
+
+/** @throws CommandError if its records did not come from a log, so that nobody else would ever have them */
+function requireNodeOf(db: Database<Uint8Array, Uint8Array>, directory: string): void {
+  if (db.mark === undefined && (db.stats().records > 0 || db.subs().length > 0))
+    throw new CommandError(
+      `${directory} has records that are no cluster's; start the node with a directory that is empty or not there, and import them through it`,
+    )
+}
+
+async function handOver(
+  cluster: InstanceType<typeof import('../../server/service/cluster.ts').Cluster>,
+): Promise<void> {
+  if (!cluster.isLeader) return
+  const { sequence } = cluster.status
+  const others = (await cluster.others(300)).filter(({ state }) => state === 'follow')
+  const next = others.sort((a, b) => b.sequence - a.sequence)[0]
+  if (next === undefined) return
+  cluster.log?.info('handing over', { to: next.node, sequence, theirs: next.sequence })
+  const late = new Promise<void>(resolve => setTimeout(resolve, HANDOVER_MS).unref())
+  await Promise.race([cluster.node.transferTo(next.node), late]).catch(error => {
+    cluster.log?.warn('nobody took over', { error: XenonError.is(error) ? error.message : String(error) })
+  })
+}
+
+function noteEvent(log: Log, event: NodeEvent): void {
+  if (event.kind === 'state') {
+    const { from, to, reason } = event
+    const fields = { from, to, reason }
+    if (to === 'halted' || to === 'suspect') log.error('state', fields)
+    else log.info('state', fields)
+  } else if (event.kind === 'leader') log.info('leader', { ...event.leader })
+  else if (event.kind === 'connection') log.info('log connection', { connected: event.isConnected })
+  else if (event.kind === 'warning') log.warn('cluster', { message: event.message })
+  else if (event.kind === 'snapshot') log.info('snapshot', { ...event })
+  else if (event.kind === 'purge') log.info('purge', { below: event.below })
+}

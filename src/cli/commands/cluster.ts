@@ -1,0 +1,139 @@
+/** `xenondb cluster`: makes a cluster, looks at it, and changes it. */
+import type { CAC } from 'cac'
+import type { PeerReport } from '../../cluster/peers.ts'
+import type { ClusterServices } from '../../cluster/services.ts'
+import { argument, countOption, flagOption, type Options, textOption } from '../arguments.ts'
+import { createCluster, requireClusterName } from '../cluster/create.ts'
+import { natsOptions, readNats, withNats } from '../cluster/nats.ts'
+import { askShard, hasProblems, readable, readMap, statusOf } from '../cluster/status.ts'
+import { connectionOptions, readConnection, withClient } from '../connection.ts'
+import { CommandError, EXIT_DONE, EXIT_FAILED, UsageError } from '../errors.ts'
+import { print } from '../output.ts'
+
+type Action = (name: string, options: Options) => Promise<number>
+
+const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, remove }
+
+export function registerCluster(cli: CAC): void {
+  const command = cli.command(
+    'cluster <action> <name>',
+    `Work on a cluster of servers that share their logs on NATS: ${Object.keys(ACTIONS).join(', ')}`,
+  )
+  connectionOptions(natsOptions(command))
+    .option('--shards <count>', 'create: so many shards, each with a log of its own (default 1)')
+    .option('--replicas <count>', 'create: nats-servers that hold each log (default 3, or 1 if there is one)')
+    .option('--log-bytes <bytes>', 'create: bytes of a log from which on writes are refused (default 1073741824)')
+    .option('--shard <number>', 'failover: the shard')
+    .option('--node <number>', 'failover: who is to lead; remove: who is gone for good')
+    .option('--json', 'status: as JSON')
+    .example(bin => `  $ ${bin} cluster create shop --shards 2 --nats nats://n1:4222,nats://n2:4222,nats://n3:4222`)
+    .example(bin => `  $ ${bin} cluster status shop --nats nats://n1:4222`)
+    .action((action: string, name: string, options: Options) => {
+      const known = argument(action)
+      if (!Object.hasOwn(ACTIONS, known))
+        throw new UsageError(`cluster can ${Object.keys(ACTIONS).join(', ')}, not "${known}"`)
+      return ACTIONS[known]!(requireClusterName(argument(name)), options)
+    })
+}
+
+/** Bytes of a log if nobody says otherwise: what a snapshot cannot free yet has to fit into it. */
+const LOG_BYTES = 1024 ** 3
+
+async function create(name: string, options: Options): Promise<number> {
+  const shards = countOption(options, 'shards') ?? 1
+  if (shards < 1 || shards > 1000) throw new UsageError('--shards is a number from 1 to 1000')
+  const replicas = countOption(options, 'replicas')
+  if (replicas !== undefined && ![1, 3, 5].includes(replicas)) throw new UsageError('--replicas is 1, 3 or 5')
+  const maxBytes = countOption(options, 'logBytes') ?? LOG_BYTES
+  return withNats(readNats(options), async services => {
+    const settings = { replicas: (replicas ?? services.replicas) as 1 | 3 | 5, maxBytes }
+    const warnings = await createCluster(services, { name, shards, settings })
+    for (const warning of warnings) process.stderr.write(`xenondb: ${warning}\n`)
+    const servers = settings.replicas === 1 ? '1 nats-server' : `${settings.replicas} nats-servers`
+    await print(`cluster ${name}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, each log on ${servers}\n`)
+    return EXIT_DONE
+  })
+}
+
+async function status(name: string, options: Options): Promise<number> {
+  const json = flagOption(options, 'json')
+  return withNats(readNats(options), async services => {
+    const found = await statusOf(services, name)
+    await print(json ? `${JSON.stringify(found, null, 2)}\n` : readable(found))
+    return hasProblems(found) ? EXIT_FAILED : EXIT_DONE
+  })
+}
+
+/** Asks the leader to hand over, as a client of it. */
+async function failover(name: string, options: Options): Promise<number> {
+  const shard = countOption(options, 'shard') ?? 0
+  const node = countOption(options, 'node')
+  return withNats(readNats(options), async services => {
+    const reports = await askShard(services, name, shard)
+    const leader = leaderOf(reports)
+    if (leader === undefined) throw new CommandError(`nobody leads shard ${shard}; another node will in a few seconds`)
+    const next = node === undefined ? undefined : reports.find(each => each.node === node)
+    if (node !== undefined && next === undefined)
+      throw new CommandError(`node ${node} of shard ${shard} does not answer`)
+    if (next === leader) throw new CommandError(`node ${node} leads shard ${shard} already`)
+    const words = next === undefined ? [] : ['TO', ...placeOf(next.address)]
+    const connection = { ...readConnection(options), ...hostAndPort(leader.address) }
+    await withClient(connection, client => client.command('FAILOVER', ...words))
+    const after = await leadNow(services, name, shard, leader)
+    await print(`shard ${shard}: node ${after.node} at ${after.address} leads\n`)
+    return EXIT_DONE
+  })
+}
+
+const leaderOf = (reports: readonly PeerReport[]): PeerReport | undefined =>
+  reports.filter(({ state }) => state === 'lead').sort((a, b) => b.epoch - a.epoch)[0]
+
+const HANDOVER_MS = 10_000
+
+async function leadNow(
+  services: ClusterServices,
+  name: string,
+  shard: number,
+  before: PeerReport,
+): Promise<PeerReport> {
+  const until = Date.now() + HANDOVER_MS
+  for (;;) {
+    const leader = leaderOf(await askShard(services, name, shard))
+    if (leader !== undefined && leader.epoch > before.epoch) return leader
+    if (Date.now() > until)
+      throw new CommandError(`the lead of shard ${shard} was handed over, and nobody has taken it`)
+  }
+}
+
+const placeOf = (address: string): [host: string, port: string] => {
+  const at = address.lastIndexOf(':')
+  return [address.slice(0, at), address.slice(at + 1)]
+}
+
+const hostAndPort = (address: string): { host: string; port: number } => {
+  const [host, port] = placeOf(address)
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+/** Takes a node that is gone for good out of the map, so that clients are not sent there. */
+async function remove(name: string, options: Options): Promise<number> {
+  const node = countOption(options, 'node')
+  if (node === undefined) throw new UsageError('--node says which node is gone')
+  if (textOption(options, 'shard') !== undefined) throw new UsageError('a node is named by its number alone')
+  return withNats(readNats(options), async services => {
+    const map = await readMap(services, name)
+    const found = map.nodes.find(each => each.node === node)
+    if (found === undefined) throw new CommandError(`the cluster ${name} has no node ${node}`)
+    const reports = await askShard(services, name, found.shard)
+    if (reports.some(each => each.node === node))
+      throw new CommandError(`node ${node} at ${found.address} is there and answers; stop it first`)
+    const store = services.shardMap(name)
+    for (;;) {
+      const stored = (await store.read())!
+      const nodes = stored.map.nodes.filter(each => each.node !== node)
+      if ((await store.write({ ...stored.map, nodes }, stored.revision)) !== undefined) break
+    }
+    await print(`node ${node} at ${found.address} is no node of ${name} any more\n`)
+    return EXIT_DONE
+  })
+}
