@@ -23,6 +23,7 @@ test('there is every kind of database from every build', () => {
     '2-images-beside-log': kinds,
     '3-key-spaces': withSpaces,
     '3-blank-blocks': [...kinds, ...withSpaces],
+    '4-mark': ['killed-with-an-open-group', 'marked'],
   }
   const all = Object.entries(folders).flatMap(([folder, names]) => names.map(name => `${folder}/${name}`))
   expect(names).toEqual(all.sort())
@@ -86,7 +87,7 @@ describe.each(names)('%s', name => {
     let db = open<unknown, string>('db', { ...options, storage })
     expect(version()).toBe(golden.format)
     db.sub('new').put('a', 'in a sub-database')
-    expect(version()).toBe(SPACES_VERSION)
+    expect(version()).toBe(Math.max(golden.format, SPACES_VERSION))
     db.close()
     db = open<unknown, string>('db', { ...options, storage })
     expect(db.subs()).toContain('new')
@@ -140,7 +141,13 @@ describe('a database of a newer format', () => {
 })
 
 /** These records of the root, and those of the sub-databases that there are. */
-const expectAll = (db: Database<unknown>, { subs }: Golden, records: readonly GoldenRecord[], now: number): void => {
+const expectAll = (
+  db: Database<unknown>,
+  { subs, mark }: Golden,
+  records: readonly GoldenRecord[],
+  now: number,
+): void => {
+  expect(db.mark).toEqual(mark === undefined ? undefined : new TextEncoder().encode(mark))
   expectRecords(db, records, now)
   for (const { path, records: theirs } of subs) {
     let space: Database<unknown> | Sub<unknown> = db

@@ -22,6 +22,8 @@ export interface Golden {
   records: readonly GoldenRecord[]
   /** Sub-databases, and their records in the order of keys. */
   subs: readonly GoldenSub[]
+  /** Of a replica of a cluster. */
+  mark?: string
   files: Image
 }
 

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
+import { rolldown } from 'rolldown'
 
 const HOUR = 3_600_000
 /** What the clock of each database said while it was made. */
@@ -25,7 +26,23 @@ if (folder === undefined) {
   console.error('usage: node tests/golden/make.mjs CHECKOUT FOLDER')
   process.exit(2)
 }
-const { open, nodeStorage } = await import(pathToFileURL(join(resolve(checkout), 'dist/index.js')).href)
+/** What makes a replica is no part of an entry of the package: there both are bundled together. */
+const load = async () => {
+  const base = resolve(checkout)
+  if (!folder.startsWith('4-')) return await import(pathToFileURL(join(base, 'dist/index.js')).href)
+  const bundle = await rolldown({
+    cwd: base,
+    input: { index: 'src/index.ts', replica: 'src/database/replica.ts' },
+    platform: 'node',
+    external: id => !/^[./]/.test(id),
+  })
+  const dir = join(base, 'build/golden')
+  await bundle.write({ dir, format: 'esm' })
+  await bundle.close()
+  const [index, replica] = ['index', 'replica'].map(name => pathToFileURL(join(dir, `${name}.js`)).href)
+  return { ...(await import(index)), ...(await import(replica)) }
+}
+const { open, nodeStorage, replicaOf } = await load()
 const storage = { ...nodeStorage, now: () => NOW }
 
 /** Text of about `length` characters that says at each place where it belongs, and takes little when it is packed. */
@@ -205,9 +222,72 @@ const uncleanWithSpaces = {
   },
 }
 
+/** Groups of commands, each with a mark; the model keeps the last one. */
+class GroupWriter {
+  constructor(writer) {
+    this.writer = writer
+    this.replica = replicaOf(writer.db)
+  }
+
+  commit(mark, work) {
+    const group = this.replica.begin()
+    group.run(work)
+    group.commit(new TextEncoder().encode(mark))
+    this.writer.mark = mark
+  }
+}
+
+/** From format 4 on. */
+const closedWithMark = {
+  marked: {
+    what: 'A replica of a cluster: groups with a mark each, the last one of 64 bytes.',
+    options: { ordered: true },
+    async write(writer) {
+      const groups = new GroupWriter(writer)
+      const users = groups.replica.begin()
+      let sub
+      users.run(() => {
+        sub = writer.sub(['users'])
+      })
+      users.commit(Uint8Array.of(1))
+      for (let i = 0; i < 40; i++)
+        groups.commit(`group ${i}`.padEnd(64, '.'), () => {
+          for (let n = 0; n < 8; n++) writer.put(`key ${(i * 7 + n) % 90}`, text(`value ${i}`, 20 + 17 * n))
+          writer.delete(`key ${(i * 3) % 90}`)
+          sub.put(`user ${i}`, text(`user ${i}`, 200))
+        })
+    },
+  },
+}
+
+const uncleanWithMark = {
+  'killed-with-an-open-group': {
+    what: 'SIGKILL of a replica whose last mark is in the log alone, and that has a group open, parts of it written back.',
+    options: { ordered: true },
+    creation: { cacheBytes: 16 * BLOCK, checkpointBytes: 65536, logSegmentBytes: 131072 },
+    async write(writer) {
+      const groups = new GroupWriter(writer)
+      for (let i = 0; i < 30; i++)
+        groups.commit(`group ${i}`, () => {
+          for (let n = 0; n < 6; n++) writer.put(`key ${(i * 5 + n) % 120}`, text(`value ${i} ${n}`, 500))
+        })
+      groups.commit('the last one', () => writer.put('large', text('large', 20_000)))
+      const group = groups.replica.begin()
+      for (let i = 0; i < 60; i++) group.run(() => writer.db.put(`key ${i}`, text(`uncommitted ${i}`, 900)))
+      await writer.db.flush()
+    },
+  },
+}
+
 /** The kinds of a folder. */
-const kindsOf = (plain, withSpaces) =>
-  folder === '3-key-spaces' ? withSpaces : folder.startsWith('2-') ? plain : { ...plain, ...withSpaces }
+const kindsOf = (plain, withSpaces, withMark) =>
+  folder.startsWith('4-')
+    ? withMark
+    : folder === '3-key-spaces'
+      ? withSpaces
+      : folder.startsWith('2-')
+        ? plain
+        : { ...plain, ...withSpaces }
 
 /** Killed by SIGKILL. */
 const unclean = {
@@ -367,10 +447,12 @@ const store = (name, { what, options }, records, files, more) => {
   console.log(`${folder}/${name}: ${records.length} records, ${bytes.length} bytes`)
 }
 
+const packedMark = ({ mark }) => (mark === undefined ? {} : { mark })
+
 const packedSubs = ({ subs }) =>
   subs.length === 0 ? {} : { subs: subs.map(({ path, records }) => ({ path, records: packedRecords(records) })) }
 
-const allUnclean = kindsOf(unclean, uncleanWithSpaces)
+const allUnclean = kindsOf(unclean, uncleanWithSpaces, uncleanWithMark)
 
 /** In the process that will be killed. */
 const runKilled = async () => {
@@ -379,20 +461,24 @@ const runKilled = async () => {
   const writer = new Writer(db)
   await write(writer)
   writeFileSync('records.json', JSON.stringify(packedRecords(writer.records)))
-  writeFileSync('subs.json', JSON.stringify(packedSubs(writer)))
+  writeFileSync('subs.json', JSON.stringify({ ...packedSubs(writer), ...packedMark(writer) }))
   const { images } = db.stats().log
   if (allUnclean[killed].tears && !(images > 0)) throw new Error('there are no images of blocks')
   process.kill(process.pid, 'SIGKILL')
 }
 
 const makeAll = async () => {
-  for (const [name, database] of Object.entries(kindsOf(closed, closedWithSpaces))) {
+  for (const [name, database] of Object.entries(kindsOf(closed, closedWithSpaces, closedWithMark))) {
     const place = mkdtempSync(join(tmpdir(), 'xenon-golden-'))
     const db = open(place, { ...database.options, ...database.creation, storage, logSegmentBytes: 131072 })
     const writer = new Writer(db)
     await database.write(writer)
     db.close()
-    store(name, database, packedRecords(writer.records), filesOf(place), { closed: true, ...packedSubs(writer) })
+    store(name, database, packedRecords(writer.records), filesOf(place), {
+      closed: true,
+      ...packedSubs(writer),
+      ...packedMark(writer),
+    })
     rmSync(place, { recursive: true })
   }
   for (const [name, database] of Object.entries(allUnclean)) {
