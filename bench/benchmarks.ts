@@ -116,6 +116,15 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./spaces.ts'),
   },
   {
+    name: 'browser',
+    summary: 'in Chromium, beside idb, browser-level and sqlite-wasm, and from a page',
+    options: [
+      ['--records <n>', 'size of the database (default: 100000)'],
+      ['--calls <n>', 'puts and ranges, and a fifth of the gets (default: 500)'],
+    ],
+    load: () => import('./browser/browser.ts'),
+  },
+  {
     name: 'stalls',
     summary: 'how long the event loop stands still: async puts, checkpoint, verify, compact, backup, expiry',
     options: [

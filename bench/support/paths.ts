@@ -8,6 +8,7 @@ export const resultsDirectory: string = join(repositoryRoot, 'bench', 'results')
 /** Not committed: results of quick runs, which only test the harness. */
 export const quickResultsDirectory: string = join(resultsDirectory, 'tmp')
 export const peersDirectory: string = join(repositoryRoot, 'bench', 'peers')
+export const browserDirectory: string = join(repositoryRoot, 'bench', 'browser')
 
 function findRoot(from: string): string {
   const manifest = join(from, 'package.json')

@@ -5,7 +5,8 @@ import { clearTimeout, performance, setTimeout } from '../runtime/timers.ts'
 import type { ValueEncoding } from '../types.ts'
 import { PortDatabase } from '../worker/client.ts'
 import { revived } from '../worker/errors.ts'
-import type { PortLike } from '../worker/protocol.ts'
+import type { PortLike, Request } from '../worker/protocol.ts'
+import { type Batching, batched } from './batches.ts'
 import type { ResolvedBrowserOptions } from './options.ts'
 import { type Answer, type Asked, hold, lockOf, type OwnerFacts, type Said, type Told, whenGone } from './tabs.ts'
 import { channelNamed, type Line, type Locks, locksHere, type WorkerLike } from './web.ts'
@@ -21,6 +22,14 @@ interface TabTarget<V, K> extends Target<V, K> {
   readonly store: PortDatabase<V, K>
   /** `sent`: what it has not answered it may have done, or not. */
   lost(sent: boolean): void
+}
+
+/** Calls with nothing in them that somebody may change meanwhile. */
+const CALLS: Batching = {
+  mayWait: message => {
+    const { method, args } = message as Partial<Request>
+    return (method === 'get' || method === 'has') && typeof args?.[0] === 'string'
+  },
 }
 
 /** Milliseconds that the own worker has to close. */
@@ -199,7 +208,8 @@ export class TabMember<V, K> extends Member<V, K> {
     return target
   }
 
-  private targetAt(role: 'owner' | 'follower', facts: OwnerFacts, line: Line, leave: () => void): TabTarget<V, K> {
+  private targetAt(role: 'owner' | 'follower', facts: OwnerFacts, given: Line, leave: () => void): TabTarget<V, K> {
+    const line = batched(given, CALLS)
     const store = new PortDatabase<V, K>(line as unknown as PortLike)
     const target: TabTarget<V, K> = {
       role,

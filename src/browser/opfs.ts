@@ -20,6 +20,7 @@ import { memoryStorage } from '../storage/memory.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from '../storage/storage.ts'
 import { Catalogue } from './catalogue.ts'
 import { type HandleDirectory, handleDirectory, isTaken, type SyncHandle, takenError } from './handles.ts'
+import { Quota } from './quota.ts'
 
 /** How `opfsStorage` keeps files. */
 export interface OpfsOptions {
@@ -41,6 +42,8 @@ export interface OpfsStorage extends Storage {
 
 const MiB = 1048576
 const CATALOGUE = '0'
+/** Of `Quota`: no file of the pool. */
+const ROOM = 'room'
 const DEFAULT_HANDLES = 8
 const LEAST_HANDLES = 5
 
@@ -75,7 +78,13 @@ export const storageIn = async (
   const opened = new Map<number, SyncHandle>()
   try {
     for (const each of names) opened.set(Number(each), await directory.open(each))
-    return new Pool(name, opened)
+    const quota = await Quota.begin(() => directory.open(ROOM))
+    try {
+      return new Pool(name, opened, quota)
+    } catch (error) {
+      quota.close()
+      throw error
+    }
   } catch (error) {
     for (const handle of opened.values()) handle.close()
     throw isTaken(error) ? takenError(name) : asFailure('open', name, error)
@@ -84,6 +93,7 @@ export const storageIn = async (
 
 class Pool implements OpfsStorage {
   readonly name = 'opfs'
+  readonly reserve: Quota
   readonly memoryBytes = undefined
   /** With these the log has no more than four files at a time, unless a transaction stays open for long. */
   readonly logDefaults = { checkpointBytes: 16 * MiB, segmentBytes: 16 * MiB }
@@ -102,7 +112,8 @@ class Pool implements OpfsStorage {
   private readonly locks: Set<string> = new Set()
   private isDisposed = false
 
-  constructor(name: string, handles: Map<number, SyncHandle>) {
+  constructor(name: string, handles: Map<number, SyncHandle>, quota: Quota) {
+    this.reserve = quota
     const memory = memoryStorage()
     this.crc32 = memory.crc32
     this.randomBytes = memory.randomBytes
@@ -153,7 +164,11 @@ class Pool implements OpfsStorage {
     if (number === undefined) throw failure(operation, path, coded('ENOENT'))
     const isThere = (): boolean => this.catalogue.files.get(at) === number
     this.users.set(number, (this.users.get(number) ?? 0) + 1)
-    return new HandleFile(path, this.handles.get(number)!, readOnly && !create, isThere, () => this.left(number))
+    return new HandleFile(path, this.handles.get(number)!, this.reserve, {
+      readOnly: readOnly && !create,
+      isThere,
+      onClose: () => this.left(number),
+    })
   }
 
   private left(number: number): void {
@@ -239,6 +254,10 @@ class Pool implements OpfsStorage {
     this.free.push(number)
   }
 
+  freeBytes(): number | undefined {
+    return this.reserve.free
+  }
+
   allocatedBytes(path: string): number {
     const at = this.join(path)
     const number = this.catalogue.files.get(at)
@@ -272,6 +291,7 @@ class Pool implements OpfsStorage {
       this.flush()
     } finally {
       for (const handle of this.handles.values()) handle.close()
+      this.reserve.close()
     }
   }
 
@@ -286,20 +306,31 @@ class Pool implements OpfsStorage {
   }
 }
 
+interface HowOpened {
+  readonly readOnly: boolean
+  readonly isThere: () => boolean
+  readonly onClose: () => void
+}
+
 class HandleFile implements File {
   readonly path: string
+  private readonly quota: Quota
+  /** As far as it was written by this one. */
+  private end: number
   private readonly readOnly: boolean
   private readonly isThere: () => boolean
   private readonly onClose: () => void
   /** Undefined once closed. The handle itself stays open. */
   private handle: SyncHandle | undefined
 
-  constructor(path: string, handle: SyncHandle, readOnly: boolean, isThere: () => boolean, onClose: () => void) {
+  constructor(path: string, handle: SyncHandle, quota: Quota, how: HowOpened) {
     this.path = path
     this.handle = handle
-    this.readOnly = readOnly
-    this.isThere = isThere
-    this.onClose = onClose
+    this.quota = quota
+    this.readOnly = how.readOnly
+    this.isThere = how.isThere
+    this.onClose = how.onClose
+    this.end = handle.getSize()
   }
 
   size(): number {
@@ -323,6 +354,7 @@ class HandleFile implements File {
       if (written === 0) throw failure('write', this.path, coded('ENOSPC'))
       done += written
     }
+    this.reach(position + length)
   }
 
   writeMany(parts: readonly Uint8Array[], position: number): void {
@@ -337,6 +369,13 @@ class HandleFile implements File {
     const handle = this.toWrite('truncate')
     if (!isCount(size)) throw failure('truncate', this.path, coded('EINVAL'))
     this.try('truncate', () => handle.truncate(size))
+    this.reach(size)
+  }
+
+  private reach(end: number): void {
+    if (end <= this.end) return
+    this.quota.grown(end - this.end)
+    this.end = end
   }
 
   sync(): void {

@@ -3,14 +3,21 @@ import type { Database } from '../database/database.ts'
 import { requireSame, withKeysOf } from '../database/stored-encodings.ts'
 import { nextTurn, setTimeout } from '../runtime/timers.ts'
 import { portable } from '../worker/errors.ts'
-import { serve } from '../worker/owner.ts'
-import type { PortLike } from '../worker/protocol.ts'
+import { notSent, serve } from '../worker/owner.ts'
+import type { PortLike, Response } from '../worker/protocol.ts'
 import { exported } from './archive.ts'
+import { type Batching, batched } from './batches.ts'
 import { type Answer, type Expected, hold, lockOf, type OwnerFacts, type Said, whenGone } from './tabs.ts'
 import { channelNamed, type Line, type Locks } from './web.ts'
 
 /** Milliseconds that tabs have to hear that it closes, before its lock tells them that it has gone. */
 const FAREWELL_MS = 1000
+
+/** Answers are nobody else's: all may wait. A value that a codec has made may be one that cannot be sent. */
+const ANSWERS: Batching = {
+  mayWait: () => true,
+  instead: (message, error) => ({ id: (message as Response).id, error: portable(notSent(error)) }),
+}
 
 type AnyDatabase = Database<unknown, unknown>
 
@@ -79,7 +86,8 @@ export class Owner {
   }
 
   /** Serves whoever is at the other end of a line, until it has gone. The own page does not go before its worker. */
-  serve(line: Line, gone?: Promise<void>): void {
+  serve(given: Line, gone?: Promise<void>): void {
+    const line = batched(given, ANSWERS)
     const port: PortLike = {
       postMessage: message => {
         line.postMessage(message)
@@ -113,8 +121,7 @@ export class Owner {
   }
 
   private async leave(): Promise<void> {
-    const clients = [...this.served]
-    for (const { end } of clients) end()
+    for (const { end } of this.served) end()
     try {
       await this.db.async.close()
     } catch {
@@ -122,6 +129,8 @@ export class Owner {
     }
     // What was done is answered first.
     await new Promise<void>(nextTurn)
+    // Without those that have gone meanwhile.
+    const clients = [...this.served]
     for (const { line } of clients) line.postMessage({ bye: true } satisfies Answer)
     this.channel.close()
     this.settleOver()

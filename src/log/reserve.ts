@@ -7,6 +7,8 @@
  * | --- | --- |
  * | `log/reserve` | up to 1 MiB of bytes without a meaning, which no file system can store in less |
  *
+ * A storage may have a reserve of its own (`Storage.reserve`), which takes the place of the file.
+ *
  * Only the owner of the database's lock makes it or grows it. Whoever wants to become the owner, and finds no room to
  * write the lock, may cut it. It is not part of the log: nobody reads it, and it may be deleted at any time.
  */
@@ -50,6 +52,7 @@ export class Reserve {
    */
   fill(): boolean {
     if (this.missing <= 0) return true
+    if (this.storage.reserve !== undefined) return this.takeFrom(this.storage.reserve)
     let file: File | undefined
     try {
       file = this.open()
@@ -66,6 +69,12 @@ export class Reserve {
     } finally {
       file?.close()
     }
+  }
+
+  /** That of the storage. */
+  private takeFrom(own: NonNullable<Storage['reserve']>): boolean {
+    this.known = own.take() ? RESERVE_BYTES : 0
+    return this.known > 0
   }
 
   private open(): File {
@@ -92,6 +101,10 @@ export class Reserve {
     const target = Math.min(RESERVE_BYTES, this.bytes + this.given)
     if (this.given === 0) return
     this.given = 0
+    if (this.storage.reserve !== undefined) {
+      this.takeFrom(this.storage.reserve)
+      return
+    }
     let file: File | undefined
     try {
       file = this.open()
@@ -112,7 +125,11 @@ export class Reserve {
     try {
       if (this.bytes === 0) return false
       this.home?.check()
-      this.cutBy(bytes)
+      if (this.storage.reserve === undefined) this.cutBy(bytes)
+      else {
+        this.known = 0
+        return this.storage.reserve.give()
+      }
       return true
     } catch {
       // Whoever wanted the room will say what is wrong.
@@ -139,6 +156,7 @@ export class Reserve {
   /** What it takes of the disk: after a loss of power its bytes may not be there, whatever its size says. */
   private storedBytes(): number {
     const { storage, path } = this
+    if (storage.reserve !== undefined) return storage.reserve.take() ? RESERVE_BYTES : 0
     return storage.kind(path) === 'file' ? Math.min(RESERVE_BYTES, storage.allocatedBytes(path)) : 0
   }
 }

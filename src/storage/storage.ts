@@ -112,6 +112,11 @@ export interface Storage {
    */
   freeBytes?(directory: string): number | undefined
   /**
+   * Room that the storage keeps itself for the day when there is none, in the place of a file beside the log: gives it to
+   * whoever writes next, and takes it again, false if there is none. While it is given `freeBytes` tells what is left of it.
+   */
+  readonly reserve?: { give(): boolean; take(): boolean } | undefined
+  /**
    * Takes the lock of a database directory, or throws `DatabaseLockedError` naming the owner's pid.
    * Covers other processes and other handles of this one. Never waits.
    */

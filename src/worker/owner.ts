@@ -302,5 +302,6 @@ const sizeOf = (item: unknown): number => {
 
 const notAllowed = (method: string): XenonError => new InvalidArgumentError(`workers cannot call '${method}'`)
 
-const notSent = (error: unknown): XenonError =>
+/** A value cannot be sent. */
+export const notSent = (error: unknown): XenonError =>
   new InvalidArgumentError('the value cannot be sent to another thread', { cause: error })

@@ -1,20 +1,31 @@
 /** A real browser, a page of ours in it, and workers of that page. */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { rolldown } from 'rolldown'
 import type { BrowserStore, Role, SharedEvent } from '../../src/browser/index.ts'
 import { XenonError, type XenonErrorCode } from '../../src/errors.ts'
+import type { Outcome } from './here/vitest.ts'
 
-const CHROMIUM = process.env.XENON_CHROMIUM ?? '/usr/bin/chromium'
+export const CHROMIUM: string = process.env.XENON_CHROMIUM ?? '/usr/bin/chromium'
 
 export const hasBrowser: boolean = existsSync(CHROMIUM)
 export const NO_BROWSER = 'skipped: there is no Chromium here (apt-get install chromium, or XENON_CHROMIUM says where)'
 
 /** A file as one script, as a bundler makes it for a browser, and what it could not resolve. */
 export async function bundle(file: string = 'worker.js'): Promise<{ code: string; external: string[] }> {
-  const built = await rolldown({ input: fileURLToPath(new URL(file, import.meta.url)), platform: 'browser' })
+  const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+  // What stands in the place of Node and of vitest, for tests that run in a page.
+  const here = { vitest: path('here/vitest.ts'), 'node:timers/promises': path('here/node.ts') }
+  const built = await rolldown({
+    input: path(file),
+    platform: 'browser',
+    tsconfig: path('../../tsconfig.json'),
+    resolve: { alias: { ...here, '../../src/index.ts': path('here/node.ts') } },
+  })
   const { output } = await built.generate({ format: 'esm', minify: true, codeSplitting: false })
   await built.close()
   const [{ code, imports, dynamicImports }] = output
@@ -69,6 +80,7 @@ declare global {
   var openStore: (name: string, options?: object) => Promise<Role>
   var takeEvents: () => { event: SharedEvent; at: number }[]
   var write: (name: string, prefix: string, atATime: number) => Promise<void>
+  var runContract: (role: 'owner' | 'follower', isSub: boolean) => Promise<Outcome>
   var codeOf: (work: () => Promise<unknown>) => Promise<string>
   var withoutLocks: <T>(work: () => Promise<T>) => Promise<T>
   var xenonWorker: (path: string) => unknown
@@ -114,8 +126,9 @@ export async function withBrowser(
 
 /** Runs `body` with tabs of an origin that share databases: what `tab.js` puts on `window` is there. */
 export async function withTabs(
-  body: (open: () => Promise<Page>, browser: Browser) => Promise<void>,
+  body: (open: () => Promise<Page>) => Promise<void>,
   files: Readonly<Record<string, string | Uint8Array>> = {},
+  options: OriginOptions = {},
 ): Promise<void> {
   const tab = await bundle('tab.js')
   const worker = await bundle('../../dist/browser/worker.js')
@@ -125,7 +138,7 @@ export async function withTabs(
     '/worker.js': worker.code,
     '/without-opfs.js': `delete StorageManager.prototype.getDirectory\n${worker.code}`,
   }
-  await withOrigin({ ...own, ...files }, body)
+  await withOrigin({ ...own, ...files }, body, options)
 }
 
 /** Kills the process of a tab, as a crash does. */
@@ -136,10 +149,16 @@ export async function crash(tab: Page): Promise<void> {
   await crashed
 }
 
+export interface OriginOptions {
+  /** What the browser keeps lies on the disk, and counts against a quota; else in its memory, as in private windows. */
+  isOnDisk?: boolean
+}
+
 /** Serves files by their paths to a browser, which ends with `body`. */
 export async function withOrigin(
   files: Readonly<Record<string, string | Uint8Array>>,
-  body: (open: () => Promise<Page>, browser: Browser) => Promise<void>,
+  body: (open: () => Promise<Page>) => Promise<void>,
+  { isOnDisk = false }: OriginOptions = {},
 ): Promise<void> {
   const server = createServer(({ url = '/' }, response) => {
     response.statusCode = url in files ? 200 : 404
@@ -148,33 +167,44 @@ export async function withOrigin(
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
-  let browser: Browser | undefined
+  const profile = mkdtempSync(join(tmpdir(), 'xenon-test-'))
+  let close: (() => Promise<void>) | undefined
   try {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        // Each tab has a process of its own, as those that people open have.
-        '--process-per-tab',
-      ],
-    })
-    const context = await browser.newContext()
+    let context: BrowserContext
+    if (isOnDisk) {
+      context = await chromium.launchPersistentContext(profile, LAUNCH)
+      close = () => context.close()
+    } else {
+      const browser = await chromium.launch(LAUNCH)
+      close = () => browser.close()
+      context = await browser.newContext()
+    }
     const opened = async (): Promise<Page> => {
       const page = await context.newPage()
       await page.goto(`http://127.0.0.1:${port}/`)
       await page.waitForFunction(() => globalThis.ready)
       return page
     }
-    await body(opened, browser)
+    await body(opened)
   } finally {
-    await browser?.close()
+    await close?.()
     server.closeAllConnections()
     server.close()
+    rmSync(profile, { recursive: true, force: true })
   }
+}
+
+const LAUNCH = {
+  executablePath: CHROMIUM,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    // Each tab has a process of its own, as those that people open have.
+    '--process-per-tab',
+  ],
 }

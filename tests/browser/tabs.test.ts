@@ -253,6 +253,39 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
       await close(first)
     }))
 
+  test('a quota that is used up is told as such; reads go on, and so do writes when there is more', () =>
+    withTabs(
+      async open => {
+        const [first, second] = [await open(), await open()]
+        for (const tab of [first, second]) await openStore(tab)
+        await put(second, 'a', '1')
+        const session = await first.context().newCDPSession(first)
+        const origin = new URL(first.url()).origin
+        await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 40_000_000 })
+        const codes = await second.evaluate(async () => {
+          const found = new Set<string>()
+          for (let i = 0; i < 400; i++)
+            found.add(await codeOf(() => stores.get('db')!.put(`filling ${i}`, 'x'.repeat(100_000))))
+          return [...found]
+        })
+        expect(codes.filter(code => code !== 'XENON_FULL')).toEqual(['none'])
+        expect(codes).toContain('XENON_FULL')
+        expect(await get(second, 'a')).toBe('1')
+        await second.evaluate(() => stores.get('db')!.delete('filling 0'))
+        await session.send('Storage.overrideQuotaForOrigin', { origin })
+        // It is looked for now and then.
+        await expect
+          .poll(() => second.evaluate(() => codeOf(() => stores.get('db')!.put('b', '2'))), { timeout: 30_000 })
+          .toBe('none')
+        await second.evaluate(() => stores.get('db')!.clear('filling'))
+        expect([await get(first, 'a'), await get(first, 'b')]).toEqual(['1', '2'])
+        await expectSound(second)
+        for (const tab of [second, first]) await close(tab)
+      },
+      {},
+      { isOnDisk: true },
+    ))
+
   test('in memory, which is said, a database is shared until its owner goes', () =>
     withTabs(async open => {
       const [first, second] = [await open(), await open()]

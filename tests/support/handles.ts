@@ -27,32 +27,34 @@ export class MemoryHandles implements HandleDirectory {
   }
 
   protected handleOf(held: Held): SyncHandle {
-    const grow = (size: number): void => {
-      if (size <= held.size) return
+    // What was never written takes no memory.
+    const grow = (size: number, isWritten: boolean): void => {
+      if (size <= held.size && (!isWritten || size <= held.bytes.length)) return
       const all = [...this.files.values()].reduce((sum, { size }) => sum + size, 0)
-      if (all + size - held.size > this.quota)
+      if (size > held.size && all + size - held.size > this.quota)
         throw Object.assign(new Error('no capacity available for this operation'), { name: 'QuotaExceededError' })
-      if (size > held.bytes.length) {
+      if (isWritten && size > held.bytes.length) {
         const grown = new Uint8Array(Math.max(size, 2 * held.bytes.length))
         grown.set(held.bytes)
         held.bytes = grown
       }
-      held.size = size
+      held.size = Math.max(held.size, size)
     }
     return {
       read(target, { at }) {
-        const part = held.bytes.subarray(Math.min(at, held.size), Math.min(at + target.length, held.size))
-        target.set(part)
-        return part.length
+        const length = Math.max(0, Math.min(target.length, held.size - at))
+        target.fill(0, 0, length)
+        target.set(held.bytes.subarray(at, at + length))
+        return length
       },
       write(source, { at }) {
-        grow(at + source.length)
+        grow(at + source.length, true)
         held.bytes.set(source, at)
         return source.length
       },
       truncate(size) {
         if (size < held.size) held.bytes.fill(0, size, held.size)
-        else grow(size)
+        else grow(size, false)
         held.size = size
       },
       flush() {},
