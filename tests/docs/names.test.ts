@@ -300,6 +300,7 @@ describe('the command line', () => {
     ...[
       '--banner',
       '--bundle',
+      '--outdir',
       '--platform',
       '--outfile',
       '--compile',
