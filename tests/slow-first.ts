@@ -7,6 +7,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** By the time that they take, the longest first, as `npx vitest run --reporter=json` shows it. */
 const slowest: readonly string[] = [
   'crash/io-errors',
+  'cluster/simulator',
+  'cluster/mutants',
   'crash/mutants',
   'files/damaged-blocks',
   'txn/bounded-log',

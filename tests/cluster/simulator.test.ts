@@ -11,7 +11,7 @@ import { expect, test } from 'vitest'
 import { runs } from '../support/random.ts'
 import { type Outcome, Schedule } from './simulator/schedule.ts'
 
-const SCHEDULES = 300
+const SCHEDULES = 1000
 const seed: string | undefined = process.env.XENON_SEED
 
 test.skipIf(seed !== undefined)(
@@ -29,7 +29,7 @@ test.skipIf(seed !== undefined)(
     expect(total.superseded).toBeGreaterThan(SCHEDULES / 30)
     expect(total.unknown).toBeGreaterThan(SCHEDULES / 30)
   },
-  120_000 * runs,
+  600_000 * runs,
 )
 
 test.runIf(seed !== undefined)(`schedule ${seed}`, async () => {

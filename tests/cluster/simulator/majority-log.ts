@@ -234,7 +234,7 @@ export class Connection implements SharedLog {
     const { world, faults } = this.#log
     const { random } = world
     return new Promise((resolve, reject) => {
-      this.#process.later(TIMEOUT_MS, () => reject(noAnswer()))
+      const cancel = this.#process.later(TIMEOUT_MS, () => reject(noAnswer()))
       if (this.#isLost()) return
       world.after(random.below(faults.delay), () => {
         let answer: () => void
@@ -245,7 +245,11 @@ export class Connection implements SharedLog {
         } catch (error) {
           answer = () => reject(error)
         }
-        if (!this.#isLost()) this.#process.later(random.below(faults.delay), answer)
+        if (this.#isLost()) return
+        this.#process.later(random.below(faults.delay), () => {
+          cancel()
+          answer()
+        })
       })
     })
   }
@@ -258,9 +262,15 @@ export class Connection implements SharedLog {
     const { world, faults } = this.#log
     const { random } = world
     return new Promise(resolve => {
-      this.#process.later(500 + random.below(TIMEOUT_MS), () => resolve({ kind: 'unknown', cause: noAnswer() }))
+      const cancel = this.#process.later(500 + random.below(TIMEOUT_MS), () =>
+        resolve({ kind: 'unknown', cause: noAnswer() }),
+      )
       const answer = (outcome: AppendOutcome): void => {
-        if (!this.#isLost()) this.#process.later(random.below(faults.delay), () => resolve(outcome))
+        if (this.#isLost()) return
+        this.#process.later(random.below(faults.delay), () => {
+          cancel()
+          resolve(outcome)
+        })
       }
       const server = this.#server
       for (let copies = random.chance(faults.twice) ? 2 : 1; copies > 0; copies--)

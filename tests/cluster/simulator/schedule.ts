@@ -51,8 +51,8 @@ const NODES = 3
 const CLIENTS = 4
 const KEYS = 3
 /** Milliseconds of each schedule with faults, and without. */
-const RUN_MS = 25_000
-const HEAL_MS = 40_000
+const RUN_MS = 20_000
+const HEAL_MS = 30_000
 
 /** Each seed has some of the faults only: with all of them together little goes on. */
 export function faultsOf(world: World): Faults {
@@ -126,6 +126,17 @@ export class Schedule {
   }
 
   async run(): Promise<Outcome> {
+    const { stackTraceLimit } = Error
+    // Refusals are many, and nobody reads where they were made.
+    Error.stackTraceLimit = 0
+    try {
+      return await this.#run()
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
+    }
+  }
+
+  async #run(): Promise<Outcome> {
     const { world } = this
     for (let i = 0; i < NODES; i++) this.#start(i)
     for (let i = 0; i < CLIENTS; i++) void this.#client(i)

@@ -10,6 +10,7 @@ interface Event {
   readonly at: number
   readonly order: number
   readonly work: () => void
+  isCancelled: boolean
 }
 
 export class World {
@@ -36,10 +37,10 @@ export class World {
   }
 
   at(time: number, work: () => void): () => void {
-    let isCancelled = false
-    this.#push({ at: time, order: this.#order++, work: () => isCancelled || work() })
+    const event: Event = { at: time, order: this.#order++, work, isCancelled: false }
+    this.#push(event)
     return () => {
-      isCancelled = true
+      event.isCancelled = true
     }
   }
 
@@ -51,6 +52,7 @@ export class World {
   async runUntil(end: number): Promise<void> {
     while (this.failure === undefined && (this.#heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) {
       const event = this.#pop()
+      if (event.isCancelled) continue
       this.now = event.at
       if (this.events++ > 500_000) this.fail('there is no end to it')
       event.work()
@@ -140,15 +142,12 @@ export class Process implements Clock {
   /** Runs `work` in this process after that many milliseconds of the world. */
   later(ms: number, work: () => void): () => void {
     const { machine } = this
-    let isCancelled = false
     const attempt = (): void => {
-      if (isCancelled || this.hasEnded) return
-      if (machine.world.now < machine.pausedUntil) machine.world.at(machine.pausedUntil, attempt)
+      if (this.hasEnded) return
+      if (machine.world.now < machine.pausedUntil) cancel = machine.world.at(machine.pausedUntil, attempt)
       else work()
     }
-    machine.world.after(ms, attempt)
-    return () => {
-      isCancelled = true
-    }
+    let cancel = machine.world.after(ms, attempt)
+    return () => cancel()
   }
 }
