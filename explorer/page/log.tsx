@@ -216,5 +216,7 @@ const previewOf = ({ parts }: LogRecordView): string => {
     .flatMap(({ operations }) => operations.map(({ data }) => data))
     .filter(data => data?.text !== undefined && data.bytes > 4)
     .sort((a, b) => b!.bytes - a!.bytes)
-  return texts[0] === undefined ? '' : bytesText(texts[0], 60)
+  const [longest] = texts
+  // A record of a bucket begins with four bytes that say how long its parts are.
+  return longest?.text === undefined ? '' : bytesText({ ...longest, text: longest.text.replace(/^\p{Cc}+/u, '') }, 60)
 }

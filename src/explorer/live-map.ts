@@ -13,6 +13,9 @@ import type { BlockSource } from './source.ts'
 const SLICE_MS = 4
 /** So many times as long as the reading took, files are left alone. */
 const REST = 10
+/** Versions that one map may have. */
+const VERSIONS = 2 ** 32
+let maps = 0
 
 /** The map, or what has changed of it. */
 export interface MapAnswer {
@@ -29,9 +32,11 @@ export class LiveMap {
   private readonly source: BlockSource
   private readonly turn: () => Promise<void>
   private readonly map: FileMap
-  /** The version with which each block became what it is. */
+  /** The version with which each block became what it is, counted from `base`. */
   private versions: Uint32Array = new Uint32Array(0)
-  private version = 0
+  /** Of no other map: who knows versions of an earlier one gets all of this one. */
+  private readonly base: number = ++maps * VERSIONS
+  private version: number = this.base
   /** What was told last. */
   private told: { uses: Uint8Array; fills: Uint8Array; flags: Uint8Array } | undefined
   /** Blocks that have left the pool since they were looked at. */
@@ -63,9 +68,9 @@ export class LiveMap {
   private answer(since: number): MapAnswer {
     const { uses, fills, flags, blocks } = this.map
     const { version, versions } = this
-    if (since === 0 || since > version) return { version, blocks, changed: undefined, uses, fills, flags }
+    if (since <= this.base || since > version) return { version, blocks, changed: undefined, uses, fills, flags }
     const changed: number[] = []
-    for (let block = 0; block < blocks; block++) if (versions[block]! > since) changed.push(block)
+    for (let block = 0; block < blocks; block++) if (versions[block]! > since - this.base) changed.push(block)
     const of = (array: Uint8Array): Uint8Array => Uint8Array.from(changed, block => array[block]!)
     return { version, blocks, changed: Uint32Array.from(changed), uses: of(uses), fills: of(fills), flags: of(flags) }
   }
@@ -117,7 +122,7 @@ export class LiveMap {
         before.fills[block] === fills[block] &&
         before.flags[block] === flags[block]
       if (isSame) continue
-      versions[block] = next
+      versions[block] = next - this.base
       changes++
     }
     this.versions = versions
