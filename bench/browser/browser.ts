@@ -6,13 +6,14 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { rolldown } from 'rolldown'
 import type { Chart } from '../support/chart/chart.ts'
 import { type Options, outputDirectory, positiveInteger } from '../support/options.ts'
 import { browserDirectory, repositoryRoot } from '../support/paths.ts'
 import { writeResults } from '../support/results.ts'
 import { printTable } from '../support/table.ts'
+import { makeTemporaryDirectory, removeTemporaryDirectory } from '../support/temp.ts'
 
 const CHROMIUM = process.env.XENON_CHROMIUM ?? '/usr/bin/chromium'
 const STORES = ['xenondb', 'idb (strict)', 'browser-level', 'sqlite-wasm (SAH pool, WAL)'] as const
@@ -64,21 +65,18 @@ export async function run(options: Options): Promise<number> {
   }
   installPeers()
   const server = await serve()
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
   try {
     const { port } = server.address() as { port: number }
-    const stores = await measureStores(browser, port, records, calls)
-    const page = await measurePages(browser, port, calls * 4)
+    const stores = await measureStores(port, records, calls)
+    const page = await withProfile(context => measurePages(context, port, calls * 4))
     report(stores, page)
-    const version = browser.version()
     writeResults(outputDirectory(options), {
       benchmark: 'browser',
-      options: { records, calls, chromium: version },
+      options: { records, calls, chromium: await withProfile(async context => context.browser()?.version()) },
       data: { stores, page },
       charts: [chart(stores)],
     })
   } finally {
-    await browser.close()
     server.closeAllConnections()
     server.close()
   }
@@ -130,29 +128,34 @@ const opened = async (page: Page, port: number): Promise<Page> => {
   return page
 }
 
-async function measureStores(
-  browser: Browser,
-  port: number,
-  records: number,
-  calls: number,
-): Promise<Record<Store, Figures>> {
-  const figures: Partial<Record<Store, Figures>> = {}
-  for (const store of STORES) {
-    // Each has the storage of a visitor of its own.
-    const context = await browser.newContext()
-    const page = await opened(await context.newPage(), port)
-    figures[store] = await page.evaluate(given => measure(...given), [store, records, calls] as const)
+/** A browser that keeps what it stores on the disk, as people's do; what private windows store lies in memory. */
+async function withProfile<T>(work: (context: BrowserContext) => Promise<T>): Promise<T> {
+  const directory = makeTemporaryDirectory()
+  const args = ['--no-sandbox', '--disable-gpu']
+  const context = await chromium.launchPersistentContext(directory, { executablePath: CHROMIUM, args })
+  try {
+    return await work(context)
+  } finally {
     await context.close()
+    removeTemporaryDirectory(directory)
   }
+}
+
+async function measureStores(port: number, records: number, calls: number): Promise<Record<Store, Figures>> {
+  const figures: Partial<Record<Store, Figures>> = {}
+  for (const store of STORES)
+    figures[store] = await withProfile(async context => {
+      const page = await opened(await context.newPage(), port)
+      return await page.evaluate(given => measure(...given), [store, records, calls] as const)
+    })
   return figures as Record<Store, Figures>
 }
 
 async function measurePages(
-  browser: Browser,
+  context: BrowserContext,
   port: number,
   calls: number,
 ): Promise<{ owner: PageFigures; follower: PageFigures; takeoverMs: number }> {
-  const context = await browser.newContext()
   const owner = await opened(await context.newPage(), port)
   const follower = await opened(await context.newPage(), port)
   for (const page of [owner, follower]) await page.evaluate(() => openShared())

@@ -105,7 +105,7 @@ export class Candidate {
       } catch (error) {
         if (storage === undefined && isCode(error, 'XENON_NOT_SUPPORTED')) return undefined
         // A worker that was ended keeps its files for a moment.
-        if (!isCode(error, 'XENON_LOCKED') || performance.now() > until) throw error
+        if (!isCode(error, 'XENON_LOCKED') || performance.now() > until || this.closing.signal.aborted) throw error
         await new Promise<void>(resolve => setTimeout(resolve, PAUSE_MS))
       }
   }

@@ -48,6 +48,8 @@ export class TabMember<V, K> extends Member<V, K> {
   private isLooking = false
   /** The owner that was heard of last, or why the own worker cannot be one; until it is tried. */
   private news: Offer | { error: unknown } | undefined
+  /** The same of the own worker, which says it once: what comes late from one that has gone must not take its place. */
+  private own: Offer | undefined
   private wake: (() => void) | undefined
   private workerClosed: (() => void) | undefined
 
@@ -111,7 +113,8 @@ export class TabMember<V, K> extends Member<V, K> {
   }
 
   private tell(news: Offer | { error: unknown }): void {
-    this.news = news
+    if ('port' in news && news.port !== undefined) this.own = news
+    else this.news = news
     this.wake?.()
   }
 
@@ -128,8 +131,9 @@ export class TabMember<V, K> extends Member<V, K> {
     if (this.isReady) this.ask('look')
     this.channel.postMessage({ who: true } satisfies Said)
     while (!this.closed) {
-      const { news } = this
-      this.news = undefined
+      const news = this.own ?? this.news
+      if (this.own === undefined) this.news = undefined
+      this.own = undefined
       if (news === undefined) {
         await this.moreNews(deadline)
         if (performance.now() > deadline)

@@ -73,6 +73,8 @@ declare global {
   var xenon: typeof import('../../src/browser/index.ts')
   // biome-ignore lint/suspicious/noExplicitAny: tests put values of all kinds into them.
   var stores: Map<string, BrowserStore<any>>
+  var modelSteps: number
+  var runModel: (name: string, seed: number, steps: number) => Promise<string>
   var importFrom: (name: string, path: string) => Promise<void>
   var textOf: (blob: Blob) => Promise<string>
   var heard: string[]

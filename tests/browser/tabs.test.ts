@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import type { AsyncStoreTransaction } from '../../src/index.ts'
+import { firstSeed } from '../support/random.ts'
 import { crash, hasBrowser, NO_BROWSER, withTabs } from './pages.ts'
 
 if (!hasBrowser) console.log(NO_BROWSER)
@@ -185,6 +186,26 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
         await close(reader)
       }),
   )
+
+  test('random calls do what a model does, in the tab of the owner and in one whose owner changes', () =>
+    withTabs(async open => {
+      const tabs = [await open(), await open(), await open()] as const
+      const seed = firstSeed()
+      for (const tab of tabs) await openStore(tab)
+      const given = [seed % 2 ** 32, 600] as const
+      const run = (tab: Page): Promise<string> => tab.evaluate(given => runModel('db', ...given), given)
+      expect([seed, await run(tabs[0])]).toEqual([seed, 'none'])
+      await tabs[0].evaluate(() => stores.get('db')!.clear())
+      const running = run(tabs[2])
+      for (const [turn, tab] of tabs.slice(0, 2).entries()) {
+        await tabs[2].waitForFunction(least => modelSteps >= least, 200 * (turn + 1))
+        await close(tab)
+      }
+      expect([seed, await running]).toEqual([seed, 'none'])
+      expect(await role(tabs[2])).toBe('owner')
+      await expectSound(tabs[2])
+      await close(tabs[2])
+    }))
 
   test('a transaction ends with its owner, and one of transact runs again with the next', () =>
     withTabs(async open => {
