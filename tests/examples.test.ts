@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { natsProgram } from './cluster/nats-servers.ts'
 import { withDirectory } from './support/directory.ts'
 
 const built = (name: string): string => fileURLToPath(new URL(`../build/examples/${name}.js`, import.meta.url))
@@ -49,6 +50,18 @@ test('processes share one database, and lose no addition when its owner is kille
     expect(stdout).toBe('the owner was killed, and none of the additions of 4 processes was lost\n')
     expect(readdirSync(directory)).toEqual([])
   }))
+
+test.skipIf(natsProgram === undefined)('a whole cluster loses nothing when its leader is killed', () =>
+  withDirectory(directory => {
+    process.env.NATS_SERVER = natsProgram
+    const { status, stdout, stderr } = run('cluster/cluster', [], directory)
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(
+      /^cluster example: .*\nnode \d leads, and is killed\nnode \d leads now\n\d+ writes were acknowledged, none was lost; .* s\n$/,
+    )
+    expect(readdirSync(directory)).toEqual([])
+  }),
+)
 
 test('a bot makes a backup that restores', () =>
   withDirectory(directory => {

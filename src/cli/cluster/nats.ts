@@ -19,7 +19,10 @@ export function natsOptions(command: Command): Command {
     .option('--nats-system-user <name>', 'User of the system account, who may ask each server how it is configured')
     .option('--nats-system-password <password>', 'Its password (or XENONDB_NATS_SYSTEM_PASSWORD)')
     .option('--nats-system-creds <file>', 'Credentials of the system account, in place of a user')
-    .option('--nats-monitor <urls>', 'In place of the system account: the monitor of each server, http://HOST:PORT,…')
+    .option(
+      '--nats-monitor <urls>',
+      'In place of the system account: the monitor of each server, http://HOST:PORT,… (or XENONDB_NATS_MONITOR)',
+    )
     .option('--nats-trust', 'Use servers whose configuration nobody may ask for: acknowledged data may be lost')
 }
 
@@ -28,7 +31,7 @@ export function readNats(options: Options): NatsOptions {
   if (servers.length === 0) throw new UsageError('--nats nats://HOST:PORT,… says where NATS is')
   const [caFile, certFile, keyFile] = ['natsCa', 'natsCert', 'natsKey'].map(name => textOption(options, name))
   const hasTls = flagOption(options, 'natsTls') || [caFile, certFile, keyFile].some(file => file !== undefined)
-  const monitors = listOf(textOption(options, 'natsMonitor'))
+  const monitors = listOf(textOption(options, 'natsMonitor') ?? process.env.XENONDB_NATS_MONITOR)
   const system: NatsCredentials = {
     user: textOption(options, 'natsSystemUser'),
     password: textOption(options, 'natsSystemPassword') ?? process.env.XENONDB_NATS_SYSTEM_PASSWORD,

@@ -12,7 +12,7 @@ import { print } from '../output.ts'
 
 type Action = (name: string, options: Options) => Promise<number>
 
-const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, remove }
+const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, snapshot, remove }
 
 export function registerCluster(cli: CAC): void {
   const command = cli.command(
@@ -23,8 +23,8 @@ export function registerCluster(cli: CAC): void {
     .option('--shards <count>', 'create: so many shards, each with a log of its own (default 1)')
     .option('--replicas <count>', 'create: nats-servers that hold each log (default 3, or 1 if there is one)')
     .option('--log-bytes <bytes>', 'create: bytes of a log from which on writes are refused (default 1073741824)')
-    .option('--shard <number>', 'failover: the shard')
-    .option('--node <number>', 'failover: who is to lead; remove: who is gone for good')
+    .option('--shard <number>', 'failover, snapshot: the shard (default 0)')
+    .option('--node <number>', 'failover: who is to lead; snapshot: who makes it; remove: who is gone for good')
     .option('--json', 'status: as JSON')
     .example(bin => `  $ ${bin} cluster create shop --shards 2 --nats nats://n1:4222,nats://n2:4222,nats://n3:4222`)
     .example(bin => `  $ ${bin} cluster status shop --nats nats://n1:4222`)
@@ -87,6 +87,30 @@ async function failover(name: string, options: Options): Promise<number> {
 
 const leaderOf = (reports: readonly PeerReport[]): PeerReport | undefined =>
   reports.filter(({ state }) => state === 'lead').sort((a, b) => b.epoch - a.epoch)[0]
+
+/** Asks a node that follows, if there is one, so that the leader is not kept from its work. */
+async function snapshot(name: string, options: Options): Promise<number> {
+  const shard = countOption(options, 'shard') ?? 0
+  const node = countOption(options, 'node')
+  return withNats(readNats(options), async services => {
+    const reports = (await askShard(services, name, shard)).filter(
+      ({ state }) => state === 'follow' || state === 'lead',
+    )
+    const behind = (a: PeerReport, b: PeerReport): number =>
+      Number(a.state === 'lead') - Number(b.state === 'lead') || b.sequence - a.sequence
+    const [maker] = reports.filter(each => node === undefined || each.node === node).sort(behind)
+    if (maker === undefined)
+      throw new CommandError(
+        `no node of shard ${shard} that could make a snapshot answers; xenondb cluster status says more`,
+      )
+    const connection = { ...readConnection(options), ...hostAndPort(maker.address) }
+    const sequence = await withClient(connection, client => client.command('XSNAPSHOT'))
+    await print(
+      `shard ${shard}: node ${maker.node} has made a snapshot at message ${String(sequence)}, and verified it\n`,
+    )
+    return EXIT_DONE
+  })
+}
 
 const HANDOVER_MS = 10_000
 

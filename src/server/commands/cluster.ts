@@ -370,6 +370,21 @@ export const cluster: Family = family(
       afterMulti: 'refused',
       run: xwait,
     },
+    xsnapshot: {
+      arity: 1,
+      flags: 'admin noscript',
+      categories: '@admin @slow @dangerous',
+      since: '1.0.0',
+      complexity: 'O(N)',
+      summary: 'Take a snapshot of the shard, verify it, and purge its log below the oldest one (xenondb)',
+      afterMulti: 'refused',
+      run: inCluster((known, caller) =>
+        answerLater(caller, async () => {
+          const sequence = await known.node.takeSnapshot()
+          return out => out.integer(sequence)
+        }),
+      ),
+    },
     xmaxlag: {
       arity: 2,
       flags: 'noscript fast',
