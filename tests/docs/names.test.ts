@@ -124,6 +124,8 @@ const FOREIGN: ReadonlySet<string> = new Set([
   ...['requestSingleInstanceLock', 'userData', 'utilityProcess'],
   // TypeScript, Node's executables
   ...['exactOptionalPropertyTypes', 'skipLibCheck', 'mainFormat'],
+  // ioredis, node-redis
+  ...['scaleReads', 'rootNodes', 'topologyRefreshOnReconnectionAttemptStrategy'],
   // lmdb
   ...['noSync', 'useWritemap', 'noReadAhead', 'openDB', 'dupSort', 'putSync', 'removeSync'],
   ...['JavaScript', 'TypeScript', 'IndexedDB', 'RocksDB', 'LevelDB', 'MessagePack', 'StatefulSet', 'SQLite'],
