@@ -9,6 +9,7 @@ import { pointerAt } from '../hash/hash.ts'
 import { LargeValues } from '../hash/large.ts'
 import { RecordFlag, readTime, recordFieldLength, recordFlags } from '../pager/bucket.ts'
 import type { Lsn } from '../pager/place.ts'
+import { keysBetween } from '../records/keys-between.ts'
 import { COMPRESSED } from '../records/record-values.ts'
 import { removeBetween } from '../records/remove-between.ts'
 import { type Bounds, copyBytes, isBytes } from '../runtime/bytes.ts'
@@ -80,9 +81,7 @@ export const writeSetOf = (engine: Engine, state: TransactionState, { made, clea
   const changes: Change[] = []
   for (const number of made) {
     const space = paths.of(number)
-    if (space === undefined) continue
-    const note = decodedNote(engine.spaces.factsOf(engine.spaceOf(number)).note)
-    changes.push({ type: 'sub', space, ...note })
+    if (space !== undefined) changes.push(subOf(engine, number, space))
   }
   const standing: ClearRangeChange[] = []
   const net = netChanges(engine.log, state, lsn => {
@@ -101,6 +100,34 @@ export const writeSetOf = (engine: Engine, state: TransactionState, { made, clea
   }
   return changes
 }
+
+/**
+ * What makes an empty database the same as this one: its sub-databases and every record as it stands, whether its time
+ * has passed or not. Nobody may change the database meanwhile.
+ */
+export function* allOf(engine: Engine): Generator<PutChange | SubChange> {
+  const paths = new Paths(engine)
+  // An outer space was made before those that lie in it.
+  const numbers = engine.spaces.open().map(space => space.number)
+  for (const number of [0, ...numbers.sort((a, b) => a - b)]) {
+    const space = paths.of(number)
+    if (space === undefined) continue
+    if (number !== 0) yield subOf(engine, number, space)
+    for (const key of keysBetween(engine.spaceOf(number), EVERYTHING)) {
+      if (engine.health.attention) engine.attend()
+      const put = recordOf(engine, number, space, key)
+      if (put !== undefined) yield put
+    }
+  }
+}
+
+const EVERYTHING: Bounds = { lower: undefined, upper: undefined }
+
+const subOf = (engine: Engine, number: number, space: SpacePath): SubChange => ({
+  type: 'sub',
+  space,
+  ...decodedNote(engine.spaces.factsOf(engine.spaceOf(number)).note),
+})
 
 /** The record of a key as it stands in the blocks. */
 const recordOf = (engine: Engine, number: number, path: SpacePath, key: Uint8Array): PutChange | undefined => {

@@ -17,6 +17,7 @@ import {
   writeSetOf,
 } from './changes.ts'
 import type { Handle } from './handle.ts'
+import { busyTransactions } from './sub-spaces.ts'
 import type { Transaction } from './transaction.ts'
 
 /** What a group needs of its replica. */
@@ -178,7 +179,7 @@ export class Group {
   /** Sub-databases that it has made: nobody else has heard of them. */
   private unmake(): void {
     const { spaces, transactions, health } = this.engine
-    if (health.failure !== undefined || transactions.open.size > 0) return
+    if (health.failure !== undefined || busyTransactions(transactions).length > 0) return
     for (const number of this.made.reverse()) spaces.drop(this.engine.spaceOf(number))
     if (this.made.length === 0) return
     this.owner.handle.endDropped()

@@ -21,7 +21,7 @@ import type { Sweeper } from '../records/sweeper.ts'
 import { requireSyncFunction } from '../runtime/callbacks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import { requireObject } from '../values/checks.ts'
-import { Applier, type Change, type Root } from './changes.ts'
+import { Applier, allOf, type Change, type Root } from './changes.ts'
 import type { Database } from './database.ts'
 import { checkedMark, commitMarked, enter, Group, type GroupOwner } from './group.ts'
 import type { Guard } from './guard.ts'
@@ -128,6 +128,15 @@ export class Replica {
    */
   whenFree(): Promise<void> | undefined {
     return this.engine.transactions.quiet.whenHad
+  }
+
+  /**
+   * What makes an empty database the same as this one: its sub-databases and every record as it stands, whether its time
+   * has passed or not. To be read in one go: nothing may be changed, and no group be open, until it has ended.
+   */
+  everything(): Iterable<Change> {
+    this.requireFree()
+    return allOf(this.engine)
   }
 
   /**
