@@ -5,7 +5,7 @@
 import type { Change, Root, SpacePath } from '../database/changes.ts'
 import type { Database } from '../database/database.ts'
 import { openOn } from '../database/open.ts'
-import { replicaOf } from '../database/replica.ts'
+import { type Replica, replicaOf } from '../database/replica.ts'
 import { restoreOn } from '../database/restore.ts'
 import { XenonError } from '../errors.ts'
 import { removeUnlocked } from '../maintenance/database-files.ts'
@@ -59,7 +59,7 @@ export async function withCopy(
   content: AsyncIterable<Uint8Array>,
   mark: Uint8Array,
   place: BackupPlace,
-  work: (copy: Database<unknown, unknown>) => void,
+  work: (copy: Replica) => void,
 ): Promise<void> {
   const { storage } = place
   const path = newName(place)
@@ -85,11 +85,7 @@ export async function withCopy(
 }
 
 /** The backup as a database, which is removed again. */
-async function withRestored<T>(
-  path: string,
-  place: BackupPlace,
-  work: (copy: Database<unknown, unknown>) => T,
-): Promise<T> {
+async function withRestored<T>(path: string, place: BackupPlace, work: (copy: Replica) => T): Promise<T> {
   const { storage } = place
   const directory = newName(place)
   // It leaves nothing behind where it fails.
@@ -101,9 +97,7 @@ async function withRestored<T>(
       storage,
     )
     try {
-      // By a clock that stands at the beginning nothing has expired, and the time to live is the time of expiry.
-      replicaOf(copy, { clock: () => 0 })
-      return work(copy)
+      return work(replicaOf(copy))
     } finally {
       copy.close()
     }
@@ -127,20 +121,5 @@ export function* clearing(outer: Root, space: SpacePath): Generator<Change> {
   for (const name of outer.subs()) {
     const sub = outer.subAsBytes(name)
     if (sub !== undefined) yield* clearing(sub, [...space, name])
-  }
-}
-
-/** What makes an empty database the same as this one, whose clock stands at 0. */
-export function* changesOf(outer: Root, space: SpacePath): Generator<Change> {
-  for (const [key, value] of outer.entries()) {
-    const ttl = outer.ttl(key) ?? Number.POSITIVE_INFINITY
-    yield { type: 'put', space, key, value, flags: 0, expiresAt: Number.isFinite(ttl) ? ttl : 0 }
-  }
-  for (const name of outer.subs()) {
-    const sub = outer.subAsBytes(name)
-    if (sub === undefined) continue
-    const path = [...space, name]
-    yield { type: 'sub', space: path, ...outer.encodingsOf(sub) }
-    yield* changesOf(sub, path)
   }
 }

@@ -5,7 +5,7 @@ import type { Group } from '../database/group.ts'
 import { type Replica, replicaOf } from '../database/replica.ts'
 import type { Transaction } from '../database/transaction.ts'
 import type { Storage } from '../storage/storage.ts'
-import { type BackupPlace, changesOf, clearing, copyOf, withCopy } from './engine-snapshot.ts'
+import { type BackupPlace, clearing, copyOf, withCopy } from './engine-snapshot.ts'
 import type { Change, GroupStore, OpenGroup, StoreSnapshot } from './group-store.ts'
 
 export interface EngineStoreOptions {
@@ -68,7 +68,7 @@ export class EngineStore implements GroupStore {
       this.replica.apply(
         (function* () {
           yield* clearing(root, [])
-          yield* changesOf(copy.asBytes(), [])
+          yield* copy.everything()
         })(),
         mark,
       )
