@@ -1,8 +1,9 @@
 /** Opening the database that a command names, as bytes: what they mean is the command's business. */
 
 import { waitForLockAside } from '../database/lock-wait.ts'
-import { DiskFullError, StorageError } from '../errors.ts'
+import { DatabaseLockedError, DiskFullError, StorageError } from '../errors.ts'
 import { type Database, nodeStorage, open, type Snapshot, type Sub } from '../index.ts'
+import { printable } from './errors.ts'
 import { opening } from './opening.ts'
 import { recoveryReporter } from './recovery.ts'
 
@@ -10,6 +11,8 @@ export type ByteDatabase = Database<Uint8Array, Uint8Array>
 /** The root, or a sub-database. */
 export type ByteStore = ByteDatabase | Sub<Uint8Array, Uint8Array>
 export type ByteSnapshot = Snapshot<Uint8Array, Uint8Array>
+
+const BYTES = { valueEncoding: 'binary', keyEncoding: 'binary', storedEncoding: 'ignore' } as const
 
 export interface Access {
   /** Only commands that bring records may create a database. */
@@ -28,12 +31,31 @@ export async function withDatabase<R>(
   access: Access,
   work: (db: ByteDatabase) => R | Promise<R>,
 ): Promise<R> {
-  const db = await waitForLockAside(opening().lockWait, () => openBytes(directory, access), access.signal)
+  const db = await openOrBeside(directory, access)
   try {
     return await work(db)
   } finally {
     db.close()
   }
+}
+
+async function openOrBeside(directory: string, access: Access): Promise<ByteDatabase> {
+  if (access.onlyReads !== true)
+    return await waitForLockAside(opening().lockWait, () => openBytes(directory, access), access.signal)
+  try {
+    return openBytes(directory, access)
+  } catch (error) {
+    if (!(error instanceof DatabaseLockedError)) throw error
+    return openBeside(directory, error.pid)
+  }
+}
+
+/** Opens what a process has open, as it is committed now, for reading, and says so on stderr. */
+export function openBeside(directory: string, owner: number | undefined): ByteDatabase {
+  const db = open<Uint8Array>(directory, { ...BYTES, readOnly: true })
+  process.stderr.write(`xenondb: ${printable(directory)} is open in process ${owner ?? '?'}: reading beside it
+`)
+  return db
 }
 
 /** What a lock takes on any file system, and more. */
@@ -48,15 +70,7 @@ export function openBytes(
   { createIfMissing, onlyReads = false, force = false }: Access,
 ): ByteDatabase {
   const { takeover } = opening()
-  const options = {
-    valueEncoding: 'binary',
-    keyEncoding: 'binary',
-    storedEncoding: 'ignore',
-    createIfMissing,
-    force,
-    takeover,
-    onRecovery: recoveryReporter(directory),
-  } as const
+  const options = { ...BYTES, createIfMissing, force, takeover, onRecovery: recoveryReporter(directory) } as const
   // A command that only reads takes nothing of the reserve.
   if (onlyReads && (nodeStorage.freeBytes?.(directory) ?? LOCK_BYTES) < LOCK_BYTES)
     return open<Uint8Array>(directory, { ...options, readOnly: true })

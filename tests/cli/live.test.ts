@@ -152,16 +152,30 @@ describe.skipIf(process.platform === 'win32')('a database that another process h
       const program = await owner(db, 'none')
       expect(existsSync(`${db}/inspect.sock`)).toBe(false)
       for (const args of [
-        ['get', db, 'a'],
-        ['keys', db],
         ['repl', db],
         ['put', db, 'a', '1'],
+        ['delete', db, 'a', '--yes'],
       ])
         expect(await run(...args)).toMatchObject({
           status: 1,
           stdout: '',
           stderr: expect.stringMatching(/inspect: true.*\[XENON_LOCKED\]\n$/),
         })
+      // Who only reads does without.
+      const said = `xenondb: ${db} is open in process ${program.process.pid}: reading beside it\n`
+      const asked = async (...args: string[]): Promise<string> => {
+        const { status, stdout, stderr } = await run(...args)
+        expect(status, stderr).toBe(0)
+        expect(stderr).toContain(said)
+        return stdout
+      }
+      expect(await asked('get', db, 'user:0042')).toBe('{"n":42}')
+      expect(await asked('count', db, '--prefix', 'user:')).toBe('2000\n')
+      expect(await asked('keys', db, '--limit', '1')).toBe('session\n')
+      expect(JSON.parse(await asked('stats', db, '--json'))).toMatchObject({ records: 2001 })
+      expect(await asked('subs', db)).toBe('tuples\n')
+      await asked('backup', db, `${parent}/backup`)
+      await expectSound(`${parent}/backup`)
       await program.close()
     }))
 
@@ -175,11 +189,15 @@ describe.skipIf(process.platform === 'win32')('a database that another process h
       // Its owner is dead: the command has it for itself.
       expect(await run('count', b)).toMatchObject({ status: 0, stdout: '2001\n', stderr: '' })
       const plain = await owner(b, 'none')
-      expect(await run('count', b)).toMatchObject({ status: 1, stderr: expect.stringContaining('inspect: true') })
+      expect(await run('put', b, 'a', '1')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('inspect: true'),
+      })
       // A pointer that was copied along with the files leads to a database that answers, and is not this one.
       renameSync(`${b}/inspect.sock`, `${b}/left`)
       writeFileSync(`${b}/inspect.json`, JSON.stringify({ path: `${a}/inspect.sock` }))
-      expect(await run('count', b)).toMatchObject({
+      expect(await run('count', b)).toMatchObject({ status: 0, stderr: expect.stringContaining('reading beside it') })
+      expect(await run('put', b, 'a', '1')).toMatchObject({
         status: 1,
         stdout: '',
         stderr: expect.stringContaining('[XENON_LOCKED]'),

@@ -89,7 +89,7 @@ test('a database in use is refused with the pid of its owner', () =>
     const { process: child, outcome } = start('import', `${parent}/db`)
     child.stdin.write('{"key":"k","value":"v"}\n')
     await opened(`${parent}/db`)
-    const refused = await run('get', `${parent}/db`, 'k')
+    const refused = await run('put', `${parent}/db`, 'k', 'w')
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining(`${child.pid}`) })
     expect(refused.stderr).toContain('[XENON_LOCKED]')
     child.stdin.end()

@@ -5,7 +5,7 @@
 import { waitForLockAside } from '../../database/lock-wait.ts'
 import { DatabaseLockedError, XenonError } from '../../errors.ts'
 import type { Live } from '../../shared/live.ts'
-import { type Access, openBytes } from '../database.ts'
+import { type Access, openBeside, openBytes } from '../database.ts'
 import { CommandError, printable } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { LocalDatabase } from './local.ts'
@@ -47,6 +47,10 @@ async function openView(directory: string, access: Access): Promise<Opened> {
     if (live !== undefined) {
       const { client, facts } = live
       return { view: new RemoteDatabase(directory, client, facts.ordered), close: () => client.close() }
+    }
+    if (access.onlyReads === true) {
+      const db = openBeside(directory, error.pid)
+      return { view: new LocalDatabase(db), close: () => db.close() }
     }
   }
   try {
