@@ -241,8 +241,10 @@ describe.runIf(natsProgram !== undefined).each([1, 2])('%i shards of 2 nodes', s
       const status = await cluster.cli('status')
       expect(status).toContain('all is well')
       expect(status.match(/ lead +epoch/g)?.length).toBe(shards)
-      expect(await cluster.cli('snapshot', '--shard', '0')).toMatch(/^shard 0: node \d+ has made a snapshot at message \d+/)
-    const { shards: told } = JSON.parse(await cluster.cli('status', '--json'))
+      expect(await cluster.cli('snapshot', '--shard', '0')).toMatch(
+        /^shard 0: node \d+ has made a snapshot at message \d+/,
+      )
+      const { shards: told } = JSON.parse(await cluster.cli('status', '--json'))
       expect(told.length).toBe(shards)
     },
     60_000,
