@@ -436,7 +436,10 @@ export class ViewLostError extends XenonError {
   }
 
   constructor(why: string) {
-    super('XENON_VIEW_LOST', `what this handle shows is gone: ${why}; refresh() it (or run the command again), and read again`)
+    super(
+      'XENON_VIEW_LOST',
+      `what this handle shows is gone: ${why}; refresh() it (or run the command again), and read again`,
+    )
   }
 }
 

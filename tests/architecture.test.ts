@@ -33,11 +33,11 @@ const rooms: ReadonlyMap<string, string> = new Map([
   ['server', 'runtime values storage records database metrics cluster'],
   ['index.ts', 'runtime values storage records maintenance database salvage server'],
   ['testing', 'runtime storage pager log buffer freelist txn engine records database'],
-  ['adapters', 'runtime values records database index.ts'],
   ['worker', 'runtime values database'],
   ['owned', 'runtime values'],
   ['browser', 'runtime values storage maintenance database worker owned'],
   ['shared', 'runtime values storage database server client owned'],
+  ['adapters', 'runtime values records database shared index.ts'],
   ['cli', 'runtime values storage pager log database explorer index.ts client cluster server shared'],
 ])
 const FOR_EVERYBODY = ['keys.ts', 'errors.ts', 'types.ts']
@@ -146,6 +146,7 @@ describe('imports', () => {
     const { peerDependencies } = JSON.parse(readFileSync(join(root, '../package.json'), 'utf8'))
     const places: Readonly<Record<string, string>> = {
       keyv: 'adapters/keyv/',
+      unstorage: 'adapters/unstorage/',
       'abstract-level': 'adapters/level/',
       'prom-client': 'server/service/metrics.ts',
       '@nats-io/jetstream': 'cluster/nats/',

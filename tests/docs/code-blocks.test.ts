@@ -32,6 +32,7 @@ const modules: Readonly<Record<string, string>> = {
   'xenondb/c': 'src/adapters/c.ts',
   'xenondb/level': 'src/adapters/level/index.ts',
   'xenondb/keyv': 'src/adapters/keyv/index.ts',
+  'xenondb/unstorage': 'src/adapters/unstorage/index.ts',
   'xenondb/server': 'src/server/index.ts',
   'xenondb/client': 'src/client/index.ts',
   'xenondb/shared': 'src/shared/index.ts',

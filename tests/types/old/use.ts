@@ -12,6 +12,7 @@ import { metricsText } from 'xenondb/metrics'
 import { createServer, type ServerOptions } from 'xenondb/server'
 import { openShared, type SharedStore } from 'xenondb/shared'
 import { withMutant } from 'xenondb/testing'
+import { xenonDriver } from 'xenondb/unstorage'
 import { PortDatabase, servePort } from 'xenondb/worker'
 
 const db: Database = open('db')
@@ -30,7 +31,8 @@ const shared: Promise<SharedStore> = openShared('db', { ownerTimeout: undefined 
 const tabs: Promise<BrowserStore> = openBrowser('db', { ownerTimeout: undefined })
 const level = new XenonLevel<string, object>('level', { valueEncoding: 'json' })
 const keyv = new KeyvXenon('keyv')
+const driver = xenonDriver({ directory: 'items', ttl: undefined })
 const text: string = metricsText(db, { prefix: undefined })
 
 console.log(client, cluster, db_open, withMutant, keys, name, PortDatabase, server, store, value, XenonError)
-console.log(keyv, level, opfsStorage, servePort, shared, tabs, text, undefinedOptions)
+console.log(driver.name, keyv, level, opfsStorage, servePort, shared, tabs, text, undefinedOptions)
