@@ -122,12 +122,18 @@ export class Group {
     this.run(() => this.owner.applier.apply(this.state, changes))
   }
 
+  /** A command of its own, or a part of the one that runs. */
+  private part<T>(work: () => T): T {
+    const { engine, state } = this
+    return engine.transactions.entered === state ? engine.within(state, work) : this.run(work)
+  }
+
   /**
    * Removes the records of a range, as one `clearRange` in the write set, whether their time has passed or not; returns
-   * how many there were.
+   * how many there were. A command of its own, or a part of the one that runs.
    */
   clearRange(space: SpacePath, lower: Uint8Array | undefined, upper: Uint8Array | undefined): number {
-    return this.run(() => {
+    return this.part(() => {
       const range: ClearRangeChange = { type: 'clearRange', space: [...space], lower, upper }
       const count = this.owner.applier.clearRange(this.state, range)
       if (count > 0) this.cleared.set(this.state.lastLsn, range)
@@ -135,9 +141,12 @@ export class Group {
     })
   }
 
-  /** Removes up to `most` records whose time has passed; returns how many. */
+  /**
+   * Removes up to `most` records whose time has passed; returns how many. A command of its own, or a part of the one that
+   * runs.
+   */
   sweep(most: number): number {
-    return this.run(() => {
+    return this.part(() => {
       let removed = 0
       for (const sweeper of this.owner.sweepers()) {
         if (removed >= most) break

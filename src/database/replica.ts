@@ -17,6 +17,7 @@
  */
 import type { Engine } from '../engine/engine.ts'
 import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { countPassed } from '../records/expiry.ts'
 import type { Sweeper } from '../records/sweeper.ts'
 import { requireSyncFunction } from '../runtime/callbacks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -92,6 +93,12 @@ export class Replica {
   /** The group that is open, if there is one. */
   get group(): Group | undefined {
     return this.open
+  }
+
+  /** There may be records whose time has passed: `Group.sweep` finds some. */
+  get hasExpired(): boolean {
+    const { root, spaces } = this.engine
+    return [root, ...spaces.open()].some(space => countPassed(space, 1) > 0)
   }
 
   /** True once `release` was called, or the database closed. */

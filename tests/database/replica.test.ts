@@ -362,6 +362,13 @@ describe('a group', () => {
         expect(group.clearRange([], undefined, undefined)).toBe(2)
         group.undoLast()
         expect(told(group.writeSet())).toEqual(['[b,c)', 'b2=new', '-a'])
+        expect(() =>
+          group.run(() => {
+            expect(group.clearRange([], bytes('c'), undefined)).toBe(1)
+            throw new Error('no')
+          }),
+        ).toThrow('no')
+        expect(told(group.writeSet())).toEqual(['[b,c)', 'b2=new', '-a'])
         group.commit(mark(2))
         expect([...db.keys()]).toEqual(['b2', 'c'])
       },
