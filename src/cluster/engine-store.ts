@@ -95,6 +95,10 @@ class EngineGroup implements OpenGroup {
     this.#group.absorb(transaction as Transaction<unknown, unknown> | AsyncTransaction<unknown, unknown>)
   }
 
+  sweep(most: number): number {
+    return this.#group.sweep(most)
+  }
+
   get hasChanges(): boolean {
     return this.#group.hasChanges
   }

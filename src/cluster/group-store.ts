@@ -22,6 +22,8 @@ export interface OpenGroup {
    * Takes in what an interactive transaction of the store has done, as one command: all or nothing. The transaction ends.
    */
   absorb(transaction: unknown): void
+  /** Removes up to so many records that have expired; returns how many. They are in `changes` like any other. */
+  sweep(most: number): number
   /** About the bytes that the net changes so far would take in a message. */
   readonly size: number
   /** Net changes in an order in which they can be applied. The arrays are valid until the group ends. */

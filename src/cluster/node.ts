@@ -341,7 +341,8 @@ export class ClusterNode implements ShardNode, Context {
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     const from = this.#state
-    this.#current?.leave()
+    const left = this.#current
+    left?.leave()
     this.#state = 'stopped'
     this.#reason = 'stopped'
     this.#current = undefined
@@ -355,7 +356,7 @@ export class ClusterNode implements ShardNode, Context {
     this.reads.poke()
     this.emit({ kind: 'state', from, to: 'stopped', reason: 'stopped' })
     // The open group is rolled back when its append has been given up.
-    await Promise.resolve()
+    await left?.finished()
   }
 }
 

@@ -311,6 +311,17 @@ test('a record of its own reaches every node with its note, behind the changes o
   expect(bench.members[1]!.store.read('frozen')).toBe('7')
 })
 
+test('an idle leader removes what has expired, by a message', async () => {
+  const bench = new Bench()
+  const { node, store } = await bench.leading(1)
+  const copy = bench.members[1]!.store
+  await bench.settle(node.execute(() => store.put('gone', 'soon', 500)))
+  await bench.run(100)
+  expect(copy.committed.items.size).toBe(1)
+  await bench.run(3_000)
+  expect([store.committed.items.size, copy.committed.items.size]).toEqual([0, 0])
+})
+
 test('an interactive transaction goes into a group', async () => {
   const bench = new Bench()
   const { node, store } = await bench.leading()

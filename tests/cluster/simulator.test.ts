@@ -9,9 +9,11 @@
  */
 import { expect, test } from 'vitest'
 import { runs } from '../support/random.ts'
+import { DatabaseStore } from './simulator/database-store.ts'
 import { type Outcome, Schedule } from './simulator/schedule.ts'
 
 const SCHEDULES = 1000
+const WITH_DATABASES = 20
 const seed: string | undefined = process.env.XENON_SEED
 
 test.skipIf(seed !== undefined)(
@@ -28,6 +30,22 @@ test.skipIf(seed !== undefined)(
     expect(total.epochs).toBeGreaterThan(SCHEDULES * 2)
     expect(total.superseded).toBeGreaterThan(SCHEDULES / 30)
     expect(total.unknown).toBeGreaterThan(SCHEDULES / 30)
+  },
+  600_000 * runs,
+)
+
+test.skipIf(seed !== undefined)(
+  `${WITH_DATABASES * runs} schedules with real databases go well`,
+  async () => {
+    const restores: number[] = []
+    for (let seed = 1; seed <= WITH_DATABASES * runs; seed++) {
+      // The disks of these keep what was written, and the check compares what is there without its times of expiry.
+      const faults = { powerCuts: false, expiry: false, snapshots: seed % 2 === 0 }
+      const schedule = new Schedule(seed, { faults, makeStore: () => new DatabaseStore() })
+      schedule.onState = to => to === 'restore' && restores.push(seed)
+      await schedule.run()
+    }
+    expect(restores.length).toBeGreaterThan(0)
   },
   600_000 * runs,
 )

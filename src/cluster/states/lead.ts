@@ -30,20 +30,27 @@ interface Handover {
 const GROUP: RecordKind = { kind: 'group', note: new Uint8Array(0) }
 const HEARTBEAT: RecordKind = { kind: 'heartbeat', note: new Uint8Array(0) }
 
+/** Between two sweeps, and records of one. */
+const SWEEP_MS = 1_000
+const MOST_SWEPT = 500
+
 /** Commands of a group at most: others wait for the last of them. */
 const MOST_COMMANDS = 4096
 
 export class Lead extends State {
   readonly name: NodeStateName = 'lead'
   #isBusy = false
+  #working: Promise<void> = Promise.resolve()
   #lastSend = 0
   /** Commands that a group takes at most; less after one that did not fit into a message. */
   #mostCommands = MOST_COMMANDS
+  #lastSweep = 0
   #handover: Handover | undefined
   #stopHeartbeat: (() => void) | undefined
 
   begin(): void {
     this.#limitTime()
+    this.#lastSweep = this.node.clock.now()
     this.#lastSend = this.node.clock.now()
     this.wake()
   }
@@ -60,7 +67,7 @@ export class Lead extends State {
     if (this.#isBusy || !this.isActive) return
     this.#isBusy = true
     this.#stopHeartbeat?.()
-    this.#work().then(
+    this.#working = this.#work().then(
       () => {
         this.#isBusy = false
         this.#rest()
@@ -83,6 +90,10 @@ export class Lead extends State {
     this.#handover?.reject(new XenonError('XENON_NOT_READY', 'the node does not lead any more'))
   }
 
+  override finished(): Promise<void> {
+    return this.#working
+  }
+
   /** Until the next heartbeat, unless something comes. */
   #rest(): void {
     if (!this.isActive) return
@@ -100,11 +111,10 @@ export class Lead extends State {
     if (ahead !== undefined) return this.node.go('follow', ahead)
     if (this.#handover !== undefined) return await this.#transfer(this.#handover)
     if (this.node.commands.length > 0) return await this.#group()
-    if (this.node.clock.now() - this.#lastSend < this.node.settings.heartbeatMs) return
-    this.node.counts.heartbeats++
-    await this.#append(HEARTBEAT, undefined, [])
+    if (this.node.clock.now() - this.#lastSend >= this.node.settings.heartbeatMs) await this.#group()
   }
 
+  /** What waits, as one group; a heartbeat if nothing is to be changed. */
   async #group(): Promise<void> {
     const { node } = this
     const free = node.store.whenFree()
@@ -117,14 +127,27 @@ export class Lead extends State {
       return node.commands.rejectWaiting(() => error)
     }
     node.time.isInGroup = true
+    this.#sweep(group)
     const ran = this.#execute(group)
     node.time.isInGroup = false
     const record = ran[0]?.command.record
     if (group.hasChanges || record !== undefined) return await this.#append(record ?? GROUP, group, ran)
     group.rollback()
     // X6
-    if (node.lease.isValid && node.time.isWithinLimit) this.#answer(ran)
-    else await this.#append(HEARTBEAT, undefined, ran)
+    if (ran.length > 0 && node.lease.isValid && node.time.isWithinLimit) this.#answer(ran)
+    else {
+      node.counts.heartbeats++
+      await this.#append(HEARTBEAT, undefined, ran)
+    }
+  }
+
+  /** Records that have expired go now and then, some at a time: every node removes them by the message. */
+  #sweep(group: OpenGroup): void {
+    const now = this.node.clock.now()
+    if (now - this.#lastSweep < SWEEP_MS) return
+    const swept = group.sweep(MOST_SWEPT)
+    // The next group goes on at once where there were more.
+    if (swept < MOST_SWEPT) this.#lastSweep = now
   }
 
   /** Commands until the group is large enough; a record is a group of its own. */

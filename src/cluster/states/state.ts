@@ -49,6 +49,11 @@ export abstract class State {
 
   protected end(): void {}
 
+  /** After it was left: when what it had begun has ended too. */
+  finished(): Promise<void> {
+    return Promise.resolve()
+  }
+
   /** A timer that ends with the state. */
   protected after(ms: number, work: () => void): () => void {
     const cancel = this.node.clock.after(ms, () => {

@@ -17,13 +17,28 @@ export interface Committed {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-export class MapStore implements GroupStore {
+/** A store as schedules use it. */
+export interface SimulatedStore extends GroupStore {
+  readonly committed: Committed
+  /** What a crash between the two commits of a mutant leaves. */
+  readonly torn: Committed | undefined
+  /** Called after each commit. */
+  onCommit: (committed: Committed) => void
+  /** What a command sees in its group, and what is committed. */
+  get(key: string): string | undefined
+  read(key: string): string | undefined
+  put(key: string, value: string, ttl?: number): void
+  /** What stands there after a crash; `committed`: what the disk has. */
+  crashed(committed: Committed): SimulatedStore
+  /** Checks it, and closes it. */
+  end(): Promise<void>
+}
+
+export class MapStore implements SimulatedStore {
   /** A mutant: the mark is a commit of its own, before that of the items. */
   static isTorn = false
   committed: Committed
-  /** What a crash between the two commits of the mutant leaves. */
   torn: Committed | undefined
-  /** Called after each commit. */
   onCommit: (committed: Committed) => void = () => {}
   #open: Map<string, Item | undefined> | undefined
   #now: () => number = () => 0
@@ -40,12 +55,16 @@ export class MapStore implements GroupStore {
     this.#now = now
   }
 
-  /** What a command sees in its group. */
+  crashed(committed: Committed): SimulatedStore {
+    return new MapStore(committed)
+  }
+
+  async end(): Promise<void> {}
+
   get(key: string): string | undefined {
     return this.#alive(this.#open?.has(key) ? this.#open.get(key) : this.committed.items.get(key))
   }
 
-  /** What is committed. */
   read(key: string): string | undefined {
     return this.#alive(this.committed.items.get(key))
   }
@@ -85,6 +104,11 @@ export class MapStore implements GroupStore {
     }
     return {
       run,
+      sweep: most => {
+        const expired = [...this.committed.items].filter(([, item]) => this.#alive(item) === undefined).slice(0, most)
+        for (const [key] of expired) if (!changed.has(key)) changed.set(key, undefined)
+        return expired.length
+      },
       absorb: transaction => run(transaction as () => void),
       get hasChanges() {
         return changed.size > 0

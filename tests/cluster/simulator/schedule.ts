@@ -3,15 +3,16 @@
  * from one seed. At each commit the state is compared with what the log says; at the end everything heals, the nodes must
  * agree, take a write, and what the clients were told must have been possible.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { decodeMark, hashOf } from '../../../src/cluster/mark.ts'
 import { decodeBody, decodeMessage, type MessagePart, sameBytes } from '../../../src/cluster/message.ts'
 import { ClusterNode } from '../../../src/cluster/node.ts'
 import type { NodeEvent } from '../../../src/cluster/node-types.ts'
-import type { PeerReport, Peers } from '../../../src/cluster/peers.ts'
+import type { NodeStateName, PeerReport, Peers } from '../../../src/cluster/peers.ts'
 import { XenonError } from '../../../src/errors.ts'
 import { checkKey, type Operation } from './history.ts'
 import { type LogFaults, MajorityLog } from './majority-log.ts'
-import { applied, type Committed, type Items, MapStore, sameItems } from './map-store.ts'
+import { applied, type Committed, type Items, MapStore, type SimulatedStore, sameItems } from './map-store.ts'
 import { Machine, Process, World } from './world.ts'
 
 export interface Faults extends LogFaults {
@@ -78,13 +79,24 @@ export function faultsOf(world: World): Faults {
   }
 }
 
+export interface ScheduleOptions {
+  /** In the place of those that follow from the seed. */
+  readonly faults?: Partial<Faults>
+  readonly trace?: boolean
+  /** Default: maps. */
+  readonly makeStore?: () => SimulatedStore
+}
+
+/** Of a node that is new. */
+const NOTHING: Committed = { items: new Map(), mark: undefined }
+
 export class Schedule {
   readonly world: World
   readonly faults: Faults
   readonly log: MajorityLog
   readonly machines: Machine[] = []
   readonly processes: Process[] = []
-  readonly stores: MapStore[] = []
+  readonly stores: SimulatedStore[] = []
   readonly nodes: (ClusterNode | undefined)[] = []
   /** For power cuts: what each disk held before. */
   readonly #older: Committed[][] = []
@@ -101,8 +113,10 @@ export class Schedule {
   /** The first faults have ended. */
   #isHealed = false
   readonly trace: string[] | undefined
+  /** Called when a node has entered a state. */
+  onState: (to: NodeStateName) => unknown = () => {}
 
-  constructor(seed: number, options: { faults?: Partial<Faults>; trace?: boolean } = {}) {
+  constructor(seed: number, options: ScheduleOptions = {}) {
     const world = new World(seed)
     this.world = world
     this.faults = { ...faultsOf(world), ...options.faults }
@@ -115,7 +129,7 @@ export class Schedule {
       const { drift, skew } = this.faults
       const rate = 1 + drift * (world.random.below(201) / 100 - 1)
       this.machines.push(new Machine(world, i + 1, rate, world.random.below(2 * skew + 1) - skew))
-      this.stores.push(this.#storeOf(i, { items: new Map(), mark: undefined }))
+      this.stores.push(this.#watched(i, options.makeStore?.() ?? new MapStore(NOTHING)))
       this.#older.push([])
       this.nodes.push(undefined)
     }
@@ -146,6 +160,9 @@ export class Schedule {
     await world.runUntil(RUN_MS + HEAL_MS)
     this.#checkEnd()
     if (world.failure !== undefined) throw world.failure
+    await Promise.all(this.nodes.map(node => node!.stop()))
+    await turn()
+    for (const store of this.stores) await store.end()
     return {
       events: world.events,
       operations: this.operations.length,
@@ -158,8 +175,7 @@ export class Schedule {
 
   // Nodes
 
-  #storeOf(i: number, committed: Committed): MapStore {
-    const store = new MapStore(committed)
+  #watched(i: number, store: SimulatedStore): SimulatedStore {
     store.onCommit = next => {
       this.#older[i]!.push(next)
       if (this.#older[i]!.length > 30) this.#older[i]!.shift()
@@ -193,6 +209,7 @@ export class Schedule {
 
   #onEvent(i: number, event: NodeEvent): void {
     if (this.trace !== undefined && event.kind !== 'group') this.note(`node ${i + 1}: ${JSON.stringify(event)}`)
+    if (event.kind === 'state') this.onState(event.to)
     if (event.kind === 'state' && event.reason.startsWith('a defect')) this.world.fail(`node ${i + 1}: ${event.reason}`)
     if (event.kind === 'state' && event.to === 'halted' && this.#rolledBackTo === undefined)
       this.world.fail(`node ${i + 1} has halted, and the log is well: ${event.reason}`)
@@ -211,7 +228,7 @@ export class Schedule {
     const last = this.stores[i]!.torn ?? this.stores[i]!.committed
     const committed = isPowerCut && older.length > 0 ? this.world.random.pick(older) : last
     this.#older[i] = [committed]
-    this.stores[i] = this.#storeOf(i, committed)
+    this.stores[i] = this.#watched(i, this.stores[i]!.crashed(committed))
   }
 
   #peersOf(i: number, process: Process): Peers {
@@ -294,7 +311,7 @@ export class Schedule {
       this.#crash(i, false)
       this.note(`node ${i + 1} has lost its disk`)
       this.#older[i] = []
-      this.stores[i] = this.#storeOf(i, { items: new Map(), mark: undefined })
+      this.stores[i] = this.#watched(i, this.stores[i]!.crashed(NOTHING))
       world.after(random.below(5_000), () => {
         if (this.nodes[i] === undefined) this.#start(i)
       })
@@ -387,7 +404,7 @@ export class Schedule {
   #call(
     i: number,
     op: Operation,
-    work: (node: ClusterNode, store: MapStore) => Promise<string | undefined>,
+    work: (node: ClusterNode, store: SimulatedStore) => Promise<string | undefined>,
     looks: boolean,
   ): Promise<unknown> {
     const { world } = this
