@@ -4,6 +4,7 @@ import type { Database } from '../../database/database.ts'
 import { figuresOf } from '../../metrics/figures.ts'
 import { exposition, type Figure, metricsContentType } from '../../metrics/text.ts'
 import type { ClientMemory } from './client-memory.ts'
+import type { Cluster } from './cluster.ts'
 import type { Counts } from './counts.ts'
 
 /** What a server counts. */
@@ -16,6 +17,8 @@ export interface Figures {
   readonly failure: unknown
   /** Writes are refused for want of room. */
   readonly diskFull: boolean
+  /** What it is a node of, if it is one. */
+  readonly cluster: Cluster | undefined
 }
 
 export interface MetricsServer {
@@ -61,9 +64,63 @@ export const serveMetrics = async (server: Figures, port: number): Promise<Metri
 
 const healthOf = (server: Figures): { status: number; body: object } => {
   if (server.failure !== undefined || server.db.closed) return { status: 503, body: { status: 'failed' } }
+  const { cluster } = server
+  const problem = cluster && problemOf(cluster)
+  if (problem !== undefined) return { status: 503, body: problem }
   const warnings = server.db.health().warnings.map(({ code, message }) => ({ code, message }))
   const status = server.diskFull ? 'disk full' : 'ok'
   return { status: 200, body: warnings.length === 0 ? { status } : { status, warnings } }
+}
+
+/** A node that follows and has heard nothing of its log for so long is stuck, or cut off. */
+const STUCK_MS = 30_000
+
+/** Why a node should get no clients. */
+const problemOf = ({ status, isLeader }: Cluster): object | undefined => {
+  const { state, reason, behindMs } = status
+  if (state === 'halted' || state === 'suspect') return { status: state, reason }
+  if (state === 'start' || state === 'check' || state === 'restore') return { status: 'starting', state }
+  return isLeader || behindMs <= STUCK_MS ? undefined : { status: 'stuck', behindMs: Math.round(behindMs) }
+}
+
+const STATES = ['start', 'check', 'restore', 'follow', 'candidate', 'lead', 'suspect', 'halted', 'stopped']
+
+/** What a node of a cluster tells. */
+const ofCluster = ({ status }: Cluster): Figure[] => {
+  const { counts } = status
+  const gauge = (name: string, help: string, value: number): Figure => ({
+    name: `cluster_${name}`,
+    type: 'gauge',
+    help,
+    value,
+  })
+  const counter = (name: string, help: string, value: number): Figure => ({
+    name: `cluster_${name}_total`,
+    type: 'counter',
+    help,
+    value,
+  })
+  return [
+    ...STATES.map(state => ({
+      ...gauge('state', 'State of the node: 1 for the one that it is in', status.state === state ? 1 : 0),
+      labels: { state },
+    })),
+    gauge('epoch', 'Number of the reign that the node knows of', status.epoch),
+    gauge('sequence', 'Last message of the log that the node has applied', status.sequence),
+    gauge('lag_messages', 'Messages of the log that it has not applied', status.lag),
+    gauge('behind_seconds', 'Time since it had all that the log had', status.behindMs / 1000),
+    gauge('lease_left_seconds', 'Time for which it may answer reads as the leader', status.leaseLeft / 1000),
+    gauge('log_connected', '1: connected to the log', status.isConnected ? 1 : 0),
+    gauge('queued_commands', 'Commands that wait for a group', status.queued),
+    counter('groups', 'Groups that it has committed as the leader', counts.groups),
+    counter('commands', 'Commands in these groups', counts.commands),
+    counter('appends', 'Messages that it has appended', counts.appends),
+    counter('append_attempts', 'Attempts to append them', counts.attempts),
+    counter('append_seconds', 'Time from the first attempt of each to its outcome', counts.appendMs / 1000),
+    counter('applied', 'Messages that it has applied from the log', counts.applied),
+    counter('superseded', 'Groups that were rolled back since another message took their place', counts.superseded),
+    counter('full', 'Commands that were refused since the log was full', counts.full),
+  ]
 }
 
 /** Asks for the text of what the process itself tells, by the package `prom-client`; a comment where that is missing. */
@@ -113,5 +170,6 @@ const ownText = (server: Figures): string => {
     counter('key_hits', 'Keys that commands have looked for and found', counts.hits),
     counter('key_misses', 'Keys that commands have looked for and not found', counts.misses),
   ]
-  return exposition([...ofDatabase, ...ofServer], 'xenondb', {})
+  const ofNode = server.cluster === undefined ? [] : ofCluster(server.cluster)
+  return exposition([...ofDatabase, ...ofServer, ...ofNode], 'xenondb', {})
 }

@@ -328,3 +328,28 @@ test('BEGIN, and commands that meet its locks', async () => {
     await a.expect('BEGIN ISOLATION SNAPSHOT READONLY\r\nGET {t}a\r\nCOMMIT\r\n', '+OK\r\n$1\r\n5\r\n+OK\r\n')
   })
 })
+
+test('/metrics and /health tell how the node is', async () => {
+  await withShard(
+    async ({ server, node, changed }) => {
+      const get = async (path: string): Promise<[number, string]> => {
+        const response = await fetch(`http://127.0.0.1:${server.metricsAddress!.port}${path}`)
+        return [response.status, await response.text()]
+      }
+      const [, text] = await get('/metrics')
+      expect(text).toContain('xenondb_cluster_state{state="lead"} 1\n')
+      expect(text).toContain('xenondb_cluster_state{state="halted"} 0\n')
+      expect(text).toContain('xenondb_cluster_lease_left_seconds 1\n')
+      expect((await get('/health'))[0]).toBe(200)
+      node.state = 'follow'
+      changed()
+      expect((await get('/health'))[0]).toBe(200)
+      node.behindMs = 60_000
+      expect(await get('/health')).toEqual([503, '{"status":"stuck","behindMs":60000}\n'])
+      node.state = 'halted'
+      expect(await get('/health')).toEqual([503, '{"status":"halted","reason":"as the test says"}\n'])
+    },
+    undefined,
+    { metricsPort: 0 },
+  )
+})
