@@ -47,8 +47,13 @@ describe.skipIf(natsProgram === undefined)(`a log on three nats-servers (else ${
 
   test('stores several messages all or none', async () => {
     const log = await newLog()
-    expect(log.limits.batch).toBeGreaterThan(1)
     const parts = ['a', 'b', 'c'].map(bytesOf)
+    // Before nats-server 2.12, which would store them one by one.
+    if (log.limits.batch === 1) {
+      expect(await log.append(parts, 0)).toMatchObject({ kind: 'refused', reason: 'too large' })
+      expect(await log.bounds()).toEqual({ first: 1, last: 0 })
+      return
+    }
     expect(await log.append(parts, 1)).toMatchObject({ kind: 'refused', reason: 'wrong last' })
     expect(await log.bounds()).toEqual({ first: 1, last: 0 })
     expect(await log.append(parts, 0)).toEqual({ kind: 'stored', sequence: 3 })
