@@ -1,5 +1,6 @@
 /** The records of a database as a member sees them: each call is one of the store that the owner gives. */
 
+import { shown, XenonError } from '../errors.ts'
 import { requireFunction } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { AsyncItems } from '../runtime/items.ts'
@@ -222,6 +223,8 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
   protected override readonly copied: (value: V) => V
   private readonly outer: SharedSpace<unknown, unknown>
   private readonly options: SubEncodings<V> | undefined
+  /** An owner has given it before. */
+  private isKnown = false
   /** What an owner has given: at once when it has been asked for before. */
   private found: { target: Target<unknown, unknown>; store: AsyncStore<V, K> | Promise<AsyncStore<V, K>> } | undefined
 
@@ -258,8 +261,14 @@ export class SharedSub<V = string, K = string> extends SharedSpace<V, K> {
   }
 
   private async findIn(target: Target<unknown, unknown>): Promise<AsyncStore<V, K>> {
+    const { name } = this
     const outer = await this.outer.of(target)
-    return (await outer.sub<V, K>(this.name, this.options)) as AsyncStore<V, K>
+    // Only `sub` makes one. Another owner may have dropped what an earlier one has given.
+    if (this.isKnown && !(await outer.subs()).includes(name))
+      throw new XenonError('XENON_NOT_FOUND', `the sub-database '${shown(name)}' was dropped; sub() makes it anew`)
+    const store = (await outer.sub<V, K>(name, this.options)) as AsyncStore<V, K>
+    this.isKnown = true
+    return store
   }
 
   /** Does nothing: the store that it lies in is what is closed. */

@@ -67,6 +67,29 @@ describe('a shared database', () => {
       await expectCodeAsync(() => owner.get('a'), 'XENON_CLOSED')
     }))
 
+  test('does not bring a sub-database back that was dropped, whoever is the owner by then', () =>
+    withTwo(async (owner, follower) => {
+      const kept = await follower.sub('kept')
+      const inner = await (await follower.sub('outer')).sub('inner')
+      const sub = await follower.sub('s')
+      for (const each of [kept, inner, sub]) await each.put('a', '1')
+      await owner.drop('s')
+      await owner.drop('outer')
+      const expectGone = async (): Promise<void> => {
+        for (const each of [inner, sub]) {
+          await expectCodeAsync(() => each.get('a'), 'XENON_NOT_FOUND')
+          await expectCodeAsync(() => each.put('a', '2'), 'XENON_NOT_FOUND')
+        }
+        expect(await follower.subs()).toEqual(['kept'])
+      }
+      await expectGone()
+      await owner.close()
+      await expectGone()
+      expect([follower.role, await kept.get('a')]).toEqual(['owner', '1'])
+      await (await follower.sub('s')).put('a', '3')
+      expect(await (await follower.sub('s')).get('a')).toBe('3')
+    }))
+
   test('answers what has arrived before its owner closes', () =>
     withTwo(async (owner, follower) => {
       const puts = Array.from({ length: 100 }, (_, i) => follower.put(`k${i}`, 'x'))
