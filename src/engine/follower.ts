@@ -97,10 +97,18 @@ export class Follower {
   /** `scratch`: the position of a block in the arena. */
   constructor(parts: FollowedParts, file: FollowedFile, scratch: Position) {
     const { log, metadata } = parts
+    const redoNow = (): Lsn => {
+      try {
+        return file.readHead().redoLsn
+      } catch (error) {
+        if (isPassing(error)) return Number.POSITIVE_INFINITY
+        throw error
+      }
+    }
     this.parts = parts
     this.file = file
     this.scratch = scratch
-    this.records = new FollowedLog(log.segments, file.storage, metadata.identity.uuid)
+    this.records = new FollowedLog(log.segments, redoNow)
     const { changes, records } = this
     file.followed = {
       changes,

@@ -1,32 +1,30 @@
 /**
- * Single records of a log that somebody else writes. Its segments may be recycled at any time, but only once the data
- * file holds all that they say: whoever finds them gone reads the block again.
- *
- * Whoever recycles a segment writes its header first: if that still stands after a read, so did the records.
+ * Single records of a log that somebody else writes. Its segments may be recycled or cut at any time, but only after a
+ * block 0 was synced that needs them no longer (C2), and then the data file holds all that they say. So whoever has read
+ * a record looks at the redo LSN in block 0 afterwards: if the record lies behind it, it still stood when it was read. If
+ * not, he reads the block again.
  */
 import type { Lsn } from '../pager/place.ts'
 import { Arena } from '../runtime/bytes.ts'
-import type { Storage } from '../storage/storage.ts'
 import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts'
-import { type LogSegments, readSegmentHeader, type Segment } from './segments.ts'
+import type { LogSegments } from './segments.ts'
 
 const WINDOW_BYTES = 8192
 
 export class FollowedLog {
   private readonly segments: LogSegments
-  private readonly storage: Storage
-  private readonly uuid: Uint8Array
+  private readonly redoNow: () => Lsn
   private readonly window: Arena = new Arena(WINDOW_BYTES)
   private from: Lsn = 0
   private end: Lsn = 0
-  /** Segments that were read from, and not looked at since. */
-  private readonly doubtful: Set<Segment> = new Set()
+  /** The lowest LSN that was read and not confirmed since. */
+  private doubtful: Lsn = Number.POSITIVE_INFINITY
   private isMissing = false
 
-  constructor(segments: LogSegments, storage: Storage, uuid: Uint8Array) {
+  /** `redoNow`: the redo LSN in block 0 as it stands in the file. */
+  constructor(segments: LogSegments, redoNow: () => Lsn) {
     this.segments = segments
-    this.storage = storage
-    this.uuid = uuid
+    this.redoNow = redoNow
   }
 
   /** Where the record at an LSN lies, until the next call; undefined if it is gone. What it says has to be confirmed. */
@@ -44,11 +42,10 @@ export class FollowedLog {
 
   /** Whether all that was read since the last call was what the log held. */
   confirm(): boolean {
-    let isSound = !this.isMissing
-    for (const { file, salt } of this.doubtful)
-      if (readSegmentHeader(file, this.storage, this.uuid)?.salt !== salt) isSound = false
-    this.doubtful.clear()
+    const { isMissing, doubtful } = this
     this.isMissing = false
+    this.doubtful = Number.POSITIVE_INFINITY
+    const isSound = !isMissing && (doubtful === Number.POSITIVE_INFINITY || doubtful >= this.redoNow())
     if (!isSound) this.forget()
     return isSound
   }
@@ -71,7 +68,7 @@ export class FollowedLog {
     }
     if (wanted > window.buffer.byteLength) window.grow(Math.ceil(wanted / 4) * 4)
     const got = segment.file.read(window.u8, 0, wanted, SEGMENT_HEADER_BYTES + lsn - segment.startLsn)
-    this.doubtful.add(segment)
+    this.doubtful = Math.min(this.doubtful, lsn)
     if (got < RECORD_HEADER_BYTES) {
       this.isMissing = true
       return false
