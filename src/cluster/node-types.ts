@@ -1,4 +1,4 @@
-/** What callers of a node see: its options, its status, its events. */
+/** What callers of a node see. */
 import type { Clock } from './clock.ts'
 import type { GroupStore } from './group-store.ts'
 import type { Mark } from './mark.ts'
@@ -127,7 +127,7 @@ export interface ShardNode {
   readonly mark: Mark
   readonly state: NodeStateName
   status(): NodeStatus
-  /** Resolves when the node follows (or leads); rejects if the log must not be used, or the directory is not of it. */
+  /** Resolves when the node follows or leads; rejects if the log must not be used, or the database is another's. */
   start(): Promise<void>
   /**
    * Executes a command in a group, as the leader. Resolves with its result when the group's message is in the log and

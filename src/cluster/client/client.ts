@@ -1,8 +1,4 @@
-/**
- * A client of a cluster: the records of all its shards as one store. A call with one key goes to the shard that has it;
- * one with several is done slot by slot, one over a range shard by shard. What is to happen as a whole needs keys of one
- * slot: `slot(tag)` is a store of those.
- */
+/** The records of all shards of a cluster as one store: calls go to whoever has the keys. */
 import type { Argument } from '../../client/encoder.ts'
 import { ServerError } from '../../client/errors.ts'
 import type { LinkOptions } from '../../client/link.ts'
@@ -70,8 +66,8 @@ export class ClusterClient<V = string, K = string> extends Operations<V, K> impl
   }
 
   /**
-   * The records whose keys stand behind the hash tag `{tag}`, as a store of its own: the tag is put before keys and taken
-   * from them. They lie in one slot, so batches, ranges of one moment and transactions work there.
+   * The records whose keys stand behind the hash tag `{tag}`, which callers do not see, as a store: they lie in one slot,
+   * so batches, ranges of one moment and transactions work there.
    * @example await cluster.slot('cart:42').batch([{ type: 'put', key: 'item', value: 'book' }])
    */
   slot(tag: string): SlotStore<V, K> {
@@ -83,8 +79,7 @@ export class ClusterClient<V = string, K = string> extends Operations<V, K> impl
   }
 
   /**
-   * Any command that has a key, by the shard that has the slot of the word that is named: `command(1, 'INCR', 'visits')`.
-   * Rejects with the server's error. It is sent again only if it was not executed.
+   * Any command, by the shard of the word with this number, which is its key. Rejects with the server's error.
    * @example const visits = await cluster.command(1, 'INCR', 'visits')
    */
   async command(key: number, ...command: readonly Argument[]): Promise<Reply> {
