@@ -4,7 +4,7 @@ import { mutants } from './simulator/mutants.ts'
 import { Schedule } from './simulator/schedule.ts'
 
 /** Schedules in which a missing rule has to show. */
-const SCHEDULES = 200
+const SCHEDULES = 600
 
 test.each(mutants)(
   '$rule',
@@ -23,5 +23,5 @@ test.each(mutants)(
       restore()
     }
   },
-  240_000,
+  600_000,
 )

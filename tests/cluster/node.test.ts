@@ -209,6 +209,33 @@ test('a lease ends with the log’s answers, reads wait for it, and then for a l
   expect((await bench.failure(node.read('leader', () => 1))).code).toBe('XENON_NOT_LEADER')
 })
 
+test('a lease counts from the first attempt, whichever was confirmed (X5)', async () => {
+  const bench = new Bench()
+  const { node, store, machine } = await bench.leading()
+  // No heartbeat is on its way.
+  await bench.run(100)
+  const { last } = bench.log
+  let left = -1
+  const put = node
+    .execute(() => store.put('a', '1'))
+    .then(() => {
+      left = node.status().leaseLeft
+    })
+  // It is on its way; the answer is lost, and so are the first questions after it.
+  machine.isCut = true
+  await bench.run(10)
+  expect(bench.log.last).toBe(last + 1)
+  const { attempts } = node.appender
+  while (node.appender.attempts === attempts) {
+    await bench.run(1)
+    if (!node.mayRead('leader')) machine.isCut = false
+  }
+  await bench.settle(put)
+  expect([store.read('a'), left]).toEqual(['1', 0])
+  await bench.run(1_000)
+  expect(node.mayRead('leader')).toBe(true)
+})
+
 test('a write without an outcome in time says so, and is there when the log has it (X4)', async () => {
   const bench = new Bench()
   const { node, store } = await bench.leading()
