@@ -23,7 +23,7 @@ export interface ImportOptions {
 export const importDatabase = async (name: string, file: Blob, options: ImportOptions = {}): Promise<void> => {
   if (!(file instanceof Blob)) throw new InvalidArgumentError('importDatabase() takes a Blob, or a File')
   locksHere()
-  const worker = (options.worker ?? ownWorker)(name) as WorkerLike
+  const worker = (options.worker ?? ownWorker)() as WorkerLike
   try {
     await new Promise<void>((resolve, reject) => {
       worker.addEventListener('message', (({ data }: { data: Told | undefined }) => {

@@ -82,7 +82,7 @@ export class TabMember<V, K> extends Member<V, K> {
   }
 
   private startWorker(): WorkerLike {
-    const worker = this.options.worker(this.name)
+    const worker = this.options.worker()
     this.isReady = false
     worker.addEventListener('message', (({ data }: { data: Told | undefined }) => {
       if (worker !== this.worker) return

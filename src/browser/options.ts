@@ -46,7 +46,7 @@ export interface ResolvedBrowserOptions {
   readonly settings: Settings
   readonly expected: Expected
   readonly ownerTimeout: number
-  worker(name: string): WorkerLike
+  worker(): WorkerLike
 }
 
 /** What `openBrowser` does not take, since it is one tab's alone, or a function. */
@@ -92,10 +92,10 @@ const requireSendable = (options: object): void => {
   }
 }
 
-export const ownWorker = (name: string): WorkerLike => {
+export const ownWorker = (): WorkerLike => {
   needed(web.Worker, 'workers (Worker)')
   // Bundlers look for these very words.
-  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `xenondb ${name}` })
+  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'xenondb' })
 }
 
 declare const Worker: new (url: URL, options: { type: 'module'; name: string }) => WorkerLike

@@ -144,7 +144,8 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
         const join = async (): Promise<void> => {
           const tab = await open()
           const prefix = `t${opened++}-`
-          await openStore(tab)
+          // A recovery takes its time where many tests run.
+          await openStore(tab, { ownerTimeout: 60_000 })
           void tab.evaluate(prefix => globalThis.write('db', prefix, 8), prefix).catch(() => {})
           tabs.push(tab)
         }
