@@ -1,7 +1,7 @@
 /** A tab among those that share a database: its page, which starts a worker, and reaches the owner. */
 import { OwnerLostError, XenonError } from '../errors.ts'
 import { Member, type Role, type Target } from '../owned/member.ts'
-import { clearTimeout, performance, setTimeout } from '../runtime/timers.ts'
+import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from '../runtime/timers.ts'
 import type { ValueEncoding } from '../types.ts'
 import { PortDatabase } from '../worker/client.ts'
 import { revived } from '../worker/errors.ts'
@@ -32,6 +32,8 @@ const CALLS: Batching = {
   },
 }
 
+/** Milliseconds after which it asks again: nobody promises that a channel loses nothing. */
+const ASK_AGAIN_MS = 500
 /** Milliseconds that the own worker has to close. */
 const CLOSING_MS = 5000
 
@@ -138,6 +140,7 @@ export class TabMember<V, K> extends Member<V, K> {
         await this.moreNews(deadline)
         if (performance.now() > deadline)
           throw new OwnerLostError(`no tab had '${this.name}' open within ${ownerTimeout} ms`, false)
+        if (this.own === undefined && this.news === undefined) this.channel.postMessage({ who: true } satisfies Said)
       } else if ('error' in news) throw news.error
       else {
         const target =
@@ -159,7 +162,7 @@ export class TabMember<V, K> extends Member<V, K> {
         clearTimeout(timer)
         resolve()
       }
-      const timer = setTimeout(end, Math.min(2 ** 31 - 1, deadline - performance.now() + 1))
+      const timer = setTimeout(end, Math.min(ASK_AGAIN_MS, deadline - performance.now() + 1))
       this.wake = end
     })
   }
@@ -198,10 +201,12 @@ export class TabMember<V, K> extends Member<V, K> {
     line.addEventListener('message', ({ data }) => {
       if ('joined' in (data as Answer) || 'refused' in (data as Answer)) settle(data as Answer)
     })
-    const timer = setTimeout(() => settle(undefined), Math.min(2 ** 31 - 1, Math.max(0, deadline - performance.now())))
-    this.channel.postMessage({ join: id, owner: facts.id, expected: this.options.expected } satisfies Said)
+    const { expected } = this.options
+    const ask = (): void => this.channel.postMessage({ join: id, owner: facts.id, expected } satisfies Said)
+    const timer = setInterval(() => (performance.now() > deadline ? settle(undefined) : ask()), ASK_AGAIN_MS)
+    ask()
     const answer = await answered
-    clearTimeout(timer)
+    clearInterval(timer)
     if (answer?.joined !== true) {
       leave()
       line.close()

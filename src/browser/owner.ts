@@ -31,6 +31,8 @@ export class Owner {
   private readonly release: () => void
   private readonly channel: Line
   private readonly served: Set<{ line: Line; end: () => void; gone: Promise<void> | undefined }> = new Set()
+  /** Lines of other tabs, by their ids. */
+  private readonly admitted: Map<string, Line> = new Map()
   private settleOver!: () => void
   private ending: Promise<void> | undefined
 
@@ -62,6 +64,11 @@ export class Owner {
   }
 
   private admit(id: string, expected: Expected): void {
+    const known = this.admitted.get(id)
+    if (known !== undefined) {
+      known.postMessage({ joined: true } satisfies Answer)
+      return
+    }
     const lock = lockOf(this.name, id)
     const line = channelNamed(lock)
     try {
@@ -72,6 +79,8 @@ export class Owner {
       return
     }
     const gone = new Promise<void>(resolve => whenGone(this.locks, lock, resolve))
+    this.admitted.set(id, line)
+    void gone.then(() => this.admitted.delete(id))
     this.serve(line, gone)
     line.postMessage({ joined: true } satisfies Answer)
   }
