@@ -45,7 +45,7 @@ export class EngineStore implements GroupStore {
   }
 
   begin(): OpenGroup {
-    return new EngineGroup(this.replica.begin())
+    return new EngineGroup(this.replica)
   }
 
   whenFree(): Promise<void> | undefined {
@@ -82,9 +82,11 @@ export class EngineStore implements GroupStore {
 
 class EngineGroup implements OpenGroup {
   readonly #group: Group
+  readonly #replica: Replica
 
-  constructor(group: Group) {
-    this.#group = group
+  constructor(replica: Replica) {
+    this.#replica = replica
+    this.#group = replica.begin()
   }
 
   run<T>(command: () => T): T {
@@ -96,7 +98,7 @@ class EngineGroup implements OpenGroup {
   }
 
   sweep(most: number): number {
-    return this.#group.sweep(most)
+    return this.#replica.hasExpired ? this.#group.sweep(most) : 0
   }
 
   get hasChanges(): boolean {

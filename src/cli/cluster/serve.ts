@@ -92,12 +92,11 @@ async function serveWith(
   try {
     requireNodeOf(db, directory)
     // Only here: no other command should wait until all of this is loaded.
-    const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }, { ExpirySweep }] = await Promise.all([
+    const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }] = await Promise.all([
       import('../../server/server.ts'),
       import('../../server/service/cluster.ts'),
       import('../../cluster/node.ts'),
       import('../../cluster/engine-store.ts'),
-      import('../../cluster/expiry-sweep.ts'),
     ])
     const peers = services.peers(name, shard, number)
     const database = db as unknown as Database<unknown, unknown>
@@ -122,7 +121,6 @@ async function serveWith(
       },
     })
     await cluster.begin(node, begin => store.replica.interactive(begin))
-    const sweep = new ExpirySweep(node, store.replica)
     try {
       const bound = await server.listen()
       const stop = (): void => void end()
@@ -138,7 +136,6 @@ async function serveWith(
       const where = 'socket' in bound ? bound.socket : `${bound.host}:${bound.port}`
       await print(`node ${number} of shard ${shard} of ${name} listening on ${where}\n`)
       const started = node.start()
-      sweep.begin()
       started.catch(error => {
         server.log.error('the node could not be started', { error: String(error) })
         void server.close()
@@ -147,7 +144,6 @@ async function serveWith(
       await started
       return EXIT_DONE
     } finally {
-      sweep.stop()
       cluster.close()
       await node.stop()
       await shared.close()
