@@ -1,8 +1,8 @@
 /**
- * The database that `inspect` looks into. Nothing of it is changed: a database that was not closed is recovered in
- * memory. What another process has open, and what is too damaged to be opened, is shown as it lies in the files.
+ * The database that `inspect` looks into, as of one moment, also beside a process that has it open. Nothing of it is
+ * changed, and no lock is taken. What is too damaged to be opened is shown as it lies in the files.
  */
-import { DatabaseLockedError } from '../errors.ts'
+import { ViewLostError } from '../errors.ts'
 import { BlockSource } from '../explorer/source.ts'
 import { CorruptionError, type Database, nodeStorage, open } from '../index.ts'
 import { oneLine } from './errors.ts'
@@ -36,8 +36,8 @@ function openQuietly(directory: string): Database<Uint8Array> | string {
   try {
     return openToRead(directory)
   } catch (error) {
-    if (error instanceof DatabaseLockedError) return inUse(error)
-    if (error instanceof CorruptionError) return `it cannot be opened (${oneLine(error)})`
+    if (error instanceof CorruptionError || error instanceof ViewLostError)
+      return `it cannot be opened (${oneLine(error)})`
     throw error
   }
 }
@@ -50,6 +50,3 @@ const openToRead = (directory: string): Database<Uint8Array> =>
     readOnly: true,
     takeover: opening().takeover,
   })
-
-const inUse = ({ pid }: DatabaseLockedError): string =>
-  `${pid === undefined ? 'another process' : `process ${pid}`} has it open`

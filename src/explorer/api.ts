@@ -6,7 +6,7 @@
 import type { AsyncTransaction } from '../database/async-transaction.ts'
 import type { Database } from '../database/database.ts'
 import type { Sub } from '../database/sub.ts'
-import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
+import { InvalidArgumentError, shown, ViewLostError, XenonError } from '../errors.ts'
 import type { Observer } from '../runtime/observer.ts'
 import { nextTurn } from '../runtime/timers.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -115,6 +115,7 @@ export class Explorer {
     const { db } = this.options
     const { source } = this
     source.refresh()
+    if (db?.readOnly === true) follow(db)
     const metadata = metadataFacts(source)
     if (db === undefined) return { at: Date.now(), metadata }
     const { log } = db.layers
@@ -258,6 +259,15 @@ export class Explorer {
       store = sub
     }
     return store
+  }
+}
+
+/** To what is committed now, by whatever process; if its owner writes too fast for that, the page is a moment behind. */
+const follow = (db: Bytes): void => {
+  try {
+    db.refresh()
+  } catch (error) {
+    if (!(error instanceof ViewLostError)) throw error
   }
 }
 

@@ -78,12 +78,14 @@ export class LiveMap {
   private async update(): Promise<void> {
     const { source, told } = this
     const { pool } = source
-    if (told !== undefined && pool === undefined && performance.now() < this.restUntil) return
+    // Nobody tells what another process has changed.
+    const isAlone = pool !== undefined && !source.isFollowed
+    if (told !== undefined && !isAlone && performance.now() < this.restUntil) return
     source.refresh()
     const started = performance.now()
     const before = told === undefined ? 0 : this.map.blocks
     if (source.blocks !== this.map.blocks) this.map.resize(source.blocks)
-    if (told === undefined || pool === undefined) await this.lookAt(range(1, source.blocks))
+    if (told === undefined || !isAlone) await this.lookAt(range(1, source.blocks))
     else {
       const due = [...this.left]
       this.left.clear()

@@ -4,8 +4,10 @@
  */
 import type { BufferPool } from '../buffer/pool.ts'
 import type { Engine } from '../engine/engine.ts'
+import { FollowedFile } from '../engine/followed-file.ts'
 import { XenonError } from '../errors.ts'
 import { formatBlank } from '../pager/blank.ts'
+import { blockLsn } from '../pager/bucket.ts'
 import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { METADATA_BYTES, Metadata } from '../pager/metadata.ts'
 import type { Block, Position } from '../pager/place.ts'
@@ -101,6 +103,7 @@ export class BlockSource {
       pool.copyTo(block, a, at)
       return { origin: 'pool', dirty: pool.isDirty(block), checksumProblem: undefined, problem: undefined }
     }
+    if (data instanceof FollowedFile) return readFollowed(data, block, a, at)
     if (data.isBlank(block)) {
       formatBlank(block, a, at, blockSize)
       return { origin: 'blank', dirty: false, checksumProblem: undefined, problem: undefined }
@@ -116,10 +119,33 @@ export class BlockSource {
     return { origin: 'file', dirty: false, checksumProblem, problem: blockProblem(a, at, blockSize) }
   }
 
+  /** It is that of a database which is open for reading alone, and which others may write. */
+  get isFollowed(): boolean {
+    return this.data instanceof FollowedFile
+  }
+
   /** Closes files that it has opened itself. */
   close(): void {
     if (this.pool === undefined) this.data.file.close()
   }
+}
+
+/** Of a file that others may write: the block as of the moment that is shown, or, where that is gone, as it lies there. */
+const readFollowed = (data: FollowedFile, block: Block, a: Arena, at: Position): BlockFound => {
+  const { blockReads, blockSize } = data
+  let checksumProblem: string | undefined
+  try {
+    checksumProblem = data.read(block, a, at)
+  } catch (error) {
+    if (!(error instanceof XenonError)) throw error
+    a.clear(at, at + blockSize)
+    checksumProblem = data.readAt(data.file, block * blockSize, block, a, at)
+  }
+  // Nobody has asked the database for it.
+  data.blockReads = blockReads
+  const problem = checksumProblem === undefined ? blockProblem(a, at, blockSize) : checksumProblem
+  const origin = data.isBlank(block) && blockLsn(a, at) === 0 ? 'blank' : 'file'
+  return { origin, dirty: false, checksumProblem, problem }
 }
 
 const headOf = (file: DataFile['file'], bytes: number = METADATA_BYTES): Uint8Array => {

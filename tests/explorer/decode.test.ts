@@ -132,6 +132,25 @@ describe('of a random database', () => {
   })
 })
 
+test('of a database that was not closed, the blocks are what the log makes of them, read or not', async () => {
+  await seeded(async random => {
+    const storage = memoryStorage()
+    const db = open('db', { ...small, storage })
+    const model = fillAtRandom(db, random, 1_500)
+    const report = await expectVerified(db)
+    const copy = open('db', { cacheBytes: 524288, storage: copyOf(storage), readOnly: true })
+    db.close()
+    const before = JSON.stringify(copy.stats())
+    const source = sourceOf(copy)
+    const map = FileMap.of(source)
+    expect({ ...countsOf(map), total: map.blocks }).toEqual(report.blocks)
+    expectSoundViews(source)
+    for (const key of model.keys()) expect(pathOf(source, spaceAt(source, []), utf8.encode(key)).found).toBe(true)
+    expect(JSON.stringify(copy.stats())).toBe(before)
+    copy.close()
+  })
+})
+
 test('what was cleared and is not free yet is known block by block', async () => {
   const storage = memoryStorage()
   const db = open('db', { storage })

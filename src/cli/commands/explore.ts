@@ -1,7 +1,7 @@
 /** `xenondb explore`: a page on which one sees the database, for a browser of this machine. */
 import { spawn } from 'node:child_process'
 import type { CAC } from 'cac'
-import { DatabaseLockedError } from '../../errors.ts'
+import { ViewLostError } from '../../errors.ts'
 import { Explorer, type ExplorerOptions } from '../../explorer/api.ts'
 import { serveExplorer } from '../../explorer/http.ts'
 import { CorruptionError, type Database, nodeStorage, open } from '../../index.ts'
@@ -47,12 +47,8 @@ function subjectOf(directory: string, writable: boolean): ExplorerOptions {
   try {
     return { ...common, db: openBytes(directory, writable) }
   } catch (error) {
-    const isUsed = error instanceof DatabaseLockedError
-    if (writable || !(isUsed || error instanceof CorruptionError)) throw error
-    const why = isUsed
-      ? `${isUsed && error.pid !== undefined ? `process ${error.pid}` : 'another process'} has it open`
-      : oneLine(error)
-    return { ...common, note: `${why}: the page shows what lies in its files` }
+    if (writable || !(error instanceof CorruptionError || error instanceof ViewLostError)) throw error
+    return { ...common, note: `${oneLine(error)}: the page shows what lies in its files` }
   }
 }
 
