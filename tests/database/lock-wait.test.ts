@@ -126,16 +126,18 @@ test('four processes that wait for each other again and again all come to their 
 
 test('commands wait with --lock-wait, and Ctrl-C ends the wait', () =>
   whileHeld(60_000, async (directory, kill) => {
-    const refused = await run('get', directory, 'a')
+    expect(await run('get', directory, 'a')).toMatchObject({ status: 0, stdout: '1' })
+    const refused = await run('put', directory, 'b', '2')
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('[XENON_LOCKED]') })
     const compact = startCommand('compact', directory, '--lock-wait', 'Infinity')
-    const get = startCommand('get', '--lock-wait', '60000', directory, 'a')
+    const put = startCommand('put', '--lock-wait', '60000', directory, 'b', '2')
     await new Promise(resolve => setTimeout(resolve, 1500))
     compact.process.kill('SIGINT')
     const { status, signal } = await compact.outcome
     expect(status === 130 || signal === 'SIGINT').toBe(true)
     kill()
-    expect(await get.outcome).toMatchObject({ status: 0, stdout: '1' })
+    expect(await put.outcome).toMatchObject({ status: 0 })
+    expect(await run('get', directory, 'b')).toMatchObject({ status: 0, stdout: '2' })
     expect(await run('get', directory, 'a', '--lock-wait', 'soon')).toMatchObject({ status: 2 })
     expect(await run('verify', directory, '--takeover', '--lock-wait=5')).toMatchObject({ status: 0 })
   }))
