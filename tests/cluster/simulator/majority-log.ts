@@ -265,7 +265,10 @@ export class Connection implements SharedLog {
       const cancel = this.#process.later(500 + random.below(TIMEOUT_MS), () =>
         resolve({ kind: 'unknown', cause: noAnswer() }),
       )
+      let isRefused = false
       const answer = (outcome: AppendOutcome): void => {
+        // That is the promise of a refusal: what it was said of is not stored later, by another copy.
+        if (outcome.kind === 'refused' && outcome.reason !== 'wrong last') isRefused = true
         if (this.#isLost()) return
         this.#process.later(random.below(faults.delay), () => {
           cancel()
@@ -275,9 +278,9 @@ export class Connection implements SharedLog {
       const server = this.#server
       for (let copies = random.chance(faults.twice) ? 2 : 1; copies > 0; copies--)
         if (!this.#isLost())
-          world.after(random.below(faults.delay) * (copies === 2 ? 50 : 1), () =>
-            this.#atLeader(server, messages, expectedLast, answer),
-          )
+          world.after(random.below(faults.delay) * (copies === 2 ? 50 : 1), () => {
+            if (!isRefused) this.#atLeader(server, messages, expectedLast, answer)
+          })
     })
   }
 
