@@ -19,7 +19,7 @@ describe.runIf(hasRedis)('cluster', () => {
 
   beforeAll(async () => {
     directory = mkdtempSync(join(process.env.XENON_TMP ?? tmpdir(), 'xenon-test-'))
-    const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']
+    const options = ['--cluster-enabled', 'yes']
     redis = await startRedis(directory, ...options)
     replica = await startRedis(directory, ...options, '--cluster-config-file', 'replica.conf')
     const [leader, follower] = [await WireConnection.open(redis.port), await WireConnection.open(replica.port)]

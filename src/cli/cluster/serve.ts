@@ -165,15 +165,22 @@ async function handOver(
   cluster: InstanceType<typeof import('../../server/service/cluster.ts').Cluster>,
 ): Promise<void> {
   if (!cluster.isLeader) return
-  const { sequence } = cluster.status
-  const others = (await cluster.others(300)).filter(({ state }) => state === 'follow')
-  const next = others.sort((a, b) => b.sequence - a.sequence)[0]
-  if (next === undefined) return
-  cluster.log?.info('handing over', { to: next.node, sequence, theirs: next.sequence })
-  const late = new Promise<void>(resolve => setTimeout(resolve, HANDOVER_MS).unref())
-  await Promise.race([cluster.node.transferTo(next.node), late]).catch(error => {
-    cluster.log?.warn('nobody took over', { error: XenonError.is(error) ? error.message : String(error) })
-  })
+  const until = Date.now() + HANDOVER_MS
+  for (;;) {
+    const others = (await cluster.others(300)).filter(({ state }) => state === 'follow')
+    const next = others.sort((a, b) => b.sequence - a.sequence)[0]
+    if (next === undefined) return
+    const late = new Promise<void>(resolve => setTimeout(resolve, HANDOVER_MS).unref())
+    try {
+      await Promise.race([cluster.node.transferTo(next.node), late])
+      return
+    } catch (error) {
+      // It may lag for a moment, under load.
+      if (XenonError.is(error, 'XENON_NOT_READY') && Date.now() < until) continue
+      cluster.log?.warn('nobody took over', { error: XenonError.is(error) ? error.message : String(error) })
+      return
+    }
+  }
 }
 
 function noteEvent(log: Log, event: NodeEvent): void {
