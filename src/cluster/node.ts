@@ -321,14 +321,16 @@ export class ClusterNode implements ShardNode, Context {
   async transferTo(node: number): Promise<void> {
     const lead = this.#current
     if (!(lead instanceof Lead)) throw this.#notLeader()
+    // As they are asked: by the time of the last answer this node has gone on, and they too.
+    const { sequence } = this.mark
     const peer = (await this.peers.ask(PEERS_MS)).find(report => report.node === node)
-    const isReady = peer?.state === 'follow' && this.mark.sequence - peer.sequence <= HANDOVER_LAG
+    const isReady = peer?.state === 'follow' && sequence - peer.sequence <= HANDOVER_LAG
     if (!isReady)
       throw new XenonError(
         'XENON_NOT_READY',
         peer === undefined
           ? `node ${node} does not answer`
-          : `node ${node} is in the state ${peer.state} and ${this.mark.sequence - peer.sequence} messages behind`,
+          : `node ${node} is in the state ${peer.state} and ${sequence - peer.sequence} messages behind`,
       )
     if (!lead.isActive) throw this.#notLeader()
     await lead.handOver(node)

@@ -322,6 +322,31 @@ test('a hand-over takes less than 300 ms, and what waits goes to the next leader
   expect((await bench.failure(third.transferTo(9))).code).toBe('XENON_NOT_READY')
 })
 
+test('a hand-over under load goes to who kept up when it was asked, however slow the answers are', async () => {
+  const bench = new Bench()
+  let isLeading = false
+  const peers: NodeOptions['peers'] = {
+    ask: async () => {
+      if (!isLeading) return []
+      const { node } = bench.members[1]!
+      const { address, shard, state, sequence, epoch, leaseLeft, lag } = node.status()
+      await bench.world.sleep(2_000)
+      return [{ node: 2, address, shard, state, sequence, epoch, leaseLeft, lag }]
+    },
+    answer: () => () => {},
+  }
+  const { node, store } = await bench.leading(1, { peers })
+  isLeading = true
+  const handover = heed(node.transferTo(2))
+  const { sequence } = node.mark
+  let isOver = false
+  const write = (): unknown => isOver || node.execute(() => store.put('a', '1')).then(write, () => {})
+  write()
+  await bench.settle(handover)
+  isOver = true
+  expect(node.mark.sequence - sequence).toBeGreaterThan(200)
+})
+
 test('a record of its own reaches every node with its note, behind the changes of its command', async () => {
   const bench = new Bench()
   const heard: string[] = []
