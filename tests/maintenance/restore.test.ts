@@ -198,7 +198,7 @@ describe('what is refused', () => {
       await expectCodeAsync(() => restore(backups, `${directory}-new`, { at: '../x' }), 'XENON_NOT_FOUND')
       await expectCodeAsync(() => restore(copy, `${directory}-new`, { at: 'x' }), 'XENON_INVALID_ARGUMENT')
       await expectCodeAsync(() => restore(`${directory}-none`, `${directory}-new`), 'XENON_NOT_FOUND')
-      await expectCodeAsync(() => restore(`${copy}/data`, `${directory}-new`), 'XENON_NOT_FOUND')
+      await expectCodeAsync(() => restore(`${copy}/data`, `${directory}-new`), 'XENON_CORRUPT')
       mkdirSync(`${directory}-photos`)
       await expectCodeAsync(() => restore(`${directory}-photos`, `${directory}-new`), 'XENON_NOT_FOUND')
       writeFileSync(`${directory}-photos/sea.jpg`, '')

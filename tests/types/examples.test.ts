@@ -23,7 +23,17 @@ const nameOf = ({ owner, name }: Member): string => (owner === undefined ? name 
 
 /** What others implement, and nobody but this package calls: an example would show how not to use it. */
 const IMPLEMENTED = new Set([
-  ...['Storage', 'File', 'DirectoryLock', 'PortLike', 'ValueCodec', 'CompressionCodec', 'Measured', 'FaultDisk.apply'],
+  ...[
+    'Storage',
+    'File',
+    'DirectoryLock',
+    'PortLike',
+    'ValueCodec',
+    'CompressionCodec',
+    'Measured',
+    'FaultDisk.apply',
+    'XenonDriver',
+  ],
 ])
 
 /** Names that examples use without saying where they come from. */
@@ -38,12 +48,14 @@ import { convert, jsonCodec, memoryStorage, open, restore, salvage, XenonError }
 import type { AsyncStore, AsyncStoreTransaction, Cursor, Database, Index, RangeCursor } from '${root}dist/index.js'
 import type { RangeIterator, Snapshot, Transaction, Watcher } from '${root}dist/index.js'
 import { createServer } from '${root}dist/server/index.js'
+import { type XenonDriver, xenonDriver } from '${root}dist/adapters/unstorage/index.js'
 import { type FaultDisk, mutantNames, type Random, withMutant } from '${root}dist/testing/index.js'
 import { metricsContentType, metricsText } from '${root}dist/metrics/index.js'
 import { databaseNames, deleteDatabase, importDatabase, openBrowser, opfsStorage, serveBrowser } from '${root}dist/browser/index.js'
 import { openShared, type SharedStore } from '${root}dist/shared/index.js'
 import { type PortDatabase, type PortLike, servePort } from '${root}dist/worker/index.js'
 
+declare const createStorage: (options: { driver: XenonDriver }) => unknown
 declare const db: Database
 declare const store: AsyncStore
 declare const users: AsyncStore<{ age: number }>

@@ -2,7 +2,6 @@
  * A driver for unstorage: `createStorage({ driver: xenonDriver({ directory: 'data' }) })`. Values lie in the database as
  * bytes: the text that unstorage makes of them, or the bytes of `setItemRaw`.
  */
-import type { Driver, StorageMeta, TransactionOptions, WatchCallback } from 'unstorage'
 import { InvalidArgumentError } from '../../errors.ts'
 import { isBytes } from '../../runtime/bytes.ts'
 import { openShared } from '../../shared/index.ts'
@@ -24,10 +23,53 @@ interface Defaults {
   ttl?: number | undefined
 }
 
+/** What unstorage hands on of what its callers say; of it, `ttl` is known here. */
+type Given = Record<string, unknown>
+
 interface Item {
   key: string
-  options?: TransactionOptions
+  options?: Given
 }
+
+/** A driver as unstorage wants it. Its own types are not named, so that those of this package do not need them. */
+export interface XenonDriver {
+  /** That of the driver in unstorage's messages. */
+  name: string
+  /** Times to live are kept here, not by unstorage. */
+  flags: { ttl: true }
+  /** What `xenonDriver` was given. */
+  options: XenonDriverOptions
+  /** The store that the items lie in, opened if need be. */
+  getInstance(): Promise<Store>
+  /** Whether there is an item. */
+  hasItem(key: string): Promise<boolean>
+  /** Text of an item, null if there is none. */
+  getItem(key: string): Promise<string | null>
+  /** Texts of several items, read together. */
+  getItems(items: Item[]): Promise<{ key: string; value: string | null }[]>
+  /** Bytes of an item, null if there is none. */
+  getItemRaw(key: string): Promise<Uint8Array | null>
+  /** Stores text; `ttl` in seconds. */
+  setItem(key: string, value: string, given?: Given): Promise<void>
+  /** Stores several texts, all or nothing. */
+  setItems(items: (Item & { value: string })[], common?: Given): Promise<void>
+  /** Stores bytes, or what has them. */
+  setItemRaw(key: string, value: unknown, given?: Given): Promise<void>
+  /** Removes an item, if there is one. */
+  removeItem(key: string): Promise<void>
+  /** Seconds that an item has left, if it expires; null if there is none. */
+  getMeta(key: string): Promise<{ ttl?: number } | null>
+  /** Keys of all items that begin so. */
+  getKeys(base: string): Promise<string[]>
+  /** Removes all items that begin so, at once and as a whole. */
+  clear(base: string): Promise<void>
+  /** Tells of changes of other drivers, processes and programs too; resolves to what ends that. */
+  watch(callback: WatchCallback): Promise<() => Promise<void>>
+  /** Closes what it has opened. */
+  dispose(): Promise<void>
+}
+
+type WatchCallback = (event: 'update' | 'remove', key: string) => unknown
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -40,10 +82,10 @@ const MS = 1000
  * @throws InvalidArgumentError
  * @example const storage = createStorage({ driver: xenonDriver({ directory: 'data' }) })
  */
-export const xenonDriver = (options: XenonDriverOptions): Driver<XenonDriverOptions, Promise<Store>> => {
+export const xenonDriver = (options: XenonDriverOptions): XenonDriver => {
   const { open, close } = sourceOf(options)
 
-  const driver: Driver<XenonDriverOptions, Promise<Store>> = {
+  const driver: XenonDriver = {
     name: 'xenondb',
     flags: { ttl: true },
     options,
@@ -57,7 +99,7 @@ export const xenonDriver = (options: XenonDriverOptions): Driver<XenonDriverOpti
       return text(await (await open()).get(key))
     },
 
-    async getItems(items: Item[]) {
+    async getItems(items) {
       const values = await (await open()).getMany(items.map(({ key }) => key))
       return items.map(({ key }, i) => ({ key, value: text(values[i]) }))
     },
@@ -71,7 +113,7 @@ export const xenonDriver = (options: XenonDriverOptions): Driver<XenonDriverOpti
     },
 
     /** All or nothing. */
-    async setItems(items: (Item & { value: string })[], common?: TransactionOptions) {
+    async setItems(items, common) {
       const operations = items.map(
         (item): BatchOperation<Uint8Array> => ({
           type: 'put',
@@ -83,7 +125,7 @@ export const xenonDriver = (options: XenonDriverOptions): Driver<XenonDriverOpti
       await (await open()).batch(operations)
     },
 
-    async setItemRaw(key, value: unknown, given) {
+    async setItemRaw(key, value, given) {
       await (await open()).put(key, bytesOf(value), ttlOf(given, options))
     },
 
@@ -91,7 +133,7 @@ export const xenonDriver = (options: XenonDriverOptions): Driver<XenonDriverOpti
       await (await open()).delete(key)
     },
 
-    async getMeta(key): Promise<StorageMeta | null> {
+    async getMeta(key) {
       const left = await (await open()).ttl(key)
       if (left === undefined) return null
       return left === Number.POSITIVE_INFINITY ? {} : { ttl: left / MS }
