@@ -145,4 +145,13 @@ export const benchmarks: readonly Benchmark[] = [
     ],
     load: () => import('./redis/redis.ts'),
   },
+  {
+    name: 'cluster',
+    summary: 'three nodes over three nats-servers beside a single durable server, and how far a follower is behind',
+    options: [
+      ['--repeats <n>', 'repeats, of which the median counts (default: 3)'],
+      ['--seconds <n>', 'how long each run is to take (default: 5)'],
+    ],
+    load: () => import('./cluster.ts'),
+  },
 ]

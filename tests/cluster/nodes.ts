@@ -2,14 +2,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { freePort } from '../redis/servers.ts'
 import { WireConnection } from '../redis/wire.ts'
 import { pause } from '../support/child.ts'
-import { type NatsServers, SYSTEM_USER, startNats, USER } from './nats-servers.ts'
+import { type NatsServers, ROOT, SYSTEM_USER, startNats, USER } from './nats-servers.ts'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const MAIN = `${ROOT}dist/cli/main.js`
 
 export interface ClusterProcess {
   readonly node: number
