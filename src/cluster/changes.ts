@@ -5,13 +5,13 @@
  * Whoever keeps the sequence of the last group that it has dealt with, together with what it made of it, goes on behind
  * that after a crash, and so deals with every group once.
  */
-import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
+import { XenonError } from '../errors.ts'
 import type { Change, SpacePath } from './group-store.ts'
 import { connectNats } from './load.ts'
-import { hashOf } from './mark.ts'
-import { decodeBody, decodeMessage, type MessageKind, type MessagePart, sameBytes } from './message.ts'
+import { groupsOf } from './logged-groups.ts'
+import type { MessageKind } from './message.ts'
 import type { NatsOptions } from './services.ts'
-import type { LogMessage, SharedLog } from './shared-log.ts'
+import type { SharedLog } from './shared-log.ts'
 import { SLOT_BYTES, slotAt } from './slots.ts'
 
 /**
@@ -85,11 +85,8 @@ export interface ChangesOptions {
  */
 export async function* changesOf(log: SharedLog, options: ChangesOptions = {}): AsyncGenerator<CommittedGroup> {
   const from = options.from ?? (await log.bounds()).first
-  const reader = new GroupReader(log.name)
-  for await (const message of messagesOf(log, from, options.signal)) {
-    const group = reader.read(message)
-    if (group !== undefined && group.changes.length > 0) yield group
-  }
+  for await (const { sequence, kind, node, epoch, time, changes } of groupsOf(log, from, { signal: options.signal }))
+    if (changes.length > 0) yield { sequence, kind, node, epoch, time, changes: changes.map(committed) }
 }
 
 /** What to follow, and how NATS is reached. */
@@ -123,108 +120,6 @@ export async function* changes(options: FollowOptions): AsyncGenerator<Committed
   } finally {
     await services.close()
   }
-}
-
-/** The feed as an iteration: the next message is asked for when the one before was dealt with. */
-async function* messagesOf(log: SharedLog, from: number, signal: AbortSignal | undefined): AsyncGenerator<LogMessage> {
-  let given: { message: LogMessage; taken: () => void } | undefined
-  let over: { error: unknown } | undefined
-  let wake = (): void => {}
-  const end = (error: unknown): void => {
-    over ??= { error }
-    wake()
-  }
-  const feed = log.feed(from, {
-    onMessage: message =>
-      new Promise<void>(taken => {
-        given = { message, taken }
-        wake()
-      }),
-    onGap: first =>
-      end(
-        new XenonError(
-          'XENON_NOT_FOUND',
-          `${log.name} begins at ${first}: what was before, from ${from} on, is only in snapshots`,
-        ),
-      ),
-    onEnd: end,
-  })
-  const aborted = (): void => end(undefined)
-  signal?.addEventListener('abort', aborted)
-  if (signal?.aborted === true) aborted()
-  try {
-    for (;;) {
-      if (over !== undefined) {
-        if (over.error !== undefined) throw over.error
-        return
-      }
-      if (given === undefined) {
-        await new Promise<void>(resolve => {
-          wake = resolve
-        })
-        continue
-      }
-      const { message, taken } = given
-      given = undefined
-      yield message
-      taken()
-    }
-  } finally {
-    signal?.removeEventListener('abort', aborted)
-    feed.close()
-  }
-}
-
-/** Puts the parts of groups together, and checks that each message is the one that follows. */
-class GroupReader {
-  readonly #log: string
-  #hash: Uint8Array | undefined
-  #epoch = 0
-  #parts: MessagePart[] = []
-
-  constructor(log: string) {
-    this.#log = log
-  }
-
-  /** Undefined until the last part. */
-  read({ sequence, bytes }: LogMessage): CommittedGroup | undefined {
-    const where = `${this.#log}, message ${sequence}`
-    const part = decodeMessage(bytes, where)
-    this.#check(part, where)
-    this.#hash = hashOf(bytes)
-    this.#epoch = part.epoch
-    this.#parts.push(part)
-    if (part.part < part.of) return undefined
-    const body = joined(this.#parts.map(({ body }) => body))
-    this.#parts = []
-    const { kind, node, epoch, time } = part
-    return { sequence, kind, node, epoch, time, changes: decodeBody(kind, body, where).changes.map(committed) }
-  }
-
-  #check(part: MessagePart, where: string): void {
-    const [first] = this.#parts
-    if (this.#hash === undefined) {
-      if (part.part !== 1)
-        throw new InvalidArgumentError(
-          `from: ${where} is part ${part.part} of ${part.of} of a group: begin with its first`,
-        )
-    } else if (!sameBytes(part.before, this.#hash))
-      throw new CorruptionError(where, 'does not follow the one before it')
-    if (part.epoch < this.#epoch) throw new CorruptionError(where, `has epoch ${part.epoch} after ${this.#epoch}`)
-    const isNext = part.part === this.#parts.length + 1 && (first === undefined || sameBytes(part.id, first.id))
-    if (!isNext)
-      throw new CorruptionError(where, `is part ${part.part} of ${part.of} after ${this.#parts.length} parts`)
-  }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }
 
 function committed(change: Change): CommittedChange {

@@ -1,38 +1,50 @@
 /** `xenondb cluster`: makes a cluster, looks at it, and changes it. */
 import type { CAC } from 'cac'
 import type { PeerReport } from '../../cluster/peers.ts'
+import type { Point } from '../../cluster/point-in-time.ts'
 import type { ClusterServices } from '../../cluster/services.ts'
 import { argument, countOption, flagOption, type Options, textOption } from '../arguments.ts'
 import { createCluster, requireClusterName } from '../cluster/create.ts'
 import { natsOptions, readNats, withNats } from '../cluster/nats.ts'
+import { restoreCluster } from '../cluster/restore.ts'
 import { askShard, hasProblems, readable, readMap, statusOf } from '../cluster/status.ts'
 import { connectionOptions, readConnection, withClient } from '../connection.ts'
 import { CommandError, EXIT_DONE, EXIT_FAILED, UsageError } from '../errors.ts'
 import { print } from '../output.ts'
 
-type Action = (name: string, options: Options) => Promise<number>
+type Action = (name: string, options: Options, directory: string | undefined) => Promise<number>
 
-const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, snapshot, remove }
+const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, snapshot, restore, remove }
 
 export function registerCluster(cli: CAC): void {
   const command = cli.command(
-    'cluster <action> <name>',
+    'cluster <action> <name> [directory]',
     `Work on a cluster of servers that share their logs on NATS: ${Object.keys(ACTIONS).join(', ')}`,
   )
   connectionOptions(natsOptions(command))
     .option('--shards <count>', 'create: so many shards, each with a log of its own (default 1)')
     .option('--replicas <count>', 'create: nats-servers that hold each log (default 3, or 1 if there is one)')
     .option('--log-bytes <bytes>', 'create: bytes of a log from which on writes are refused (default 1073741824)')
-    .option('--shard <number>', 'failover, snapshot: the shard (default 0)')
+    .option('--shard <number>', 'failover, snapshot: the shard (default 0); restore: this one alone (default: all)')
     .option('--node <number>', 'failover: who is to lead; snapshot: who makes it; remove: who is gone for good')
+    .option('--to <point>', 'restore: a time (2026-11-30T10:00:00Z), or of one shard the number of a message')
     .option('--json', 'status: as JSON')
     .example(bin => `  $ ${bin} cluster create shop --shards 2 --nats nats://n1:4222,nats://n2:4222,nats://n3:4222`)
     .example(bin => `  $ ${bin} cluster status shop --nats nats://n1:4222`)
-    .action((action: string, name: string, options: Options) => {
+    .example(
+      bin => `  $ ${bin} cluster restore shop before-the-accident --to 2026-11-30T10:00:00Z --nats nats://n1:4222`,
+    )
+    .action((action: string, name: string, directory: string | undefined, options: Options) => {
       const known = argument(action)
       if (!Object.hasOwn(ACTIONS, known))
         throw new UsageError(`cluster can ${Object.keys(ACTIONS).join(', ')}, not "${known}"`)
-      return ACTIONS[known]!(requireClusterName(argument(name)), options)
+      if ((directory !== undefined) !== (known === 'restore'))
+        throw new UsageError(
+          known === 'restore'
+            ? 'cluster restore <name> <directory>: a new directory'
+            : `cluster ${known} takes a name alone`,
+        )
+      return ACTIONS[known]!(requireClusterName(argument(name)), options, directory && argument(directory))
     })
 }
 
@@ -137,6 +149,35 @@ const placeOf = (address: string): [host: string, port: string] => {
 const hostAndPort = (address: string): { host: string; port: number } => {
   const [host, port] = placeOf(address)
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+/** What the cluster held at a point, as a database that is no cluster's; the cluster stays as it is. */
+async function restore(name: string, options: Options, directory: string | undefined): Promise<number> {
+  const shard = countOption(options, 'shard')
+  const point = pointOf(textOption(options, 'to'), shard)
+  return withNats(readNats(options), async services => {
+    const { shards } = await readMap(services, name)
+    const chosen = shards.filter(each => shard === undefined || each.shard === shard)
+    if (chosen.length === 0) throw new CommandError(`the cluster ${name} has no shard ${shard}`)
+    const restored = await restoreCluster(services, name, chosen, directory!, point)
+    for (const { shard: number, records, sequence, time } of restored) {
+      const when = sequence === 0 ? 'before its first message' : `message ${sequence}, ${new Date(time).toISOString()}`
+      await print(`shard ${number}: ${records} ${records === 1 ? 'record' : 'records'} as of ${when}\n`)
+    }
+    return EXIT_DONE
+  })
+}
+
+function pointOf(text: string | undefined, shard: number | undefined): Point {
+  if (text === undefined) return { time: Number.POSITIVE_INFINITY }
+  if (/^\d+$/.test(text)) {
+    if (shard === undefined) throw new UsageError('each shard counts its own messages: say which one with --shard')
+    return { sequence: Number(text) }
+  }
+  const time = Date.parse(text)
+  if (Number.isNaN(time) || !/^\d{4}-\d\d-\d\d/.test(text))
+    throw new UsageError(`--to is a time such as 2026-11-30T10:00:00Z, or the number of a message, not "${text}"`)
+  return { time }
 }
 
 /** Takes a node that is gone for good out of the map, so that clients are not sent there. */
