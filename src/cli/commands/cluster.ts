@@ -2,10 +2,11 @@
 import type { CAC } from 'cac'
 import type { PeerReport } from '../../cluster/peers.ts'
 import type { Point } from '../../cluster/point-in-time.ts'
-import type { ClusterServices } from '../../cluster/services.ts'
+import type { ClusterServices, LogSettings } from '../../cluster/services.ts'
 import { argument, countOption, flagOption, type Options, textOption } from '../arguments.ts'
 import { createCluster, requireClusterName } from '../cluster/create.ts'
 import { natsOptions, readNats, withNats } from '../cluster/nats.ts'
+import { recoverShard } from '../cluster/recover.ts'
 import { restoreCluster } from '../cluster/restore.ts'
 import { askShard, hasProblems, readable, readMap, statusOf } from '../cluster/status.ts'
 import { connectionOptions, readConnection, withClient } from '../connection.ts'
@@ -14,7 +15,13 @@ import { print } from '../output.ts'
 
 type Action = (name: string, options: Options, directory: string | undefined) => Promise<number>
 
-const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, snapshot, restore, remove }
+const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, snapshot, restore, recover, remove }
+
+/** Of those that take one: which. */
+const DIRECTORIES: Readonly<Record<string, string>> = {
+  restore: 'a new directory',
+  recover: 'that of the node with the most, stopped',
+}
 
 export function registerCluster(cli: CAC): void {
   const command = cli.command(
@@ -23,9 +30,15 @@ export function registerCluster(cli: CAC): void {
   )
   connectionOptions(natsOptions(command))
     .option('--shards <count>', 'create: so many shards, each with a log of its own (default 1)')
-    .option('--replicas <count>', 'create: nats-servers that hold each log (default 3, or 1 if there is one)')
-    .option('--log-bytes <bytes>', 'create: bytes of a log from which on writes are refused (default 1073741824)')
-    .option('--shard <number>', 'failover, snapshot: the shard (default 0); restore: this one alone (default: all)')
+    .option('--replicas <count>', 'create, recover: nats-servers that hold each log (default 3, or 1 if there is one)')
+    .option(
+      '--log-bytes <bytes>',
+      'create, recover: bytes of a log from which on writes are refused (default 1073741824)',
+    )
+    .option(
+      '--shard <number>',
+      'failover, snapshot, recover: the shard (default 0); restore: this one alone (default: all)',
+    )
     .option('--node <number>', 'failover: who is to lead; snapshot: who makes it; remove: who is gone for good')
     .option('--to <point>', 'restore: a time (2026-11-30T10:00:00Z), or of one shard the number of a message')
     .option('--json', 'status: as JSON')
@@ -38,11 +51,12 @@ export function registerCluster(cli: CAC): void {
       const known = argument(action)
       if (!Object.hasOwn(ACTIONS, known))
         throw new UsageError(`cluster can ${Object.keys(ACTIONS).join(', ')}, not "${known}"`)
-      if ((directory !== undefined) !== (known === 'restore'))
+      const wanted = DIRECTORIES[known]
+      if ((directory !== undefined) !== (wanted !== undefined))
         throw new UsageError(
-          known === 'restore'
-            ? 'cluster restore <name> <directory>: a new directory'
-            : `cluster ${known} takes a name alone`,
+          wanted === undefined
+            ? `cluster ${known} takes a name alone`
+            : `cluster ${known} <name> <directory>: ${wanted}`,
         )
       return ACTIONS[known]!(requireClusterName(argument(name)), options, directory && argument(directory))
     })
@@ -54,17 +68,22 @@ const LOG_BYTES = 1024 ** 3
 async function create(name: string, options: Options): Promise<number> {
   const shards = countOption(options, 'shards') ?? 1
   if (shards < 1 || shards > 1000) throw new UsageError('--shards is a number from 1 to 1000')
-  const replicas = countOption(options, 'replicas')
-  if (replicas !== undefined && ![1, 3, 5].includes(replicas)) throw new UsageError('--replicas is 1, 3 or 5')
-  const maxBytes = countOption(options, 'logBytes') ?? LOG_BYTES
+  const settingsFor = logSettings(options)
   return withNats(readNats(options), async services => {
-    const settings = { replicas: (replicas ?? services.replicas) as 1 | 3 | 5, maxBytes }
+    const settings = settingsFor(services)
     const warnings = await createCluster(services, { name, shards, settings })
     for (const warning of warnings) process.stderr.write(`xenondb: ${warning}\n`)
     const servers = settings.replicas === 1 ? '1 nats-server' : `${settings.replicas} nats-servers`
     await print(`cluster ${name}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, each log on ${servers}\n`)
     return EXIT_DONE
   })
+}
+
+function logSettings(options: Options): (services: ClusterServices) => LogSettings {
+  const replicas = countOption(options, 'replicas')
+  if (replicas !== undefined && ![1, 3, 5].includes(replicas)) throw new UsageError('--replicas is 1, 3 or 5')
+  const maxBytes = countOption(options, 'logBytes') ?? LOG_BYTES
+  return services => ({ replicas: (replicas ?? services.replicas) as 1 | 3 | 5, maxBytes })
 }
 
 async function status(name: string, options: Options): Promise<number> {
@@ -164,6 +183,35 @@ async function restore(name: string, options: Options, directory: string | undef
       const when = sequence === 0 ? 'before its first message' : `message ${sequence}, ${new Date(time).toISOString()}`
       await print(`shard ${number}: ${records} ${records === 1 ? 'record' : 'records'} as of ${when}\n`)
     }
+    return EXIT_DONE
+  })
+}
+
+/** When the log of a shard is lost, or is another one than its nodes have followed. */
+async function recover(name: string, options: Options, directory: string | undefined): Promise<number> {
+  const shard = countOption(options, 'shard') ?? 0
+  const settingsFor = logSettings(options)
+  return withNats(readNats(options), async services => {
+    const stored = await services.shardMap(name).read()
+    if (stored === undefined) throw new CommandError(`there is no cluster ${name}`)
+    if (!stored.map.shards.some(each => each.shard === shard))
+      throw new CommandError(`the cluster ${name} has no shard ${shard}`)
+    const [running] = await askShard(services, name, shard)
+    if (running !== undefined)
+      throw new CommandError(`node ${running.node} at ${running.address} runs; stop all nodes of shard ${shard} first`)
+    const found = await recoverShard(services, name, stored, shard, directory!, settingsFor(services))
+    const { generation, records, mark, lastBefore } = found
+    const lost =
+      lastBefore === undefined
+        ? 'the log before cannot be read: what it had acknowledged later is lost'
+        : lastBefore > mark.sequence
+          ? `messages ${mark.sequence + 1} to ${lastBefore} of the log before are not in it`
+          : lastBefore < mark.sequence
+            ? `the log before ends at message ${lastBefore}, and has lost what came after`
+            : 'nothing that the log before has is missing'
+    await print(
+      `shard ${shard}: generation ${generation} with ${records} ${records === 1 ? 'record' : 'records'} as of message ${mark.sequence}, ${new Date(mark.time).toISOString()}; ${lost}\nstart its nodes with empty directories: those they have belong to the log before\n`,
+    )
     return EXIT_DONE
   })
 }
