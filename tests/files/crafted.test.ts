@@ -203,11 +203,11 @@ describe('under a right checksum', () => {
 describe('an identity under a right checksum', () => {
   const identities: Record<string, [RegExp, (head: DataView) => void]> = {
     'of format version 1': [
-      /has format version 1; this release reads versions 2 to 3/,
+      /has format version 1; this release reads versions 2 to 4/,
       head => head.setUint32(8, 1, true),
     ],
     'of format version 4294967295': [
-      /has format version 4294967295; this release reads versions 2 to 3: it was written by a newer release/,
+      /has format version 4294967295; this release reads versions 2 to 4: it was written by a newer release/,
       head => head.setUint32(8, 0xffffffff, true),
     ],
     'with block size 0': [/impossible block size 0/, head => head.setUint32(12, 0, true)],
