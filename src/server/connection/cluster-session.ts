@@ -207,6 +207,7 @@ export class ClusterSession extends Session {
   }
 
   private async settle(batch: Batch): Promise<void> {
+    batch.heldUntil ??= performance.now() + HOLD_MS
     try {
       await this.runWhereItMay(batch)
     } catch (error) {
@@ -230,13 +231,12 @@ export class ClusterSession extends Session {
     await this.settle(rest)
   }
 
-  /** Nobody can be named who leads: it is held for a while. */
+  /** Nobody can be named who leads: it is held for a while. So it is by a leader that does not reach the log. */
   private async mayTryAgain(batch: Batch): Promise<boolean> {
     const { cluster } = this
-    batch.heldUntil ??= performance.now() + HOLD_MS
-    if (this.closed) return false
+    if (this.closed || performance.now() >= batch.heldUntil!) return false
     if (cluster.isLeader) return true
-    if (cluster.isFollowing || performance.now() >= batch.heldUntil) return false
+    if (cluster.isFollowing) return false
     await cluster.change(RETRY_MS * 5)
     return true
   }
