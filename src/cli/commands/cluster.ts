@@ -64,6 +64,8 @@ export function registerCluster(cli: CAC): void {
 
 /** Bytes of a log if nobody says otherwise: what a snapshot cannot free yet has to fit into it. */
 const LOG_BYTES = 1024 ** 3
+/** NATS takes 0 for no limit at all, and what is smaller than some groups would be full at once. */
+const LEAST_LOG_BYTES = 16 * 1024 ** 2
 
 async function create(name: string, options: Options): Promise<number> {
   const shards = countOption(options, 'shards') ?? 1
@@ -83,6 +85,7 @@ function logSettings(options: Options): (services: ClusterServices) => LogSettin
   const replicas = countOption(options, 'replicas')
   if (replicas !== undefined && ![1, 3, 5].includes(replicas)) throw new UsageError('--replicas is 1, 3 or 5')
   const maxBytes = countOption(options, 'logBytes') ?? LOG_BYTES
+  if (maxBytes < LEAST_LOG_BYTES) throw new UsageError(`--log-bytes is a number from ${LEAST_LOG_BYTES}`)
   return services => ({ replicas: (replicas ?? services.replicas) as 1 | 3 | 5, maxBytes })
 }
 

@@ -17,10 +17,13 @@ const PING_INTERVAL_MS = 1_000
 export function connectionOptions(options: NatsOptions, who: NatsCredentials): ConnectionOptions {
   if (options.servers.length === 0) throw new InvalidArgumentError('servers: name at least one (nats://HOST:PORT)')
   for (const url of options.servers)
-    if (!/^((nats|tls):\/\/)?[^/\s@]+$/.test(url))
+    if (!/^((nats|tls):\/\/)?[^/\s@]+$/.test(url) || !URL.canParse(`tcp://${url.replace(/^\w+:\/\//, '')}`))
       throw new InvalidArgumentError(
         `servers: ${JSON.stringify(url)} is not of the form nats://HOST:PORT (users and passwords are options of their own)`,
       )
+  for (const url of options.monitors ?? [])
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+      throw new InvalidArgumentError(`monitors: ${JSON.stringify(url)} is not of the form http://HOST:PORT`)
   const authenticator = authenticatorOf(who)
   const { tls } = options
   return {

@@ -86,12 +86,19 @@ export class Nats implements ClusterServices {
 
   /**
    * How the servers are configured. Undefined, with a warning, if nobody may ask and `trustServers` was given.
-   * @throws XenonError `XENON_NOT_SUPPORTED` if nobody may ask, and it was not
+   * @throws XenonError `XENON_NOT_SUPPORTED` if nobody may ask, and it was not; `XENON_CONNECTION` if no monitor answers
    */
   async #servers(warnings: string[]): Promise<readonly NatsServer[] | undefined> {
     const { monitors, trustServers } = this.#options
     if (this.#system !== undefined) return serversBySystem(this.#system, ANSWER_MS)
-    if (monitors !== undefined) return serversByMonitors(monitors, ANSWER_MS, warnings)
+    if (monitors !== undefined) {
+      const silent: string[] = []
+      const found = await serversByMonitors(monitors, ANSWER_MS, silent)
+      // They may come later, as the servers may: that nothing is known is no fault of the servers.
+      if (silent.length === monitors.length) throw new XenonError('XENON_CONNECTION', silent.join('; '))
+      warnings.push(...silent)
+      return found
+    }
     if (trustServers !== true)
       throw new XenonError(
         'XENON_NOT_SUPPORTED',
