@@ -1,5 +1,6 @@
 /** `xenondb serve --cluster`: a server that is a node of a cluster. */
 import { join as joinPath } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { connectNats } from '../../cluster/load.ts'
 import type { NodeEvent } from '../../cluster/node-types.ts'
 import type { ClusterServices, NatsOptions } from '../../cluster/services.ts'
@@ -31,51 +32,40 @@ const HANDOVER_MS = 3000
 
 export async function serveNode(directory: string, settings: NodeSettings, options: ServerOptions): Promise<number> {
   const log = new Log(options.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
-  const joined = await joinWhenItCan(settings, log)
+  const db = await openCopy(directory, settings, log)
   try {
-    return await serveWith(joined, directory, settings, options, log)
-  } finally {
-    await joined.services.close()
-  }
-}
-
-/** What a node has of its cluster. */
-interface Joined extends Place {
-  readonly services: ClusterServices
-  readonly map: ShardMapStore
-  readonly shared: SharedLog
-}
-
-const RETRY_MS = 1000
-
-/** Machines may start in any order: a node waits for NATS. */
-async function joinWhenItCan({ cluster, shard, address, nats }: NodeSettings, log: Log): Promise<Joined> {
-  for (;;) {
-    let services: ClusterServices | undefined
+    // Before it joins: a node that cannot start should not be in the map, where everybody would wait for it.
+    requireNodeOf(db, directory)
+    const ending = signalled()
+    const joined = await joinWhenItCan(settings, log, ending)
+    if (joined === undefined) return EXIT_DONE
     try {
-      services = await connectNats(nats)
-      const map = services.shardMap(cluster)
-      const place = await join(map, cluster, shard, address)
-      const shared = await services.openLog({ cluster, shard, generation: place.generation })
-      return { ...place, services, map, shared }
-    } catch (error) {
-      await services?.close()
-      if (!XenonError.is(error, 'XENON_CONNECTION')) throw error
-      log.warn('waiting for NATS', { error: error.message })
-      await new Promise<void>(resolve => setTimeout(resolve, RETRY_MS))
+      return await serveWith(joined, db, directory, settings, options, ending)
+    } finally {
+      await joined.services.close()
     }
+  } finally {
+    db.close()
   }
 }
 
-async function serveWith(
-  { services, map, shared, node: number, rank }: Joined,
+/** Aborted once this process is told to end, so that it lets go of its directory and of NATS. */
+function signalled(): AbortSignal {
+  const ending = new AbortController()
+  const end = (): void => ending.abort()
+  process.on('SIGTERM', end)
+  process.once('SIGINT', end)
+  process.on('SIGHUP', end)
+  return ending.signal
+}
+
+async function openCopy(
   directory: string,
-  { cluster: name, shard, address, cacheBytes, force }: NodeSettings,
-  options: ServerOptions,
+  { cacheBytes, force }: NodeSettings,
   log: Log,
-): Promise<number> {
+): Promise<Database<Uint8Array, Uint8Array>> {
   const { lockWait, takeover } = opening()
-  const db = await waitForLockAside(lockWait, () =>
+  return waitForLockAside(lockWait, () =>
     open<Uint8Array>(directory, {
       keyEncoding: 'binary',
       valueEncoding: 'binary',
@@ -89,67 +79,112 @@ async function serveWith(
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
     }),
   )
-  try {
-    requireNodeOf(db, directory)
-    // Only here: no other command should wait until all of this is loaded.
-    const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }] = await Promise.all([
-      import('../../server/server.ts'),
-      import('../../server/service/cluster.ts'),
-      import('../../cluster/node.ts'),
-      import('../../cluster/engine-store.ts'),
-    ])
-    const peers = services.peers(name, shard, number)
-    const database = db as unknown as Database<unknown, unknown>
-    const store = storeOf(database, {
-      scratch: joinPath(directory, '..', `.xenondb-${number}`),
-      storage: nodeStorage,
-    })
-    const cluster = new Cluster({ name, node: number, shard, map, peers })
-    const server = new Server(database, options, false, cluster)
-    cluster.log = server.log
-    const node = new ClusterNode({
-      node: number,
-      shard,
-      address,
-      log: shared,
-      store,
-      peers,
-      rank,
-      onEvent: event => {
-        noteEvent(server.log, event)
-        cluster.onEvent(event)
-      },
-    })
-    await cluster.begin(node, begin => store.replica.interactive(begin))
+}
+
+/** What a node has of its cluster. */
+interface Joined extends Place {
+  readonly services: ClusterServices
+  readonly map: ShardMapStore
+  readonly shared: SharedLog
+}
+
+const RETRY_MS = 1000
+/** No node has this number. */
+const NOBODY = 0
+
+/** Machines may start in any order: a node waits for NATS. Undefined: it was told to end meanwhile. */
+async function joinWhenItCan(
+  { cluster, shard, address, nats }: NodeSettings,
+  log: Log,
+  ending: AbortSignal,
+): Promise<Joined | undefined> {
+  let said = ''
+  while (!ending.aborted) {
+    let services: ClusterServices | undefined
     try {
-      const bound = await server.listen()
-      const stop = (): void => void end()
-      let ending: Promise<void> | undefined
-      /** Whoever leads hands over first, so that clients wait for milliseconds and not for seconds. */
-      const end = (): Promise<void> => {
-        ending ??= handOver(cluster).finally(() => server.close())
-        return ending
-      }
-      process.on('SIGTERM', stop)
-      process.once('SIGINT', stop)
-      process.on('SIGHUP', stop)
-      const where = 'socket' in bound ? bound.socket : `${bound.host}:${bound.port}`
-      await print(`node ${number} of shard ${shard} of ${name} listening on ${where}\n`)
-      const started = node.start()
-      started.catch(error => {
-        server.log.error('the node could not be started', { error: String(error) })
-        void server.close()
-      })
-      await server.done
-      await started
-      return EXIT_DONE
-    } finally {
-      cluster.close()
-      await node.stop()
-      await shared.close()
+      services = await connectNats(nats)
+      const map = services.shardMap(cluster)
+      const place = await join(map, cluster, shard, address)
+      const shared = await services.openLog({ cluster, shard, generation: place.generation })
+      return { ...place, services, map, shared }
+    } catch (error) {
+      await services?.close()
+      if (!XenonError.is(error, 'XENON_CONNECTION')) throw error
+      if (error.message !== said) log.warn('waiting for NATS', { error: error.message })
+      said = error.message
+      await pause(RETRY_MS, undefined, { signal: ending }).catch(() => undefined)
     }
+  }
+  return undefined
+}
+
+async function serveWith(
+  { services, map, shared, node: number, rank }: Joined,
+  db: Database<Uint8Array, Uint8Array>,
+  directory: string,
+  { cluster: name, shard, address }: NodeSettings,
+  options: ServerOptions,
+  told: AbortSignal,
+): Promise<number> {
+  // Only here: no other command should wait until all of this is loaded.
+  const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }] = await Promise.all([
+    import('../../server/server.ts'),
+    import('../../server/service/cluster.ts'),
+    import('../../cluster/node.ts'),
+    import('../../cluster/engine-store.ts'),
+  ])
+  await requireAlone(services, { cluster: name, shard, address }, number)
+  const peers = services.peers(name, shard, number)
+  const database = db as unknown as Database<unknown, unknown>
+  const store = storeOf(database, {
+    scratch: joinPath(directory, '..', `.xenondb-${number}`),
+    storage: nodeStorage,
+  })
+  const cluster = new Cluster({ name, node: number, shard, map, peers })
+  const server = new Server(database, options, false, cluster)
+  cluster.log = server.log
+  const node = new ClusterNode({
+    node: number,
+    shard,
+    address,
+    log: shared,
+    store,
+    peers,
+    rank,
+    onEvent: event => {
+      noteEvent(server.log, event)
+      cluster.onEvent(event)
+    },
+  })
+  await cluster.begin(node, begin => store.replica.interactive(begin))
+  try {
+    const bound = await server.listen()
+    const stop = (): void => void end()
+    let ending: Promise<void> | undefined
+    /** Whoever leads hands over first, so that clients wait for milliseconds and not for seconds. */
+    const end = (): Promise<void> => {
+      ending ??= handOver(cluster).finally(() => server.close())
+      return ending
+    }
+    told.addEventListener('abort', stop)
+    if (told.aborted) stop()
+    const where = 'socket' in bound ? bound.socket : `${bound.host}:${bound.port}`
+    await print(`node ${number} of shard ${shard} of ${name} listening on ${where}\n`)
+    let failure: unknown
+    node.start().catch(error => {
+      // It was stopped before it had come so far as to follow, which it may not for a long time without NATS.
+      if (XenonError.is(error, 'XENON_CLOSED')) return
+      failure = error
+      server.log.error('the node could not be started', { error: String(error) })
+      void server.close()
+    })
+    await server.done
+    if (failure !== undefined) throw failure
+    return EXIT_DONE
   } finally {
-    db.close()
+    cluster.close()
+    await node.stop()
+    await shared.close()
   }
 }
 
@@ -158,6 +193,25 @@ function requireNodeOf(db: Database<Uint8Array, Uint8Array>, directory: string):
   if (db.mark === undefined && (db.stats().records > 0 || db.subs().length > 0))
     throw new CommandError(
       `${directory} has records that are no cluster's; start the node with a directory that is empty or not there, and import them through it`,
+    )
+}
+
+/** Milliseconds that a node which runs has to answer. */
+const ANSWER_MS = 200
+
+/**
+ * Nodes do not hear who has their own number, and would take over from one another without a question.
+ * @throws CommandError if a node of this address runs, with another directory
+ */
+async function requireAlone(
+  services: ClusterServices,
+  { cluster, shard, address }: Pick<NodeSettings, 'cluster' | 'shard' | 'address'>,
+  number: number,
+): Promise<void> {
+  const nodes = await services.peers(cluster, shard, NOBODY).ask(ANSWER_MS)
+  if (nodes.some(({ node }) => node === number))
+    throw new CommandError(
+      `node ${number} at ${address} runs already, with another directory: give this one an address of its own (--port, --advertise)`,
     )
 }
 

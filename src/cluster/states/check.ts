@@ -15,6 +15,7 @@ export class Check extends State {
   }
 
   async #run(): Promise<void> {
+    let said = ''
     for (;;) {
       try {
         const found = await this.#servers()
@@ -22,7 +23,11 @@ export class Check extends State {
         return this.node.go(...found)
       } catch (error) {
         if (!this.isActive) return
-        this.node.emit({ kind: 'warning', message: `the log cannot be checked yet: ${(error as Error).message}` })
+        // Nobody may ask the servers: that does not change while this process runs.
+        if (XenonError.is(error, 'XENON_NOT_SUPPORTED')) return this.node.go('halted', error.message)
+        const { message } = error as Error
+        if (message !== said) this.node.emit({ kind: 'warning', message: `the log cannot be checked yet: ${message}` })
+        said = message
         if (!(await this.pause(RETRY_MS))) return
       }
     }

@@ -1,0 +1,114 @@
+/** `xenondb serve --cluster` as an operator meets it: what is refused, what waits, and that it ends when it is told to. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { freePort } from '../redis/servers.ts'
+import { WireConnection } from '../redis/wire.ts'
+import { pause } from '../support/child.ts'
+import { withDirectory } from '../support/directory.ts'
+import { NO_NATS, natsProgram, USER } from './nats-servers.ts'
+import { type RunningCluster, startCluster } from './nodes.ts'
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+interface Run {
+  readonly child: ChildProcess
+  readonly output: () => string
+  readonly status: Promise<number | null>
+}
+
+function run(...words: string[]): Run {
+  let text = ''
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.on('data', data => (text += String(data)))
+  child.stderr.on('data', data => (text += String(data)))
+  const status = new Promise<number | null>(resolve => child.once('close', resolve))
+  return { child, output: () => text, status }
+}
+
+async function shows({ output }: Run, words: string): Promise<void> {
+  for (let i = 0; i < 400 && !output().includes(words); i++) await pause(25)
+  expect(output()).toContain(words)
+}
+
+const credentials = ['--nats-user', USER.user, '--nats-password', USER.pass]
+
+describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, () => {
+  const withNode = (work: (cluster: RunningCluster, directory: string) => Promise<void>): Promise<void> =>
+    withDirectory(async directory => {
+      const cluster = await startCluster(directory, { nodesPerShard: 1 })
+      try {
+        await work(cluster, directory)
+      } finally {
+        await cluster.close()
+      }
+    })
+
+  test('a leader that does not reach the log refuses after some seconds, and ends when it is told to', () =>
+    withNode(async cluster => {
+      const [node] = cluster.nodes
+      const connection = await WireConnection.open(node!.port)
+      await cluster.nats.kill(0)
+      await pause(2500)
+      const [write] = await connection.send([['SET', 'a', '1']], 12_000)
+      expect(write!.text).toMatch(/^(CLUSTERDOWN|OUTCOMEUNKNOWN) /)
+      const [read] = await connection.send([['GET', 'a']], 12_000)
+      expect(read!.text).toMatch(/^CLUSTERDOWN /)
+      connection.close()
+      await cluster.end(node!, 'SIGTERM')
+    }))
+
+  test('what cannot start is not in the map', () =>
+    withNode(async (cluster, directory) => {
+      const [node] = cluster.nodes
+      const access = ['--cluster', cluster.name, '--nats', cluster.nats.urls.join(','), ...credentials, '--nats-trust']
+      const locked = run('serve', node!.directory, ...access, '--port', `${await freePort()}`)
+      expect(await locked.status).toBe(1)
+      expect(locked.output()).toContain('is open in process')
+      const twin = run('serve', join(directory, 'twin'), ...access, '--port', '0', '--advertise', cluster.addresses[0]!)
+      expect(await twin.status).toBe(1)
+      expect(twin.output()).toContain('runs already, with another directory')
+      expect(await cluster.cli('status')).toContain('all is well')
+    }))
+
+  test('ends by SIGTERM while it waits for NATS, or for the servers to say how they are', () =>
+    withNode(async (cluster, directory) => {
+      const path = join(directory, 'other')
+      const own = ['serve', path, '--cluster', cluster.name, '--port', `${await freePort()}`, ...credentials]
+      const waits = run(...own, '--nats', `127.0.0.1:${await freePort()}`, '--nats-trust')
+      await shows(waits, 'waiting for NATS')
+      waits.child.kill('SIGTERM')
+      expect(await waits.status).toBe(0)
+      expect(existsSync(join(path, 'lock'))).toBe(false)
+
+      const nats = ['--nats', cluster.nats.urls.join(',')]
+      const asks = run(...own, ...nats, '--nats-monitor', `http://127.0.0.1:${await freePort()}`)
+      await shows(asks, 'the log cannot be checked yet')
+      await pause(1200)
+      asks.child.kill('SIGTERM')
+      expect(await asks.status).toBe(0)
+      // Said once, not twice a second.
+      expect(asks.output().split('the log cannot be checked yet')).toHaveLength(2)
+
+      const silent = run(...own, ...nats)
+      expect(await silent.status).toBe(1)
+      expect(silent.output()).toContain('give a user of the system account, or their monitors')
+    }))
+
+  test('wrong addresses, and a log too small for anything, are refused', async () => {
+    for (const [words, problem] of [
+      [['--nats', '127.0.0.1:99999'], 'nats://HOST:PORT'],
+      [['--nats', '127.0.0.1:4222', '--nats-monitor', 'bad'], 'http://HOST:PORT'],
+    ] as const)
+      await withDirectory(async directory => {
+        const wrong = run('serve', join(directory, 'node'), '--cluster', 'test', ...words)
+        expect(await wrong.status).not.toBe(0)
+        expect(wrong.output()).toContain(problem)
+      })
+    const small = run('cluster', 'create', 'test', '--nats', '127.0.0.1:1', '--log-bytes', '0')
+    expect(await small.status).toBe(2)
+    expect(small.output()).toContain('--log-bytes')
+  })
+})
