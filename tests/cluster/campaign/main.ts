@@ -9,7 +9,7 @@ import { cac } from 'cac'
 import Table from 'cli-table3'
 import { firstSeed, Random } from '../../support/random.ts'
 import { NO_NATS, natsProgram } from '../nats-servers.ts'
-import { runCampaign, SMALL_LOG } from './campaign.ts'
+import { logBytesFor, runCampaign } from './campaign.ts'
 import { FAULTS, SMALL_LOG_FAULTS, TINY_DISK_FAULTS } from './faults.ts'
 import { whyNoTinyDisk } from './tiny-disk.ts'
 
@@ -42,7 +42,7 @@ async function campaign({ rounds, only = '', seed = firstSeed() }: Options): Pro
   // A small log fills up again: each of its faults has a cluster of its own.
   const clusters = [
     { faults: chosen(FAULTS), settings: {} },
-    ...chosen(SMALL_LOG_FAULTS).map(name => ({ faults: [name], settings: { maxBytes: SMALL_LOG } })),
+    ...chosen(SMALL_LOG_FAULTS).map(name => ({ faults: [name], settings: { maxBytes: logBytesFor(name) } })),
     { faults: why === undefined ? chosen(TINY_DISK_FAULTS) : [], settings: { tinyDisks: true } },
   ].filter(({ faults }) => faults.length > 0)
   const names = clusters.flatMap(({ faults }) => faults)
