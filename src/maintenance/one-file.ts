@@ -5,6 +5,7 @@ import type { Store } from '../records/store.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type BackupSettings, backup } from './backup.ts'
 import { removeUnlocked } from './database-files.ts'
+import { isVacant } from './new-directory.ts'
 import type { BackupReport } from './shapes.ts'
 import { packed } from './tar.ts'
 
@@ -21,9 +22,13 @@ export const backupToFile = async <V>(
   options: BackupSettings,
 ): Promise<BackupReport> => {
   const path = storage.resolve?.(given) ?? given
-  if (storage.kind(path) !== 'none')
-    throw new XenonError('XENON_EXISTS', `${path} exists; a backup as one file goes to a new one`)
+  requireNothingAt(storage, path)
   const parts = `${path}.parts`
+  if (!isVacant(storage, parts))
+    throw new XenonError(
+      'XENON_EXISTS',
+      `${parts} exists: another backup to ${path} is under way, or one was interrupted; remove it if none is`,
+    )
   const report = await backup(engine, store, storage, source, parts, options)
   try {
     const bytes = await writeFile(engine, storage, parts, path)
@@ -35,9 +40,14 @@ export const backupToFile = async <V>(
   }
 }
 
+const requireNothingAt = (storage: Storage, path: string): void => {
+  if (storage.kind(path) !== 'none')
+    throw new XenonError('XENON_EXISTS', `${path} exists; a backup as one file goes to a new one`)
+}
+
+/** Until it is whole, the file lies in the directory of its parts, where nobody else has one. */
 const writeFile = async (engine: Engine, storage: Storage, parts: string, path: string): Promise<number> => {
-  const partial = `${path}.new`
-  storage.remove(partial)
+  const partial = storage.join(parts, 'archive')
   const file = storage.open(partial, { create: true })
   try {
     let at = 0
@@ -52,6 +62,7 @@ const writeFile = async (engine: Engine, storage: Storage, parts: string, path: 
     }
     await file.syncAsync()
     file.close()
+    requireNothingAt(storage, path)
     storage.rename(partial, path)
     storage.syncDirectory(storage.join(path, '..'))
     return at

@@ -18,6 +18,8 @@ const SUM_BYTES = 8
 const KIND_AT = 156
 const PREFIX_AT = 345
 const FILE_KINDS: ReadonlySet<string> = new Set(['0', '\0'])
+/** What belongs to a backup: names with `..` or with more directories would stand for files outside of the archive. */
+const BACKUP_FILE = /^(data|log\/(?!\.{1,2}$)[^/]+)$/
 /** The first size that eleven octal digits do not hold. */
 const BINARY_FROM = 8 ** 11
 const SLICE_BYTES = 1048576
@@ -86,10 +88,13 @@ const text = (header: Uint8Array, at: number, most: number): string => {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end))
 }
 
-const sizeIn = (header: Uint8Array): number =>
-  header[SIZE_AT]! & 0x80
-    ? Number(new DataView(header.buffer, header.byteOffset).getBigUint64(SIZE_AT + SIZE_BYTES - 8))
-    : Number.parseInt(text(header, SIZE_AT, SIZE_BYTES).trim() || '0', 8)
+/** NaN if there is none: a negative one would send the reader back in the archive. */
+const sizeIn = (header: Uint8Array): number => {
+  if (header[SIZE_AT]! & 0x80)
+    return Number(new DataView(header.buffer, header.byteOffset).getBigUint64(SIZE_AT + SIZE_BYTES - 8))
+  const digits = text(header, SIZE_AT, SIZE_BYTES).trim()
+  return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : Number.NaN
+}
 
 /** The files of an archive by their names. */
 const partsOf = (archive: Archive, path: string): Map<string, Part> => {
@@ -117,13 +122,14 @@ const partsOf = (archive: Archive, path: string): Map<string, Part> => {
 export const withArchive = (base: Storage, path: string, archive: Archive): Storage => {
   const all = partsOf(archive, path)
   // Whoever packs a directory has its name before those of the files.
-  const data = [...all.keys()].find(name => name === 'data' || name.endsWith('/data'))
+  const data = all.has('data') ? 'data' : [...all.keys()].find(name => name.endsWith('/data'))
   if (data === undefined) throw new CorruptionError(path, "holds no database: there is no 'data' in it")
   const top = data.slice(0, -'data'.length)
   const files = new Map<string, Part>()
   const log = base.join(path, 'log')
   for (const [name, part] of all)
-    if (name.startsWith(top)) files.set(base.join(path, ...name.slice(top.length).split('/')), part)
+    if (name.startsWith(top) && BACKUP_FILE.test(name.slice(top.length)))
+      files.set(base.join(path, ...name.slice(top.length).split('/')), part)
   const isInside = (at: string): boolean => files.has(at) || at === path || at === log
   const below = (directory: string): string[] => [...files.keys()].filter(each => base.join(each, '..') === directory)
   const nameIn = (directory: string, at: string): string => at.slice(directory.length + 1)

@@ -102,6 +102,87 @@ test('that is damaged, cut or something else is refused, and nothing is made of 
     await expectCodeAsync(() => restore(path, join(directory, 'without its end')), 'XENON_CORRUPT')
   }))
 
+/** A header of a file, with a sum that is right. */
+const header = (name: string, size: string): Buffer => {
+  const bytes = Buffer.alloc(512)
+  for (const [at, text] of [
+    [0, name],
+    [124, `${size}\0`],
+    [148, '        '],
+    [156, '0'],
+    [257, 'ustar\x0000'],
+  ] as const)
+    bytes.write(text, at)
+  bytes.write(
+    `${bytes
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, '0')}\0 `,
+    148,
+  )
+  return bytes
+}
+
+test('with a size below zero is refused, and not read for ever', () =>
+  withDirectory(async directory => {
+    const path = join(directory, 'db.tar')
+    for (const size of ['-0000001000', '-0000002000', '7z', '0x10']) {
+      writeFileSync(path, Buffer.concat([header('data', size), Buffer.alloc(1024)]))
+      await expectCodeAsync(() => restore(path, join(directory, 'db')), 'XENON_CORRUPT')
+    }
+  }))
+
+test('with names that lead out of it stands for no file but its own', () =>
+  withDirectory(async directory => {
+    const db = open(join(directory, 'db'))
+    fill(db)
+    const records = [...db.entries()]
+    const path = join(directory, 'db.tar')
+    await db.backup(path, { asFile: true })
+    db.close()
+    const evil = (name: string): Buffer[] => [header(name, '00000000004'), Buffer.concat([Buffer.from('evil')], 512)]
+    const names = [
+      '../new/data',
+      '../new.restoring/data.new',
+      '/data.new',
+      'log/..',
+      'log/../../new/data',
+      'log/',
+      'log/a/b',
+    ]
+    writeFileSync(path, Buffer.concat([...names.flatMap(evil), readFileSync(path)]))
+    await restore(path, join(directory, 'new'))
+    const again = open(join(directory, 'new'))
+    await expectSame(again, records)
+    again.close()
+    expect(readdirSync(directory).sort()).toEqual(['db', 'db.tar', 'new'])
+  }))
+
+test('is built where nobody else has a file, and says what an interrupted one has left', () =>
+  withDirectory(async directory => {
+    const db = open(join(directory, 'db'))
+    fill(db)
+    const path = join(directory, 'db.tar')
+    writeFileSync(`${path}.new`, 'of somebody else')
+    const both = await Promise.allSettled([db.backup(path, { asFile: true }), db.backup(path, { asFile: true })])
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(readdirSync(directory).sort()).toEqual(['db', 'db.tar', 'db.tar.new'])
+    expect(readFileSync(`${path}.new`, 'utf8')).toBe('of somebody else')
+    // A file that comes there while the archive is written is not replaced.
+    const late = join(directory, 'late.tar')
+    const backup = db.backup(late, { asFile: true })
+    writeFileSync(late, 'of somebody else')
+    await expectCodeAsync(() => backup, 'XENON_EXISTS')
+    expect(readFileSync(late, 'utf8')).toBe('of somebody else')
+    expect(readdirSync(directory).sort()).toEqual(['db', 'db.tar', 'db.tar.new', 'late.tar'])
+    mkdirSync(join(directory, 'again.tar.parts'))
+    writeFileSync(join(directory, 'again.tar.parts/data.new'), '')
+    const left = db.backup(join(directory, 'again.tar'), { asFile: true })
+    await expect(left).rejects.toThrow(/again\.tar\.parts exists.*remove it if none is/)
+    await expectVerified(db)
+    db.close()
+  }))
+
 test('may be longer than its headers can say in digits', () => {
   const storage = memoryStorage()
   storage.makeDirectory('db/log')
