@@ -9,6 +9,8 @@ import { bad, bar, count, heading, percent, size, table } from './render.ts'
 /** Longest text of a key or value in a table. */
 const SHOWN = 48
 const HEX_ROW = 16
+/** What would steer a terminal or turn a line around, as on the page: shown as its number, so that no two keys look alike. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu
 
 /** Blocks of one use, and how full they are on average. */
 export interface FileFigures {
@@ -23,7 +25,7 @@ const section = (title: string, rows: string[][], right: number[] = []): string 
 /** A key or a value in one line: its text, or its first bytes in hexadecimal digits. */
 const bytesText = ({ bytes, text, hex }: ShownBytes): string => {
   if (text === undefined) return `0x${hex.slice(0, SHOWN)}${2 * bytes > SHOWN ? `… ${bytes} bytes` : ''}`
-  const shown = printable(text)
+  const shown = text.replace(UNSEEN, character => `\\u{${character.codePointAt(0)!.toString(16)}}`)
   return shown.length > SHOWN || (shown === text && bytes > 4 * text.length + 8)
     ? `${shown.slice(0, SHOWN)}… ${bytes} bytes`
     : shown

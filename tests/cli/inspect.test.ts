@@ -47,6 +47,26 @@ test('inspect shows the file, the way to a key, and the block that it leads to',
     expect(tuple.stdout).toContain('the index block of this sub-database')
   }))
 
+test('inspect shows characters that would steer a terminal as their numbers, and keys of nothing else too', () =>
+  withDirectory(async parent => {
+    const db = `${parent}/db`
+    const opened = open(db)
+    const keys = { '\x1b[31mred': '\\u{1b}[31mred', 'a\nb': 'a\\u{a}b', '\u202ex': '\\u{202e}x' }
+    for (const key of Object.keys(keys)) opened.put(key, 'v\x9b')
+    opened.put('\x07'.repeat(1000), 'bells')
+    opened.close()
+    const at = async (key: string): Promise<string> => {
+      const { buckets } = JSON.parse((await run('inspect', db, '--key', key, '--json')).stdout)
+      return (await run('inspect', db, '--block', String(buckets[0].block))).stdout
+    }
+    for (const [key, shown] of Object.entries(keys)) {
+      expect((await run('inspect', db, '--key', key)).stdout).toContain(`the way to ${shown}\n`)
+      expect(await at(key)).toContain(` ${shown}  v\\u{9b}\n`)
+    }
+    const bells = await at('\x07'.repeat(1000))
+    expect(bells).toMatch(/ (\\u\{7\})+\S*… 1000 bytes {2}bells\n/)
+  }))
+
 test('inspect says what is not there, and refuses what makes no sense', () =>
   withDirectory(async parent => {
     const db = `${parent}/db`
