@@ -40,7 +40,8 @@ export function exitStatus(error: unknown): number {
 export function oneLine(error: unknown): string {
   const message = isError(error) ? error.message : String(error)
   const code = error instanceof XenonError ? ` [${error.code}]` : ''
-  return `${printable(message)}${code}`
+  const isTaken = isError(error) && (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  return `${printable(message)}${isTaken ? '; end the program that listens there, or choose another port' : ''}${code}`
 }
 
 /** Text with control characters (line ends, escape sequences, the argument marker) taken out. */

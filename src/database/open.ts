@@ -88,7 +88,7 @@ export const openOn = <V = string, K = string>(
     const exists = dataExists(storage, home)
     if (exists && options.errorIfExists) throw existing(directory)
     if (!exists) {
-      if (!options.createIfMissing || options.readOnly) throw missing(directory)
+      if (!options.createIfMissing || options.readOnly) throw missing(directory, options.readOnly)
       createDatabase(
         storage,
         home,
@@ -167,7 +167,7 @@ const prepareDirectory = <V>(storage: Storage, directory: string, options: Resol
   if (exists && options.errorIfExists) throw existing(directory)
   if (exists) return
   requireNoReplacement(storage, directory)
-  if (!options.createIfMissing || options.readOnly) throw missing(directory)
+  if (!options.createIfMissing || options.readOnly) throw missing(directory, options.readOnly)
   if (kind === 'directory' && !options.force) requireOwnDirectory(storage, directory)
   const created: string[] = []
   for (let path = directory; storage.kind(path) === 'none'; path = storage.join(path, '..')) created.push(path)
@@ -223,10 +223,11 @@ const reserveOf = (storage: Storage, directory: string): Reserve | undefined => 
   return storage.kind(log) === 'directory' ? new Reserve(storage, log) : undefined
 }
 
-const missing = (directory: string): XenonError =>
+/** Who only reads cannot have one made. */
+const missing = (directory: string, readOnly: boolean): XenonError =>
   new XenonError(
     'XENON_NOT_FOUND',
-    `there is no database in ${directory}; check the path, or open it with createIfMissing`,
+    `there is no database in ${directory}; check the path${readOnly ? '' : ', or open it with createIfMissing'}`,
   )
 
 const existing = (directory: string): XenonError =>

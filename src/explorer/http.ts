@@ -118,7 +118,11 @@ const answerCall = async (
   const isJson = request.headers['content-type']?.split(';')[0] === 'application/json'
   if (request.method !== 'POST' || !isJson) return send(response, 405, 'text/plain', 'POST of application/json only\n')
   const body = await bodyOf(request)
-  if (body === undefined) return send(response, 413, 'text/plain', 'the parameters are too long\n')
+  if (body === undefined) {
+    // The rest of them is not read, so nothing else can come over this connection.
+    response.setHeader('connection', 'close')
+    return send(response, 413, 'text/plain', 'the parameters are too long\n')
+  }
   try {
     const found = await explorer.call(name, parsed(body))
     if (hasArrays(found)) send(response, 200, 'application/octet-stream', pack(found))

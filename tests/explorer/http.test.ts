@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Explorer } from '../../src/explorer/api.ts'
 import { type ExplorerServer, serveExplorer } from '../../src/explorer/http.ts'
 import { type Database, nodeStorage, open } from '../../src/index.ts'
-import { start } from '../cli/run.ts'
+import { run, start } from '../cli/run.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
 
@@ -255,4 +255,32 @@ test('a page is shown until Ctrl-C; beside a program that writes it follows', ()
     db.close()
     expect((await start('explore', `${parent}/none`).outcome).status).toBe(1)
     expect((await start('explore', directory, '--port', '99999').outcome).status).toBe(2)
+  }))
+
+test('a call that is too long is refused, and the next one over the same connections is answered', () =>
+  withServer(false, async ({ url }) => {
+    const call = (body: string): Promise<Response> =>
+      fetch(`${url}api/state`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+        signal: AbortSignal.timeout(4000),
+      })
+    for (let i = 0; i < 3; i++) {
+      const refused = await call(`"${'x'.repeat(5_000_000)}"`)
+      expect([refused.status, await refused.text()]).toEqual([413, 'the parameters are too long\n'])
+      const next = await call('{}')
+      expect([next.status, typeof ((await next.json()) as { at: number }).at]).toEqual([200, 'number'])
+    }
+  }))
+
+test('explore says what to do about a port that is taken, and about a database that is not there', () =>
+  withServer(false, async ({ url }, { directory }) => {
+    const taken = await run('explore', directory, '--port', new URL(url).port)
+    expect([taken.status, taken.stderr]).toEqual([1, expect.stringMatching(/EADDRINUSE.*choose another port\n$/)])
+    const missing = await run('explore', `${directory}/none`)
+    expect([missing.status, missing.stderr]).toEqual([
+      1,
+      expect.stringMatching(/check the path \[XENON_NOT_FOUND\]\n$/),
+    ])
   }))
