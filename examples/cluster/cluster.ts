@@ -61,7 +61,9 @@ jetstream { store_dir: "${join(directory, 'nats')}", sync_interval: always }
   const child = start(directory, 'nats-server', process.env.NATS_SERVER ?? 'nats-server', ['-c', file])
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', () => resolve())
-    child.once('error', reject)
+    child.once('error', () =>
+      reject(new Error('there is no nats-server on the PATH; NATS_SERVER=/path/to/nats-server says where one is')),
+    )
   })
   for (let i = 0; i < 200; i++) {
     if ((await fetch(`http://127.0.0.1:${monitor}/healthz`).catch(() => undefined))?.ok === true) break
