@@ -3,7 +3,7 @@
 import { waitForLockAside } from '../database/lock-wait.ts'
 import { DatabaseLockedError, DiskFullError, StorageError } from '../errors.ts'
 import { type Database, nodeStorage, open, type Snapshot, type Sub } from '../index.ts'
-import { printable } from './errors.ts'
+import { CommandError, printable } from './errors.ts'
 import { opening } from './opening.ts'
 import { recoveryReporter } from './recovery.ts'
 
@@ -21,6 +21,8 @@ export interface Access {
   force?: boolean
   /** The command writes nothing. */
   onlyReads?: boolean
+  /** It writes, and every record stays as it is: it may work on a node of a cluster. */
+  keepsRecords?: boolean
   /** Ends the wait for a lock. */
   signal?: AbortSignal
 }
@@ -37,6 +39,18 @@ export async function withDatabase<R>(
   } finally {
     db.close()
   }
+}
+
+/**
+ * @throws CommandError if the records come from the log of a cluster, so that the other nodes would not have what is
+ *   changed; the database is closed then
+ */
+export function requireOwnRecords(db: ByteDatabase): void {
+  if (db.mark === undefined) return
+  db.close()
+  throw new CommandError(
+    `${db.directory} is a node of a cluster, which alone may change it: serve it with --cluster, or look at it with xenondb keys and the like`,
+  )
 }
 
 async function openOrBeside(directory: string, access: Access): Promise<ByteDatabase> {
@@ -67,7 +81,7 @@ const LOCK_BYTES = 65536
  */
 export function openBytes(
   directory: string,
-  { createIfMissing, onlyReads = false, force = false }: Access,
+  { createIfMissing, onlyReads = false, keepsRecords = onlyReads, force = false }: Access,
 ): ByteDatabase {
   const { takeover } = opening()
   const options = { ...BYTES, createIfMissing, force, takeover, onRecovery: recoveryReporter(directory) } as const
@@ -75,7 +89,9 @@ export function openBytes(
   if (onlyReads && (nodeStorage.freeBytes?.(directory) ?? LOCK_BYTES) < LOCK_BYTES)
     return open<Uint8Array>(directory, { ...options, readOnly: true })
   try {
-    return open<Uint8Array>(directory, options)
+    const db = open<Uint8Array>(directory, options)
+    if (!keepsRecords) requireOwnRecords(db)
+    return db
   } catch (error) {
     if (!onlyReads || !(error instanceof StorageError || error instanceof DiskFullError)) throw error
     try {

@@ -14,7 +14,7 @@ export function registerCompact(cli: CAC): void {
     .action((directory: string, options: Options) => {
       const json = flagOption(options, 'json')
       return interruptible(signal =>
-        withDatabase(argument(directory), { createIfMissing: false, signal }, async db => {
+        withDatabase(argument(directory), { createIfMissing: false, keepsRecords: true, signal }, async db => {
           const report = await reported('compact', 'steps', signal, onProgress => db.compact({ onProgress }))
           const { blocksBefore, blocksAfter, bytesBefore, bytesAfter } = report
           await print(

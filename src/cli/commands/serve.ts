@@ -17,7 +17,8 @@ import {
 } from '../arguments.ts'
 import { requireClusterName } from '../cluster/create.ts'
 import { natsOptions, readNats } from '../cluster/nats.ts'
-import { CommandError, EXIT_DONE, UsageError } from '../errors.ts'
+import { requireOwnRecords } from '../database.ts'
+import { EXIT_DONE, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
 import { recoveryReporter } from '../recovery.ts'
@@ -96,12 +97,7 @@ async function serve(directory: string, options: Options): Promise<number> {
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
     })
   const db = await waitForLockAside(lockWait, () => openForServing(reopen))
-  if (db.mark !== undefined) {
-    db.close()
-    throw new CommandError(
-      `${directory} is a node of a cluster, which alone may change it: serve it with --cluster, or look at it with xenondb keys and the like`,
-    )
-  }
+  requireOwnRecords(db)
   let server: Server | undefined
   let explored: Explored | undefined
   try {
