@@ -1,8 +1,9 @@
 /** `xenondb serve --cluster` as an operator meets it: what is refused, what waits, and that it ends when it is told to. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { freePort } from '../redis/servers.ts'
 import { WireConnection } from '../redis/wire.ts'
@@ -70,7 +71,37 @@ describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, 
       const twin = run('serve', join(directory, 'twin'), ...access, '--port', '0', '--advertise', cluster.addresses[0]!)
       expect(await twin.status).toBe(1)
       expect(twin.output()).toContain('runs already, with another directory')
+      await cluster.end(node!, 'SIGTERM')
+      await promisify(execFile)(process.execPath, [
+        ...[MAIN, 'cluster', 'create', 'second', '--nats', cluster.nats.urls.join(','), ...credentials],
+        ...['--nats-trust', '--log-bytes', '67108864'],
+      ])
+      const foreign = ['serve', node!.directory, ...access, '--cluster=second', '--port', `${node!.port}`]
+      const other = run(...foreign.filter(word => word !== '--cluster' && word !== cluster.name))
+      expect(await other.status).toBe(1)
+      expect(other.output()).toContain('has followed another log')
+      const second = run('cluster', 'status', 'second', '--json', ...access.slice(2))
+      await second.status
+      expect(JSON.parse(second.output()).shards[0].nodes).toEqual([])
+      await cluster.start(node!)
+      await cluster.leaderOf(0)
       expect(await cluster.cli('status')).toContain('all is well')
+    }))
+
+  test('nobody but the node changes its records', () =>
+    withNode(async cluster => {
+      const [node] = cluster.nodes
+      await cluster.end(node!, 'SIGTERM')
+      for (const words of [
+        ['put', node!.directory, 'a', '1'],
+        ['delete', node!.directory, 'a', '--yes'],
+        ['repl', node!.directory],
+      ]) {
+        const refused = run(...words)
+        expect(await refused.status).toBe(1)
+        expect(refused.output()).toContain('which alone may change it')
+      }
+      for (const command of ['compact', 'keys', 'verify']) expect(await run(command, node!.directory).status).toBe(0)
     }))
 
   test('ends by SIGTERM while it waits for NATS, or for the servers to say how they are', () =>

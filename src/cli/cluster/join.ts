@@ -14,9 +14,15 @@ const ATTEMPTS = 50
 
 /**
  * The number of the node at this address: the one that it had before, or the next free one, which is written down.
+ * @param requireFit is told the generation of the shard's log before, and throws if the node cannot follow that
  * @throws CommandError if there is no such cluster or shard
  */
-export async function join(store: ShardMapStore, cluster: string, shard: number, address: string): Promise<Place> {
+export async function join(
+  store: ShardMapStore,
+  cluster: string,
+  { shard, address }: Omit<MapNode, 'node'>,
+  requireFit: (generation: number) => void,
+): Promise<Place> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stored = await store.read()
     if (stored === undefined)
@@ -26,6 +32,7 @@ export async function join(store: ShardMapStore, cluster: string, shard: number,
       const known = stored.map.shards.map(each => each.shard).join(', ')
       throw new CommandError(`the cluster ${cluster} has no shard ${shard}; it has ${known}`)
     }
+    requireFit(found.generation)
     const known = await placeIn(store, stored, { shard, address })
     if (known === undefined) continue
     const before = known.nodes.filter(each => each.shard === shard).sort((a, b) => a.node - b.node)

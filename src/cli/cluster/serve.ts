@@ -2,6 +2,7 @@
 import { join as joinPath } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectNats } from '../../cluster/load.ts'
+import { logName } from '../../cluster/nats/names.ts'
 import type { NodeEvent } from '../../cluster/node-types.ts'
 import type { ClusterServices, NatsOptions } from '../../cluster/services.ts'
 import type { ShardMapStore } from '../../cluster/shard-map.ts'
@@ -37,7 +38,7 @@ export async function serveNode(directory: string, settings: NodeSettings, optio
     // Before it joins: a node that cannot start should not be in the map, where everybody would wait for it.
     requireNodeOf(db, directory)
     const ending = signalled()
-    const joined = await joinWhenItCan(settings, log, ending)
+    const joined = await joinWhenItCan(db.mark, settings, log, ending)
     if (joined === undefined) return EXIT_DONE
     try {
       return await serveWith(joined, db, directory, settings, options, ending)
@@ -94,17 +95,20 @@ const NOBODY = 0
 
 /** Machines may start in any order: a node waits for NATS. Undefined: it was told to end meanwhile. */
 async function joinWhenItCan(
+  mark: Uint8Array | undefined,
   { cluster, shard, address, nats }: NodeSettings,
   log: Log,
   ending: AbortSignal,
 ): Promise<Joined | undefined> {
+  const { decodeMark } = await import('../../cluster/mark.ts')
+  const requireFit = (generation: number): void => void decodeMark(mark, logName({ cluster, shard, generation }))
   let said = ''
   while (!ending.aborted) {
     let services: ClusterServices | undefined
     try {
       services = await connectNats(nats)
       const map = services.shardMap(cluster)
-      const place = await join(map, cluster, shard, address)
+      const place = await join(map, cluster, { shard, address }, requireFit)
       const shared = await services.openLog({ cluster, shard, generation: place.generation })
       return { ...place, services, map, shared }
     } catch (error) {
