@@ -128,10 +128,13 @@ export class FollowedFile extends DataFile {
     return isApplied
   }
 
-  /** A block whose write was cut off has an image beside the log. */
+  /**
+   * A block whose write was cut off has an image beside the log. None is written before the log has a record for a
+   * recovery to begin with; without one the block is damaged, as it is for whoever opens the database to write.
+   */
   private copyImage(block: Block): boolean {
     const { followed, end, room } = this
-    if (followed === undefined) return false
+    if (followed === undefined || end <= followed.redoLsn) return false
     const stored = new StoredImages(followed.logDirectory, this, this.uuid, followed.redoLsn, end)
     try {
       return stored.copy(block, room, 0)

@@ -1,4 +1,5 @@
 /** Reading a database that was not closed cleanly: it is recovered in memory, and no byte of its files changes. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { memoryStorage, open } from '../../src/index.ts'
 import { closeQuietly, expectVerified } from '../support/database.ts'
@@ -78,3 +79,34 @@ test('a reader takes no lock: writers come and go beside it, and it shows them w
   await expectVerified(reader, 2)
   reader.close()
 })
+
+test('damage of a database that was closed is told, though an image of the block lies beside the log', () =>
+  withDirectory(async directory => {
+    const db = open(directory)
+    // So few blocks that a close leaves their images.
+    for (let i = 0; i < 10; i++) db.put(`key ${i}`, 'v'.repeat(100))
+    db.close()
+    const path = `${directory}/data`
+    const whole = readFileSync(path)
+    const at = whole.indexOf('v'.repeat(100))
+    const damaged = Buffer.from(whole)
+    damaged[at]! ^= 1
+    writeFileSync(path, damaged)
+    for (const readOnly of [true, false]) {
+      const again = open(directory, { readOnly })
+      const { ok, damagedBlocks } = await again.verify()
+      expect({ readOnly, ok, damagedBlocks }).toEqual({ readOnly, ok: false, damagedBlocks: [Math.floor(at / 4096)] })
+      expectCode(() => [...again.values()], 'XENON_CORRUPT')
+      closeQuietly(again)
+    }
+    // Beside an owner that has done nothing since, too.
+    const owner = open(directory)
+    const reader = open(directory, { readOnly: true })
+    expect((await reader.verify()).ok).toBe(false)
+    reader.close()
+    closeQuietly(owner)
+    writeFileSync(path, whole)
+    const sound = open(directory)
+    await expectVerified(sound, 10)
+    sound.close()
+  }))
