@@ -329,9 +329,11 @@ export class Room {
     return fits
   }
 
-  /** The log gives back more than the reserve lends for a checkpoint. */
+  /** The log, or the end of the file that a compaction has cut off, gives back more than the reserve lends for a checkpoint. */
   private get lends(): boolean {
-    return this.reserve.bytes > 0 && this.log.segments.bytes > 2 * this.reserve.bytes
+    const { file, blockSize } = this.file
+    const cut = file.size() - this.metadata.blocks * blockSize
+    return this.reserve.bytes > 0 && Math.max(this.log.segments.bytes / 2, cut) > this.reserve.bytes
   }
 
   /** True if a checkpoint has room, perhaps that of the reserve. */

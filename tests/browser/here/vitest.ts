@@ -25,13 +25,20 @@ const add = (name: string, body: Body): void => {
 interface Adding {
   (name: string, body: Body): void
   each(cases: readonly (readonly unknown[])[]): (name: string, body: Body) => void
+  skipIf(skipped: boolean | undefined): Adding
 }
 
-export const test: Adding = Object.assign(add, {
-  each: (cases: readonly (readonly unknown[])[]) => (name: string, body: Body) => {
-    for (const given of cases) add(name.replace('%s', String(given[0])), () => body(...(given as readonly never[])))
-  },
-})
+const adding = (skipped: boolean): Adding => {
+  const one = (name: string, body: Body): void => (skipped ? undefined : add(name, body))
+  return Object.assign(one, {
+    each: (cases: readonly (readonly unknown[])[]) => (name: string, body: Body) => {
+      for (const given of cases) one(name.replace('%s', String(given[0])), () => body(...(given as readonly never[])))
+    },
+    skipIf: (isSo: boolean | undefined) => adding(skipped || isSo === true),
+  })
+}
+
+export const test: Adding = adding(false)
 
 const gather = (name: string, body: () => void, skipped: boolean): void => {
   const [outer, before] = [group, isSkipped]
