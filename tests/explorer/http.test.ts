@@ -284,3 +284,18 @@ test('explore says what to do about a port that is taken, and about a database t
       expect.stringMatching(/check the path \[XENON_NOT_FOUND\]\n$/),
     ])
   }))
+
+test('a server ends when the port of its explorer or of its metrics is taken', () =>
+  withServer(false, async ({ url }, { directory }) => {
+    for (const option of ['--explorer-port', '--metrics-port']) {
+      const serving = start('serve', `${directory}-served`, '--port', '0', option, new URL(url).port)
+      const late = setTimeout(() => serving.process.kill('SIGKILL'), 10_000)
+      const { status, signal, stderr } = await serving.outcome
+      clearTimeout(late)
+      expect({ option, status, signal }).toEqual({ option, status: 1, signal: null })
+      expect(stderr).toMatch(/EADDRINUSE.*choose another port\n$/)
+    }
+    const served = open(`${directory}-served`)
+    await expectVerified(served)
+    served.close()
+  }))

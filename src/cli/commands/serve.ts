@@ -117,6 +117,8 @@ async function serve(directory: string, options: Options): Promise<number> {
     return EXIT_DONE
   } finally {
     await explored?.close()
+    // It listens still if something else could not: the port of the explorer, or that of the metrics, was taken.
+    await server?.close()
     // On a full disk another handle may have taken the place of the first.
     const { db: last } = server ?? { db }
     last.close()
