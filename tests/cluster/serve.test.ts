@@ -132,6 +132,8 @@ describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, 
     for (const [words, problem] of [
       [['--nats', '127.0.0.1:99999'], 'nats://HOST:PORT'],
       [['--nats', '127.0.0.1:4222', '--nats-monitor', 'bad'], 'http://HOST:PORT'],
+      [['--nats', '127.0.0.1:1', '--host', '0.0.0.0', '--password', 'x'], '--advertise takes the HOST:PORT'],
+      [['--nats', '127.0.0.1:1', '--advertise', 'host:99999'], '--advertise takes the HOST:PORT'],
     ] as const)
       await withDirectory(async directory => {
         const wrong = run('serve', join(directory, 'node'), '--cluster', 'test', ...words)

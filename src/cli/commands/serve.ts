@@ -153,7 +153,8 @@ async function serveCluster(directory: string, settings: ServerOptions, options:
       )
   const { host = '127.0.0.1', port = 6399 } = settings
   const address = textOption(options, 'advertise') ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
-  if (!/^(\[[^\]]+\]|[^:]+):[1-9]\d{0,4}$/.test(address))
+  const isEverywhere = /^(0\.0\.0\.0|\[[0:]+\]):/.test(address)
+  if (isEverywhere || !/^(\[[^\]]+\]|[^:]+):[1-9]\d{0,4}$/.test(address) || !URL.canParse(`tcp://${address}`))
     throw new UsageError(`--advertise takes the HOST:PORT that clients reach this node at, not "${address}"`)
   const { serveNode } = await import('../cluster/serve.ts')
   const node = {
