@@ -1,5 +1,5 @@
 /** `xenondb serve --cluster`: a server that is a node of a cluster. */
-import { join as joinPath } from 'node:path'
+import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectNats } from '../../cluster/load.ts'
 import { logName } from '../../cluster/nats/names.ts'
@@ -141,7 +141,8 @@ async function serveWith(
   const peers = services.peers(name, shard, number)
   const database = db as unknown as Database<unknown, unknown>
   const store = storeOf(database, {
-    scratch: joinPath(directory, '..', `.xenondb-${number}`),
+    // Of this directory alone: beside it may lie nodes of other clusters, with the same number.
+    scratch: `${resolve(directory)}.snapshots`,
     storage: nodeStorage,
   })
   const cluster = new Cluster({ name, node: number, shard, map, peers })
