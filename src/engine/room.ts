@@ -30,6 +30,8 @@ const DELETE_SLACK_BYTES = 131072
 /** Bytes of log between two looks: at most, at least, and as a share of the room there is. */
 const LONGEST_STEP = 4194304
 const SHORTEST_STEP = 65536
+/** Of log that a checkpoint writes by itself. */
+const LEAST_SLACK = 8192
 const STEP_SHARE = 0.25
 /** What is taken without another look, as a share of the room there is. */
 const SHARE_AT_ONCE = 0.125
@@ -339,12 +341,13 @@ export class Room {
   /** True if a checkpoint has room, perhaps that of the reserve. */
   private makeFit(): boolean {
     const { free, reserve } = this
-    if (this.checkpointFits(free)) return true
-    return this.lends && this.checkpointFits(free! + reserve.bytes) && reserve.giveUp()
+    if (this.checkpointFits(free, SHORTEST_STEP)) return true
+    // What it writes besides is little, and much comes back.
+    return this.lends && this.checkpointFits(free! + reserve.bytes, LEAST_SLACK) && reserve.giveUp()
   }
 
-  private checkpointFits(free: number | undefined): boolean {
-    return free === undefined || this.growth + this.imagesLack + SHORTEST_STEP <= free
+  private checkpointFits(free: number | undefined, slack: number): boolean {
+    return free === undefined || this.growth + this.imagesLack + slack <= free
   }
 
   private cutLog(): boolean {
