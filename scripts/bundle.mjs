@@ -42,6 +42,8 @@ await write([...entriesOf([...Object.values(exports), ...Object.values(bin)]), .
 })
 await write(entriesOf(Object.values(exports)), {
   dir: join('dist', 'cjs'),
+  // Tools take these where they cannot load the others, and nobody reads them: an install has to stay below 8 MB.
+  minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   format: 'cjs',
   entryFileNames: '[name].cjs',
   chunkFileNames: 'chunks/[name].cjs',
