@@ -118,7 +118,10 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
     withTabs(async open => {
       const tabs = [await open(), await open(), await open()] as const
       const writer = tabs[2]
-      for (const tab of tabs) await openStore(tab)
+      for (const [turn, tab] of tabs.entries()) {
+        await openStore(tab)
+        await standInLine(tab, turn)
+      }
       const writing = writer.evaluate(() => globalThis.write('db', 'w', 16))
       for (const [turn, tab] of tabs.entries()) {
         await writer.waitForFunction(least => written.done.length >= least, 300 * (turn + 1))
@@ -331,6 +334,19 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
       expect(usage).toEqual([false, 'number', 'number', 'boolean'])
     }))
 })
+
+interface LineOfLocks {
+  query(): Promise<{ pending: { name?: string; mode?: string }[] }>
+}
+
+/** Resolves when the workers of so many tabs stand in line to be the owner: the first of them is the next one. */
+async function standInLine(tab: Page, count: number): Promise<void> {
+  await tab.waitForFunction(async least => {
+    const { locks } = (globalThis as unknown as { navigator: { locks: LineOfLocks } }).navigator
+    const { pending } = await locks.query()
+    return pending.filter(({ name, mode }) => mode === 'exclusive' && name?.split('/').length === 2).length >= least
+  }, count)
+}
 
 /** Those of many keys under which nothing lies. */
 async function missing(tab: Page, keys: readonly string[]): Promise<string[]> {

@@ -136,8 +136,7 @@ describe.runIf(hasRedis)('cluster', () => {
 
   test('HELLO, INFO and the lines of CLUSTER NODES say the same', async () => {
     await withShard(async ({ port }) => {
-      const shown: string[][] = []
-      for (const each of [redis.port, port]) {
+      const shownBy = async (each: number): Promise<string[]> => {
         const connection = await WireConnection.open(each)
         const [hello, info, nodes, server] = await connection.send([
           words('HELLO 3'),
@@ -147,11 +146,12 @@ describe.runIf(hasRedis)('cluster', () => {
         ])
         connection.close()
         const lines = nodes!
-          .text!.trimEnd()
+          .text!.replace(/^txt:/, '')
+          .trimEnd()
           .split('\n')
           .sort((a, b) => Number(b.includes('myself')) - Number(a.includes('myself')))
         const fields = info!.text!.split('\r\n').filter(line => !/epoch|messages/.test(line))
-        shown.push([
+        return [
           showWire(hello!)
             .replace(/"id" :\d+/, '')
             .replace(/"version" "[^"]*"/, ''),
@@ -164,9 +164,11 @@ describe.runIf(hasRedis)('cluster', () => {
               .replace(/ \d+ \d+ \d+ connected/, ' connected'),
           ),
           /redis_mode:\w+/.exec(server!.text!)![0],
-        ])
+        ]
       }
-      expect(shown[1]).toEqual(shown[0])
+      const ours = await shownBy(port)
+      // A busy machine makes Redis think for a moment that its other node has failed.
+      await expect.poll(() => shownBy(redis.port), { timeout: 10_000, interval: 200 }).toEqual(ours)
     })
   })
 
