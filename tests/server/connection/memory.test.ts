@@ -36,7 +36,13 @@ test('unfinished requests: the client with the longest is told so and closed, th
     expect(server.memory.used).toBeLessThanOrEqual(LIMIT)
     expect(server.counts.evictedClients).toBe(closed(clients).length)
     const open = clients.filter(c => !c.closed)
-    for (const c of open) await c.expect(`${'v'.repeat(400_000)}\r\n`, '+OK\r\n')
+    // The buffer of one that goes on may grow beyond the limit again, and it is that one's turn.
+    for (const c of open) {
+      c.write(`${'v'.repeat(400_000)}\r\n`)
+      await eventually(() => c.closed || c.received !== '')
+      expect(['+OK\r\n', WHY]).toContain(c.received)
+    }
+    expect(open.filter(({ received }) => received === '+OK\r\n').length).toBeGreaterThanOrEqual(2)
     const c = await client()
     c.write('INFO\r\n')
     const text = await c.until(received => received.includes('# Keyspace'))
