@@ -12,7 +12,8 @@ export type ByteDatabase = Database<Uint8Array, Uint8Array>
 export type ByteStore = ByteDatabase | Sub<Uint8Array, Uint8Array>
 export type ByteSnapshot = Snapshot<Uint8Array, Uint8Array>
 
-const BYTES = { valueEncoding: 'binary', keyEncoding: 'binary', storedEncoding: 'ignore' } as const
+/** Of whatever encodings: the bytes as they are. */
+export const BYTES = { valueEncoding: 'binary', keyEncoding: 'binary', storedEncoding: 'ignore' } as const
 
 export interface Access {
   /** Only commands that bring records may create a database. */

@@ -8,7 +8,7 @@
  */
 import { XenonError } from '../errors.ts'
 import { encodeMark, hashOf, type Mark } from './mark.ts'
-import { addressOf, decodeBody, decodeMessage, type MessagePart, nodeOf, sameBytes } from './message.ts'
+import { addressOf, decodeBody, decodeMessage, joinedBody, type MessagePart, nodeOf, sameBytes } from './message.ts'
 import type { Replica } from './replica.ts'
 import type { Feed, LogMessage } from './shared-log.ts'
 
@@ -114,7 +114,7 @@ export class Applier {
 
   #apply(last: MessagePart, sequence: number, where: string): void | Promise<void> {
     const { node: own } = this.#node.settings
-    const body = this.#parts.length === 1 ? last.body : joined(this.#parts)
+    const body = joinedBody(this.#parts)
     this.#parts = []
     const { changes, note } = decodeBody(last.kind, body, where)
     const { mark } = this.#node
@@ -163,14 +163,4 @@ export class Applier {
     do await new Promise<void>(resolve => void this.#node.clock.after(RETRY_MS, resolve))
     while (this.#feed === feed && !attempt())
   }
-}
-
-function joined(parts: readonly MessagePart[]): Uint8Array {
-  const body = new Uint8Array(parts.reduce((sum, part) => sum + part.body.length, 0))
-  let at = 0
-  for (const part of parts) {
-    body.set(part.body, at)
-    at += part.body.length
-  }
-  return body
 }

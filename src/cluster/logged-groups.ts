@@ -4,7 +4,7 @@
 import { CorruptionError, InvalidArgumentError, XenonError } from '../errors.ts'
 import type { Change } from './group-store.ts'
 import { hashOf } from './mark.ts'
-import { decodeBody, decodeMessage, type MessageKind, type MessagePart, sameBytes } from './message.ts'
+import { decodeBody, decodeMessage, joinedBody, type MessageKind, type MessagePart, sameBytes } from './message.ts'
 import type { LogMessage, SharedLog } from './shared-log.ts'
 
 /** What a group follows: of the message before it. */
@@ -115,7 +115,7 @@ class GroupReader {
     this.#epoch = part.epoch
     this.#parts.push(part)
     if (part.part < part.of) return undefined
-    const body = joined(this.#parts.map(({ body }) => body))
+    const body = joinedBody(this.#parts)
     this.#parts = []
     const { kind, node, epoch, time } = part
     return { sequence, kind, node, epoch, time, hash: this.#hash, changes: decodeBody(kind, body, where).changes }
@@ -135,14 +135,4 @@ class GroupReader {
     if (!isNext)
       throw new CorruptionError(where, `is part ${part.part} of ${part.of} after ${this.#parts.length} parts`)
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

@@ -271,6 +271,18 @@ export const decodeMessage = (bytes: Uint8Array, where: string): MessagePart => 
   }
 }
 
+/** The body of a group, of all its parts in order. */
+export const joinedBody = (parts: readonly MessagePart[]): Uint8Array => {
+  if (parts.length === 1) return parts[0]!.body
+  const body = new Uint8Array(parts.reduce((sum, part) => sum + part.body.length, 0))
+  let at = 0
+  for (const part of parts) {
+    body.set(part.body, at)
+    at += part.body.length
+  }
+  return body
+}
+
 /** Whether bytes of the log are a message, or part, of the group with this id. */
 export const isOf = (bytes: Uint8Array, id: Uint8Array): boolean =>
   bytes.length >= HEADER_BYTES && sameBytes(bytes.subarray(16, 16 + ID_BYTES), id)

@@ -1,5 +1,5 @@
 /** `xenondb cluster restore`: what a cluster held at a point, by a snapshot and by its log alone. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { slotOf } from '../../src/cluster/slots.ts'
 import { open } from '../../src/index.ts'
@@ -100,6 +100,13 @@ test.skipIf(natsProgram === undefined)('each point gives what was there, and the
       await cluster.cli('restore', `${directory}/none`, '--shard', '1', '--to', '0')
       expect((await contentOf(`${directory}/none`)).size).toBe(0)
       expect(await refused(`${directory}/all`)).toContain('is there already')
+      // A name with a slash at its end, and a directory that is there and empty.
+      mkdirSync(`${directory}/empty`)
+      await cluster.cli('restore', `${directory}/empty/`, '--to', states[2]!.at)
+      expect(await contentOf(`${directory}/empty`)).toEqual(states[2]!.content)
+      mkdirSync(`${directory}/new.restoring/0`, { recursive: true })
+      expect(await refused(`${directory}/new`)).toContain('a restore that was cut off')
+      rmSync(`${directory}/new.restoring`, { recursive: true })
       expect(await refused(`${directory}/new`, '--to', '7')).toContain('say which one with --shard')
       expect(await refused(`${directory}/new`, '--to', 'yesterday')).toContain('--to is a time')
       expect(await refused(`${directory}/new`, '--shard', '5')).toContain('has no shard 5')

@@ -5,7 +5,7 @@ import type { ClusterServices, LogPlace, LogSettings } from '../../cluster/servi
 import type { MapNode, ShardMapStore, StoredShardMap } from '../../cluster/shard-map.ts'
 import type { SharedLog } from '../../cluster/shared-log.ts'
 import { XenonError } from '../../errors.ts'
-import { open } from '../../index.ts'
+import { openBytes } from '../database.ts'
 import { CommandError } from '../errors.ts'
 
 export interface Recovered {
@@ -37,8 +37,7 @@ export async function recoverShard(
     import('../../cluster/mark.ts'),
     import('../../cluster/new-generation.ts'),
   ])
-  const options = { keyEncoding: 'binary', valueEncoding: 'binary', storedEncoding: 'ignore' } as const
-  const db = open<Uint8Array>(directory, { ...options, createIfMissing: false })
+  const db = openBytes(directory, { createIfMissing: false, keepsRecords: true })
   try {
     const mark = decodeMark(db.mark, logName(before))
     if (mark.sequence === NO_MARK.sequence)

@@ -1,10 +1,11 @@
 /** `xenondb cluster restore`: the records of a cluster as they were at a point, as a database of its own. */
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { bringTo, type Point } from '../../cluster/point-in-time.ts'
 import type { ClusterServices } from '../../cluster/services.ts'
 import { SLOT_BYTES } from '../../cluster/slots.ts'
 import { nodeStorage, open } from '../../index.ts'
-import { type ByteDatabase, openBytes } from '../database.ts'
+import { BYTES, type ByteDatabase, openBytes } from '../database.ts'
 import { CommandError } from '../errors.ts'
 
 export interface RestoredShard {
@@ -19,30 +20,33 @@ export interface RestoredShard {
 const TOGETHER = 1000
 
 /**
- * Makes a database in a new directory, with the keys as clients know them. Each shard is brought to the point aside.
+ * Makes a database in a new directory, with the keys as clients know them. All is done aside, so that a directory of that
+ * name is whole.
  * @throws CommandError if something is in the directory
  */
 export async function restoreCluster(
   services: ClusterServices,
   cluster: string,
   shards: readonly { shard: number; generation: number }[],
-  directory: string,
+  name: string,
   point: Point,
 ): Promise<RestoredShard[]> {
-  requireEmpty(directory)
+  const directory = resolve(name)
   const aside = `${directory}.restoring`
-  requireEmpty(aside)
+  if (!isEmpty(directory))
+    throw new CommandError(`${name} is there already; a cluster is restored to a directory that is empty or not there`)
+  if (!isEmpty(aside))
+    throw new CommandError(`${aside} is there already, perhaps of a restore that was cut off; remove it first`)
   // Only here: no other command should wait until it is loaded.
   const { storeOf } = await import('../../cluster/engine-store.ts')
-  const target = openBytes(directory, { createIfMissing: true })
-  let isDone = false
+  const whole = `${aside}/whole`
+  const target = openBytes(whole, { createIfMissing: true })
   try {
     const restored: RestoredShard[] = []
     for (const { shard, generation } of shards) {
       const log = await services.openLog({ cluster, shard, generation })
       try {
-        const options = { keyEncoding: 'binary', valueEncoding: 'binary', storedEncoding: 'ignore' } as const
-        const source = open<Uint8Array>(`${aside}/${shard}`, { ...options, durability: 'none' })
+        const source = open<Uint8Array>(`${aside}/${shard}`, { ...BYTES, durability: 'none' })
         try {
           const store = storeOf(source, { scratch: `${aside}/snapshots`, storage: nodeStorage })
           // As of then, so that what has expired since is copied with its time, and nothing else.
@@ -56,19 +60,20 @@ export async function restoreCluster(
         await log.close()
       }
     }
-    await target.flush()
-    isDone = true
+    target.close()
+    if (nodeStorage.kind(directory) === 'directory') rmdirSync(directory)
+    renameSync(whole, directory)
+    nodeStorage.syncDirectory(dirname(directory))
     return restored
   } finally {
     target.close()
-    for (const path of isDone ? [aside] : [aside, directory]) rmSync(path, { recursive: true, force: true })
+    rmSync(aside, { recursive: true, force: true })
   }
 }
 
-function requireEmpty(path: string): void {
+const isEmpty = (path: string): boolean => {
   const kind = nodeStorage.kind(path)
-  if (kind === 'none' || (kind === 'directory' && readdirSync(path).length === 0)) return
-  throw new CommandError(`${path} is there already; a cluster is restored to a directory that is empty or not there`)
+  return kind === 'none' || (kind === 'directory' && readdirSync(path).length === 0)
 }
 
 /** Without the slot in front of each key. Returns how many. */
