@@ -3,10 +3,11 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ConnectionError, connect } from '../../src/client/index.ts'
-import { freePort, startXenon } from '../redis/servers.ts'
+import { startXenon } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCodeAsync } from '../support/errors.ts'
+import { freePort } from '../support/ports.ts'
 
 test('after SIGKILL every answered write is there, and the client goes on', () =>
   withDirectory(async directory => {

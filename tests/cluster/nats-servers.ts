@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connect, type NatsConnection, type TlsOptions } from '@nats-io/transport-node'
 import type { NatsOptions as ClusterNatsOptions } from '../../src/cluster/services.ts'
-import { freePort } from '../redis/servers.ts'
 import { pause } from '../support/child.ts'
+import { freePort } from '../support/ports.ts'
 
 /** The checkout: these files also run from `build/`. */
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]build[/\\]$/, '/')

@@ -3,9 +3,9 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { freePort } from '../redis/servers.ts'
 import { WireConnection } from '../redis/wire.ts'
 import { pause } from '../support/child.ts'
+import { freePort } from '../support/ports.ts'
 import { type NatsServers, ROOT, SYSTEM_USER, startNats, USER } from './nats-servers.ts'
 
 const MAIN = `${ROOT}dist/cli/main.js`

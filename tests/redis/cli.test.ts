@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { run } from '../cli/run.ts'
 import { withDirectory } from '../support/directory.ts'
-import { freePort, hasRedis, type RunningServer, startRedis, startXenon } from './servers.ts'
+import { freePort } from '../support/ports.ts'
+import { hasRedis, type RunningServer, startRedis, startXenon } from './servers.ts'
 
 const servers: readonly (readonly [
   name: string,

@@ -1,8 +1,8 @@
 /** Redis itself and `xenondb serve`, as processes of their own on free ports. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { pause } from '../support/child.ts'
+import { freePort } from '../support/ports.ts'
 
 export const hasRedis: boolean = spawnSync('redis-server', ['--version']).status === 0
 export const hasRedisTools: boolean = spawnSync('redis-cli', ['--version']).status === 0
@@ -76,16 +76,6 @@ function running(name: string, port: number, child: ChildProcess): RunningServer
       clearTimeout(killed)
     },
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 async function answers(port: number, child: ChildProcess): Promise<void> {

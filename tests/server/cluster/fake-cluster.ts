@@ -1,5 +1,4 @@
 /** Servers that are the nodes of a cluster, without logs: all nodes of a shard have one database. */
-import { createServer } from 'node:net'
 import type { MapNode, ShardMap } from '../../../src/cluster/shard-map.ts'
 import { SLOTS } from '../../../src/cluster/shard-map.ts'
 import type { Database } from '../../../src/database/database.ts'
@@ -7,6 +6,7 @@ import { memoryStorage, open } from '../../../src/index.ts'
 import { Server } from '../../../src/server/server.ts'
 import { Cluster } from '../../../src/server/service/cluster.ts'
 import { pause } from '../../support/child.ts'
+import { freePort } from '../../support/ports.ts'
 import { FakeNode, MemoryMap } from './fake-shard.ts'
 
 export interface FakeMember extends MapNode {
@@ -26,15 +26,6 @@ export interface FakeCluster {
   depose(shard: number): void
   close(): Promise<void>
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 /** Shards with a leader and a node that follows each; slots in equal parts. */
 export async function startFakeCluster(
