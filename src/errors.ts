@@ -2,7 +2,7 @@
  * The errors of xenondb: one class with a stable `code`, subclasses where a caller would want `instanceof`.
  * A message says what was wrong and what to do about it.
  */
-import type { TupleKey } from './keys.ts'
+import { quoted, type TupleKey } from './keys.ts'
 
 /** What tells errors apart, for programs; docs/api.md says of each what it means and what to do. */
 export type XenonErrorCode =
@@ -454,35 +454,6 @@ export class StorageError extends XenonError {
   }
 }
 
-/** Characters or bytes of a key that a message shows. */
-const SHOWN = 64
-
-const quoted = (key: TupleKey): string => {
-  if (typeof key === 'string') return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
-  if (ArrayBuffer.isView(key)) {
-    const bytes = key as Uint8Array
-    return `the key ${hexOf(bytes.subarray(0, SHOWN / 2))}${bytes.length > SHOWN / 2 ? '…' : ''}`
-  }
-  const text = tupleText(key)
-  return `the key ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`
-}
-
-/** Of what was given as a key, and may be none. */
-const tupleText = (key: unknown): string => {
-  try {
-    const text: string | undefined = JSON.stringify(key, (_, part: unknown) => {
-      if (typeof part === 'bigint') return { bigint: String(part) }
-      return ArrayBuffer.isView(part) ? hexOf(part as Uint8Array) : part
-    })
-    return text ?? shown(key)
-  } catch {
-    return shown(key)
-  }
-}
-
-const hexOf = (bytes: Uint8Array): string =>
-  `0x${Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')}`
-
 /** Whatever was thrown, in a few words. */
 export const reasonOf = (error: unknown): string => shown(isError(error) ? error.message : error)
 
@@ -520,12 +491,8 @@ export const isFull = (error: unknown): boolean => {
 }
 
 /** What a copy ends with that found no room on its disk: any other error as it is. */
-export const noRoomFor = (what: string, error: unknown): unknown =>
-  isFull(error) && !(error instanceof DiskFullError)
-    ? new DiskFullError(
-        `the disk is full: there is no room for ${what}; free some space on it, or choose another one`,
-        {
-          cause: error,
-        },
-      )
-    : error
+export const noRoomFor = (what: string, error: unknown): unknown => {
+  if (!isFull(error) || error instanceof DiskFullError) return error
+  const message = `the disk is full: there is no room for ${what}; free some space on it, or choose another one`
+  return new DiskFullError(message, { cause: error })
+}

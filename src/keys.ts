@@ -56,3 +56,33 @@ export type Encoded<V> = [V] extends [string]
  * `'replace'`: the given one takes its place; no record is changed. `'ignore'`: it is not looked at, and stays.
  */
 export type StoredEncoding = 'check' | 'replace' | 'ignore'
+
+/** Characters or bytes of a key that a message shows. */
+const SHOWN = 64
+
+/** A key, or what was given as one, as a message shows it. */
+export const quoted = (key: TupleKey): string => {
+  if (typeof key === 'string') return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
+  if (ArrayBuffer.isView(key)) {
+    const bytes = key as Uint8Array
+    return `the key ${hexOf(bytes.subarray(0, SHOWN / 2))}${bytes.length > SHOWN / 2 ? '…' : ''}`
+  }
+  const text = tupleText(key)
+  return `the key ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`
+}
+
+/** Of what was given as a key, and may be none. */
+const tupleText = (key: unknown): string => {
+  try {
+    const text: string | undefined = JSON.stringify(key, (_, part: unknown) => {
+      if (typeof part === 'bigint') return { bigint: String(part) }
+      return ArrayBuffer.isView(part) ? hexOf(part as Uint8Array) : part
+    })
+    return text ?? typeof key
+  } catch {
+    return typeof key
+  }
+}
+
+const hexOf = (bytes: Uint8Array): string =>
+  `0x${Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')}`

@@ -2,7 +2,8 @@
 import { setTimeout } from '../runtime/timers.ts'
 import type { Argument } from './encoder.ts'
 import { ConnectionError, ServerError } from './errors.ts'
-import { Link, type LinkOptions, type LockWait } from './link.ts'
+import { Link } from './link.ts'
+import type { LinkOptions, LockWait } from './link-options.ts'
 import { Pool } from './pool.ts'
 import type { Reply } from './reader.ts'
 

@@ -6,7 +6,7 @@ import type { KeyEncoding, SubEncodings, ValueEncoding } from '../types.ts'
 import { milliseconds } from '../values/checks.ts'
 import { type LoadedEncoding, loadEncoding } from '../values/encoding.ts'
 import { type KeyCodec, keyCodec } from '../values/key-codec.ts'
-import type { LinkOptions } from './link.ts'
+import type { LinkOptions } from './link-options.ts'
 
 /** How `connect` reaches a server, and what its keys and values are. */
 export interface ConnectOptions<V = string> {

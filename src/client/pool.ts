@@ -1,6 +1,7 @@
 /** Connections for one user at a time: opened when needed, kept when they are done, at most so many. */
 import { closedError } from './errors.ts'
-import { Link, type LinkOptions } from './link.ts'
+import { Link } from './link.ts'
+import type { LinkOptions } from './link-options.ts'
 
 interface Waiting {
   resolve(link: Link): void

@@ -33,6 +33,8 @@ import type { Arena } from '../runtime/bytes.ts'
 
 export const SEGMENT_MAGIC: Uint8Array = new Uint8Array([0x58, 0x45, 0x4e, 0x4c, 0x4f, 0x47, 0x31, 0x0a])
 export const SEGMENT_HEADER_BYTES = 512
+/** Bytes that the power may take away together: what is synced and what is written next share none. */
+export const SECTOR = 512
 export const GROUP_MAGIC = 0x474c4e58
 export const GROUP_HEADER_BYTES = 32
 export const RECORD_HEADER_BYTES = 20
@@ -166,3 +168,6 @@ export const undoSection = (a: Arena, position: Position): UndoSection => {
     fieldLength: isInsert ? 0 : word,
   }
 }
+
+/** Where the sector begins in which nothing stands if the log of a segment that begins at `start` ends at `lsn`. */
+export const sectorAfter = (start: Lsn, lsn: Lsn): Lsn => start + Math.ceil((lsn - start) / SECTOR) * SECTOR

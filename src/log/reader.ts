@@ -8,11 +8,10 @@ import { CorruptionError, reasonOf } from '../errors.ts'
 import type { Lsn, Position } from '../pager/place.ts'
 import { Arena, readU64 } from '../runtime/bytes.ts'
 import type { Storage } from '../storage/storage.ts'
-import { GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength, SEGMENT_HEADER_BYTES } from './format.ts'
+import { GROUP_HEADER_BYTES, GROUP_MAGIC, recordLength, SECTOR, SEGMENT_HEADER_BYTES, sectorAfter } from './format.ts'
 import { recordProblem } from './record-check.ts'
 import type { LogSegments, Segment } from './segments.ts'
 
-const SECTOR = 512
 /** Behind the end, so many times the bytes of a segment are read in groups that turn out not to be whole. */
 const WASTED = 16
 
@@ -64,7 +63,7 @@ export class LogReader {
     let end = from
     let lsn = from
     while (end < until) {
-      const group = this.readGroup(segment, lsn) ?? this.readGroup(segment, nextSector(segment, lsn))
+      const group = this.readGroup(segment, lsn) ?? this.readGroup(segment, sectorAfter(segment.startLsn, lsn))
       // Space in front of a group is padding if everything before it had been synced, to the byte.
       if (group && group.lsn > end && group.synced > end) throw damaged(segment, end, group.synced)
       // If less had been synced, the group is part of a torn tail, and the log went on in another segment.
@@ -96,7 +95,7 @@ export class LogReader {
   }
 
   private successor(segment: Segment, lsn: Lsn, chain: readonly Segment[]): Segment | undefined {
-    const rounded = nextSector(segment, lsn)
+    const rounded = sectorAfter(segment.startLsn, lsn)
     const candidates = this.segments.active.filter(
       next => !chain.includes(next) && (next.startLsn === lsn || next.startLsn === rounded),
     )
@@ -109,7 +108,7 @@ export class LogReader {
   private used(candidates: readonly Segment[], lsn?: number): Segment | undefined {
     return candidates.find(segment => {
       const at = lsn ?? segment.startLsn
-      return (this.readGroup(segment, at) ?? this.readGroup(segment, nextSector(segment, at))) !== undefined
+      return (this.readGroup(segment, at) ?? this.readGroup(segment, sectorAfter(segment.startLsn, at))) !== undefined
     })
   }
 
@@ -220,6 +219,3 @@ const damaged = (segment: Segment, lsn: Lsn, synced: Lsn): CorruptionError =>
     segment.file.path,
     `the log is damaged at LSN ${lsn}: a later group shows that it had been synced up to LSN ${synced}`,
   )
-
-const nextSector = (segment: Segment, lsn: Lsn): Lsn =>
-  segment.startLsn + Math.ceil((lsn - segment.startLsn) / SECTOR) * SECTOR

@@ -26,7 +26,9 @@ import {
   RECORD_HEADER_BYTES,
   RecordFlag,
   RecordType,
+  SECTOR,
   SPACE_BYTES,
+  sectorAfter,
   UNDO_HEADER_BYTES,
   UndoKind,
 } from './format.ts'
@@ -35,7 +37,6 @@ import type { LogSegments, Segment } from './segments.ts'
 import { SyncPace } from './sync-pace.ts'
 import { WrittenLog } from './written-log.ts'
 
-const SECTOR = 512
 /** Bytes that are copied one by one. */
 const SHORT = 16
 /** Log that is synced in line where syncs are short. */
@@ -275,11 +276,6 @@ export class LogWriter {
     return lsn
   }
 
-  /** A record that was begun will not be completed: the buffer holds half of it. Returns the error to throw. */
-  failRecord(error: unknown): unknown {
-    return this.health.fail(error)
-  }
-
   /** Hands what is in the buffer to the operating system. */
   write(): void {
     if (this.position - this.start > GROUP_HEADER_BYTES) this.writeGroup(false)
@@ -363,16 +359,21 @@ export class LogWriter {
     if (this.syncedLsn === this.writtenLsn) return
     this.health.check()
     const started = this.pace.now()
-    try {
-      this.segments.sync()
-    } catch (error) {
-      throw this.health.fail(error)
-    }
+    this.orFail(() => this.segments.sync())
     const milliseconds = this.pace.now() - started
     this.pace.inLine(milliseconds)
     this.health.stalled('sync', milliseconds)
     this.alignNext = true
     this.synced(this.writtenLsn)
+  }
+
+  /** Work on the files whose failure is for good (L3). */
+  private orFail(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      throw this.health.fail(error)
+    }
   }
 
   /**
@@ -462,15 +463,13 @@ export class LogWriter {
 
   /** Begins that segment now. False if it has begun already. */
   startFreshSegment(): boolean {
-    const { afterSegmentStart, health } = this
+    const { afterSegmentStart } = this
     if (afterSegmentStart === undefined) return false
     this.afterSegmentStart = undefined
-    try {
+    this.orFail(() => {
       this.segments.startSegment(this.endLsn)
       afterSegmentStart()
-    } catch (error) {
-      throw health.fail(error)
-    }
+    })
     return true
   }
 
@@ -487,11 +486,7 @@ export class LogWriter {
       if (isFull(error)) return false
       throw this.health.fail(error)
     }
-    try {
-      this.segments.sync()
-    } catch (error) {
-      throw this.health.fail(error)
-    }
+    this.orFail(() => this.segments.sync())
     return true
   }
 
@@ -501,8 +496,7 @@ export class LogWriter {
 
   /** Where the sector begins in which nothing stands if the log ends at this LSN. */
   private sectorAfter(lsn: Lsn): Lsn {
-    const segmentStart = this.segments.current?.startLsn ?? lsn
-    return segmentStart + Math.ceil((lsn - segmentStart) / SECTOR) * SECTOR
+    return sectorAfter(this.segments.current?.startLsn ?? lsn, lsn)
   }
 
   private openGroup(): void {

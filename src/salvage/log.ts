@@ -5,7 +5,14 @@
  */
 
 import { CorruptionError } from '../errors.ts'
-import { GROUP_HEADER_BYTES, RECORD_HEADER_BYTES, recordLength, SEGMENT_HEADER_BYTES } from '../log/format.ts'
+import {
+  GROUP_HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+  recordLength,
+  SECTOR,
+  SEGMENT_HEADER_BYTES,
+  sectorAfter,
+} from '../log/format.ts'
 import type { RecordVisitor } from '../log/reader.ts'
 import { recordProblem } from '../log/record-check.ts'
 import { Arena } from '../runtime/bytes.ts'
@@ -14,7 +21,6 @@ import type { Storage } from '../storage/storage.ts'
 import { Notes } from './notes.ts'
 import { type Group, readGroup, type SalvageSegment } from './segments.ts'
 
-const SECTOR = 512
 /** What a clean close leaves of a segment: it cuts the rest off. */
 const CLOSED_BYTES = 65536
 
@@ -204,7 +210,7 @@ class Links {
    * in the same segment, or the first one of another.
    */
   private successor(end: number, segment: SalvageSegment): Group | undefined {
-    const padded = segment.startLsn + Math.ceil((end - segment.startLsn) / SECTOR) * SECTOR
+    const padded = sectorAfter(segment.startLsn, end)
     const candidates = [...(this.at.get(end) ?? []), ...(padded === end ? [] : (this.at.get(padded) ?? []))]
     const follows = (group: Group): boolean => group.lsn === end || group.synced === end
     return (

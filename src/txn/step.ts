@@ -71,7 +71,8 @@ export class Step {
     try {
       return work()
     } catch (error) {
-      throw this.hasBegun && !this.hasEnded ? this.log.failRecord(error) : error
+      // A record that was begun will not be completed: the buffer holds half of it.
+      throw this.hasBegun && !this.hasEnded ? this.log.health.fail(error) : error
     } finally {
       this.release()
     }

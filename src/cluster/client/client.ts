@@ -1,7 +1,7 @@
 /** The records of all shards of a cluster as one store: calls go to whoever has the keys. */
 import type { Argument } from '../../client/encoder.ts'
 import { ServerError } from '../../client/errors.ts'
-import type { LinkOptions } from '../../client/link.ts'
+import type { LinkOptions } from '../../client/link-options.ts'
 import { Operations } from '../../client/operations.ts'
 import { pagesOf } from '../../client/pages.ts'
 import { countCommand } from '../../client/range.ts'

@@ -1,6 +1,6 @@
 /** All records behind one hash tag: they lie in one slot, so everything that a store can do is done there as a whole. */
 import { Connections } from '../../client/connections.ts'
-import type { LinkOptions } from '../../client/link.ts'
+import type { LinkOptions } from '../../client/link-options.ts'
 import { ClientStore } from '../../client/store.ts'
 import type { Values } from '../../client/values.ts'
 import { XenonError } from '../../errors.ts'

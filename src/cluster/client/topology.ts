@@ -4,7 +4,8 @@
  */
 import type { Argument } from '../../client/encoder.ts'
 import { ConnectionError, closedError, ServerError } from '../../client/errors.ts'
-import { Link, type LinkOptions } from '../../client/link.ts'
+import { Link } from '../../client/link.ts'
+import type { LinkOptions } from '../../client/link-options.ts'
 import { Pool } from '../../client/pool.ts'
 import type { Reply } from '../../client/reader.ts'
 import { bytesOf, listOf, numberOf } from '../../client/values.ts'

@@ -19,13 +19,10 @@ import type { Log } from '../service/log.ts'
 import type { Settings } from '../service/options.ts'
 import { Backlog } from './backlog.ts'
 import type { Joiner } from './joiner.ts'
+import { limitsOf, STRANGERS } from './request-limits.ts'
 import { Share } from './share.ts'
 import { Taken } from './taken.ts'
 
-/** What a client may send before it has authenticated. */
-const STRANGERS = { arguments: 10, argumentBytes: 16384, queryBytes: 1048576 }
-/** A 32-bit length, as in Redis; what arrives is bounded by its bytes. */
-const MAX_ARGUMENTS = 2147483647
 /** Time that a client has to end a connection that the server has ended, once it has taken everything. */
 const LINGER_MS = 1000
 /** Whoever has no more than this unsent is told why he is closed. */
@@ -109,17 +106,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const { settings } = server
     this.address = settings.socket ?? `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
     this.localAddress = settings.socket ?? `${socket.localAddress ?? ''}:${socket.localPort ?? 0}`
-    const limits = {
-      arguments: MAX_ARGUMENTS,
-      // CONFIG SET may change them.
-      get argumentBytes() {
-        return settings.maxArgumentBytes
-      },
-      get queryBytes() {
-        return settings.maxQueryBytes
-      },
-    }
-    this.parser = new RequestParser(limits, STRANGERS, trusted)
+    this.parser = new RequestParser(limitsOf(settings), STRANGERS, trusted)
     this.taken = new Taken(socket)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)

@@ -4,7 +4,7 @@ import type { Command } from '../commands/command.ts'
 import type { Queue } from '../commands/host.ts'
 import { traitsFor } from '../commands/traits.ts'
 import { TooMuchOutput } from '../protocol/reply.ts'
-import type { Arguments } from '../protocol/request.ts'
+import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
 import { checkQueued } from './admission.ts'
 import { meetsLock } from './lock-conflict.ts'
 
@@ -21,6 +21,14 @@ export class QueuedCalls implements Queue {
 
   get count(): number {
     return this.calls.length
+  }
+
+  /** Puts a call off; false, and all of them are gone, if they have come to more than `maxBytes`. */
+  add(command: Command, request: Arguments, maxBytes: number): boolean {
+    this.bytes += argumentBytes(request) + 16 * request.count
+    if (this.bytes > maxBytes) this.calls = []
+    else if (!this.failed) this.calls.push({ command, request: keep(request) })
+    return this.bytes <= maxBytes
   }
 
   /** Runs them in order. The failure of one is its reply, unless all of them are to be tried again. */

@@ -15,9 +15,9 @@ import type { Keyspace } from '../commands/keyspace.ts'
 import { depthOf, inProblem, insideOf } from '../commands/subs.ts'
 import { knownTraits, traitsFor } from '../commands/traits.ts'
 import { type ReplyWriter, TooMuchOutput } from '../protocol/reply.ts'
-import { type Arguments, argumentBytes, behind, keep } from '../protocol/request.ts'
+import { type Arguments, behind, keep } from '../protocol/request.ts'
 import type { Announcements } from '../service/announcements.ts'
-import type { Subscribed, Subscriptions } from '../service/channels.ts'
+import type { Subscriptions } from '../service/channels.ts'
 import { FEW_ARGUMENTS, isFromBrowser, mayWrite, problemOf, refusedFor, tooLong, unknownCommand } from './admission.ts'
 import { Blocking } from './blocking.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
@@ -248,14 +248,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
       this.reject('ERR Command not allowed inside a transaction')
       return
     }
-    queue.bytes += argumentBytes(request) + 16 * request.count
-    if (queue.bytes > this.server.settings.maxQueryBytes) {
-      queue.calls = []
-      this.reject('ERR the commands queued since MULTI are too large')
-      return
-    }
-    if (!queue.failed) queue.calls.push({ command, request: keep(request) })
-    this.out.simple('QUEUED')
+    if (queue.add(command, request, this.server.settings.maxQueryBytes)) this.out.simple('QUEUED')
+    else this.reject('ERR the commands queued since MULTI are too large')
   }
 
   /** Answers with an error; EXEC is to be refused then. */
@@ -385,7 +379,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     } catch (error) {
       // All was taken back, what SELECT has done too.
       this.database = database
-      if (subscribed !== undefined) this.subscribeTo(subscribed)
+      if (subscribed !== undefined) server.channels.restore(this, subscribed)
+      this.noteSubscriptions()
       // What is locked by a transaction makes all of them be tried again.
       if (meetsLock(error)) this.queue = queue
       else this.unwatchAll()
@@ -463,12 +458,6 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
 
   unsubscribe(kind: Subscriptions, name: string): void {
     this.server.channels.unsubscribe(kind, this, name)
-    this.noteSubscriptions()
-  }
-
-  /** To this and nothing else. */
-  private subscribeTo(subscribed: Subscribed): void {
-    this.server.channels.restore(this, subscribed)
     this.noteSubscriptions()
   }
 
