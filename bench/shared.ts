@@ -4,6 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openShared, type SharedStore } from 'xenondb/shared'
 import type { Chart } from './support/chart/chart.ts'
@@ -16,6 +18,8 @@ import { makeTemporaryDirectory, removeTemporaryDirectory } from './support/temp
 
 const IN_FLIGHT = 64
 const VALUE = 'x'.repeat(100)
+/** Bytes of a GET and of its answer. */
+const ECHOED = 140
 
 interface Figures {
   /** Microseconds of one call after the other. */
@@ -28,24 +32,26 @@ interface Figures {
 export async function run(options: Options): Promise<number> {
   const calls = positiveInteger('calls', options.calls, options.quick ? 500 : 20_000)
   const repeats = positiveInteger('repeats', options.repeats, options.quick ? 1 : 5)
-  const directory = makeTemporaryDirectory()
+  const temporary = makeTemporaryDirectory()
+  const directory = join(temporary, 'database')
   try {
     const owner = await startOwner(directory)
     const store = await openShared(directory)
     const samples: { owner: Figures; follower: Figures }[] = []
     for (let i = 0; i < repeats; i++)
       samples.push({ owner: await ask(owner, calls), follower: await measure(store, calls) })
+    const echo = await measureEcho(echoIn(directory), Math.ceil(calls / 4))
     const takeover = await killed(owner, store)
     await store.close()
-    report(samples, takeover)
+    report(samples, echo, takeover)
     writeResults(outputDirectory(options), {
       benchmark: 'shared',
       options: { calls, repeats, inFlight: IN_FLIGHT },
-      data: { samples, takeoverMs: takeover },
+      data: { samples, echoMicros: echo, takeoverMs: takeover },
       charts: [chart(samples)],
     })
   } finally {
-    removeTemporaryDirectory(directory)
+    removeTemporaryDirectory(temporary)
   }
   return 0
 }
@@ -84,6 +90,28 @@ async function ask(owner: ChildProcess, calls: number): Promise<Figures> {
   return figures
 }
 
+/** Where the owner's process sends back what it gets. */
+const echoIn = (directory: string): string => `${directory}.echo`
+
+/** Microseconds until a few bytes have come back. Where the machine is idle most of that is waking up, twice. */
+async function measureEcho(path: string, times: number): Promise<number> {
+  const socket = connect(path)
+  await once(socket, 'connect')
+  const bytes = Buffer.alloc(ECHOED)
+  let back: () => void = () => {}
+  socket.on('data', () => back())
+  const taken = await each(
+    times,
+    () =>
+      new Promise<void>(resolve => {
+        back = resolve
+        socket.write(bytes)
+      }),
+  )
+  socket.destroy()
+  return taken
+}
+
 /** Milliseconds from the death of the owner to the first answer. */
 async function killed(owner: ChildProcess, store: SharedStore): Promise<number> {
   const lost = new Promise<void>(resolve => store.on('lost', resolve))
@@ -94,7 +122,7 @@ async function killed(owner: ChildProcess, store: SharedStore): Promise<number> 
   return performance.now() - start
 }
 
-function report(samples: readonly { owner: Figures; follower: Figures }[], takeover: number): void {
+function report(samples: readonly { owner: Figures; follower: Figures }[], echo: number, takeover: number): void {
   const of = (who: 'owner' | 'follower', figure: keyof Figures): number =>
     median(samples.map(sample => sample[who][figure]))
   const ratio = of('follower', 'puts') / of('owner', 'puts')
@@ -125,6 +153,7 @@ function report(samples: readonly { owner: Figures; follower: Figures }[], takeo
       ],
     ],
   )
+  console.log(`${ECHOED} bytes to another process and back, over such a socket: ${echo.toFixed(1)} µs`)
   console.log(`the owner was killed: the first answer of the next one after ${takeover.toFixed(0)} ms`)
 }
 
@@ -149,6 +178,9 @@ function chart(samples: readonly { owner: Figures; follower: Figures }[]): Chart
 /** As a process of its own it is the owner. */
 if (process.send !== undefined && process.argv[2] !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) {
   const store = await openShared(process.argv[2])
+  const echo = createServer(socket => socket.on('error', () => {}).on('data', bytes => socket.write(bytes)))
+  echo.listen(echoIn(process.argv[2]))
+  await once(echo, 'listening')
   process.on('message', async (calls: number) => process.send!(await measure(store, calls)))
   process.on('disconnect', () => process.exit())
   process.send(store.role)

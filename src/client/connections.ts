@@ -51,10 +51,8 @@ export class Connections {
   }
 
   /** One command; rejects with the server's error. `read`: it may be sent again when the connection was lost. */
-  async ask(command: readonly Argument[], read: boolean): Promise<Reply> {
-    const [reply] = await this.link.send([command], read)
-    if (reply instanceof ServerError) throw reply
-    return reply!
+  ask(command: readonly Argument[], read: boolean, wait?: LockWait): Promise<Reply> {
+    return this.link.send([command], read, wait).then(only)
   }
 
   /** @throws ConnectionError if there is no connection now, and nothing is to wait for one. */
@@ -81,4 +79,9 @@ export class Connections {
     const watches = [...this.watches].map(link => link.close())
     await Promise.all([this.link.close(), this.pool.close(), this.readers.close(), ...watches])
   }
+}
+
+const only = ([reply]: readonly Reply[]): Reply => {
+  if (reply instanceof ServerError) throw reply
+  return reply!
 }

@@ -53,8 +53,8 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
 
   /** Stores a record; resolves when it is as durable as the server's database makes it. */
   async put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
-    const { ttl, ...waiting } = options === undefined ? { ttl: undefined } : checkedPut(options)
-    await this.change(this.putCommand(key, value, ttl), waiting)
+    const checked = options === undefined ? undefined : checkedPut(options)
+    await this.change(this.putCommand(key, value, checked?.ttl), checked)
   }
 
   /** Removes a record; true if it was there. */

@@ -210,7 +210,12 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     return this.place.length === 0 ? command : [...this.place, ...command]
   }
 
-  protected async change(command: readonly Argument[], waiting: Waiting | undefined): Promise<Reply> {
+  protected change(command: readonly Argument[], waiting: Waiting | undefined): Promise<Reply> {
+    if (waiting?.lockTimeout === undefined) return this.connections.ask(this.placed(command), false, waiting)
+    return this.changeWithin(command, waiting)
+  }
+
+  private async changeWithin(command: readonly Argument[], waiting: Waiting): Promise<Reply> {
     const replies = await this.sendAll([], this.placed(command), waiting)
     const reply = replies[replies.length - 1]!
     if (reply instanceof ServerError) throw reply
