@@ -223,6 +223,11 @@ export class AsyncTransaction<V = string, K = string> implements AsyncStoreTrans
     if (aborted) this.signal?.throwIfAborted()
   }
 
+  /** @internal Runs one operation, and again after it had to wait for a lock. */
+  attempt<T>(work: (tx: Transaction<V, K>) => T): Promise<T> {
+    return this.run(() => work(this.tx))
+  }
+
   private run<T>(operation: () => T): Promise<T> {
     if (this.signal?.aborted !== true) {
       try {

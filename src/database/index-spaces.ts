@@ -129,7 +129,10 @@ export class IndexSpaces<V, K> {
       entries: new IndexEntries(space, unique),
     }
     this.keep(kept)
-    const build = new IndexBuild(isCurrent ? undefined : this.ownerOf(kept, options.onProgress))
+    const build = new IndexBuild(
+      isCurrent ? undefined : this.ownerOf(kept, options.onProgress),
+      this.store.space.log.endLsn,
+    )
     const entries = new Store<Uint8Array>(space, 'binary', new Compression('none', undefined), BINARY_KEYS)
     const reader = new IndexReader(this.store, entries, unique)
     const index = new Index<V, K, TupleKey>({

@@ -1,17 +1,15 @@
 /** A secondary index, as `db.index` gives it: finds records by what its function makes of them. */
-import { XenonError } from '../errors.ts'
-import { IndexIterator } from '../records/index-reader.ts'
-import type { Items } from '../runtime/items.ts'
-import type { GivenIndexRange, IndexReport, TupleKey } from '../types.ts'
-import { type IndexPage, pageOfBytes } from '../values/page.ts'
+import { InvalidArgumentError, XenonError } from '../errors.ts'
+import { type IndexReading, readingNow } from '../records/index-reading.ts'
+import type { IndexReport, TupleKey } from '../types.ts'
+import type { AsyncIndexReads } from '../values/async-index.ts'
+import { InsideTransaction } from './async-index.ts'
+import { AsyncTransaction } from './async-transaction.ts'
 import type { IndexBuild } from './index-build.ts'
 import { type CheckedIndex, checkIndex } from './index-check.ts'
-
-/** An entry, and where it lies in the index. */
-interface PagedEntry<V, K, IK> {
-  readonly entry: [indexKey: IK, key: K, value: V]
-  readonly bytes: Uint8Array
-}
+import { type IndexPoint, IndexReads } from './index-reads.ts'
+import { Snapshot } from './snapshot.ts'
+import { Transaction } from './transaction.ts'
 
 /** What an index is made of. */
 export interface IndexParts<V> extends CheckedIndex<V> {
@@ -25,7 +23,7 @@ export interface IndexParts<V> extends CheckedIndex<V> {
  * Reads see what is committed, as `db.get` does; iterators see the moment when they were made. A record that has expired
  * is not found.
  */
-export class Index<V = string, K = string, IK = TupleKey> {
+export class Index<V = string, K = string, IK = TupleKey> extends IndexReads<V, K, IK> {
   /** Its name in the key space that it belongs to. */
   readonly name: string
   /** No two records may have the same index key. */
@@ -36,6 +34,9 @@ export class Index<V = string, K = string, IK = TupleKey> {
 
   /** @internal Use `db.index`. */
   constructor(parts: IndexParts<V>) {
+    const check = (): void => this.check()
+    const { reader } = parts
+    super({ reader, check, first: indexKey => reader.first(indexKey), open: () => readingNow(reader) })
     this.name = parts.name
     this.unique = parts.unique
     this.version = parts.version
@@ -59,74 +60,66 @@ export class Index<V = string, K = string, IK = TupleKey> {
   }
 
   /**
-   * The value of the first record with this index key, in the order of the records' keys.
-   * @throws XenonError `XENON_NOT_READY` while the index is built.
-   * @example const first = index.get('Oslo')
+   * The index as a transaction sees it, its own changes included, or as it was at the moment of a snapshot. What a
+   * transaction reads of it is locked as ranges and records are: `'serializable'` keeps others from adding an entry to a
+   * range that was read, and from taking one out. An asynchronous transaction waits for locks, so that its index has
+   * promises (`AsyncIndexReads`).
+   *
+   * `db.transaction(tx => { if (byEmail.in(tx).get('ada@here') === undefined) tx.put('ada', user) })`
+   * @throws InvalidArgumentError for a transaction, or a snapshot, of another database.
+   * @example db.transaction(tx => console.log(index.in(tx).count('Oslo')))
    */
-  get(indexKey: IK): V | undefined {
-    this.check()
-    return this.parts.reader.first(indexKey as TupleKey)
+  in<S, T>(at: Transaction<S, T> | Snapshot<S, T>): IndexReads<V, K, IK>
+  in<S, T>(tx: AsyncTransaction<S, T>): AsyncIndexReads<V, K, IK>
+  in<S, T>(
+    at: Transaction<S, T> | Snapshot<S, T> | AsyncTransaction<S, T>,
+  ): IndexReads<V, K, IK> | AsyncIndexReads<V, K, IK> {
+    if (at instanceof Transaction) return this.inside(at as unknown as Transaction<unknown, unknown>)
+    if (at instanceof Snapshot) return this.asOf(at as unknown as Snapshot<unknown, unknown>)
+    if (!(at instanceof AsyncTransaction))
+      throw new InvalidArgumentError('in() of an index takes a transaction or a snapshot of the same database')
+    const tx = at as unknown as AsyncTransaction<unknown, unknown>
+    return new InsideTransaction(tx, given => this.inside(given!))
   }
 
-  /**
-   * `[indexKey, key, value]` of the records of a range of index keys, in the order of index keys, then of keys. A key in
-   * place of a range stands for itself, an array for all that begin with its items; `prefix` takes an array, or a text
-   * that texts begin with.
-   * @example for (const [city, key, value] of index.entries('Oslo')) console.log(city, key, value)
-   */
-  entries(range?: GivenIndexRange<IK>): Items<[indexKey: IK, key: K, value: V]> {
-    this.check()
+  private inside(tx: Transaction<unknown, unknown>): IndexReads<V, K, IK> {
     const { reader } = this.parts
-    return new IndexIterator(reader, reader.resolve(range), true, (entry, value: V) => [
-      entry.indexKey as IK,
-      entry.keyOfCaller<K>(),
-      value,
-    ])
-  }
-
-  /**
-   * `[indexKey, key]`, as `entries`.
-   * @example for (const [city, key] of index.keys({ prefix: 'O' })) console.log(city, key)
-   */
-  keys(range?: GivenIndexRange<IK>): Items<[indexKey: IK, key: K]> {
-    this.check()
-    const { reader } = this.parts
-    return new IndexIterator(reader, reader.resolve(range), false, entry => [
-      entry.indexKey as IK,
-      entry.keyOfCaller<K>(),
-    ])
-  }
-
-  /**
-   * Some entries of a range, `size` at most, and a cursor for those behind them, as `page` of the database does.
-   * @example
-   * const first = index.page('Oslo', 20)
-   * const second = index.page('Oslo', 20, first.cursor)
-   */
-  page(range: GivenIndexRange<IK> | undefined, size: number, cursor?: string): IndexPage<V, K, IK> {
-    this.check()
-    const { reader } = this.parts
-    const page = pageOfBytes<PagedEntry<V, K, IK>>(reader.resolve(range), size, cursor)
-    const found = new IndexIterator(
+    const access = tx.indexAccess(reader, this.requireSince)
+    const check = (): void => {
+      tx.check()
+      this.check()
+    }
+    return new IndexReads<V, K, IK>({
       reader,
-      page.range,
-      true,
-      (entry, value: V): PagedEntry<V, K, IK> => ({
-        entry: [entry.indexKey as IK, entry.keyOfCaller<K>(), value],
-        bytes: entry.bytes,
-      }),
-    )
-    const { items, cursor: next } = page.finish(found.toArray(), ({ bytes }) => bytes)
-    return { entries: items.map(({ entry }) => entry), cursor: next }
+      check,
+      first: indexKey => reader.firstInside(indexKey, access, check),
+      open: range => access.open(range, check),
+    })
   }
 
-  /**
-   * Number of entries in a range.
-   * @example const inOslo = index.count('Oslo')
-   */
-  count(range?: GivenIndexRange<IK>): number {
+  private asOf(snapshot: Snapshot<unknown, unknown>): IndexReads<V, K, IK> {
+    const { reader } = this.parts
+    const open = (): IndexReading => snapshot.indexReading(reader, this.requireSince)
+    const point: IndexPoint<V> = {
+      reader,
+      check: () => this.check(),
+      first: indexKey => reader.firstOf(indexKey, open),
+      open,
+    }
+    // Who has the wrong snapshot hears of it at once.
+    open()
+    return new IndexReads<V, K, IK>(point)
+  }
+
+  /** A snapshot of an earlier moment than the index shows only a part of it. */
+  private readonly requireSince = (lsn: number): void => {
+    const { build } = this.parts
+    if (build.isReady && lsn >= build.completeAt) return
     this.check()
-    return this.parts.reader.count(range)
+    throw new XenonError(
+      'XENON_NOT_READY',
+      `the index '${this.name}' was declared, or became complete, after the snapshot; make another snapshot`,
+    )
   }
 
   /**

@@ -4,6 +4,7 @@ import { InvalidArgumentError, XenonError } from '../errors.ts'
 import type { AsOf } from '../records/as-of.ts'
 import { countPast } from '../records/counts.ts'
 import type { Found } from '../records/found.ts'
+import { type IndexReading, type IndexStores, readingAt } from '../records/index-reading.ts'
 import type { RangeIterator } from '../records/range-iterator.ts'
 import type { Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
@@ -164,6 +165,15 @@ export class Snapshot<V = string, K = string> {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** @internal An index as of its moment. `requireSince`: throws if that is too early. */
+  indexReading<S>(index: IndexStores<S>, requireSince: (lsn: number) => void): IndexReading {
+    this.check()
+    if (index.records.space.transactions !== this.store.space.transactions)
+      throw new InvalidArgumentError('in() takes a snapshot of the database that the index belongs to')
+    requireSince(this.view.handle.lsn)
+    return readingAt(index, this.view, () => this.check())
   }
 
   private find(key: K | Key): Found | undefined {

@@ -3,6 +3,7 @@
 import { InvalidArgumentError, XenonError } from '../errors.ts'
 import { Access } from '../records/access.ts'
 import type { Found } from '../records/found.ts'
+import { IndexAccess, type IndexStores } from '../records/index-reading.ts'
 import { type OpenReader, RangeIterator } from '../records/range-iterator.ts'
 import type { IteratorKind, Ranges } from '../records/ranges.ts'
 import type { Store } from '../records/store.ts'
@@ -73,6 +74,8 @@ interface Common {
   readonly first: Access<unknown>
   /** By key space: the transaction as it is seen there. */
   readonly members: Map<Store<unknown>['space'], Transaction<unknown, unknown>>
+  /** By index: the transaction as it is seen there. */
+  readonly indexes: Map<object, IndexAccess<unknown>>
   /** Of each of them. */
   readonly accesses: Access<unknown>[]
   /** Numbers of the savepoints that still stand, ascending. */
@@ -101,7 +104,6 @@ export class Transaction<V = string, K = string> {
     this.access = access
     this.common = common
     this.state = common.state
-    common.accesses.push(access as Access<unknown>)
     common.members.set(parts.store.space, this as Transaction<unknown, unknown>)
   }
 
@@ -115,7 +117,7 @@ export class Transaction<V = string, K = string> {
     const state = parts.store.space.transactions.begin(true)
     const access = new Access(parts.store, state, isolation, readOnly)
     const first = access as Access<unknown>
-    return new Transaction<V, K>(parts, access, { state, durable, readOnly, first, part: undefined, ...fresh() })
+    return new Transaction<V, K>(parts, access, { state, durable, readOnly, first, part: undefined, ...fresh(first) })
   }
 
   /** @internal A part of a transaction in which everything happens at the moment: nobody has to wait for it. */
@@ -123,7 +125,7 @@ export class Transaction<V = string, K = string> {
     const access = Access.within(parts.store, state)
     const first = access as Access<unknown>
     const part = { begin: parts.store.space.transactions.savepoint(state), ended: false }
-    return new Transaction<V, K>(parts, access, { state, durable: NOTHING, readOnly, first, part, ...fresh() })
+    return new Transaction<V, K>(parts, access, { state, durable: NOTHING, readOnly, first, part, ...fresh(first) })
   }
 
   /**
@@ -143,11 +145,31 @@ export class Transaction<V = string, K = string> {
     space.check()
     const known = common.members.get(parts.store.space)
     if (known !== undefined) return known as Transaction<S, T>
+    return new Transaction<S, T>(parts, this.accessOf(parts.store), common)
+  }
+
+  /** @internal What it sees of an index, of whichever key space. `requireSince`: throws if a snapshot is too old. */
+  indexAccess<S>(index: IndexStores<S>, requireSince: (lsn: number) => void): IndexAccess<S> {
+    this.check()
+    const { indexes, first } = this.common
+    const known = indexes.get(index)
+    if (known !== undefined) return known as IndexAccess<S>
+    if (index.records.space.transactions !== this.store.space.transactions)
+      throw new InvalidArgumentError('in() takes a transaction of the database that the index belongs to')
+    requireSince(first.moment)
+    const access = new IndexAccess(index, this.accessOf(index.records), this.accessOf(index.entries))
+    indexes.set(index, access as IndexAccess<unknown>)
+    return access
+  }
+
+  private accessOf<S>(store: Store<S>): Access<S> {
+    const { common, state } = this
     const access =
       common.part === undefined
-        ? new Access(parts.store, this.state, this.isolation, common.readOnly, common.first)
-        : Access.within(parts.store, this.state)
-    return new Transaction<S, T>(parts, access, common)
+        ? new Access(store, state, this.isolation, common.readOnly, common.first)
+        : Access.within(store, state)
+    common.accesses.push(access as Access<unknown>)
+    return access
   }
 
   /** Its number: a later transaction has a higher one. */
@@ -439,7 +461,8 @@ export class Transaction<V = string, K = string> {
     for (const access of this.common.accesses) access.end()
   }
 
-  private check(): void {
+  /** @internal */
+  check(): void {
     const { space } = this.store
     if (this.state.ended || this.common.part?.ended === true)
       throw new XenonError('XENON_TRANSACTION_ENDED', 'the transaction was committed or rolled back; begin another one')
@@ -455,9 +478,12 @@ export class Transaction<V = string, K = string> {
   }
 }
 
-const fresh = (): Pick<Common, 'members' | 'accesses' | 'savepoints' | 'nextSavepoint'> => ({
+const fresh = (
+  first: Access<unknown>,
+): Pick<Common, 'members' | 'indexes' | 'accesses' | 'savepoints' | 'nextSavepoint'> => ({
   members: new Map(),
-  accesses: [],
+  indexes: new Map(),
+  accesses: [first],
   savepoints: [],
   nextSavepoint: 1,
 })

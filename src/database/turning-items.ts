@@ -1,19 +1,19 @@
 /** What the iterators of `db.async` are: those of the database, in turns of the event loop. */
 import { DecodeError } from '../errors.ts'
-import type { RangeIterator } from '../records/range-iterator.ts'
+import type { Items } from '../runtime/items.ts'
 import { nextTurn } from '../runtime/timers.ts'
 
 /** Items after which the event loop gets a turn. */
 const A_TURN = 1000
 
 /** Begins with its first step. Behind an item that cannot be decoded it goes on, as that of the database does. */
-export class TurningItems<T, V, K> implements AsyncGenerator<T, undefined> {
-  private readonly begin: () => RangeIterator<T, V, K>
-  private items: RangeIterator<T, V, K> | undefined
+export class TurningItems<T> implements AsyncGenerator<T, undefined> {
+  private readonly begin: () => Items<T>
+  private items: Items<T> | undefined
   private given = 0
   private ended = false
 
-  constructor(begin: () => RangeIterator<T, V, K>) {
+  constructor(begin: () => Items<T>) {
     this.begin = begin
   }
 

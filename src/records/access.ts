@@ -112,16 +112,36 @@ export class Access<V> implements Reading {
 
   /** From a snapshot, or live under this transaction's locks, which it takes here if the level locks ranges. */
   rangeReading(range: ResolvedRange): RangeReading {
-    const { store, state, view, inside } = this
     this.requireReadable()
+    if (this.view !== undefined || this.isolation === 'read-committed') return this.momentReading()
+    this.lockRange(range)
+    return { from: this.inside, end: () => {} }
+  }
+
+  /** From its snapshot, or from one of now; with its own changes. */
+  momentReading(): { readonly from: AsOf; end(): void } {
+    const { store, state, view } = this
     if (view !== undefined) return { from: view.withOwn(state), end: () => {} }
-    if (this.isolation === 'read-committed') {
-      const from = store.asOfNow(state)
-      this.rangeViews.add(from)
-      return { from, end: () => this.endRange(from) }
-    }
+    const from = store.asOfNow(state)
+    this.rangeViews.add(from)
+    return { from, end: () => this.endRange(from) }
+  }
+
+  /** The LSN of its snapshot; `Infinity` if it has none. */
+  get moment(): number {
+    return this.view?.handle.lsn ?? Number.POSITIVE_INFINITY
+  }
+
+  /** What stands in the blocks, if the level locks what it reads of them. */
+  get lockedReading(): Inside | undefined {
+    const { view, isolation, inside } = this
+    return view === undefined && (isolation === 'repeatable-read' || isolation === 'serializable') ? inside : undefined
+  }
+
+  /** @throws LockConflictError if another open transaction has changed a key of the range. */
+  lockRange(range: ResolvedRange): void {
+    const { store, state } = this
     store.space.transactions.beforeRangeRead(state, store.space.locks, range)
-    return { from: inside, end: () => {} }
   }
 
   /** True if this transaction has changed the key itself. */

@@ -80,7 +80,9 @@ export class AsOf implements Reading {
     const { lsn } = this
     if (!this.before.isEmpty) {
       const { name } = index.key
-      if (this.before.has(name)) return this.found.inCopy(this.before.get(name), lsn)
+      // The large value of what the reader has changed itself lies in the blocks of now.
+      const { before } = this
+      if (before.has(name)) return this.found.inCopy(before.get(name), before.isOwn(name) ? 0 : lsn)
     }
     pool.asOf = lsn
     try {

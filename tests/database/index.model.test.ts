@@ -4,6 +4,8 @@ import { test } from 'vitest'
 import {
   type Database,
   type Index,
+  type IndexReads,
+  type IsolationLevel,
   memoryStorage,
   type NotUniqueError,
   type Sub,
@@ -30,7 +32,13 @@ type Change =
 type Step =
   | { kind: 'one'; change: Change }
   | { kind: 'batch'; changes: Change[] }
-  | { kind: 'transaction'; changes: Change[]; back: number; ends: 'commit' | 'rollback' }
+  | {
+      kind: 'transaction'
+      changes: Change[]
+      isolation: IsolationLevel
+      back: number
+      ends: 'commit' | 'rollback'
+    }
   | { kind: 'clear'; range: { gte?: string; lt?: string } | undefined }
   | { kind: 'time'; milliseconds: number }
   | { kind: 'reopen'; blindly: Change | undefined }
@@ -69,6 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('transaction' as const),
       changes,
+      isolation: fc.constantFrom<IsolationLevel>('read-committed', 'repeatable-read', 'snapshot', 'serializable'),
       back: fc.integer({ min: 0, max: 4 }),
       ends: fc.constantFrom('commit' as const, 'rollback' as const),
     }),
@@ -129,8 +138,8 @@ class Model {
     return true
   }
 
-  entries(name: string): [TupleKey, string, Person][] {
-    return this.alive()
+  entries(name: string, records: Held = this.records): [TupleKey, string, Person][] {
+    return this.alive(records)
       .flatMap(([of, value]) =>
         functions[name]!(value, of).map((indexKey): [TupleKey, string, Person] => [indexKey, of, value]),
       )
@@ -253,9 +262,11 @@ class Run {
   }
 
   /** What is refused leaves the transaction as it was; half-way it goes back to a savepoint. */
-  private transaction({ changes: given, back, ends }: Extract<Step, { kind: 'transaction' }>): void {
+  private transaction({ changes: given, isolation, back, ends }: Extract<Step, { kind: 'transaction' }>): void {
     const { model, store } = this
-    const tx = store.begin()
+    const then = model.records
+    const snapshot = store.snapshot()
+    const tx = store.begin({ isolation })
     let after = new Map(model.records)
     let saved = after
     let savepoint = tx.savepoint()
@@ -273,11 +284,33 @@ class Run {
         after = saved
       }
       this.expectSame()
+      this.expectSeen(index => index.in(tx), after)
     }
     if (ends === 'rollback') tx.rollback()
     else {
       tx.commit()
       model.records = after
+    }
+    this.expectSeen(index => index.in(snapshot), then)
+    snapshot.close()
+  }
+
+  /** What a transaction, or a snapshot, sees of the indexes. */
+  private expectSeen(
+    of: (index: Index<Person, string, TupleKey>) => IndexReads<Person, string, TupleKey>,
+    held: Held,
+  ): void {
+    const { model, indexes } = this
+    for (const [name, index] of Object.entries(indexes)) {
+      const expected = model.entries(name, held)
+      const seen = of(index)
+      expectEqual([...seen.entries()], expected)
+      expectEqual([...seen.keys({ reverse: true })], expected.map(([indexKey, key]) => [indexKey, key]).reverse())
+      const last = expected.at(-1)
+      if (last === undefined) continue
+      expectEqual(seen.get(last[0]), expected.find(each => compare(each[0], last[0]) === 0)![2])
+      const same = expected.filter(each => compare(each[0], last[0]) === 0).length
+      if (seen.count({ gte: last[0], lte: last[0] }) !== same) throw new Error(`count in place of ${same}`)
     }
   }
 

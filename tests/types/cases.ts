@@ -1,7 +1,7 @@
 /** What compiles and what does not. `types.test.ts` compiles it; it is never run. */
 import type { Client } from '../../dist/client/index.js'
 import { connect } from '../../dist/client/index.js'
-import type { Database, OpenOptions, Sub, TupleKey, ValueCodec } from '../../dist/index.js'
+import type { AsyncIndexReads, Database, IndexReads, OpenOptions, Sub, TupleKey, ValueCodec } from '../../dist/index.js'
 import { jsonCodec, open } from '../../dist/index.js'
 
 interface User {
@@ -114,3 +114,15 @@ export const clients = async (): Promise<void> => {
 }
 
 console.log(anything, codec, keyed, named, raw, wide, words, wrongValue)
+
+// Of an index: what `in` gives has promises where the transaction has.
+const byName = named.index('name', user => user.name)
+same<ReturnType<typeof byName.get>, User | undefined>(true)
+const insideSync = byName.in(named.begin())
+same<typeof insideSync, IndexReads<User, string, string>>(true)
+const insideSnapshot = byName.in(text.snapshot())
+same<typeof insideSnapshot, IndexReads<User, string, string>>(true)
+const insideAsync = named.async.begin().then(tx => byName.in(tx))
+same<typeof insideAsync, Promise<AsyncIndexReads<User, string, string>>>(true)
+// @ts-expect-error: a database is no transaction
+byName.in(named)

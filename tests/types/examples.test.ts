@@ -45,7 +45,7 @@ import type { XenonLevel } from '${root}dist/adapters/level/index.js'
 import { type Client, type ClientTransaction, connect } from '${root}dist/client/index.js'
 import { changes, type ClusterClient, connectCluster, slotOf } from '${root}dist/cluster/index.js'
 import { convert, jsonCodec, memoryStorage, open, restore, salvage, XenonError } from '${root}dist/index.js'
-import type { AsyncStore, AsyncStoreTransaction, Cursor, Database, Index, RangeCursor } from '${root}dist/index.js'
+import type { AsyncIndex, AsyncStore, AsyncStoreTransaction, Cursor, Database, Index, RangeCursor } from '${root}dist/index.js'
 import type { RangeIterator, Snapshot, Transaction, Watcher } from '${root}dist/index.js'
 import { createServer } from '${root}dist/server/index.js'
 import { type XenonDriver, xenonDriver } from '${root}dist/adapters/unstorage/index.js'
@@ -64,6 +64,7 @@ declare const cursor: Cursor<string>
 declare const range: RangeCursor<string>
 declare const iterator: RangeIterator<string, string, string>
 declare const index: Index<string, string, string>
+declare const byCity: AsyncIndex<string, string, string>
 declare const watcher: Watcher<string>
 declare const keyv: KeyvXenon
 declare const level: XenonLevel
