@@ -2,11 +2,10 @@
 import type { Database } from './database/database.ts'
 import { type ConvertOptions, convertOn, openOn } from './database/open.ts'
 import type { OpenOptions } from './database/options.ts'
-import { type RestoreOptions, restoreOn } from './database/restore.ts'
+import type { RestoreOptions } from './database/restore.ts'
 import type { RestoreReport } from './maintenance/restore.ts'
 import { setTimeout } from './runtime/timers.ts'
-import { rebuildOn } from './salvage/rebuild.ts'
-import { type SalvageOptions, salvageOn } from './salvage/salvage.ts'
+import type { SalvageOptions } from './salvage/salvage.ts'
 import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
 import type { BuiltInEncoding, Encoded, KeyEncoding, KeyOf, TupleKey, ValueOf } from './types.ts'
@@ -69,6 +68,8 @@ const inspectSoon = (db: Database<unknown, unknown>): void => {
  */
 export const db_open: typeof open = open
 
+// What few programs call is loaded by the call: it is a tenth of the code.
+
 /**
  * Builds a new database in `newDirectory` from every record of the damaged one in `directory` whose block and checksum
  * are sound, and reports exactly what could not be read. The damaged files are not changed.
@@ -77,11 +78,14 @@ export const db_open: typeof open = open
  *   `XENON_CORRUPT` if nothing tells whose blocks these are.
  * @example const { complete, records } = await salvage('students', 'students-rescued')
  */
-export const salvage = (
+export const salvage = async (
   directory: string,
   newDirectory: string,
   options: SalvageOptions = {},
-): Promise<SalvageReport> => salvageOn(directory, newDirectory, options, nodeStorage)
+): Promise<SalvageReport> => {
+  const { salvageOn } = await import('./salvage/salvage.ts')
+  return await salvageOn(directory, newDirectory, options, nodeStorage)
+}
 
 /**
  * Restores a database from a backup, or from the newest of the dated ones in a directory: copies it beside `directory`,
@@ -90,8 +94,14 @@ export const salvage = (
  *   is open, `XENON_NOT_FOUND` if there is no backup, `XENON_CORRUPT` if that is damaged: nothing is replaced then.
  * @example const { from, records } = await restore('backups', 'shop', { overwrite: true })
  */
-export const restore = (backup: string, directory: string, options: RestoreOptions = {}): Promise<RestoreReport> =>
-  restoreOn(backup, directory, options, nodeStorage)
+export const restore = async (
+  backup: string,
+  directory: string,
+  options: RestoreOptions = {},
+): Promise<RestoreReport> => {
+  const { restoreOn } = await import('./database/restore.ts')
+  return await restoreOn(backup, directory, options, nodeStorage)
+}
 
 /**
  * Adds the ordered index to the database in a directory, or takes it away, or builds the database anew with blocks of
@@ -107,7 +117,10 @@ export const convert = async (directory: string, options: ConvertOptions): Promi
   const storage = options?.storage ?? nodeStorage
   const isRebuilt = blockSize !== undefined || valueEncoding !== undefined || sub !== undefined
   // First, since a value may refuse it: then nothing has been changed.
-  if (isRebuilt) await rebuildOn(directory, options, storage)
+  if (isRebuilt) {
+    const { rebuildOn } = await import('./salvage/rebuild.ts')
+    await rebuildOn(directory, options, storage)
+  }
   if (!isRebuilt || others.ordered !== undefined) await convertOn(directory, others, storage)
 }
 

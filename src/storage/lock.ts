@@ -36,13 +36,14 @@
  * it half-written. Rule 1 is kept up by a note `lock.<pid>.<nonce>.writing` for as long: an unreadable file counts as
  * held while the note of a live process stands beside it.
  */
-import { randomBytes } from 'node:crypto'
 import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CorruptionError, DatabaseLockedError, isError, openHereAlready } from '../errors.ts'
+import { toHex } from '../runtime/bytes.ts'
 import { type Claim, createClaim, type Owner, readClaim } from './claim.ts'
 import { identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { isOwnThread, ownerState, processState, thisProcess, tryRead } from './owner.ts'
+import { randomBytes } from './random.ts'
 import { closeQuietly, codeOf, storageError, unlinkFile } from './regular-file.ts'
 import type { DirectoryLock, LockOptions } from './storage.ts'
 
@@ -123,7 +124,7 @@ class HeldLock implements DirectoryLock {
 
 /** Whoever wants the lock: the files that name it, under names of its own and published, and their descriptors. */
 class Contender {
-  readonly nonce: string = randomBytes(12).toString('hex')
+  readonly nonce: string = toHex(randomBytes(12))
   private readonly mine: string
   private readonly lock: string
   private readonly me: Omit<Owner, 'descriptor'>

@@ -1,6 +1,7 @@
 /** Storage in memory: for tests, caches, and places without a file system. Lives as long as the object does. */
 import table from 'crc-32'
 import { CorruptionError, openHereAlready, StorageError, XenonError } from '../errors.ts'
+import { randomBytes } from './random.ts'
 import type { DirectoryLock, EntryKind, File, OpenFileOptions, Storage } from './storage.ts'
 
 /** What a file holds. Handles share it, and keep it alive after the name is removed. */
@@ -141,14 +142,7 @@ export function memoryStorage(): Storage {
       }
     },
 
-    randomBytes(length: number): Uint8Array {
-      const bytes = new Uint8Array(length)
-      // The source gives at most 65,536 bytes at a time.
-      for (let at = 0; at < length; at += 65536) {
-        globalThis.crypto.getRandomValues(bytes.subarray(at, at + 65536))
-      }
-      return bytes
-    },
+    randomBytes,
 
     crc32: (bytes: Uint8Array, seed: number): number => table.buf(bytes, seed) >>> 0,
 

@@ -1,5 +1,4 @@
 /** Storage on Node's file system. */
-import { randomBytes } from 'node:crypto'
 import {
   type BigIntStats,
   closeSync,
@@ -29,6 +28,7 @@ import { type StorageError, XenonError } from '../errors.ts'
 import { onExit } from './exit.ts'
 import { identityOf, identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { lockDirectory } from './lock.ts'
+import { randomBytes } from './random.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { closeQuietly, codeOf, openRegularFile, requireSyncs, storageError, unlinkFile } from './regular-file.ts'
 import type { DirectoryLock, EntryKind, File, LockOptions, OpenFileOptions, Storage } from './storage.ts'
@@ -138,9 +138,7 @@ export const nodeStorage: Storage = {
     return lockDirectory(directory, options)
   },
 
-  randomBytes(length: number): Uint8Array {
-    return new Uint8Array(randomBytes(length))
-  },
+  randomBytes,
 
   crc32:
     typeof zlib.crc32 === 'function'

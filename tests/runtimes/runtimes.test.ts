@@ -140,12 +140,12 @@ test('one executable by node --build-sea, from one module by esbuild', INSTALLIN
 
 test('deno.json is that of package.json, and JSR would take the package', INSTALLING, context => {
   const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'))
-  const { version, exports, dependencies, peerDependencies } = read('package.json')
+  const { version, exports, dependencies, devDependencies, peerDependencies } = read('package.json')
   const { version: published, exports: entries, imports } = read('deno.json')
   expect(published).toBe(version)
   expect(Object.keys(entries)).toEqual(Object.keys(exports).filter(entry => entry !== './package.json'))
   for (const [name, place] of Object.entries(imports))
-    expect(place).toBe(`npm:${name}@${dependencies[name] ?? peerDependencies[name]}`)
+    expect(place).toBe(`npm:${name}@${dependencies[name] ?? peerDependencies[name] ?? devDependencies[name]}`)
   const program = programOf('Deno', context)
   const { status, stderr } = spawnSync(program, ['publish', '--dry-run', '--allow-dirty', '--no-check'], {
     cwd: root,
