@@ -445,6 +445,7 @@ export class BufferPool {
   wrote(frame: number): void {
     this.dirty[frame] = 0
     this.dirtyFrames--
+    this.health.observer?.wrote(this.blockOf[frame]!)
   }
 
   /** @internal A copy of it was written, of when the log ended at `lsn`: it is clean unless it was changed since. */
@@ -507,6 +508,12 @@ export class BufferPool {
   private touch(frame: number): void {
     this.stamp[frame] = this.epoch
     this.recency.use(frame)
+    this.health.observer?.used(this.blockOf[frame]!)
+  }
+
+  /** @internal For the explorer: the next use of each frame is told, though nothing had to make room. */
+  noteUses(): void {
+    this.epoch++
   }
 
   /** Takes a frame for a block. */

@@ -307,7 +307,7 @@ export class LogWriter {
     this.bytes += length
     this.writtenLsn = this.groupLsn + length
     this.position = this.start
-    this.health.observer?.group(this.groupLsn, length)
+    this.health.observer?.group(this.groupLsn, length, this.arena, this.start)
     if (this.writtenLsn >= this.growthAt) this.onGrowth()
   }
 

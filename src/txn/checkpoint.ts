@@ -192,7 +192,6 @@ export class Checkpointer {
     turn: () => Promise<void>,
     onProgress?: (progress: { done: number; total: number }) => void,
   ): Promise<void> {
-    const { health } = this
     // Somebody may have begun something aside between the end of the last one and this turn.
     while (this.isAside) await this.settled()
     const { count } = this
@@ -210,7 +209,7 @@ export class Checkpointer {
       else if (this.aside !== undefined && (this.pending === undefined || this.isWritten)) await this.goingAside
       else this.stepOrPutOff(Math.min(this.stepBlocks, this.sliceBlocks), this.background)
       await turn()
-      health.check()
+      this.health.check()
     }
     onProgress?.({ done: total, total })
   }
@@ -334,6 +333,7 @@ export class Checkpointer {
     this.log.write()
     this.beginLsn = this.log.endLsn
     this.pending = this.pool.dirtyBlocks(before)
+    this.health.observer?.checkpointBegan(this.pending.length)
     this.done = 0
     this.isOverdue = false
     const steps = Math.ceil(this.pending.length / this.stepBlocks) + 1
@@ -356,12 +356,11 @@ export class Checkpointer {
     } catch (error) {
       throw health.fail(error)
     }
-    if (this.background) {
+    if (this.background)
       this.goAside(
         () => file.syncAside(),
         () => file.sync(),
       )
-    }
     return true
   }
 
@@ -441,6 +440,7 @@ export class Checkpointer {
     segments.release(redoLsn, this.mostLog)
     this.count++
     this.last = { at: Date.now(), milliseconds: performance.now() - this.begunAt }
+    this.health.observer?.checkpointEnded(redoLsn)
   }
 
   /**

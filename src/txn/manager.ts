@@ -88,6 +88,7 @@ export class TransactionManager {
     this.metadata = metadata
     this.step = new Step({ pool, log, free })
     this.root = new SpaceLocks(0, log)
+    this.waits.onDeadlock = (circle, ended) => log.health.observer?.deadlock(circle, ended)
   }
 
   /** The index above knows how to take a change back. */

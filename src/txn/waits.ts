@@ -27,6 +27,8 @@ export class Waits {
   timeouts = 0
   /** How many wait now. */
   waiting = 0
+  /** A circle was found, and which of its transactions is ended. */
+  onDeadlock: (circle: readonly number[], ended: number) => void = () => {}
   private readonly locks: LockTable
   private readonly lines: Map<Lock, WaitLine> = new Map()
   /** Those who wait to change a key of a range, and those who wait to read one, in the order in which they came. */
@@ -188,9 +190,14 @@ export class Waits {
   /** A new wait can close several circles. */
   private resolveDeadlocks(waiter: Waiter): void {
     while (waiter.isWaiting) {
-      const victim = this.victimOf(waiter)
-      if (victim === undefined) return
+      const circle = this.circleOf(waiter)
+      if (circle === undefined) return
+      const victim = circle.reduce((youngest, other) => (other.state.age > youngest.state.age ? other : youngest))
       this.deadlocks++
+      this.onDeadlock(
+        circle.map(({ state }) => state.id),
+        victim.state.id,
+      )
       victim.reject(
         new DeadlockError(
           `transaction ${victim.state.id} was ended to resolve a deadlock; run it again (transact does)`,
@@ -206,8 +213,8 @@ export class Waits {
     return this.byTransaction.of(id).some(({ after }) => after !== undefined)
   }
 
-  /** The youngest transaction of a circle that a new waiter closes, as the waiter that it is. */
-  private victimOf(waiter: Waiter): Waiter | undefined {
+  /** A circle that a new waiter closes: each waits for the next one, the last for the first. */
+  private circleOf(waiter: Waiter): Waiter[] | undefined {
     const { id } = waiter.state
     if (!this.mayBeWaitedFor(waiter.state)) return undefined
     const seen = new Set([waiter])
@@ -217,8 +224,7 @@ export class Waits {
     const ways = [behind()]
     const closes = [holders.includes(id)]
     while (path.length > 0) {
-      if (closes[closes.length - 1] === true)
-        return path.reduce((youngest, other) => (other.state.age > youngest.state.age ? other : youngest))
+      if (closes[closes.length - 1] === true) return path
       const next = ways[ways.length - 1]!.pop()
       if (next === undefined) {
         path.pop()
