@@ -7,8 +7,10 @@ import { KeyPage } from './key.tsx'
 import { LogPage } from './log.tsx'
 import { MapPage } from './map.tsx'
 import { type Facts, ModelContext, routeTo, type State, useRoute } from './model.ts'
+import { PlayerBar, Playing } from './playing.tsx'
 import { Search } from './search.tsx'
 import { Problem } from './text.tsx'
+import { ThemeSwitch } from './theme.tsx'
 import { TransactionsPage } from './transactions.tsx'
 import type { Transport } from './transport.ts'
 import { WorkPage } from './work.tsx'
@@ -48,6 +50,7 @@ export const App = ({
   const [history, setHistory] = useState<readonly State[]>([])
   const [failure, setFailure] = useState<string>()
   const [sub, setSub] = useState<readonly string[]>([])
+  const playing = useMemo(() => new Playing(transport), [transport])
   const [route = '', ...rest] = useRoute()
   useEffect(() => repeat(FACTS_MS, async () => setFacts(await transport.call<Facts>('facts')), setFailure), [transport])
   useEffect(
@@ -63,8 +66,8 @@ export const App = ({
     [transport],
   )
   const model = useMemo(
-    () => (facts === undefined ? undefined : { transport, facts, history, sub, setSub }),
-    [transport, facts, history, sub],
+    () => (facts === undefined ? undefined : { transport, playing, facts, history, sub, setSub }),
+    [transport, playing, facts, history, sub],
   )
   if (model === undefined) return failure === undefined ? <p class="loading">Loading…</p> : <Problem>{failure}</Problem>
   const all = [...views, ...VIEWS]
@@ -82,6 +85,7 @@ export const App = ({
             <span class="badge">{model.facts.writable ? 'may change' : 'only looks'}</span>
           </p>
         </div>
+        <ThemeSwitch />
         <Search />
         <nav aria-label="Views">
           {all.map(({ route, name }) => (
@@ -94,6 +98,7 @@ export const App = ({
       {failure !== undefined && <Problem>{failure}</Problem>}
       {model.facts.note !== undefined && <p class="note">{model.facts.note}.</p>}
       {beside}
+      {model.facts.canRecord && <PlayerBar />}
       <main>
         <Page rest={rest} />
       </main>

@@ -4,9 +4,11 @@ import { useEffect, useState } from 'preact/hooks'
 import type { BlockView, BucketView, DirectoryView, NodeView, Region } from '../../src/explorer/shapes.ts'
 import { Hex } from './hex.tsx'
 import { go, useCall, useModel } from './model.ts'
+import { useMoment } from './playing.tsx'
 import { BlockLink, Bytes, count, Figures, hex32, KeyLink, Problem, percent, size } from './text.tsx'
 
 const REFRESH_MS = 1000
+const STRIP_MS = 200
 
 const POSITIONS = 4294967296
 /** A position, from 0 to 1000. */
@@ -19,7 +21,7 @@ export const BlockPage = ({ rest: [given, slot] }: { rest: readonly string[] }):
   const { facts } = useModel()
   const block = Number(given ?? 0)
   const isBlock = Number.isSafeInteger(block) && block >= 0
-  const { value: view, error } = useCall<BlockView>('block', { block: isBlock ? block : 0 }, REFRESH_MS)
+  const { value: view, error } = useCall<BlockView>('block', { block: isBlock ? block : 0, ...useMoment() }, REFRESH_MS)
   const [pointed, setPointed] = useState<Pointed>(slot === undefined ? undefined : Number(slot))
   useEffect(() => setPointed(slot === undefined ? undefined : Number(slot)), [slot, block])
   const last = facts.metadata.blocks - 1
@@ -37,6 +39,21 @@ export const BlockPage = ({ rest: [given, slot] }: { rest: readonly string[] }):
       {error !== undefined && <Problem>{error}</Problem>}
       {view !== undefined && view.block === block && <Contents view={view} pointed={pointed} onPoint={setPointed} />}
     </article>
+  )
+}
+
+/** One block as a strip, with its free slots, to stand beside something else. */
+export const BlockStrip = ({ block }: { block: number }): JSX.Element => {
+  const { value: view } = useCall<BlockView>('block', { block, ...useMoment() }, STRIP_MS)
+  return (
+    <figure class="block-strip">
+      {view !== undefined && <Strip view={view} pointed={undefined} onPoint={() => {}} />}
+      <figcaption>
+        <BlockLink block={block} />
+        {view?.bucket !== undefined &&
+          `: ${view.bucket.live} records, ${view.bucket.freeSlots.length} free slots, ${count(view.bucket.garbage)} bytes in holes`}
+      </figcaption>
+    </figure>
   )
 }
 

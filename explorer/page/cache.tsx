@@ -3,7 +3,9 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { Chart } from './chart.tsx'
 import { go, useCall, useModel, useNow } from './model.ts'
+import { usePlaying } from './playing.tsx'
 import { count, Figures, Problem, percent, size } from './text.tsx'
+import { useTheme } from './theme.tsx'
 
 const REFRESH_MS = 500
 const CELL = 8
@@ -20,7 +22,9 @@ interface PoolAnswer {
 export const CachePage = (): JSX.Element => {
   const { history } = useModel()
   const stats = useNow()?.stats
-  const { value: pool, error } = useCall<PoolAnswer>('pool', {}, REFRESH_MS)
+  const { value, error } = useCall<PoolAnswer>('pool', {}, REFRESH_MS)
+  const { player } = usePlaying()
+  const pool = value === undefined || player === undefined ? value : { ...value, isOrdered: true, ...player.pool }
   if (error !== undefined) return <Problem>{error}</Problem>
   if (pool === undefined || stats === undefined) return <p class="loading">Looking…</p>
   const { cache } = stats
@@ -47,7 +51,7 @@ export const CachePage = (): JSX.Element => {
           ? 'Frames, the one used last first'
           : 'Frames (nothing had to make room yet, so no order is kept)'}
       </h3>
-      <Frames pool={pool} />
+      <Frames pool={pool} current={player?.current?.block} />
       <p class="key">
         <span class="swatch frame" /> as in the file <span class="swatch frame-dirty" /> newer than in the file{' '}
         <span class="swatch frame-pinned" /> held
@@ -64,7 +68,8 @@ export const CachePage = (): JSX.Element => {
   )
 }
 
-const Frames = ({ pool }: { pool: PoolAnswer }): JSX.Element => {
+const Frames = ({ pool, current: now }: { pool: PoolAnswer; current: number | undefined }): JSX.Element => {
+  const theme = useTheme()
   const canvas = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
     const { current } = canvas
@@ -84,7 +89,12 @@ const Frames = ({ pool }: { pool: PoolAnswer }): JSX.Element => {
       context.fillStyle = colors[(flags & PINNED) !== 0 ? 2 : (flags & DIRTY) !== 0 ? 1 : 0]!
       context.fillRect((i % columns) * CELL, Math.floor(i / columns) * CELL, CELL - 1, CELL - 1)
     }
-  }, [pool])
+    const at = now === undefined ? -1 : pool.blocks.indexOf(now)
+    if (at < 0) return
+    context.strokeStyle = styles.getPropertyValue('--ink')
+    context.lineWidth = 2
+    context.strokeRect((at % columns) * CELL - 1, Math.floor(at / columns) * CELL - 1, CELL + 1, CELL + 1)
+  }, [pool, now, theme])
   const blockAt = (event: MouseEvent): number | undefined => {
     const edge = canvas.current!.getBoundingClientRect()
     const columns = Math.max(1, Math.floor(edge.width / CELL))

@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { State } from './model.ts'
+import { useTheme } from './theme.tsx'
 
 const HEIGHT = 180
 
@@ -25,6 +26,7 @@ export const Chart = ({
   lines: readonly Line[]
   unit?: string
 }): JSX.Element => {
+  const theme = useTheme()
   const box = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot | undefined>(undefined)
   useEffect(() => {
@@ -65,7 +67,7 @@ export const Chart = ({
       chart.current?.destroy()
       chart.current = undefined
     }
-  }, [])
+  }, [theme])
   useEffect(() => chart.current?.setData(dataOf(history, lines)), [history])
   return (
     <figure class="chart">

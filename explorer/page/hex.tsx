@@ -2,6 +2,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { BlockView, Region } from '../../src/explorer/shapes.ts'
+import { useTheme } from './theme.tsx'
 
 const ROW = 16
 const LINE = 16
@@ -17,6 +18,7 @@ export const Hex = ({
   pointed: number | undefined
   onPoint: (index: number | undefined) => void
 }): JSX.Element => {
+  const theme = useTheme()
   const canvas = useRef<HTMLCanvasElement>(null)
   const box = useRef<HTMLDivElement>(null)
   const bytes = useMemo(
@@ -39,7 +41,7 @@ export const Hex = ({
     const { current } = box
     current?.addEventListener('scroll', draw)
     return () => current?.removeEventListener('scroll', draw)
-  }, [bytes, view.regions, regionOf, pointed])
+  }, [bytes, view.regions, regionOf, pointed, theme])
   const point = (event: MouseEvent): void => {
     const { current } = box
     if (current === null) return

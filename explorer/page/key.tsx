@@ -1,9 +1,13 @@
 /** The way to a key, step by step: its hash, the blocks that a lookup touches, the slot; and the tree beside it. */
-import type { ComponentChildren, JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { type ComponentChildren, createContext, type JSX } from 'preact'
+import { useContext, useEffect, useState } from 'preact/hooks'
 import type { KeyPath } from '../../src/explorer/path.ts'
 import { go, routeTo, useCall, useModel } from './model.ts'
+import { usePlaying } from './playing.tsx'
 import { BlockLink, Bytes, count, hex32, Problem, size } from './text.tsx'
+
+/** How long each step of a walk is seen. */
+const STEP_MS = 900
 
 /** The key stands in the address; one that is no text as its bytes, behind an empty part. */
 export const KeyPage = ({ rest: [key = '', hex] }: { rest: readonly string[] }): JSX.Element =>
@@ -34,7 +38,17 @@ const AskForKey = (): JSX.Element => {
 
 const WayTo = ({ named }: { named: object }): JSX.Element => {
   const { sub } = useModel()
-  const { value: path, error, block } = useCall<KeyPath>('path', { ...named, sub }, 2000)
+  const { player } = usePlaying()
+  const moment = player === undefined ? {} : { at: player.at }
+  const { value: path, error, block } = useCall<KeyPath>('path', { ...named, sub, ...moment }, 2000)
+  const [step, setStep] = useState<number>()
+  const steps = path === undefined ? 0 : Math.max(hashSteps(path), path.tree?.length ?? 0)
+  const isWalking = step !== undefined && step < steps
+  useEffect(() => {
+    if (!isWalking) return
+    const timer = window.setTimeout(() => setStep(step + 1), STEP_MS)
+    return () => window.clearTimeout(timer)
+  }, [isWalking, step])
   if (error !== undefined)
     return (
       <Problem>
@@ -48,10 +62,18 @@ const WayTo = ({ named }: { named: object }): JSX.Element => {
         Path of <Bytes of={path.key} />
       </h2>
       <Verdict path={path} />
-      <div class="ways">
-        <HashWay path={path} />
-        {path.tree !== undefined && <TreeWay path={path} />}
+      <div class="tools">
+        <button type="button" onClick={() => setStep(0)}>
+          Walk the path
+        </button>
+        {isWalking && <output>{`step ${step + 1} of ${steps}`}</output>}
       </div>
+      <NowContext.Provider value={{ step: isWalking ? step : undefined, block: player?.current?.block }}>
+        <div class="ways">
+          <HashWay path={path} />
+          {path.tree !== undefined && <TreeWay path={path} />}
+        </div>
+      </NowContext.Provider>
     </article>
   )
 }
@@ -72,24 +94,46 @@ const Verdict = ({ path: { record, touched } }: { path: KeyPath }): JSX.Element 
     </p>
   )
 
+/** Where the walk is, and which block something has just happened to, in slow motion. */
+const NowContext = createContext<{ step: number | undefined; block: number | undefined }>({
+  step: undefined,
+  block: undefined,
+})
+
+/** `block`: what it looks at. */
 const Step = ({
   title,
   order,
+  block,
   children,
 }: {
   title: ComponentChildren
   order: number
+  block?: number | undefined
   children: ComponentChildren
-}): JSX.Element => (
-  <li style={{ animationDelay: `${order * 140}ms` }}>
-    <h4>{title}</h4>
-    <div>{children}</div>
-  </li>
-)
+}): JSX.Element => {
+  const now = useContext(NowContext)
+  const isNow = now.step === order || (block !== undefined && block === now.block)
+  const isAhead = now.step !== undefined && order > now.step
+  return (
+    <li
+      class={isNow ? 'now' : isAhead ? 'ahead' : undefined}
+      aria-current={isNow ? 'step' : undefined}
+      style={{ animationDelay: `${order * 140}ms` }}
+    >
+      <h4>{title}</h4>
+      <div>{children}</div>
+    </li>
+  )
+}
+
+/** How many steps the way through the hash index has. */
+const hashSteps = ({ directories, buckets, record, parts }: KeyPath): number =>
+  2 + directories.length + buckets.length + (record === undefined ? 0 : 1) + (parts.length > 0 ? 1 : 0)
 
 const HashWay = ({ path }: { path: KeyPath }): JSX.Element => {
   const { hash, directories, buckets, record, parts } = path
-  const steps: [ComponentChildren, ComponentChildren][] = [
+  const steps: [ComponentChildren, ComponentChildren, number?][] = [
     [
       'Hash of the key',
       <>
@@ -104,7 +148,7 @@ const HashWay = ({ path }: { path: KeyPath }): JSX.Element => {
         ? 'the only one of this sub-database'
         : `${count(hash.position)} mod ${hash.indexBlocks} + 1 = ${hash.indexBlock}`,
     ],
-    ...directories.map((step): [ComponentChildren, ComponentChildren] => [
+    ...directories.map((step): [ComponentChildren, ComponentChildren, number] => [
       <>
         Directory{step.level > 0 ? ` of level ${step.level}` : ''}: <BlockLink block={step.block} />
       </>,
@@ -114,8 +158,9 @@ const HashWay = ({ path }: { path: KeyPath }): JSX.Element => {
         <Interval from={step.from} to={step.to} at={hash.position} />
         it leads to <BlockLink block={step.child} />
       </>,
+      step.block,
     ]),
-    ...buckets.map((step): [ComponentChildren, ComponentChildren] => [
+    ...buckets.map((step): [ComponentChildren, ComponentChildren, number] => [
       <>
         Bucket: <BlockLink block={step.block} />
       </>,
@@ -129,6 +174,7 @@ const HashWay = ({ path }: { path: KeyPath }): JSX.Element => {
           </>
         )}
       </>,
+      step.block,
     ]),
   ]
   if (record !== undefined)
@@ -160,8 +206,8 @@ const HashWay = ({ path }: { path: KeyPath }): JSX.Element => {
     <section>
       <h3>Through the hash index</h3>
       <ol class="way">
-        {steps.map(([title, what], i) => (
-          <Step key={i} order={i} title={title}>
+        {steps.map(([title, what, block], i) => (
+          <Step key={i} order={i} title={title} block={block}>
             {what}
           </Step>
         ))}
@@ -190,6 +236,7 @@ const TreeWay = ({ path: { tree = [], inTree } }: { path: KeyPath }): JSX.Elemen
         <Step
           key={step.block}
           order={i}
+          block={step.block}
           title={
             <>
               {step.level === 0 ? 'Leaf' : `Level ${step.level}`}: <BlockLink block={step.block} />

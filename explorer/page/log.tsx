@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { GroupView, LogRecordView, LogView, SegmentView } from '../../src/explorer/log.ts'
 import { useCall, useNow } from './model.ts'
+import { usePlaying } from './playing.tsx'
 import { BlockLink, Bytes, bytesText, count, Figures, KeyLink, Problem, size } from './text.tsx'
 
 const REFRESH_MS = 1000
@@ -13,13 +14,20 @@ const SHOWN_RECORDS = 50
 export const LogPage = (): JSX.Element => {
   const [before, setBefore] = useState<number>()
   const [isHeld, setHeld] = useState(false)
-  const params = { limit: SHOWN, ...(before === undefined ? {} : { before }) }
+  const { player } = usePlaying()
+  // In slow motion what was written by then is shown, and no more.
+  const until = before ?? player?.marks.end
+  const params = { limit: SHOWN, ...(until === undefined ? {} : { before: until }) }
   const { value: log, error } = useCall<LogView>('log', params, isHeld ? undefined : REFRESH_MS)
   const now = useNow()
   if (error !== undefined) return <Problem>{error}</Problem>
   if (log === undefined) return <p class="loading">Reading the log…</p>
-  const end = Math.max(log.endLsn, now?.marks?.endLsn ?? 0)
-  const synced = now?.marks?.syncedLsn ?? log.syncedLsn
+  const marks = player?.marks ?? {
+    redo: log.redoLsn,
+    synced: now?.marks?.syncedLsn ?? log.syncedLsn,
+    end: Math.max(log.endLsn, now?.marks?.endLsn ?? 0),
+  }
+  const { redo, synced, end } = marks
   return (
     <article class="log-page">
       <h2>Log</h2>
@@ -29,14 +37,15 @@ export const LogPage = (): JSX.Element => {
       </p>
       <Figures
         of={[
-          ['a recovery begins at', count(log.redoLsn)],
+          ['a recovery begins at', count(redo)],
           ['synced up to', count(synced)],
           ['ends at', count(end)],
-          ['needed by a recovery', size(end - log.redoLsn)],
+          ['needed by a recovery', size(end - redo)],
           ['groups in the files', count(log.groupCount)],
         ]}
       />
-      <Segments segments={log.segments} marks={{ redo: log.redoLsn, synced, end }} />
+      <Segments segments={log.segments} marks={marks} />
+      <CheckpointSeen />
       {log.warnings.map(warning => (
         <Problem key={warning}>{warning}</Problem>
       ))}
@@ -57,10 +66,28 @@ export const LogPage = (): JSX.Element => {
       )}
       <ol class="groups" reversed>
         {log.groups.toReversed().map(group => (
-          <Group key={group.lsn} group={group} redo={log.redoLsn} synced={synced} />
+          <Group key={group.lsn} group={group} redo={redo} synced={synced} />
         ))}
       </ol>
     </article>
+  )
+}
+
+/** The checkpoint under way as it moves, or when the last one was. */
+const CheckpointSeen = (): JSX.Element | null => {
+  const { player } = usePlaying()
+  const seen = useNow()?.checkpoint
+  const played = player?.checkpoint
+  if (player === undefined ? seen === undefined : played === undefined) return null
+  const { blocks, written } = played ?? seen!
+  const isOver = player === undefined && seen?.endedAt !== undefined
+  return (
+    <p class="checkpoint" role="status">
+      {isOver
+        ? `The last checkpoint took ${count(seen!.endedAt! - seen!.began)} ms and wrote ${count(written)} blocks; it moved the redo mark to ${count(seen!.redoLsn ?? 0)}. `
+        : `A checkpoint is under way: ${count(Math.min(written, blocks))} of ${count(blocks)} blocks are written. `}
+      <progress max={Math.max(1, blocks)} value={isOver ? Math.max(1, blocks) : Math.min(written, blocks)} />
+    </p>
   )
 }
 
@@ -108,7 +135,14 @@ const Segments = ({
           </g>
         ))}
         {named.map(([name, lsn]) => (
-          <rect key={name} class={`mark ${name}`} x={x(lsn) - 1} y="4" width="3" height="52">
+          <rect
+            key={name}
+            class={`mark ${name}`}
+            y="4"
+            width="3"
+            height="52"
+            style={{ transform: `translateX(${x(lsn) - 1}px)` }}
+          >
             <title>{`${name}: LSN ${count(lsn)}`}</title>
           </rect>
         ))}

@@ -5,12 +5,23 @@
  */
 import { MapFlag, USES } from '../../src/explorer/shapes.ts'
 import { NAMES, percent } from './text.tsx'
+import { onTheme } from './theme.tsx'
 
-export type Shading = 'use' | 'fill' | 'state'
+export type Shading = 'use' | 'fill' | 'state' | 'heat'
 
 interface Changes {
   readonly blocks: number
   readonly changed?: Uint32Array
+  readonly uses: Uint8Array
+  readonly fills: Uint8Array
+  readonly flags: Uint8Array
+  /** Blocks that were used, and that were changed. */
+  readonly used: Uint32Array
+  readonly written: Uint32Array
+}
+
+/** All of it, at some moment. */
+interface Picture {
   readonly uses: Uint8Array
   readonly fills: Uint8Array
   readonly flags: Uint8Array
@@ -22,8 +33,13 @@ const LARGEST_CELL = 64
 /** From this size on cells have edges and fill, and from that on numbers. */
 const CELL_WITH_EDGE = 9
 const CELL_WITH_NUMBER = 34
-/** How long a block that has changed glows. */
+/** How long a block that has changed glows; and how long uses and changes are seen on the map of heat. */
 const GLOW_MS = 900
+const HEAT_MS = 6000
+/** Colours between that of a block and that of one which has just been used or changed. */
+const LEVELS = 16
+/** Steps of how full a block is that colours tell apart. */
+const FILLS = 32
 const CLICK_PIXELS = 4
 
 export class MapCanvas {
@@ -39,7 +55,18 @@ export class MapCanvas {
   private uses: Uint8Array = new Uint8Array(0)
   private fills: Uint8Array = new Uint8Array(0)
   private flags: Uint8Array = new Uint8Array(0)
-  private readonly glowing: Map<number, number> = new Map()
+  /** The picture, a word for each block. */
+  private pixels: Uint32Array = new Uint32Array(0)
+  /** By what a block looks like (`looksOf`), and how much it glows: its pixel. */
+  private palette: Uint32Array = new Uint32Array(0)
+  /** By block when it was used and changed last, in milliseconds; and the blocks of which that is not long ago. */
+  private usedAt: Float64Array = new Float64Array(0)
+  private writtenAt: Float64Array = new Float64Array(0)
+  private warm: Uint32Array = new Uint32Array(0)
+  private warmCount = 0
+  private isWarm: Uint8Array = new Uint8Array(0)
+  /** The block that something has just happened to, in slow motion. */
+  private current: number | undefined
   private shading: Shading = 'use'
   private selected: number | undefined
   /** Pixels of a cell, and where block 0 lies. */
@@ -54,18 +81,17 @@ export class MapCanvas {
   private colors: readonly Color[] = []
   private back: Color = [0, 0, 0]
   private accent: Color = [255, 255, 255]
-  private readonly dark: MediaQueryList = matchMedia('(prefers-color-scheme: dark)')
-  private readonly onTheme = (): void => {
+  private cold: Color = [255, 255, 255]
+  private readonly stopTheme: () => void = onTheme(() => {
     this.readColors()
     this.paintAll()
-  }
+  })
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas
     this.context = canvas.getContext('2d')!
     this.pictureContext = this.picture.getContext('2d')!
     this.readColors()
-    this.dark.addEventListener('change', this.onTheme)
     this.observer = new ResizeObserver(() => this.resized())
     this.observer.observe(canvas)
     canvas.addEventListener('wheel', this.onWheel, { passive: false })
@@ -78,30 +104,52 @@ export class MapCanvas {
 
   stop(): void {
     this.observer.disconnect()
-    this.dark.removeEventListener('change', this.onTheme)
+    this.stopTheme()
     if (this.frame !== undefined) cancelAnimationFrame(this.frame)
     this.frame = undefined
   }
 
   /** Takes the map, or what has changed of it. */
-  take({ blocks, changed, uses, fills, flags }: Changes): void {
-    if (changed === undefined || blocks !== this.blocks) this.grow(blocks)
+  take({ blocks, changed, uses, fills, flags, used, written }: Changes): void {
+    this.current = undefined
     if (changed === undefined) {
-      this.uses.set(uses)
-      this.fills.set(fills)
-      this.flags.set(flags)
-      this.paintAll()
+      this.show({ uses, fills, flags })
       return
     }
-    const until = performance.now() + GLOW_MS
-    for (const [i, block] of changed.entries()) {
+    if (blocks !== this.blocks) this.grow(blocks)
+    for (let i = 0; i < changed.length; i++) {
+      const block = changed[i]!
       this.uses[block] = uses[i]!
       this.fills[block] = fills[i]!
       this.flags[block] = flags[i]!
-      this.glowing.set(block, until)
-      this.paint(block)
     }
-    if (changed.length > 0) this.flush()
+    const now = performance.now()
+    for (const block of changed) this.touch(block, this.writtenAt, now)
+    for (const block of written) this.touch(block, this.writtenAt, now)
+    for (const block of used) this.touch(block, this.usedAt, now)
+    if (changed.length + used.length + written.length > 0) this.draw()
+  }
+
+  /** Shows another state of the file; in slow motion also what has just happened to which block. */
+  show({ uses, fills, flags }: Picture, event?: { block?: number; what: string }): void {
+    if (uses.length !== this.blocks) this.grow(uses.length)
+    this.uses.set(uses)
+    this.fills.set(fills)
+    this.flags.set(flags)
+    this.current = event?.block
+    if (event?.block !== undefined) {
+      const isChange = event.what === 'change' || event.what === 'write'
+      this.touch(event.block, isChange ? this.writtenAt : this.usedAt, performance.now())
+    }
+    this.paintAll()
+  }
+
+  private touch(block: number, times: Float64Array, now: number): void {
+    if (block >= this.blocks) return
+    times[block] = now
+    if (this.isWarm[block] === 1) return
+    this.isWarm[block] = 1
+    this.warm[this.warmCount++] = block
   }
 
   /** How many blocks there are of each use. */
@@ -123,6 +171,7 @@ export class MapCanvas {
 
   shade(shading: Shading): void {
     this.shading = shading
+    this.mix()
     this.paintAll()
   }
 
@@ -164,6 +213,14 @@ export class MapCanvas {
     this.fills = fills
     this.flags = flags
     this.blocks = blocks
+    const [usedAt, writtenAt] = [new Float64Array(blocks), new Float64Array(blocks)]
+    usedAt.fill(Number.NEGATIVE_INFINITY)
+    writtenAt.fill(Number.NEGATIVE_INFINITY)
+    this.usedAt = usedAt
+    this.writtenAt = writtenAt
+    this.isWarm = new Uint8Array(blocks)
+    this.warm = new Uint32Array(blocks)
+    this.warmCount = 0
     this.place()
     this.paintAll()
   }
@@ -184,6 +241,7 @@ export class MapCanvas {
     this.picture.width = this.columns
     this.picture.height = rows
     this.image = this.pictureContext.createImageData(this.columns, rows)
+    this.pixels = new Uint32Array(this.image.data.buffer)
     this.paintAll()
   }
 
@@ -205,55 +263,77 @@ export class MapCanvas {
     this.colors = USES.map(use => color(`--use-${use}`))
     this.back = color('--paper')
     this.accent = color('--accent')
+    this.cold = color('--link')
+    this.mix()
   }
 
-  private colorOf(block: number): Color {
-    const color = this.colors[this.uses[block]!]!
-    const { back } = this
-    const flags = this.flags[block]!
-    const share =
-      this.shading === 'fill'
-        ? 0.08 + (0.92 * this.fills[block]!) / 255
-        : this.shading === 'state'
-          ? (flags & MapFlag.dirty) !== 0
-            ? 1
-            : (flags & MapFlag.resident) !== 0
-              ? 0.6
-              : 0.15
-          : (flags & MapFlag.blank) !== 0
-            ? 0.35
-            : 1
-    if (this.shading === 'state' && (flags & MapFlag.dirty) !== 0) return this.accent
-    return [0, 1, 2].map(i => back[i]! + (color[i]! - back[i]!) * share) as unknown as Color
-  }
-
-  /** `glow`: how much of the colour is that of what has just changed, from 0 to 1. */
-  private paint(block: number, glow = 0): void {
-    if (this.image === undefined) return
-    const color = this.colorOf(block)
-    const at = 4 * block
-    const { data } = this.image
-    for (let i = 0; i < 3; i++) data[at + i] = color[i]! + (this.accent[i]! - color[i]!) * glow
-    data[at + 3] = 255
-  }
-
-  /** Paints what glows, so that a frame takes as long whether one block has changed or ten thousand. */
-  private glow(now: number): void {
-    if (this.glowing.size === 0 || this.image === undefined) return
-    for (const [block, until] of this.glowing) {
-      const rest = Math.max(0, (until - now) / GLOW_MS)
-      this.paint(block, Math.min(1, rest))
-      if (rest === 0) this.glowing.delete(block)
+  /** Mixes the palette of a shading. */
+  private mix(): void {
+    const { colors, back, accent, cold, shading } = this
+    const looks: Color[] = []
+    if (shading === 'heat')
+      // By how long ago it was changed; the level is how long ago it was used.
+      for (let written = 0; written < LEVELS; written++) looks.push(mixed(back, accent, written / (LEVELS - 1)))
+    for (const color of shading === 'heat' ? [] : colors) {
+      if (shading === 'use') looks.push(color, mixed(back, color, 0.35))
+      if (shading === 'state') looks.push(mixed(back, color, 0.15), mixed(back, color, 0.6), accent)
+      for (let fill = 0; shading === 'fill' && fill < FILLS; fill++)
+        looks.push(mixed(back, color, 0.08 + (0.92 * fill) / (FILLS - 1)))
     }
+    this.palette = new Uint32Array(looks.length * LEVELS)
+    for (const [i, look] of looks.entries())
+      for (let level = 0; level < LEVELS; level++) {
+        const share = level / (LEVELS - 1)
+        // What was changed a moment ago stays so, whoever used it.
+        const isWritten = shading === 'heat' && i > 0
+        const warm = shading === 'heat' ? mixed(mixed(back, colors[0]!, 0.12), cold, share) : mixed(look, accent, share)
+        this.palette[i * LEVELS + level] = word(isWritten ? mixed(warm, accent, i / (LEVELS - 1)) : warm)
+      }
+  }
+
+  /** Which of the looks of the palette a block has. */
+  private looksOf(block: number, now: number): number {
+    const use = this.uses[block]!
+    const flags = this.flags[block]!
+    switch (this.shading) {
+      case 'use':
+        return 2 * use + ((flags & MapFlag.blank) === 0 ? 0 : 1)
+      case 'state':
+        return 3 * use + ((flags & MapFlag.dirty) !== 0 ? 2 : (flags & MapFlag.resident) !== 0 ? 1 : 0)
+      case 'fill':
+        return FILLS * use + ((this.fills[block]! * (FILLS - 1)) >>> 8)
+      case 'heat':
+        return levelOf(now - this.writtenAt[block]!, HEAT_MS)
+    }
+  }
+
+  private paint(block: number, now: number): void {
+    const level =
+      this.shading === 'heat'
+        ? levelOf(now - this.usedAt[block]!, HEAT_MS)
+        : levelOf(now - this.writtenAt[block]!, GLOW_MS)
+    this.pixels[block] = this.palette[this.looksOf(block, now) * LEVELS + level]!
+  }
+
+  /** Paints what is warm, and forgets what is no longer. */
+  private cool(now: number): void {
+    if (this.warmCount === 0 || this.image === undefined) return
+    const { warm, isWarm, usedAt, writtenAt } = this
+    let kept = 0
+    for (let i = 0; i < this.warmCount; i++) {
+      const block = warm[i]!
+      this.paint(block, now)
+      if (now - Math.max(usedAt[block]!, writtenAt[block]!) < HEAT_MS) warm[kept++] = block
+      else isWarm[block] = 0
+    }
+    this.warmCount = kept
     this.pictureContext.putImageData(this.image, 0, 0)
   }
 
   private paintAll(): void {
-    for (let block = 0; block < this.blocks; block++) this.paint(block)
-    this.flush()
-  }
-
-  private flush(): void {
+    if (this.pixels.length < this.blocks) return
+    const now = performance.now()
+    for (let block = 0; block < this.blocks; block++) this.paint(block, now)
     if (this.image !== undefined) this.pictureContext.putImageData(this.image, 0, 0)
     this.draw()
   }
@@ -272,7 +352,7 @@ export class MapCanvas {
     const { width, height } = this.seen
     context.clearRect(0, 0, width, height)
     context.imageSmoothingEnabled = cell < 1
-    this.glow(now)
+    this.cool(now)
     if (this.image !== undefined) context.drawImage(this.picture, x, y, columns * cell, this.picture.height * cell)
     if (cell >= CELL_WITH_EDGE) this.drawCells(width, height)
     if (this.selected !== undefined) {
@@ -282,7 +362,19 @@ export class MapCanvas {
       const [left, top] = [x + (this.selected % columns) * cell, y + Math.floor(this.selected / columns) * cell]
       context.strokeRect(left - 1, top - 1, size + 2, size + 2)
     }
-    if (this.glowing.size > 0) this.draw()
+    if (this.current !== undefined) this.ring(this.current)
+    if (this.warmCount > 0) this.draw()
+  }
+
+  /** Around the block that something has just happened to, large enough to be seen. */
+  private ring(block: number): void {
+    const { context, cell, x, y, columns } = this
+    const radius = Math.max(cell, 7)
+    context.strokeStyle = this.styleOf(this.accent)
+    context.lineWidth = 3
+    context.beginPath()
+    context.arc(x + ((block % columns) + 0.5) * cell, y + (Math.floor(block / columns) + 0.5) * cell, radius, 0, 7)
+    context.stroke()
   }
 
   /** Of the cells that are seen: edges, how full they are, and their numbers. */
@@ -381,3 +473,14 @@ export class MapCanvas {
     if (block !== undefined) this.onOpen(block)
   }
 }
+
+/** `share` of the second colour, and the rest of the first. */
+const mixed = (a: Color, b: Color, share: number): Color =>
+  [0, 1, 2].map(i => Math.round(a[i]! + (b[i]! - a[i]!) * share)) as unknown as Color
+
+/** As a pixel of a picture lies in memory, on machines that store the lowest byte first, as all browsers run on. */
+const word = ([red, green, blue]: Color): number => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0
+
+/** How much of a glow is left after so long, from 0 to the highest level. */
+const levelOf = (since: number, lasts: number): number =>
+  since >= lasts ? 0 : Math.min(LEVELS - 1, Math.ceil((LEVELS - 1) * (1 - Math.max(0, since) / lasts)))

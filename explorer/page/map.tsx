@@ -1,9 +1,10 @@
 /** The map of the file: each block a cell, coloured by what it is. Zoom from all of them to single ones. */
-import type { JSX } from 'preact'
+import type { JSX, RefObject } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { USES } from '../../src/explorer/shapes.ts'
 import { MapCanvas, type Shading } from './map-canvas.ts'
 import { go, useLatest, useModel } from './model.ts'
+import { usePlaying } from './playing.tsx'
 import { BlockLink, count, NAMES, Problem, percent } from './text.tsx'
 
 const UPDATE_MS = 400
@@ -15,43 +16,55 @@ interface MapAnswer {
   readonly uses: Uint8Array
   readonly fills: Uint8Array
   readonly flags: Uint8Array
+  readonly used: Uint32Array
+  readonly written: Uint32Array
 }
 
 const SHADINGS: readonly [Shading, string][] = [
   ['use', 'what it is'],
   ['fill', 'how full'],
   ['state', 'in memory'],
+  ['heat', 'heat'],
 ]
 
-export const MapPage = (): JSX.Element => {
-  const { transport, facts } = useModel()
+/** A map that keeps itself up to date on a canvas; in slow motion it shows the moment of the player. */
+const useMapCanvas = (
+  onSelect: (block: number) => void,
+): {
+  canvas: RefObject<HTMLCanvasElement | null>
+  map: RefObject<MapCanvas | null>
+  counts: readonly number[]
+  error: string | undefined
+} => {
+  const { transport } = useModel()
   const canvas = useRef<HTMLCanvasElement>(null)
-  const map = useRef<MapCanvas | undefined>(undefined)
-  const [selected, setSelected] = useState<number>()
-  const [shading, setShading] = useState<Shading>('use')
+  const map = useRef<MapCanvas>(null)
   const [counts, setCounts] = useState<readonly number[]>([])
   const [error, setError] = useState<string>()
-  const latest = useLatest(selected)
+  const { player } = usePlaying()
+  const isPlayed = useLatest(player !== undefined)
+  const selecting = useLatest(onSelect)
   useEffect(() => {
     const drawn = new MapCanvas(canvas.current!)
     map.current = drawn
-    drawn.onSelect = setSelected
+    drawn.onSelect = block => selecting.current(block)
     drawn.onOpen = block => go('block', block)
     let version = 0
     let stopped = false
     let timer: number | undefined
+    const ask = async (): Promise<void> => {
+      const answer = await transport.call<MapAnswer>('map', { since: version })
+      if (stopped || isPlayed.current) return
+      version = answer.version
+      drawn.take(answer)
+      setCounts(drawn.counts())
+      setError(undefined)
+    }
     const update = async (): Promise<void> => {
-      if (document.visibilityState === 'visible')
-        try {
-          const answer = await transport.call<MapAnswer>('map', { since: version })
-          if (stopped) return
-          version = answer.version
-          drawn.take(answer)
-          setCounts(drawn.counts())
-          setError(undefined)
-        } catch (failure) {
-          setError((failure as Error).message)
-        }
+      // What comes after a recording is told from the beginning.
+      if (isPlayed.current) version = 0
+      else if (document.visibilityState === 'visible')
+        await ask().catch(failure => setError((failure as Error).message))
       if (!stopped) timer = window.setTimeout(update, UPDATE_MS)
     }
     update()
@@ -60,12 +73,33 @@ export const MapPage = (): JSX.Element => {
       window.clearTimeout(timer)
       drawn.stop()
     }
-  }, [transport])
+  }, [transport, isPlayed, selecting])
+  useEffect(() => {
+    if (player === undefined) return
+    map.current?.show(player, player.current)
+    setCounts(map.current?.counts() ?? [])
+  }, [player, player?.at])
+  return { canvas, map, counts, error }
+}
+
+/** The map alone, to stand beside something else. */
+export const LiveMapCanvas = ({ label, shading = 'use' }: { label: string; shading?: Shading }): JSX.Element => {
+  const { canvas, map } = useMapCanvas(block => go('block', block))
+  useEffect(() => map.current?.shade(shading), [shading, map])
+  return <canvas ref={canvas} class="map small" role="img" aria-label={label} />
+}
+
+export const MapPage = (): JSX.Element => {
+  const { facts } = useModel()
+  const [selected, setSelected] = useState<number>()
+  const [shading, setShading] = useState<Shading>('use')
+  const { canvas, map, counts, error } = useMapCanvas(setSelected)
+  const latest = useLatest(selected)
   useEffect(() => map.current?.shade(shading), [shading])
   useEffect(() => map.current?.select(selected), [selected])
   const onKeyDown = (event: KeyboardEvent): void => {
     const drawn = map.current
-    if (drawn === undefined) return
+    if (drawn === null) return
     const { blocks, columns } = drawn
     const from = latest.current ?? -1
     const steps: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }
@@ -110,6 +144,11 @@ export const MapPage = (): JSX.Element => {
           </button>
         </div>
       </div>
+      {shading === 'heat' && (
+        <p class="key">
+          <span class="swatch heat-used" /> used <span class="swatch heat-written" /> changed, in the last seconds
+        </p>
+      )}
       <div class="map-and-legend">
         <canvas
           ref={canvas}

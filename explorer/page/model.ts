@@ -3,6 +3,7 @@ import { createContext } from 'preact'
 import { useContext, useEffect, useRef, useState } from 'preact/hooks'
 import type { MetadataView } from '../../src/explorer/shapes.ts'
 import type { Stats } from '../../src/types.ts'
+import type { Playing } from './playing.tsx'
 import { CallError, type Transport } from './transport.ts'
 
 export interface SpaceFacts {
@@ -20,6 +21,8 @@ export interface Facts {
   readonly directory: string
   readonly writable: boolean
   readonly isOpen: boolean
+  /** What the engine does can be recorded. */
+  readonly canRecord: boolean
   readonly note?: string
   readonly metadata: MetadataView
   readonly spaces: readonly SpaceFacts[]
@@ -29,12 +32,22 @@ export interface State {
   readonly at: number
   readonly metadata: MetadataView
   readonly stats?: Stats
+  readonly deadlocks?: readonly { readonly at: number; readonly circle: readonly number[]; readonly ended: number }[]
+  /** The one under way, or the last one. */
+  readonly checkpoint?: {
+    readonly began: number
+    readonly blocks: number
+    readonly written: number
+    readonly endedAt?: number
+    readonly redoLsn?: number
+  }
   readonly marks?: { readonly endLsn: number; readonly writtenLsn: number; readonly syncedLsn: number }
   readonly warnings?: readonly { readonly code: string; readonly message: string }[]
 }
 
 export interface Model {
   readonly transport: Transport
+  readonly playing: Playing
   readonly facts: Facts
   /** What was told in the last minutes, the newest last. */
   readonly history: readonly State[]

@@ -1,8 +1,9 @@
 /** Open transactions, what they have changed and locked, and who waits for whom. */
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useId, useState } from 'preact/hooks'
 import type { TransactionsView } from '../../src/explorer/live.ts'
-import { useCall, useModel } from './model.ts'
+import { useCall, useModel, useNow } from './model.ts'
+import { usePlaying } from './playing.tsx'
 import { count, Figures, KeyLink, Problem, size } from './text.tsx'
 
 const REFRESH_MS = 400
@@ -69,24 +70,75 @@ export const TransactionsPage = (): JSX.Element => {
         </table>
       )}
       {view.open.length > 0 && <WaitsFor view={view} />}
+      <Deadlocks />
     </article>
   )
 }
 
-/** Open transactions in a circle, and an arrow from each that waits to those it waits for. */
-const WaitsFor = ({ view: { open, waits } }: { view: TransactionsView }): JSX.Element => {
+/** The last deadlocks, the newest first, as they were when they were found. */
+const Deadlocks = (): JSX.Element | null => {
+  const { player } = usePlaying()
+  const { deadlocks = [] } = useNow() ?? {}
+  const played = player?.events
+    .slice(0, player.at)
+    .flatMap(({ circle, ended, number }) =>
+      circle === undefined || ended === undefined ? [] : [{ at: number, circle, ended }],
+    )
+  const seen = (played ?? deadlocks).toReversed()
+  if (seen.length === 0) return null
+  return (
+    <section aria-label="Deadlocks">
+      <h3>Deadlocks that were found</h3>
+      <ol class="deadlocks">
+        {seen.map(({ at, circle, ended }) => (
+          <li key={`${at} ${circle.join(' ')}`}>
+            <p role="status">
+              {played === undefined && `${new Date(at).toLocaleTimeString()}: `}
+              {[...circle, circle[0]].map(id => `transaction ${id}`).join(' waited for ')}. Transaction {ended} was
+              ended, since it was the youngest, and the others went on.
+            </p>
+            <Graph
+              ids={circle}
+              waits={circle.map((id, i) => ({ transaction: id, holders: [circle[(i + 1) % circle.length]!] }))}
+              ended={ended}
+              name="The circle of a deadlock"
+            />
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}
+
+const WaitsFor = ({ view: { open, waits } }: { view: TransactionsView }): JSX.Element => (
+  <Graph ids={open.map(({ id }) => id)} waits={waits} name="Who waits for whom" />
+)
+
+/** Transactions in a circle, and an arrow from each that waits to those it waits for. */
+const Graph = ({
+  ids,
+  waits,
+  name,
+  ended,
+}: {
+  ids: readonly number[]
+  waits: TransactionsView['waits']
+  name: string
+  ended?: number
+}): JSX.Element => {
+  const marker = useId()
   const place = new Map(
-    open.map(({ id }, i) => {
-      const angle = (2 * Math.PI * i) / open.length - Math.PI / 2
+    ids.map((id, i) => {
+      const angle = (2 * Math.PI * i) / ids.length - Math.PI / 2
       return [id, { x: 150 + 105 * Math.cos(angle), y: 130 + 95 * Math.sin(angle) }]
     }),
   )
   const arrows = waits.flatMap(({ transaction, holders }) => holders.map(holder => [transaction, holder] as const))
   return (
     <figure>
-      <svg class="waits" viewBox="0 0 300 260" role="img" aria-label="Who waits for whom">
+      <svg class="waits" viewBox="0 0 300 260" role="img" aria-label={name}>
         <defs>
-          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+          <marker id={marker} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
             <path d="M0 0L8 4L0 8Z" />
           </marker>
         </defs>
@@ -102,11 +154,11 @@ const WaitsFor = ({ view: { open, waits } }: { view: TransactionsView }): JSX.El
               y1={a.y + dy}
               x2={b.x - dx}
               y2={b.y - dy}
-              marker-end="url(#arrow)"
+              marker-end={`url(#${marker})`}
             />
           )
         })}
-        {open.map(({ id }) => {
+        {ids.map(id => {
           const { x, y } = place.get(id)!
           return (
             <g key={id}>
@@ -114,7 +166,7 @@ const WaitsFor = ({ view: { open, waits } }: { view: TransactionsView }): JSX.El
                 cx={x}
                 cy={y}
                 r="20"
-                class={waits.some(({ transaction }) => transaction === id) ? 'waiting' : ''}
+                class={id === ended ? 'ended' : waits.some(({ transaction }) => transaction === id) ? 'waiting' : ''}
               />
               <text x={x} y={y}>
                 {id}
@@ -123,7 +175,7 @@ const WaitsFor = ({ view: { open, waits } }: { view: TransactionsView }): JSX.El
           )
         })}
       </svg>
-      <figcaption>Who waits for whom</figcaption>
+      <figcaption>{name}</figcaption>
     </figure>
   )
 }

@@ -18,6 +18,7 @@ import { viewPool, viewTransactions } from './live.ts'
 import { LiveMap } from './live-map.ts'
 import { viewLog } from './log.ts'
 import { pathOf } from './path.ts'
+import { Recorder } from './recorder.ts'
 import { shownBytes } from './shown.ts'
 import { BlockSource } from './source.ts'
 import { type SpaceView, spaceAt } from './space.ts'
@@ -28,6 +29,24 @@ const MOST_TRANSACTIONS = 64
 const MOST_GROUPS = 1000
 const MOST_KEYS = 200
 const MOST_PATH = 16
+const MOST_EVENTS = 500
+const SHOWN_DEADLOCKS = 8
+
+/** A deadlock that was found: each of the transactions waited for the next one, the last for the first. */
+interface DeadlockSeen {
+  readonly at: number
+  readonly circle: readonly number[]
+  readonly ended: number
+}
+
+/** The checkpoint under way, or the last one: how many blocks it is to write, and has written. */
+interface CheckpointSeen {
+  readonly began: number
+  readonly blocks: number
+  readonly written: Set<number>
+  readonly endedAt: number | undefined
+  readonly redoLsn: number | undefined
+}
 
 type Bytes = Database<Uint8Array, Uint8Array>
 type Store = Bytes | Sub<Uint8Array, Uint8Array>
@@ -52,6 +71,9 @@ export class Explorer {
   private readonly map: LiveMap
   private readonly transactions: Map<number, AsyncTransaction<Uint8Array, Uint8Array>> = new Map()
   private readonly observer: Observer
+  private recorder: Recorder | undefined
+  private readonly deadlocks: DeadlockSeen[] = []
+  private checkpoint: CheckpointSeen | undefined
 
   /** @throws what `open` throws, of files that cannot be read */
   constructor(options: ExplorerOptions) {
@@ -60,7 +82,7 @@ export class Explorer {
     this.source =
       db === undefined ? BlockSource.ofFiles(directory, storage) : BlockSource.ofEngine(directory, db.layers)
     this.map = new LiveMap(this.source, () => new Promise(resolve => nextTurn(resolve)))
-    this.observer = { read() {}, left: block => this.map.note(block), group() {}, synced() {} }
+    this.observer = this.look()
     if (db !== undefined) db.layers.health.observer = this.observer
   }
 
@@ -92,6 +114,74 @@ export class Explorer {
     this.source.close()
   }
 
+  /** What the engine tells of goes to the map, and to a recording that is being made. */
+  private look(): Observer {
+    return {
+      used: block => {
+        this.map.noteUse(block)
+        this.recorder?.used(block)
+      },
+      read: block => {
+        this.map.noteUse(block)
+        this.recorder?.read(block)
+      },
+      left: block => {
+        this.map.note(block)
+        this.recorder?.left(block)
+      },
+      wrote: block => {
+        if (this.checkpoint?.endedAt === undefined) this.checkpoint?.written.add(block)
+        this.recorder?.wrote(block)
+      },
+      group: (lsn, bytes, a, at) => this.recorder?.group(lsn, bytes, a, at),
+      synced: lsn => this.recorder?.synced(lsn),
+      checkpointBegan: blocks => {
+        this.checkpoint = { began: Date.now(), blocks, written: new Set(), endedAt: undefined, redoLsn: undefined }
+        this.recorder?.checkpointBegan(blocks)
+      },
+      checkpointEnded: redoLsn => {
+        if (this.checkpoint !== undefined) this.checkpoint = { ...this.checkpoint, endedAt: Date.now(), redoLsn }
+        this.recorder?.checkpointEnded(redoLsn)
+      },
+      deadlock: (circle, ended) => {
+        this.deadlocks.push({ at: Date.now(), circle, ended })
+        if (this.deadlocks.length > SHOWN_DEADLOCKS) this.deadlocks.shift()
+        this.recorder?.deadlock(circle, ended)
+      },
+    }
+  }
+
+  /** @internal Begins a recording, or forgets it. */
+  record(params: Params): object {
+    const { source } = this
+    const { pool } = source
+    if (params.on !== true) this.recorder = undefined
+    else if (pool === undefined || source.isFollowed || this.options.db === undefined)
+      throw new XenonError(
+        'XENON_NOT_SUPPORTED',
+        'what another process does with the database cannot be recorded; start explore with --write, or serve with --explorer-port',
+      )
+    else this.recorder = new Recorder(source, pool)
+    return { isOn: this.recorder !== undefined }
+  }
+
+  /** @internal */
+  eventsSince(params: Params): object {
+    const { recorder } = this
+    const since = count(params, 'since') ?? 0
+    return {
+      events: recorder?.since(since, MOST_EVENTS) ?? [],
+      isOn: recorder !== undefined,
+      isFull: recorder?.isFull ?? false,
+    }
+  }
+
+  /** The blocks, as they were after an event of the recording if `at` says so. */
+  private sourceFor(params: Params): BlockSource {
+    const at = count(params, 'at')
+    return at === undefined || this.recorder === undefined ? this.source : this.recorder.sourceAt(at)
+  }
+
   /** @internal */
   facts(): object {
     const { directory, writable, note, db } = this.options
@@ -107,7 +197,8 @@ export class Explorer {
       ordered: facts.ordered,
       expiry: facts.expiry,
     }))
-    return { directory, writable, isOpen: db !== undefined, note, metadata: metadataFacts(source), spaces }
+    const canRecord = db !== undefined && !source.isFollowed
+    return { directory, writable, isOpen: db !== undefined, canRecord, note, metadata: metadataFacts(source), spaces }
   }
 
   /** @internal */
@@ -120,7 +211,9 @@ export class Explorer {
     if (db === undefined) return { at: Date.now(), metadata }
     const { log } = db.layers
     const marks = { endLsn: log.endLsn, writtenLsn: log.writtenLsn, syncedLsn: log.syncedLsn }
-    return { at: Date.now(), metadata, stats: db.stats(), marks, warnings: db.health().warnings }
+    const { deadlocks } = this
+    const checkpoint = this.checkpoint && { ...this.checkpoint, written: this.checkpoint.written.size }
+    return { at: Date.now(), metadata, stats: db.stats(), marks, warnings: db.health().warnings, deadlocks, checkpoint }
   }
 
   /** @internal */
@@ -131,13 +224,13 @@ export class Explorer {
   /** @internal */
   block(params: Params): object {
     this.source.refresh()
-    return viewBlock(this.source, count(params, 'block') ?? 0)
+    return viewBlock(this.sourceFor(params), count(params, 'block') ?? 0)
   }
 
   /** @internal */
   path(params: Params): object {
     const space = this.space(params)
-    return pathOf(this.source, space, keyOf(params, space))
+    return pathOf(this.sourceFor(params), space, keyOf(params, space))
   }
 
   /** @internal */
@@ -280,6 +373,8 @@ const READS: Readonly<Record<string, Read>> = {
   map: (explorer, params) => explorer.mapSince(params),
   block: (explorer, params) => explorer.block(params),
   path: (explorer, params) => explorer.path(params),
+  record: (explorer, params) => explorer.record(params),
+  events: (explorer, params) => explorer.eventsSince(params),
   search: (explorer, params) => explorer.search(params),
   log: (explorer, params) => explorer.log(params),
   pool: explorer => explorer.pool(),

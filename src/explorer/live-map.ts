@@ -1,7 +1,7 @@
 /**
  * The map of a file that changes while somebody looks at it. The first time every block is read; later only those that
- * the pool has, or that have left it since, and what was added. Whoever asks gets what has changed since the version
- * that they know.
+ * the pool has and that were changed or written, or that have left it since, and what was added. Whoever asks gets what
+ * has changed since the version that they know, and which blocks were used and changed.
  *
  * Of files that another process writes nobody tells what has changed: they are read anew, at most a tenth of the time.
  */
@@ -13,6 +13,8 @@ import type { BlockSource } from './source.ts'
 const SLICE_MS = 4
 /** So many times as long as the reading took, files are left alone. */
 const REST = 10
+/** Used blocks that are told at a time: nobody may ask for long. */
+const MOST_USED = 131072
 /** Versions that one map may have. */
 const VERSIONS = 2 ** 32
 let maps = 0
@@ -26,14 +28,45 @@ export interface MapAnswer {
   readonly uses: Uint8Array
   readonly fills: Uint8Array
   readonly flags: Uint8Array
+  /** Blocks that a look-up or a change has touched since that version, and those whose contents were changed. */
+  readonly used: Uint32Array
+  readonly written: Uint32Array
+}
+
+/** In which version of the map something happened to each block last, counted from `base`; 0: never. */
+class Times {
+  private at: Uint32Array = new Uint32Array(0)
+
+  resize(blocks: number): void {
+    if (this.at.length === blocks) return
+    const at = new Uint32Array(blocks)
+    at.set(this.at.subarray(0, Math.min(this.at.length, blocks)))
+    this.at = at
+  }
+
+  set(block: number, version: number): void {
+    this.at[block] = version
+  }
+
+  /** The blocks to which it happened later than in a version. */
+  after(version: number): Uint32Array {
+    const { at } = this
+    let count = 0
+    for (let block = 0; block < at.length; block++) if (at[block]! > version) count++
+    const blocks = new Uint32Array(count)
+    for (let block = 0, i = 0; i < count; block++) if (at[block]! > version) blocks[i++] = block
+    return blocks
+  }
 }
 
 export class LiveMap {
   private readonly source: BlockSource
   private readonly turn: () => Promise<void>
   private readonly map: FileMap
-  /** The version with which each block became what it is, counted from `base`. */
-  private versions: Uint32Array = new Uint32Array(0)
+  /** When each block became what it is, was used, and was changed. */
+  private readonly changes: Times = new Times()
+  private readonly uses: Times = new Times()
+  private readonly writes: Times = new Times()
   /** Of no other map: who knows versions of an earlier one gets all of this one. */
   private readonly base: number = ++maps * VERSIONS
   private version: number = this.base
@@ -41,6 +74,9 @@ export class LiveMap {
   private told: { uses: Uint8Array; fills: Uint8Array; flags: Uint8Array } | undefined
   /** Blocks that have left the pool since they were looked at. */
   private readonly left: Set<number> = new Set()
+  /** Blocks that were used, and blocks found with another LSN, since the last version. */
+  private readonly used: Set<number> = new Set()
+  private readonly written: Set<number> = new Set()
   private updating: Promise<void> | undefined
   private restUntil = 0
 
@@ -56,6 +92,11 @@ export class LiveMap {
     this.left.add(block)
   }
 
+  /** A block was used. */
+  noteUse(block: number): void {
+    if (this.used.size < MOST_USED) this.used.add(block)
+  }
+
   /** What has changed since a version; 0: all. */
   async since(version: number): Promise<MapAnswer> {
     this.updating ??= this.update().finally(() => {
@@ -67,12 +108,26 @@ export class LiveMap {
 
   private answer(since: number): MapAnswer {
     const { uses, fills, flags, blocks } = this.map
-    const { version, versions } = this
-    if (since <= this.base || since > version) return { version, blocks, changed: undefined, uses, fills, flags }
-    const changed: number[] = []
-    for (let block = 0; block < blocks; block++) if (versions[block]! > since - this.base) changed.push(block)
-    const of = (array: Uint8Array): Uint8Array => Uint8Array.from(changed, block => array[block]!)
-    return { version, blocks, changed: Uint32Array.from(changed), uses: of(uses), fills: of(fills), flags: of(flags) }
+    const { version, base } = this
+    const none = new Uint32Array(0)
+    if (since <= base || since > version)
+      return { version, blocks, changed: undefined, uses, fills, flags, used: none, written: none }
+    const changed = this.changes.after(since - base)
+    const of = (array: Uint8Array): Uint8Array => {
+      const part = new Uint8Array(changed.length)
+      for (let i = 0; i < changed.length; i++) part[i] = array[changed[i]!]!
+      return part
+    }
+    return {
+      version,
+      blocks,
+      changed,
+      uses: of(uses),
+      fills: of(fills),
+      flags: of(flags),
+      used: this.uses.after(since - base),
+      written: this.writes.after(since - base),
+    }
   }
 
   private async update(): Promise<void> {
@@ -89,7 +144,11 @@ export class LiveMap {
     else {
       const due = [...this.left]
       this.left.clear()
-      pool.eachFrame(block => due.push(block))
+      pool.eachFrame((block, isDirty) => {
+        if (!this.map.isKnown(block, isDirty)) due.push(block)
+      })
+      // From now on it is told again what is used.
+      pool.noteUses()
       await this.lookAt(due.filter(block => block > 0 && block < this.map.blocks))
       await this.lookAt(range(before, this.map.blocks))
     }
@@ -102,20 +161,26 @@ export class LiveMap {
     let until = performance.now() + SLICE_MS
     for (const block of blocks) {
       // The file may have become shorter meanwhile.
-      if (block < this.source.blocks) this.map.look(block)
+      if (block < this.source.blocks) this.look(block)
       if (performance.now() < until) continue
       await this.turn()
       until = performance.now() + SLICE_MS
     }
   }
 
-  /** Gives those blocks a new version that are not what they were. */
+  private look(block: number): void {
+    const { map } = this
+    const before = map.lsns[block]!
+    map.look(block)
+    if (this.told !== undefined && map.lsns[block] !== before) this.written.add(block)
+  }
+
+  /** Gives those blocks a new version that are not what they were, or to which something has happened. */
   private tell(): void {
     const { uses, fills, flags, blocks } = this.map
     const before = this.told
-    const next = this.version + 1
-    const versions = new Uint32Array(blocks)
-    versions.set(this.versions.subarray(0, Math.min(this.versions.length, blocks)))
+    const next = this.version + 1 - this.base
+    for (const times of [this.changes, this.uses, this.writes]) times.resize(blocks)
     let changes = before === undefined || before.uses.length !== blocks ? 1 : 0
     for (let block = 0; block < blocks; block++) {
       const isSame =
@@ -124,13 +189,17 @@ export class LiveMap {
         before.fills[block] === fills[block] &&
         before.flags[block] === flags[block]
       if (isSame) continue
-      versions[block] = next - this.base
+      this.changes.set(block, next)
       changes++
     }
-    this.versions = versions
-    if (changes === 0) return
-    this.version = next
-    this.told = { uses: uses.slice(), fills: fills.slice(), flags: flags.slice() }
+    for (const block of this.used) if (block < blocks) this.uses.set(block, next)
+    for (const block of this.written) if (block < blocks) this.writes.set(block, next)
+    const happened = changes + this.used.size + this.written.size
+    this.used.clear()
+    this.written.clear()
+    if (happened === 0) return
+    this.version++
+    if (changes > 0) this.told = { uses: uses.slice(), fills: fills.slice(), flags: flags.slice() }
   }
 }
 

@@ -156,13 +156,25 @@ const viewGroup = (source: BlockSource, { segment, lsn, end, synced }: Group): G
   const records: LogRecordView[] = []
   // Whoever writes the log may have begun the segment anew meanwhile: then nothing of it is left to show.
   if (readGroup(source.storage, segment, offset, a) !== undefined)
-    for (let at = GROUP_HEADER_BYTES; at < end - lsn; ) {
-      const problem = recordProblem(a, at, end - lsn)
-      records.push(problem === undefined ? viewRecord(a, at, lsn + at) : malformed(lsn + at, problem))
-      if (problem !== undefined) break
-      at += recordLength(a, at)
-    }
+    records.push(...eachRecord(a, GROUP_HEADER_BYTES, end - lsn, lsn + GROUP_HEADER_BYTES))
   return { lsn, end, synced, segment: segment.name, offset, records }
+}
+
+/** The records that lie from `at` to `end`, as far as they are well formed; the first has this LSN. */
+export function* eachRecord(a: Arena, from: number, end: number, lsn: number): Generator<LogRecordView, void, void> {
+  for (let at = from; at < end; ) {
+    const problem = recordProblem(a, at, end)
+    yield problem === undefined ? viewRecord(a, at, lsn + at - from) : malformed(lsn + at - from, problem)
+    if (problem !== undefined) return
+    at += recordLength(a, at)
+  }
+}
+
+/** What a change writes, in a few words: its longest text, if that is one to read; else what its first operation does. */
+export const textOfChange = (operations: readonly OperationView[]): string => {
+  const texts = operations.flatMap(({ data }) => (data?.text === undefined ? [] : [data.text.replace(/^\P{L}+/u, '')]))
+  const longest = texts.filter(text => !/\p{Cc}/u.test(text)).sort((a, b) => b.length - a.length)[0]
+  return longest === undefined || longest.length < 2 ? (operations[0]?.text ?? '') : longest.slice(0, 120)
 }
 
 const malformed = (lsn: number, problem: string): LogRecordView => ({

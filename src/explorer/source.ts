@@ -17,6 +17,12 @@ import type { Storage } from '../storage/storage.ts'
 /** Where the bytes of a block come from. */
 export type BlockOrigin = 'pool' | 'file' | 'blank'
 
+/** A block as it was. */
+export interface EarlierBlock {
+  readonly bytes: Uint8Array
+  readonly dirty: boolean
+}
+
 /** What was found of a block. */
 export interface BlockFound {
   readonly origin: BlockOrigin
@@ -35,6 +41,7 @@ export class BlockSource {
   data: DataFile
   readonly pool: BufferPool | undefined
   private state: Metadata
+  private earlier: ReadonlyMap<Block, EarlierBlock> | undefined
 
   private constructor(directory: string, data: DataFile, metadata: Metadata, pool: BufferPool | undefined) {
     this.directory = directory
@@ -68,6 +75,13 @@ export class BlockSource {
     }
   }
 
+  /** The same, but with some blocks as they were. It is not to be closed. */
+  with(earlier: ReadonlyMap<Block, EarlierBlock>): BlockSource {
+    const source = new BlockSource(this.directory, this.data, this.state, this.pool)
+    source.earlier = earlier
+    return source
+  }
+
   /** What block 0 says: of an open database now, of files when they were opened. */
   get metadata(): Metadata {
     return this.state
@@ -99,6 +113,16 @@ export class BlockSource {
   /** Copies a block to `at` of an arena; that of a block which cannot be read is zeros there. Not for block 0. */
   read(block: Block, a: Arena, at: Position): BlockFound {
     const { data, pool, blockSize } = this
+    const earlier = this.earlier?.get(block)
+    if (earlier !== undefined) {
+      a.u8.set(earlier.bytes, at)
+      return {
+        origin: 'pool',
+        dirty: earlier.dirty,
+        checksumProblem: undefined,
+        problem: blockProblem(a, at, blockSize),
+      }
+    }
     if (pool?.isResident(block)) {
       pool.copyTo(block, a, at)
       return { origin: 'pool', dirty: pool.isDirty(block), checksumProblem: undefined, problem: undefined }

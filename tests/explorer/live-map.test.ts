@@ -4,9 +4,23 @@ import { LiveMap, type MapAnswer } from '../../src/explorer/live-map.ts'
 import { FileMap } from '../../src/explorer/map.ts'
 import { hasArrays, pack } from '../../src/explorer/pack.ts'
 import { BlockSource } from '../../src/explorer/source.ts'
+import type { Observer } from '../../src/runtime/observer.ts'
 import { withMemoryDatabase } from '../support/database.ts'
 import { seeded } from '../support/random.ts'
 import { fillAtRandom } from './random-database.ts'
+
+/** Looks on, and sees nothing. */
+const BLIND: Observer = {
+  used() {},
+  read() {},
+  left() {},
+  wrote() {},
+  group() {},
+  synced() {},
+  checkpointBegan() {},
+  checkpointEnded() {},
+  deadlock() {},
+}
 
 /** Nobody has their turn: what is changed while the map is read would be told the next time. */
 const turn = (): Promise<void> => Promise.resolve()
@@ -47,7 +61,7 @@ test('the changes that are told add up, with evictions, checkpoints, clearing an
     withMemoryDatabase({ cacheBytes: 262144, checkpointBytes: 262144, logSegmentBytes: 131072 }, async ({ db }) => {
       const source = BlockSource.ofEngine(db.directory, db.layers)
       const map = new LiveMap(source, turn)
-      db.layers.health.observer = { read() {}, left: block => map.note(block), group() {}, synced() {} }
+      db.layers.health.observer = { ...BLIND, used: block => map.noteUse(block), left: block => map.note(block) }
       const told = new Told()
       let partly = 0
       for (let i = 0; i < 12; i++) {
