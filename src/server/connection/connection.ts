@@ -39,6 +39,7 @@ export interface ConnectionOwner {
     readonly time: number
     readonly number: number
     readonly crowd: number
+    readonly hasOthers: boolean
     readonly joiner: Joiner
     sendSoon(connection: Connection): void
     goOnSoon(connection: Connection): void
@@ -206,7 +207,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const { writableLength } = this.socket
     this.stopped = false
     const now = performance.now()
-    share.begin(turns.number, turns.crowd, now)
+    share.begin(turns.number, turns.crowd, turns.hasOthers, now)
     server.activity.begin(now)
     let executed = false
     this.open()

@@ -4,8 +4,10 @@
  */
 import { performance } from '../../runtime/timers.ts'
 
-/** Time of a turn for all clients that pipeline more than fits into one, and the least that each of them gets. */
+/** Time of a turn for all clients that pipeline more than fits into one, alone and beside others who ask for little … */
 const TURN_MS = 0.5
+const TURN_BESIDE_OTHERS_MS = 0.1
+/** … and the least that each of them gets. */
 const LEAST_MS = 0.05
 /** The clock is read after so many quick commands, or so many bytes of requests and replies. */
 const QUICK_COMMANDS = 16
@@ -25,14 +27,15 @@ export class Share {
   /**
    * Before the requests that have arrived are executed, perhaps not for the first time in the turn.
    * @param crowd clients that had more than their share of the last turn
+   * @param hasOthers others wait for short replies meanwhile
    * @param now milliseconds by `performance`
    */
-  begin(turn: number, crowd: number, now: number = performance.now()): void {
+  begin(turn: number, crowd: number, hasOthers: boolean, now: number = performance.now()): void {
     this.nextLookAt = LOOK_BYTES
     if (turn === this.turn) return
     this.turn = turn
     this.lastLook = now
-    this.ends = this.lastLook + Math.max(LEAST_MS, TURN_MS / Math.max(crowd, 1))
+    this.ends = now + Math.max(LEAST_MS, (hasOthers ? TURN_BESIDE_OTHERS_MS : TURN_MS) / Math.max(crowd, 1))
     this.left = this.every
   }
 

@@ -2,7 +2,8 @@
  * Turns of the event loop. Requests are executed as they arrive; at the end of the turn one sync makes durable what all
  * clients have written in it, then all of its replies are sent. Where the log is synced aside, the next turns go on
  * meanwhile, and their replies wait for theirs. A client that has used up its share of a turn (`share.ts`) goes on at
- * the end of it, as the first of the next one. While nobody but such clients waits for replies, their turns share a sync.
+ * the end of it, as the first of the next one. While nobody but such clients waits for replies, their turns share a sync;
+ * beside others each of them is synced at once, so that whoever reads next does not wait for that.
  *
  * Invariants
  *  A1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
@@ -87,10 +88,15 @@ export class Turns {
   private readonly end = (): void => {
     this.scheduled = false
     this.time = Date.now()
+    const hadChanges = this.owner.counts.changes !== this.changes
     if (this.mayHold()) this.schedule()
     else if (this.toSend.length > 0) this.finish()
     this.number++
-    if (this.mayGoOn) this.goOn()
+    if (!this.mayGoOn) return
+    this.goOn()
+    // Whoever asks next finds everything durable, and need not wait for the sync of what these have written. Where the
+    // others write too, theirs and this share the next one.
+    if (!hadChanges && this.hasOthers && this.toSend.length > 0) this.finish()
   }
 
   private goOn(): void {
@@ -101,7 +107,7 @@ export class Turns {
   }
 
   /** Others have had replies lately, while some went on. */
-  private get hasOthers(): boolean {
+  get hasOthers(): boolean {
     return this.time - this.lastOther < QUIET_MS
   }
 

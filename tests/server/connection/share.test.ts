@@ -21,36 +21,44 @@ const allowed = (share: Share, milliseconds: number, bytes = 0): number => {
 
 test('half a millisecond of quick commands, and no more in the same turn', () => {
   const share = new Share()
-  share.begin(1, 0)
+  share.begin(1, 0, false)
   const count = allowed(share, 0.002)
   expect(count).toBeGreaterThanOrEqual(250)
   expect(count).toBeLessThanOrEqual(250 + 16)
-  share.begin(1, 0)
+  share.begin(1, 0, false)
   expect(allowed(share, 0.002)).toBe(0)
-  share.begin(2, 0)
+  share.begin(2, 0, false)
   expect(allowed(share, 0.002)).toBe(count)
+})
+
+test('beside others a tenth of a millisecond', () => {
+  const share = new Share()
+  share.begin(1, 0, true)
+  const count = allowed(share, 0.002)
+  expect(count).toBeGreaterThanOrEqual(50)
+  expect(count).toBeLessThanOrEqual(50 + 16)
 })
 
 test('who has begun in a turn has no more of it than what is left', () => {
   const share = new Share()
-  share.begin(1, 0)
+  share.begin(1, 0, false)
   for (let i = 0; i < 100; i++) {
     expect(share.isUsedUp(0)).toBe(false)
     now += 0.002
   }
-  share.begin(1, 0)
+  share.begin(1, 0, false)
   expect(allowed(share, 0.002)).toBeLessThanOrEqual(150 + 16)
 })
 
 test('one command whatever it takes; after slow ones the clock is read at once, after quick ones again seldom', () => {
   const share = new Share()
-  share.begin(1, 0)
+  share.begin(1, 0, false)
   expect(allowed(share, 5)).toBe(16)
   for (let turn = 2; turn < 5; turn++) {
-    share.begin(turn, 0)
+    share.begin(turn, 0, false)
     expect(allowed(share, 5)).toBe(1)
   }
-  share.begin(5, 0)
+  share.begin(5, 0, false)
   vi.mocked(performance.now).mockClear()
   expect(allowed(share, 0.002)).toBeGreaterThan(240)
   expect(vi.mocked(performance.now).mock.calls.length).toBeLessThan(20)
@@ -58,16 +66,16 @@ test('one command whatever it takes; after slow ones the clock is read at once, 
 
 test('many bytes make it look, too', () => {
   const share = new Share()
-  share.begin(1, 0)
+  share.begin(1, 0, false)
   expect(allowed(share, 0.4, 20_000)).toBe(2)
 })
 
 test('clients that all have too much divide the time, and each gets some', () => {
   const share = new Share()
-  share.begin(1, 5)
+  share.begin(1, 5, false)
   const fifth = allowed(share, 0.002)
   expect(fifth).toBeGreaterThanOrEqual(50)
   expect(fifth).toBeLessThanOrEqual(50 + 16)
-  share.begin(2, 10_000)
+  share.begin(2, 10_000, false)
   expect(allowed(share, 0.002)).toBeGreaterThanOrEqual(25)
 })
