@@ -82,11 +82,22 @@ export class TreeMerge {
       if (side < 0 || side >= count) continue
       const other = step.pin(nodeChild(arena, parent.base, side))
       const [left, right] = side > entry ? [node, other] : [other, node]
-      if (this.bytesTogether(left, right) > upTo * usable && !this.isEmpty(node) && !this.isEmpty(other)) continue
+      if (!this.isEmpty(node) && !this.isEmpty(other)) {
+        // What they take with the prefixes that they have tells in most cases: one that both share is no longer.
+        if (this.leastTogether(left, right) > upTo * usable || this.bytesTogether(left, right) > upTo * usable) continue
+      }
       this.join(left, right, parent, Math.max(side, entry))
       return true
     }
     return false
+  }
+
+  /** At least the bytes of the entries of two nodes in one. */
+  private leastTogether({ base: left }: Place, { base: right }: Place): number {
+    const { arena } = this.nodes.pool
+    return (
+      nodeLiveBytes(arena, left) - prefixLength(arena, left) + nodeLiveBytes(arena, right) - prefixLength(arena, right)
+    )
   }
 
   /** At most the bytes that two nodes take as one. */
