@@ -24,6 +24,8 @@ import { print } from '../output.ts'
 import { recoveryReporter } from '../recovery.ts'
 
 const DURABILITIES: readonly Durability[] = ['power', 'process', 'none']
+/** Somebody may look whether the server is there; whoever asks for more than this is a client at work. */
+const FEW_COMMANDS = 10
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
 export function registerServe(cli: CAC): void {
@@ -65,6 +67,7 @@ export function registerServe(cli: CAC): void {
     .option('--metrics-port <port>', 'Port on 127.0.0.1 for /metrics and /health')
     .option('--explorer-port <port>', 'Port on 127.0.0.1 for a page that shows the database (0: any free one)')
     .option('--read-only', 'Clients may read, and change nothing')
+    .option('--no-warm-up', 'Run no requests in memory to get up to speed before the first client is at work')
     .option('--cluster <name>', 'As a node of this cluster (xenondb cluster create)')
     .option('--shard <number>', 'In a cluster: the shard that it is a node of (default 0)')
     .option('--advertise <address>', 'In a cluster: HOST:PORT that clients reach it at (default: --host and --port)')
@@ -100,12 +103,18 @@ async function serve(directory: string, options: Options): Promise<number> {
   requireOwnRecords(db)
   let server: Server | undefined
   let explored: Explored | undefined
+  let warmedUp: Promise<void> | undefined
+  let isClosing = false
   try {
     // Only here: no other command should wait until all of the server is loaded.
     const { createServer } = await import('../../server/index.ts')
+    const { warmUp } = await import('../warm-up.ts')
     server = createServer(db, { ...settings, reopen })
     const address = await server.listen()
-    const stop = (): void => void server?.close()
+    const stop = (): void => {
+      isClosing = true
+      void server?.close()
+    }
     // A second Ctrl-C ends the process the hard way; a service manager may say SIGTERM twice.
     process.on('SIGTERM', stop)
     process.once('SIGINT', stop)
@@ -113,9 +122,12 @@ async function serve(directory: string, options: Options): Promise<number> {
     process.on('SIGHUP', stop)
     if (explorerPort !== undefined) explored = await exploreAt(explorerPort, directory, db)
     await print(`listening on ${'socket' in address ? address.socket : `${address.host}:${address.port}`}\n`)
+    if (options.warmUp !== false) warmedUp = warmUp(() => !isClosing && (server?.commandsProcessed ?? 0) < FEW_COMMANDS)
     await server.done
     return EXIT_DONE
   } finally {
+    isClosing = true
+    await warmedUp
     await explored?.close()
     // It listens still if something else could not: the port of the explorer, or that of the metrics, was taken.
     await server?.close()
