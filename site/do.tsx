@@ -1,7 +1,53 @@
 /** What one can do to the database of the site, beside every view: change records, load a data set, damage a block. */
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { useModel } from '../explorer/page/model.ts'
+import type { Place } from './playground.ts'
+
+const PLACE = 'xenondb.place'
+
+/** The database that was chosen last in this browser. */
+export const keptPlace = (): Place => {
+  try {
+    return localStorage.getItem(PLACE) === 'opfs' ? 'opfs' : 'memory'
+  } catch {
+    return 'memory'
+  }
+}
+
+/** Where the database lies. */
+const StorageChoice = ({ isBusy, onSaid }: { isBusy: boolean; onSaid: (text: string) => void }): JSX.Element => {
+  const { transport } = useModel()
+  const [place, setPlace] = useState<Place>('memory')
+  useEffect(() => {
+    const wanted = keptPlace()
+    if (wanted === 'opfs') choose(wanted)
+  }, [])
+  const choose = async (to: Place): Promise<void> => {
+    try {
+      await transport.call('place', { to })
+      setPlace(to)
+      localStorage.setItem(PLACE, to)
+      onSaid(
+        to === 'opfs'
+          ? 'this database lies in the files of this browser (OPFS): it is there again after a reload'
+          : 'this database lies in memory, on a simulated disk: it is gone after a reload',
+      )
+    } catch (error) {
+      setPlace('memory')
+      onSaid(`${(error as Error).message}. The database lies in memory, and is gone after a reload`)
+    }
+  }
+  return (
+    <label>
+      Storage{' '}
+      <select value={place} disabled={isBusy} onChange={event => choose(event.currentTarget.value as Place)}>
+        <option value="memory">memory</option>
+        <option value="opfs">this browser (OPFS)</option>
+      </select>
+    </label>
+  )
+}
 
 export const Do = (): JSX.Element => {
   const { transport } = useModel()
@@ -61,6 +107,10 @@ export const Do = (): JSX.Element => {
     await transport.call('checkpoint')
     return 'all changed blocks are in the file, and the log is not needed any more'
   }
+  const anew = async (): Promise<string> => {
+    await transport.call('anew')
+    return 'an empty database'
+  }
   const actions: [string, () => Promise<string>][] = [
     ['put', put],
     ['get', get],
@@ -77,9 +127,11 @@ export const Do = (): JSX.Element => {
       },
     ],
     ['verify', verify],
+    ['begin anew', anew],
   ]
   return (
     <section class="do" aria-label="Do something">
+      <StorageChoice isBusy={isBusy} onSaid={setSaid} />
       <input aria-label="Key" value={key} onInput={event => setKey(event.currentTarget.value)} />
       <input aria-label="Value" value={value} onInput={event => setValue(event.currentTarget.value)} />
       {actions.map(([name, call]) => (

@@ -24,6 +24,8 @@ export interface Task {
 export interface Lesson {
   readonly name: string
   readonly text: readonly string[]
+  /** Pages of the documentation, below docs/, and what they are called. */
+  readonly read: readonly (readonly [page: string, what: string])[]
   readonly tasks: readonly Task[]
 }
 
@@ -40,6 +42,10 @@ interface Waiting {
 export const LESSONS: readonly Lesson[] = [
   {
     name: 'Blocks and slots',
+    read: [
+      ['design.html#blocks', 'the layout of blocks'],
+      ['tour.html#5-room-for-the-record', 'room for the record, in the tour'],
+    ],
     text: [
       'The data file is a row of blocks of 4,096 bytes. A block that holds records is called a bucket. Its header comes first, then slots, which grow from the front, then free space; the records grow from the end of the block towards the slots.',
       'A slot is one word of four bytes: it says at which byte its record begins, and holds a tag, 15 bits of the key’s hash. A search looks at the tags, and reads a key only where the tag fits.',
@@ -57,6 +63,7 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'Freelist and gaps',
+    read: [['tour.html#5-room-for-the-record', 'room for the record, in the tour']],
     text: [
       'A record that is deleted leaves its slot free and a hole behind it. Free slots form a list: the header names the first one, each of them the next. The next record that comes to the bucket takes the first slot of the list, and its hole, if it fits.',
       'Where holes have become many, the bucket is compacted: its records move together, and the holes become one piece.',
@@ -85,6 +92,10 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'The hash index, and how it grows',
+    read: [
+      ['tour.html#3-from-the-key-to-its-bucket', 'from the key to its bucket, in the tour'],
+      ['design.html#hash-index', 'the hash index'],
+    ],
     text: [
       'The hash of a key gives its position, a number of 32 bits. The position modulo 101 chooses one of the 101 index blocks behind block 0. As long as few records belong to an index block, it is a bucket itself.',
       'When it is full it becomes a directory: it divides the positions among buckets below it. A bucket that is full shares with its neighbour, or is split in two. So nothing ever has to be hashed again, and a lookup touches two blocks.',
@@ -102,6 +113,7 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'The buffer pool: why it is fast',
+    read: [['design.html#buffer-pool', 'the buffer pool']],
     text: [
       'Blocks are not read from the file each time. Those that were read stay in frames of memory, the buffer pool. A lookup that finds its blocks there touches no disk at all.',
       'When every frame is used and another block is needed, the block that was used least recently makes room (LRU). If it was changed, it is written to the file first.',
@@ -129,6 +141,10 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'The write-ahead log',
+    read: [
+      ['tour.html#7-one-log-record', 'one log record, in the tour'],
+      ['design.html#log', 'the log'],
+    ],
     text: [
       'Before put returns, what it has changed is in the log, and the log is synced: so it survives a loss of power. The data file has not been touched. One write brings a group of records into the log, with a checksum over all of it.',
       'When the log has grown enough, a checkpoint writes the changed blocks to the data file, and block 0 says from where on the log is still needed: the redo LSN.',
@@ -151,6 +167,10 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'Recovery',
+    read: [
+      ['tour.html#10-loss-of-power-and-recovery', 'loss of power, in the tour'],
+      ['durability.html', 'what is promised'],
+    ],
     text: [
       'After a loss of power the next open finds a log that goes on behind the redo LSN. Recovery reads all of it first and changes nothing. Then it repeats history: each record is applied to each block whose LSN is lower than the record’s.',
       'Now the blocks are as they were at the moment of the crash, changes of open transactions included. Those are taken back, the latest first. A checkpoint ends it.',
@@ -176,6 +196,10 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'Transactions and isolation',
+    read: [
+      ['isolation.html', 'isolation'],
+      ['waiting.html', 'which call waits'],
+    ],
     text: [
       'A transaction locks each key that it reads or changes, until it ends. Another one that needs the same key waits. So each sees a database in which it is alone.',
       'Two transactions that wait for each other would wait for ever: a deadlock. It is found when it would arise, by the graph of who waits for whom, and the younger of the two is ended.',
@@ -204,6 +228,10 @@ export const LESSONS: readonly Lesson[] = [
   },
   {
     name: 'The tree over the keys',
+    read: [
+      ['tour.html#6-the-ordered-index', 'the ordered index, in the tour'],
+      ['design.html#ordered-index', 'the tree'],
+    ],
     text: [
       'A hash finds one key at once, but knows no order. So the database also keeps every key in a B+tree: its leaves hold the keys in order, its inner nodes say which keys lie below which block. Ranges walk along the leaves.',
       'The keys of a node share a prefix, which is stored once; and of the rest an entry holds no more than it must.',

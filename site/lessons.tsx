@@ -81,6 +81,15 @@ export const LessonsPage = ({ rest: [given] }: { rest: readonly string[] }): JSX
         {lesson.text.map(paragraph => (
           <p key={paragraph}>{paragraph}</p>
         ))}
+        <p class="read">
+          To read on:{' '}
+          {lesson.read.map(([page, what]) => (
+            <a key={page} href={`./docs/${page}`}>
+              {what}
+            </a>
+          ))}
+          <a href="./docs/index.html">all documents</a>
+        </p>
         {lesson.tasks.map(({ text }, task) => (
           <p key={text} class={isDone(index, task) ? 'task done' : 'task'}>
             {text}

@@ -3,6 +3,7 @@ import { App } from '../explorer/page/app.tsx'
 import '../explorer/page/style.css'
 import { CallError, type Transport } from '../explorer/page/transport.ts'
 import { CrashPage } from './crash.tsx'
+import { DemosPage } from './demos.tsx'
 import { Do } from './do.tsx'
 import { LessonsPage } from './lessons.tsx'
 import './site.css'
@@ -35,6 +36,7 @@ const root = document.getElementById('app')!
 root.textContent = ''
 const views = [
   { route: 'lessons', name: 'Lessons', page: LessonsPage },
+  { route: 'demos', name: 'Demonstrations', page: DemosPage },
   { route: 'crash', name: 'Crash', page: CrashPage },
 ]
 render(<App transport={workerTransport()} views={views} beside={<Do />} />, root)

@@ -1,16 +1,21 @@
 /**
- * A database to play with, on the simulated disk: what the worker of the site runs. It answers the calls of the explorer,
- * and some more: it can lose its power, and have a bit flipped.
+ * A database to play with: what the worker of the site runs. It answers the calls of the explorer, and some more. On the
+ * simulated disk, in memory, it can lose its power and have a bit flipped; in the file system of the browser (OPFS) it
+ * stays over a reload.
  */
+import { removeHandles } from '../src/browser/handles.ts'
+import { type OpfsStorage, opfsStorage } from '../src/browser/opfs.ts'
 import type { Database } from '../src/database/database.ts'
 import { openOn } from '../src/database/open.ts'
-import { InvalidArgumentError } from '../src/errors.ts'
+import { DatabaseLockedError, InvalidArgumentError, XenonError } from '../src/errors.ts'
 import { Explorer } from '../src/explorer/api.ts'
-import { type LogRecordView, type OperationView, viewLog } from '../src/explorer/log.ts'
+import { type LogRecordView, textOfChange, viewLog } from '../src/explorer/log.ts'
 import { BlockSource } from '../src/explorer/source.ts'
 import { blockLsn } from '../src/pager/bucket.ts'
 import { Arena } from '../src/runtime/bytes.ts'
+import type { Storage } from '../src/storage/storage.ts'
 import { type CrashPolicy, crashPolicies, FaultDisk, SimulatedCrash } from '../src/testing/fault.ts'
+import { Random } from '../src/testing/random.ts'
 import type { RecoveryReport } from '../src/types.ts'
 
 const DIRECTORY = 'db'
@@ -21,6 +26,11 @@ const OPTIONS = {
   checkpointBytes: 4194304,
   logSegmentBytes: 1048576,
 } as const
+/** Of the database in the file system of the browser. */
+const NAME = 'explorer'
+/** A tab that is being reloaded gives its files up a moment later. */
+const HANDLE_WAIT_MS = 150
+const HANDLE_TRIES = 20
 /** Records that a write storm puts at most before the power goes. */
 const STORM = 5000
 
@@ -52,8 +62,16 @@ export interface CrashReport {
 type Bytes = Database<Uint8Array, Uint8Array>
 type Params = Readonly<Record<string, unknown>>
 
+/** Where the database lies: on the simulated disk, or in the file system of the browser. */
+export type Place = 'memory' | 'opfs'
+
 export class Playground {
+  private readonly seed: number
   private disk: FaultDisk
+  /** Undefined: the simulated disk is used. */
+  private kept: OpfsStorage | undefined
+  private cacheBytes: number | undefined
+  private moving: Promise<void> | undefined
   private db: Bytes
   private explorer: Explorer
   private readonly cities: () => Promise<readonly [string, string][]>
@@ -61,6 +79,7 @@ export class Playground {
   /** `cities`: keys and values of the data set. */
   constructor(cities: () => Promise<readonly [string, string][]>, seed: number) {
     this.cities = cities
+    this.seed = seed
     this.disk = new FaultDisk({ seed })
     this.db = this.open()
     this.explorer = this.explore()
@@ -68,23 +87,101 @@ export class Playground {
 
   /** @throws XenonError */
   async call(name: string, params: Params): Promise<object> {
+    // Whoever asks meanwhile is answered about what is open afterwards.
+    while (this.moving !== undefined) await this.moving
+    if (name === 'place') return await this.move(() => this.moveTo(params.to))
+    if (name === 'anew') return await this.move(() => this.beginAnew())
+    if (name === 'sample') return this.sample(params)
     if (name === 'load') return await this.load()
     if (name === 'crash') return await this.crash(params)
     if (name === 'flip') return this.flip(params)
-    if (name === 'reopen') return await this.reopen()
+    if (name === 'reopen') return await this.move(() => this.reopen(params))
     if (name === 'clear') return this.clear()
     if (name === 'getAll') return this.getAll()
     return await this.explorer.call(name, params)
   }
 
+  private async move<T>(work: () => Promise<T>): Promise<T> {
+    const moved = work()
+    this.moving = moved
+      .then(
+        () => {},
+        () => {},
+      )
+      .then(() => {
+        this.moving = undefined
+      })
+    return await moved
+  }
+
+  private get storage(): Storage {
+    return this.kept ?? this.disk.storage
+  }
+
   private open(): Bytes {
-    const { storage } = this.disk
-    return openOn<Uint8Array, Uint8Array>(DIRECTORY, { ...OPTIONS, storage }, storage)
+    const { storage, cacheBytes } = this
+    return openOn<Uint8Array, Uint8Array>(DIRECTORY, { ...OPTIONS, cacheBytes, storage }, storage)
   }
 
   private explore(): Explorer {
-    const { db } = this
-    return new Explorer({ directory: DIRECTORY, storage: this.disk.storage, db, writable: true })
+    const { db, storage } = this
+    return new Explorer({ directory: DIRECTORY, storage, db, writable: true })
+  }
+
+  /**
+   * Goes on with the database of another place, and tells which one that is now.
+   * @throws XenonError `XENON_NOT_SUPPORTED` where the browser has no such file system, `XENON_LOCKED` while another tab
+   *   has that database; it stays where it was then
+   */
+  private async moveTo(to: unknown): Promise<{ place: Place }> {
+    const place = this.kept === undefined ? 'memory' : 'opfs'
+    if (to === undefined || to === place) return { place }
+    if (to !== 'memory' && to !== 'opfs') throw new InvalidArgumentError("to must be 'memory' or 'opfs'")
+    const kept = to === 'opfs' ? await heldStorage() : undefined
+    await this.close()
+    this.kept?.dispose()
+    this.kept = kept
+    try {
+      this.start()
+    } catch (error) {
+      kept?.dispose()
+      this.kept = undefined
+      this.start()
+      throw error
+    }
+    return { place: to }
+  }
+
+  /** Removes all of it. */
+  private async beginAnew(): Promise<object> {
+    await this.close()
+    this.cacheBytes = undefined
+    if (this.kept === undefined) this.disk = new FaultDisk({ seed: this.seed })
+    else {
+      this.kept.dispose()
+      await removeHandles(NAME)
+      this.kept = await heldStorage()
+    }
+    this.start()
+    return {}
+  }
+
+  private async close(): Promise<void> {
+    await this.explorer.close()
+    this.db.close()
+  }
+
+  private start(): void {
+    this.db = this.open()
+    this.explorer = this.explore()
+  }
+
+  private requireDisk(): FaultDisk {
+    if (this.kept === undefined) return this.disk
+    throw new XenonError(
+      'XENON_NOT_SUPPORTED',
+      'only the simulated disk can lose its power or be damaged: choose the storage "memory" for this',
+    )
   }
 
   private async load(): Promise<object> {
@@ -112,26 +209,48 @@ export class Playground {
     return { records, milliseconds, misses: misses - before.misses, accesses: accesses - before.accesses }
   }
 
-  private async reopen(): Promise<object> {
-    await this.explorer.close()
-    this.db.close()
-    this.db = this.open()
-    this.explorer = this.explore()
+  /** `cacheBytes`: memory for the pool from now on; undefined: as much as is usual. */
+  private async reopen({ cacheBytes }: Params): Promise<object> {
+    if (cacheBytes !== undefined && !Number.isSafeInteger(cacheBytes))
+      throw new InvalidArgumentError('cacheBytes must be a whole number')
+    await this.close()
+    this.cacheBytes = cacheBytes as number | undefined
+    this.start()
     return {}
+  }
+
+  /** Reads so many records at random, the same ones for the same seed. */
+  private sample({ count, seed }: Params): object {
+    if (!Number.isSafeInteger(count) || !Number.isSafeInteger(seed))
+      throw new InvalidArgumentError('count and seed must be whole numbers')
+    const keys = [...this.db.keys()]
+    const random = new Random(seed as number)
+    const chosen = Array.from({ length: keys.length === 0 ? 0 : (count as number) }, () => random.pick(keys))
+    const before = this.db.stats().cache
+    const started = performance.now()
+    for (const key of chosen) this.db.get(key)
+    const milliseconds = performance.now() - started
+    const { misses, accesses } = this.db.stats().cache
+    return {
+      records: chosen.length,
+      milliseconds,
+      misses: misses - before.misses,
+      accesses: accesses - before.accesses,
+    }
   }
 
   /** Changes one stored bit of a block. The block is written to the file before. */
   private flip(params: Params): object {
+    const disk = this.requireDisk()
     const { block, byte = 100 } = params
     const { blocks, identity } = this.db.layers.metadata
     if (!Number.isSafeInteger(block) || (block as number) < 1 || (block as number) >= blocks)
       throw new InvalidArgumentError(`block must be a number from 1 to ${blocks - 1}`)
     const at = (block as number) * identity.blockSize + Number(byte)
     this.db.close()
-    const isThere = at < this.disk.bytes(`${DIRECTORY}/data`).length
-    if (isThere) this.disk.flip(`${DIRECTORY}/data`, at * 8 + 3)
-    this.db = this.open()
-    this.explorer = this.explore()
+    const isThere = at < disk.bytes(`${DIRECTORY}/data`).length
+    if (isThere) disk.flip(`${DIRECTORY}/data`, at * 8 + 3)
+    this.start()
     if (!isThere) throw new InvalidArgumentError(`block ${block} was never written: there is nothing to damage`)
     return { at }
   }
@@ -141,14 +260,14 @@ export class Playground {
    * database is opened on what is left.
    */
   private async crash(params: Params): Promise<CrashReport> {
+    this.requireDisk()
     const policy = crashPolicies.find(each => each === params.policy) ?? 'none'
     if (params.after !== undefined) this.storm(Number(params.after))
     const unsynced = this.disk.settled ? 0 : this.unsynced()
     this.disk = this.disk.crash(policy)
     const before = this.plan()
     const files = this.files()
-    this.db = this.open()
-    this.explorer = this.explore()
+    this.start()
     const { recovery, records } = this.db.stats()
     return { policy, unsynced, files, ...before, recovery, records }
   }
@@ -220,7 +339,7 @@ export class Playground {
               block,
               blockLsn: before,
               isRedone,
-              text: textOf(operations),
+              text: textOfChange(operations),
             })
           }
         }
@@ -232,11 +351,14 @@ export class Playground {
   }
 }
 
-/** The longest text that is written, if it is one to read; else what the first operation does. */
-const textOf = (operations: readonly OperationView[]): string => {
-  const texts = operations.flatMap(({ data }) => (data?.text === undefined ? [] : [data.text.replace(/^\P{L}+/u, '')]))
-  const longest = texts.filter(text => !/\p{Cc}/u.test(text)).sort((a, b) => b.length - a.length)[0]
-  return longest === undefined || longest.length < 2 ? (operations[0]?.text ?? '') : longest.slice(0, 120)
+const heldStorage = async (): Promise<OpfsStorage> => {
+  for (let tries = 1; ; tries++)
+    try {
+      return await opfsStorage(NAME)
+    } catch (error) {
+      if (!(error instanceof DatabaseLockedError) || tries === HANDLE_TRIES) throw error
+      await new Promise(resolve => setTimeout(resolve, HANDLE_WAIT_MS))
+    }
 }
 
 /** The crash itself, or the failure of the handle that followed from it. */

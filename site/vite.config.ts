@@ -1,6 +1,10 @@
-/** Builds the static site into site/dist: the page of the explorer, the engine in a worker, lessons. Any host will do. */
+/**
+ * Builds the static site into site/dist: the page of the explorer, the engine in a worker, lessons, the documentation.
+ * Any host will do.
+ */
 import { createRequire } from 'node:module'
 import { defineConfig, type Plugin, type UserConfig } from 'vite'
+import { docs } from './docs.ts'
 
 const CITIES = 6000
 
@@ -28,7 +32,7 @@ const config: UserConfig = defineConfig({
   base: './',
   publicDir: '../explorer/public',
   logLevel: 'warn',
-  plugins: [cities()],
+  plugins: [cities(), docs()],
   worker: { format: 'es' },
   build: {
     outDir: 'dist',
