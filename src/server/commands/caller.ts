@@ -51,7 +51,7 @@ export interface Caller extends Client, KeyWatcher {
   /** Further requests wait for so many milliseconds, or until CLIENT UNBLOCK; `answer` says what happened. */
   block(timeout: number, answer: (out: ReplyWriter, reason: UnblockReason) => void): void
   /** Further requests wait until the work is done. */
-  later(work: () => Promise<void>): void
+  later(work: () => Promise<void>, forOthers?: boolean): void
 
   /** READONLY: nodes of a cluster that follow answer it too; `maxLag`: unless they lie so many milliseconds behind. */
   readsFollowers: boolean

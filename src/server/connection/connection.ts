@@ -29,6 +29,8 @@ const LINGER_MS = 1000
 const LITTLE_UNSENT = 65536
 /** A peer that is gone without a word is noticed. */
 const KEEP_ALIVE_MS = 300_000
+/** So much is read of what follows a request that waits for others: behind it lies the end of a client that is gone. */
+const AHEAD_BYTES = 65536
 
 /** What a connection asks of the server that has accepted it. */
 export interface ConnectionOwner {
@@ -66,6 +68,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   resp3 = false
   /** Waits for something: its further requests wait too. */
   busy = false
+  /** It does so for what others do, who may take long: whoever ends its side meanwhile is gone. */
+  private waitsForOthers = false
   /** No further request is executed; the connection ends when what is pending has been sent. */
   closing = false
   closed = false
@@ -193,7 +197,10 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.busy || this.waits) {
       this.parser.settle()
       if (this.unread > this.server.settings.maxQueryBytes) this.destroy('query too large')
-      else this.account()
+      else {
+        this.read()
+        this.account()
+      }
     } else this.run()
   }
 
@@ -346,9 +353,9 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     return this.socket.writableLength > this.mostUnsent
   }
 
-  /** The requests that follow wait until the work is done. */
-  later(work: () => Promise<void>): void {
-    this.wait()
+  /** The requests that follow wait until the work is done; `forOthers`: as of `wait`. */
+  later(work: () => Promise<void>, forOthers: boolean = false): void {
+    this.wait(forOthers)
     work().then(
       () => this.ready(),
       error => {
@@ -359,10 +366,11 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     )
   }
 
-  /** The requests that follow wait until `ready`. */
-  wait(): void {
+  /** The requests that follow wait until `ready`; `forOthers`: for what they do, unless the client ends its side. */
+  wait(forOthers: boolean): void {
     this.take()
     this.busy = true
+    this.waitsForOthers = forOthers
   }
 
   /** Goes on with the requests that have waited. */
@@ -387,7 +395,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   /** Reads from the socket, or does not. One that is closing does: it waits for the client's end. */
   private read(): void {
     const { socket } = this
-    const wanted = this.closing || (!this.busy && !this.waits)
+    const isReady = this.busy ? this.waitsForOthers && this.unread < AHEAD_BYTES : !this.waits
+    const wanted = this.closing || isReady
     if (wanted === !socket.isPaused()) return
     if (wanted) socket.resume()
     else socket.pause()
@@ -415,13 +424,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       this.server.counts.sent += bytes
       this.written += bytes
       this.pendingBytes -= bytes
-      const pieces = this.server.turns.joiner.join(due, bytes)
-      if (pieces.length === 1) socket.write(pieces[0]!)
-      else {
-        socket.cork()
-        for (const piece of pieces) socket.write(piece)
-        socket.uncork()
-      }
+      this.server.turns.joiner.write(socket, due, bytes)
     }
     this.account()
     const { writableLength } = socket
@@ -455,7 +458,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
       this.rejectRest(`ERR Protocol error: the request has not arrived within ${requestTimeout} ms`)
       return undefined
     }
-    return !this.awaitsServer && now - this.lastActive > idleTimeout ? 'idle' : undefined
+    if (this.inputEnded && this.busy && this.waitsForOthers && this.unsent === 0) return 'gone while it waited'
+    return !this.awaitsServer && !this.listed && now - this.lastActive > idleTimeout ? 'idle' : undefined
   }
 
   /** What is arriving is not waited for any more: the client is told why, behind its earlier replies. */

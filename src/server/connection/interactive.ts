@@ -67,7 +67,7 @@ export class Interactive {
       } finally {
         this.lastUsed = Date.now()
       }
-    })
+    }, true)
   }
 
   private once(

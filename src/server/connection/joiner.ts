@@ -3,6 +3,8 @@
  * are sent the same pieces one after the other: these are put together once.
  */
 
+import type { Socket } from 'node:net'
+
 /** More is not copied. */
 const MOST_BYTES = 65536
 
@@ -10,8 +12,18 @@ export class Joiner {
   private pieces: readonly Buffer[] = []
   private joined: Buffer | undefined
 
-  /** `bytes`: how many there are in all. */
-  join(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
+  /** Gives the pieces to a socket; `bytes`: how many there are in all. */
+  write(socket: Socket, pieces: readonly Buffer[], bytes: number): void {
+    const joined = this.join(pieces, bytes)
+    if (joined.length === 1) socket.write(joined[0]!)
+    else {
+      socket.cork()
+      for (const piece of joined) socket.write(piece)
+      socket.uncork()
+    }
+  }
+
+  private join(pieces: readonly Buffer[], bytes: number): readonly Buffer[] {
     if (pieces.length < 2 || bytes > MOST_BYTES) return pieces
     if (this.joined === undefined || !areSame(pieces, this.pieces)) {
       this.pieces = pieces

@@ -19,7 +19,7 @@ import type { QueuedCalls } from './queued-calls.ts'
 /** A caller of commands that run later than they came. */
 export interface LateCaller extends Caller {
   /** Its further requests wait too, until `ready`. */
-  wait(): void
+  wait(forOthers: boolean): void
   ready(): void
   /** Runs a command that may run now. */
   perform(command: Command, request: Arguments): void

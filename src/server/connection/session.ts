@@ -181,7 +181,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   /** CLIENT PAUSE: it runs when that has ended, and so does what follows it. */
   private postpone(command: Command, request: Arguments): void {
     const kept = keep(request)
-    this.wait()
+    this.wait(true)
     this.server.pause.wait(this, () => {
       this.server.activity.begin(performance.now())
       // Still busy, so that CLIENT REPLY holds for it.
@@ -227,7 +227,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     this.later(async () => {
       const reason = await this.blocking.wait(timeout)
       this.answer(out => answer(out, reason))
-    })
+    }, true)
   }
 
   unblock(reason: UnblockReason): boolean {
@@ -305,7 +305,7 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
   protected waitForLock(command: Command, request: Arguments, lockTimeout: number | undefined, error: unknown): void {
     if (this.pushesLockWaits) this.pushLater(command, request, lockTimeout, error)
     else {
-      this.wait()
+      this.wait(true)
       this.server.lockWaits.add({ caller: this, command, request: keep(request) }, lockTimeout, error)
     }
   }

@@ -162,3 +162,43 @@ test('CLIENT REPLY OFF holds back no changes and nothing that MONITOR shows, whi
     await watcher.until(text => text.includes(locked))
     expect(watcher.received).not.toContain('+OK')
   }))
+
+test('a client that ends its side while it waits for a lock is gone, with the command and what follows', () =>
+  withServer({ requestTimeout: 400 }, async ({ client, server }) => {
+    const [holder, plain, inside] = [await client(), await client(), await client()]
+    await holder.expect('BEGIN\r\nSET locked theirs\r\n', '+OK\r\n+OK\r\n')
+    plain.socket.end('PING\r\nSET locked mine\r\nSET after 1\r\n')
+    inside.socket.end('BEGIN\r\nSET held 1\r\nSET locked mine\r\nCOMMIT\r\n')
+    expect(await plain.untilClosed(60_000)).toBe('+PONG\r\n')
+    expect(await inside.untilClosed(60_000)).toBe('+OK\r\n+OK\r\n')
+    // What it held is free.
+    await holder.expect('SET held 2\r\nCOMMIT\r\n', '+OK\r\n+OK\r\n')
+    await holder.expect('MGET locked held after\r\n', '*3\r\n$6\r\ntheirs\r\n$1\r\n2\r\n$-1\r\n')
+    expect(server.sessions.size).toBe(1)
+  }))
+
+test('so is one that waits for replicas, or for the end of a pause', () =>
+  withServer({ requestTimeout: 400 }, async ({ client, server }) => {
+    const [c, d, other] = [await client(), await client(), await client()]
+    c.socket.end('PING\r\nWAIT 1 0\r\n')
+    expect(await c.untilClosed(60_000)).toBe('+PONG\r\n')
+    await other.expect('CLIENT PAUSE 600000 WRITE\r\n', '+OK\r\n')
+    d.socket.end('SET k 1\r\n')
+    expect(await d.untilClosed(60_000)).toBe('')
+    await other.expect('CLIENT UNPAUSE\r\nGET k\r\n', '+OK\r\n$-1\r\n')
+    expect(server.sessions.size).toBe(1)
+  }))
+
+test('one that stays is not read without end while it waits, and all that it has sent is executed', () =>
+  withServer({ requestTimeout: 400 }, async ({ client, server }) => {
+    const [holder, c] = [await client(), await client()]
+    await holder.expect('BEGIN\r\nSET locked theirs\r\n', '+OK\r\n+OK\r\n')
+    const many = 50_000
+    c.write(`SET locked mine\r\n${'*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n'.repeat(many)}`)
+    await expect.poll(() => Math.max(...[...server.sessions.values()].map(({ unread }) => unread))).toBeGreaterThan(0)
+    await pause(300)
+    for (const { unread } of server.sessions.values()) expect(unread).toBeLessThan(262_144)
+    await holder.expect('COMMIT\r\n', '+OK\r\n')
+    await c.until(text => text.endsWith(`:${many}\r\n`), 60_000)
+    await holder.expect('GET locked\r\n', '$4\r\nmine\r\n')
+  }))
