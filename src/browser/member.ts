@@ -47,6 +47,8 @@ export class TabMember<V, K> extends Member<V, K> {
   private worker: WorkerLike
   /** The worker listens: what was sent before would be lost if it awaits something first. */
   private isReady = false
+  /** Its script could not be loaded: the next time that there is no owner another one is started. */
+  private isBroken = false
   private isLooking = false
   /** The owner that was heard of last, or why the own worker cannot be one; until it is tried. */
   private news: Offer | { error: unknown } | undefined
@@ -86,6 +88,7 @@ export class TabMember<V, K> extends Member<V, K> {
   private startWorker(): WorkerLike {
     const worker = this.options.worker()
     this.isReady = false
+    this.isBroken = false
     worker.addEventListener('message', (({ data }: { data: Told | undefined }) => {
       if (worker !== this.worker) return
       if (data?.xenondb === 'ready') this.begin(worker)
@@ -94,10 +97,17 @@ export class TabMember<V, K> extends Member<V, K> {
       if (data?.xenondb === 'closed') this.workerClosed?.()
     }) as never)
     worker.addEventListener('error', ((event: { message?: string; error?: unknown }) => {
+      if (worker !== this.worker) return
+      this.isBroken = !this.isReady
       const problem = `the worker of '${this.name}' has failed: ${event.message ?? 'its script could not be loaded'}`
       this.tell({ error: new XenonError('XENON_NOT_SUPPORTED', problem, { cause: event.error }) })
     }) as never)
     return worker
+  }
+
+  private restartWorker(): void {
+    this.worker.terminate()
+    this.worker = this.startWorker()
   }
 
   private begin(worker: WorkerLike): void {
@@ -129,6 +139,7 @@ export class TabMember<V, K> extends Member<V, K> {
     const deadline = performance.now() + ownerTimeout
     // It may have been another owner that kept the worker from being one.
     if (this.news !== undefined && 'error' in this.news) this.news = undefined
+    if (this.isBroken) this.restartWorker()
     this.isLooking = true
     if (this.isReady) this.ask('look')
     this.channel.postMessage({ who: true } satisfies Said)
@@ -138,9 +149,10 @@ export class TabMember<V, K> extends Member<V, K> {
       this.own = undefined
       if (news === undefined) {
         await this.moreNews(deadline)
+        if (this.own !== undefined || this.news !== undefined) continue
         if (performance.now() > deadline)
           throw new OwnerLostError(`no tab had '${this.name}' open within ${ownerTimeout} ms`, false)
-        if (this.own === undefined && this.news === undefined) this.channel.postMessage({ who: true } satisfies Said)
+        this.channel.postMessage({ who: true } satisfies Said)
       } else if ('error' in news) throw news.error
       else {
         const target =
@@ -171,8 +183,7 @@ export class TabMember<V, K> extends Member<V, K> {
   private enter(facts: OwnerFacts, port: Line): Target<V, K> {
     const forget = whenGone(this.locks, lockOf(this.name, facts.id), () => {
       // It has ended without a word.
-      this.worker.terminate()
-      this.worker = this.startWorker()
+      this.restartWorker()
       target.lost(true)
     })
     const target = this.targetAt('owner', facts, port, forget)

@@ -41,6 +41,8 @@ export interface Place<V, K> {
 
 /** A connection that is lost tells sooner or later than that of others that the owner has gone: so long at most. */
 const SURE_AFTER_MS = 200
+/** The same where there is no error to say so: a watch ends so, too, when its sub-database was dropped. */
+const SURE_OF_WATCH_MS = 2000
 
 export abstract class Member<V, K> {
   current: Target<V, K> | undefined
@@ -112,14 +114,23 @@ export abstract class Member<V, K> {
     if (error instanceof OwnerLostError) return target.isOver && this.losses.has(error) ? error : undefined
     if (this.closed || !(error instanceof XenonError)) return undefined
     if (error.code !== 'XENON_CONNECTION' && error.code !== 'XENON_CLOSED') return undefined
-    const until = performance.now() + SURE_AFTER_MS
-    while (!target.isOver && performance.now() < until) await new Promise<void>(resolve => setTimeout(resolve, 5))
-    if (!target.isOver) return undefined
+    if (!(await hasGone(target, SURE_AFTER_MS))) return undefined
     const sent = (error as { sent?: unknown }).sent === true
     const what = sent ? 'before it answered: the call may have been executed, or not' : 'before it got the call'
     const lost = new OwnerLostError(`${this.owner} has gone ${what}`, sent, error)
     this.losses.add(lost)
     return lost
+  }
+
+  /** What a watch of a target ends with, whose source has ended, with an error or without; undefined: with nothing. */
+  async endOfWatch(target: Target<V, K>, error: unknown): Promise<unknown> {
+    const isLost =
+      error === undefined
+        ? !this.closed && (await hasGone(target, SURE_OF_WATCH_MS))
+        : (await this.lossOf(target, error)) !== undefined
+    if (!isLost || this.closed) return error
+    const what = 'so the watch has ended, and changes may have been missed: watch again, then read what you keep of it'
+    return new OwnerLostError(`${this.owner} has gone, ${what}`, false, error)
   }
 
   close(): Promise<void> {
@@ -198,3 +209,10 @@ export abstract class Member<V, K> {
 }
 
 export const closedError = (): XenonError => new XenonError('XENON_CLOSED', 'the shared store is closed')
+
+/** Whether the owner has gone, or does so within some milliseconds. */
+const hasGone = async (target: { readonly isOver: boolean }, patience: number): Promise<boolean> => {
+  const until = performance.now() + patience
+  while (!target.isOver && performance.now() < until) await new Promise<void>(resolve => setTimeout(resolve, 5))
+  return target.isOver
+}

@@ -22,7 +22,7 @@ import type {
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import { checkedRuns } from '../values/wait-options.ts'
-import type { Watcher } from '../values/watcher.ts'
+import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { copyOf } from './copies.ts'
 import { LateItems } from './late-items.ts'
 import type { Member, Place, Target } from './member.ts'
@@ -172,9 +172,34 @@ export abstract class SharedSpace<V = string, K = string>
     }
   }
 
-  /** The changes from now on. When the owner goes, the iterator ends with an error: changes may have been missed. */
-  watch(range?: GivenRange<K>, options?: WatchOptions): Promise<Watcher<V, K>> {
-    return this.read(store => (store as AsyncStore<V, K>).watch(range, options))
+  /**
+   * The changes from now on. When the owner goes, the iterator ends with `XENON_OWNER_LOST`: changes may have been missed.
+   */
+  async watch(range?: GivenRange<K>, options: WatchOptions = {}): Promise<Watcher<V, K>> {
+    const { buffer, signal } = checkedWatchOptions(options)
+    return await this.member.run(async target => {
+      const source = await (await this.of(target)).watch(range, { buffer })
+      const watcher = new Watcher<V, K>(buffer, signal, () => source.end())
+      signal?.throwIfAborted()
+      void this.forward(target, source, watcher)
+      return watcher
+    }, true)
+  }
+
+  private async forward(
+    target: Target<unknown, unknown>,
+    source: Watcher<V, K>,
+    watcher: Watcher<V, K>,
+  ): Promise<void> {
+    let failure: unknown
+    try {
+      for await (const change of source) watcher.add(change)
+    } catch (error) {
+      failure = error
+    }
+    const end = watcher.isOver ? undefined : await this.member.endOfWatch(target, failure)
+    if (end === undefined) watcher.end()
+    else watcher.fail(end)
   }
 
   sub<E extends BuiltInEncoding = 'utf8', KE extends KeyEncoding = 'utf8'>(

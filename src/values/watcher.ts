@@ -99,6 +99,11 @@ export class Watcher<V, K = string> implements AsyncIterableIterator<Change<V, K
     return taken
   }
 
+  /** @internal No change is taken any more. */
+  get isOver(): boolean {
+    return this.ended
+  }
+
   /** @internal */
   add(change: Change<V, K>): void {
     if (this.ended) return

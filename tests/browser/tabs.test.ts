@@ -104,7 +104,7 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
       await second.waitForFunction(() => globalThis.heard.includes('n2'))
       const before = Date.now()
       await first.close()
-      expect(await heard).toEqual(['n1', 'n2', 'XENON_CONNECTION'])
+      expect(await heard).toEqual(['n1', 'n2', 'XENON_OWNER_LOST'])
       await second.waitForFunction(() => stores.get('db')!.role === 'owner')
       const events = await second.evaluate(() => takeEvents())
       expect(events.map(({ event }) => event)).toEqual(['lost', 'owner'])
@@ -240,6 +240,35 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
       })
       expect(ended).toEqual(['XENON_OWNER_LOST', true, 2])
       expect([await get(second, 'n'), await get(second, 'lost')]).toEqual(['1', undefined])
+      await expectSound(second)
+      await close(second)
+    }))
+
+  test('a tab whose worker could not be loaded starts another one when the owner has gone', () =>
+    withTabs(async open => {
+      const [first, second] = [await open(), await open()]
+      await openStore(first)
+      const found = await second.evaluate(async () => {
+        let fail: (event: { message: string }) => void = () => {}
+        let started = 0
+        const broken = {
+          postMessage() {},
+          addEventListener(event: string, listener: typeof fail) {
+            if (event === 'error') fail = listener
+          },
+          terminate() {},
+        }
+        const worker = (): unknown => (started++ === 0 ? broken : xenonWorker('/worker.js'))
+        const store = await xenon.openBrowser('db', { worker })
+        stores.set('db', store)
+        fail({ message: 'no network' })
+        return [store.role, started]
+      })
+      expect(found).toEqual(['follower', 1])
+      await first.close()
+      await second.waitForFunction(() => stores.get('db')!.role === 'owner')
+      await put(second, 'a', '1')
+      expect(await get(second, 'a')).toBe('1')
       await expectSound(second)
       await close(second)
     }))

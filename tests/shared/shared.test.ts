@@ -120,6 +120,24 @@ describe('a shared database', () => {
       expect(XenonError.is(failure, 'XENON_OWNER_LOST') && failure.sent).toBe(false)
     }))
 
+  test('ends watches with their owner, but not with a sub-database that is dropped, nor the store', () =>
+    withTwo(async (owner, follower) => {
+      const sub = await follower.sub('s')
+      const [lost, dropped] = [await follower.watch('n'), await sub.watch()]
+      await owner.drop('s')
+      expect(await dropped.next()).toEqual({ done: true, value: undefined })
+      await owner.put('n1', '1')
+      expect((await lost.next()).value).toMatchObject({ type: 'put', key: 'n1', value: '1' })
+      await owner.close()
+      expect(await failureOf(() => lost.next())).toMatchObject({ code: 'XENON_OWNER_LOST', sent: false })
+      expect(await lost.next()).toEqual({ done: true, value: undefined })
+      const own = await follower.watch()
+      await follower.put('n2', '2')
+      await follower.close()
+      expect((await own.next()).value).toMatchObject({ key: 'n2' })
+      expect(await own.next()).toEqual({ done: true, value: undefined })
+    }))
+
   test('one transaction reaches its sub-databases', () =>
     withTwo(async (owner, follower) => {
       for (const store of [owner, follower]) {
@@ -265,6 +283,18 @@ describe('a store whose owner is another process', () => {
       expect([await follower.get('a'), await sub.get('a')]).toEqual(['heard', 'heard'])
     }))
 
+  test('ends watches with one that is killed', () =>
+    withChild(async (follower, owner) => {
+      const watcher = await follower.watch()
+      await follower.put('a', '1')
+      expect((await watcher.next()).value).toMatchObject({ key: 'a', value: '1' })
+      owner.kill()
+      expect(await failureOf(() => watcher.next())).toMatchObject({ code: 'XENON_OWNER_LOST', sent: false })
+      const next = await follower.watch()
+      await follower.put('b', '2')
+      expect((await next.next()).value).toMatchObject({ key: 'b', value: '2' })
+    }))
+
   test('goes on when a listener throws', () =>
     withChild(async (follower, owner) => {
       const thrown: unknown[] = []
@@ -322,7 +352,7 @@ describe('a store whose owner is another process', () => {
         await expectCodeAsync(() => tx.commit(), 'XENON_OWNER_LOST')
         await expectCodeAsync(async () => {
           for await (const _ of changes);
-        }, 'XENON_CONNECTION')
+        }, 'XENON_OWNER_LOST')
         // Its lock is free.
         await follower.put('a', '2', { lockTimeout: 1000 })
         expect(follower.role).toBe('follower')
