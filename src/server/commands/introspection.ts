@@ -5,6 +5,7 @@ import type { ReplyWriter } from '../protocol/reply.ts'
 import { type Arguments, behind, bytesAt, isWord, textAt } from '../protocol/request.ts'
 import type { Caller } from './caller.ts'
 import { type Command, type Family, family } from './command.ts'
+import { document } from './documentation.ts'
 import { CommandError, SYNTAX } from './errors.ts'
 import type { Facts } from './facts.ts'
 import { type KeySpec, keyFlags, keyPositions, legacyRange } from './key-specs.ts'
@@ -69,21 +70,6 @@ const describeStep = (out: ReplyWriter, name: string, type: string, spec: Readon
     out.text(field)
     out.integer(value)
   }
-}
-
-const document = (out: ReplyWriter, { name, facts, within }: Described): void => {
-  out.text(name)
-  const { summary, since, group, complexity } = facts
-  const entries = Object.entries({ summary, since, group, complexity }).filter(([, text]) => text !== '')
-  out.map(entries.length + (within.length === 0 ? 0 : 1))
-  for (const [key, value] of entries) {
-    out.text(key)
-    out.text(value)
-  }
-  if (within.length === 0) return
-  out.text('subcommands')
-  out.map(within.length)
-  for (const each of within) document(out, each)
 }
 
 /** COMMAND GETKEYS and GETKEYSANDFLAGS of a request that stands behind the first two words. */
