@@ -125,6 +125,16 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./browser/browser.ts'),
   },
   {
+    name: 'opening',
+    summary: 'loading the package, opening, the first get, closing: each time in a process of its own',
+    options: [
+      ['--records <n>', 'size of the large database (default: 100000)'],
+      ['--repeats <n>', 'processes, of which the median counts (default: 20)'],
+      ['--against <directory>', 'another checkout that is built, measured in turn'],
+    ],
+    load: () => import('./opening/opening.ts'),
+  },
+  {
     name: 'stalls',
     summary: 'how long the event loop stands still: async puts, checkpoint, verify, compact, backup, expiry',
     options: [

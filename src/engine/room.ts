@@ -123,9 +123,10 @@ export class Room {
 
   /** Before it is closed, when the log has become short. */
   end(): void {
+    if (this.reserve.missing === 0) return
     this.see()
     const left = this.left()
-    if (left === undefined || this.reserve.missing === 0) return
+    if (left === undefined) return
     if (left >= 0) this.reserve.fill()
     else this.reserve.takeBack()
   }

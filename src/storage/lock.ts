@@ -40,7 +40,7 @@ import { closeSync, ftruncateSync, linkSync, readdirSync, renameSync, writeFileS
 import { join } from 'node:path'
 import { CorruptionError, DatabaseLockedError, isError, openHereAlready } from '../errors.ts'
 import { toHex } from '../runtime/bytes.ts'
-import { type Claim, createClaim, type Owner, readClaim } from './claim.ts'
+import { type Claim, createClaim, type Owner, readClaim, readOwner } from './claim.ts'
 import { identityOfEntry, identityOfOpen, realPath } from './identity.ts'
 import { isOwnThread, ownerState, processState, thisProcess, tryRead } from './owner.ts'
 import { randomBytes } from './random.ts'
@@ -114,11 +114,19 @@ class HeldLock implements DirectoryLock {
     heldHere.delete(nonce)
     try {
       if (!this.inPlace()) empty(fd)
-      else if (readClaim(path, 'lock')?.nonce === nonce) remove(path)
+      else if (nonceOf(fd, path) === nonce) remove(path)
     } finally {
       this.fd = -1
       close(fd, path)
     }
+  }
+}
+
+const nonceOf = (fd: number, path: string): string | undefined => {
+  try {
+    return readOwner(fd)?.nonce
+  } catch (cause) {
+    throw storageError('read', path, cause)
   }
 }
 

@@ -5,7 +5,7 @@
  */
 interface Files {
   openSync(path: string, flags: string): number
-  fstatSync(fd: number): { isCharacterDevice(): boolean }
+  fstatSync(fd: number, options: { bigint: true }): { isCharacterDevice(): boolean }
   readSync(fd: number, target: Uint8Array): number
   closeSync(fd: number): void
 }
@@ -38,7 +38,7 @@ const fillFromDevice = (bytes: Uint8Array): boolean => {
     const files = host.getBuiltinModule('node:fs')
     const fd = files.openSync(DEVICE, 'r')
     try {
-      return files.fstatSync(fd).isCharacterDevice() && files.readSync(fd, bytes) === bytes.length
+      return files.fstatSync(fd, { bigint: true }).isCharacterDevice() && files.readSync(fd, bytes) === bytes.length
     } finally {
       files.closeSync(fd)
     }
