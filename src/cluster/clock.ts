@@ -2,7 +2,7 @@
  * Time, as the cluster sees it. The node's code takes every time and every timer from here, so that a simulator can drive
  * it. Leases and silences are measured by `now()` alone: no wall clock decides who leads.
  */
-import { clearTimeout, performance, setTimeout } from '../runtime/timers.ts'
+import { clearTimeout, nextTurn, performance, setTimeout } from '../runtime/timers.ts'
 
 export interface Clock {
   /** Milliseconds of a clock that never runs backwards; its zero means nothing. */
@@ -11,6 +11,8 @@ export interface Clock {
   time(): number
   /** Runs `work` once after `ms` milliseconds of `now()`; the result cancels it. */
   after(ms: number, work: () => void): () => void
+  /** Runs `work` once all that has arrived by now was gone through. */
+  soon(work: () => void): void
 }
 
 /** The machine's own clocks. Their timers do not keep the process alive: the node's connections do. */
@@ -22,4 +24,5 @@ export const systemClock: Clock = {
     timer.unref?.()
     return () => clearTimeout(timer)
   },
+  soon: nextTurn,
 }

@@ -9,16 +9,38 @@ export interface RecordKind {
   readonly note: Uint8Array
 }
 
-export interface Command {
+/** What is to be done. */
+export interface Task {
   readonly run: () => unknown
   readonly record: RecordKind | undefined
   /** An interactive transaction of the store, which the group takes in; then `run` does nothing. */
   readonly transaction: unknown
+}
+
+/** A task, and who waits for its result. */
+export class Command implements Task {
+  readonly run: () => unknown
+  readonly record: RecordKind | undefined
+  readonly transaction: unknown
   /** By `Clock.now()`. */
   readonly deadline: number
-  isAnswered: boolean
+  isAnswered = false
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+
+  constructor(
+    { run, record, transaction }: Task,
+    deadline: number,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.run = run
+    this.record = record
+    this.transaction = transaction
+    this.deadline = deadline
+    this.resolve = resolve
+    this.reject = reject
+  }
 }
 
 const notExecuted = (): NotLeaderError =>
@@ -33,7 +55,8 @@ export class Commands {
   #waiting: Command[] = []
   /** Index of the first one in `#waiting` that still waits. */
   #head = 0
-  readonly #open = new Set<Command>()
+  /** Those whose message is on its way, or was; who has been answered leaves with the next sweep. */
+  #open: readonly Command[] = []
   #isSweeping = false
 
   constructor(clock: Clock, most: number) {
@@ -45,15 +68,14 @@ export class Commands {
     return this.#waiting.length - this.#head
   }
 
-  /** What is to be done, and how long it may wait: rejects at once if too many wait. */
-  add(given: Pick<Command, 'run' | 'record' | 'transaction'>, holdMs: number): Promise<unknown> {
+  /** A task that may wait so long: rejects at once if too many wait. */
+  add(task: Task, holdMs: number): Promise<unknown> {
     if (this.length >= this.#most)
       return Promise.reject(
         new XenonError('XENON_FULL', `${this.#most} commands wait for this shard already; try again later`),
       )
     return new Promise((resolve, reject) => {
-      const deadline = this.#clock.now() + holdMs
-      this.#waiting.push({ ...given, deadline, isAnswered: false, resolve, reject })
+      this.#waiting.push(new Command(task, this.#clock.now() + holdMs, resolve, reject))
       this.#sweepLater()
     })
   }
@@ -77,29 +99,25 @@ export class Commands {
 
   /** Puts back what was taken and had no effect, to be the next. */
   putBack(commands: readonly Command[]): void {
-    for (const command of commands) {
-      this.#open.delete(command)
-      // Its transaction has ended with the group.
-      if (command.transaction !== undefined) this.reject(command, notExecuted())
-    }
+    this.#open = []
+    // Its transaction has ended with the group.
+    for (const command of commands) if (command.transaction !== undefined) this.reject(command, notExecuted())
     this.#waiting = [...commands.filter(({ isAnswered }) => !isAnswered), ...this.#waiting.slice(this.#head)]
     this.#head = 0
     this.#sweepLater()
   }
 
-  /** The message of these is on its way. */
+  /** The message of these is on its way: those before them have their outcome. (X1) */
   opened(commands: readonly Command[]): void {
-    for (const command of commands) this.#open.add(command)
+    this.#open = commands
   }
 
   resolve(command: Command, value: unknown): void {
-    this.#open.delete(command)
     if (!command.isAnswered) command.resolve(value)
     command.isAnswered = true
   }
 
   reject(command: Command, error: unknown): void {
-    this.#open.delete(command)
     if (!command.isAnswered) command.reject(error)
     command.isAnswered = true
   }
@@ -118,7 +136,7 @@ export class Commands {
     this.#clock.after(SWEEP_MS, () => {
       this.#isSweeping = false
       this.#sweep()
-      if (this.length + this.#open.size > 0) this.#sweepLater()
+      if (this.length + this.#open.length > 0) this.#sweepLater()
     })
   }
 
@@ -130,6 +148,7 @@ export class Commands {
       this.#head = 0
       for (const command of late) this.reject(command, notExecuted())
     }
+    this.#open = this.#open.filter(({ isAnswered }) => !isAnswered)
     for (const command of this.#open)
       if (command.deadline <= now)
         this.reject(

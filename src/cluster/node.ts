@@ -12,7 +12,7 @@ import { requireSyncFunction } from '../runtime/callbacks.ts'
 import { Appender } from './appender.ts'
 import { Applier } from './applier.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type Command, Commands, type RecordKind } from './commands.ts'
+import { Commands, type RecordKind, type Task } from './commands.ts'
 import type { GroupStore } from './group-store.ts'
 import { GroupTime } from './group-time.ts'
 import { Lease } from './lease.ts'
@@ -52,6 +52,8 @@ const STATES = {
   suspect: Suspect,
   halted: Halted,
 }
+
+const NOTHING: ExecuteOptions = {}
 
 /** Peers that answer later than that are not heard. */
 const PEERS_MS = 300
@@ -239,31 +241,34 @@ export class ClusterNode implements ShardNode, Context {
     }
   }
 
-  async execute<T>(command: () => T, options: ExecuteOptions = {}): Promise<T> {
-    requireSyncFunction('execute', command)
-    return (await this.#add({ run: command, record: undefined, transaction: undefined }, options)) as T
+  execute<T>(command: () => T, options: ExecuteOptions = NOTHING): Promise<T> {
+    return this.#add('execute', { run: command, record: undefined, transaction: undefined }, options)
   }
 
-  async executeRecord<T>(
+  executeRecord<T>(
     kind: MessageKind,
     note: Uint8Array,
     command: () => T,
-    options: ExecuteOptions = {},
+    options: ExecuteOptions = NOTHING,
   ): Promise<T> {
-    requireSyncFunction('executeRecord', command)
-    return (await this.#add({ run: command, record: { kind, note }, transaction: undefined }, options)) as T
+    return this.#add('executeRecord', { run: command, record: { kind, note }, transaction: undefined }, options)
   }
 
-  async commit(transaction: unknown, options: ExecuteOptions = {}): Promise<void> {
-    await this.#add({ run: () => undefined, record: undefined, transaction }, options)
+  commit(transaction: unknown, options: ExecuteOptions = NOTHING): Promise<void> {
+    return this.#add('commit', { run: () => undefined, record: undefined, transaction }, options)
   }
 
-  #add(given: Pick<Command, 'run' | 'record' | 'transaction'>, options: ExecuteOptions): Promise<unknown> {
-    const refusal = this.#refusal()
-    if (refusal !== undefined) return Promise.reject(refusal)
-    const added = this.commands.add(given, options.holdMs ?? this.settings.holdMs)
+  #add<T>(who: string, task: Task, options: ExecuteOptions): Promise<T> {
+    try {
+      requireSyncFunction(who, task.run)
+      const refusal = this.#refusal()
+      if (refusal !== undefined) throw refusal
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const added = this.commands.add(task, options.holdMs ?? this.settings.holdMs)
     this.#current?.wake()
-    return added
+    return added as Promise<T>
   }
 
   /** Why this node executes nothing and will not soon. */

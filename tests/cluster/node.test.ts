@@ -78,6 +78,12 @@ class Bench {
     await this.world.runUntil(this.world.now + ms)
   }
 
+  /** Until a node has a message on its way. */
+  async sent({ appender }: ClusterNode): Promise<void> {
+    await this.world.runUntil(this.world.now, () => appender.isBusy)
+    expect(appender.isBusy).toBe(true)
+  }
+
   /** What a promise comes to within that time. */
   async settle<T>(promise: Promise<T>, ms: number = 10_000): Promise<T> {
     let isDone = false
@@ -128,8 +134,11 @@ test('what waits while a message is on its way becomes one group', async () => {
   const bench = new Bench()
   const { node, store } = await bench.leading()
   const { last } = bench.log
-  const all = Array.from({ length: 100 }, (_, i) => node.execute(() => store.put(`key ${i % 10}`, `${i}`)))
-  await bench.settle(Promise.all(all))
+  const put = (i: number): Promise<void> => node.execute(() => store.put(`key ${i % 10}`, `${i}`))
+  // Those that come together go together.
+  const first = [put(0), put(1)]
+  await bench.sent(node)
+  await bench.settle(Promise.all([...first, ...Array.from({ length: 98 }, (_, i) => put(i + 2))]))
   expect([bench.log.last - last, node.counts.commands, node.counts.groups]).toEqual([2, 100, 2])
 })
 
@@ -221,7 +230,8 @@ test('a lease counts from the first attempt, whichever was confirmed (X5)', asyn
     .then(() => {
       left = node.status().leaseLeft
     })
-  // It is on its way; the answer is lost, and so are the first questions after it.
+  await bench.sent(node)
+  // The answer is lost, and so are the first questions after it.
   machine.isCut = true
   await bench.run(10)
   expect(bench.log.last).toBe(last + 1)
@@ -241,6 +251,7 @@ test('a write without an outcome in time says so, and is there when the log has 
   const { node, store } = await bench.leading()
   bench.log.leader = undefined
   const open = heed(node.execute(() => store.put('a', '1')))
+  await bench.sent(node)
   const waiting = heed(node.execute(() => store.put('b', '1')))
   await bench.run(100)
   expect((await bench.failure(open)).code).toBe('XENON_OUTCOME_UNKNOWN')
@@ -276,8 +287,51 @@ test('a full log refuses, and takes writes again when there is room', async () =
   expect((await bench.failure(node.execute(() => store.put('a', '1')))).code).toBe('XENON_FULL')
   expect([node.state, store.read('a'), node.counts.full]).toEqual(['lead', undefined, 1])
   bench.log.maxBytes = Number.POSITIVE_INFINITY
+  await bench.run(200)
   await bench.settle(node.execute(() => store.put('a', '1')))
   expect(store.read('a')).toBe('1')
+})
+
+test('a log without room for writes takes heartbeats and the EPOCH of the next leader', async () => {
+  const bench = new Bench()
+  bench.log.maxBytes = 20_000
+  const first = await bench.leading(1)
+  const fill = async ({ node, store }: Member): Promise<void> => {
+    for (let i = 0; ; i++) {
+      const put = node.execute(() => store.put(`key ${i}`, 'x'.repeat(500)))
+      const code = await bench.settle(
+        put.then(
+          () => '',
+          (error: XenonError) => error.code,
+        ),
+      )
+      if (code === 'XENON_FULL') return
+      expect(code).toBe('')
+    }
+  }
+  await fill(first)
+  expect(bench.log.bytes).toBeGreaterThan(15_000)
+  expect(bench.log.bytes).toBeLessThanOrEqual(18_000)
+  // Somebody tries again and again, and the leader leads on.
+  for (let i = 0; i < 100; i++) {
+    expect((await bench.failure(first.node.execute(() => first.store.put('a', 'x'.repeat(3_000))))).code).toBe(
+      'XENON_FULL',
+    )
+    await bench.run(50)
+    expect([first.node.state, first.node.mayRead('leader')]).toEqual(['lead', true])
+  }
+  expect(await bench.settle(first.node.execute(() => first.store.get('key 0')))).toHaveLength(500)
+  // The other one takes over, and has no more room than that.
+  first.process.hasEnded = true
+  await bench.run(4_000)
+  const second = bench.members[1]!
+  expect([second.node.state, second.node.mayRead('leader')]).toEqual(['lead', true])
+  await fill(second)
+  // A snapshot has let the log be purged.
+  bench.log.maxBytes = 200_000
+  await bench.run(200)
+  await bench.settle(second.node.execute(() => second.store.put('a', '1')))
+  expect(second.store.read('a')).toBe('1')
 })
 
 test('a change that is too large is refused alone, one that goes in parts is taken', async () => {
@@ -302,9 +356,9 @@ test('no more commands wait than may', async () => {
   const bench = new Bench()
   const { node } = await bench.leading(0, { queueLength: 2 })
   bench.log.leader = undefined
-  const all = Array.from({ length: 4 }, () => node.execute(() => 1).catch((error: XenonError) => error.code))
+  const all = Array.from({ length: 3 }, () => node.execute(() => 1).catch((error: XenonError) => error.code))
   bench.log.leader = 0
-  expect(await bench.settle(Promise.all(all))).toEqual([1, 1, 1, 'XENON_FULL'])
+  expect(await bench.settle(Promise.all(all))).toEqual([1, 1, 'XENON_FULL'])
 })
 
 test('a hand-over takes less than 300 ms, and what waits goes to the next leader', async () => {
@@ -444,6 +498,7 @@ test('a node that was stopped refuses, and its last group comes back from the lo
   const bench = new Bench()
   const { node, store } = await bench.leading()
   const open = heed(node.execute(() => store.put('a', '1')))
+  await bench.sent(node)
   const waiting = heed(node.execute(() => store.put('b', '1')))
   await node.stop()
   expect([(await bench.failure(open)).code, (await bench.failure(waiting)).code]).toEqual([

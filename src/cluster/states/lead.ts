@@ -7,9 +7,11 @@
 import { XenonError } from '../../errors.ts'
 import type { AppendResult } from '../appender.ts'
 import type { Command, RecordKind } from '../commands.ts'
+import { Gathering } from '../gathering.ts'
 import type { OpenGroup } from '../group-store.ts'
+import { LogRoom } from '../log-room.ts'
 import { encodeMark, type Mark } from '../mark.ts'
-import { type EncodedMessage, encodeMessage, nodeNote } from '../message.ts'
+import { type EncodedMessage, encodeMessage, type MessageKind, nodeNote } from '../message.ts'
 import type { NodeStateName } from '../peers.ts'
 import { State } from './state.ts'
 
@@ -30,6 +32,9 @@ interface Handover {
 const GROUP: RecordKind = { kind: 'group', note: new Uint8Array(0) }
 const HEARTBEAT: RecordKind = { kind: 'heartbeat', note: new Uint8Array(0) }
 
+/** What may not take the reserve of the log. */
+const FOR_GROUPS: ReadonlySet<MessageKind> = new Set<MessageKind>(['group', 'import-data'])
+
 /** Between two sweeps, and records of one. */
 const SWEEP_MS = 1_000
 const MOST_SWEPT = 500
@@ -40,6 +45,8 @@ const MOST_COMMANDS = 4096
 export class Lead extends State {
   readonly name: NodeStateName = 'lead'
   #isBusy = false
+  /** `#begin` is about to be called. */
+  #isDue = false
   #working: Promise<void> = Promise.resolve()
   #lastSend = 0
   /** Commands that a group takes at most; less after one that did not fit into a message. */
@@ -47,11 +54,15 @@ export class Lead extends State {
   #lastSweep = 0
   #handover: Handover | undefined
   #stopHeartbeat: (() => void) | undefined
+  readonly #gathering: Gathering = new Gathering(this.node.clock)
+  #stopGathering: (() => void) | undefined
+  readonly #room: LogRoom = new LogRoom(this.node.log, this.node.clock)
 
   begin(): void {
     this.#limitTime()
     this.#lastSweep = this.node.clock.now()
     this.#lastSend = this.node.clock.now()
+    void this.#room.ask()
     this.wake()
   }
 
@@ -63,10 +74,31 @@ export class Lead extends State {
     })
   }
 
+  /** Begins the next group when what has arrived by now is there, or what it waits for. */
   override wake(): void {
-    if (this.#isBusy || !this.isActive) return
+    if (this.#isBusy || this.#isDue || !this.isActive) return
+    const { clock, commands } = this.node
+    const left = this.#handover === undefined && commands.length > 0 ? this.#gathering.left(commands.length) : 0
+    if (left > 0) {
+      this.#stopGathering ??= this.after(left, () => {
+        this.#stopGathering = undefined
+        this.wake()
+      })
+      return
+    }
+    this.#isDue = true
+    clock.soon(() => {
+      this.#isDue = false
+      if (this.isActive) this.#begin()
+    })
+  }
+
+  #begin(): void {
     this.#isBusy = true
     this.#stopHeartbeat?.()
+    this.#stopGathering?.()
+    this.#stopGathering = undefined
+    this.#gathering.end(this.node.commands.length)
     this.#working = this.#work().then(
       () => {
         this.#isBusy = false
@@ -117,8 +149,8 @@ export class Lead extends State {
   /** What waits, as one group; a heartbeat if nothing is to be changed. */
   async #group(): Promise<void> {
     const { node } = this
-    const free = node.store.whenFree()
-    if (free !== undefined) await free
+    await this.#room.known()
+    await node.store.whenFree()
     if (!this.isActive) return
     let group: OpenGroup
     try {
@@ -192,6 +224,15 @@ export class Lead extends State {
       group?.rollback()
       return this.#tooLarge(ran, error)
     }
+    const lack = FOR_GROUPS.has(record.kind) ? this.#room.lackFor(encoded.messages) : undefined
+    if (lack !== undefined) {
+      group?.rollback()
+      this.#full(ran, lack)
+      if (node.clock.now() - this.#lastSend < node.settings.heartbeatMs) return
+      // Whoever is refused again and again must not take the lease with him.
+      node.counts.heartbeats++
+      return await this.#append(HEARTBEAT, undefined, [])
+    }
     node.commands.opened(ran.map(({ command }) => command))
     this.#lastSend = node.clock.now()
     const result = await node.appender.append(encoded.messages, id, node.mark.sequence)
@@ -220,6 +261,7 @@ export class Lead extends State {
       this.#notCommitted(group, ran, error)
       return
     }
+    this.#room.noteAppended(messages)
     node.setMark(mark)
     this.#limitTime()
     if (record.kind !== 'transfer') node.lease.confirm(firstSend)
@@ -232,6 +274,7 @@ export class Lead extends State {
     }
     if (record.kind !== 'group' && record.kind !== 'heartbeat' && record.kind !== 'transfer')
       node.onRecord(record, mark)
+    this.#gathering.begin(ran.length, node.commands.length, node.clock.now() - firstSend)
     this.#answer(ran)
     node.reads.poke()
   }
@@ -261,8 +304,8 @@ export class Lead extends State {
     } else if (outcome.kind === 'refused' && outcome.reason === 'too large')
       this.#tooLarge(ran, new XenonError('XENON_VALUE_TOO_LARGE', outcome.message))
     else if (outcome.kind === 'refused') {
-      node.counts.full += all.length
-      for (const command of all) node.commands.reject(command, new XenonError('XENON_FULL', outcome.message))
+      void this.#room.ask()
+      this.#full(ran, outcome.message)
     } else {
       for (const command of all)
         node.commands.reject(
@@ -274,6 +317,12 @@ export class Lead extends State {
         )
       if (outcome.kind === 'passed') node.go('follow', 'the log went on without this node')
     }
+  }
+
+  #full(ran: readonly Ran[], message: string): void {
+    const { counts, commands } = this.node
+    counts.full += ran.length
+    for (const { command } of ran) commands.reject(command, new XenonError('XENON_FULL', message))
   }
 
   /** One command alone is refused; of several each half is tried. */

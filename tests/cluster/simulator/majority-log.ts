@@ -60,6 +60,8 @@ export class MajorityLog {
   onPurge: () => void = () => {}
   #pending: Proposal[] = []
   #term = 0
+  /** What was sent before the last one does not arrive any more: it could be stored again, where it had been. */
+  rollbacks = 0
   readonly #feeds = new Set<SimulatedFeed>()
 
   constructor(world: World, faults: LogFaults, limits: LogLimits) {
@@ -152,6 +154,7 @@ export class MajorityLog {
   /** The stores of a majority are deleted: what they had alone is lost, though it was acknowledged. */
   rollBack(to: number): void {
     this.#term++
+    this.rollbacks++
     this.#pending = []
     this.entries.length = to
     this.times.length = to
@@ -276,10 +279,11 @@ export class Connection implements SharedLog {
         })
       }
       const server = this.#server
+      const { rollbacks } = this.#log
       for (let copies = random.chance(faults.twice) ? 2 : 1; copies > 0; copies--)
         if (!this.#isLost())
           world.after(random.below(faults.delay) * (copies === 2 ? 50 : 1), () => {
-            if (!isRefused) this.#atLeader(server, messages, expectedLast, answer)
+            if (!isRefused && rollbacks === this.#log.rollbacks) this.#atLeader(server, messages, expectedLast, answer)
           })
     })
   }
@@ -434,7 +438,7 @@ function snapshotsOf(connection: Connection, log: MajorityLog): SnapshotStore {
       return await connection.request(() => {
         const name = `snapshot ${log.snapshots.length + 1} at ${sequence}`
         const bytes = chunks.reduce((sum, { length }) => sum + length, 0)
-        const entry: SnapshotEntry = { name, mark, sequence, bytes, time: log.world.now, isVerified: false }
+        const entry: SnapshotEntry = { name, mark, sequence, bytes, time: log.world.time, isVerified: false }
         log.snapshots.push({ entry, content: chunks })
         return entry
       })

@@ -44,13 +44,18 @@ export class World {
     }
   }
 
+  /** Milliseconds since 1970, of a clock that is right. */
+  get time(): number {
+    return 1_700_000_000_000 + this.now
+  }
+
   sleep(ms: number): Promise<void> {
     return new Promise(resolve => void this.after(ms, resolve))
   }
 
-  /** Until that time, or a failure. */
-  async runUntil(end: number): Promise<void> {
-    while (this.failure === undefined && (this.#heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) {
+  /** Until that time, or a failure, or until it is said to be over. */
+  async runUntil(end: number, isOver: () => boolean = () => false): Promise<void> {
+    while (this.failure === undefined && !isOver() && (this.#heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) {
       const event = this.#pop()
       if (event.isCancelled) continue
       this.now = event.at
@@ -59,7 +64,7 @@ export class World {
       await turn()
     }
     if (this.failure !== undefined) throw this.failure
-    this.now = end
+    if (!isOver()) this.now = end
   }
 
   #push(event: Event): void {
@@ -137,6 +142,10 @@ export class Process implements Clock {
 
   after(ms: number, work: () => void): () => void {
     return this.later(ms / this.machine.rate, work)
+  }
+
+  soon(work: () => void): void {
+    this.later(0, work)
   }
 
   /** Runs `work` in this process after that many milliseconds of the world. */
