@@ -37,6 +37,8 @@ const HOLD_MS = 5000
 /** How often it is looked whether a transaction has ended that was in the way. */
 const RETRY_MS = 10
 
+const NO_REPLIES = Buffer.alloc(0)
+
 /** How a command is run: at once, on what is committed, or in a group. */
 type Kind = 'now' | 'read' | 'write'
 
@@ -55,7 +57,7 @@ class Batch {
   readonly watches: boolean
   runs = 0
   /** What its last run has answered, and announced. */
-  replies: Uint8Array = new Uint8Array(0)
+  replies: Buffer = NO_REPLIES
   announced: Announcement[] = []
   /** Calls that the last run has answered; the next one has met a lock, if `holders` is there. */
   done = 0

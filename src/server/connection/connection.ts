@@ -251,7 +251,8 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     if (this.yielded) turns.goOnSoon(this)
     if (!parser.isPartial || this.busy || this.stopped || (this.yielded && executed)) this.partialSince = undefined
     else if (executed || this.partialSince === undefined) this.partialSince = turns.time
-    this.read()
+    // Whoever waits for a reply sends no more as a rule; if he does, reading stops then.
+    if (!this.busy) this.read()
     this.account()
     server.memory.relieve()
   }
@@ -306,13 +307,13 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   }
 
   /** What `write` writes, in bytes of their own; nothing of it is sent. */
-  protected capture(write: (out: ReplyWriter) => void): Uint8Array {
+  protected capture(write: (out: ReplyWriter) => void): Buffer {
     const { isWriting, out } = this
     this.take()
     this.open()
     try {
       write(out)
-      return Uint8Array.from(out.since(0))
+      return Buffer.from(out.since(0))
     } finally {
       out.truncate(0)
       this.isWriting = isWriting
@@ -320,10 +321,10 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   }
 
   /** Sends replies that lie ready, behind what was answered before. */
-  protected reply(bytes: Uint8Array): void {
+  protected reply(bytes: Buffer): void {
     if (this.closed) return
     this.take()
-    if (bytes.length > 0) this.pending.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    if (bytes.length > 0) this.pending.push(bytes)
     this.pendingBytes += bytes.length
     this.server.turns.sendSoon(this)
     this.account()

@@ -31,17 +31,14 @@ const lower = (code: number): number => (code >= 65 && code <= 90 ? code + 32 : 
 /** The same request with bytes of its own, which stay when the connection reads on. */
 export const keep = (request: Arguments): Arguments => {
   const { count } = request
-  const starts = request.starts.slice(0, count)
-  const ends = request.ends.slice(0, count)
-  const from = starts[0]!
-  const to = ends[count - 1]!
-  const source = Buffer.from(request.source.subarray(from, to))
-  return {
-    source,
-    starts: starts.map(start => start - from),
-    ends: ends.map(end => end - from),
-    count,
+  const from = request.starts[0]!
+  const starts: number[] = []
+  const ends: number[] = []
+  for (let i = 0; i < count; i++) {
+    starts.push(request.starts[i]! - from)
+    ends.push(request.ends[i]! - from)
   }
+  return { source: Buffer.from(request.source.subarray(from, from + ends[count - 1]!)), starts, ends, count }
 }
 
 /** The request without its first arguments. */
