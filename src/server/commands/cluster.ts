@@ -7,7 +7,7 @@ import type { Cluster, NodeView, ShardView } from '../service/cluster.ts'
 import { integerAt, numberAt } from './arguments.ts'
 import type { Caller, Handler } from './caller.ts'
 import { type Entry, type Family, family } from './command.ts'
-import { CommandError, replyFor, SYNTAX } from './errors.ts'
+import { CommandError, SYNTAX } from './errors.ts'
 import { answerLater } from './later.ts'
 import type { SlottedKeyspace } from './slotted.ts'
 
@@ -173,7 +173,7 @@ const xwait = inCluster((cluster, caller, request) => {
     try {
       return await cluster.node.read({ after: Number(token[2]) }, () => done, holdMs === undefined ? {} : { holdMs })
     } catch (error) {
-      throw new CommandError(`LAGGING this node has not come so far: ${replyFor(error)}`)
+      throw new CommandError(`LAGGING this node has not come so far: ${(error as Error).message}`)
     }
   })
 })

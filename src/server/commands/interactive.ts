@@ -140,6 +140,8 @@ export const interactive: Family = family(
       run(caller, request) {
         if (request.count === 2 && isWord(request, 1, 'push')) {
           if (!caller.resp3) throw new CommandError('ERR LOCKWAIT PUSH needs RESP3; say HELLO 3')
+          if (caller.server.cluster !== undefined)
+            throw new CommandError('ERR LOCKWAIT PUSH is not for a node of a cluster: commands wait for locks there')
           caller.pushesLockWaits = true
           caller.out.ok()
         } else if (request.count === 3 && isWord(request, 1, 'cancel'))

@@ -223,7 +223,7 @@ test('XTOKEN and XWAIT: a node that follows answers once it has what was written
     expect(c.received).toBe('')
     node.sequence = 12
     await c.expect('', '+OK\r\n')
-    await c.expect('XWAIT 0:13 1\r\n', /^-LAGGING .*\r\n$/)
+    await c.expect('XWAIT 0:13 1\r\n', /^-LAGGING this node has not come so far: [^A-Z].*\r\n$/)
     await c.expect('XWAIT 1:1\r\n', /^-ERR the token is one of shard 1, this node is of shard 0\r\n$/)
     await c.expect('XWAIT x\r\n', '-ERR not a token of XTOKEN\r\n')
   })
@@ -326,6 +326,19 @@ test('BEGIN, and commands that meet its locks', async () => {
     await a.expect('ROLLBACK\r\n', '+OK\r\n')
     await b.expect('', '*1\r\n+OK\r\n')
     await a.expect('BEGIN ISOLATION SNAPSHOT READONLY\r\nGET {t}a\r\nCOMMIT\r\n', '+OK\r\n$1\r\n5\r\n+OK\r\n')
+  })
+})
+
+test('LOCKWAIT PUSH is refused, and whoever is told so waits', async () => {
+  await withShard(async ({ client }) => {
+    const [a, b] = [await client(), await client()]
+    await a.expect('BEGIN\r\nSET a 1\r\n', '+OK\r\n+OK\r\n')
+    b.write('HELLO 3\r\nLOCKWAIT PUSH\r\nSET a 2\r\n')
+    await b.until(text =>
+      text.endsWith('-ERR LOCKWAIT PUSH is not for a node of a cluster: commands wait for locks there\r\n'),
+    )
+    await a.expect('COMMIT\r\n', '+OK\r\n')
+    await b.until(text => text.endsWith('\r\n+OK\r\n'))
   })
 })
 
