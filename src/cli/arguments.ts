@@ -96,6 +96,16 @@ export function countOption(options: Options, name: string): number | undefined 
   return number
 }
 
+/** A whole number in a range, both ends in it. */
+export function rangedOption(options: Options, name: string, least: number, most: number): number | undefined {
+  const value = textOption(options, name)
+  if (value === undefined) return undefined
+  const number = Number(value)
+  if (!/^\d+$/.test(value) || number < least || number > most)
+    throw new UsageError(`${typed(name)} must be a whole number from ${least} to ${most}`)
+  return number
+}
+
 /** A time in milliseconds: a whole number, at least 1. */
 export function millisecondsOption(options: Options, name: string): number | undefined {
   const milliseconds = countOption(options, name)

@@ -46,12 +46,29 @@ export async function withDatabase<R>(
  * @throws CommandError if the records come from the log of a cluster, so that the other nodes would not have what is
  *   changed; the database is closed then
  */
-export function requireOwnRecords(db: ByteDatabase): void {
+export function requireOwnRecords(
+  db: ByteDatabase,
+  instead = 'serve it with --cluster, or look at it with xenondb keys and the like',
+): void {
   if (db.mark === undefined) return
   db.close()
-  throw new CommandError(
-    `${db.directory} is a node of a cluster, which alone may change it: serve it with --cluster, or look at it with xenondb keys and the like`,
-  )
+  throw new CommandError(`${db.directory} is a node of a cluster, which alone may change it: ${instead}`)
+}
+
+/**
+ * The same for a command that does not open the database itself. One that is not there, or so damaged that it cannot
+ * be opened, is taken for nobody's.
+ * @throws CommandError
+ */
+export function requireNoNode(directory: string, instead: string): void {
+  let db: ByteDatabase
+  try {
+    db = open<Uint8Array>(directory, { ...BYTES, createIfMissing: false, readOnly: true })
+  } catch {
+    return
+  }
+  requireOwnRecords(db, instead)
+  db.close()
 }
 
 async function openOrBeside(directory: string, access: Access): Promise<ByteDatabase> {

@@ -71,6 +71,11 @@ describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, 
       const twin = run('serve', join(directory, 'twin'), ...access, '--port', '0', '--advertise', cluster.addresses[0]!)
       expect(await twin.status).toBe(1)
       expect(twin.output()).toContain('runs already, with another directory')
+      // The port of the node that runs.
+      const taken = run('serve', join(directory, 'late'), ...access, '--port', `${node!.port}`, '--advertise', 'late:1')
+      expect(await taken.status).toBe(1)
+      expect(taken.output()).toContain('EADDRINUSE')
+      expect(await cluster.cli('status')).not.toContain('late:1')
       await cluster.end(node!, 'SIGTERM')
       await promisify(execFile)(process.execPath, [
         ...[MAIN, 'cluster', 'create', 'second', '--nats', cluster.nats.urls.join(','), ...credentials],
@@ -89,19 +94,32 @@ describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, 
     }))
 
   test('nobody but the node changes its records', () =>
-    withNode(async cluster => {
+    withNode(async (cluster, directory) => {
       const [node] = cluster.nodes
       await cluster.end(node!, 'SIGTERM')
-      for (const words of [
-        ['put', node!.directory, 'a', '1'],
-        ['delete', node!.directory, 'a', '--yes'],
-        ['repl', node!.directory],
-      ]) {
+      const [own, backup, rescued] = [node!.directory, join(directory, 'backup'), join(directory, 'rescued')]
+      expect(await run('backup', own, backup).status).toBe(0)
+      for (const [instead, ...words] of [
+        ['xenondb keys', 'put', own, 'a', '1'],
+        ['xenondb keys', 'delete', own, 'a', '--yes'],
+        ['xenondb keys', 'repl', own],
+        ['say COMPACT to the node', 'compact', own],
+        ['with an empty directory', 'convert', own, '--unordered'],
+        ['with an empty directory', 'restore', backup, own, '--overwrite'],
+        ['with an empty directory', 'salvage', own, rescued],
+        ['leave --write away', 'explore', own, '--write'],
+      ] as const) {
         const refused = run(...words)
-        expect(await refused.status).toBe(1)
+        expect([words[0], await refused.status]).toEqual([words[0], 1])
         expect(refused.output()).toContain('which alone may change it')
+        expect(refused.output()).toContain(instead)
       }
-      for (const command of ['compact', 'keys', 'verify']) expect(await run(command, node!.directory).status).toBe(0)
+      for (const words of [
+        ['keys', own],
+        ['verify', own],
+        ['salvage', own, rescued, '--force'],
+      ])
+        expect(await run(...words).status).toBe(0)
     }))
 
   test('ends by SIGTERM while it waits for NATS, or for the servers to say how they are', () =>
@@ -143,5 +161,8 @@ describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, 
     const small = run('cluster', 'create', 'test', '--nats', '127.0.0.1:1', '--log-bytes', '0')
     expect(await small.status).toBe(2)
     expect(small.output()).toContain('--log-bytes')
+    const many = run('cluster', 'create', 'test', '--nats', '127.0.0.1:1', '--shards', 'x')
+    expect(await many.status).toBe(2)
+    expect(many.output()).toContain('--shards must be a whole number from 1 to 1000')
   })
 })

@@ -8,6 +8,8 @@ export interface Place {
   readonly generation: number
   /** How many nodes of the shard stand before it. */
   readonly rank: number
+  /** It was not in the map before. */
+  readonly isNew: boolean
 }
 
 const ATTEMPTS = 50
@@ -17,7 +19,7 @@ const ATTEMPTS = 50
  * @param requireFit is told the generation of the shard's log before, and throws if the node cannot follow that
  * @throws CommandError if there is no such cluster or shard
  */
-export async function join(
+export async function enterMap(
   store: ShardMapStore,
   cluster: string,
   { shard, address }: Omit<MapNode, 'node'>,
@@ -37,9 +39,19 @@ export async function join(
     if (known === undefined) continue
     const before = known.nodes.filter(each => each.shard === shard).sort((a, b) => a.node - b.node)
     const rank = before.findIndex(each => each.address === address)
-    return { node: before[rank]!.node, generation: found.generation, rank }
+    return { node: before[rank]!.node, generation: found.generation, rank, isNew: known !== stored.map }
   }
   throw new CommandError(`the map of the cluster ${cluster} changes all the time; try again`)
+}
+
+/** Takes a node out of the map. False: there is none of this number. */
+export async function leaveMap(store: ShardMapStore, node: number): Promise<boolean> {
+  for (;;) {
+    const stored = await store.read()
+    const nodes = stored?.map.nodes.filter(each => each.node !== node)
+    if (stored === undefined || nodes!.length === stored.map.nodes.length) return false
+    if ((await store.write({ ...stored.map, nodes: nodes! }, stored.revision)) !== undefined) return true
+  }
 }
 
 /** The map with the node in it; undefined: somebody else has changed it meanwhile. */

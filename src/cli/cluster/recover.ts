@@ -42,7 +42,7 @@ export async function recoverShard(
     const mark = decodeMark(db.mark, logName(before))
     if (mark.sequence === NO_MARK.sequence)
       throw new CommandError(`${directory} has applied nothing of the log ${logName(before)}`)
-    const records = db.stats().records
+    const records = db.count()
     const lastBefore = await lastOf(services, before)
     const next = await newLog(services, before, settings)
     try {

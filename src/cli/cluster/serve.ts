@@ -1,5 +1,6 @@
 /** `xenondb serve --cluster`: a server that is a node of a cluster. */
-import { resolve } from 'node:path'
+import { rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectNats } from '../../cluster/load.ts'
 import { logName } from '../../cluster/nats/names.ts'
@@ -16,7 +17,7 @@ import { CommandError, EXIT_DONE } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
 import { recoveryReporter } from '../recovery.ts'
-import { join, type Place } from './join.ts'
+import { enterMap, leaveMap, type Place } from './join.ts'
 
 export interface NodeSettings {
   readonly cluster: string
@@ -27,6 +28,9 @@ export interface NodeSettings {
   readonly cacheBytes: number | undefined
   readonly force: boolean
 }
+
+/** In the node's directory; a hidden name, so that it does not count as somebody's file. */
+const SCRATCH = '.snapshots'
 
 /** Milliseconds that a leader which ends has to hand over. */
 const HANDOVER_MS = 3000
@@ -42,6 +46,10 @@ export async function serveNode(directory: string, settings: NodeSettings, optio
     if (joined === undefined) return EXIT_DONE
     try {
       return await serveWith(joined, db, directory, settings, options, ending)
+    } catch (error) {
+      // One that could not start, such as for want of its port, is nobody whom others should wait for.
+      if (joined.isNew && db.mark === undefined) await leaveMap(joined.map, joined.node).catch(() => undefined)
+      throw error
     } finally {
       await joined.services.close()
     }
@@ -108,7 +116,7 @@ async function joinWhenItCan(
     try {
       services = await connectNats(nats)
       const map = services.shardMap(cluster)
-      const place = await join(map, cluster, { shard, address }, requireFit)
+      const place = await enterMap(map, cluster, { shard, address }, requireFit)
       const shared = await services.openLog({ cluster, shard, generation: place.generation })
       return { ...place, services, map, shared }
     } catch (error) {
@@ -138,11 +146,13 @@ async function serveWith(
     import('../../cluster/engine-store.ts'),
   ])
   await requireAlone(services, { cluster: name, shard, address }, number)
+  const scratch = join(resolve(directory), SCRATCH)
+  // What a node that was killed has left: nobody else is in the directory.
+  rmSync(scratch, { recursive: true, force: true })
   const peers = services.peers(name, shard, number)
   const database = db as unknown as Database<unknown, unknown>
   const store = storeOf(database, {
-    // Of this directory alone: beside it may lie nodes of other clusters, with the same number.
-    scratch: `${resolve(directory)}.snapshots`,
+    scratch,
     storage: nodeStorage,
   })
   const cluster = new Cluster({ name, node: number, shard, map, peers })

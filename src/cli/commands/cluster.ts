@@ -3,8 +3,9 @@ import type { CAC } from 'cac'
 import type { PeerReport } from '../../cluster/peers.ts'
 import type { Point } from '../../cluster/point-in-time.ts'
 import type { ClusterServices, LogSettings } from '../../cluster/services.ts'
-import { argument, countOption, flagOption, type Options, textOption } from '../arguments.ts'
+import { argument, countOption, flagOption, type Options, rangedOption, textOption } from '../arguments.ts'
 import { createCluster, requireClusterName } from '../cluster/create.ts'
+import { leaveMap } from '../cluster/join.ts'
 import { natsOptions, readNats, withNats } from '../cluster/nats.ts'
 import { recoverShard } from '../cluster/recover.ts'
 import { restoreCluster } from '../cluster/restore.ts'
@@ -68,8 +69,7 @@ const LOG_BYTES = 1024 ** 3
 const LEAST_LOG_BYTES = 16 * 1024 ** 2
 
 async function create(name: string, options: Options): Promise<number> {
-  const shards = countOption(options, 'shards') ?? 1
-  if (shards < 1 || shards > 1000) throw new UsageError('--shards is a number from 1 to 1000')
+  const shards = rangedOption(options, 'shards', 1, 1000) ?? 1
   const settingsFor = logSettings(options)
   return withNats(readNats(options), async services => {
     const settings = settingsFor(services)
@@ -243,12 +243,7 @@ async function remove(name: string, options: Options): Promise<number> {
     const reports = await askShard(services, name, found.shard)
     if (reports.some(each => each.node === node))
       throw new CommandError(`node ${node} at ${found.address} is there and answers; stop it first`)
-    const store = services.shardMap(name)
-    for (;;) {
-      const stored = (await store.read())!
-      const nodes = stored.map.nodes.filter(each => each.node !== node)
-      if ((await store.write({ ...stored.map, nodes }, stored.revision)) !== undefined) break
-    }
+    await leaveMap(services.shardMap(name), node)
     await print(`node ${node} at ${found.address} is no node of ${name} any more\n`)
     return EXIT_DONE
   })

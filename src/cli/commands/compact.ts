@@ -1,7 +1,7 @@
 /** `xenondb compact`: gives the space that deletions have left back to the file system. */
 import type { CAC } from 'cac'
 import { argument, flagOption, type Options } from '../arguments.ts'
-import { withDatabase } from '../database.ts'
+import { requireOwnRecords, withDatabase } from '../database.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { interruptible, reported } from '../interrupt.ts'
 import { print } from '../output.ts'
@@ -15,6 +15,7 @@ export function registerCompact(cli: CAC): void {
       const json = flagOption(options, 'json')
       return interruptible(signal =>
         withDatabase(argument(directory), { createIfMissing: false, keepsRecords: true, signal }, async db => {
+          requireOwnRecords(db, 'say COMPACT to the node while it runs (xenondb client, redis-cli)')
           const report = await reported('compact', 'steps', signal, onProgress => db.compact({ onProgress }))
           const { blocksBefore, blocksAfter, bytesBefore, bytesAfter } = report
           await print(

@@ -5,10 +5,14 @@
 import type { CAC } from 'cac'
 import { convert } from '../../index.ts'
 import { argument, choiceOption, countOption, flagOption, type Options } from '../arguments.ts'
+import { requireNoNode } from '../database.ts'
 import { EXIT_DONE, UsageError } from '../errors.ts'
 import { interruptible, reported } from '../interrupt.ts'
 import { opening } from '../opening.ts'
 import { readSub, subOption } from '../place.ts'
+
+/** What makes the copy of a node new. */
+const ANEW = 'start the node with an empty directory, and it makes its copy anew'
 
 const ENCODINGS = ['utf8', 'json', 'binary', 'msgpack'] as const
 
@@ -44,6 +48,7 @@ export function registerConvert(cli: CAC): void {
         ordered || unordered
           ? `; the database keeps no ordered index now${isRebuilt ? ', or is as it was' : ''}`
           : '; the database is as it was'
+      requireNoNode(argument(directory), `${ANEW}; xenondb cluster restore makes a database that may be converted`)
       return interruptible(async signal => {
         await reported('convert', isRebuilt ? 'blocks' : 'records', signal, onProgress =>
           convert(argument(directory), { ...wanted, onProgress, ...opening() }),

@@ -6,6 +6,7 @@ import { Explorer, type ExplorerOptions } from '../../explorer/api.ts'
 import { serveExplorer } from '../../explorer/http.ts'
 import { CorruptionError, type Database, nodeStorage, open } from '../../index.ts'
 import { argument, countOption, flagOption, type Options } from '../arguments.ts'
+import { requireOwnRecords } from '../database.ts'
 import { EXIT_DONE, oneLine, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
@@ -52,8 +53,8 @@ function subjectOf(directory: string, writable: boolean): ExplorerOptions {
   }
 }
 
-const openBytes = (directory: string, writable: boolean): Database<Uint8Array, Uint8Array> =>
-  open<Uint8Array>(directory, {
+function openBytes(directory: string, writable: boolean): Database<Uint8Array, Uint8Array> {
+  const db = open<Uint8Array>(directory, {
     keyEncoding: 'binary',
     valueEncoding: 'binary',
     storedEncoding: 'ignore',
@@ -62,6 +63,9 @@ const openBytes = (directory: string, writable: boolean): Database<Uint8Array, U
     takeover: opening().takeover,
     onRecovery: recoveryReporter(directory),
   })
+  if (writable) requireOwnRecords(db, 'leave --write away to look at it, and change records through the cluster')
+  return db
+}
 
 /** Without a shell: nothing in the address is a command. What cannot be started was only a convenience. */
 function openBrowser(url: string): void {

@@ -2,6 +2,7 @@
 import type { CAC } from 'cac'
 import { type RestoreProgress, type RestoreReport, restore } from '../../index.ts'
 import { argument, flagOption, type Options, textOption } from '../arguments.ts'
+import { requireNoNode } from '../database.ts'
 import { EXIT_DONE, printable } from '../errors.ts'
 import { interruptible } from '../interrupt.ts'
 import { opening } from '../opening.ts'
@@ -25,6 +26,10 @@ export function registerRestore(cli: CAC): void {
         verify: !flagOption(options, 'skipVerify'),
         ...opening(),
       }
+      requireNoNode(
+        argument(directory),
+        'start the node with an empty directory, and it takes the newest snapshot; restore the backup to a new directory, and bring what is wanted of it back through the cluster',
+      )
       return interruptible(async signal => {
         const report = await shown(onProgress =>
           restore(argument(backup), argument(directory), { ...wanted, signal, onProgress }),

@@ -4,6 +4,7 @@
 import type { CAC } from 'cac'
 import { type SalvageList, type SalvageOptions, type SalvagePhase, type SalvageReport, salvage } from '../../index.ts'
 import { argument, countOption, flagOption, type Options } from '../arguments.ts'
+import { requireNoNode } from '../database.ts'
 import { EXIT_DONE, EXIT_FAILED, printable, UsageError } from '../errors.ts'
 import { opening } from '../opening.ts'
 import { print } from '../output.ts'
@@ -21,6 +22,7 @@ export function registerSalvage(cli: CAC): void {
       'Rescue what is readable of a damaged database into a new one; status 1 when something was lost',
     )
     .option('--block-size <bytes>', 'Block size of the new database; that of the damaged one by default')
+    .option('--force', 'Rescue the copy of a node of a cluster too; each key has its slot in front there')
     .option('--json', 'Print the report as JSON')
     .example(bin => `  $ ${bin} salvage students students-rescued`)
     .action(async (directory: string, newDirectory: string, options: Options) => {
@@ -28,6 +30,11 @@ export function registerSalvage(cli: CAC): void {
       const blockSize = countOption(options, 'blockSize')
       if (blockSize !== undefined && ![4096, 8192, 16384, 32768, 65536].includes(blockSize))
         throw new UsageError('--block-size must be 4096, 8192, 16384, 32768 or 65536')
+      if (!flagOption(options, 'force'))
+        requireNoNode(
+          argument(directory),
+          'start the node with an empty directory, and it takes the newest snapshot and the log; only if those are lost as well, --force rescues what is readable here',
+        )
       const report = await salvageWithProgress(
         argument(directory),
         argument(newDirectory),
