@@ -4,13 +4,14 @@ import { InvalidArgumentError } from '../errors.ts'
 import type { AsyncItems } from '../runtime/items.ts'
 import type { AsyncPutOptions, GivenRange, Key, PutOptions, WaitOptions } from '../types.ts'
 import type { AsyncReads } from '../values/async-store.ts'
-import { type Failed, failedItem, Resumable } from '../values/failed-items.ts'
+import { type Failed, madeOf, Resumable } from '../values/failed-items.ts'
 import { asyncPage, type Page, pageRequest } from '../values/page.ts'
-import { type ResolvedRange, resolveRange } from '../values/range.ts'
+import { resolveRange } from '../values/range.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import type { Argument } from './encoder.ts'
-import { type Ask, pagesOf } from './pages.ts'
+import { ClientIndexReads } from './index-reads.ts'
+import { type Ask, itemsOf, type Paged, PagedRange, pagesOf } from './pages.ts'
 import { countCommand } from './range.ts'
 import type { Reply } from './reader.ts'
 import { bytesOf, listOf, numberOf, type Values } from './values.ts'
@@ -106,23 +107,10 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
   ): AsyncGenerator<T | Failed, undefined> {
     const resolved = resolveRange(range, this.codec.keys)
     const { onDecodeError, limit } = resolved
-    const width = keysOnly ? 1 : 2
     // What is passed over does not count, and the server knows nothing of it.
     const asked = onDecodeError === 'throw' ? resolved : { ...resolved, limit: Number.POSITIVE_INFINITY }
-    let left = limit
-    if (left === 0) return undefined
-    for await (const page of this.pages(asked, keysOnly))
-      for (let i = 0; i + width <= page.length; i += width) {
-        let made: T | Failed | undefined
-        try {
-          made = item(keysOnly ? [page[i]!] : [page[i]!, page[i + 1]!])
-        } catch (error) {
-          made = failedItem(error, onDecodeError)
-          if (made === undefined) continue
-        }
-        yield made
-        if (--left === 0) return undefined
-      }
+    const paged = new PagedRange(asked, keysOnly)
+    yield* itemsOf(this.pages(paged), paged.width, limit, parts => madeOf(() => item(parts), onDecodeError))
     return undefined
   }
 
@@ -141,16 +129,24 @@ export abstract class Operations<V, K = string> implements AsyncReads<V, K> {
     return resolved.isEmpty ? 0 : numberOf(await this.ask(countCommand(resolved), true))
   }
 
-  /** The records of a range in pages, all of one moment or under the locks of one transaction. */
-  protected pages(range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[], undefined> {
+  /** What lies in a range, in pages, all of one moment or under the locks of one transaction. */
+  protected pages(range: Paged): AsyncGenerator<Reply[], undefined> {
     const ask: Ask = command => this.ask(command, true)
-    return pagesOf(ask, range, keysOnly)
+    return pagesOf(ask, range)
+  }
+
+  /** @internal A secondary index of these records, by its name. */
+  indexReads<IK>(name: string): ClientIndexReads<V, K, IK> {
+    return new ClientIndexReads<V, K, IK>(name, this.codec, {
+      ask: command => this.ask(command, true),
+      pages: range => this.pages(range),
+    })
   }
 
   /** Removes the records of a range, inside a transaction. */
   protected async clearRange(range: GivenRange<K> | undefined): Promise<void> {
     const found: Argument[] = []
-    for await (const page of this.pages(resolveRange(range, this.codec.keys), true))
+    for await (const page of this.pages(new PagedRange(resolveRange(range, this.codec.keys), true)))
       for (const key of page) found.push(key as Uint8Array)
     for (let at = 0; at < found.length; at += DELETED_TOGETHER)
       await this.ask(['DEL', ...found.slice(at, at + DELETED_TOGETHER)], false)

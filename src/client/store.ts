@@ -1,6 +1,6 @@
 /** The records of one key space over the network: what `AsyncStore` promises, each call one command or a few. */
 
-import { EncodingMismatchError, shown } from '../errors.ts'
+import { EncodingMismatchError, InvalidArgumentError, shown } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type { AsyncItems } from '../runtime/items.ts'
 import type {
@@ -20,7 +20,6 @@ import type {
 import type { AsyncStore } from '../values/async-store.ts'
 import { readBatch } from '../values/batch.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
-import type { ResolvedRange } from '../values/range.ts'
 import { requireSubName } from '../values/sub-name.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
@@ -30,9 +29,10 @@ import type { Connections } from './connections.ts'
 import { Conversation } from './conversation.ts'
 import type { Argument } from './encoder.ts'
 import { closedError, ServerError } from './errors.ts'
+import { ClientIndex } from './index-reads.ts'
 import { Operations } from './operations.ts'
 import { checkedEncodings } from './options.ts'
-import { pageOf, pagesOf } from './pages.ts'
+import { type Paged, pageOf, pagesOf } from './pages.ts'
 import type { Reply } from './reader.ts'
 import { ClientTransaction, type Place, type StoreParts } from './transaction.ts'
 import { bytesOf, listOf, numberOf, Values } from './values.ts'
@@ -180,6 +180,19 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     return new ClientSub<Uint8Array, Uint8Array>(this.connections, bytes, [...this.place, 'IN', name])
   }
 
+  /** A secondary index, by its name, to be read: the program that has the database open has declared it. */
+  index<IK extends TupleKey = TupleKey>(name: string): ClientIndex<V, K, IK> {
+    const source = {
+      ask: (command: readonly Argument[]) => this.ask(command, true),
+      pages: (range: Paged) => this.pages(range),
+    }
+    return new ClientIndex<V, K, IK>(name, this.codec, source, tx => {
+      if (!(tx instanceof ClientTransaction))
+        throw new InvalidArgumentError('in() takes a transaction of the same client')
+      return tx.in<V, K>(this).indexReads<IK>(name)
+    })
+  }
+
   /** The names of the sub-databases that lie in this one. */
   async subs(): Promise<string[]> {
     return listOf(await this.ask(['SUB', 'LIST'], true)).map(each => String(bytesOf(each)))
@@ -223,9 +236,9 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
   }
 
   /** A range that is longer than a page is read from a snapshot, on a connection of its own. */
-  protected override async *pages(range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[], undefined> {
+  protected override async *pages(range: Paged): AsyncGenerator<Reply[], undefined> {
     if (range.isEmpty) return undefined
-    const first = await pageOf(command => this.ask(command, true), range, keysOnly)
+    const first = await pageOf(command => this.ask(command, true), range)
     if (first.rest === undefined) {
       yield first.items
       return undefined
@@ -239,7 +252,7 @@ export abstract class ClientStore<V = string, K = string> extends Operations<V, 
     }
     try {
       await ask(['BEGIN', 'ISOLATION', 'snapshot', 'READONLY'])
-      yield* pagesOf(command => ask(this.placed(command)), range, keysOnly)
+      yield* pagesOf(command => ask(this.placed(command)), range)
     } finally {
       const over = await ask(['ROLLBACK']).then(
         () => true,

@@ -30,14 +30,16 @@ import type {
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
-import type { AsyncStore } from '../values/async-store.ts'
+import type { AsyncIndex, AsyncStore } from '../values/async-store.ts'
 import { type BatchChange, readBatch } from '../values/batch.ts'
 import { asyncPage, type Page, pageRequest } from '../values/page.ts'
 import { runTransaction } from '../values/transact.ts'
 import { checkedTtl } from '../values/ttl.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import type { Watcher } from '../values/watcher.ts'
+import { LocalIndex } from './async-index.ts'
 import { AsyncTransaction } from './async-transaction.ts'
+import type { FoundIndex } from './found-index.ts'
 import type { SubOptions } from './options.ts'
 import type { InTransactions, SpaceParts, Transaction } from './transaction.ts'
 import { TurningItems } from './turning-items.ts'
@@ -79,6 +81,7 @@ export interface Changes<V, K = string> {
   clear(range: GivenRange<K> | undefined): void
   /** Removes all records inside a transaction, without the ordered index. */
   clearInside(tx: Transaction<V, K>): void
+  foundIndex(name: string): FoundIndex<V, K, TupleKey>
   durableSoon(): Promise<void>
 }
 
@@ -307,6 +310,13 @@ export class AsyncDatabase<V = string, K = string> implements AsyncStore<V, K>, 
 
   async drop(name: string): Promise<boolean> {
     return this.db.drop(name)
+  }
+
+  index<IK extends TupleKey = TupleKey>(name: string): AsyncIndex<V, K, IK> {
+    return new LocalIndex<V, K, IK>(name, tx => {
+      const found = this.changes.foundIndex(name) as unknown as FoundIndex<V, K, IK>
+      return tx === undefined ? found : found.in(tx)
+    })
   }
 
   async flush(): Promise<void> {

@@ -9,7 +9,6 @@
  * A crash leaves an index that is said to be `building`; the next one to declare it begins again.
  */
 import { XenonError } from '../errors.ts'
-import type { Lsn } from '../pager/place.ts'
 import { countRange } from '../records/counts.ts'
 import type { Indexes, KeptIndex } from '../records/indexes.ts'
 import { RangeReader } from '../records/range-reader.ts'
@@ -48,8 +47,6 @@ export class IndexBuild<V> {
   failure: unknown = undefined
   done = 0
   total = 0
-  /** The end of the log when it became complete, or was found to be: earlier snapshots do not show all of it. */
-  completeAt: Lsn = Number.POSITIVE_INFINITY
   private readonly owner: BuildOwner<V> | undefined
   private settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
   private promise: Promise<void> | undefined
@@ -59,10 +56,9 @@ export class IndexBuild<V> {
   private waiting: Uint8Array[] = []
 
   /** Without an owner, the index is complete already. */
-  constructor(owner: BuildOwner<V> | undefined, endLsn: Lsn) {
+  constructor(owner: BuildOwner<V> | undefined) {
     this.owner = owner
     this.isReady = owner === undefined
-    if (this.isReady) this.completeAt = endLsn
   }
 
   get ready(): Promise<void> {
@@ -132,9 +128,7 @@ export class IndexBuild<V> {
   }
 
   private finish(): void {
-    const { finished, store } = this.owner!
-    finished()
-    this.completeAt = store.space.log.endLsn
+    this.owner!.finished()
     this.total = Math.max(this.total, this.done)
     this.isReady = true
     this.settle?.resolve()

@@ -24,6 +24,17 @@ interface PagedEntry<V, K, IK> {
   readonly bytes: Uint8Array
 }
 
+/** @internal Where an entry lies: by its index key, and by the key of its record. */
+export interface EntryPlace {
+  readonly indexKey: Uint8Array
+  readonly key: Uint8Array
+}
+
+/** @internal An entry with its keys as bytes, and the value if it was asked for. */
+export interface RawEntry<V> extends EntryPlace {
+  readonly value: V | undefined
+}
+
 /** An index as it is read: by `Index` itself, or inside a transaction or a snapshot, by what its `in` gives. */
 export class IndexReads<V = string, K = string, IK = TupleKey> {
   private readonly point: IndexPoint<V>
@@ -88,6 +99,25 @@ export class IndexReads<V = string, K = string, IK = TupleKey> {
   count(range?: GivenIndexRange<IK>): number {
     const resolved = this.resolve(range)
     return this.point.reader.count(resolved, this.point.open(resolved))
+  }
+
+  /** @internal The same for a range of index keys as bytes, whoever has sent them. */
+  countOfBytes(range: ResolvedRange): number {
+    const { reader } = this.point
+    this.point.check()
+    const within = reader.withinBytes(range, undefined)
+    return reader.count(within, this.point.open(within))
+  }
+
+  /** @internal Entries of it that lie behind `last`, with keys as bytes. */
+  entriesOfBytes(range: ResolvedRange, last: EntryPlace | undefined, withValues: boolean): Items<RawEntry<V>> {
+    const { reader } = this.point
+    this.point.check()
+    return this.iterate(reader.withinBytes(range, last), withValues, (entry, value) => ({
+      indexKey: entry.indexKeyBytes,
+      key: entry.key,
+      value,
+    }))
   }
 
   private resolve(range: unknown): ResolvedRange {

@@ -9,18 +9,20 @@
 import type { Space } from '../engine/space.ts'
 import { INDEX } from '../engine/space-names.ts'
 import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
+import type { Lsn } from '../pager/place.ts'
 import { MAX_SPACE_NAME_BYTES, spaceNameBytes } from '../pager/space-block.ts'
 import { IndexEntries } from '../records/index-entries.ts'
 import { IndexKeys } from '../records/index-keys.ts'
 import { IndexReader } from '../records/index-reader.ts'
 import { Indexes, type KeptIndex } from '../records/indexes.ts'
 import { Store } from '../records/store.ts'
-import { describe, isWellFormed } from '../runtime/bytes.ts'
 import { requireProgress, requireSyncFunction } from '../runtime/callbacks.ts'
 import type { IndexFunction, IndexOptions, IndexReport, TupleKey } from '../types.ts'
 import { refuseOptions, requireObject } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
+import { requireIndexName } from '../values/index-range.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
+import { FoundIndex } from './found-index.ts'
 import type { Handle } from './handle.ts'
 import { IndexBuild } from './index-build.ts'
 import { Index } from './secondary-index.ts'
@@ -41,17 +43,24 @@ interface Declared<V, K> {
   readonly build: IndexBuild<V>
 }
 
+interface FoundByName<V, K> {
+  readonly space: Space
+  readonly declared: Declared<unknown, unknown> | undefined
+  readonly index: FoundIndex<V, K, TupleKey>
+}
+
+/** The end of the log when the index in a space became complete, if it did so since the open. */
+const completeSince: WeakMap<Space, Lsn> = new WeakMap()
+
+const replaced = (name: string): XenonError =>
+  new XenonError('XENON_NOT_FOUND', `the index '${name}' was built anew; ask for it again with index()`)
+
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
 /** @throws InvalidArgumentError */
-const requireName = (name: unknown): string => {
-  if (typeof name !== 'string' || name.length === 0)
-    throw new InvalidArgumentError(
-      `the name of an index is a string that is not empty, not ${typeof name === 'string' ? 'empty' : describe(name)}`,
-    )
-  if (!isWellFormed(name))
-    throw new InvalidArgumentError('the name of an index must be well-formed Unicode; it has a lone surrogate')
+const requireName = (given: unknown): string => {
+  const name = requireIndexName(given)
   const bytes = spaceNameBytes(INDEX + name)
   if (bytes > MAX_SPACE_NAME_BYTES)
     throw new InvalidArgumentError(
@@ -75,6 +84,8 @@ export class IndexSpaces<V, K> {
   private readonly store: Store<V>
   readonly indexes: Indexes<V>
   private readonly declared: Map<string, Declared<V, K>> = new Map()
+  /** Those that were read by their name alone. */
+  private readonly found: Map<string, FoundByName<V, K>> = new Map()
 
   constructor(handle: Handle, store: Store<V>) {
     this.handle = handle
@@ -129,12 +140,8 @@ export class IndexSpaces<V, K> {
       entries: new IndexEntries(space, unique),
     }
     this.keep(kept)
-    const build = new IndexBuild(
-      isCurrent ? undefined : this.ownerOf(kept, options.onProgress),
-      this.store.space.log.endLsn,
-    )
-    const entries = new Store<Uint8Array>(space, 'binary', new Compression('none', undefined), BINARY_KEYS)
-    const reader = new IndexReader(this.store, entries, unique)
+    const build = new IndexBuild(isCurrent ? undefined : this.ownerOf(kept, options.onProgress))
+    const reader = this.readerOf(space, unique)
     const index = new Index<V, K, TupleKey>({
       name,
       unique,
@@ -144,10 +151,67 @@ export class IndexSpaces<V, K> {
       kept,
       build,
       check,
+      completeAt: () => this.completeAt(space),
     })
     this.declared.set(name, { index, kept, build })
     if (!isCurrent) this.begin(build, name)
     return index
+  }
+
+  /**
+   * One that is to be read by its name: declared here, or by others of this process, or ready in the file. `check` as
+   * of `declare`.
+   * @throws XenonError `XENON_NOT_FOUND`, `XENON_NOT_READY`
+   */
+  named(name: string, check: () => void): FoundIndex<V, K, TupleKey> {
+    requireName(name)
+    const { keeper } = this.store.space
+    const declared = keeper instanceof IndexSpaces ? keeper.declared.get(name) : undefined
+    if (keeper === this && declared !== undefined) return this.declared.get(name)!.index
+    const space = declared?.kept.entries.space ?? this.readySpace(name)
+    const known = this.found.get(name)
+    if (known?.space === space && known.declared === declared) return known.index
+    const unique = declared?.index.unique ?? this.noteOf(space).unique
+    const index = new FoundIndex<V, K, TupleKey>({
+      name,
+      reader: this.readerOf(space, unique),
+      check: () => {
+        check()
+        if (declared !== undefined) declared.index.check()
+        else if (this.readySpace(name) !== space) throw replaced(name)
+      },
+      completeAt: () => this.completeAt(space),
+    })
+    this.found.set(name, { space, declared, index })
+    return index
+  }
+
+  /** That of an index which nobody has declared, and which is complete. */
+  private readySpace(name: string): Space {
+    const space = this.find(name)
+    if (space === undefined)
+      throw new XenonError('XENON_NOT_FOUND', `there is no index '${shown(name)}'; index() with a function makes one`)
+    const { state } = this.noteOf(space)
+    if (state !== 'ready')
+      throw new XenonError(
+        'XENON_NOT_READY',
+        state === 'stale'
+          ? `the index '${shown(name)}' is stale: a program that had not declared it has written; declare it where the database is open`
+          : `the index '${shown(name)}' was not built to its end; declare it where the database is open`,
+      )
+    return space
+  }
+
+  private readerOf(space: Space, unique: boolean): IndexReader<V> {
+    const entries = new Store<Uint8Array>(space, 'binary', new Compression('none', undefined), BINARY_KEYS)
+    return new IndexReader(this.store, entries, unique)
+  }
+
+  /** Which snapshots show all of it: those from this LSN on. */
+  private completeAt(space: Space): Lsn {
+    // Another process may have built it since this one was opened.
+    if (this.handle.readOnly && !completeSince.has(space)) completeSince.set(space, space.log.endLsn)
+    return completeSince.get(space) ?? 0
   }
 
   private begin(build: IndexBuild<V>, name: string): void {
@@ -195,7 +259,11 @@ export class IndexSpaces<V, K> {
       indexes: this.indexes,
       kept,
       onProgress,
-      finished: () => this.mark([kept.entries.space], 'ready'),
+      finished: () => {
+        const { space } = kept.entries
+        this.mark([space], 'ready')
+        completeSince.set(space, space.log.endLsn)
+      },
       failed: () => this.drop(kept),
     }
   }

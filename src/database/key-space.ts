@@ -12,7 +12,16 @@ import { Store } from '../records/store.ts'
 import { Sweeper } from '../records/sweeper.ts'
 import { requireDone, requireSyncFunction } from '../runtime/callbacks.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
-import type { BatchOperation, Entry, GivenRange, Key, PutOptions, TransactionOptions, WatchOptions } from '../types.ts'
+import type {
+  BatchOperation,
+  Entry,
+  GivenRange,
+  Key,
+  PutOptions,
+  TransactionOptions,
+  TupleKey,
+  WatchOptions,
+} from '../types.ts'
 import { readBatch } from '../values/batch.ts'
 import { checkedTransaction, requireList } from '../values/checks.ts'
 import { Compression } from '../values/compression.ts'
@@ -23,6 +32,7 @@ import { checkedWatch, type Watcher } from '../values/watcher.ts'
 import { AsyncDatabase } from './async-store.ts'
 import { Clearing } from './clearing.ts'
 import { Cursor } from './cursor.ts'
+import type { FoundIndex } from './found-index.ts'
 import type { Handle } from './handle.ts'
 import { IndexSpaces } from './index-spaces.ts'
 import { type KeyListener, KeyObserver } from './key-observer.ts'
@@ -89,6 +99,7 @@ export abstract class KeySpace<V = string, K = string> {
       changeExpiry: (key, ttl) => this.changes.changeExpiry(key, ttl),
       clear: range => this.clearing.now(range),
       clearInside: tx => this.clearing.records(key => tx.delete(key)),
+      foundIndex: name => this.foundIndex(name),
       durableSoon: () => handle.durableSoon(),
     })
   }
@@ -408,6 +419,12 @@ export abstract class KeySpace<V = string, K = string> {
 
   abstract subs(): string[]
   abstract drop(name: string): boolean
+
+  /** @internal An index, declared or not, to be read. */
+  foundIndex(name: string): FoundIndex<V, K, TupleKey> {
+    this.check()
+    return this.indexSpaces.named(name, () => this.check())
+  }
 
   /** @internal What the server reads and writes, and makes durable once for all clients of a turn. */
   records(): Records<V> {

@@ -1,6 +1,6 @@
 /** The records of a database as a member sees them: each call is one of the store that the owner gives. */
 
-import { shown, XenonError } from '../errors.ts'
+import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
 import { requireFunction } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { AsyncItems } from '../runtime/items.ts'
@@ -27,6 +27,7 @@ import { copyOf } from './copies.ts'
 import { LateItems } from './late-items.ts'
 import type { Member, Place, Target } from './member.ts'
 import { SharedReads } from './reads.ts'
+import { SharedIndex } from './shared-index.ts'
 import { SharedTransaction } from './transaction.ts'
 
 /** The records of a shared database, or of a sub-database of it. */
@@ -218,6 +219,16 @@ export abstract class SharedSpace<V = string, K = string>
     return sub
   }
 
+  /** A secondary index, by its name: whoever has the database open has declared it (`onOpen`). */
+  index<IK extends TupleKey = TupleKey>(name: string): SharedIndex<V, K, IK> {
+    return new SharedIndex<V, K, IK>(name, {
+      read: work => this.run(store => work(store.index<IK>(name)), true),
+      items: from => this.items(store => from((store as AsyncStore<V, K>).index<IK>(name))),
+      kept: value => this.kept(value),
+      inside: tx => inside(tx).indexSource<IK, V, K>(this, name),
+    })
+  }
+
   subs(): Promise<string[]> {
     return this.read(store => (store as AsyncStore<V, K>).subs())
   }
@@ -235,6 +246,11 @@ export abstract class SharedSpace<V = string, K = string>
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+const inside = (tx: unknown): SharedTransaction => {
+  if (tx instanceof SharedTransaction) return tx
+  throw new InvalidArgumentError('in() takes a transaction of the same shared database')
 }
 
 /** A sub-database of a shared database. */

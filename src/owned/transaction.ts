@@ -1,11 +1,13 @@
 /** Transactions of a shared store. */
 import { InvalidArgumentError } from '../errors.ts'
 import { AsyncItems } from '../runtime/items.ts'
-import type { GivenRange, IsolationLevel, Key, PutOptions } from '../types.ts'
+import type { GivenRange, IsolationLevel, Key, PutOptions, TupleKey } from '../types.ts'
+import type { AsyncIndexReads } from '../values/async-index.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import { LateItems } from './late-items.ts'
 import type { Member, Place, Target } from './member.ts'
 import { SharedReads } from './reads.ts'
+import type { IndexSource } from './shared-index.ts'
 
 type Inner<V, K> = AsyncStoreTransaction<V, K>
 type AnyInner = Inner<unknown, unknown>
@@ -54,6 +56,25 @@ export class SharedTransaction<V = string, K = string>
     // Whoever uses it hears of it.
     if (inner instanceof Promise) inner.catch(() => {})
     return new SharedTransaction<S, T>(member, target, whole, inner)
+  }
+
+  /** @internal An index of a store of the same database, as this transaction sees it. */
+  indexSource<IK extends TupleKey, S, T>(store: AsyncStore<S, T> & Place<S, T>, name: string): IndexSource<S, T, IK> {
+    const { member, target, whole } = this
+    if (store.member !== member) throw new InvalidArgumentError('in() takes a transaction of the same shared database')
+    const find = async (): Promise<AsyncIndexReads<S, T, IK>> => (await store.of(target)).index<IK>(name).in(whole)
+    const explain = async (error: unknown): Promise<unknown> => (await member.lossOf(target, error)) ?? error
+    return {
+      read: async work => {
+        try {
+          return await work(await find())
+        } catch (error) {
+          throw await explain(error)
+        }
+      },
+      items: from => new AsyncItems(new LateItems(async () => from(await find()), explain)),
+      kept: value => this.kept(value),
+    }
   }
 
   protected override async read<T>(work: (from: Inner<V, K>) => Promise<T>): Promise<T> {

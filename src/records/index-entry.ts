@@ -45,6 +45,10 @@ export class IndexEntry {
     return true
   }
 
+  get indexKeyBytes(): Uint8Array {
+    return this.unique ? this.bytes : this.bytes.subarray(0, this.start)
+  }
+
   get key(): Uint8Array {
     return this.start === 0 ? this.source : this.source.subarray(this.start)
   }

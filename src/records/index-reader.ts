@@ -1,10 +1,12 @@
 /** Reads an index: its entries, and the records that they lead to, as of one moment. */
+import { InvalidArgumentError } from '../errors.ts'
 import { nodeCount, nodeKey } from '../pager/node.ts'
 import type { TupleKey } from '../types.ts'
-import { resolveIndexRange } from '../values/index-range.ts'
+import { joinedRange, resolveIndexRange } from '../values/index-range.ts'
 import { BINARY_KEYS } from '../values/key-codec.ts'
+import { MAX_KEY_BYTES } from '../values/limits.ts'
 import type { ResolvedRange } from '../values/range.ts'
-import { encodeTuple } from '../values/tuple.ts'
+import { encodeTuple, joinTuples } from '../values/tuple.ts'
 import type { AsOf } from './as-of.ts'
 import { countRange } from './counts.ts'
 import { nextExpiry } from './expiry.ts'
@@ -82,6 +84,20 @@ export class IndexReader<V> implements IndexSource<V> {
 
   resolve(range: unknown): ResolvedRange {
     return resolveIndexRange(range, !this.unique)
+  }
+
+  /**
+   * A range of index keys as bytes, which may come from anybody; behind `last`, if that is given.
+   * @throws InvalidArgumentError
+   */
+  withinBytes(range: ResolvedRange, last: { indexKey: Uint8Array; key: Uint8Array } | undefined): ResolvedRange {
+    const within = this.unique ? range : joinedRange(range)
+    if (last === undefined) return within
+    const key = this.unique ? last.indexKey : joinTuples(last.indexKey, last.key)
+    if (key.length > MAX_KEY_BYTES)
+      throw new InvalidArgumentError('the entry that a range is to go on behind is too long')
+    const bound = { key, inclusive: false }
+    return { ...within, ...(range.reverse ? { upper: bound } : { lower: bound }) }
   }
 
   count(range: ResolvedRange, reading: IndexReading): number {

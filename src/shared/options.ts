@@ -1,7 +1,9 @@
 /** The options of `openShared`, checked. */
 import { type ResolvedConnectOptions, resolveConnectOptions } from '../client/options.ts'
+import type { Database } from '../database/database.ts'
 import type { OpenOptions } from '../database/options.ts'
 import { InvalidArgumentError } from '../errors.ts'
+import { requireFunction } from '../runtime/callbacks.ts'
 import { milliseconds } from '../values/checks.ts'
 
 /**
@@ -10,6 +12,11 @@ import { milliseconds } from '../values/checks.ts'
  */
 export interface SharedOptions<V = string>
   extends Omit<OpenOptions<V>, 'readOnly' | 'storage' | 'inspect' | 'lockWait' | 'errorIfExists'> {
+  /**
+   * Called with the database whenever this process has opened it, before anybody else may use it: to declare indexes.
+   * Give it in every process, since each may become the owner.
+   */
+  onOpen?: ((db: Database<V>) => void) | undefined
   /**
    * Milliseconds that a call waits for an owner while there is none; after that it rejects with `XENON_OWNER_LOST`.
    * `Infinity` is allowed. Default 10,000.
@@ -23,6 +30,7 @@ export interface SharedOptions<V = string>
 
 export interface ResolvedSharedOptions<V> {
   readonly open: OpenOptions<V>
+  readonly onOpen: ((db: Database<V>) => void) | undefined
   readonly ownerTimeout: number
   /** How to reach an owner; `patience`: milliseconds that it has to greet. */
   connect(socket: string, patience?: number): ResolvedConnectOptions<V>
@@ -39,7 +47,8 @@ export const resolveSharedOptions = <V>(given: SharedOptions<V>): ResolvedShared
     throw new InvalidArgumentError('the options of openShared() must be an object')
   for (const name of OF_OTHERS)
     if (name in given) throw new InvalidArgumentError(`openShared() has no option '${name}'`)
-  const { ownerTimeout = 10_000, requestTimeout = 30_000, transactionConnections = 8, ...open } = given
+  const { onOpen, ownerTimeout = 10_000, requestTimeout = 30_000, transactionConnections = 8, ...open } = given
+  if (onOpen !== undefined) requireFunction('onOpen', onOpen)
   if (milliseconds('ownerTimeout', ownerTimeout) === 0) throw new InvalidArgumentError('ownerTimeout must be above 0')
   const { valueEncoding, keyEncoding } = open
   const connect = (socket: string, patience: number = LONGEST_GREETING_MS): ResolvedConnectOptions<V> =>
@@ -54,5 +63,5 @@ export const resolveSharedOptions = <V>(given: SharedOptions<V>): ResolvedShared
     })
   // What is wrong with them is said now, not by whoever meets another owner first.
   connect('socket')
-  return { open, ownerTimeout, connect }
+  return { open, onOpen, ownerTimeout, connect }
 }

@@ -122,6 +122,7 @@ export class ProcessMember<V, K> extends Member<V, K> {
     const { lockTimeout } = this.options.open
     const server = new SocketServer(db as Database<unknown, unknown>, { lockTimeout })
     try {
+      this.options.onOpen?.(db as unknown as Database<V>)
       await server.begin()
     } catch (error) {
       db.close()

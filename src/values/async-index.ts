@@ -5,7 +5,6 @@
  */
 import type { AsyncItems } from '../runtime/items.ts'
 import type { GivenIndexRange, TupleKey } from '../types.ts'
-import type { AsyncStoreTransaction } from './async-store.ts'
 import type { IndexPage } from './page.ts'
 
 /** What is read of an index, with promises. */
@@ -43,18 +42,4 @@ export interface AsyncIndexReads<V = string, K = string, IK = TupleKey> {
    * @example const inOslo = await byCity.count('Oslo')
    */
   count(range?: GivenIndexRange<IK>): Promise<number>
-}
-
-/** An index of an `AsyncStore`, from `index`: reads see what is committed. */
-export interface AsyncIndex<V = string, K = string, IK = TupleKey> extends AsyncIndexReads<V, K, IK> {
-  /** Its name in the store that it belongs to. */
-  readonly name: string
-
-  /**
-   * The index as a transaction of the same store sees it, its own changes included: it waits for locks, and locks what it
-   * reads, as its isolation level says.
-   * @throws InvalidArgumentError for a transaction of another database, or one that was begun in another way.
-   * @example await store.transact(async tx => console.log(await byCity.in(tx).count('Oslo')))
-   */
-  in<S, T>(tx: AsyncStoreTransaction<S, T>): AsyncIndexReads<V, K, IK>
 }

@@ -29,6 +29,7 @@ import type {
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
+import type { AsyncIndexReads } from './async-index.ts'
 import type { Page } from './page.ts'
 import type { Watcher } from './watcher.ts'
 
@@ -192,6 +193,14 @@ export interface AsyncStore<V = string, K = string> extends AsyncReads<V, K>, As
   drop(name: string): Promise<boolean>
 
   /**
+   * A secondary index of this store, by its name, to be read. The program that has the database open declares it, with
+   * its function, by `index` of the synchronous face (`onOpen` of `openShared` and `serveBrowser`). Calls reject with
+   * `XENON_NOT_FOUND` if there is none of that name, `XENON_NOT_READY` while it is built, or if it is stale.
+   * @example const first = await store.index('city').get('Oslo')
+   */
+  index<IK extends TupleKey = TupleKey>(name: string): AsyncIndex<V, K, IK>
+
+  /**
    * When it resolves, everything committed so far survives power loss, whatever `durability` says.
    * @example await store.flush()
    */
@@ -273,4 +282,18 @@ export interface AsyncStoreTransaction<V = string, K = string> extends AsyncRead
   rollback(): Promise<void>
   /** Rolls back if it is still open. */
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** An index of an `AsyncStore`, from `index`: reads see what is committed. */
+export interface AsyncIndex<V = string, K = string, IK = TupleKey> extends AsyncIndexReads<V, K, IK> {
+  /** Its name in the store that it belongs to. */
+  readonly name: string
+
+  /**
+   * The index as a transaction of the same store sees it, its own changes included: it waits for locks, and locks what it
+   * reads, as its isolation level says.
+   * @throws InvalidArgumentError for a transaction of another database, or one that was begun in another way.
+   * @example await store.transact(async tx => console.log(await byCity.in(tx).count('Oslo')))
+   */
+  in<S, T>(tx: AsyncStoreTransaction<S, T>): AsyncIndexReads<V, K, IK>
 }

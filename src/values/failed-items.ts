@@ -28,6 +28,15 @@ export const failedItem = (error: unknown, onDecodeError: OnDecodeError): Failed
   return undefined
 }
 
+/** What is made of an item, an error in its place, or nothing if it is to be passed over. */
+export const madeOf = <T>(make: () => T, onDecodeError: OnDecodeError): T | Failed | undefined => {
+  try {
+    return make()
+  } catch (error) {
+    return failedItem(error, onDecodeError)
+  }
+}
+
 /** A loop that an error has ended lets go of nothing: what it holds is let go when nobody can go on any more. */
 const forgotten = new FinalizationRegistry<AsyncGenerator<unknown, undefined>>(items => {
   items.return(undefined).catch(() => {})

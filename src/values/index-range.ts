@@ -1,6 +1,8 @@
 /** Ranges over index keys: checked, and turned into bounds over the entries of an index. */
+
+import { InvalidArgumentError } from '../errors.ts'
 import type { Bound } from '../runtime/bytes.ts'
-import { isBytes } from '../runtime/bytes.ts'
+import { describe, isBytes, isWellFormed } from '../runtime/bytes.ts'
 import type { TupleKey } from '../types.ts'
 import { KeyCodec } from './key-codec.ts'
 import { type ResolvedRange, resolveRange, successor } from './range.ts'
@@ -26,15 +28,33 @@ const INDEX_KEYS = new IndexKeyCodec()
  */
 export const resolveIndexRange = (given: unknown, isJoined: boolean): ResolvedRange => {
   const resolved = resolveRange(isKey(given) ? { gte: given, lte: given } : given, INDEX_KEYS)
-  if (!isJoined) return resolved
-  const { lower, upper } = resolved
-  return { ...resolved, lower: behind(lower, false), upper: behind(upper, true) }
+  return isJoined ? joinedRange(resolved) : resolved
+}
+
+/** A range of index keys, as bytes, as one of entries in which the key of the record stands behind the index key. */
+export const joinedRange = (range: ResolvedRange): ResolvedRange => ({
+  ...range,
+  lower: behind(range.lower, false),
+  upper: behind(range.upper, true),
+})
+
+/** @throws InvalidArgumentError */
+export const requireIndexName = (name: unknown): string => {
+  if (typeof name !== 'string' || name.length === 0)
+    throw new InvalidArgumentError(
+      `the name of an index is a string that is not empty, not ${typeof name === 'string' ? 'empty' : describe(name)}`,
+    )
+  if (!isWellFormed(name))
+    throw new InvalidArgumentError('the name of an index must be well-formed Unicode; it has a lone surrogate')
+  return name
 }
 
 /** A key that is no array stands for itself; an array, for what begins with it. */
 const isKey = (given: unknown): given is TupleKey =>
   given === null || (given !== undefined && typeof given !== 'object') || isBytes(given)
 
-/** A bound that entries with its index key lie before, where it would part them from itself. */
+/** A bound that entries with its index key lie before, where it would part them from itself. No index key begins with 255. */
 const behind = (bound: Bound | undefined, inclusive: boolean): Bound | undefined =>
-  bound === undefined || bound.inclusive !== inclusive ? bound : { key: successor(bound.key)!, inclusive: !inclusive }
+  bound === undefined || bound.inclusive !== inclusive
+    ? bound
+    : { key: successor(bound.key) ?? bound.key, inclusive: !inclusive }

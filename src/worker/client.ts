@@ -1,6 +1,6 @@
 /** The side of a worker thread: the database of another thread, over a port. Every method returns a promise. */
 
-import { type DecodeError, InvalidArgumentError } from '../errors.ts'
+import { InvalidArgumentError } from '../errors.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import type { AsyncItems } from '../runtime/items.ts'
 import type {
@@ -13,9 +13,7 @@ import type {
   Key,
   KeyEncoding,
   KeyOf,
-  OnDecodeError,
   PutOptions,
-  Range,
   Stats,
   SubEncodings,
   TransactOptions,
@@ -24,106 +22,14 @@ import type {
   WaitOptions,
   WatchOptions,
 } from '../types.ts'
-import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-import { type Failed, failedItem, Resumable } from '../values/failed-items.ts'
-import type { Page } from '../values/page.ts'
-import { requireRange } from '../values/range.ts'
+import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import { type Attempt, runTransaction } from '../values/transact.ts'
 import { checkedBeginning, checkedPut, checkedRuns, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { Calls } from './calls.ts'
 import { Course } from './course.ts'
-import { revived } from './errors.ts'
-import type { Place, Portion, PortLike, ToldPage } from './protocol.ts'
-
-/** What stores and transactions have in common. */
-abstract class Reads<V, K = string> implements AsyncReads<V, K> {
-  protected readonly calls: Calls
-  /** @internal */
-  readonly place: Place
-
-  constructor(calls: Calls, place: Place) {
-    this.calls = calls
-    this.place = place
-  }
-
-  protected abstract call<T>(method: string, args: unknown[]): Promise<T>
-
-  get(key: K | Key): Promise<V | undefined> {
-    return this.call('get', [key])
-  }
-
-  getMany(keys: readonly (K | Key)[]): Promise<(V | undefined)[]> {
-    return this.call('getMany', [keys])
-  }
-
-  has(key: K | Key): Promise<boolean> {
-    return this.call('has', [key])
-  }
-
-  ttl(key: K | Key): Promise<number | undefined> {
-    return this.call('ttl', [key])
-  }
-
-  count(range?: GivenRange<K>): Promise<number> {
-    return this.call('count', [sentRange(range).sent])
-  }
-
-  keys(range?: GivenRange<K>): AsyncItems<K> {
-    return this.iterate('keys', range)
-  }
-
-  values(range?: GivenRange<K>): AsyncItems<V> {
-    return this.iterate('values', range)
-  }
-
-  entries(range?: GivenRange<K>): AsyncItems<[K, V]> {
-    return this.iterate('entries', range)
-  }
-
-  async page(range: GivenRange<K> | undefined, size: number, cursor?: string): Promise<Page<V, K>> {
-    requireRange(range)
-    const { sent, onDecodeError } = sentRange(range)
-    if (typeof onDecodeError !== 'function') return await this.call('page', [sent, size, cursor])
-    const { page, failed } = await this.call<ToldPage<Page<V, K>>>('toldPage', [sent, size, cursor])
-    for (const error of failed) onDecodeError(revived(error) as DecodeError)
-    return page
-  }
-
-  /** Page by page, from one iterator of the owner. */
-  private iterate<T>(method: string, range: GivenRange<K> | undefined): AsyncItems<T> {
-    return new Resumable(this.items<T>(method, range))
-  }
-
-  private async *items<T>(method: string, range: GivenRange<K> | undefined): AsyncGenerator<T | Failed, undefined> {
-    requireRange(range)
-    const { sent, onDecodeError } = sentRange(range)
-    const { calls } = this
-    const id = calls.number()
-    let page: Portion = { items: [], done: false }
-    try {
-      page = await calls.call(method, [sent], { ...this.place, id })
-      while (true) {
-        yield* page.items as T[]
-        const failed = page.failed && failedItem(revived(page.failed), onDecodeError)
-        if (failed !== undefined) yield failed
-        if (page.done) return undefined
-        page = await calls.call('next', [id])
-      }
-    } finally {
-      if (!page.done) calls.tell('return', [id])
-    }
-  }
-}
-
-/** A function cannot be sent: it is called here. */
-const sentRange = <K>(
-  range: GivenRange<K> | undefined,
-): { sent: GivenRange<K> | undefined; onDecodeError: OnDecodeError } => {
-  const onDecodeError = (range as Range | undefined)?.onDecodeError
-  if (typeof onDecodeError !== 'function') return { sent: range, onDecodeError: onDecodeError ?? 'throw' }
-  return { sent: { ...(range as Range<K>), onDecodeError: 'throw' }, onDecodeError }
-}
+import type { Place, Portion, PortLike } from './protocol.ts'
+import { PortIndex, Reads, sentRange } from './reads.ts'
 
 abstract class PortStore<V = string, K = string> extends Reads<V, K> implements AsyncStore<V, K> {
   /** @internal */
@@ -244,8 +150,24 @@ abstract class PortStore<V = string, K = string> extends Reads<V, K> implements 
     return this.close()
   }
 
-  protected call<T>(method: string, args: unknown[]): Promise<T> {
-    return this.calls.call(method, args, this.place)
+  /** A secondary index, by its name, to be read: the thread that has the database open has declared it. */
+  index<IK extends TupleKey = TupleKey>(name: string): PortIndex<V, K, IK> {
+    const place = { ...this.place, index: name }
+    return new PortIndex<V, K, IK>(
+      this.calls,
+      (method, args, at) => this.calls.call(method, args, at),
+      place,
+      <S, T>(tx: AsyncStoreTransaction<S, T>) => this.inside(tx),
+    )
+  }
+
+  private inside<S, T>(tx: AsyncStoreTransaction<S, T>): PortTransaction<V, K> {
+    if (!(tx instanceof PortTransaction)) throw new InvalidArgumentError('in() takes a transaction of the same port')
+    return tx.in<V, K>(this)
+  }
+
+  protected call<T>(method: string, args: unknown[], place: Place = this.place): Promise<T> {
+    return this.calls.call(method, args, place)
   }
 
   private change<T>(
@@ -428,8 +350,8 @@ export class PortTransaction<V = string, K = string>
     this.course.requireStanding()
   }
 
-  protected call<T>(method: string, args: unknown[]): Promise<T> {
-    return this.course.call(method, args, this.place)
+  protected call<T>(method: string, args: unknown[], place: Place = this.place): Promise<T> {
+    return this.course.call(method, args, place)
   }
 }
 

@@ -9,6 +9,7 @@ import type { Savepoint } from '../database/transaction.ts'
 import { DecodeError, InvalidArgumentError, XenonError } from '../errors.ts'
 import { isBytes } from '../runtime/bytes.ts'
 import type { AsyncTransactionOptions, Change, Key, Range, SubEncodings, WatchOptions } from '../types.ts'
+import type { AsyncIndexReads } from '../values/async-index.ts'
 import type { AsyncReads } from '../values/async-store.ts'
 import { Watcher } from '../values/watcher.ts'
 import { portable } from './errors.ts'
@@ -42,6 +43,8 @@ const OF_TRANSACTION: Readonly<Record<string, number | undefined>> = {
   ...{ get: undefined, getMany: undefined, has: undefined, ttl: undefined, count: undefined, page: undefined },
   ...{ put: undefined, delete: undefined, expire: undefined, persist: undefined, clear: undefined },
 }
+
+const OF_INDEX: ReadonlySet<string> = new Set(['get', 'entries', 'keys', 'page', 'toldPage', 'count', 'next', 'return'])
 
 /** Items of a page, and characters or bytes after which it ends. The first is short: many loops are left early. */
 const FIRST_PAGE = 100
@@ -138,13 +141,17 @@ class Served {
   private perform(request: Request): unknown {
     const { id, method, args, tx, sub } = request
     if (this.isOver) throw new XenonError('XENON_CLOSED', 'the owner of the database serves this port no more')
+    if (request.index !== undefined && !OF_INDEX.has(method)) throw notAllowed(method)
     switch (method) {
       case 'begin':
         return this.begin(request)
       case 'keys':
       case 'values':
       case 'entries':
-        return this.open(id, this.sourceOf(request)[method](args[0] as Range | Key | undefined))
+        return this.open(
+          id,
+          (this.sourceOf(request) as AsyncReads<unknown>)[method](args[0] as Range | Key | undefined),
+        )
       case 'toldPage':
         return this.toldPage(request)
       case 'watch':
@@ -160,6 +167,7 @@ class Served {
       case 'sub':
         return this.numberOf(this.storeOf(sub).sub(args[0] as string, args[1] as SubEncodings<unknown> | undefined))
       default:
+        if (request.index !== undefined) return this.invoke(this.sourceOf(request), method, args)
         return tx === undefined ? this.call(request) : this.callInside(request, tx)
     }
   }
@@ -207,8 +215,11 @@ class Served {
     return controller
   }
 
-  private sourceOf({ tx, sub }: Request): AsyncReads<unknown> {
-    return tx === undefined ? this.storeOf(sub).async : this.inside(this.transactionOf(tx).tx, sub)
+  private sourceOf({ tx, sub, index }: Request): AsyncReads<unknown> | AsyncIndexReads<unknown> {
+    const inside = tx === undefined ? undefined : this.transactionOf(tx).tx
+    if (index === undefined) return inside === undefined ? this.storeOf(sub).async : this.inside(inside, sub)
+    const found = this.storeOf(sub).async.index(index)
+    return inside === undefined ? found : found.in(inside)
   }
 
   private inside(tx: AsyncTransaction<unknown>, sub: number | undefined): AsyncTransaction<unknown> {
@@ -238,7 +249,7 @@ class Served {
     const onDecodeError = (error: DecodeError): void => {
       failed.push(portable(error))
     }
-    const page = await this.sourceOf(request).page({ ...range, onDecodeError }, size, cursor)
+    const page = await (this.sourceOf(request) as AsyncReads<unknown>).page({ ...range, onDecodeError }, size, cursor)
     return { page, failed }
   }
 

@@ -1,7 +1,7 @@
 /**
  * What goes over the port between a worker and the owner of the database.
  *
- *     worker → owner   { id, method, args, tx?, sub?, abortable? }   each is answered once
+ *     worker → owner   { id, method, args, tx?, sub?, index?, abortable? }   each is answered once
  *                      { abort: id }                           ends the wait of a call, or a transaction
  *     owner → worker   { id, value } or { id, error }
  *
@@ -29,6 +29,8 @@ export interface PortLike {
 export interface Place {
   tx?: number
   sub?: number
+  /** In an index of that, by its name: `get`, `entries`, `keys`, `page` and `count` are then those of the index. */
+  index?: string
 }
 
 /** `abortable`: of `begin`, an `abort` may follow. */

@@ -13,6 +13,7 @@ import {
 } from '../../src/index.ts'
 import { expectCodeAsync, failureOf, wrong } from '../support/errors.ts'
 import { type Implementation, type StoreOptions, withStore } from './implementation.ts'
+import { indexContract } from './index-reads.ts'
 import { subContract } from './subs.ts'
 
 const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
@@ -1029,6 +1030,7 @@ export const contract = (implementation: Implementation): void => {
   })
 
   if (!implementation.isOneSlot) subContract(implementation)
+  indexContract(implementation)
 
   describe.skipIf(implementation.isSub || implementation.isOneSlot)(`${implementation.name}: close`, () => {
     test('lets the writes on their way be done; afterwards there is a typed error', () =>

@@ -5,10 +5,11 @@ import { createServer } from '../../src/server/index.ts'
 import { pause } from '../support/child.ts'
 import { contract } from './async-store.ts'
 import { type Implementation, inSub, remainsOf, type StoreOptions } from './implementation.ts'
+import { declareIndexes } from './indexes.mjs'
 
 const implementation: Implementation = {
   name: 'xenondb/client',
-  async open<V>({ lockTimeout = 10_000, ordered = true, written = {}, ...encodings }: StoreOptions) {
+  async open<V>({ lockTimeout = 10_000, ordered = true, written = {}, indexed, ...encodings }: StoreOptions) {
     const db = open<Uint8Array>('db', {
       storage: memoryStorage(),
       keyEncoding: 'binary',
@@ -16,6 +17,7 @@ const implementation: Implementation = {
       ordered,
     })
     for (const [key, value] of Object.entries(written)) db.put(key, Buffer.from(value))
+    if (indexed !== undefined) declareIndexes(db, indexed)
     const server = createServer(db, { port: 0, lockTimeout })
     const { port } = (await server.listen()) as { port: number }
     const client = await connect<V, string>({ port, ...encodings } as { port: number })

@@ -8,6 +8,8 @@ export interface StoreOptions {
   ordered?: boolean
   /** Milliseconds that a call waits for a lock when it does not say. */
   lockTimeout?: number
+  /** Declares the indexes of `indexes.mjs`, in the root, or in a sub-database of this name. Values are JSON. */
+  indexed?: string
   /** Texts that lie under keys already, whatever the value encoding. Not in a sub-database. */
   written?: Readonly<Record<string, string>>
 }
@@ -41,10 +43,11 @@ export interface Implementation {
 export const inSub = ({ name, open }: Implementation): Implementation => ({
   name: `${name}, a sub-database`,
   isSub: true,
-  async open<V>({ ordered, lockTimeout, ...encodings }: StoreOptions) {
+  async open<V>({ ordered, lockTimeout, indexed, ...encodings }: StoreOptions) {
     const { store, finish } = await open<string>({
       ...(ordered !== undefined && { ordered }),
       ...(lockTimeout !== undefined && { lockTimeout }),
+      ...(indexed !== undefined && { indexed: 'sub' }),
     })
     // What lies beside it has the same keys.
     await store.put('a', 'root')

@@ -2,21 +2,23 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { open } from '../../src/index.ts'
+import { type Database, open } from '../../src/index.ts'
 import { openShared, type SharedOptions, type SharedStore } from '../../src/shared/index.ts'
 import { contract } from './async-store.ts'
 import { type Implementation, inSub, remainsOf, type StoreOptions } from './implementation.ts'
+import { declareIndexes } from './indexes.mjs'
 
 const implementation = (role: 'owner' | 'follower'): Implementation => ({
   name: `xenondb/shared, the ${role}`,
-  async open<V>({ written = {}, ...options }: StoreOptions) {
+  async open<V>({ written = {}, indexed, ...options }: StoreOptions) {
     const directory = mkdtempSync(join(tmpdir(), 'xenon-test-'))
     if (Object.keys(written).length > 0) {
       const db = open(directory, { ...options, valueEncoding: 'binary' })
       for (const [key, value] of Object.entries(written)) db.put(key, Buffer.from(value))
       db.close()
     }
-    const given = { ...options, storedEncoding: 'ignore', durability: 'none' } as SharedOptions<V>
+    const onOpen = indexed === undefined ? undefined : (db: Database) => declareIndexes(db, indexed)
+    const given = { ...options, onOpen, storedEncoding: 'ignore', durability: 'none' } as SharedOptions<V>
     const first = (await openShared(directory, given as object)) as unknown as SharedStore<V>
     const store =
       role === 'owner' ? first : ((await openShared(directory, given as object)) as unknown as SharedStore<V>)

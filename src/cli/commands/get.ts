@@ -1,6 +1,7 @@
 /** `xenondb get`: prints the value of one key. */
 import type { CAC } from 'cac'
 import { argument, type Options } from '../arguments.ts'
+import { indexKeyFromText, indexOf, indexOption } from '../by-index.ts'
 import { CommandError, EXIT_DONE } from '../errors.ts'
 import { keyFromText } from '../key-text.ts'
 import { printBytes, printStored } from '../output.ts'
@@ -9,20 +10,25 @@ import { bytesToText, notInEncoding, quoted, textToBytes, valueToText } from '..
 import { withViewPlace } from '../view/place.ts'
 
 export function registerGet(cli: CAC): void {
-  placeOptions(cli.command('get <directory> <key>', 'Print the value of a key; status 1 when it is not there'))
+  const command = cli.command('get <directory> <key>', 'Print the value of a key; status 1 when it is not there')
+  indexOption(placeOptions(command))
     .option('--encoding <encoding>', 'How to print it: utf8, json, binary (base64); in a pipe: the bytes alone')
     .example(bin => `  $ ${bin} get students ada`)
+    .example(bin => `  $ ${bin} get students ada@here --index email`)
     .action((directory: string, key: string, options: Options) =>
-      get(argument(directory), argument(key), readPlace(options)),
+      get(argument(directory), argument(key), readPlace(options), options),
     )
 }
 
-async function get(directory: string, text: string, given: GivenPlace): Promise<number> {
+async function get(directory: string, text: string, given: GivenPlace, options: Options): Promise<number> {
   const access = { createIfMissing: false, onlyReads: true }
   const terminal = process.stdout.isTTY === true
   const shown = await withViewPlace(directory, access, given, async place => {
     const { view, path, encoding, keyEncoding } = place
-    const value = await view.get(keyFromText(text, keyEncoding))
+    const index = indexOf(options, view)
+    const value = await (index === undefined
+      ? view.get(keyFromText(text, keyEncoding))
+      : index.get(indexKeyFromText(text)))
     if (value === undefined) throw new CommandError(`no such key: ${quoted(text)}`)
     // What goes into a file or another program is what is stored, whatever that is.
     if (!terminal && given.encoding === undefined) return value

@@ -2,6 +2,7 @@
 import type { CAC } from 'cac'
 import type { Range } from '../../types.ts'
 import { argument, flagOption, type Options } from '../arguments.ts'
+import { indexOf, indexOption, readIndexRange, writeIndex } from '../by-index.ts'
 import { EXIT_DONE } from '../errors.ts'
 import { type KeyEncoding, keyToText } from '../key-text.ts'
 import { Output } from '../output.ts'
@@ -22,7 +23,8 @@ interface Shape {
 }
 
 export function registerRange(cli: CAC): void {
-  rangeOptions(cli.command('range <directory>', 'Print records in bytewise order of their keys: key, tab, value'))
+  const command = cli.command('range <directory>', 'Print records in bytewise order of their keys: key, tab, value')
+  indexOption(rangeOptions(command))
     .option('--keys', 'Only the keys')
     .option('--values', 'Only the values')
     .option('--json', 'JSON Lines, as export writes them; JSON strings with --keys or --values')
@@ -36,10 +38,16 @@ export function registerRange(cli: CAC): void {
       const parts = { keys: keys || !values, values: values || !keys, json }
       const given = readPlace(options)
       // Wrong usage is told before anything is opened.
-      readRange(options, given.keyEncoding ?? 'utf8')
+      if (options['index'] === undefined) readRange(options, given.keyEncoding ?? 'utf8')
       const access = { createIfMissing: false, onlyReads: true }
       return withViewPlace(argument(directory), access, given, async (place, database) => {
         const { view, encoding, keyEncoding } = place
+        const index = indexOf(options, view)
+        if (index !== undefined) {
+          if (parts.values) tellEncoding(place, place.path)
+          await writeIndex(index, readIndexRange(options), { ...parts, encoding, keyEncoding })
+          return EXIT_DONE
+        }
         const range = readRange(options, keyEncoding)
         requireOrdered(database, 'a range')
         if (parts.values) tellEncoding(place, place.path)

@@ -4,7 +4,7 @@ import type { Key, Range, Stats } from '../../types.ts'
 import { type ByteDatabase, type ByteSnapshot, type ByteStore, expiryOf, records } from '../database.ts'
 import { type EncodingNames, namesOfRoot } from '../place.ts'
 import type { FileRecord } from '../records/record.ts'
-import { type DatabaseView, Page, type Pages, type SpaceFacts, type SpaceView } from './view.ts'
+import { type DatabaseView, type IndexView, Page, type Pages, type SpaceFacts, type SpaceView } from './view.ts'
 
 /** What a snapshot and a key space have in common. */
 type Reads = Pick<ByteSnapshot, 'keys' | 'entries'>
@@ -133,6 +133,10 @@ class LocalSpace implements SpaceView {
 
   private get reads(): Reads {
     return this.snapshot?.in<Uint8Array, Uint8Array>(this.store) ?? this.store
+  }
+
+  index(name: string): IndexView {
+    return this.store.async.index(name)
   }
 
   async facts(): Promise<SpaceFacts> {

@@ -6,7 +6,7 @@ import type { Key, Range, Stats } from '../../types.ts'
 import type { ByteClient } from '../connection.ts'
 import type { EncodingNames } from '../place.ts'
 import type { FileRecord } from '../records/record.ts'
-import type { DatabaseView, Pages, SpaceFacts, SpaceView } from './view.ts'
+import type { DatabaseView, IndexView, Pages, SpaceFacts, SpaceView } from './view.ts'
 import { PAGE, Page } from './view.ts'
 
 type Store = ClientStore<Uint8Array, Uint8Array>
@@ -154,6 +154,10 @@ class RemoteSpace implements SpaceView {
       cursor = Buffer.from(next).toString()
       if (cursor === '0') return
     }
+  }
+
+  index(name: string): IndexView {
+    return this.store.index(name)
   }
 
   async facts(): Promise<SpaceFacts> {

@@ -3,7 +3,7 @@
  * pages, keys and values as bytes. `local.ts` has the database open itself, `remote.ts` goes through the socket of the
  * process that has.
  */
-import type { Key, Range, Stats } from '../../types.ts'
+import type { IndexRange, Key, Range, Stats, TupleKey } from '../../types.ts'
 import type { EncodingNames } from '../place.ts'
 import type { FileRecord } from '../records/record.ts'
 
@@ -13,6 +13,17 @@ export type Pages<T> = AsyncIterable<readonly T[]>
 /** What there is to know of a key space beside its records. */
 export interface SpaceFacts extends EncodingNames {
   readonly indexes: readonly string[]
+}
+
+/** An entry of an index. */
+export type IndexEntry = readonly [indexKey: TupleKey, key: Uint8Array, value: Uint8Array]
+
+/** A secondary index, to be read. */
+export interface IndexView {
+  get(indexKey: TupleKey): Promise<Uint8Array | undefined>
+  count(range?: IndexRange<TupleKey>): Promise<number>
+  keys(range: IndexRange<TupleKey>): AsyncIterable<readonly [indexKey: TupleKey, key: Uint8Array]>
+  entries(range: IndexRange<TupleKey>): AsyncIterable<IndexEntry>
 }
 
 /** One key space: the root's, or that of a sub-database. */
@@ -32,6 +43,8 @@ export interface SpaceView {
   keys(range: Range): Pages<Uint8Array>
   /** Without their times of expiry, unless these are asked for. */
   records(range: Range, withTimes: boolean): Pages<FileRecord>
+  /** By its name; whether it is there shows when it is read. */
+  index(name: string): IndexView
   facts(): Promise<SpaceFacts>
   /** Names of the sub-databases that lie in it. */
   subs(): Promise<string[]>

@@ -3,7 +3,7 @@ import type { Argument } from '../../client/encoder.ts'
 import { ServerError } from '../../client/errors.ts'
 import type { LinkOptions } from '../../client/link-options.ts'
 import { Operations } from '../../client/operations.ts'
-import { pagesOf } from '../../client/pages.ts'
+import { PagedRange, pagesOf } from '../../client/pages.ts'
 import { countCommand } from '../../client/range.ts'
 import type { Reply } from '../../client/reader.ts'
 import { bytesOf, listOf, numberOf, Values } from '../../client/values.ts'
@@ -23,13 +23,13 @@ import type {
 import type { AsyncStore } from '../../values/async-store.ts'
 import { readBatch } from '../../values/batch.ts'
 import type { LoadedEncoding } from '../../values/encoding.ts'
-import { type ResolvedRange, resolveRange } from '../../values/range.ts'
+import { resolveRange } from '../../values/range.ts'
 import { checkedTtl } from '../../values/ttl.ts'
 import { checkedWaiting, type Waiting } from '../../values/wait-options.ts'
 import { checkedWatch, type Watcher } from '../../values/watcher.ts'
 import { slotOf } from '../slots.ts'
 import type { Router } from './router.ts'
-import { noFeed, noSubs, SlotStore } from './slot-store.ts'
+import { noFeed, noIndexes, noSubs, SlotStore } from './slot-store.ts'
 import { TaggedKeys } from './tagged-keys.ts'
 
 export interface ClusterParts<V> {
@@ -162,7 +162,7 @@ export class ClusterClient<V = string, K = string> extends Operations<V, K> impl
       await this.eachShard(async slot => only(await this.router.write(slot, [['FLUSHALL']], waiting)))
       return
     }
-    for await (const page of this.pages(resolveRange(range, this.codec.keys), true)) {
+    for await (const page of this.pages(new PagedRange(resolveRange(range, this.codec.keys), true))) {
       const bySlot = groupBy(page as Uint8Array[], key => slotOf(key))
       await Promise.all(
         [...bySlot].map(async ([slot, keys]) => only(await this.router.write(slot, [['DEL', ...keys]], waiting))),
@@ -184,11 +184,11 @@ export class ClusterClient<V = string, K = string> extends Operations<V, K> impl
   }
 
   /** The records of all shards in order: each shard's as they are when its page is read. */
-  protected override async *pages(range: ResolvedRange, keysOnly: boolean): AsyncGenerator<Reply[], undefined> {
+  protected override async *pages(range: PagedRange): AsyncGenerator<Reply[], undefined> {
     if (range.isEmpty) return undefined
     const sources = await this.eachShard(async slot => {
       const ask = (command: readonly Argument[]): Promise<Reply> => this.askLeader(slot, command)
-      return new Source(pagesOf(ask, range, keysOnly), keysOnly ? 1 : 2)
+      return new Source(pagesOf(ask, range), range.width)
     })
     await Promise.all(sources.map(source => source.load()))
     let left = range.limit
@@ -202,7 +202,7 @@ export class ClusterClient<V = string, K = string> extends Operations<V, K> impl
       if (first.length === 0) return undefined
       // All of a page that come before the next key of the other shards.
       const page = first[0]!.takeUntil(first[1]?.key, range.reverse, left)
-      left -= page.length / (keysOnly ? 1 : 2)
+      left -= page.length / range.width
       yield page
       await first[0]!.load()
     }
@@ -237,6 +237,11 @@ export class ClusterClient<V = string, K = string> extends Operations<V, K> impl
 
   drop(_name: string): Promise<never> {
     return Promise.reject(noSubs())
+  }
+
+  /** @throws XenonError `XENON_NOT_SUPPORTED`: a cluster keeps no indexes */
+  index(_name: string): never {
+    throw noIndexes()
   }
 
   /** What was answered is in the log already: there is nothing to wait for. */

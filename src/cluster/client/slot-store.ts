@@ -12,6 +12,8 @@ import { LeaderPool, type Router } from './router.ts'
 export const noSubs = (): XenonError =>
   new XenonError('XENON_NOT_SUPPORTED', 'there are no sub-databases in a cluster; a hash tag keeps records together')
 
+export const noIndexes = (): XenonError => new XenonError('XENON_NOT_SUPPORTED', 'a cluster keeps no secondary indexes')
+
 export const noFeed = (): XenonError =>
   new XenonError('XENON_NOT_SUPPORTED', 'the changes of a cluster are those of its logs: changes() of xenondb/cluster')
 
@@ -61,6 +63,11 @@ export class SlotStore<V = string, K = string> extends ClientStore<V, K> {
   /** @throws XenonError `XENON_NOT_SUPPORTED` */
   override drop(_name: string): Promise<never> {
     return Promise.reject(noSubs())
+  }
+
+  /** @throws XenonError `XENON_NOT_SUPPORTED` */
+  override index(_name: string): never {
+    throw noIndexes()
   }
 
   /** What was answered is in the log already. */

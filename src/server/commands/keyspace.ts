@@ -3,6 +3,7 @@
  * the transaction sees.
  */
 
+import type { IndexReads } from '../../database/index-reads.ts'
 import type { KeyListener, KeyObserver } from '../../database/key-observer.ts'
 import type { EncodingNames } from '../../database/stored-encodings.ts'
 import type { Outer } from '../../database/sub.ts'
@@ -282,6 +283,13 @@ export class Keyspace {
   /** Keys and values of a range, in the order of the keys. */
   rangeEntries(range: Range): Iterable<[Uint8Array, Uint8Array]> {
     return (this.transaction ?? this.db).entries(range)
+  }
+
+  /** A secondary index, as the transaction at hand sees it. */
+  index(name: string): IndexReads<Uint8Array, Uint8Array> {
+    const found = this.db.foundIndex(name)
+    const { inside } = this.shared
+    return inside === undefined ? found : found.in(inside.transaction)
   }
 
   rangeCount(range: Range): number {

@@ -49,6 +49,7 @@ test('a command that changes records, or reads some by their keys, says where it
     'dbsize',
     'flushall',
     'flushdb',
+    'index',
     'keys',
     'randomkey',
     'range',
