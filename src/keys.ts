@@ -60,7 +60,7 @@ export type StoredEncoding = 'check' | 'replace' | 'ignore'
 /** Characters or bytes of a key that a message shows. */
 const SHOWN = 64
 
-/** A key, or what was given as one, as a message shows it. */
+/** @internal A key, or what was given as one, as a message shows it. */
 export const quoted = (key: TupleKey): string => {
   if (typeof key === 'string') return `the key ${JSON.stringify(key.length > SHOWN ? `${key.slice(0, SHOWN)}…` : key)}`
   if (ArrayBuffer.isView(key)) {
