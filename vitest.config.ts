@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { SlowFirst } from './tests/slow-first.ts'
 
@@ -31,20 +32,83 @@ const fast: string[] = [
   'tests/values/{compression,encoding}.test.ts',
 ]
 
+/** More files that share their workers, for the same reason and under the same rule, but take longer or use sockets. */
+const sharing: string[] = [
+  'tests/adapters/level/level.test.ts',
+  'tests/adapters/unstorage/unstorage.test.ts',
+  'tests/browser/{batches,catalogue}.test.ts',
+  'tests/buffer/{recency,versions,write-back}.test.ts',
+  'tests/cli/output.test.ts',
+  'tests/client/connection.test.ts',
+  'tests/cluster/{engine-store,message,node,registers}.test.ts',
+  'tests/database/{async,cursor-mutation,index,index-page,index.model,index-build.model,replica}.test.ts',
+  'tests/database/{shown,stored-encodings,sub,sub-transactions,tuple-keys}.test.ts',
+  'tests/docs/tour.test.ts',
+  'tests/explorer/{live-map,playground}.test.ts',
+  'tests/faults/sync-finds-disk-full.test.ts',
+  'tests/files/{half-header,verify-disk}.test.ts',
+  'tests/hash/{known-places,structure}.test.ts',
+  'tests/invariants.test.ts',
+  'tests/isolation/hermitage.test.ts',
+  'tests/maintenance/{backup-spaces,compact,compact-spaces,dated-backups,health,slices}.test.ts',
+  'tests/maintenance/convert-{block-size,value-encoding}.test.ts',
+  'tests/metrics/metrics.test.ts',
+  'tests/model/{replica,subs}.test.ts',
+  'tests/runtime/items.test.ts',
+  'tests/salvage/spaces.test.ts',
+  'tests/server/{encodings,rooms}.test.ts',
+  'tests/server/cluster/slotted.test.ts',
+  'tests/server/commands/{databases,entries,observation,pubsub,random-commands,replies,subs}.test.ts',
+  'tests/server/connection/{durability,lock-waits,pause}.test.ts',
+  'tests/server/scripting/scripts.test.ts',
+  'tests/server/service/activity.test.ts',
+  'tests/tree/room.test.ts',
+  'tests/txn/{overtaking,step}.test.ts',
+  'tests/values/{json-codec,page,tuple}.test.ts',
+]
+
+/**
+ * Of the long form alone: what takes long for what a change is likely to break. `npm test` keeps a file or more of each
+ * kind.
+ */
+const onlyLong: string[] = [
+  'tests/browser/contract.test.ts',
+  'tests/buffer/read-ahead.test.ts',
+  'tests/cli/{bad-lines,expiry,hostile-import,import-shapes,inspect,listing,restore,round-trip}.test.ts',
+  'tests/cli/{streams,tuple-keys,verify-live-copy}.test.ts',
+  'tests/cluster/{faults-of-everything,full-log,nats-faults,real-clients,restore}.test.ts',
+  'tests/crash/{images,kill-backups}.test.ts',
+  'tests/faults/{command-line,limits}.test.ts',
+  'tests/frameworks/*.test.ts',
+  'tests/hash/keys-ahead.test.ts',
+  'tests/maintenance/{compact-small-rest,killed-at-each-step,verify-spaces}.test.ts',
+  'tests/model/{expiry-costs,large-transaction,thousand-times-the-pool}.test.ts',
+  'tests/packages/*.test.ts',
+  'tests/records/bulk.test.ts',
+  'tests/redis/libraries.test.ts',
+  'tests/runtimes/*.test.ts',
+  'tests/salvage/{carried-over,crashed,directories,mixed-times}.test.ts',
+]
+
+/** The files whose tests have a long form: `npm run test:long` runs them in it. */
+const long: string[] = readdirSync('tests', { recursive: true, encoding: 'utf8' })
+  .filter(name => name.endsWith('.test.ts') && readFileSync(`tests/${name}`, 'utf8').includes('support/long.ts'))
+  .map(name => `tests/${name}`)
+
+const projects =
+  process.env.XENON_LONG === '1'
+    ? [{ name: 'long', include: [...onlyLong, ...long] }]
+    : [
+        { name: 'fast', include: fast, isolate: false, setupFiles: ['tests/support/restart-seeds.ts'] },
+        { name: 'sharing', include: sharing, isolate: false, setupFiles: ['tests/support/restart-seeds.ts'] },
+        { name: 'rest', include: ['tests/**/*.test.ts'], exclude: [...fast, ...sharing, ...onlyLong] },
+      ]
+
 const config: ViteUserConfig = defineConfig({
   test: {
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
-    projects: [
-      {
-        extends: true,
-        test: { name: 'fast', include: fast, isolate: false, ...shared() },
-      },
-      {
-        extends: true,
-        test: { name: 'rest', include: ['tests/**/*.test.ts'], exclude: fast, ...shared() },
-      },
-    ],
+    projects: projects.map(project => ({ extends: true, test: { ...project, ...shared() } })),
   },
 })
 

@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { expectCodeAsync } from '../support/errors.ts'
+import { rounds } from '../support/long.ts'
 import { type BrowserPage, bundle, hasBrowser, NO_BROWSER, withBrowser } from './pages.ts'
 
 if (!hasBrowser) console.log(NO_BROWSER)
@@ -62,7 +63,7 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
       await expectCodeAsync(() => tab.ask(other, 'open', 'db'), 'XENON_LOCKED')
       let owner = first
       let next = 0
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < rounds(2, 5); round++) {
         const from = next
         await page.page.evaluate(([worker, i]) => void globalThis.ask(worker!, 'write', i), [owner, from] as const)
         await page.page.waitForFunction(least => globalThis.durable >= least!, from + 40 + 37 * round)
@@ -122,7 +123,7 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
 
   test('who is killed in the middle of compaction leaves what was durable', () =>
     withBrowser(async page => {
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < rounds(1, 3); round++) {
         const owner = await page.start()
         await opened(page, owner, 'db')
         if (round === 0) await page.ask(owner, 'load', 5000)
@@ -156,7 +157,8 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
     withBrowser(async page => {
       const worker = await page.start()
       await page.ask(worker, 'open', 'large', { durability: 'process' })
-      expect(await page.ask(worker, 'load', 150_000)).toBe(150_000)
+      const records = rounds(50_000, 150_000)
+      expect(await page.ask(worker, 'load', records)).toBe(records)
       await page.ask(worker, 'close')
     }))
 })

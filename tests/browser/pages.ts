@@ -181,6 +181,7 @@ export async function withOrigin(
       close = () => browser.close()
       context = await browser.newContext()
     }
+    context.setDefaultTimeout(PATIENCE_MS)
     const opened = async (): Promise<Page> => {
       const page = await context.newPage()
       await page.goto(`http://127.0.0.1:${port}/`)
@@ -196,7 +197,11 @@ export async function withOrigin(
   }
 }
 
+/** How long a page or the browser may take for anything: other tests, and other programs, want the processors too. */
+const PATIENCE_MS = 110_000
+
 const LAUNCH = {
+  timeout: PATIENCE_MS,
   executablePath: CHROMIUM,
   args: [
     '--no-sandbox',

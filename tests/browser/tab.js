@@ -20,7 +20,8 @@ Object.assign(globalThis, {
   stores,
   /** Opens a database under its name, and says what this tab is of it. */
   async openStore(name, options) {
-    const store = await openBrowser(name, options)
+    // A recovery takes its time where many tests run.
+    const store = await openBrowser(name, { ownerTimeout: 60_000, ...options })
     for (const event of ['owner', 'lost']) store.on(event, () => events.push({ event, at: Date.now() }))
     stores.set(name, store)
     return store.role

@@ -2,12 +2,13 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import type { AsyncStoreTransaction } from '../../src/index.ts'
+import { rounds } from '../support/long.ts'
 import { firstSeed } from '../support/random.ts'
 import { crash, hasBrowser, NO_BROWSER, withTabs } from './pages.ts'
 
 if (!hasBrowser) console.log(NO_BROWSER)
 
-const ROUNDS = Number(process.env.XENON_BROWSER_ROUNDS ?? 6)
+const ROUNDS = Number(process.env.XENON_BROWSER_ROUNDS ?? rounds(2, 12))
 
 const role = (tab: Page, name = 'db'): Promise<string> => tab.evaluate(name => stores.get(name)!.role, name)
 const get = (tab: Page, key: string): Promise<string | undefined> =>
@@ -108,8 +109,8 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
       await second.waitForFunction(() => stores.get('db')!.role === 'owner')
       const events = await second.evaluate(() => takeEvents())
       expect(events.map(({ event }) => event)).toEqual(['lost', 'owner'])
-      // 115 ms were wanted, on an idle machine.
-      expect(events[1]!.at - before).toBeLessThan(3000)
+      // 115 ms were wanted, on an idle machine; well before the limit of ownerTimeout, on any.
+      expect(events[1]!.at - before).toBeLessThan(20_000)
       await expectSound(second)
       await close(second)
     }))
@@ -147,8 +148,7 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
         const join = async (): Promise<void> => {
           const tab = await open()
           const prefix = `t${opened++}-`
-          // A recovery takes its time where many tests run.
-          await openStore(tab, { ownerTimeout: 60_000 })
+          await openStore(tab)
           void tab.evaluate(prefix => globalThis.write('db', prefix, 8), prefix).catch(() => {})
           tabs.push(tab)
         }

@@ -1,12 +1,12 @@
 /** Imports of JSON arrays, of objects and rows of any shape (`--key`), and of files with bad lines (`--skip-bad`). */
 import { writeFileSync } from 'node:fs'
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { RecordError } from '../../src/cli/errors.ts'
 import { ArraySplitter } from '../../src/cli/records/json-parts.ts'
 import { open } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
+import fc from '../support/property.ts'
 import { run, runWith } from './run.ts'
 
 const texts = (pieces: readonly Uint8Array[]): string[] => {

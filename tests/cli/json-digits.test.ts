@@ -1,10 +1,10 @@
 /** JSON that passes through the command line keeps its digits, its escapes and its members. */
 import { writeFileSync } from 'node:fs'
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compactJson, memberText } from '../../src/cli/json-text.ts'
 import { open } from '../../src/index.ts'
 import { withDirectory } from '../support/directory.ts'
+import fc from '../support/property.ts'
 import { run, runWith } from './run.ts'
 
 /** JSON as it is given, and as it is stored and printed: the same but for white space. */

@@ -1,5 +1,5 @@
 /** Messages of the log and marks, byte for byte; whatever else comes is refused (X7, X8). */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import type { Change } from '../../src/cluster/group-store.ts'
 import { decodeMark, encodeMark, hashOf, MARK_BYTES, type Mark, NO_MARK } from '../../src/cluster/mark.ts'
@@ -19,6 +19,7 @@ import {
 import { XenonError } from '../../src/errors.ts'
 import { toHex } from '../../src/runtime/bytes.ts'
 import { expectCode } from '../support/errors.ts'
+import fc from '../support/property.ts'
 
 const bytes = fc.uint8Array({ maxLength: 40 })
 const space = fc.array(fc.string({ unit: 'grapheme', maxLength: 8 }), { maxLength: 3 })

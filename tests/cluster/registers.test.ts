@@ -1,6 +1,7 @@
 /** The checker of registers, beside one that tries all orders. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
+import fc from '../support/property.ts'
 import { contradictions, type Operation } from './registers.ts'
 
 const operation = (kind: 'write' | 'read', value: string | undefined, began: number, ended: number): Operation => ({

@@ -8,12 +8,13 @@
  * above a snapshot (X9), and that a healed cluster has one leader, equal replicas, and takes writes.
  */
 import { expect, test } from 'vitest'
+import { rounds } from '../support/long.ts'
 import { runs } from '../support/random.ts'
 import { DatabaseStore } from './simulator/database-store.ts'
 import { type Outcome, Schedule } from './simulator/schedule.ts'
 
-const SCHEDULES = 1000
-const WITH_DATABASES = 20
+const SCHEDULES = rounds(250, 1000)
+const WITH_DATABASES = rounds(6, 20)
 const seed: string | undefined = process.env.XENON_SEED
 
 test.skipIf(seed !== undefined)(

@@ -1,9 +1,10 @@
 /** CRC16, hash tags and the keys of the file (slots.ts). */
-import fc from 'fast-check'
+
 import { expect, test } from 'vitest'
 import { SLOTS } from '../../src/cluster/shard-map.ts'
 import { crc16, placed, slotAt, slotOf, slotOfPrefix, slotPrefix } from '../../src/cluster/slots.ts'
 import { compareBytes } from '../../src/runtime/bytes.ts'
+import fc from '../support/property.ts'
 
 const slot = (key: string): number => slotOf(Buffer.from(key))
 

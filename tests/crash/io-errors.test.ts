@@ -1,7 +1,8 @@
 /**
  * The sweep over input/output errors: small workloads on the simulated disk, with the N-th operation of a kind failing,
- * once or from then on, for every N. Whatever is thrown is typed; a handle that goes on goes on correctly, one that
- * does not refuses everything; and what was acknowledged is there when the database is opened again.
+ * once or from then on, for every N (`npm test`: for every fourth). Whatever is thrown is typed; a handle that goes on
+ * goes on correctly, one that does not refuses everything; and what was acknowledged is there when the database is
+ * opened again.
  */
 import { expect, test } from 'vitest'
 import type { Transaction } from '../../src/database/transaction.ts'
@@ -9,12 +10,15 @@ import { type Database, XenonError, type XenonErrorCode } from '../../src/index.
 import { FaultDisk, type FaultEffect, type OperationKind, operationKinds } from '../../src/testing/fault.ts'
 import { Random } from '../../src/testing/random.ts'
 import { failureOf, thrownBy } from '../support/errors.ts'
+import { rounds } from '../support/long.ts'
 import { crc32 } from './campaign/checksum.ts'
 import { openOnDisk, requireEqual, requireSound, scan } from './campaign/examine.ts'
 import type { Change, DatabaseOptions, State } from './campaign/session.ts'
 import { text } from './campaign/workloads.ts'
 
-const INJECTIONS = 10_000
+const INJECTIONS = rounds(2_500, 10_000)
+/** Every so many operations one is made to fail. */
+const STRIDE = rounds(4, 1)
 /** Reads are many, and much alike: only every fourth is made to fail. */
 const READ_STRIDE = 4
 
@@ -639,8 +643,9 @@ const sweep = async (workload: Workload, seed: number, tally: Tally): Promise<vo
   const { stride = 1 } = workload
   for (const kind of operationKinds) {
     for (const effect of effectsOf(kind)) {
+      const step = STRIDE * stride * (kind === 'read' ? READ_STRIDE : 1)
       for (const times of [1, Number.POSITIVE_INFINITY]) {
-        for (let after = 0, struck = 1; struck > 0; after += kind === 'read' ? READ_STRIDE * stride : stride) {
+        for (let after = 0, struck = 1; struck > 0; after += step) {
           const run = new Run(base, seed, { kind, effect, times, after })
           try {
             const error = await failureOf(() => workload.run(run))

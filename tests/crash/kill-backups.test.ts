@@ -45,7 +45,8 @@ test(`after ${KILLS} kills every dated backup is whole, those that had returned 
       const [db, backups] = [`${parent}/db`, `${parent}/backups`]
       fill(db)
       let leftovers = 0
-      for (let kill = 0; kill < KILLS * runs; kill++) {
+      // Until one was killed in the midst of a backup.
+      for (let kill = 0; kill < KILLS * runs || (leftovers === 0 && kill < 20 * KILLS); kill++) {
         const returned = await killed('backup', [db, backups], random.between(5, 250))
         const names = existsSync(backups) ? readdirSync(backups) : []
         const whole = names.filter(name => /Z(-\d+)?$/.test(name))

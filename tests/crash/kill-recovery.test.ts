@@ -6,11 +6,12 @@ import { pause, startChild } from '../support/child.ts'
 import { closeQuietly, expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
 import { type Image, readImage, writeImage } from '../support/image.ts'
+import { rounds } from '../support/long.ts'
 import { expectEqual } from '../support/model.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 
 const KILLS_IN_A_ROW = 4
-const KILLS = 4 * KILLS_IN_A_ROW * runs
+const KILLS = rounds(2, 4) * KILLS_IN_A_ROW * runs
 
 /** The pool is small, so that recovery itself writes blocks back; no checkpoint shortens the log. */
 const options: OpenOptions = {

@@ -11,6 +11,7 @@ import { closeQuietly, expectVerified } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
 import { History } from '../support/history.ts'
 import { readImage, storageOf } from '../support/image.ts'
+import { rounds } from '../support/long.ts'
 import { expectEqual, type Records, scan } from '../support/model.ts'
 import { type Random, runs, seeded } from '../support/random.ts'
 import {
@@ -25,7 +26,9 @@ import {
   writers,
 } from './many-writers.mjs'
 
-const KILLS = 15 * runs
+const KILLS = rounds(6, 15) * runs
+/** Chance decides what a kill meets: more of them, at most, until everything was met. */
+const MOST_KILLS = 5 * KILLS
 
 for (const durability of ['power', 'process'] as const) {
   test(
@@ -34,7 +37,7 @@ for (const durability of ['power', 'process'] as const) {
       seeded(random =>
         withDirectory(async parent => {
           const campaign = new Campaign(`${parent}/db`, durability, random)
-          for (let round = 0; round < KILLS; round++) {
+          for (let round = 0; round < KILLS || (!campaign.hasSeenAll && round < MOST_KILLS); round++) {
             try {
               await campaign.killOnce()
             } catch (error) {
@@ -52,7 +55,7 @@ for (const durability of ['power', 'process'] as const) {
           for (const writer of writers) expect(next.get(writer), writer).toBeGreaterThan(KILLS / 3)
         }),
       ),
-    60_000 + 3000 * KILLS,
+    60_000 + 3000 * MOST_KILLS,
   )
 }
 
@@ -65,6 +68,16 @@ class Campaign {
   readonly next: Map<string, number> = new Map(writers.map(writer => [writer, 0]))
   /** What happened on the way, so that a campaign which proves nothing is noticed. */
   readonly seen = { recoveries: 0, rolledBack: 0, evictions: 0, checkpoints: 0, recycled: 0, conflicts: 0 }
+
+  get hasSeenAll(): boolean {
+    const { recoveries, evictions, ...others } = this.seen
+    return (
+      recoveries > KILLS / 4 &&
+      evictions > KILLS &&
+      Object.values(others).every(count => count > 0) &&
+      writers.every(writer => this.next.get(writer)! > KILLS / 3)
+    )
+  }
 
   constructor(directory: string, durability: Durability, random: Random) {
     this.#directory = directory

@@ -1,5 +1,5 @@
 /** Building an index while others write, at random: transactions that had begun before, writers, closes and crashes. */
-import fc from 'fast-check'
+
 import { test } from 'vitest'
 import {
   type Database,
@@ -12,6 +12,7 @@ import {
 } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { readImage, storageOf } from '../support/image.ts'
+import fc from '../support/property.ts'
 
 /** More than are indexed at once. */
 const RECORDS = 2500

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { memoryStorage, open } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
+import fc from '../support/property.ts'
 
 interface User {
   city: string

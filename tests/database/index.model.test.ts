@@ -1,5 +1,5 @@
 /** Indexes against a map that is computed anew: whatever changes the records, in whatever order, and however it ends. */
-import fc from 'fast-check'
+
 import { test } from 'vitest'
 import {
   type Database,
@@ -14,6 +14,7 @@ import {
   XenonError,
 } from '../../src/index.ts'
 import { withDatabase } from '../support/database.ts'
+import fc from '../support/property.ts'
 
 interface Person {
   city?: number

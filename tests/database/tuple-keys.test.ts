@@ -1,5 +1,5 @@
 /** Databases with `keyEncoding: 'tuple'`, against a list that is kept in order without any bytes. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { convert, type Database, memoryStorage, open, type Range, salvage, type TupleKey } from '../../src/index.ts'
 import { compareBytes } from '../../src/runtime/bytes.ts'
@@ -7,6 +7,7 @@ import { encodeTuple } from '../../src/values/tuple.ts'
 import { expectVerified, withMemoryDatabase } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
 import { expectCode, expectCodeAsync, failureOf, wrong } from '../support/errors.ts'
+import fc from '../support/property.ts'
 import { compareTuples, tupleKeys } from '../support/tuples.ts'
 
 type Tuples = Database<string, TupleKey>

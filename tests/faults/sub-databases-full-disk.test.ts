@@ -6,7 +6,7 @@ import { expectCode } from '../support/errors.ts'
 import { whyNoDisk, withSmallDisk } from './small-disk.ts'
 
 const waitFor = async (isSo: () => boolean): Promise<void> => {
-  for (let tries = 0; tries < 200 && !isSo(); tries++) await new Promise(resolve => setTimeout(resolve, 20))
+  for (let tries = 0; tries < 3000 && !isSo(); tries++) await new Promise(resolve => setTimeout(resolve, 20))
 }
 
 describe.skipIf(whyNoDisk('ext4') !== undefined)('on a full ext4', () => {

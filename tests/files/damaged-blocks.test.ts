@@ -2,12 +2,13 @@
 import { describe, expect, test, vi } from 'vitest'
 import { open } from '../../src/index.ts'
 import { copyImage, type Image, readImage, segments, storageOf } from '../support/image.ts'
+import { rounds } from '../support/long.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { BLOCK, type Outcome, options, recordsOf, sample, tryDamaged } from './damage.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
 
-const TRIALS = 150 * runs
+const TRIALS = rounds(40, 150) * runs
 
 const blockOf = (image: Image, n: number): Uint8Array => image.get('data')!.subarray(n * BLOCK, (n + 1) * BLOCK)
 const blocksOf = (image: Image): number => image.get('data')!.length / BLOCK
@@ -45,7 +46,7 @@ describe('in the data file', () => {
   test('every index block zeroed, one at a time, is noticed: it is not taken for an empty bucket', () =>
     seeded(async random => {
       const { closed, records } = sample(random)
-      for (let n = 0; n <= 101; n++) {
+      for (let n = 0; n <= 101; n += rounds(3, 1)) {
         const damaged = copyImage(closed)
         blockOf(damaged, n).fill(0)
         expect(await tryDamaged(damaged, [records]), `block ${n}`).not.toBe('harmless')

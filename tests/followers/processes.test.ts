@@ -8,10 +8,11 @@ import { type Database, open, XenonError } from '../../src/index.ts'
 import { pause, startChild } from '../support/child.ts'
 import { closeQuietly } from '../support/database.ts'
 import { withDirectory } from '../support/directory.ts'
+import { rounds } from '../support/long.ts'
 import { runs, seeded } from '../support/random.ts'
 
 const LIFE_MS = 900
-const LIVES = 5 * runs
+const LIVES = rounds(3, 5) * runs
 
 const SETTINGS = [
   { name: 'a short log and a small pool', cacheBytes: 64 * 4096, checkpointBytes: 262_144, durability: 'process' },

@@ -4,11 +4,12 @@ import { describe, expect, test } from 'vitest'
 import { type Database, type IsolationLevel, memoryStorage, open } from '../../src/index.ts'
 import { TransactionManager } from '../../src/txn/manager.ts'
 import type { TransactionState } from '../../src/txn/transaction-state.ts'
+import { rounds } from '../support/long.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { check, type Phenomenon, type Record, type Step } from './checker.ts'
 
 /** Each run is a database of its own. */
-const RUNS = 20 * runs
+const RUNS = rounds(7, 20) * runs
 const TRANSACTIONS = 1010
 
 interface Shape {
@@ -137,7 +138,7 @@ describe('random histories', () => {
       console.log(
         `${isolation}: ${total.all} transactions, ${total.committed} committed, ${total.retries} deadlocks or conflicts; shows ${[...total.seen].sort().join(', ') || 'nothing'}`,
       )
-      expect(total.all).toBeGreaterThanOrEqual(20_000)
+      expect(total.all).toBeGreaterThanOrEqual(RUNS * 1000)
       expect(total.committed).toBeGreaterThan(total.all / 3)
     },
     runTimeout,

@@ -1,7 +1,6 @@
 /** convert(dir, { valueEncoding }): the same values in another encoding, or an error that names the key and no change. */
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   type BuiltInEncoding,
@@ -18,6 +17,7 @@ import { FaultDisk } from '../../src/testing/fault.ts'
 import { msgpackEncoding } from '../../src/values/msgpack.ts'
 import { expectVerified, withDatabase } from '../support/database.ts'
 import { expectCodeAsync, failureOf } from '../support/errors.ts'
+import fc from '../support/property.ts'
 
 interface User {
   name: string

@@ -1,10 +1,12 @@
 /** Short sequences of operations by fast-check, which shrinks a failure to the few that matter. */
-import fc from 'fast-check'
+
 import { test, vi } from 'vitest'
 import { type BatchOperation, open } from '../../src/index.ts'
 import { closeQuietly, expectVerified, type Subject, withMemoryDatabase } from '../support/database.ts'
 import { type Image, readImage, storageOf } from '../support/image.ts'
+import { rounds } from '../support/long.ts'
 import { expectEqual, firstDifference, sameValue, scan, show } from '../support/model.ts'
+import fc from '../support/property.ts'
 import { runs, runTimeout } from '../support/random.ts'
 
 vi.setConfig({ testTimeout: runTimeout })
@@ -105,7 +107,6 @@ const commands: fc.Arbitrary<Command>[] = [
 ]
 
 test('short sequences of operations agree with a Map', async () => {
-  const given = process.env.XENON_SEED
   await fc.assert(
     fc.asyncProperty(
       fc.record({
@@ -124,10 +125,7 @@ test('short sequences of operations agree with a Map', async () => {
         })
       },
     ),
-    {
-      numRuns: 120 * runs,
-      ...(given === undefined ? {} : { seed: Number(given) }),
-    },
+    { numRuns: rounds(40, 120) * runs },
   )
 })
 

@@ -1,6 +1,7 @@
 import { describe, test } from 'vitest'
 import { type Durability, memoryStorage, type OpenOptions } from '../../src/index.ts'
 import { withDatabase } from '../support/database.ts'
+import { rounds } from '../support/long.ts'
 import { type Random, runs, runTimeout, seeded } from '../support/random.ts'
 import { randomKeys, randomText } from './keys-and-values.ts'
 import { RandomRun } from './random-run.ts'
@@ -34,7 +35,7 @@ function rows(): Row[] {
   return result
 }
 
-const STEPS = 600
+const STEPS = rounds(200, 600)
 
 describe('a long random run agrees with a Map', () => {
   for (const row of rows()) {

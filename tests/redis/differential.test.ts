@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withDirectory } from '../support/directory.ts'
+import { rounds } from '../support/long.ts'
 import { firstSeed, Random, runs, runTimeout } from '../support/random.ts'
 import { randomBitCommand } from './bit-commands.ts'
 import { randomCommand } from './commands.ts'
@@ -60,7 +61,7 @@ describe.skipIf(!hasRedis)('differential', () => {
     async () => {
       const xenon = await startXenon(`${directory}/db`, '--durability', 'none')
       try {
-        await compare(xenon, 150 * runs, 300)
+        await compare(xenon, rounds(50, 150) * runs, 300)
       } finally {
         await xenon.stop()
       }
@@ -73,7 +74,7 @@ describe.skipIf(!hasRedis)('differential', () => {
     const other = await startRedis(directory, '--proto-max-bulk-len', '16mb')
     const xenon = await startXenon(`${directory}/bits`, '--durability', 'none')
     try {
-      await compare(xenon, 60 * runs, 300, { from: other, make: randomBitCommand })
+      await compare(xenon, rounds(20, 60) * runs, 300, { from: other, make: randomBitCommand })
     } finally {
       await other.stop()
       await xenon.stop()
@@ -86,7 +87,7 @@ describe.skipIf(!hasRedis)('differential', () => {
       const other = await startRedis(directory, '--proto-max-bulk-len', '16mb')
       const xenon = await startXenon(`${directory}/databases`, '--durability', 'none')
       try {
-        await compare(xenon, 50 * runs, 300, { from: other, make: randomDatabaseCommand })
+        await compare(xenon, rounds(20, 50) * runs, 300, { from: other, make: randomDatabaseCommand })
       } finally {
         await other.stop()
         await xenon.stop()

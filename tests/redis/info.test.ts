@@ -112,9 +112,10 @@ test('the figures are those of the process', () =>
       expect(number('used_memory_rss')).toBeGreaterThan(number('used_memory'))
       expect(number('total_net_input_bytes')).toBeGreaterThan(1_200_000)
       expect(number('total_net_output_bytes')).toBeGreaterThan(1200 * 5)
-      expect(number('instantaneous_ops_per_sec')).toBeGreaterThan(20)
+      // On a busy machine as well.
+      expect(number('instantaneous_ops_per_sec')).toBeGreaterThan(2)
       expect(number('instantaneous_ops_per_sec')).toBeLessThan(1200)
-      expect(number('instantaneous_input_kbps')).toBeGreaterThan(20)
+      expect(number('instantaneous_input_kbps')).toBeGreaterThan(2)
       expect(number('expired_keys')).toBeGreaterThan(0)
       expect(number('rdb_changes_since_last_save')).toBe(1200)
       await redis.save()
@@ -128,8 +129,9 @@ test('the figures are those of the process', () =>
       await holder.call('BEGIN')
       await holder.set('locked', '1')
       const waiting = blocked.set('locked', '2')
-      await pause(50)
-      expect(await infoOf(redis)).toMatchObject({ blocked_clients: '1', connected_clients: '3' })
+      await expect
+        .poll(() => infoOf(redis), { timeout: 60_000 })
+        .toMatchObject({ blocked_clients: '1', connected_clients: '3' })
       await holder.call('COMMIT')
       await waiting
       expect(await infoOf(redis)).toMatchObject({ blocked_clients: '0' })

@@ -14,6 +14,7 @@ import { Worker } from 'node:worker_threads'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { CorruptionError, DatabaseLockedError, StorageError } from '../../src/errors.ts'
 import { lockDirectory } from '../../src/storage/lock.ts'
+import { rounds } from '../support/long.ts'
 import { expectDescriptor, forge, noSuchPid, type OtherProcess, ownClaim, startProcess } from './lock-owner.ts'
 import { freshDirectory, thrown } from './places.ts'
 
@@ -278,8 +279,10 @@ test('an absent directory is a StorageError', () => {
   expect(error.cause).toMatchObject({ code: 'ENOENT' })
 })
 
-test('of 20 processes racing for a stale lock exactly one wins', async () => {
-  const racers: OtherProcess[] = Array.from({ length: 20 }, startProcess)
+const RACERS = rounds(8, 20)
+
+test(`of ${RACERS} processes racing for a stale lock exactly one wins`, async () => {
+  const racers: OtherProcess[] = Array.from({ length: RACERS }, startProcess)
   const pids = racers.map(racer => String(racer.pid))
   await Promise.all(racers.map(racer => racer.ask(`release ${directory}`)))
   const leave: (() => void)[] = [
@@ -292,7 +295,7 @@ test('of 20 processes racing for a stale lock exactly one wins', async () => {
     },
     () => {},
   ]
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < rounds(20, 60); round++) {
     directory = join(top, `race${round}`)
     mkdirSync(directory)
     leave[round % leave.length]!()

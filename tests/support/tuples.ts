@@ -1,6 +1,7 @@
 /** Keys for `keyEncoding: 'tuple'`, and their order told without any bytes. */
-import fc from 'fast-check'
+
 import type { TupleKey } from '../../src/types.ts'
+import fc from './property.ts'
 
 /** Few values that are close to one another, and many that are anything. */
 const numbers = fc.oneof(

@@ -1,6 +1,5 @@
 /** `valueEncoding: 'msgpack'`, without the native part that msgpackr uses where it finds it. */
 import { spawnSync } from 'node:child_process'
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { type Database, memoryStorage, open } from '../../src/index.ts'
@@ -8,6 +7,7 @@ import { loadPackage } from '../../src/runtime/packages.ts'
 import { createServer } from '../../src/server/index.ts'
 import { withMemoryDatabase } from '../support/database.ts'
 import { expectCode, failureOf } from '../support/errors.ts'
+import fc from '../support/property.ts'
 
 process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED = 'true'
 

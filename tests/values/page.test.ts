@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Database, memoryStorage, open, type Page, type Range, type TupleKey } from '../../src/index.ts'
 import { expectVerified } from '../support/database.ts'
 import { expectCode } from '../support/errors.ts'
+import fc from '../support/property.ts'
 
 /** All pages of a range, one behind the other. */
 const pages = <K>(

@@ -1,10 +1,11 @@
 /** Tuples as bytes (K1, K2), against an order that is told in another way. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { compareBytes } from '../../src/runtime/bytes.ts'
 import type { TupleKey } from '../../src/types.ts'
 import { decodeTuple, encodeTuple, joinTuples, tupleEnd, tuplePrefix } from '../../src/values/tuple.ts'
 import { expectCode, wrong } from '../support/errors.ts'
+import fc from '../support/property.ts'
 import { compareTuples, tupleKeys } from '../support/tuples.ts'
 
 const sign = (order: number): number => Math.sign(order)

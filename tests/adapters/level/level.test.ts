@@ -1,6 +1,5 @@
 /** What abstract-level leaves to its implementations: the disk, durability, errors, odd keys. */
 import type { AbstractIterator } from 'abstract-level'
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LevelError, XenonLevel, type XenonLevelOptions } from '../../../src/adapters/level/index.ts'
 import { memoryStorage, open, XenonError } from '../../../src/index.ts'
@@ -8,6 +7,7 @@ import { expectVerified } from '../../support/database.ts'
 import { withDirectory } from '../../support/directory.ts'
 import { failureOf } from '../../support/errors.ts'
 import { readImage, storageOf } from '../../support/image.ts'
+import fc from '../../support/property.ts'
 
 /** Runs `body` with an open database on the disk, which is verified at the end. */
 async function withLevel<K = string, V = string>(

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cac } from 'cac'
 import Table from 'cli-table3'
-import { firstSeed, Random } from '../../support/random.ts'
+import { freshSeed, Random } from '../../support/random.ts'
 import { NO_NATS, natsProgram } from '../nats-servers.ts'
 import { logBytesFor, runCampaign } from './campaign.ts'
 import { FAULTS, SMALL_LOG_FAULTS, TINY_DISK_FAULTS } from './faults.ts'
@@ -31,7 +31,7 @@ cli
 cli.help()
 cli.parse()
 
-async function campaign({ rounds, only = '', seed = firstSeed() }: Options): Promise<number> {
+async function campaign({ rounds, only = '', seed = freshSeed() }: Options): Promise<number> {
   if (natsProgram === undefined) {
     console.error(NO_NATS)
     return 2

@@ -17,6 +17,7 @@ interface Options {
   points: number
   images: number
   aside: number
+  stride: number
 }
 
 const cli = cac('npm run crash --')
@@ -28,6 +29,7 @@ cli
   .option('--replay <id>', 'One crash again: SEED:INDEX:POLICY for every workload, or WORKLOAD/SEED:INDEX:POLICY')
   .option('--points <n>', 'Fail below this number of crash points', { default: 0 })
   .option('--images <n>', 'Fail below this number of crash images', { default: 0 })
+  .option('--stride <n>', 'Crash at every n-th of the points only', { default: 1 })
   .option('--aside <n>', 'Fail below this number of checkpoints that ended aside', { default: 0 })
   .action(async (options: Options) => {
     process.exitCode = await (options.replay === undefined ? campaign(options) : replay(String(options.replay)))
@@ -35,15 +37,15 @@ cli
 cli.help()
 cli.parse()
 
-async function campaign({ seeds, points, images, aside, ...options }: Options): Promise<number> {
+async function campaign({ seeds, points, images, aside, stride, ...options }: Options): Promise<number> {
   const started = performance.now()
   const isRandom = options.nightly === true || options.seed === 'random'
   const seed = isRandom ? Math.floor(Date.now() / 10) % 1e9 : Number(options.seed)
-  if (!Number.isInteger(seed) || !Number.isInteger(seeds) || seeds < 1) {
-    console.error("--seeds takes a number from 1 on, --seed a number or 'random'")
+  if (![seed, seeds, stride].every(Number.isInteger) || seeds < 1 || stride < 1) {
+    console.error("--seeds and --stride take a number from 1 on, --seed a number or 'random'")
     return 2
   }
-  const rerun = `npm run crash -- --seeds ${seeds} --seed ${seed}`
+  const rerun = `npm run crash -- --seeds ${seeds} --seed ${seed}${stride === 1 ? '' : ` --stride ${stride}`}`
   if (isRandom) console.log(`seed ${seed} by the clock; the same again: ${rerun}`)
   // Longest first would need to be known; the order of the plan is mixed enough.
   const jobs = planJobs(seed, seeds)
@@ -51,7 +53,7 @@ async function campaign({ seeds, points, images, aside, ...options }: Options): 
   const failures: string[] = []
   const cores = Math.min(availableParallelism(), jobs.length)
   console.log(`${jobs.length} recordings, seeds ${seed} to ${seed + seeds - 1}, ${cores} threads`)
-  await Promise.all(Array.from({ length: cores }, () => work(jobs, byName, failures)))
+  await Promise.all(Array.from({ length: cores }, () => work(jobs, stride, byName, failures)))
   const total = new Tally()
   for (const tally of byName.values()) total.add(tally)
   print(byName, total, (performance.now() - started) / 1000)
@@ -65,11 +67,11 @@ async function campaign({ seeds, points, images, aside, ...options }: Options): 
   return failures.length === 0 ? 0 : 1
 }
 
-async function work(jobs: Job[], byName: Map<string, Tally>, failures: string[]): Promise<void> {
+async function work(jobs: Job[], stride: number, byName: Map<string, Tally>, failures: string[]): Promise<void> {
   const worker = new Worker(new URL('./worker.js', import.meta.url))
   try {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-      const answer = await ask(worker, job)
+      const answer = await ask(worker, job, stride)
       const tally = byName.get(nameOf(job)) ?? new Tally()
       tally.add(answer.tally)
       byName.set(nameOf(job), tally)
@@ -85,14 +87,14 @@ async function work(jobs: Job[], byName: Map<string, Tally>, failures: string[])
 }
 
 /** Sends a worker a job and waits for its answer. */
-function ask(worker: Worker, job: Job): Promise<{ tally: Tally; failure?: string }> {
+function ask(worker: Worker, job: Job, stride: number): Promise<{ tally: Tally; failure?: string }> {
   return new Promise((resolve, reject) => {
     worker.once('message', answer => {
       worker.off('error', reject)
       resolve(answer)
     })
     worker.once('error', reject)
-    worker.postMessage(job)
+    worker.postMessage({ job, stride })
   })
 }
 

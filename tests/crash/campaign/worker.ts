@@ -3,12 +3,12 @@ import { parentPort } from 'node:worker_threads'
 import { Tally } from './campaign.ts'
 import { type Job, runJob } from './plan.ts'
 
-parentPort!.on('message', async (job: Job) => {
+parentPort!.on('message', async ({ job, stride }: { job: Job; stride: number }) => {
   const tally = new Tally()
   const started = performance.now()
   let failure: string | undefined
   try {
-    await runJob(job, tally)
+    await runJob(job, tally, { stride })
   } catch (error) {
     failure = (error as Error).message
   }

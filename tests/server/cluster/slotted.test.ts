@@ -1,10 +1,11 @@
 /** Commands over keys that carry their slots in the file: the same answers as without, and slots that can be listed. */
-import fc from 'fast-check'
+
 import { expect, test } from 'vitest'
 import { slotOf } from '../../../src/cluster/slots.ts'
 import { slotOfRange } from '../../../src/server/commands/slotted.ts'
 import type { Range } from '../../../src/types.ts'
 import { successor } from '../../../src/values/range.ts'
+import fc from '../../support/property.ts'
 import { request, withServer } from '../wire.ts'
 import { withShard } from './fake-shard.ts'
 

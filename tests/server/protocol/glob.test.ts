@@ -1,7 +1,8 @@
 /** Patterns as Redis has them. Against Redis itself they are compared in tests/redis. */
-import fc from 'fast-check'
+
 import { describe, expect, test } from 'vitest'
 import { literalPrefix, matches } from '../../../src/server/protocol/glob.ts'
+import fc from '../../support/property.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 const isMatch = (pattern: string, text: string): boolean => matches(bytes(pattern), bytes(text))
