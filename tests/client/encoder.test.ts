@@ -1,7 +1,7 @@
 /** Commands as the bytes of the Redis protocol, whatever their arguments are. */
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Argument, CommandEncoder } from '../../src/client/encoder.ts'
+import fc from '../support/property.ts'
 
 const plain = (command: readonly Argument[]): Buffer =>
   Buffer.concat([

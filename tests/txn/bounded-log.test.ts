@@ -78,11 +78,11 @@ const storages: Record<string, () => Storage> = {
 
 for (const [nth, [name, load]] of Object.entries(loads).entries())
   describe(`the log under ${name}`, () => {
+    // In `npm test` half of them, by turns.
     for (const [cache, cacheBytes] of [
       ['a large pool', 2 ** 26],
       ['a pool of 512 KiB', 2 ** 19],
     ] as const)
-      // In `npm test` half of them, by turns.
       for (const [syncs, storage] of Object.entries(storages))
         test.runIf(isLong || (nth + Number(syncs === 'syncs aside') + Number(cacheBytes === 2 ** 19)) % 2 === 0)(
           `is at most 3 times checkpointBytes with ${cache} and ${syncs}`,
