@@ -189,6 +189,7 @@ describe.skipIf(!hasBrowser)('tabs of one origin', () => {
         await expectSound(reader)
         await close(reader)
       }),
+    60_000 + 30_000 * ROUNDS,
   )
 
   test('random calls do what a model does, in the tab of the owner and in one whose owner changes', () =>
