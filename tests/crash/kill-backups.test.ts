@@ -47,7 +47,7 @@ test(`after ${KILLS} kills every dated backup is whole, those that had returned 
       let leftovers = 0
       // Until one was killed in the midst of a backup.
       for (let kill = 0; kill < KILLS * runs || (leftovers === 0 && kill < 20 * KILLS); kill++) {
-        const returned = await killed('backup', [db, backups], random.between(5, 250))
+        const returned = await killed('backup', [db, backups], random.between(5, 250) + 10 * kill)
         const names = existsSync(backups) ? readdirSync(backups) : []
         const whole = names.filter(name => /Z(-\d+)?$/.test(name))
         const partial = names.filter(name => name.endsWith('.partial'))
@@ -62,8 +62,9 @@ test(`after ${KILLS} kills every dated backup is whole, those that had returned 
       }
       expect(leftovers).toBeGreaterThan(0)
       const source = open(db)
+      const whole = readdirSync(backups).filter(name => !name.endsWith('.partial'))
       const { kept } = await source.backup(backups, { keep: 2 })
-      expect(kept).toHaveLength(2)
+      expect(kept).toHaveLength(Math.min(2, whole.length + 1))
       expect(readdirSync(backups).sort()).toEqual([...kept!].sort())
       await expectVerified(source)
       source.close()
