@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { afterAll } from 'vitest'
 import { PortDatabase } from '../../src/worker/index.ts'
+import { isLong } from '../support/long.ts'
 import { contract } from './async-store.ts'
 import { type Implementation, inSub, type Remains } from './implementation.ts'
 
@@ -31,4 +32,4 @@ const implementation: Implementation = {
 }
 
 contract(implementation)
-contract(inSub(implementation))
+if (isLong) contract(inSub(implementation))
