@@ -42,6 +42,7 @@ export interface ConnectionOwner {
     readonly number: number
     readonly crowd: number
     readonly hasOthers: boolean
+    isLong(now: number): boolean
     readonly joiner: Joiner
     sendSoon(connection: Connection): void
     goOnSoon(connection: Connection): void
@@ -93,7 +94,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
   private stopped = false
   /** Has used up its share of the turn, perhaps with requests left to be executed: it goes on with the next one. */
   yielded = false
-  private readonly share: Share = new Share()
+  readonly share: Share = new Share()
   /** Bytes that were given to the socket, and what became of them. */
   private written = 0
   private readonly taken: Taken
@@ -144,11 +145,6 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     // A stranger who says RESET again and again has no more time for that.
     if (this.parser.trusted && !trusted) this.strangerSince = Date.now()
     this.parser.trusted = trusted
-  }
-
-  /** Something has arrived behind the request that is executed. */
-  protected get hasMore(): boolean {
-    return this.parser.waiting > 0
   }
 
   /** Bytes that have arrived and were not executed. */
@@ -214,7 +210,7 @@ export abstract class Connection<Owner extends ConnectionOwner = ConnectionOwner
     const { writableLength } = this.socket
     this.stopped = false
     const now = performance.now()
-    share.begin(turns.number, turns.crowd, turns.hasOthers, now)
+    share.begin(turns.number, turns.crowd, turns.hasOthers, turns.isLong(now), arrived, now)
     server.activity.begin(now)
     let executed = false
     this.open()

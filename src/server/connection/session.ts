@@ -280,7 +280,8 @@ export class Session extends Connection<SessionOwner> implements LateCaller {
     const { activity } = this.server
     const { traits } = command
     const isLike = activity.group === traits
-    const isGrouped = traits.isQuick && !activity.isExact && request.count <= FEW_ARGUMENTS && (isLike || this.hasMore)
+    const isGrouped =
+      traits.isQuick && !activity.isExact && request.count <= FEW_ARGUMENTS && (isLike || this.unread > 0)
     if (!isGrouped || !isLike) activity.endGroup()
     const start = activity.last
     let failed = false

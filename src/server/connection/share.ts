@@ -23,24 +23,37 @@ export class Share {
   private every = QUICK_COMMANDS
   private left = 0
   private nextLookAt = 0
+  /** It gets nothing of the turn at hand. */
+  private isPutOff = false
+
+  /** Its last commands were slow: each may be a large part of a turn. */
+  get isSlow(): boolean {
+    return this.every === 1
+  }
 
   /**
    * Before the requests that have arrived are executed, perhaps not for the first time in the turn.
    * @param crowd clients that had more than their share of the last turn
    * @param hasOthers others wait for short replies meanwhile
+   * @param isLong the turn has taken so long already that whoever has slow commands, or much to be executed, waits for
+   *   the next one
+   * @param bytes that have arrived and are to be executed
    * @param now milliseconds by `performance`
    */
-  begin(turn: number, crowd: number, hasOthers: boolean, now: number = performance.now()): void {
+  begin(turn: number, crowd: number, hasOthers: boolean, isLong: boolean, bytes: number, now: number): void {
     this.nextLookAt = LOOK_BYTES
+    this.isPutOff = isLong && (this.isSlow || bytes >= LOOK_BYTES)
     if (turn === this.turn) return
     this.turn = turn
     this.lastLook = now
-    this.ends = now + Math.max(LEAST_MS, (hasOthers ? TURN_BESIDE_OTHERS_MS : TURN_MS) / Math.max(crowd, 1))
+    const milliseconds = crowd > 0 && hasOthers ? TURN_BESIDE_OTHERS_MS : TURN_MS
+    this.ends = now + Math.max(LEAST_MS, milliseconds / Math.max(crowd, 1))
     this.left = this.every
   }
 
   /** True if nothing is left, to be asked before each command; `bytes` of requests and replies since `begin`. */
   isUsedUp(bytes: number): boolean {
+    if (this.isPutOff) return true
     if (this.left > 0 && bytes < this.nextLookAt) {
       this.left--
       return false

@@ -12,7 +12,7 @@
  *      be so. If the disk was full, another handle takes the place of the one that has failed (`stand-in.ts`).
  */
 import type { Database } from '../../database/database.ts'
-import { nextTurn } from '../../runtime/timers.ts'
+import { nextTurn, performance } from '../../runtime/timers.ts'
 import type { Keyspace } from '../commands/keyspace.ts'
 import type { ReplyWriter } from '../protocol/reply.ts'
 import type { ClientMemory } from '../service/client-memory.ts'
@@ -37,6 +37,9 @@ const HOLD_MS = 4
 /** It does not while somebody else has had a reply so recently: who asks often is to be answered fast. */
 const QUIET_MS = 1000
 
+/** After so much of a turn whoever has slow commands waits for the next one, if others have quick ones. */
+const LONG_MS = 10
+
 /** The connections that are to be sent something at the end of a turn. */
 type Turn = readonly Connection[]
 
@@ -45,6 +48,9 @@ export class Turns {
   time: number = Date.now()
   /** The turn at hand. */
   number = 0
+  /** The last turn in which something was executed, and since when, by `performance`. */
+  private begun = -1
+  private began = 0
   /** Clients that had more than their share of the last one. */
   crowd = 0
   readonly joiner: Joiner = new Joiner()
@@ -57,6 +63,8 @@ export class Turns {
   private changes = 0
   /** When somebody had a reply, while others went on, who did not go on. */
   private lastOther = 0
+  /** When somebody had a reply whose commands are quick, and whose turn was enough for them. */
+  private lastQuick = 0
   /** Turns whose replies wait until what they answer is durable, the oldest first. */
   private readonly unsettled: Turn[] = []
   private scheduled = false
@@ -99,11 +107,27 @@ export class Turns {
     if (!hadChanges && this.hasOthers && this.toSend.length > 0) this.finish()
   }
 
+  /** Of those with slow commands not all go on in one turn: the others are the first ones in the next. */
   private goOn(): void {
     const { goingOn } = this
     this.goingOn = []
     this.crowd = goingOn.length
-    for (const connection of goingOn) connection.resume()
+    const still: Connection[] = []
+    for (const connection of goingOn)
+      if (connection.share.isSlow && this.isLong(performance.now())) still.push(connection)
+      else connection.resume()
+    if (still.length === 0) return
+    this.goingOn = [...still, ...this.goingOn]
+    this.schedule()
+  }
+
+  /** Whether the turn at hand has taken so long that slow commands wait for the next one, for the sake of quick ones. */
+  isLong(now: number): boolean {
+    if (this.begun !== this.number) {
+      this.begun = this.number
+      this.began = now
+    }
+    return now - this.began > LONG_MS && this.time - this.lastQuick < QUIET_MS
   }
 
   /** Others have had replies lately, while some went on. */
@@ -139,6 +163,7 @@ export class Turns {
     for (const connection of turn) {
       connection.listed = false
       connection.seal()
+      if (!connection.yielded && !connection.share.isSlow) this.lastQuick = this.time
     }
     this.unsettled.push(turn)
     const { owner } = this
