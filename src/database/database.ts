@@ -61,6 +61,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.engine = engine
     this.durability = options.durability
     this.readOnly = options.readOnly
+    this.engine.health.isReader = options.readOnly
     this.inspection = options.inspect
     if (!options.readOnly) {
       handle.reclaiming.begin()

@@ -2,13 +2,15 @@
  * Whether the handle may go on as it is. Operations look at `attention` alone, which costs one load; whoever has
  * something to say before the next operation (a failure, the close, a pool that wants to grow) raises it.
  */
-import { XenonError } from '../errors.ts'
+import { MovedError, XenonError } from '../errors.ts'
 import type { Observer } from '../runtime/observer.ts'
 import type { Stall } from '../types.ts'
 
 export class Health {
   attention = false
   failure: unknown = undefined
+  /** It changes nothing: that other files stand in place of its own is all there is to say. */
+  isReader = false
   /** Code of the caller runs inside an operation (toJSON, a codec): the handle takes no other call meanwhile. */
   busy = false
   /** The longest time that work in line has held up the event loop. */
@@ -30,6 +32,7 @@ export class Health {
   }
 
   check(): void {
+    if (this.isReader && this.failure instanceof MovedError) throw this.failure
     if (this.failure !== undefined)
       throw new XenonError(
         'XENON_FAILED',

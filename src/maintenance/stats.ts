@@ -2,9 +2,20 @@
 
 import type { Engine } from '../engine/engine.ts'
 import { toHex } from '../runtime/bytes.ts'
-import type { Storage } from '../storage/storage.ts'
+import { requireInPlace } from '../storage/home.ts'
+import type { File, Storage } from '../storage/storage.ts'
 import type { Durability, Stats } from '../types.ts'
 import { largeValueFigures, logBytesInUse, oldestTransaction, syncFigures } from './vitals.ts'
+
+/** @throws MovedError if the name leads nowhere, or elsewhere, by now */
+const allocatedBytes = (file: File, storage: Storage): number => {
+  try {
+    return storage.allocatedBytes(file.path)
+  } catch (error) {
+    requireInPlace(file)
+    throw error
+  }
+}
 
 export const collectStats = (engine: Engine, storage: Storage, directory: string, durability: Durability): Stats => {
   const { room, health } = engine
@@ -21,7 +32,7 @@ export const collectStats = (engine: Engine, storage: Storage, directory: string
     blocks: { total: metadata.blocks, free: metadata.freeBlocks },
     reclaim: { pending: metadata.firstCondemned !== 0 },
     dataBytes: file.file.size(),
-    dataBytesAllocated: storage.allocatedBytes(file.file.path),
+    dataBytesAllocated: allocatedBytes(file.file, storage),
     logBytes: log.segments.bytes + pool.images.bytes,
     logBytesInUse: logBytesInUse(engine),
     logSegments: log.segments.count,

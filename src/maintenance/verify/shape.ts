@@ -19,8 +19,9 @@ import { BucketFigures, SpaceCheck } from './space.ts'
 export class ShapeCheck {
   readonly findings: Findings
   readonly figures: BucketFigures = new BucketFigures()
-  /** Records of the root. */
+  /** Records of the root in the buckets, and by how many open transactions have changed their number. */
   records = 0
+  uncommitted = 0
   /** The other key spaces, in the order of the list. */
   readonly spaces: SpaceCount[] = []
   private readonly engine: Engine
@@ -43,7 +44,8 @@ export class ShapeCheck {
     const { ordered, blocks, freeHead, freeBlocks, firstSpace, firstCondemned, spaces } = metadata
     let { records } = metadata
     engine.follower?.countChanges()
-    for (const state of transactions.open.values()) records += state.records
+    for (const state of transactions.open.values()) this.uncommitted += state.records
+    records += this.uncommitted
     const openTransactions = transactions.open.size
     const lists = { freeHead, freeBlocks, firstSpace, firstCondemned, spaces }
     this.said = { ordered, blocks, records, openTransactions, ...lists }

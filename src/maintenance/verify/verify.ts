@@ -57,7 +57,8 @@ export const verifyDatabase = async (engine: Engine, options: VerifyOptions): Pr
     problems: problems.slice(0, KEPT_PROBLEMS),
     problemCount: problems.length - findings.problems.length + findings.problemCount,
     damagedBlocks: [...disk.damaged].slice(0, KEPT_PROBLEMS),
-    records: shape.records,
+    // What open transactions have put or deleted lies in the buckets, and is not committed.
+    records: Math.max(0, shape.records - shape.uncommitted),
     spaces: shape.spaces,
     blocks: shape.blocks,
     fill: figures.fill,
