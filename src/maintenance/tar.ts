@@ -96,6 +96,21 @@ const sizeIn = (header: Uint8Array): number => {
   return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : Number.NaN
 }
 
+/** What else people pack a backup with: the first bytes of it, and how they unpack it. */
+const PACKERS = [
+  { name: 'gzip', bytes: [0x1f, 0x8b], command: 'gzip -d' },
+  { name: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd], command: 'zstd -d' },
+  { name: 'xz', bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], command: 'xz -d' },
+  { name: 'bzip2', bytes: [0x42, 0x5a, 0x68], command: 'bzip2 -d' },
+  { name: 'zip', bytes: [0x50, 0x4b, 0x03, 0x04], command: 'unzip' },
+] as const
+
+const packerOf = (archive: Archive): (typeof PACKERS)[number] | undefined => {
+  const head = new Uint8Array(8)
+  archive.read(head, 0, head.length, 0)
+  return PACKERS.find(({ bytes }) => bytes.every((byte, i) => head[i] === byte))
+}
+
 /** The files of an archive by their names. */
 const partsOf = (archive: Archive, path: string): Map<string, Part> => {
   const parts = new Map<string, Part>()
@@ -112,7 +127,13 @@ const partsOf = (archive: Archive, path: string): Map<string, Part> => {
       parts.set(name.replace(/^(\.\/)+/, ''), { at: at + BLOCK, size })
     at += BLOCK + size + fillOf(size)
   }
-  throw new CorruptionError(path, 'is no tar archive of a database, or only a part of one')
+  const packer = packerOf(archive)
+  throw new CorruptionError(
+    path,
+    packer === undefined
+      ? 'is no tar archive of a database, or only a part of one'
+      : `is packed by ${packer.name}; unpack it first (${packer.command}), and restore what comes out`,
+  )
 }
 
 /**
