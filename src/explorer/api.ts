@@ -14,9 +14,10 @@ import { encodeTuple } from '../values/tuple.ts'
 import { tupleFromPlain } from '../values/tuple-json.ts'
 import { listSpaces, metadataFacts, viewBlock } from './block.ts'
 import { searchKeys } from './keys.ts'
+import { KnownLog } from './known-log.ts'
 import { viewPool, viewTransactions } from './live.ts'
 import { LiveMap } from './live-map.ts'
-import { viewLog } from './log.ts'
+import { viewGrowingLog, viewLog } from './log.ts'
 import { pathOf } from './path.ts'
 import { Recorder } from './recorder.ts'
 import { shownBytes } from './shown.ts'
@@ -71,6 +72,7 @@ export class Explorer {
   private readonly map: LiveMap
   private readonly transactions: Map<number, AsyncTransaction<Uint8Array, Uint8Array>> = new Map()
   private readonly observer: Observer
+  private readonly knownLog: KnownLog
   private recorder: Recorder | undefined
   private readonly deadlocks: DeadlockSeen[] = []
   private checkpoint: CheckpointSeen | undefined
@@ -81,17 +83,21 @@ export class Explorer {
     this.options = options
     this.source =
       db === undefined ? BlockSource.ofFiles(directory, storage) : BlockSource.ofEngine(directory, db.layers)
-    this.map = new LiveMap(this.source, () => new Promise(resolve => nextTurn(resolve)))
+    const turn = (): Promise<void> => new Promise(resolve => nextTurn(resolve))
+    this.map = new LiveMap(this.source, turn)
+    this.knownLog = new KnownLog(turn)
     this.observer = this.look()
     if (db !== undefined) db.layers.health.observer = this.observer
   }
 
   /**
    * Answers a call. Answers are plain objects, but for typed arrays in those of `map` and `pool`.
-   * @throws XenonError; `XENON_INVALID_ARGUMENT` for a call that there is not, `XENON_READ_ONLY` for one that would change
+   * @throws XenonError; `XENON_MOVED`, whatever is asked, once the database was removed or replaced;
+   *   `XENON_INVALID_ARGUMENT` for a call that there is not, `XENON_READ_ONLY` for one that would change
    *   something which may not be changed
    */
   async call(name: string, params: unknown): Promise<object> {
+    this.source.requireInPlace()
     const given = typeof params === 'object' && params !== null ? (params as Params) : {}
     const read = Object.hasOwn(READS, name) ? READS[name] : undefined
     if (read !== undefined) return await read(this, given)
@@ -108,7 +114,8 @@ export class Explorer {
   /** Rolls back what the page has begun, and looks on no longer; the database stays open. */
   async close(): Promise<void> {
     const { db } = this.options
-    for (const transaction of this.transactions.values()) if (db?.closed === false) await transaction.rollback()
+    for (const transaction of this.transactions.values())
+      if (db?.closed === false) await transaction.rollback().catch(() => {})
     this.transactions.clear()
     if (db?.closed === false && db.layers.health.observer === this.observer) db.layers.health.observer = undefined
     this.source.close()
@@ -240,14 +247,16 @@ export class Explorer {
   }
 
   /** The log is always that of the files: a database that is open for reading has recovered in memory. */
-  log(params: Params): object {
+  async log(params: Params): Promise<object> {
     const { directory, storage, db } = this.options
     // What was committed may lie in a buffer still.
     if (db?.readOnly === false && this.options.writable) db.layers.log.write()
+    const limit = Math.min(count(params, 'limit') ?? 50, MOST_GROUPS)
+    const part = { before: count(params, 'before'), limit }
+    if (db?.readOnly === false) return await viewGrowingLog(this.source, this.knownLog, part)
     const files = BlockSource.ofFiles(directory, storage)
     try {
-      const limit = Math.min(count(params, 'limit') ?? 50, MOST_GROUPS)
-      return viewLog(files, { before: count(params, 'before'), limit })
+      return viewLog(files, part)
     } finally {
       files.close()
     }

@@ -23,6 +23,7 @@ import { kindName } from '../pager/layout.ts'
 import { Arena, copyBytes } from '../runtime/bytes.ts'
 import { type Group, readGroup, readSegments, type SalvageSegment } from '../salvage/segments.ts'
 import { closeAll } from '../storage/close-all.ts'
+import type { KnownLog } from './known-log.ts'
 import { type ShownBytes, shownBytes } from './shown.ts'
 import type { BlockSource } from './source.ts'
 
@@ -115,6 +116,40 @@ export interface LogPart {
   readonly limit?: number | undefined
 }
 
+/** The same of a log that its owner writes meanwhile, of which much is known already (`known-log.ts`). */
+export const viewGrowingLog = async (source: BlockSource, known: KnownLog, part: LogPart = {}): Promise<LogView> => {
+  const { storage, metadata } = source
+  const { redoLsn, logLsn } = metadata
+  const warnings: string[] = []
+  const directory = storage.join(source.directory, 'log')
+  const segments = await known.look(storage, directory, metadata.identity.uuid, warning => warnings.push(warning))
+  try {
+    const until = part.before ?? Number.POSITIVE_INFINITY
+    const most = part.limit ?? 100
+    const shown: Group[] = []
+    let isAll = true
+    for (const segment of segments.toReversed()) {
+      const found = segment.last(until, most - shown.length)
+      shown.unshift(...found.groups)
+      isAll &&= found.isAll
+    }
+    const used = segments.filter(({ groups }) => groups > 0).at(-1)
+    return {
+      redoLsn,
+      logLsn,
+      endLsn: Math.max(used?.endLsn ?? 0, redoLsn),
+      syncedLsn: Math.max(used?.syncedLsn ?? 0, logLsn),
+      segments: segments.map(({ segment, groups, endLsn }) => segmentView(segment, groups, endLsn, redoLsn)),
+      groups: shown.map(group => viewGroup(source, group)),
+      groupCount: segments.reduce((sum, { groups }) => sum + groups, 0),
+      before: isAll ? undefined : shown[0]?.lsn,
+      warnings,
+    }
+  } finally {
+    closeAll(segments.map(({ segment }) => segment.file))
+  }
+}
+
 /** Segments and groups of the log, and the records of the last groups, or of those before an LSN. */
 export const viewLog = (source: BlockSource, part: LogPart = {}): LogView => {
   const { storage, metadata } = source
@@ -144,19 +179,24 @@ export const viewLog = (source: BlockSource, part: LogPart = {}): LogView => {
   }
 }
 
-const viewSegment = (segment: SalvageSegment, redoLsn: number): SegmentView => {
-  const { name, startLsn, size, capacity, salt, groups } = segment
-  const endLsn = groups.at(-1)?.end ?? startLsn
-  return { name, startLsn, bytes: size, capacity, salt, groups: groups.length, endLsn, needed: endLsn > redoLsn }
-}
+const viewSegment = (segment: SalvageSegment, redoLsn: number): SegmentView =>
+  segmentView(segment, segment.groups.length, segment.groups.at(-1)?.end ?? segment.startLsn, redoLsn)
 
-const viewGroup = (source: BlockSource, { segment, lsn, end, synced }: Group): GroupView => {
+const segmentView = (
+  { name, startLsn, size, capacity, salt }: SalvageSegment,
+  groups: number,
+  endLsn: number,
+  redoLsn: number,
+): SegmentView => ({ name, startLsn, bytes: size, capacity, salt, groups, endLsn, needed: endLsn > redoLsn })
+
+const viewGroup = (source: BlockSource, { segment, lsn, end, synced: said }: Group): GroupView => {
   const offset = SEGMENT_HEADER_BYTES + lsn - segment.startLsn
   const a = new Arena(Math.max(GROUP_HEADER_BYTES, end - lsn))
   const records: LogRecordView[] = []
   // Whoever writes the log may have begun the segment anew meanwhile: then nothing of it is left to show.
-  if (readGroup(source.storage, segment, offset, a) !== undefined)
-    records.push(...eachRecord(a, GROUP_HEADER_BYTES, end - lsn, lsn + GROUP_HEADER_BYTES))
+  const read = readGroup(source.storage, segment, offset, a)
+  const synced = read?.synced ?? said
+  if (read !== undefined) records.push(...eachRecord(a, GROUP_HEADER_BYTES, end - lsn, lsn + GROUP_HEADER_BYTES))
   return { lsn, end, synced, segment: segment.name, offset, records }
 }
 

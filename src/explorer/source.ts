@@ -12,6 +12,7 @@ import { blockProblem, DataFile } from '../pager/data-file.ts'
 import { METADATA_BYTES, Metadata } from '../pager/metadata.ts'
 import type { Block, Position } from '../pager/place.ts'
 import type { Arena } from '../runtime/bytes.ts'
+import { requireInPlace } from '../storage/home.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** Where the bytes of a block come from. */
@@ -90,6 +91,11 @@ export class BlockSource {
   /** Blocks that there are. Behind the end of a file they may not have been written yet. */
   get blocks(): number {
     return this.state.blocks
+  }
+
+  /** @throws MovedError if another file, or none, stands where this one was opened: then none of its names is to be read */
+  requireInPlace(): void {
+    requireInPlace(this.data.file)
   }
 
   /** Of files: reads block 0 again, which others may have written. One that is just being written stays as it was. */

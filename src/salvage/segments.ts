@@ -58,8 +58,24 @@ export const logUuids = (storage: Storage, directory: string): Uint8Array[] => {
   return [...found.values()].sort((a, b) => b.times - a.times).map(entry => entry.uuid)
 }
 
-/** Opens the segments of the database with this UUID, in order of their LSNs. `warn` hears of the others. */
+/** The segments of the database with this UUID and their groups, in order of their LSNs. `warn` hears of the others. */
 export const readSegments = (
+  storage: Storage,
+  directory: string,
+  uuid: Uint8Array,
+  warn: (sentence: string) => void,
+): SalvageSegment[] => {
+  const segments = openSegments(storage, directory, uuid, warn)
+  for (const segment of segments) findGroups(storage, segment, warn)
+  return inOrder(segments)
+}
+
+/** Of two that begin at one place, the one that was used comes last. */
+export const inOrder = (segments: SalvageSegment[]): SalvageSegment[] =>
+  segments.sort((a, b) => a.startLsn - b.startLsn || a.groups.length - b.groups.length)
+
+/** Opens the segments, and does not look for their groups. */
+export const openSegments = (
   storage: Storage,
   directory: string,
   uuid: Uint8Array,
@@ -84,16 +100,10 @@ export const readSegments = (
     } else {
       if (header.uuid === undefined)
         warn(`the header of ${file.path} is damaged; its groups were read by their own checksums`)
-      const segment = segmentOf(file, name, header)
-      if (!findGroups(storage, segment))
-        warn(
-          `${file.path} holds more beginnings of groups that are not whole than a log can have left; what lies behind LSN ${segment.groups.at(-1)?.end ?? segment.startLsn} was left out`,
-        )
-      segments.push(segment)
+      segments.push(segmentOf(file, name, header))
     }
   }
-  // Of two that begin at one place, the one that was used comes last.
-  return segments.sort((a, b) => a.startLsn - b.startLsn || a.groups.length - b.groups.length)
+  return segments
 }
 
 const segmentNames = (storage: Storage, directory: string): string[] =>
@@ -150,8 +160,8 @@ const isBlank = (file: File): boolean => {
   return bytes.every(byte => byte === 0)
 }
 
-/** False if it gave up: whoever writes headers of long groups everywhere must not make it read the file for each. */
-const findGroups = (storage: Storage, segment: SalvageSegment): boolean => {
+/** Whoever writes headers of long groups everywhere must not make it read the file for each: it gives up, and warns. */
+const findGroups = (storage: Storage, segment: SalvageSegment, warn: (sentence: string) => void): void => {
   const arena = new Arena(CHUNK)
   let wasted = 0
   for (let at = SEGMENT_HEADER_BYTES; at + GROUP_HEADER_BYTES <= segment.size; ) {
@@ -162,10 +172,14 @@ const findGroups = (storage: Storage, segment: SalvageSegment): boolean => {
       continue
     }
     wasted += arena.u32[0] === GROUP_MAGIC ? Math.min(arena.u32[2]!, segment.size) : 0
-    if (wasted > WASTED * segment.size) return false
+    if (wasted > WASTED * segment.size) {
+      warn(
+        `${segment.file.path} holds more beginnings of groups that are not whole than a log can have left; what lies behind LSN ${segment.groups.at(-1)?.end ?? segment.startLsn} was left out`,
+      )
+      return
+    }
     at = nextMagic(segment, at + 4, arena)
   }
-  return true
 }
 
 /** Reads the group at a position of the file into the arena; undefined if there is none that is whole. */

@@ -80,6 +80,24 @@ test('inspect says what is not there, and refuses what makes no sense', () =>
     expect([missing.status, missing.stderr]).toEqual([1, expect.stringMatching(/there is no database in .*\n$/)])
   }))
 
+test('inspect refuses options that say more of a view which is not asked for', () =>
+  withDirectory(async parent => {
+    const db = `${parent}/db`
+    fill(db)
+    for (const [options, partner] of [
+      [['--hex'], '--block'],
+      [['--limit', '5'], '--log'],
+      [['--block', '1', '--before', '99'], '--log'],
+      [['--log', '--sub', 'users'], '--key'],
+      [['--key-encoding', 'tuple'], '--key'],
+    ] as const) {
+      const { status, stderr } = await run('inspect', db, ...options)
+      expect([status, stderr]).toEqual([2, expect.stringContaining(`says more of ${partner}, which is not given`)])
+    }
+    const twice = await run('inspect', db, '--log', '--disk')
+    expect([twice.status, twice.stderr]).toEqual([2, expect.stringContaining('leave out --disk')])
+  }))
+
 test('inspect works beside an owner and on damage, and changes no byte', () =>
   withDirectory(async parent => {
     const directory = `${parent}/db`

@@ -1,4 +1,5 @@
 /** The explorer over HTTP: who is answered, what is answered, and that a page which only looks changes nothing. */
+import { rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { Explorer } from '../../src/explorer/api.ts'
@@ -256,6 +257,37 @@ test('a page is shown until Ctrl-C; beside a program that writes it follows', ()
     expect((await start('explore', `${parent}/none`).outcome).status).toBe(1)
     expect((await start('explore', directory, '--port', '99999').outcome).status).toBe(2)
   }))
+
+test.each([[[]], [['--write']]])(
+  'explore %j of a database that is removed says so in every view, and ends as it is told to',
+  options =>
+    withDirectory(async parent => {
+      const directory = `${parent}/db`
+      const db = open(directory)
+      for (let i = 0; i < 100; i++) db.put(`key ${i}`, 'value')
+      db.close()
+      const exploring = start('explore', directory, ...options)
+      const url = String(await new Promise(resolve => exploring.process.stdout!.once('data', resolve))).trim()
+      expect((await callAt(url, 'state')).status).toBe(200)
+      rmSync(directory, { recursive: true })
+      for (const [name, params] of Object.entries({
+        facts: {},
+        state: {},
+        map: {},
+        block: { block: 1 },
+        path: { key: 'key 1' },
+        search: { text: 'key' },
+        log: {},
+        pool: {},
+        transactions: {},
+        value: { key: 'key 1' },
+        verify: {},
+      }))
+        expect([name, (await json(callAt(url, name, params))).code]).toEqual([name, 'XENON_MOVED'])
+      exploring.process.kill('SIGINT')
+      expect(await exploring.outcome).toMatchObject({ status: 0, stderr: '' })
+    }),
+)
 
 test('a call that is too long is refused, and the next one over the same connections is answered', () =>
   withServer(false, async ({ url }) => {

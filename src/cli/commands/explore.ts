@@ -4,7 +4,7 @@ import type { CAC } from 'cac'
 import { ViewLostError } from '../../errors.ts'
 import { Explorer, type ExplorerOptions } from '../../explorer/api.ts'
 import { serveExplorer } from '../../explorer/http.ts'
-import { CorruptionError, type Database, nodeStorage, open } from '../../index.ts'
+import { CorruptionError, type Database, MovedError, nodeStorage, open } from '../../index.ts'
 import { argument, countOption, flagOption, type Options } from '../arguments.ts'
 import { requireOwnRecords } from '../database.ts'
 import { EXIT_DONE, oneLine, UsageError } from '../errors.ts'
@@ -38,7 +38,16 @@ async function explore(directory: string, options: Options): Promise<number> {
     return EXIT_DONE
   } finally {
     await explorer.close()
-    subject.db?.close()
+    closed(subject.db)
+  }
+}
+
+/** That it was removed or replaced meanwhile the page has said; there is nothing left to close by its name. */
+function closed(db: ExplorerOptions['db']): void {
+  try {
+    db?.close()
+  } catch (error) {
+    if (!(error instanceof MovedError)) throw error
   }
 }
 

@@ -46,6 +46,7 @@ async function inspect(directory: string, options: Options): Promise<number> {
   const hex = flagOption(options, 'hex')
   const asked = [block !== undefined, key !== undefined, log, blocks].filter(each => each).length
   if (asked > 1) throw new UsageError('inspect takes one of --block, --key, --log and --blocks at a time')
+  requireFitting(options, { block: block !== undefined, key: key !== undefined, log })
   const show = async (view: object, text: () => string): Promise<void> => {
     if (json) await print(`${JSON.stringify(view, null, 2)}\n`)
     else await printStored(text())
@@ -69,6 +70,25 @@ async function inspect(directory: string, options: Options): Promise<number> {
     await show(view, () => mapText(view))
     return view.uses.some(({ use, blocks }) => use === 'damaged' && blocks > 0) ? EXIT_FAILED : EXIT_DONE
   })
+}
+
+/** Options that say more of one view, and which view that is. */
+const PARTNERS = {
+  hex: 'block',
+  limit: 'log',
+  before: 'log',
+  sub: 'key',
+  keyEncoding: 'key',
+} as const
+
+function requireFitting(options: Options, asked: Readonly<Record<'block' | 'key' | 'log', boolean>>): void {
+  for (const [option, partner] of Object.entries(PARTNERS)) {
+    if (options[option] === undefined || asked[partner]) continue
+    const name = option === 'keyEncoding' ? 'key-encoding' : option
+    throw new UsageError(`--${name} says more of --${partner}, which is not given; give both, or neither`)
+  }
+  if (asked.log && flagOption(options, 'disk'))
+    throw new UsageError('--log always shows what lies on the disk; leave out --disk')
 }
 
 type Show = (view: object, text: () => string) => Promise<void>
