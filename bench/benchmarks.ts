@@ -30,6 +30,16 @@ export const benchmarks: readonly Benchmark[] = [
     load: () => import('./slow-vs-cached.ts'),
   },
   {
+    name: 'explorer',
+    summary: 'the page of the explorer in Chromium beside a busy database: frames a second, and memory as time goes on',
+    options: [
+      ['--blocks <n>', 'blocks of the file (default: 250000)'],
+      ['--rate <n>', 'records put a second (default: 10000)'],
+      ['--minutes <n>', 'how long (default: 10)'],
+    ],
+    load: () => import('./explorer.ts'),
+  },
+  {
     name: 'compression',
     summary: 'what each compression saves and costs, on real records',
     options: [['--records <n>', 'small records; a fifth of it of the longer ones (default: 20000)']],
