@@ -6,7 +6,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { connect, type NatsConnection, type TlsOptions } from '@nats-io/transport-node'
+import { type Authenticator, connect, type NatsConnection, type TlsOptions } from '@nats-io/transport-node'
 import type { NatsOptions as ClusterNatsOptions } from '../../src/cluster/services.ts'
 import { pause } from '../support/child.ts'
 import { freePort } from '../support/ports.ts'
@@ -33,6 +33,8 @@ export interface NatsOptions {
   users?: string
   /** How `connect` and `ready` connect, if by TLS. */
   tls?: TlsOptions
+  /** The accounts and who is in them, in place of `USER` and `SYSTEM_USER`, and as whom `ready` connects. */
+  accounts?: { readonly lines: string; readonly authenticator: Authenticator }
   /** More lines of the configuration of each server. */
   more?: string
 }
@@ -70,6 +72,11 @@ export async function startNats(directory: string, options: NatsOptions = {}): P
   const names = clients.map((_, server) => `n${server}`)
   const folders = names.map(name => join(directory, name))
   const children: (ChildProcess | undefined)[] = []
+  const ownAccounts = `accounts {
+  SYSTEM { users: [{ user: ${SYSTEM_USER.user}, password: ${SYSTEM_USER.pass} }] }
+  XENON { jetstream: enabled, users: [{ user: ${USER.user}, password: ${USER.pass} }${options.users ?? ''}] }
+}
+system_account: SYSTEM`
   for (const [server, folder] of folders.entries()) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'server.conf'), configurationOf(server))
@@ -95,11 +102,7 @@ jetstream {
   max_memory_store: 64MB
   max_file_store: ${options.maxFile ?? 1024 ** 3}
 }
-accounts {
-  SYSTEM { users: [{ user: ${SYSTEM_USER.user}, password: ${SYSTEM_USER.pass} }] }
-  XENON { jetstream: enabled, users: [{ user: ${USER.user}, password: ${USER.pass} }${options.users ?? ''}] }
-}
-system_account: SYSTEM
+${options.accounts?.lines ?? ownAccounts}
 ${count > 1 ? cluster : ''}
 ${options.more ?? ''}
 `
@@ -127,7 +130,8 @@ ${options.more ?? ''}
 
   const connectAs = (user = USER): Promise<NatsConnection> =>
     connect({
-      ...{ servers: servers.urls.slice(), ...user, timeout: 2_000, reconnect: false, maxReconnectAttempts: 0 },
+      ...{ servers: servers.urls.slice(), timeout: 2_000, reconnect: false, maxReconnectAttempts: 0 },
+      ...(options.accounts === undefined ? user : { authenticator: options.accounts.authenticator }),
       ...(options.tls === undefined ? {} : { tls: options.tls }),
     })
 
