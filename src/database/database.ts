@@ -24,6 +24,7 @@ import { Monitor } from './monitor.ts'
 import type { Inspection, ResolvedOptions } from './options.ts'
 import { nameEncodings, storedNames } from './stored-encodings.ts'
 import { Outer } from './sub.ts'
+import { UnopenedSubs } from './unopened.ts'
 
 /** Problems that a report keeps. */
 const MOST_PROBLEMS = 100
@@ -48,6 +49,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
   private readonly stay: (() => void) | undefined
   private readonly warnings: Warnings = new Warnings()
   private readonly monitor: Monitor | undefined
+  private readonly unopened: UnopenedSubs | undefined
   /** @internal What others can ask of it while it is open, if anything. */
   readonly inspection: Inspection
   /** Called before it closes, or the thread ends. */
@@ -65,6 +67,8 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.inspection = options.inspect
     if (!options.readOnly) {
       handle.reclaiming.begin()
+      this.unopened = new UnopenedSubs(handle, this as Outer<unknown, unknown>)
+      this.unopened.begin()
       this.stay = options.storage.onExit?.(this)
     }
     const { onWarning } = options
@@ -244,6 +248,7 @@ export class Database<V = string, K = string> extends Outer<V, K> {
     this.leave()
     this.end()
     this.handle.reclaiming.stop()
+    this.unopened?.stop()
     this.stay?.()
     this.monitor?.stop()
     try {

@@ -20,7 +20,7 @@ export interface SpaceName {
 export type SpacesByNumber = ReadonlyMap<number, SpaceFacts>
 
 /** The way to a space; undefined if one that it lies in is gone, so that nobody finds it (J1). */
-export const nameOf = (facts: SpaceFacts, all: SpacesByNumber): SpaceName | undefined => {
+export const nameOf = (facts: SpaceFacts, all: Pick<SpacesByNumber, 'get'>): SpaceName | undefined => {
   const path = [facts.name.slice(1)]
   for (let { parent, number } = facts; parent !== 0; ) {
     const outer = all.get(parent)

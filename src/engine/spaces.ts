@@ -143,6 +143,20 @@ export class Spaces {
     return listed
   }
 
+  /** What is written down of those that nobody has opened. */
+  unopened(): SpaceFacts[] {
+    return this.all().flatMap(({ facts, space }) => (space === undefined ? [facts] : []))
+  }
+
+  isOpened(number: number): boolean {
+    return this.numbered.get(number)?.space !== undefined
+  }
+
+  /** What is written down of one, by its number. */
+  get(number: number): SpaceFacts | undefined {
+    return this.numbered.get(number)?.facts
+  }
+
   /** Those that somebody has opened. */
   get opened(): Space[] {
     return (this.listed ?? []).map(({ space }) => space).filter(space => space !== undefined)

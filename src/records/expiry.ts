@@ -5,7 +5,9 @@
 
 import type { Space } from '../engine/space.ts'
 import { EXPIRY_BYTES, RecordFlag, readTime, recordFlags, writeTime } from '../pager/bucket.ts'
+import type { Block } from '../pager/place.ts'
 import type { Bound, Bounds } from '../runtime/bytes.ts'
+import { TreeSearch } from '../tree/search.ts'
 import { countBetween, SCAN_KEYS, TreeScan } from '../tree/tree-scan.ts'
 import { latin1 } from '../txn/changed-keys.ts'
 import { MAX_TIME } from '../values/ttl.ts'
@@ -74,6 +76,17 @@ const compareAt = (u8: Uint8Array, at: number, length: number, other: Uint8Array
   const shared = Math.min(length, other.length)
   for (let i = 0; i < shared; i++) if (u8[at + i] !== other[i]) return u8[at + i]! - other[i]!
   return length - other.length
+}
+
+/** The first time in the tree over times of a space that need not be open; Infinity if there is none. */
+export const firstTimeIn = ({ pool, arena, file, scanRoom }: Space, root: Block): number => {
+  const tree = new TreeSearch(pool, file.file.path, root)
+  const scan = new TreeScan(pool, tree, scanRoom, { lower: undefined, upper: undefined }, false)
+  while (!scan.done) {
+    scan.step(1)
+    if (scan.count > 0) return readTime(arena.u8, scan.at[0]!)
+  }
+  return Number.POSITIVE_INFINITY
 }
 
 /** The first time in the tree (of those after `now`, if that is given), or Infinity. */
