@@ -15,25 +15,33 @@ const RETRY_MS = 10_000
 
 export class Reclaiming {
   private readonly engine: Engine
-  private readonly reclaimer: Reclaimer
+  private made: Reclaimer | undefined
   private readonly written: () => void
   private timer: unknown
 
   /** `written` is called after changes that nobody was promised. */
   constructor(engine: Engine, written: () => void) {
     this.engine = engine
-    this.reclaimer = new Reclaimer(engine)
     this.written = written
+  }
+
+  private get reclaimer(): Reclaimer {
+    this.made ??= new Reclaimer(this.engine)
+    return this.made
+  }
+
+  private get isDone(): boolean {
+    return this.engine.metadata.firstCondemned === 0
   }
 
   /** After an open: soon, goes on where another handle has left off. */
   begin(): void {
-    if (!this.reclaimer.isDone || !this.engine.spaces.isEmpty) this.runAfter(SOON_MS)
+    if (!this.isDone || !this.engine.spaces.isEmpty) this.runAfter(SOON_MS)
   }
 
   /** Something was cleared or dropped. */
   schedule(): void {
-    if (this.timer === undefined && !this.reclaimer.isDone) this.runAfter(PAUSE_MS)
+    if (this.timer === undefined && !this.isDone) this.runAfter(PAUSE_MS)
   }
 
   stop(): void {

@@ -64,10 +64,19 @@ export class Sweeper {
     this.written = written
   }
 
-  /** Soon, looks when the first sweep is due: opening does not take the time to read the tree. */
+  /**
+   * Soon, looks when the first sweep is due: opening does not take the time to read the tree. Where no record has ever
+   * expired, there is nothing to look at, and opening does without a timer.
+   */
   begin(): void {
     this.isOn = true
-    this.beginTimer = after(SOON_MS, () => this.look())
+    if (this.hasTimes) this.beginTimer = after(SOON_MS, () => this.look())
+  }
+
+  /** False if the root of the tree over times was never changed. */
+  private get hasTimes(): boolean {
+    const { file, pool, expiry } = this.space
+    return !file.isBlank(expiry.root) || pool.isDirty(expiry.root)
   }
 
   private look(): void {
