@@ -28,6 +28,8 @@ import type { TreeSearch } from './search.ts'
 const MERGE_BELOW = 0.2
 /** … if both together fill one to at most this share. */
 const MERGE_UP_TO = 0.6
+/** It looks again not at each removal, but when so many more of its keys have gone, or it has no more than these. */
+const LOOK_EVERY = 8
 
 export class TreeMerge {
   private readonly tree: TreeSearch
@@ -43,8 +45,11 @@ export class TreeMerge {
     const { arena } = this.nodes.pool
     if (block === this.tree.root) return false
     // A node that leads to nothing more, or to one child alone, may still have a long prefix.
-    if (nodeCount(arena, base) <= (nodeLevel(arena, base) > 0 ? 1 : 0)) return true
-    return nodeLiveBytes(arena, base) < MERGE_BELOW * this.nodes.usable
+    const count = nodeCount(arena, base)
+    const isInner = nodeLevel(arena, base) > 0
+    if (count <= (isInner ? 1 : 0)) return true
+    if (nodeLiveBytes(arena, base) >= MERGE_BELOW * this.nodes.usable) return false
+    return isInner || count <= LOOK_EVERY || count % LOOK_EVERY === 0
   }
 
   /**
