@@ -9,6 +9,7 @@ import { OwnerLostError, XenonError } from '../errors.ts'
 import { nextTurn, performance, setTimeout } from '../runtime/timers.ts'
 import type { ValueEncoding } from '../types.ts'
 import type { AsyncStore } from '../values/async-store.ts'
+import type { Marks } from './marks.ts'
 
 /** What a member is at the moment; `'none'`: there is no owner that it knows. */
 export type Role = 'owner' | 'follower' | 'none'
@@ -47,6 +48,8 @@ const SURE_OF_WATCH_MS = 2000
 export abstract class Member<V, K> {
   current: Target<V, K> | undefined
   closed = false
+  /** Of transactions, if they are to be marked. */
+  readonly marks: Marks | undefined
   /** Who has gone when an owner has, for messages. */
   protected abstract readonly owner: string
   private readonly onRole: (role: Role) => void
@@ -56,8 +59,9 @@ export abstract class Member<V, K> {
   private closing: Promise<void> | undefined
   private readonly losses: WeakSet<OwnerLostError> = new WeakSet()
 
-  constructor(onRole: (role: Role) => void) {
+  constructor(onRole: (role: Role) => void, marks?: Marks) {
     this.onRole = onRole
+    this.marks = marks
   }
 
   get role(): Role {

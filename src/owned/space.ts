@@ -1,7 +1,6 @@
 /** The records of a database as a member sees them: each call is one of the store that the owner gives. */
 
 import { InvalidArgumentError, shown, XenonError } from '../errors.ts'
-import { requireFunction } from '../runtime/callbacks.ts'
 import { showAs } from '../runtime/inspecting.ts'
 import { AsyncItems } from '../runtime/items.ts'
 import type {
@@ -21,13 +20,14 @@ import type {
   WatchOptions,
 } from '../types.ts'
 import type { AsyncReads, AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
-import { checkedRuns } from '../values/wait-options.ts'
+import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options.ts'
 import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { copyOf } from './copies.ts'
 import { LateItems } from './late-items.ts'
 import type { Member, Place, Target } from './member.ts'
 import { SharedReads } from './reads.ts'
 import { SharedIndex } from './shared-index.ts'
+import { SharedRun } from './transact.ts'
 import { SharedTransaction } from './transaction.ts'
 
 /** The records of a shared database, or of a sub-database of it. */
@@ -48,8 +48,28 @@ export abstract class SharedSpace<V = string, K = string>
     return this.run(work, true)
   }
 
-  private change<T>(work: (store: AsyncStore<V, K>) => Promise<T>): Promise<T> {
-    return this.run(work, false)
+  /** A change of its own; `inside`: the same in a transaction, which can have a mark. */
+  private change<T>(
+    work: (store: AsyncStore<V, K>) => Promise<T>,
+    options: WaitOptions | undefined,
+    inside: (tx: AsyncStoreTransaction<V, K>) => Promise<T>,
+    check: (options: WaitOptions) => Waiting = checkedWaiting,
+  ): Promise<T> {
+    return this.isMarked ? this.marked(options, inside, check) : this.run(work, false)
+  }
+
+  private get isMarked(): boolean {
+    const { marks, current } = this.member
+    return marks !== undefined && current?.isLocal !== true
+  }
+
+  private async marked<T>(
+    options: WaitOptions | undefined,
+    inside: (tx: AsyncStoreTransaction<V, K>) => Promise<T>,
+    check: (options: WaitOptions) => Waiting,
+  ): Promise<T> {
+    const { signal, lockTimeout } = check(options ?? {})
+    return await this.transact(inside, { signal, lockTimeout, retries: Number.POSITIVE_INFINITY })
   }
 
   private run<T>(work: (store: AsyncStore<V, K>) => Promise<T>, repeatable: boolean): Promise<T> {
@@ -76,7 +96,7 @@ export abstract class SharedSpace<V = string, K = string>
   /** The same of a value. Whoever is connected encodes it before the call returns. */
   private keptValue(value: V): V {
     const { current } = this.member
-    const isWaiting = current === undefined || this.of(current) instanceof Promise
+    const isWaiting = current === undefined || this.isMarked || this.of(current) instanceof Promise
     return isWaiting ? this.copied(value) : this.kept(value)
   }
 
@@ -99,32 +119,57 @@ export abstract class SharedSpace<V = string, K = string>
 
   put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
     const [k, v] = [this.kept(key), this.keptValue(value)]
-    return this.change(store => store.put(k, v, options))
+    return this.change(
+      store => store.put(k, v, options),
+      options,
+      tx => tx.put(k, v, { ttl: options?.ttl }),
+      checkedPut,
+    )
   }
 
   delete(key: K | Key, options?: WaitOptions): Promise<boolean> {
     const k = this.kept(key)
-    return this.change(store => store.delete(k, options))
+    return this.change(
+      store => store.delete(k, options),
+      options,
+      tx => tx.delete(k),
+    )
   }
 
   batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
     const kept = Array.isArray(operations) ? operations.map(each => this.keptOperation(each)) : operations
-    return this.change(store => store.batch(kept, options))
+    return this.change(
+      store => store.batch(kept, options),
+      options,
+      tx => this.member.marks!.batch(tx, kept),
+    )
   }
 
   expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean> {
     const k = this.kept(key)
-    return this.change(store => store.expire(k, ttl, options))
+    return this.change(
+      store => store.expire(k, ttl, options),
+      options,
+      tx => tx.expire(k, ttl),
+    )
   }
 
   persist(key: K | Key, options?: WaitOptions): Promise<boolean> {
     const k = this.kept(key)
-    return this.change(store => store.persist(k, options))
+    return this.change(
+      store => store.persist(k, options),
+      options,
+      tx => tx.persist(k),
+    )
   }
 
   clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
     const kept = this.keptFields(range)
-    return this.change(store => store.clear(kept, options))
+    return this.change(
+      store => store.clear(kept, options),
+      options,
+      tx => tx.clear(kept),
+    )
   }
 
   flush(): Promise<void> {
@@ -143,34 +188,14 @@ export abstract class SharedSpace<V = string, K = string>
   }
 
   /**
-   * Runs `work` in a transaction, as any store does. If the owner goes meanwhile it runs again, with the next one, unless
-   * the commit was on its way: then this rejects with `XENON_OWNER_LOST`, and `sent` is true.
+   * Runs `work` in a transaction, as any store does. If the owner goes meanwhile it runs again, with the next one. If the
+   * commit was on its way this rejects with `XENON_OWNER_LOST`, and `sent` is true; with marks the next owner knows.
    */
   async transact<T>(
     work: (tx: AsyncStoreTransaction<V, K>) => Promise<T> | T,
     options: TransactOptions = {},
   ): Promise<T> {
-    const { member } = this
-    requireFunction('transact()', work)
-    const { retries } = checkedRuns(options)
-    for (let run = 0; ; run++) {
-      const target = await member.target()
-      let isDone = false
-      try {
-        const store = await this.of(target)
-        return await store.transact(async inner => {
-          isDone = false
-          const result = await work(new SharedTransaction<V, K>(member, target, inner))
-          isDone = true
-          return result
-        }, options)
-      } catch (error) {
-        const lost = await member.lossOf(target, error)
-        if (lost === undefined) throw error
-        // Without its commit it is rolled back.
-        if ((isDone && lost.sent) || run >= retries) throw lost
-      }
-    }
+    return await new SharedRun<V, K, T>(this, work, options).run()
   }
 
   /**
@@ -234,7 +259,7 @@ export abstract class SharedSpace<V = string, K = string>
   }
 
   drop(name: string): Promise<boolean> {
-    return this.change(store => store.drop(name))
+    return this.run(store => store.drop(name), false)
   }
 
   get closed(): boolean {

@@ -4,7 +4,7 @@ import type { Database } from '../database/database.ts'
 import type { OpenOptions } from '../database/options.ts'
 import { InvalidArgumentError } from '../errors.ts'
 import { requireFunction } from '../runtime/callbacks.ts'
-import { milliseconds } from '../values/checks.ts'
+import { milliseconds, requireFlag } from '../values/checks.ts'
 
 /**
  * How a process shares a database. Those of `open` hold in the process that has it open; all processes that share it
@@ -26,12 +26,19 @@ export interface SharedOptions<V = string>
   requestTimeout?: number | undefined
   /** Connections that transactions may have to another process, besides the one of everything else. Default 8. */
   transactionConnections?: number | undefined
+  /**
+   * Each change of a process that is not the owner is a transaction with a mark in it, so that no owner that goes leaves
+   * in doubt whether it was committed: the call goes on, with the next one. Changes that are not awaited may pass each
+   * other. It costs four messages and one more record in place of one message. Default false.
+   */
+  marks?: boolean | undefined
 }
 
 export interface ResolvedSharedOptions<V> {
   readonly open: OpenOptions<V>
   readonly onOpen: ((db: Database<V>) => void) | undefined
   readonly ownerTimeout: number
+  readonly marks: boolean
   /** How to reach an owner; `patience`: milliseconds that it has to greet. */
   connect(socket: string, patience?: number): ResolvedConnectOptions<V>
 }
@@ -47,8 +54,16 @@ export const resolveSharedOptions = <V>(given: SharedOptions<V>): ResolvedShared
     throw new InvalidArgumentError('the options of openShared() must be an object')
   for (const name of OF_OTHERS)
     if (name in given) throw new InvalidArgumentError(`openShared() has no option '${name}'`)
-  const { onOpen, ownerTimeout = 10_000, requestTimeout = 30_000, transactionConnections = 8, ...open } = given
+  const {
+    onOpen,
+    ownerTimeout = 10_000,
+    requestTimeout = 30_000,
+    transactionConnections = 8,
+    marks = false,
+    ...open
+  } = given
   if (onOpen !== undefined) requireFunction('onOpen', onOpen)
+  requireFlag('marks', marks)
   if (milliseconds('ownerTimeout', ownerTimeout) === 0) throw new InvalidArgumentError('ownerTimeout must be above 0')
   const { valueEncoding, keyEncoding } = open
   const connect = (socket: string, patience: number = LONGEST_GREETING_MS): ResolvedConnectOptions<V> =>
@@ -63,5 +78,5 @@ export const resolveSharedOptions = <V>(given: SharedOptions<V>): ResolvedShared
     })
   // What is wrong with them is said now, not by whoever meets another owner first.
   connect('socket')
-  return { open, onOpen, ownerTimeout, connect }
+  return { open, onOpen, ownerTimeout, marks, connect }
 }

@@ -15,6 +15,7 @@ import {
   type XenonErrorCode,
 } from '../errors.ts'
 import { copyOf } from '../owned/copies.ts'
+import { Marks } from '../owned/marks.ts'
 import { Member, type Role, type Target } from '../owned/member.ts'
 import { clearTimeout, performance, setTimeout } from '../runtime/timers.ts'
 import { SocketServer } from '../server/inspect/index.ts'
@@ -44,7 +45,7 @@ export class ProcessMember<V, K> extends Member<V, K> {
   private wasThere = false
 
   constructor(directory: string, options: ResolvedSharedOptions<V>, onRole: (role: Role) => void) {
-    super(onRole)
+    super(onRole, options.marks ? new Marks() : undefined)
     if (typeof directory !== 'string' || directory.length === 0 || directory.includes('\0'))
       throw new InvalidArgumentError('openShared() takes the path of a directory')
     this.directory = resolve(directory)

@@ -1,4 +1,5 @@
 /** A database that several processes share, as one of them sees it: from `openShared`. */
+import { MARKS } from '../owned/marks.ts'
 import type { Member } from '../owned/member.ts'
 import { SharedRoot } from '../owned/root.ts'
 import { showAs } from '../runtime/inspecting.ts'
@@ -28,5 +29,9 @@ export class SharedStore<V = string, K = string> extends SharedRoot<V, K> {
     this.member = member as unknown as Member<unknown, unknown>
     this.copied = member.copierOf(options.valueEncoding)
     this.directory = member.directory
+  }
+
+  override async subs(): Promise<string[]> {
+    return (await super.subs()).filter(name => name !== MARKS)
   }
 }

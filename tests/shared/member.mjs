@@ -1,10 +1,11 @@
 // One of several processes that share a database: `node member.mjs DIRECTORY NAME`. It writes numbered records under its
 // name, one behind the other, and prints what was acknowledged ("ack N"), what nobody knows of ("lost N"), and "owner"
-// when it has become the owner. Every tenth goes through a transaction that counts, too.
+// when it has become the owner. Every tenth goes through a transaction that counts, too. With `marks` as third argument
+// nothing is to be lost.
 import { openShared } from '../../dist/shared/index.js'
 
-const [directory, name] = process.argv.slice(2)
-const store = await openShared(directory, { ownerTimeout: 60_000 })
+const [directory, name, marks] = process.argv.slice(2)
+const store = await openShared(directory, { ownerTimeout: 60_000, marks: marks === 'marks' })
 store.on('owner', () => console.log('owner'))
 console.log(store.role === 'owner' ? 'owner' : 'ready')
 
