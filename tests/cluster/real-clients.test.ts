@@ -87,7 +87,7 @@ async function surviveKill(cluster: RunningCluster, shard: number, store: Store)
   await cluster.end(leader, 'SIGKILL')
   try {
     await cluster.leaderOf(shard)
-    for (let i = 0; i < 200 && Math.min(...load.acknowledged) < before + 20; i++) await pause(25)
+    for (let i = 0; i < 2400 && Math.min(...load.acknowledged) < before + 20; i++) await pause(25)
     await load.end()
     await load.check()
     expect(load.longestGap, load.errors.slice(0, 5).join(' | ')).toBeLessThan(FAILOVER_MS)
@@ -172,7 +172,7 @@ describe.runIf(natsProgram !== undefined).each([1, 2])('%i shards of 2 nodes', s
     client.on('error', () => {})
     try {
       await client.set('followed', '1')
-      for (let i = 0; i < 100 && (await client.get('followed')) !== '1'; i++) await pause(10)
+      for (let i = 0; i < 6000 && (await client.get('followed')) !== '1'; i++) await pause(10)
       expect(await client.get('followed')).toBe('1')
     } finally {
       client.disconnect()
@@ -210,7 +210,7 @@ describe.runIf(natsProgram !== undefined).each([1, 2])('%i shards of 2 nodes', s
       await load.end()
       await load.check()
       expect(load.errors).toEqual([])
-      expect(load.longestGap).toBeLessThan(1500)
+      expect(load.longestGap).toBeLessThan(FAILOVER_MS)
       const cart = client.slot('cart')
       await cart.batch([
         { type: 'put', key: 'x', value: '1' },

@@ -30,7 +30,7 @@ function run(...words: string[]): Run {
 }
 
 async function shows({ output }: Run, words: string): Promise<void> {
-  for (let i = 0; i < 400 && !output().includes(words); i++) await pause(25)
+  for (let i = 0; i < 2400 && !output().includes(words); i++) await pause(25)
   expect(output()).toContain(words)
 }
 

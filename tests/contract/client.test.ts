@@ -27,7 +27,7 @@ const implementation: Implementation = {
       async finish() {
         await client.close()
         // The server learns of the end of a connection a little later.
-        for (let i = 0; i < 1000 && server.sessions.size > 0; i++) await pause(10)
+        for (let i = 0; i < 6000 && server.sessions.size > 0; i++) await pause(10)
         const remains = await remainsOf(db)
         await server.close()
         db.close()

@@ -23,7 +23,7 @@ const implementation: Implementation = {
       async finish() {
         await client.close()
         const { members } = cluster
-        for (let i = 0; i < 1000 && members.some(({ server }) => server.sessions.size > 0); i++) await pause(10)
+        for (let i = 0; i < 6000 && members.some(({ server }) => server.sessions.size > 0); i++) await pause(10)
         const remains = await Promise.all(members.map(({ db }) => remainsOf(db)))
         await cluster.close()
         return {

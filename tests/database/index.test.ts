@@ -239,7 +239,7 @@ describe('an index', () => {
       expect(keysOf(email.keys())).toEqual(['c'])
       db.put('d', { city: 'Oslo' }, { ttl: 10 })
       now += 20
-      await expect.poll(() => db.stats().expired, { timeout: 5000 }).toBe(1)
+      await expect.poll(() => db.stats().expired, { timeout: 60_000 }).toBe(1)
       expect((await city.verify()).entries).toBe(1)
     })
   })

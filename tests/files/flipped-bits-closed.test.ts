@@ -25,7 +25,7 @@ vi.setConfig({ testTimeout: runTimeout })
 /** In the long form, with those of flipped-bits-live.test.ts, more than 10,000. */
 const RANDOM_FLIPS = rounds(1_000, 5_000) * runs
 /** Of the bits that are tried one after the other, every so manieth. */
-const STEP = rounds(5, 1)
+const STEP = rounds(9, 1)
 
 test('every bit of block 0 is detected', () =>
   seeded(async random => {

@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: runTimeout })
 
 const RANDOM_FLIPS = rounds(600, 3_000) * runs
 /** Of the bits that are tried one after the other, every so manieth. */
-const STEP = rounds(5, 1)
+const STEP = rounds(9, 1)
 
 interface Live extends Small {
   groups: Group[]

@@ -7,6 +7,9 @@ import { pause } from '../support/child.ts'
 import { expectVerified } from '../support/database.ts'
 import { readImage } from '../support/image.ts'
 
+/** How long an answer may take: other tests, and other programs, want the processors too. */
+const PATIENCE_MS = 60_000
+
 export interface Running {
   readonly server: Server
   readonly port: number
@@ -86,7 +89,7 @@ export class Wire {
   }
 
   /** Sends inline commands or raw bytes and waits until exactly this has come back, or something like it. */
-  async expect(sent: string, reply: string | RegExp, milliseconds = 10_000): Promise<void> {
+  async expect(sent: string, reply: string | RegExp, milliseconds: number = PATIENCE_MS): Promise<void> {
     this.write(sent)
     const isLike = typeof reply !== 'string'
     await this.until(text => (isLike ? reply.test(text) : text.length >= reply.length), milliseconds)
@@ -97,7 +100,7 @@ export class Wire {
     this.received = ''
   }
 
-  async until(done: (text: string) => boolean, milliseconds = 10_000): Promise<string> {
+  async until(done: (text: string) => boolean, milliseconds: number = PATIENCE_MS): Promise<string> {
     const deadline = Date.now() + milliseconds
     while (!done(this.received)) {
       if (this.closed) throw new Error(`closed after ${JSON.stringify(this.received.slice(0, 500))}`)
@@ -107,7 +110,7 @@ export class Wire {
     return this.received
   }
 
-  async untilClosed(milliseconds = 10_000): Promise<string> {
+  async untilClosed(milliseconds: number = PATIENCE_MS): Promise<string> {
     const deadline = Date.now() + milliseconds
     while (!this.closed) {
       if (Date.now() > deadline) throw new Error('still open')

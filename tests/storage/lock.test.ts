@@ -86,7 +86,7 @@ test('a lock of a killed owner that nobody has waited for yet is taken over', as
   try {
     const pid = Number(await new Promise(resolve => shell.stdout.once('data', resolve)))
     const stat = (): string => readFileSync(`/proc/${pid}/stat`, 'latin1')
-    await vi.waitFor(() => expect(stat()).toContain(') Z '), { timeout: 5000, interval: 5 })
+    await vi.waitFor(() => expect(stat()).toContain(') Z '), { timeout: 60_000, interval: 5 })
     forge(directory, { pid, start: stat().split(' ')[21] })
     expectFree()
   } finally {

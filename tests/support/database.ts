@@ -87,7 +87,7 @@ export async function expectVerified<V, K>(db: Database<V, K>, records?: number)
   const { pool, checkpointer } = (db as unknown as { engine: Engine }).engine
   // The blocks of a step that is made aside are pinned until it is done, also if somebody has overtaken it meanwhile.
   await checkpointer.settled()
-  for (let waits = 0; pool.pinned !== 0 && waits < 400; waits++) await new Promise(resolve => setTimeout(resolve, 5))
+  for (let waits = 0; pool.pinned !== 0 && waits < 12_000; waits++) await new Promise(resolve => setTimeout(resolve, 5))
   const { pinned } = pool
   if (pinned !== 0) throw new Error(`${pinned} pins are held between two operations`)
   // Expired records may be swept meanwhile.

@@ -29,7 +29,7 @@ export class NodeConnection {
   }
 
   /** Rejects with a `Refusal`; after `ms` nobody knows. */
-  async ask<T>(question: Omit<Question, 'id'>, ms = 10_000): Promise<T> {
+  async ask<T>(question: Omit<Question, 'id'>, ms = 60_000): Promise<T> {
     const socket = await this.#connected()
     const id = ++this.#id
     return await new Promise<T>((resolve, reject) => {

@@ -147,7 +147,7 @@ export class TestCluster {
   }
 
   /** The node that leads, once one does. @throws Error with what the nodes say, after `ms` */
-  async leader(ms = 30_000): Promise<number> {
+  async leader(ms = 60_000): Promise<number> {
     const deadline = performance.now() + ms
     while (performance.now() < deadline) {
       for (const node of this.ports.keys()) {
@@ -160,7 +160,7 @@ export class TestCluster {
   }
 
   /** Resolves when all nodes follow or lead, and have what the log has. @throws Error after `ms` */
-  async untilSteady(ms = 30_000): Promise<void> {
+  async untilSteady(ms = 60_000): Promise<void> {
     const deadline = performance.now() + ms
     while (performance.now() < deadline) {
       const states = await Promise.all([...this.ports.keys()].map(node => this.status(node)))

@@ -46,7 +46,7 @@ export class Load {
   }
 
   /** Resolves when so many more writes were acknowledged. @throws Error after `ms` */
-  async progress(writes: number, ms = 40_000): Promise<void> {
+  async progress(writes: number, ms = 80_000): Promise<void> {
     const goal = this.acknowledged.length + writes
     const deadline = performance.now() + ms
     while (this.acknowledged.length < goal) {

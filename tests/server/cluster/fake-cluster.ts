@@ -95,7 +95,7 @@ export async function startFakeCluster(
       changed()
     },
     async close() {
-      for (let i = 0; i < 500 && members.some(({ server }) => server.sessions.size > 0); i++) await pause(10)
+      for (let i = 0; i < 6000 && members.some(({ server }) => server.sessions.size > 0); i++) await pause(10)
       for (const { server, cluster } of members) {
         cluster.close()
         await server.close()

