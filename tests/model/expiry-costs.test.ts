@@ -459,9 +459,11 @@ describe('the sweep', () => {
       const { sweeper } = db as unknown as { sweeper: { run(): void } }
       const turns: number[] = []
       while (db.stats().records > 0) {
-        const started = performance.now()
+        // Of the processor: whoever takes it away meanwhile does not count.
+        const before = process.cpuUsage()
         sweeper.run()
-        turns.push(performance.now() - started)
+        const { user, system } = process.cpuUsage(before)
+        turns.push((user + system) / 1000)
       }
       expect(turns.length).toBeGreaterThan(5)
       turns.sort((a, b) => a - b)
