@@ -174,4 +174,10 @@ export const benchmarks: readonly Benchmark[] = [
     ],
     load: () => import('./cluster.ts'),
   },
+  {
+    name: 'handover',
+    summary: 'for how long a client waits when the leader of a cluster hands over, or is killed',
+    options: [['--rounds <n>', 'how often each (default: 20)']],
+    load: () => import('./handover.ts'),
+  },
 ]

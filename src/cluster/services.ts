@@ -32,8 +32,11 @@ export interface ClusterServices {
   openLog(place: LogPlace): Promise<SharedLog>
   /** Where the map of a cluster is kept; it is made by the first one who reads or writes it. */
   shardMap(cluster: string): ShardMapStore
-  /** @param node number of this node */
-  peers(cluster: string, shard: number, node: number): Peers
+  /**
+   * @param node number of this node
+   * @param members numbers of the shard's nodes as the map has them: once all have answered, no other is waited for
+   */
+  peers(cluster: string, shard: number, node: number, members?: () => readonly number[]): Peers
   /** How the servers are configured, without a log yet; see `SharedLog.check`. */
   checkServers(): Promise<LogCheck>
   /** Ends the connections; logs, maps and peers of these services answer no more. */

@@ -234,6 +234,11 @@ describe.skipIf(natsProgram === undefined)(`a log on three nats-servers (else ${
     const stops = [a.answer(() => report(1)), b.answer(() => report(2)), other.answer(() => report(3))]
     expect(await a.ask(200)).toEqual([report(2)])
     expect(await b.ask(200)).toEqual([report(1)])
+    // Nobody else is waited for once all have answered whom the map names.
+    const knowing = nats.peers('test', 0, 1, () => [1, 2])
+    const began = performance.now()
+    expect(await knowing.ask(30_000)).toEqual([report(2)])
+    expect(performance.now() - began).toBeLessThan(20_000)
     for (const stop of stops) stop()
     expect(await a.ask(100)).toEqual([])
   })

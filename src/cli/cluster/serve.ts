@@ -34,6 +34,8 @@ const SCRATCH = '.snapshots'
 
 /** Milliseconds that a leader which ends has to hand over. */
 const HANDOVER_MS = 3000
+/** Between two attempts. */
+const AGAIN_MS = 50
 
 export async function serveNode(directory: string, settings: NodeSettings, options: ServerOptions): Promise<number> {
   const log = new Log(options.logLevel ?? 'info', line => void process.stderr.write(`${line}\n`))
@@ -149,7 +151,7 @@ async function serveWith(
   const scratch = join(resolve(directory), SCRATCH)
   // What a node that was killed has left: nobody else is in the directory.
   rmSync(scratch, { recursive: true, force: true })
-  const peers = services.peers(name, shard, number)
+  const peers = services.peers(name, shard, number, () => cluster.own.nodes.map(each => each.node))
   const database = db as unknown as Database<unknown, unknown>
   const store = storeOf(database, {
     scratch,
@@ -245,7 +247,10 @@ async function handOver(
       return
     } catch (error) {
       // It may lag for a moment, under load.
-      if (XenonError.is(error, 'XENON_NOT_READY') && Date.now() < until) continue
+      if (XenonError.is(error, 'XENON_NOT_READY') && Date.now() < until) {
+        await pause(AGAIN_MS)
+        continue
+      }
       cluster.log?.warn('nobody took over', { error: XenonError.is(error) ? error.message : String(error) })
       return
     }

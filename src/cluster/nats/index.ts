@@ -80,8 +80,8 @@ export class Nats implements ClusterServices {
     return new KvShardMap(this.#link, this.#client, cluster, this.replicas)
   }
 
-  peers(cluster: string, shard: number, node: number): Peers {
-    return new NatsPeers(this.#link, peersSubject(cluster, shard), node)
+  peers(cluster: string, shard: number, node: number, members?: () => readonly number[]): Peers {
+    return new NatsPeers(this.#link, peersSubject(cluster, shard), node, members)
   }
 
   /**

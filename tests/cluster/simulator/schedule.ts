@@ -242,7 +242,9 @@ export class Schedule {
               processes[j]!.later(world.random.below(faults.delay), () => {
                 const report = this.#answers[j]?.()
                 if (report === undefined || machines[i]!.isCut || machines[j]!.isCut) return
-                process.later(world.random.below(faults.delay), () => reports.push(report))
+                process.later(world.random.below(faults.delay), () => {
+                  if (reports.push(report) === NODES - 1) resolve(reports)
+                })
               })
           process.after(ms, () => resolve(reports))
         }),
