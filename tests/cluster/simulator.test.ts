@@ -14,7 +14,7 @@ import { DatabaseStore } from './simulator/database-store.ts'
 import { type Outcome, Schedule } from './simulator/schedule.ts'
 
 const SCHEDULES = rounds(250, 1000)
-const WITH_DATABASES = rounds(6, 20)
+const WITH_DATABASES = 20
 const seed: string | undefined = process.env.XENON_SEED
 
 test.skipIf(seed !== undefined)(
