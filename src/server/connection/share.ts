@@ -4,7 +4,7 @@
  */
 import { performance } from '../../runtime/timers.ts'
 
-/** Time of a turn for all clients that pipeline more than fits into one, alone and beside others who ask for little … */
+/** Time of a turn for all who pipeline more than fits into one, alone and beside others who ask for little … */
 const TURN_MS = 0.5
 const TURN_BESIDE_OTHERS_MS = 0.1
 /** … and the least that each of them gets. */

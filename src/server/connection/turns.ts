@@ -1,9 +1,10 @@
 /**
  * Turns of the event loop. Requests are executed as they arrive; at the end of the turn one sync makes durable what all
  * clients have written in it, then all of its replies are sent. Where the log is synced aside, the next turns go on
- * meanwhile, and their replies wait for theirs. A client that has used up its share of a turn (`share.ts`) goes on at
- * the end of it, as the first of the next one. While nobody but such clients waits for replies, their turns share a sync;
- * beside others each of them is synced at once, so that whoever reads next does not wait for that.
+ * meanwhile, and their replies wait together for the next sync, which begins when those have asked again who had their
+ * replies by the last one. A client that has used up its share of a turn (`share.ts`) goes on at the end of it, as the
+ * first of the next one. While nobody but such clients waits for replies, their turns share a sync; beside others each
+ * of them is synced at once, so that whoever reads next does not wait for that.
  *
  * Invariants
  *  A1  No reply leaves before everything that was committed when it was written is as durable as `durability` says:
@@ -40,6 +41,11 @@ const QUIET_MS = 1000
 /** After so much of a turn whoever has slow commands waits for the next one, if others have quick ones. */
 const LONG_MS = 10
 
+/** After a sync aside the next one waits for those who had their replies by it: for this share of its time at most … */
+const RETURN_SHARE = 1 / 4
+/** … and no longer than so. */
+const RETURN_MS = 1
+
 /** The connections that are to be sent something at the end of a turn. */
 type Turn = readonly Connection[]
 
@@ -65,8 +71,13 @@ export class Turns {
   private lastOther = 0
   /** When somebody had a reply whose commands are quick, and whose turn was enough for them. */
   private lastQuick = 0
-  /** Turns whose replies wait until what they answer is durable, the oldest first. */
-  private readonly unsettled: Turn[] = []
+  /** The turn whose replies wait for a sync aside, since when, and how often others went on meanwhile. */
+  private unsettled: Turn | undefined
+  private asideSince = 0
+  private ahead = 0
+  /** How many clients the next sync waits for, and until when. */
+  private returning = 0
+  private returnBy = 0
   private scheduled = false
 
   constructor(owner: TurnsOwner) {
@@ -97,14 +108,17 @@ export class Turns {
     this.scheduled = false
     this.time = Date.now()
     const hadChanges = this.owner.counts.changes !== this.changes
-    if (this.mayHold()) this.schedule()
-    else if (this.toSend.length > 0) this.finish()
+    const holds = this.mayHold() || (hadChanges && this.mayReturn())
+    if (this.unsettled === undefined) {
+      if (holds) this.schedule()
+      else if (this.toSend.length > 0) this.finish()
+    }
     this.number++
     if (!this.mayGoOn) return
     this.goOn()
     // Whoever asks next finds everything durable, and need not wait for the sync of what these have written. Where the
     // others write too, theirs and this share the next one.
-    if (!hadChanges && this.hasOthers && this.toSend.length > 0) this.finish()
+    if (!hadChanges && this.hasOthers && this.toSend.length > 0 && this.unsettled === undefined) this.finish()
   }
 
   /** Of those with slow commands not all go on in one turn: the others are the first ones in the next. */
@@ -112,6 +126,7 @@ export class Turns {
     const { goingOn } = this
     this.goingOn = []
     this.crowd = goingOn.length
+    if (this.unsettled !== undefined) this.ahead++
     const still: Connection[] = []
     for (const connection of goingOn)
       if (connection.share.isSlow && this.isLong(performance.now())) still.push(connection)
@@ -121,7 +136,7 @@ export class Turns {
     this.schedule()
   }
 
-  /** Whether the turn at hand has taken so long that slow commands wait for the next one, for the sake of quick ones. */
+  /** Whether the turn at hand has taken so long that slow commands wait for the next one, for the sake of others. */
   isLong(now: number): boolean {
     if (this.begun !== this.number) {
       this.begun = this.number
@@ -140,7 +155,15 @@ export class Turns {
    * others it is no more than a turn of it.
    */
   private get mayGoOn(): boolean {
-    return this.unsettled.length <= 1 || !this.hasOthers
+    return this.unsettled === undefined || this.ahead === 0 || !this.hasOthers
+  }
+
+  /**
+   * Clients that had their replies by the last sync aside ask again in a moment: with those who have asked meanwhile
+   * they share one sync, where otherwise each sync would serve one half of them, and everybody would wait for two.
+   */
+  private mayReturn(): boolean {
+    return this.toSend.length < this.returning && performance.now() < this.returnBy
   }
 
   /** The replies may wait for those of the next turn: only clients wait for them that have more to be executed. */
@@ -165,36 +188,48 @@ export class Turns {
       connection.seal()
       if (!connection.yielded && !connection.share.isSlow) this.lastQuick = this.time
     }
-    this.unsettled.push(turn)
     const { owner } = this
     const { db } = owner
     const isOver = owner.failure !== undefined || db.closed
     const durable = isOver ? undefined : owner.keys.records.makeDurable()
-    if (durable === undefined) this.sendThrough(turn)
-    else
-      durable.then(
-        () => this.sendThrough(turn),
-        error => {
-          // What another handle has taken the place of meanwhile has failed before.
-          if (db === owner.db) owner.fail(error)
-          this.sendThrough(turn)
-        },
-      )
+    if (durable === undefined) {
+      this.returning = 0
+      this.send(turn)
+      return
+    }
+    this.unsettled = turn
+    this.asideSince = performance.now()
+    durable.then(
+      () => this.settled(turn),
+      error => {
+        // What another handle has taken the place of meanwhile has failed before.
+        if (db === owner.db) owner.fail(error)
+        this.settled(turn)
+      },
+    )
   }
 
-  /** What a turn, and with it those before it, have answered is durable (A1), or the storage has failed (A2). */
-  private sendThrough(last: Turn): void {
-    const { owner, unsettled } = this
-    const at = unsettled.indexOf(last)
-    if (at < 0) return
+  /** The sync aside has ended. */
+  private settled(turn: Turn): void {
+    const now = performance.now()
+    this.unsettled = undefined
+    this.ahead = 0
+    this.returning = turn.length + this.toSend.length
+    this.returnBy = now + Math.min(RETURN_MS, RETURN_SHARE * (now - this.asideSince))
+    this.send(turn)
+    if (this.toSend.length > 0) this.schedule()
+  }
+
+  /** What a turn has answered is durable (A1), or the storage has failed (A2). */
+  private send(turn: Turn): void {
+    const { owner } = this
     let all = true
-    for (const turn of unsettled.splice(0, at + 1))
-      for (const connection of turn) {
-        if (owner.failure !== undefined) connection.destroy('the storage has failed')
-        else if (!connection.send()) all = false
-      }
+    for (const connection of turn) {
+      if (owner.failure !== undefined) connection.destroy('the storage has failed')
+      else if (!connection.send()) all = false
+    }
     this.joiner.forget()
     if (this.goingOn.length > 0) this.schedule()
-    if (unsettled.length === 0) owner.out.reuse(all && this.toSend.length === 0)
+    owner.out.reuse(all && this.toSend.length === 0)
   }
 }

@@ -1,4 +1,4 @@
-/** Whose requests are executed in which turn, and when they are synced: clients that are none, and a clock of the test's. */
+/** Whose requests are executed in which turn, and when they are synced, by clients and a clock of the test's own. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { nextTurn, performance } from '../../../src/runtime/timers.ts'
 import type { Connection } from '../../../src/server/connection/connection.ts'
@@ -22,13 +22,18 @@ class Owner {
   readonly out = { reuse: () => {} }
   readonly db = { closed: false }
   failure: unknown
+  /** Syncs are done aside, and end when the test says so. */
+  isSlow = false
+  readonly syncing: (() => void)[] = []
   /** Changes that are durable. */
   private synced = 0
   readonly keys = {
     records: {
-      makeDurable: () => {
-        if (this.synced < this.counts.changes) this.events.push('sync')
+      makeDurable: (): Promise<void> | undefined => {
+        if (this.synced === this.counts.changes) return undefined
+        this.events.push('sync')
         this.synced = this.counts.changes
+        return this.isSlow ? new Promise(resolve => this.syncing.push(resolve)) : undefined
       },
     },
   }
@@ -68,7 +73,7 @@ class Client {
 
 const turn = (): Promise<void> => new Promise(resolve => nextTurn(() => resolve()))
 
-test('of many with slow commands some go on in a turn, and all in their order, beside one with quick ones', async () => {
+test('of many with slow commands some go on in a turn, in their order, beside one with quick ones', async () => {
   const owner = new Owner()
   const turns = new Turns(owner as unknown as TurnsOwner)
   const resumed: [turn: number, name: string][] = []
@@ -141,4 +146,59 @@ test('what those write who go on is synced before the others ask again, whose re
   const rounds = events.join(' ').split('asked ').slice(2)
   expect(rounds.length).toBeGreaterThan(10)
   for (const round of rounds) expect(round.trim()).toBe('reader sync writer')
+})
+
+test.each([
+  ['with those who have had their replies and ask again', true],
+  ['at the latest after a while', false],
+])('the sync behind one that was done aside begins %s', async (_, asksAgain) => {
+  const owner = new Owner()
+  owner.isSlow = true
+  const turns = new Turns(owner as unknown as TurnsOwner)
+  const { events, counts, syncing } = owner
+  const [first, second] = [new Client('first', false, owner), new Client('second', false, owner)]
+  const write = (client: Client): void => {
+    counts.changes++
+    turns.sendSoon(client.asConnection)
+  }
+  write(first)
+  await turn()
+  expect(events).toEqual(['sync'])
+  for (let i = 0; i < 3; i++) {
+    write(second)
+    now += 10
+    await turn()
+  }
+  // One at a time.
+  expect(events).toEqual(['sync'])
+  syncing[0]!()
+  for (let i = 0; i < 3; i++) await turn()
+  expect(events).toEqual(['sync', 'first'])
+  if (asksAgain) write(first)
+  else now += 1
+  await turn()
+  await turn()
+  expect(events).toEqual(['sync', 'first', 'sync'])
+  syncing[1]!()
+  await turn()
+  expect(events).toEqual(['sync', 'first', 'sync', 'second', ...(asksAgain ? ['first'] : [])])
+})
+
+test('what only reads does not wait for those who have had their replies', async () => {
+  const owner = new Owner()
+  owner.isSlow = true
+  const turns = new Turns(owner as unknown as TurnsOwner)
+  const { events, counts, syncing } = owner
+  const [writer, reader] = [new Client('writer', false, owner), new Client('reader', false, owner)]
+  counts.changes++
+  turns.sendSoon(writer.asConnection)
+  await turn()
+  turns.sendSoon(reader.asConnection)
+  now += 10
+  await turn()
+  expect(events).toEqual(['sync'])
+  syncing[0]!()
+  await turn()
+  await turn()
+  expect(events).toEqual(['sync', 'writer', 'reader'])
 })
