@@ -1,7 +1,7 @@
 /**
  * What a new server runs before its first clients are at work: ordinary requests to another server in the same process,
- * over a database in memory. JavaScript runs slowly until the engine has compiled what is used much, which takes some 10,000
- * requests; so the first client need not wait for that.
+ * over a database in memory. JavaScript runs slowly until the engine has compiled what is used much, which takes some
+ * 10,000 requests; so the first client need not wait for that.
  */
 import { createConnection, type Socket } from 'node:net'
 import { memoryStorage, open } from '../index.ts'
