@@ -21,8 +21,8 @@ loaded.transaction(tx => {
 loaded.close()
 
 /** The address of a page, and what ends it. */
-const explore = async () => {
-  const child = spawn(process.execPath, ['dist/cli/main.js', 'explore', directory], { stdio: 'pipe' })
+const explore = async (...options) => {
+  const child = spawn(process.execPath, ['dist/cli/main.js', 'explore', directory, ...options], { stdio: 'pipe' })
   const url = String(await new Promise(resolve => child.stdout.once('data', resolve))).trim()
   const end = async () => {
     child.kill('SIGTERM')
@@ -53,6 +53,22 @@ try {
   await take('log', `${inUse.url}#/log`, '.groups li')
   await inUse.end()
   db.close()
+  // Slow motion: a transaction of the page, played up to the change of a block.
+  const writing = await explore('--write')
+  await page.goto(`${writing.url}#/transactions`)
+  await page.click('text=Slow motion')
+  await page.click('text=begin a transaction')
+  await page.waitForSelector('.doing select')
+  await page.fill('.doing input[aria-label=Key]', 'FR/Paris/2988507')
+  await page.click('.doing >> text="put"')
+  await page.click('.doing >> text="commit"')
+  await page.selectOption('.player select', '64')
+  await page.locator('.player .event', { hasText: 'The log is synced' }).waitFor()
+  await page.selectOption('.player select', '1')
+  for (let i = 0; i < 100 && !/is changed/.test(await page.innerText('.player .event')); i++)
+    await page.click('[aria-label="One event back"]')
+  await take('motion', `${writing.url}#/key/${encodeURIComponent('FR/Paris/2988507')}`, '.way li.now')
+  await writing.end()
 } finally {
   await browser.close()
   rmSync(parent, { recursive: true, force: true })

@@ -73,8 +73,12 @@ export const App = ({
   const all = [...views, ...VIEWS]
   const view = all.find(each => each.route === route) ?? all[0]!
   const Page = view.page
+  document.title = `${view.name} · xenondb explorer`
   return (
     <ModelContext.Provider value={model}>
+      <a class="skip" href={`#${route}`} onClick={toContent}>
+        To the content
+      </a>
       <header>
         <div class="title">
           <h1>
@@ -99,11 +103,17 @@ export const App = ({
       {model.facts.note !== undefined && <p class="note">{model.facts.note}.</p>}
       {beside}
       {model.facts.canRecord && <PlayerBar />}
-      <main>
+      <main id="content" tabIndex={-1}>
         <Page rest={rest} />
       </main>
     </ModelContext.Provider>
   )
+}
+
+/** For the keyboard: past the header, without another address. */
+const toContent = (event: Event): void => {
+  event.preventDefault()
+  document.getElementById('content')?.focus()
 }
 
 /** Does it now, and again some time after it is done, as long as the page is seen. */

@@ -72,7 +72,7 @@ export const Chart = ({
   return (
     <figure class="chart">
       <figcaption>{title}</figcaption>
-      <div ref={box} />
+      <div ref={box} role="img" aria-label={`${title}: ${lines.map(({ name }) => name).join(', ')}`} />
     </figure>
   )
 }

@@ -56,7 +56,7 @@ export const Hex = ({
       <h3>Bytes</h3>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the tables beside it do the same for the keyboard */}
       <div ref={box} class="hex-box" onMouseMove={point}>
-        <canvas ref={canvas} />
+        <canvas ref={canvas} role="img" aria-label={`The ${bytes.length} bytes of the block in base 16`} />
         <div style={{ height: `${rows * LINE}px` }} />
       </div>
     </section>

@@ -54,6 +54,16 @@ const withPage = (body: (subject: Subject) => Promise<void>): Promise<void> =>
     }
   })
 
+/** What a screen reader would find no name for. */
+const NAMELESS = `[...document.querySelectorAll('button, a, input, select, canvas, svg, progress, meter, nav, table')]
+  .filter(element => {
+    if (element.closest('[aria-hidden=true]') !== null || element.closest('[role=img]') !== null && !element.matches('[role=img]')) return false
+    const label = element.labels?.[0]?.textContent ?? element.querySelector('caption')?.textContent ?? ''
+    const own = element.matches('button, a') ? element.textContent : ''
+    return [element.ariaLabel, element.title, label, own].every(name => (name ?? '').trim() === '')
+  })
+  .map(element => element.outerHTML.slice(0, 120))`
+
 const background = (page: Page): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor')
 const DARK = 'rgb(16, 21, 28)'
 const LIGHT = 'rgb(251, 252, 253)'
@@ -147,5 +157,28 @@ describe.skipIf(!hasBrowser)('the page', { timeout: LIMIT_MS }, () => {
       expect(await page.locator('.deadlocks svg[role=img] circle.ended').count()).toBe(1)
       await page.goto(`${url}#/log`)
       await page.locator('.checkpoint', { hasText: 'moved the redo mark' }).waitFor()
+    }))
+
+  test('names all that can be used or seen, leads past its header, and opens blocks from the pool by the keyboard', () =>
+    withPage(async ({ page, url }) => {
+      const ways = ['map', 'block/1', 'block/103', 'key/city%2F5', 'log', 'cache', 'transactions', 'work']
+      for (const way of ways) {
+        await page.goto(`${url}#/${way}`)
+        await page.waitForSelector('main article')
+        expect([way, await page.evaluate(NAMELESS)]).toEqual([way, []])
+        expect(await page.title()).toMatch(/^[A-Z].* · xenondb explorer$/)
+      }
+      await page.goto(`${url}#/cache`)
+      await page.reload()
+      await page.waitForSelector('canvas.frames')
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Enter')
+      expect(await page.evaluate('document.activeElement.id')).toBe('content')
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('ArrowRight')
+      await page.keyboard.press('ArrowRight')
+      await page.locator('.status', { hasText: 'frame 2: block' }).waitFor()
+      await page.keyboard.press('Enter')
+      await page.waitForSelector('.block-page')
     }))
 })
