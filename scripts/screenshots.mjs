@@ -57,16 +57,21 @@ try {
   const writing = await explore('--write')
   await page.goto(`${writing.url}#/transactions`)
   await page.click('text=Slow motion')
+  await page.click('.player >> text=Pause')
   await page.click('text=begin a transaction')
   await page.waitForSelector('.doing select')
   await page.fill('.doing input[aria-label=Key]', 'FR/Paris/2988507')
   await page.click('.doing >> text="put"')
   await page.click('.doing >> text="commit"')
-  await page.selectOption('.player select', '64')
-  await page.locator('.player .event', { hasText: 'The log is synced' }).waitFor()
-  await page.selectOption('.player select', '1')
-  for (let i = 0; i < 100 && !/is changed/.test(await page.innerText('.player .event')); i++)
-    await page.click('[aria-label="One event back"]')
+  await page.locator('.doing output', { hasText: 'commit is done' }).waitFor()
+  await page.evaluate(`new Promise(done => {
+    const next = () => {
+      if (/is changed/.test(document.querySelector('.player .event').textContent)) return done()
+      document.querySelector('[aria-label="One event on"]').click()
+      requestAnimationFrame(next)
+    }
+    next()
+  })`)
   await take('motion', `${writing.url}#/key/${encodeURIComponent('FR/Paris/2988507')}`, '.way li.now')
   await writing.end()
 } finally {
