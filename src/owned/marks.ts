@@ -7,10 +7,11 @@
  *      then it has the lock of the mark, and its end is waited for. Where there is no mark then there will be none.
  *   3. A record of a mark is used again only when it is known what became of its transaction.
  */
-import type { BatchOperation } from '../types.ts'
+import type { WaitOptions } from '../types.ts'
 import type { AsyncStore, AsyncStoreTransaction } from '../values/async-store.ts'
 import { readBatch } from '../values/batch.ts'
 import { checkedTtl } from '../values/ttl.ts'
+import type { Waiting } from '../values/wait-options.ts'
 
 /** The sub-database of the root that they lie in. */
 export const MARKS = 'xenondb.marks'
@@ -22,6 +23,12 @@ export interface Mark {
   readonly key: string
   readonly value: string
 }
+
+/** What changes the records of a store. */
+type Changing<V, K> = Pick<AsyncStore<V, K>, 'put' | 'delete' | 'batch' | 'expire' | 'persist' | 'clear'>
+
+/** A change, in a store or in a transaction, which gets no options of waiting. */
+export type ChangeWork<V, K, O, T> = (to: Changing<V, K>, options: O | undefined) => Promise<T>
 
 export type MarkStore = AsyncStore<string, string>
 
@@ -68,11 +75,31 @@ export class Marks {
     return (await store.transact(tx => tx.get(key))) === value
   }
 
-  /** The operations of a batch, one after the other, since a transaction has no batches. */
-  async batch<V, K>(tx: AsyncStoreTransaction<V, K>, operations: readonly BatchOperation<V, K>[]): Promise<void> {
+  /** Does a change in a transaction of its own, which has a mark. */
+  async change<V, K, O extends WaitOptions, T>(
+    space: Pick<AsyncStore<V, K>, 'transact'>,
+    work: ChangeWork<V, K, O, T>,
+    check: (options: O) => Waiting & { readonly ttl?: number | undefined },
+    options: O | undefined,
+  ): Promise<T> {
+    const { signal, lockTimeout, ttl } = check((options ?? {}) as O)
+    const given = ttl === undefined ? undefined : ({ ttl } as unknown as O)
+    const waiting = { signal, lockTimeout, retries: Number.POSITIVE_INFINITY }
+    return await space.transact(tx => work(withBatch(tx), given), waiting)
+  }
+}
+
+/** What a transaction lacks of a store to do its changes. */
+const withBatch = <V, K>(tx: AsyncStoreTransaction<V, K>): Changing<V, K> => ({
+  put: (key, value, options) => tx.put(key, value, options),
+  delete: key => tx.delete(key),
+  expire: (key, ttl) => tx.expire(key, ttl),
+  persist: key => tx.persist(key),
+  clear: range => tx.clear(range),
+  async batch(operations) {
     const changes = readBatch(operations, ttl => (ttl === Number.POSITIVE_INFINITY ? 0 : checkedTtl(ttl)))
     for (const { isPut, key, value, ttl } of changes)
       if (isPut) await tx.put(key, value as V, ttl === 0 ? {} : { ttl })
       else await tx.delete(key)
-  }
-}
+  },
+})

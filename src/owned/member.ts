@@ -133,7 +133,7 @@ export abstract class Member<V, K> {
         ? !this.closed && (await hasGone(target, SURE_OF_WATCH_MS))
         : (await this.lossOf(target, error)) !== undefined
     if (!isLost || this.closed) return error
-    const what = 'so the watch has ended, and changes may have been missed: watch again, then read what you keep of it'
+    const what = 'so the watch has ended: changes may have been missed'
     return new OwnerLostError(`${this.owner} has gone, ${what}`, false, error)
   }
 

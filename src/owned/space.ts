@@ -24,6 +24,7 @@ import { checkedPut, checkedWaiting, type Waiting } from '../values/wait-options
 import { checkedWatchOptions, Watcher } from '../values/watcher.ts'
 import { copyOf } from './copies.ts'
 import { LateItems } from './late-items.ts'
+import type { ChangeWork } from './marks.ts'
 import type { Member, Place, Target } from './member.ts'
 import { SharedReads } from './reads.ts'
 import { SharedIndex } from './shared-index.ts'
@@ -48,28 +49,20 @@ export abstract class SharedSpace<V = string, K = string>
     return this.run(work, true)
   }
 
-  /** A change of its own; `inside`: the same in a transaction, which can have a mark. */
-  private change<T>(
-    work: (store: AsyncStore<V, K>) => Promise<T>,
-    options: WaitOptions | undefined,
-    inside: (tx: AsyncStoreTransaction<V, K>) => Promise<T>,
-    check: (options: WaitOptions) => Waiting = checkedWaiting,
+  /** `check`: of the options, where `work` does not get these. */
+  private change<T, O extends WaitOptions>(
+    work: ChangeWork<V, K, O, T>,
+    options: O | undefined,
+    check: (options: O) => Waiting & { readonly ttl?: number | undefined } = checkedWaiting,
   ): Promise<T> {
-    return this.isMarked ? this.marked(options, inside, check) : this.run(work, false)
+    const { marks } = this.member
+    if (marks !== undefined && this.isMarked) return marks.change(this, work, check, options)
+    return this.run(store => work(store, options), false)
   }
 
   private get isMarked(): boolean {
     const { marks, current } = this.member
     return marks !== undefined && current?.isLocal !== true
-  }
-
-  private async marked<T>(
-    options: WaitOptions | undefined,
-    inside: (tx: AsyncStoreTransaction<V, K>) => Promise<T>,
-    check: (options: WaitOptions) => Waiting,
-  ): Promise<T> {
-    const { signal, lockTimeout } = check(options ?? {})
-    return await this.transact(inside, { signal, lockTimeout, retries: Number.POSITIVE_INFINITY })
   }
 
   private run<T>(work: (store: AsyncStore<V, K>) => Promise<T>, repeatable: boolean): Promise<T> {
@@ -119,57 +112,32 @@ export abstract class SharedSpace<V = string, K = string>
 
   put(key: K | Key, value: V, options?: AsyncPutOptions): Promise<void> {
     const [k, v] = [this.kept(key), this.keptValue(value)]
-    return this.change(
-      store => store.put(k, v, options),
-      options,
-      tx => tx.put(k, v, { ttl: options?.ttl }),
-      checkedPut,
-    )
+    return this.change((to, given) => to.put(k, v, given), options, checkedPut)
   }
 
   delete(key: K | Key, options?: WaitOptions): Promise<boolean> {
     const k = this.kept(key)
-    return this.change(
-      store => store.delete(k, options),
-      options,
-      tx => tx.delete(k),
-    )
+    return this.change((to, given) => to.delete(k, given), options)
   }
 
   batch(operations: readonly BatchOperation<V, K>[], options?: WaitOptions): Promise<void> {
     const kept = Array.isArray(operations) ? operations.map(each => this.keptOperation(each)) : operations
-    return this.change(
-      store => store.batch(kept, options),
-      options,
-      tx => this.member.marks!.batch(tx, kept),
-    )
+    return this.change((to, given) => to.batch(kept, given), options)
   }
 
   expire(key: K | Key, ttl: number, options?: WaitOptions): Promise<boolean> {
     const k = this.kept(key)
-    return this.change(
-      store => store.expire(k, ttl, options),
-      options,
-      tx => tx.expire(k, ttl),
-    )
+    return this.change((to, given) => to.expire(k, ttl, given), options)
   }
 
   persist(key: K | Key, options?: WaitOptions): Promise<boolean> {
     const k = this.kept(key)
-    return this.change(
-      store => store.persist(k, options),
-      options,
-      tx => tx.persist(k),
-    )
+    return this.change((to, given) => to.persist(k, given), options)
   }
 
   clear(range?: GivenRange<K>, options?: WaitOptions): Promise<void> {
     const kept = this.keptFields(range)
-    return this.change(
-      store => store.clear(kept, options),
-      options,
-      tx => tx.clear(kept),
-    )
+    return this.change((to, given) => to.clear(kept, given), options)
   }
 
   flush(): Promise<void> {

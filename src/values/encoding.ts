@@ -8,7 +8,7 @@ import { MAX_VALUE_BYTES, valueTooLarge } from './limits.ts'
 import { msgpackEncoding } from './msgpack.ts'
 
 const NO_BYTES = new Uint8Array(0)
-const encoder = new TextEncoder()
+const encoder = /* @__PURE__ */ new TextEncoder()
 
 /** A value encoding for which everything has been loaded. */
 export type LoadedEncoding<V> = Exclude<ValueEncoding<V>, 'msgpack'>

@@ -20,7 +20,7 @@ class IndexKeyCodec extends KeyCodec {
   }
 }
 
-const INDEX_KEYS = new IndexKeyCodec()
+const INDEX_KEYS = /* @__PURE__ */ new IndexKeyCodec()
 
 /**
  * `isJoined`: the key of the record stands behind the index key in an entry.

@@ -3,8 +3,8 @@ import { requireDone, requireSyncFunction } from '../runtime/callbacks.ts'
 import type { ValueCodec } from '../types.ts'
 import { jsonText } from './encoding.ts'
 
-const utf8 = new TextEncoder()
-const text = new TextDecoder()
+const utf8 = /* @__PURE__ */ new TextEncoder()
+const text = /* @__PURE__ */ new TextDecoder()
 
 /**
  * The value encoding `'json'` whose values go through `parse` as they are read: `schema.parse` of zod, `parser(schema)`

@@ -133,7 +133,7 @@ export const UTF8_KEYS: KeyCodec = /* @__PURE__ */ new KeyCodec('utf8')
 export const BINARY_KEYS: KeyCodec = /* @__PURE__ */ new KeyCodec('binary')
 export const TUPLE_KEYS: KeyCodec = /* @__PURE__ */ new KeyCodec('tuple')
 
-const lenient = new TextDecoder('utf-8', { ignoreBOM: true })
+const lenient = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** @throws InvalidArgumentError for anything but a key encoding. */
 export const keyCodec = (encoding: unknown): KeyCodec => {

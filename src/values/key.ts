@@ -6,7 +6,7 @@ export type KeyUse = 'read' | 'put' | 'remove'
 
 /** Characters up to which a loop takes less time than a call into the engine. */
 const SHORT = 64
-const encoder = new TextEncoder()
+const encoder = /* @__PURE__ */ new TextEncoder()
 
 /** The UTF-8 of a key or a bound, which most often is short and ASCII. */
 export const keyBytes = (text: string): Uint8Array => {
@@ -21,7 +21,7 @@ export const keyBytes = (text: string): Uint8Array => {
   return bytes
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const strict = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Keys that are given back as text must be UTF-8: of others, the text would name another key, which is not there.

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../errors.ts'
 import { describe, isWellFormed } from '../runtime/bytes.ts'
 import { MAX_SUB_NAME_BYTES } from './limits.ts'
 
-const utf8 = new TextEncoder()
+const utf8 = /* @__PURE__ */ new TextEncoder()
 
 /** @throws InvalidArgumentError */
 export const requireSubName = (name: unknown): string => {

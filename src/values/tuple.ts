@@ -54,7 +54,7 @@ const TWO_53 = 2 ** 53
 /** Bytes of a whole part below 2^53 are written one by one; a larger magnitude is a double. */
 const DOUBLE_BYTES = 8
 
-const utf8 = new TextEncoder()
+const utf8 = /* @__PURE__ */ new TextEncoder()
 const double = new DataView(new ArrayBuffer(DOUBLE_BYTES))
 
 /**
