@@ -6,13 +6,16 @@
  *  - What an open transaction has changed may be taken back, by a rollback that no index follows. Such a record waits
  *    until that has ended: those that were changed when the build began, and those that it meets.
  *
- * A crash leaves an index that is said to be `building`; the next one to declare it begins again.
+ * With the entries of each slice goes the key of the first record that may lack some (`IndexEntries.setProgress`). So a
+ * crash, or a close, leaves an index that is said to be `building`, and the next one to declare it goes on from there. What
+ * was changed meanwhile by those who had not declared it has made it `stale` (Q2).
  */
 import { XenonError } from '../errors.ts'
 import { countRange } from '../records/counts.ts'
 import type { Indexes, KeptIndex } from '../records/indexes.ts'
 import { RangeReader } from '../records/range-reader.ts'
 import type { Store } from '../records/store.ts'
+import { compareBytes } from '../runtime/bytes.ts'
 import { performance, setTimeout } from '../runtime/timers.ts'
 import { fromLatin1 } from '../txn/changed-keys.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
@@ -52,8 +55,12 @@ export class IndexBuild<V> {
   private promise: Promise<void> | undefined
   /** The key behind which it goes on; undefined: it has been through. */
   private from: Uint8Array | undefined = new Uint8Array(0)
+  /** Where it goes on may itself lack entries. */
+  private fromInclusive = false
   /** Keys of records that wait for open transactions. */
   private waiting: Uint8Array[] = []
+  /** None of those that wait, or have waited since none did, lies before it. */
+  private lowest: Uint8Array | undefined
 
   /** Without an owner, the index is complete already. */
   constructor(owner: BuildOwner<V> | undefined) {
@@ -79,8 +86,14 @@ export class IndexBuild<V> {
     const { store } = this.owner!
     const { space } = store
     for (const state of space.transactions.open.values())
-      if (state.lastLsn !== 0) for (const [name] of space.view.of(state)) this.waiting.push(fromLatin1(name))
+      if (state.lastLsn !== 0) for (const [name] of space.view.of(state)) this.wait(fromLatin1(name))
     this.total = space.isRoot ? space.metadata.records : countRange(space, undefined, ALL)
+    const { progress } = this.owner!.kept.entries
+    if (progress !== undefined) {
+      this.from = progress
+      this.fromInclusive = true
+      this.done = countRange(space, undefined, { ...ALL, upper: { key: progress, inclusive: false } })
+    }
     if (this.total <= SMALL) {
       while (this.from !== undefined) this.slice()
       if (this.isThrough()) {
@@ -128,7 +141,9 @@ export class IndexBuild<V> {
   }
 
   private finish(): void {
-    this.owner!.finished()
+    const { finished, store, kept } = this.owner!
+    store.space.implicitly(state => kept.entries.setProgress(state, undefined))
+    finished()
     this.total = Math.max(this.total, this.done)
     this.isReady = true
     this.settle?.resolve()
@@ -152,15 +167,31 @@ export class IndexBuild<V> {
     space.implicitly(state => {
       for (; i < keys.length; i++) {
         const key = keys[i]!
-        if (!this.add(state, key)) this.waiting.push(key)
+        if (!this.add(state, key)) this.wait(key)
         if (this.from !== undefined) {
           this.from = key
+          this.fromInclusive = false
           this.done++
         }
         if (performance.now() > until) break
       }
+      if (this.total > SMALL) this.note(state)
     })
     if (this.from === undefined) this.waiting = this.waiting.concat(keys.slice(i + 1))
+    if (this.waiting.length === 0) this.lowest = undefined
+  }
+
+  private wait(key: Uint8Array): void {
+    this.waiting.push(key)
+    if (this.lowest === undefined || compareBytes(key, this.lowest) < 0) this.lowest = key
+  }
+
+  /** Writes down from where somebody else would have to go on. */
+  private note(state: TransactionState): void {
+    const { from, lowest, owner } = this
+    const isLower = lowest !== undefined && (from === undefined || compareBytes(lowest, from) < 0)
+    const point = isLower ? lowest : from
+    if (point !== undefined && point.length > 0) owner!.kept.entries.setProgress(state, point)
   }
 
   /** The keys of the next committed records, those included that open transactions have changed or removed. */
@@ -168,7 +199,7 @@ export class IndexBuild<V> {
     const { store } = this.owner!
     const view = store.asOfNow()
     try {
-      const range = from.length === 0 ? ALL : { ...ALL, lower: { key: from, inclusive: false } }
+      const range = from.length === 0 ? ALL : { ...ALL, lower: { key: from, inclusive: this.fromInclusive } }
       const wanted = { keys: true, values: false, codec: BINARY_KEYS }
       const reader = new RangeReader<V, Uint8Array>(store, range, wanted, view)
       const keys: Uint8Array[] = []

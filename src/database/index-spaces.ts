@@ -2,9 +2,9 @@
  * The indexes of a key space: declaring, making, listing and dropping them. Each has a space of its own in that one, with
  * a note of what it is and whether it can be believed:
  *
- *   building   some of its entries are missing: whoever declares it begins anew
+ *   building   some of its entries are missing: whoever declares it goes on where the build was cut off
  *   ready      it is what its function, of that version, made of the records
- *   stale      a handle that was not told of it has changed records since: the same
+ *   stale      a handle that was not told of it has changed records since: whoever declares it begins anew
  */
 import type { Space } from '../engine/space.ts'
 import { INDEX } from '../engine/space-names.ts'
@@ -132,7 +132,8 @@ export class IndexSpaces<V, K> {
       )
     if (!isCurrent && this.handle.engine.transactions.entered !== undefined)
       throw new XenonError('XENON_NOT_SUPPORTED', `the index '${shown(name)}' cannot be built by a command of a group`)
-    const space = isCurrent ? found! : this.emptySpace(name, found, { unique, version, state: 'building' })
+    const isHalf = note?.state === 'building' && note.unique === unique && note.version === version
+    const space = isCurrent || isHalf ? found! : this.emptySpace(name, found, { unique, version, state: 'building' })
     // Not before: as long as it is said to be ready, it follows the records.
     if (known !== undefined) this.forget(name, known, 'was declared anew')
     const kept: KeptIndex<V> = {
@@ -275,10 +276,13 @@ export class IndexSpaces<V, K> {
   }
 
   private drop(kept: KeptIndex<V>): void {
-    const { kept: all } = this.indexes
-    const at = all.indexOf(kept)
-    if (at >= 0) all.splice(at, 1)
-    if (all.length === 0) this.store.space.keeper = undefined
+    const { indexes, store } = this
+    const at = indexes.kept.indexOf(kept)
+    if (at < 0) return
+    indexes.kept.splice(at, 1)
+    // Q2: what is half built, and not followed any more, is no use to anybody once a record changes.
+    indexes.askAgain()
+    store.writer.indexes = indexes
   }
 
   /** Nobody uses what was declared any more. */
@@ -345,13 +349,15 @@ export class IndexSpaces<V, K> {
     this.indexes.beforeAny()
     const { kept } = this.indexes
     if (kept.length === 0) return clear()
-    const ready = [...this.declared.values()].filter(({ build }) => build.isReady)
-    const theirs = ready.map(each => each.kept.entries.space)
-    this.mark(theirs, 'building')
+    const before = kept.map(({ entries: { space } }) => [space, this.noteOf(space).state] as const)
+    this.mark(
+      before.map(([space]) => space),
+      'stale',
+    )
     try {
       const isDone = clear()
       if (isDone) for (const { entries } of kept) this.handle.engine.spaces.clear([entries.space])
-      this.mark(theirs, 'ready')
+      for (const [space, state] of before) this.mark([space], state)
       return isDone
     } catch (error) {
       for (const [name, each] of [...this.declared]) this.forget(name, each, 'may be wrong since a clear has failed')
@@ -359,12 +365,12 @@ export class IndexSpaces<V, K> {
     }
   }
 
-  /** The spaces of indexes that are current, and that this handle was not told of. */
+  /** The spaces of indexes that are current, or half built, and that this handle does not keep. */
   private undeclared(): Space[] {
+    const { kept } = this.indexes
     return this.names()
-      .filter(name => !this.declared.has(name))
       .map(name => this.find(name)!)
-      .filter(space => this.noteOf(space).state === 'ready')
+      .filter(space => !kept.some(({ entries }) => entries.space === space) && this.noteOf(space).state !== 'stale')
   }
 
   private noteOf(space: Space): Note {

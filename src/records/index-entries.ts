@@ -4,6 +4,8 @@
  *   not unique   key: index key, key of the record     value: none
  *   unique       key: index key                        value: key of the record
  *
+ *   while it is built, one that is no entry: key 00    value: key of the record from which the build has to go on
+ *
  * Index keys are tuples as bytes. None of them is the beginning of another one (K2), so that what is joined to them is
  * ordered by the index key first, and one index key of a unique index is one key with one lock: of two open transactions
  * that want it, one is refused or waits.
@@ -14,6 +16,9 @@ import { recordFieldLength } from '../pager/bucket.ts'
 import { compareBytes, copyBytes } from '../runtime/bytes.ts'
 import type { TransactionState } from '../txn/transaction-state.ts'
 import { MAX_KEY_BYTES } from '../values/limits.ts'
+
+/** No tuple begins so: it lies before all entries. */
+const PROGRESS = Uint8Array.of(0)
 
 export class IndexEntries {
   readonly space: Space
@@ -79,6 +84,25 @@ export class IndexEntries {
     if (!this.unique) return index.find() !== 0
     const holder = this.holderAtHand()
     return holder !== undefined && compareBytes(holder, key) === 0
+  }
+
+  /** The key of the record from which a build that was cut off goes on; undefined: from the first one. */
+  get progress(): Uint8Array | undefined {
+    this.space.index.key.set(PROGRESS)
+    return this.holderAtHand()
+  }
+
+  /** The entries of all records before this key are there; undefined: the build is over. */
+  setProgress(state: TransactionState, key: Uint8Array | undefined): void {
+    const { index, arena, room } = this.space
+    index.key.set(PROGRESS)
+    if (key === undefined) {
+      if (index.find() !== 0) index.remove(state)
+      return
+    }
+    if (room.tight) room.admit(true)
+    arena.u8.set(key, this.holderAt)
+    index.put(state, 0, this.holderAt, key.length)
   }
 
   private entry(indexKey: Uint8Array, key: Uint8Array): Uint8Array {

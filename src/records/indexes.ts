@@ -7,7 +7,8 @@
  * Invariants
  *  Q1  Whatever changes a record goes through here first, under the lock of its key: entries and records change
  *      together, or neither does.
- *  Q2  An index that this handle was not told of is marked as stale before the first change that it does not follow.
+ *  Q2  An index that this handle was not told of, or does not keep any more, is marked as stale before the first change
+ *      that it does not follow.
  */
 import type { Space } from '../engine/space.ts'
 import { NotUniqueError } from '../errors.ts'
@@ -52,7 +53,9 @@ export class Indexes<V> {
   private readonly keys: KeyCodec
   private readonly found: Found
   private readonly values: RecordValues<V>
-  /** The spaces of those that it was not told of and that are current; asked once, at the first change. */
+  /** The spaces of those that it was not told of and that are current, or half built. */
+  private readonly ask: () => readonly Space[]
+  /** The same, to be asked before the next change; then it is known. */
   private unknown: (() => readonly Space[]) | undefined
   private readonly markStale: (spaces: readonly Space[]) => void
 
@@ -65,6 +68,7 @@ export class Indexes<V> {
     this.keys = parts.keys
     this.found = parts.found
     this.values = parts.values
+    this.ask = unknown
     this.unknown = unknown
     this.markStale = markStale
   }
@@ -77,6 +81,11 @@ export class Indexes<V> {
   /** No index would become stale by a change now. */
   get isComplete(): boolean {
     return this.unknown === undefined || this.unknown().length === 0
+  }
+
+  /** One of those that were kept is kept no more. */
+  askAgain(): void {
+    this.unknown = this.ask
   }
 
   /** Before any change of a record. */

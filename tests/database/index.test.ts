@@ -440,7 +440,63 @@ describe('an index that is built', () => {
       expect([city.count(), keysOf(city.keys())]).toEqual([1, ['a']])
     }))
 
-  test('begins anew after a close or a crash in the midst of it', async () => {
+  test('goes on where a close or a crash has cut it off', async () => {
+    const storage = memoryStorage()
+    const db = open<User, string>('db', { ...options, storage })
+    fill(db)
+    const index = db.index('city', cityOf)
+    const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+    while (index.progress.done <= 300) await turn()
+    // Before and behind where it is; one that is taken back, and lacks its entry until it is looked at again.
+    db.put('user 1', { city: 'elsewhere' })
+    db.put('user 999', { city: 'elsewhere' })
+    const tx = db.begin()
+    tx.delete('user 2999')
+    while (index.progress.done <= 1500) await turn()
+    expect(index.isReady).toBe(false)
+    const { done } = index.progress
+    const crashed = storageOf(readImage('db', storage))
+    db.close()
+    for (const left of [crashed, storage]) {
+      const again = open<User, string>('db', { ...options, storage: left })
+      const asked = new Set<string>()
+      const rest = again.index('city', (user, key) => {
+        asked.add(key)
+        return user.city
+      })
+      const { done: already, total } = rest.progress
+      expect(already).toBeGreaterThan(0)
+      expect([already <= done, total]).toEqual([true, MANY])
+      await rest.ready
+      expect(asked.size).toBeLessThanOrEqual(MANY - already + 1)
+      expect([(await rest.verify()).problems, rest.count(), rest.count('elsewhere')]).toEqual([[], MANY, 2])
+      await expectVerified(again)
+      again.close()
+    }
+  })
+
+  test('begins anew when everything was cleared in the midst of it', async () => {
+    const storage = memoryStorage()
+    const db = open<User, string>('db', { ...options, storage })
+    fill(db)
+    const city = db.index('city', cityOf)
+    while (city.progress.done <= 300) await new Promise(resolve => setImmediate(resolve))
+    db.clear()
+    fill(db, 0, 2500)
+    const crashed = storageOf(readImage('db', storage))
+    await city.ready
+    expect([(await city.verify()).problems, city.count()]).toEqual([[], 2500])
+    await expectVerified(db)
+    db.close()
+    const again = open<User, string>('db', { ...options, storage: crashed })
+    const index = again.index('city', cityOf)
+    await index.ready
+    expect([(await index.verify()).problems, index.count()]).toEqual([[], 2500])
+    await expectVerified(again)
+    again.close()
+  })
+
+  test('begins anew after writes of others, when a close or a crash has cut it off', async () => {
     const storage = memoryStorage()
     const db = open<User, string>('db', { ...options, storage })
     fill(db)
