@@ -2,6 +2,10 @@
  * The committed changes of a shard for whoever is outside of the cluster (a search index, a cache, another database):
  * once and in order, from the log itself. What is in the log is committed; what was rolled back never gets there.
  *
+ * While slots move, each change is told once: by the log of the shard that the slot belonged to when it was made. What a
+ * shard copies from another one, and what it removes of slots that it has given away, is left out. A group of the kind
+ * `import-commit` says from where on the slots are found here, and up to where in the log of the shard before.
+ *
  * Whoever keeps the sequence of the last group that it has dealt with, together with what it made of it, goes on behind
  * that after a crash, and so deals with every group once.
  */
@@ -10,6 +14,8 @@ import type { Change, SpacePath } from './group-store.ts'
 import { connectNats } from './load.ts'
 import { groupsOf } from './logged-groups.ts'
 import type { MessageKind } from './message.ts'
+import { CLUSTER_SPACE, decodeNote, type MoveNote } from './moves/move-note.ts'
+import { hasSlot, type SlotSet, union, without } from './moves/slot-ranges.ts'
 import type { NatsOptions } from './services.ts'
 import type { SharedLog } from './shared-log.ts'
 import { SLOT_BYTES, slotAt } from './slots.ts'
@@ -56,7 +62,7 @@ export interface KeyPlace {
 export interface CommittedGroup {
   /** Of its last message; the group after it is had by `from: sequence + 1`. */
   readonly sequence: number
-  /** `group`: of clients. `import-data`, `slot-drop`: a slot has come from another shard, or gone to one. */
+  /** `group`: of clients. `import-commit`: slots have come from another shard, as `moved` says. */
   readonly kind: MessageKind
   /** Node that executed it, and the number of its reign. */
   readonly node: number
@@ -66,6 +72,18 @@ export interface CommittedGroup {
   readonly time: number
   /** In the order in which they were made. */
   readonly changes: readonly CommittedChange[]
+  /** Of an `import-commit`: slots whose changes are told here from now on. */
+  readonly moved?: MovedSlots | undefined
+}
+
+/** Slots that have come to a shard. */
+export interface MovedSlots {
+  /** Numbers of the first and the last one of each range. */
+  readonly slots: readonly { readonly from: number; readonly to: number }[]
+  /** The shard that had them. */
+  readonly from: number
+  /** Sequence of the last message of that shard's log that concerns them. */
+  readonly sequence: number
 }
 
 /** Where to begin, and when to end. */
@@ -85,8 +103,30 @@ export interface ChangesOptions {
  */
 export async function* changesOf(log: SharedLog, options: ChangesOptions = {}): AsyncGenerator<CommittedGroup> {
   const from = options.from ?? (await log.bounds()).first
-  for await (const { sequence, kind, node, epoch, time, changes } of groupsOf(log, from, { signal: options.signal }))
-    if (changes.length > 0) yield { sequence, kind, node, epoch, time, changes: changes.map(committed) }
+  // Slots whose records in this log are not its shard's, as far as the groups so far have said.
+  let foreign: SlotSet = []
+  for await (const group of groupsOf(log, from, { signal: options.signal })) {
+    const { sequence, kind, node, epoch, time } = group
+    const note = OF_MOVES.has(kind) ? decodeNote(group.note) : undefined
+    if (note !== undefined) foreign = union(foreign, note.slots)
+    const changes = group.changes.filter(change => isOwn(change, foreign, note !== undefined)).map(committed)
+    const moved = kind === 'import-commit' && note !== undefined ? movedBy(note) : undefined
+    if (moved !== undefined) foreign = without(foreign, moved.slots)
+    if (changes.length > 0 || moved !== undefined) yield { sequence, kind, node, epoch, time, changes, moved }
+  }
+}
+
+/** Records whose changes are those that the log of another shard tells, or has told. */
+const OF_MOVES: ReadonlySet<MessageKind> = new Set([
+  ...(['import-begin', 'import-data', 'import-commit', 'import-abort', 'slot-drop'] as const),
+])
+
+const movedBy = ({ slots, from = 0, sequence = 0 }: MoveNote): MovedSlots => ({ slots, from, sequence })
+
+/** What has expired goes in groups of all kinds, also of slots that are not the shard's. */
+const isOwn = (change: Change, foreign: SlotSet, isOfMove: boolean): boolean => {
+  if (change.space.length > 0) return change.space[0] !== CLUSTER_SPACE
+  return 'key' in change ? !hasSlot(foreign, slotAt(change.key)) : !isOfMove
 }
 
 /** What to follow, and how NATS is reached. */

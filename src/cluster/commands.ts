@@ -13,7 +13,7 @@ export interface RecordKind {
 export interface Task {
   readonly run: () => unknown
   readonly record: RecordKind | undefined
-  /** An interactive transaction of the store, which the group takes in; then `run` does nothing. */
+  /** An interactive transaction of the store, which the group takes in; `run` only objects to it. */
   readonly transaction: unknown
 }
 

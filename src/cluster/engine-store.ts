@@ -7,6 +7,7 @@ import type { Transaction } from '../database/transaction.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type BackupPlace, clearing, copyOf, withCopy } from './engine-snapshot.ts'
 import type { Change, GroupStore, OpenGroup, StoreSnapshot } from './group-store.ts'
+import { EngineMoves } from './moves/engine-moves.ts'
 
 export interface EngineStoreOptions {
   /** Where backups are made, and restored aside: a directory that need not exist; on the disk of the database. */
@@ -27,6 +28,10 @@ export class EngineStore implements GroupStore {
   readonly replica: Replica
   readonly #db: Database<unknown, unknown>
   readonly #place: BackupPlace
+  /** What moves of slots ask of it. */
+  readonly moves: EngineMoves
+  /** False: what has expired stays for now. */
+  mayExpire: () => boolean = () => true
   #now: () => number = Date.now
 
   /** @internal Use `storeOf`. */
@@ -34,6 +39,7 @@ export class EngineStore implements GroupStore {
     this.#db = db
     this.#place = { ...options, count: 0 }
     this.replica = replicaOf(this.#db, { clock: () => this.#now() })
+    this.moves = new EngineMoves(this.#db, this.replica)
   }
 
   get mark(): Uint8Array | undefined {
@@ -45,7 +51,7 @@ export class EngineStore implements GroupStore {
   }
 
   begin(): OpenGroup {
-    return new EngineGroup(this.replica)
+    return new EngineGroup(this.replica, this.mayExpire)
   }
 
   whenFree(): Promise<void> | undefined {
@@ -83,9 +89,11 @@ export class EngineStore implements GroupStore {
 class EngineGroup implements OpenGroup {
   readonly #group: Group
   readonly #replica: Replica
+  readonly #mayExpire: () => boolean
 
-  constructor(replica: Replica) {
+  constructor(replica: Replica, mayExpire: () => boolean) {
     this.#replica = replica
+    this.#mayExpire = mayExpire
     this.#group = replica.begin()
   }
 
@@ -98,7 +106,7 @@ class EngineGroup implements OpenGroup {
   }
 
   sweep(most: number): number {
-    return this.#replica.hasExpired ? this.#group.sweep(most) : 0
+    return this.#replica.hasExpired && this.#mayExpire() ? this.#group.sweep(most) : 0
   }
 
   get hasChanges(): boolean {

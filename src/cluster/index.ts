@@ -56,6 +56,7 @@ export {
   changes,
   type FollowOptions,
   type KeyPlace,
+  type MovedSlots,
 } from './changes.ts'
 export { ClusterClient } from './client/client.ts'
 export type { ClusterConnectOptions } from './client/options.ts'

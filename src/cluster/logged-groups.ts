@@ -22,6 +22,9 @@ export interface LoggedGroup extends GroupPlace {
   readonly time: number
   /** In the order in which they were made. */
   readonly changes: readonly Change[]
+  readonly note: Uint8Array
+  /** Messages behind it that the log had when it sent this one. */
+  readonly pending: number
 }
 
 /**
@@ -107,7 +110,7 @@ class GroupReader {
   }
 
   /** Undefined until the last part. */
-  read({ sequence, bytes }: LogMessage): LoggedGroup | undefined {
+  read({ sequence, bytes, pending }: LogMessage): LoggedGroup | undefined {
     const where = `${this.#log}, message ${sequence}`
     const part = decodeMessage(bytes, where)
     this.#check(part, where)
@@ -118,7 +121,7 @@ class GroupReader {
     const body = joinedBody(this.#parts)
     this.#parts = []
     const { kind, node, epoch, time } = part
-    return { sequence, kind, node, epoch, time, hash: this.#hash, changes: decodeBody(kind, body, where).changes }
+    return { sequence, kind, node, epoch, time, hash: this.#hash, pending, ...decodeBody(kind, body, where) }
   }
 
   #check(part: MessagePart, where: string): void {

@@ -17,7 +17,8 @@
  * | 56 | | body, or this part's piece of it |
  *
  * The body: count u32, that many changes, then the note, which the kind gives its meaning (EPOCH: the address of the
- * node in UTF-8; TRANSFER: u32, the node that leads next; none in groups and heartbeats). A change:
+ * node in UTF-8; TRANSFER: u32, the node that leads next; records of moves of slots: JSON, `moves/mover.ts`; none in
+ * groups and heartbeats). A change:
  *
  * | code | then | |
  * | --- | --- | --- |
@@ -50,6 +51,7 @@ export const KINDS = [
   'import-commit',
   'import-abort',
   'slot-drop',
+  'import-end',
 ] as const
 export type MessageKind = (typeof KINDS)[number]
 
@@ -143,6 +145,9 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** The same for the changes of one sub-database, which have the same path in a row. */
 const samePath = (a: SpacePath, b: SpacePath): boolean =>
   a === b || (a.length === b.length && a.every((name, i) => name === b[i]))
+
+/** Changes as a body without a note. */
+export const encodeChanges = (changes: Iterable<Change>): Uint8Array => encodeBody(changes, NOTHING)
 
 /** Codes and what belongs to them, in the order of the table. */
 function encodeBody(changes: Iterable<Change>, note: Uint8Array): Uint8Array {

@@ -121,6 +121,11 @@ export interface ExecuteOptions {
   readonly holdMs?: number
 }
 
+export interface CommitOptions extends ExecuteOptions {
+  /** Throws if the transaction must not be taken in after all; asked when it would be. */
+  readonly guard?: () => void
+}
+
 /** A member of a shard. `node.ts` implements it. */
 export interface ShardNode {
   /** The mark of what is committed here. */
@@ -144,7 +149,7 @@ export interface ShardNode {
    * Commits an interactive transaction of the store (`BEGIN` … `COMMIT`, under locks of its own): the next group takes it
    * in. It ends, but if this rejects before it was taken in, when its owner rolls it back. Rejects as `execute` does.
    */
-  commit(transaction: unknown, options?: ExecuteOptions): Promise<void>
+  commit(transaction: unknown, options?: CommitOptions): Promise<void>
   /**
    * Executes a command as a record of its own: its message has that kind and note, and `onRecord` of every node hears of
    * it after it was committed or applied.
@@ -159,6 +164,8 @@ export interface ShardNode {
    * @throws NotLeaderError if this node does not lead; XenonError `XENON_NOT_READY` if the other one lags or is not there
    */
   transferTo(node: number): Promise<void>
+  /** What is executed from now on is executed at that time (milliseconds since 1970) or later: records expire by it. */
+  raiseTime(time: number): void
   /** Takes a snapshot now, verifies it and purges the log; resolves with the snapshot's sequence. */
   takeSnapshot(): Promise<number>
   /** Commands that wait are refused; an open group is rolled back, which a later start makes good from the log. */

@@ -19,6 +19,7 @@ import { Lease } from './lease.ts'
 import { decodeMark, type Mark } from './mark.ts'
 import { ID_BYTES, type MessageKind } from './message.ts'
 import type {
+  CommitOptions,
   ExecuteOptions,
   Leader,
   NodeCounts,
@@ -254,8 +255,8 @@ export class ClusterNode implements ShardNode, Context {
     return this.#add('executeRecord', { run: command, record: { kind, note }, transaction: undefined }, options)
   }
 
-  commit(transaction: unknown, options: ExecuteOptions = NOTHING): Promise<void> {
-    return this.#add('commit', { run: () => undefined, record: undefined, transaction }, options)
+  commit(transaction: unknown, options: CommitOptions = NOTHING): Promise<void> {
+    return this.#add('commit', { run: options.guard ?? (() => {}), record: undefined, transaction }, options)
   }
 
   #add<T>(who: string, task: Task, options: ExecuteOptions): Promise<T> {
@@ -339,6 +340,10 @@ export class ClusterNode implements ShardNode, Context {
       )
     if (!lead.isActive) throw this.#notLeader()
     await lead.handOver(node)
+  }
+
+  raiseTime(time: number): void {
+    this.time.raise(time)
   }
 
   takeSnapshot(): Promise<number> {

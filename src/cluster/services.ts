@@ -2,6 +2,7 @@
  * What a cluster asks of the system that replicates its logs, beyond one log: to make logs, to keep the map, to carry what
  * nodes ask one another. `nats/` implements it; nothing here knows NATS but by the options that a caller gives.
  */
+import type { MoveChannel } from './moves/move-channel.ts'
 import type { Peers } from './peers.ts'
 import type { ShardMapStore } from './shard-map.ts'
 import type { LogCheck, SharedLog } from './shared-log.ts'
@@ -37,6 +38,8 @@ export interface ClusterServices {
    * @param members numbers of the shard's nodes as the map has them: once all have answered, no other is waited for
    */
   peers(cluster: string, shard: number, node: number, members?: () => readonly number[]): Peers
+  /** What shards of a cluster ask one another about moves of slots. */
+  moves(cluster: string): MoveChannel
   /** How the servers are configured, without a log yet; see `SharedLog.check`. */
   checkServers(): Promise<LogCheck>
   /** Ends the connections; logs, maps and peers of these services answer no more. */

@@ -142,6 +142,18 @@ export class Group {
   }
 
   /**
+   * Makes changes as another replica has told them, in order: raw records with their flags and time of expiry. A command of
+   * its own, or a part of the one that runs.
+   */
+  apply(changes: Iterable<Change>): void {
+    this.part(() => {
+      for (const change of changes)
+        if (change.type === 'clearRange') this.clearRange(change.space, change.lower, change.upper)
+        else this.owner.applier.apply(this.state, [change])
+    })
+  }
+
+  /**
    * Removes up to `most` records whose time has passed; returns how many. A command of its own, or a part of the one that
    * runs.
    */

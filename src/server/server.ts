@@ -389,7 +389,7 @@ export class Server implements SessionOwner, TurnsOwner, StandInOwner {
   private openKeys(): Keyspace {
     const { db, settings, counts, observation, cluster } = this
     if (cluster === undefined) return new Keyspace(db.asBytes(), settings, counts, observation)
-    return new SlottedKeyspace(db.asBytes(), settings, counts, observation)
+    return new SlottedKeyspace(db.asBytes(), settings, counts, observation, cluster.slots)
   }
 
   private openDatabases(): Databases {

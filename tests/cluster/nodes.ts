@@ -30,6 +30,8 @@ export interface RunningCluster {
   /** Resolves once it has ended. */
   end(node: ClusterProcess, signal: NodeJS.Signals): Promise<void>
   leaderOf(shard: number): Promise<ClusterProcess>
+  /** Resolves once a node of the shard that runs has written to its log, from now on, what matches. */
+  logged(shard: number, what: RegExp): Promise<void>
   /** What a node has written to its log. */
   logOf(node: ClusterProcess): string
   /** Resolves once all nodes of a shard that run have applied the same message. */
@@ -120,6 +122,15 @@ export async function startCluster(
         await pause(25)
       }
       throw new Error(`nobody leads shard ${shard}`)
+    },
+    async logged(shard, what) {
+      const texts = (): string[] => nodes.filter(each => each.shard === shard).map(node => cluster.logOf(node))
+      const before = texts()
+      for (let i = 0; i < 1200; i++) {
+        if (texts().some((text, at) => what.test(text.slice(before[at]!.length)))) return
+        await pause(25)
+      }
+      throw new Error(`no node of shard ${shard} has written ${what} to its log`)
     },
     logOf: node => readFileSync(logFile(node), 'utf8'),
     async settled(shard) {

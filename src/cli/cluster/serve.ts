@@ -141,11 +141,14 @@ async function serveWith(
   told: AbortSignal,
 ): Promise<number> {
   // Only here: no other command should wait until all of this is loaded.
-  const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }] = await Promise.all([
+  const [{ Server }, { Cluster }, { ClusterNode }, { storeOf }, { Mover }, { ShardSlots }, clock] = await Promise.all([
     import('../../server/server.ts'),
     import('../../server/service/cluster.ts'),
     import('../../cluster/node.ts'),
     import('../../cluster/engine-store.ts'),
+    import('../../cluster/moves/mover.ts'),
+    import('../../cluster/moves/shard-slots.ts'),
+    import('../../cluster/clock.ts'),
   ])
   await requireAlone(services, { cluster: name, shard, address }, number)
   const scratch = join(resolve(directory), SCRATCH)
@@ -157,7 +160,10 @@ async function serveWith(
     scratch,
     storage: nodeStorage,
   })
-  const cluster = new Cluster({ name, node: number, shard, map, peers })
+  const slots = new ShardSlots(shard, store.moves)
+  // While slots are on their way from here, what the log of this shard says of them has ended.
+  store.mayExpire = () => !slots.holds
+  const cluster = new Cluster({ name, node: number, shard, map, peers, slots })
   const server = new Server(database, options, false, cluster)
   cluster.log = server.log
   const node = new ClusterNode({
@@ -170,10 +176,33 @@ async function serveWith(
     rank,
     onEvent: event => {
       noteEvent(server.log, event)
+      if (event.kind === 'state') learnSlots()
       cluster.onEvent(event)
     },
+    onRecord: ({ kind, note }) => {
+      if (kind !== 'import-data') server.log.info('slots', { kind, note: new TextDecoder().decode(note) })
+      learnSlots()
+    },
   })
+  const mover = new Mover({
+    ...{
+      node,
+      self: number,
+      shard,
+      slots,
+      store: store.moves,
+      channel: services.moves(name),
+      clock: clock.systemClock,
+    },
+    openLog: other => openLogOf(services, map, name, other),
+    mapped: () => cluster.mapped(shard),
+  })
+  const learnSlots = (): void => {
+    slots.reload()
+    mover.poke()
+  }
   await cluster.begin(node, begin => store.replica.interactive(begin))
+  mover.start()
   try {
     const bound = await server.listen()
     const stop = (): void => void end()
@@ -199,10 +228,23 @@ async function serveWith(
     if (failure !== undefined) throw failure
     return EXIT_DONE
   } finally {
+    mover.stop()
     cluster.close()
     await node.stop()
     await shared.close()
   }
+}
+
+/** @throws XenonError `XENON_NOT_FOUND` if there is no such shard, or it has no log */
+async function openLogOf(
+  services: ClusterServices,
+  store: ShardMapStore,
+  cluster: string,
+  shard: number,
+): Promise<SharedLog> {
+  const found = (await store.read())?.map.shards.find(each => each.shard === shard)
+  if (found === undefined) throw new XenonError('XENON_NOT_FOUND', `the cluster ${cluster} has no shard ${shard}`)
+  return await services.openLog({ cluster, shard, generation: found.generation })
 }
 
 /** @throws CommandError if its records did not come from a log, so that nobody else would ever have them */

@@ -1,11 +1,14 @@
 /** What `xenondb cluster status` tells. */
+import { askLeader, type MoveChannel, type MoveStatus } from '../../cluster/moves/move-channel.ts'
+import { slotsText } from '../../cluster/moves/slot-ranges.ts'
 import type { PeerReport } from '../../cluster/peers.ts'
 import type { ClusterServices } from '../../cluster/services.ts'
 import type { MapNode, MapShard, ShardMap } from '../../cluster/shard-map.ts'
 import type { LogCheck, LogInfo } from '../../cluster/shared-log.ts'
-import { reasonOf } from '../../errors.ts'
+import { reasonOf, XenonError } from '../../errors.ts'
 import { CommandError } from '../errors.ts'
 import { bad, count, good, heading, percent, size, table } from '../render.ts'
+import { progressOf } from './progress.ts'
 
 /** Nodes that answer later count as gone. */
 const ASK_MS = 1000
@@ -22,6 +25,8 @@ export interface ShardStatus extends MapShard {
   /** Undefined: nobody could say; `problem` says why. */
   readonly log: LogInfo | undefined
   readonly problem: string | undefined
+  /** Undefined: no leader has told. */
+  readonly moves: MoveStatus | undefined
 }
 
 export interface ClusterStatus {
@@ -45,18 +50,29 @@ export async function statusOf(services: ClusterServices, cluster: string): Prom
   const map = await readMap(services, cluster)
   const shards = await Promise.all(
     map.shards.map(async (each): Promise<ShardStatus> => {
-      const [reports, log] = await Promise.all([
+      const [reports, moves, log] = await Promise.all([
         askShard(services, cluster, each.shard),
+        askMoves(services.moves(cluster), each.shard),
         logInfo(services, cluster, each).catch(reasonOf),
       ])
       const nodes = map.nodes
         .filter(({ shard }) => shard === each.shard)
         .map(node => ({ ...node, report: reports.find(report => report.node === node.node) }))
       const known = typeof log === 'string' ? { log: undefined, problem: log } : { log, problem: undefined }
-      return { ...each, nodes, ...known }
+      return { ...each, nodes, moves, ...known }
     }),
   )
   return { cluster, shards, servers: await services.checkServers() }
+}
+
+/** What is under way; undefined: no leader tells. */
+async function askMoves(channel: MoveChannel, shard: number): Promise<MoveStatus | undefined> {
+  try {
+    return (await askLeader(channel, shard, { ask: 'status' }, ASK_MS)).head
+  } catch (error) {
+    if (XenonError.is(error, 'XENON_CONNECTION')) return undefined
+    throw error
+  }
 }
 
 async function logInfo(services: ClusterServices, cluster: string, { shard, generation }: MapShard): Promise<LogInfo> {
@@ -88,8 +104,11 @@ export function readable(status: ClusterStatus): string {
   const { cluster, shards, servers } = status
   const lines: string[] = [heading(`cluster ${cluster}`), '']
   for (const shard of shards) {
-    const slots = shard.slots.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(' ')
-    lines.push(heading(`shard ${shard.shard}`), table([['slots', slots === '' ? 'none' : slots], ...logRows(shard)]))
+    const slots = slotsText(shard.slots)
+    lines.push(
+      heading(`shard ${shard.shard}`),
+      table([['slots', slots === '' ? 'none' : slots], ...moveRows(shard), ...logRows(shard)]),
+    )
     const rows = shard.nodes.map(({ node, address, report }) => [
       `node ${node}`,
       address,
@@ -116,6 +135,19 @@ export function readable(status: ClusterStatus): string {
   for (const warning of servers.warnings) lines.push(`warning: ${warning}`)
   if (problems.length === 0) lines.push(good('all is well'))
   return `${lines.join('\n')}\n`
+}
+
+function moveRows({ moves }: ShardStatus): string[][] {
+  const { incoming, outgoing } = moves?.state ?? {}
+  const rows: string[][] = []
+  if (incoming !== undefined) {
+    const { slots, from } = incoming
+    const progress = progressOf(incoming, moves?.pending, moves?.problem)
+    rows.push(['coming', `slots ${slotsText(slots)} from shard ${from}: ${progress}`])
+  }
+  if (outgoing !== undefined)
+    rows.push(['leaving', `slots ${slotsText(outgoing.slots)} to shard ${outgoing.to}: ${outgoing.phase}`])
+  return rows
 }
 
 function logRows({ log }: ShardStatus): string[][] {

@@ -1,5 +1,6 @@
 /** `xenondb cluster`: makes a cluster, looks at it, and changes it. */
 import type { CAC } from 'cac'
+import type { PlannedMove } from '../../cluster/moves/plan.ts'
 import type { PeerReport } from '../../cluster/peers.ts'
 import type { Point } from '../../cluster/point-in-time.ts'
 import type { ClusterServices, LogSettings } from '../../cluster/services.ts'
@@ -16,35 +17,47 @@ import { print } from '../output.ts'
 
 type Action = (name: string, options: Options, directory: string | undefined) => Promise<number>
 
-const ACTIONS: Readonly<Record<string, Action>> = { create, status, failover, snapshot, restore, recover, remove }
+const ACTIONS: Readonly<Record<string, Action>> = {
+  ...{ create, status, failover, snapshot, restore, recover, remove },
+  ...{ add, move, rebalance },
+}
 
-/** Of those that take one: which. */
-const DIRECTORIES: Readonly<Record<string, string>> = {
-  restore: 'a new directory',
-  recover: 'that of the node with the most, stopped',
+/** Of those that take something behind the name: what, and which. */
+const OBJECTS: Readonly<Record<string, string>> = {
+  restore: '<directory>: a new directory',
+  recover: '<directory>: that of the node with the most, stopped',
+  move: '<slots> --to <shard>, with slots such as 0-99,200; or --cancel --to <shard>',
 }
 
 export function registerCluster(cli: CAC): void {
   const command = cli.command(
-    'cluster <action> <name> [directory]',
+    'cluster <action> <name> [directory|slots]',
     `Work on a cluster of servers that share their logs on NATS: ${Object.keys(ACTIONS).join(', ')}`,
   )
   connectionOptions(natsOptions(command))
     .option('--shards <count>', 'create: so many shards, each with a log of its own (default 1)')
-    .option('--replicas <count>', 'create, recover: nats-servers that hold each log (default 3, or 1 if there is one)')
+    .option(
+      '--replicas <count>',
+      'create, recover, add: nats-servers that hold a log (default 3, or 1 if there is one)',
+    )
     .option(
       '--log-bytes <bytes>',
-      'create, recover: bytes of a log from which on writes are refused (default 1073741824)',
+      'create, recover, add: bytes of a log from which on writes are refused (default 1073741824)',
     )
     .option(
       '--shard <number>',
       'failover, snapshot, recover: the shard (default 0); restore: this one alone (default: all)',
     )
     .option('--node <number>', 'failover: who is to lead; snapshot: who makes it; remove: who is gone for good')
-    .option('--to <point>', 'restore: a time (2026-11-30T10:00:00Z), or of one shard the number of a message')
+    .option(
+      '--to <point>',
+      'restore: a time (2026-11-30T10:00:00Z), or of one shard the number of a message; move: the shard',
+    )
+    .option('--cancel', 'move: take back the one that brings slots to the shard, if it is not too late')
     .option('--json', 'status: as JSON')
     .example(bin => `  $ ${bin} cluster create shop --shards 2 --nats nats://n1:4222,nats://n2:4222,nats://n3:4222`)
     .example(bin => `  $ ${bin} cluster status shop --nats nats://n1:4222`)
+    .example(bin => `  $ ${bin} cluster move shop 0-4095 --to 1 --nats nats://n1:4222`)
     .example(
       bin => `  $ ${bin} cluster restore shop before-the-accident --to 2026-11-30T10:00:00Z --nats nats://n1:4222`,
     )
@@ -52,13 +65,10 @@ export function registerCluster(cli: CAC): void {
       const known = argument(action)
       if (!Object.hasOwn(ACTIONS, known))
         throw new UsageError(`cluster can ${Object.keys(ACTIONS).join(', ')}, not "${known}"`)
-      const wanted = DIRECTORIES[known]
-      if ((directory !== undefined) !== (wanted !== undefined))
-        throw new UsageError(
-          wanted === undefined
-            ? `cluster ${known} takes a name alone`
-            : `cluster ${known} <name> <directory>: ${wanted}`,
-        )
+      const wanted = OBJECTS[known]
+      const isMissing = directory === undefined && !flagOption(options, 'cancel')
+      if (wanted === undefined && directory !== undefined) throw new UsageError(`cluster ${known} takes a name alone`)
+      if (wanted !== undefined && isMissing) throw new UsageError(`cluster ${known} <name> ${wanted}`)
       return ACTIONS[known]!(requireClusterName(argument(name)), options, directory && argument(directory))
     })
 }
@@ -214,6 +224,56 @@ async function recover(name: string, options: Options, directory: string | undef
             : 'nothing that the log before has is missing'
     await print(
       `shard ${shard}: generation ${generation} with ${records} ${records === 1 ? 'record' : 'records'} as of message ${mark.sequence}, ${new Date(mark.time).toISOString()}; ${lost}\nstart its nodes with empty directories: those they have belong to the log before\n`,
+    )
+    return EXIT_DONE
+  })
+}
+
+/** Slots go to a shard, while all goes on. */
+async function move(name: string, options: Options, text: string | undefined): Promise<number> {
+  const to = countOption(options, 'to')
+  if (to === undefined) throw new UsageError('--to says which shard the slots go to')
+  const isCancelled = flagOption(options, 'cancel')
+  if (isCancelled && text !== undefined) throw new UsageError('--cancel takes back what is under way: name no slots')
+  return withNats(readNats(options), async services => {
+    const { cancelMove, movesTo } = await import('../cluster/moves.ts')
+    if (isCancelled) {
+      await cancelMove(services.moves(name), to)
+      await print(`nothing is on its way to shard ${to} any more\n`)
+      return EXIT_DONE
+    }
+    const { slotsFrom } = await import('../../cluster/moves/slot-ranges.ts')
+    const moves = movesTo(await readMap(services, name), slotsFrom(text!), to)
+    if (moves.length === 0) await print(`shard ${to} has these slots already\n`)
+    return await makeMoves(services, name, moves)
+  })
+}
+
+/** Slots go to and fro until each shard has as many as the others. */
+async function rebalance(name: string, options: Options): Promise<number> {
+  return withNats(readNats(options), async services => {
+    const { movesToBalance } = await import('../cluster/moves.ts')
+    const moves = movesToBalance(await readMap(services, name))
+    if (moves.length === 0) await print('each shard has as many slots as the others\n')
+    return await makeMoves(services, name, moves)
+  })
+}
+
+async function makeMoves(services: ClusterServices, name: string, moves: readonly PlannedMove[]): Promise<number> {
+  const { makeMove } = await import('../cluster/moves.ts')
+  // One after the other: each shard takes in one at a time, and the next one needs its place in the log.
+  for (const each of moves) await makeMove(services.moves(name), each, text => void print(`${text}\n`))
+  return EXIT_DONE
+}
+
+/** One shard more, which has no slots yet. */
+async function add(name: string, options: Options): Promise<number> {
+  const settingsFor = logSettings(options)
+  return withNats(readNats(options), async services => {
+    const { addShard } = await import('../cluster/moves.ts')
+    const shard = await addShard(services, name, settingsFor(services))
+    await print(
+      `shard ${shard}: start nodes of it (xenondb serve DIR --cluster ${name} --shard ${shard}), then: xenondb cluster rebalance ${name}\n`,
     )
     return EXIT_DONE
   })

@@ -4,12 +4,14 @@
  */
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { XenonError } from '../../errors.ts'
+import type { MoveChannel } from '../moves/move-channel.ts'
 import type { Peers } from '../peers.ts'
 import type { ClusterServices, LogPlace, LogSettings, NatsOptions } from '../services.ts'
 import type { ShardMapStore } from '../shard-map.ts'
 import type { LogCheck, SharedLog } from '../shared-log.ts'
 import { ANSWER_MS, NatsLink } from './connection.ts'
 import { StreamLog } from './log.ts'
+import { NatsMoves } from './moves.ts'
 import { peersSubject, snapshotBucket } from './names.ts'
 import { NatsPeers } from './peers.ts'
 import { isAtLeast, judgeServers, type NatsServer, serversByMonitors, serversBySystem } from './servers.ts'
@@ -82,6 +84,10 @@ export class Nats implements ClusterServices {
 
   peers(cluster: string, shard: number, node: number, members?: () => readonly number[]): Peers {
     return new NatsPeers(this.#link, peersSubject(cluster, shard), node, members)
+  }
+
+  moves(cluster: string): MoveChannel {
+    return new NatsMoves(this.#link, cluster)
   }
 
   /**

@@ -21,6 +21,10 @@ export const MAP_KEY = 'map'
 export const peersSubject = (cluster: string, shard: number): string =>
   `xenon.peers.${checkedCluster(cluster)}.${shard}`
 
+/** Where a shard is asked about moves of slots. */
+export const movesSubject = (cluster: string, shard: number): string =>
+  `xenon.moves.${checkedCluster(cluster)}.${shard}`
+
 /** @throws InvalidArgumentError if a cluster cannot be called so. */
 export function checkedCluster(cluster: string): string {
   if (!/^[A-Za-z0-9-]{1,64}$/.test(cluster))

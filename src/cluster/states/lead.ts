@@ -162,7 +162,9 @@ export class Lead extends State {
     this.#sweep(group)
     const ran = this.#execute(group)
     node.time.isInGroup = false
-    const record = ran[0]?.command.record
+    const [first] = ran
+    // One that has thrown has nothing to say.
+    const record = first?.isRefused === true ? undefined : first?.command.record
     if (group.hasChanges || record !== undefined) return await this.#append(record ?? GROUP, group, ran)
     group.rollback()
     // X6
@@ -194,7 +196,10 @@ export class Lead extends State {
       try {
         let value: unknown
         if (command.transaction === undefined) value = group.run(command.run)
-        else group.absorb(command.transaction)
+        else {
+          command.run()
+          group.absorb(command.transaction)
+        }
         ran.push({ command, isRefused: false, value })
       } catch (error) {
         ran.push({ command, isRefused: true, value: error })

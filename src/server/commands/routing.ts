@@ -59,7 +59,10 @@ export const redirection = (
   if (slot === 'cross') return CROSSSLOT
   const shard = cluster.shardOf(slot)
   if (shard === undefined) return NOT_SERVED
-  if (shard === cluster.shard && (cluster.isLeader || mayFollow)) return undefined
+  const isHere = shard === cluster.shard && cluster.hasSlot(slot)
+  if (isHere && (cluster.isLeader || mayFollow)) return undefined
+  // By the map it is this shard's, and by the shard's log it is not: whoever has it will say so.
+  if (shard === cluster.shard && !isHere && cluster.isLeader) return NOT_SERVED
   const address = cluster.addressOf(shard)
   if (address !== undefined) return `MOVED ${slot} ${address}`
   return shard === cluster.shard ? undefined : NOT_SERVED

@@ -111,7 +111,7 @@ class Run implements CommandHost {
     const { cluster } = this.caller.server
     const slot = cluster && slotOfKeys(command, request)
     if (cluster === undefined || slot === undefined) return
-    if (slot === 'cross' || cluster.shardOf(slot) !== cluster.shard)
+    if (slot === 'cross' || cluster.shardOf(slot) !== cluster.shard || !cluster.hasSlot(slot) || cluster.isHeld(slot))
       throw new CommandError('ERR Script attempted to access a non local key in a cluster node')
   }
 

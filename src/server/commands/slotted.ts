@@ -3,6 +3,7 @@
  * bytes, `cluster/slots.ts`), which no command knows of. So the keys of a slot lie next to each other, and what asks for
  * a range looks at each slot that has records, unless the bounds have a hash tag in common.
  */
+import type { ShardSlots } from '../../cluster/moves/shard-slots.ts'
 import { SLOTS } from '../../cluster/shard-map.ts'
 import { placed, SLOT_BYTES, slotAt, slotOf, slotOfPrefix, slotPrefix } from '../../cluster/slots.ts'
 import type { KeyListener } from '../../database/key-observer.ts'
@@ -16,6 +17,7 @@ import { successor } from '../../values/range.ts'
 import type { Watcher } from '../../values/watcher.ts'
 import type { Counts } from '../service/counts.ts'
 import { CommandError } from './errors.ts'
+import { HiddenSlots } from './hidden-slots.ts'
 import { type KeyRecords, Keyspace, type KeyTransaction, type Limits } from './keyspace.ts'
 import type { Observation } from './observation.ts'
 
@@ -23,14 +25,19 @@ type Bytes = Outer<Uint8Array, Uint8Array>
 
 const withoutSlot = (key: Uint8Array): Uint8Array => key.subarray(SLOT_BYTES)
 
+/** Looks for a random record that is not hidden. */
+const RANDOM_TRIES = 100
+
 /** Records of the file under the keys of clients. */
 class SlottedRecords implements KeyRecords {
   private readonly inner: KeyRecords
+  private readonly hiding: HiddenSlots
   /** The key that was asked for last, as it stands in the file. */
   private readonly key: Uint8Array = new Uint8Array(MAX_KEY_BYTES)
 
-  constructor(inner: KeyRecords) {
+  constructor(inner: KeyRecords, hiding: HiddenSlots) {
     this.inner = inner
+    this.hiding = hiding
   }
 
   get bytes(): Uint8Array {
@@ -96,12 +103,13 @@ class SlottedRecords implements KeyRecords {
 
   scan(place: number, least: number): { keys: Uint8Array[]; next: number } {
     const { keys, next } = this.inner.scan(place, least)
-    return { keys: keys.map(withoutSlot), next }
+    return { keys: keys.filter(key => !this.hiding.hides(key)).map(withoutSlot), next }
   }
 
   random(): Uint8Array | undefined {
-    const key = this.inner.random()
-    return key && withoutSlot(key)
+    let key = this.inner.random()
+    for (let i = 0; key !== undefined && i < RANDOM_TRIES && this.hiding.hides(key); i++) key = this.inner.random()
+    return key === undefined || this.hiding.hides(key) ? undefined : withoutSlot(key)
   }
 
   letGo(): void {
@@ -139,7 +147,7 @@ class SlottedRecords implements KeyRecords {
   }
 
   count(): number {
-    return this.inner.count()
+    return this.inner.count() - this.hiding.count()
   }
 
   countExpiring(): number {
@@ -147,7 +155,7 @@ class SlottedRecords implements KeyRecords {
   }
 
   clear(): void {
-    this.inner.clear()
+    if (!this.hiding.clearOthers()) this.inner.clear()
   }
 
   makeDurable(): Promise<void> | undefined {
@@ -158,11 +166,13 @@ class SlottedRecords implements KeyRecords {
 /** The same of an interactive transaction; its ranges are those of the file. */
 class SlottedTransaction implements KeyTransaction {
   readonly inner: KeyTransaction
+  private readonly hiding: HiddenSlots
   readonly keys: KeyTransaction['keys']
   readonly entries: KeyTransaction['entries']
 
-  constructor(inner: KeyTransaction) {
+  constructor(inner: KeyTransaction, hiding: HiddenSlots) {
     this.inner = inner
+    this.hiding = hiding
     this.keys = range => inner.keys(range)
     this.entries = range => inner.entries(range)
   }
@@ -196,15 +206,22 @@ class SlottedTransaction implements KeyTransaction {
   }
 
   clear(): void {
+    this.hiding.requireNone()
     this.inner.clear()
   }
 }
 
 export class SlottedKeyspace extends Keyspace {
   private known: SlottedTransaction | undefined
+  private readonly hiding: HiddenSlots
 
-  constructor(db: Bytes, limits: Limits, counts: Counts, observation: Observation) {
-    super(db, limits, counts, observation, undefined, new SlottedRecords(db.records()), MAX_KEY_BYTES - SLOT_BYTES)
+  constructor(
+    ...[db, limits, counts, observation, slots]: [Bytes, Limits, Counts, Observation, Pick<ShardSlots, 'hidden'>?]
+  ) {
+    const hiding = new HiddenSlots(db, slots)
+    const records = new SlottedRecords(db.records(), hiding)
+    super(db, limits, counts, observation, undefined, records, MAX_KEY_BYTES - SLOT_BYTES)
+    this.hiding = hiding
   }
 
   override sub(): Keyspace {
@@ -222,7 +239,7 @@ export class SlottedKeyspace extends Keyspace {
   override get transaction(): SlottedTransaction | undefined {
     const inner = super.transaction
     if (inner === undefined) return undefined
-    if (this.known?.inner !== inner) this.known = new SlottedTransaction(inner)
+    if (this.known?.inner !== inner) this.known = new SlottedTransaction(inner, this.hiding)
     return this.known
   }
 
@@ -329,9 +346,15 @@ export class SlottedKeyspace extends Keyspace {
       return
     }
     for (let slot = 0; slot < SLOTS; ) {
+      const behind = this.hiding.behind(slot)
+      if (behind !== undefined) {
+        slot = behind
+        continue
+      }
       const [next] = this.source.keys({ gte: slotPrefix(slot), limit: 1 })
       if (next === undefined) return
       slot = slotAt(next)
+      if (this.hiding.behind(slot) !== undefined) continue
       yield slot
       slot++
     }

@@ -17,7 +17,7 @@ import type { ReadLevel } from '../../cluster/node-types.ts'
 import { NotLeaderError, XenonError } from '../../errors.ts'
 import { performance, setTimeout } from '../../runtime/timers.ts'
 import type { Command } from '../commands/command.ts'
-import { replyFor } from '../commands/errors.ts'
+import { CommandError, replyFor } from '../commands/errors.ts'
 import { findCommand } from '../commands/index.ts'
 import { redirection, slotOfKeys, slotOfQueue } from '../commands/routing.ts'
 import { type Arguments, argumentBytes, keep } from '../protocol/request.ts'
@@ -49,6 +49,8 @@ interface Call {
 
 class Batch {
   kind: Kind
+  /** Which slots are served here is as it was when the calls were let in, if it has this number. */
+  slotsVersion = -1
   readonly calls: Call[] = []
   private bytes = 0
   /** What EXEC runs, of a batch that is EXEC alone. */
@@ -62,6 +64,8 @@ class Batch {
   /** Calls that the last run has answered; the next one has met a lock, if `holders` is there. */
   done = 0
   holders: readonly number[] | undefined
+  /** The next one is for a slot that is not served here at the moment, or not any more. */
+  isElsewhere = false
   /** It waits for a leader no longer than that. */
   heldUntil: number | undefined
   /** What LOCKTIMEOUT has said of it. */
@@ -98,6 +102,9 @@ export class ClusterSession extends Session {
   private deferred: Arguments | undefined
   /** The batch that runs now. */
   private running: Batch | undefined
+  /** `slotsVersion` of the cluster when the transaction began, and at the first WATCH. */
+  private begunWith = 0
+  private watchedWith = 0
 
   constructor(...[id, server, socket]: ConstructorParameters<typeof Session>) {
     super(id, server, socket)
@@ -149,7 +156,12 @@ export class ClusterSession extends Session {
     if (isExec && queue.failed) return undefined
     const slot = isExec ? slotOfQueue(queue.calls) : slotOfKeys(command, request)
     const writes = this.writes(command, request)
-    if (slot !== undefined) return redirection(cluster, slot, this.readsFollowers && !writes)
+    if (slot !== undefined) {
+      const refusal = redirection(cluster, slot, this.readsFollowers && !writes)
+      if (refusal !== undefined || slot === 'cross') return refusal
+      // It cannot be waited for: its locks would be in the way.
+      return this.inTransaction && cluster.isHeld(slot) ? ON_ITS_WAY : undefined
+    }
     const isElsewhere = writes && !command.name.startsWith('eval') && !cluster.isLeader && cluster.isFollowing
     return isElsewhere ? "READONLY You can't write against a read only replica." : undefined
   }
@@ -176,6 +188,7 @@ export class ClusterSession extends Session {
 
   protected override call(command: Command, request: Arguments): void {
     const kind = this.running !== undefined ? 'now' : this.kindOf(command, request)
+    if (command.name === 'watch' && this.watched.size === 0) this.watchedWith = this.cluster.slotsVersion
     if (kind === 'now') super.call(command, request)
     else if (kind === 'write' || command.name === 'exec' || !this.readUnderLease(command, request))
       this.start(kind, command, request)
@@ -184,7 +197,7 @@ export class ClusterSession extends Session {
   /** False: there is no lease, or none any more (A4), and nothing was answered. */
   private readUnderLease(command: Command, request: Arguments): boolean {
     const { cluster, out } = this
-    if (!cluster.hasLease) return false
+    if (!cluster.hasLease || (cluster.holdsSlots && !this.mayRun(command, request, undefined))) return false
     const before = out.length
     super.call(command, request)
     if (cluster.hasLease) return true
@@ -194,7 +207,11 @@ export class ClusterSession extends Session {
 
   private start(kind: Kind, command: Command, request: Arguments): void {
     const isExec = command.name === 'exec'
-    const batch = new Batch(kind, isExec ? this.queue : undefined, isExec && this.watched.size > 0)
+    const watches = isExec && this.watched.size > 0
+    // A key may have been elsewhere meanwhile, and been changed there.
+    if (watches && this.watchedWith !== this.cluster.slotsVersion) this.dirty = true
+    const batch = new Batch(kind, isExec ? this.queue : undefined, watches)
+    if (!this.cluster.holdsSlots) batch.slotsVersion = this.cluster.slotsVersion
     batch.add(kind, command, request)
     batch.lockTimeout = this.lockTimeout
     this.lockTimeout = undefined
@@ -226,11 +243,48 @@ export class ClusterSession extends Session {
     for (const announcement of batch.announced) this.server.announcements.make(announcement)
     if (batch.done === batch.calls.length) return
     const rest = alone(batch, ...batch.calls.slice(batch.done))
+    if (batch.isElsewhere) {
+      rest.heldUntil = batch.heldUntil
+      await this.settleHeld(rest)
+      return
+    }
     if (batch.holders !== undefined) {
       rest.deadline = batch.deadline
       await this.untilFree(batch)
     }
     await this.settle(rest)
+  }
+
+  /** Its first call is for a slot that is on its way to another shard: it waits until it is here again, or there. */
+  private async settleHeld(batch: Batch): Promise<void> {
+    const { cluster } = this
+    const [first, ...others] = batch.calls
+    const { command, request } = first!
+    const isHeld = (): boolean => {
+      if (batch.queue !== undefined) this.queue = batch.queue
+      return this.refusalOf(command, request) === undefined && !this.mayRun(command, request, batch.queue)
+    }
+    while (!this.closed && performance.now() < batch.heldUntil! && isHeld()) await cluster.change(RETRY_MS * 5)
+    if (this.closed) return
+    if (!isHeld() && this.refusalOf(command, request) === undefined) {
+      batch.heldUntil = undefined
+      await this.settle(batch)
+      return
+    }
+    this.fail(
+      alone(batch, first!),
+      new NotLeaderError('the slot is on its way to another shard; nothing was executed: try again'),
+    )
+    if (others.length > 0) await this.settle(alone(batch, ...others))
+  }
+
+  /** Whether what a call is about is served here, so that it may run in this turn. */
+  private mayRun(command: Command, request: Arguments, queue: QueuedCalls | undefined): boolean {
+    const { cluster } = this
+    const slot = queue === undefined ? slotOfKeys(command, request) : slotOfQueue(queue.calls)
+    if (slot === 'cross') return true
+    if (slot === undefined) return !cluster.isHeld(undefined) || !this.writes(command, request)
+    return cluster.shardOf(slot) === cluster.shard && cluster.hasSlot(slot) && !cluster.isHeld(slot)
   }
 
   /** Nobody can be named who leads: it is held for a while. So it is by a leader that does not reach the log. */
@@ -292,6 +346,8 @@ export class ClusterSession extends Session {
     batch.announced = []
     batch.done = 0
     batch.holders = undefined
+    batch.isElsewhere = false
+    const isAsBefore = batch.slotsVersion === this.cluster.slotsVersion
     this.lockTimeout = batch.lockTimeout
     this.running = batch
     try {
@@ -300,6 +356,8 @@ export class ClusterSession extends Session {
         this.capture(out => {
           for (const { command, request } of batch.calls) {
             if (out.length >= settings.pauseOutputBytes) break
+            batch.isElsewhere = !isAsBefore && !this.mayRun(command, request, batch.queue)
+            if (batch.isElsewhere) break
             out.limitNext(settings.maxOutputBytes)
             this.lastCommand = command.name
             super.call(command, request)
@@ -361,11 +419,17 @@ export class ClusterSession extends Session {
   }
 
   protected override admitting<T>(begin: () => T): T {
+    this.begunWith = this.cluster.slotsVersion
     return this.cluster.admitting(begin)
   }
 
   protected override get commitWith(): CommitWith {
-    return transaction => this.cluster.node.commit(transaction)
+    const { cluster, begunWith } = this
+    // What it has read or changed may be another shard's by now.
+    const guard = (): void => {
+      if (cluster.slotsVersion !== begunWith || cluster.holdsSlots) throw new CommandError(`ABORTED ${MOVED_MEANWHILE}`)
+    }
+    return transaction => cluster.node.commit(transaction, { guard })
   }
 
   protected override release(): void {
@@ -374,6 +438,9 @@ export class ClusterSession extends Session {
     super.release()
   }
 }
+
+const ON_ITS_WAY = 'TRYAGAIN the slot is on its way to another shard'
+const MOVED_MEANWHILE = 'slots were moved from or to this shard meanwhile; begin again'
 
 /** `mayWrite` counts them in, but they change no record. */
 const TELLING: ReadonlySet<string> = new Set(['publish', 'spublish', 'commit'])

@@ -3,9 +3,10 @@
  * The map of the cluster and the log of the shard say so; nothing is decided here.
  */
 import { createHash } from 'node:crypto'
+import { type ShardSlots, withSlots } from '../../cluster/moves/shard-slots.ts'
 import type { NodeEvent, NodeStatus, ShardNode } from '../../cluster/node-types.ts'
 import type { PeerReport, Peers } from '../../cluster/peers.ts'
-import { type MapNode, type ShardMap, type ShardMapStore, SLOTS } from '../../cluster/shard-map.ts'
+import { type MapNode, type ShardMap, type ShardMapStore, SLOTS, type SlotRange } from '../../cluster/shard-map.ts'
 import { clearTimeout, setTimeout } from '../../runtime/timers.ts'
 import type { Log } from './log.ts'
 
@@ -17,6 +18,8 @@ export interface ClusterOptions {
   readonly shard: number
   readonly map: ShardMapStore
   readonly peers: Peers
+  /** What the database says of the shard's slots; undefined: they never move. */
+  readonly slots?: ShardSlots | undefined
 }
 
 /** A node as clients are told of it. */
@@ -50,8 +53,11 @@ export class Cluster {
   readonly self: number
   readonly shard: number
   readonly peers: Peers
+  readonly slots: ShardSlots | undefined
   private readonly store: ShardMapStore
-  private map: ShardMap = { shards: [], nodes: [] }
+  /** As it is stored, and as it is for this node: what its own log says of slots may be later. */
+  private stored: ShardMap = { shards: [], nodes: [] }
+  private map: ShardMap = this.stored
   /** The shard of each slot. */
   private readonly owners: Uint32Array = new Uint32Array(SLOTS).fill(NOBODY)
   private readonly listeners: Set<() => void> = new Set()
@@ -60,12 +66,17 @@ export class Cluster {
   private closed = false
   log: Log | undefined
 
-  constructor({ name, node, shard, map, peers }: ClusterOptions) {
+  constructor({ name, node, shard, map, peers, slots }: ClusterOptions) {
     this.name = name
     this.self = node
     this.shard = shard
     this.store = map
     this.peers = peers
+    this.slots = slots
+    slots?.onChange(() => {
+      this.take(this.stored)
+      if (this.isLeader) void this.tell()
+    })
   }
 
   /** Runs what begins an interactive transaction: the database of a node lets none begin otherwise. */
@@ -95,15 +106,22 @@ export class Cluster {
   onEvent(event: NodeEvent): void {
     if (event.kind !== 'state' && event.kind !== 'leader') return
     this.changed()
-    if (event.kind === 'state' && event.to === 'lead') void this.tellLead()
+    if (event.kind === 'state' && event.to === 'lead') void this.tell()
   }
 
-  /** Others learn where writes of this shard go. They find out without it, one redirection later. */
-  private async tellLead(): Promise<void> {
+  /**
+   * Others learn where writes of this shard go, and which slots it has by its log. They find out without it, one
+   * redirection later.
+   */
+  private async tell(): Promise<void> {
     try {
-      await this.changeMap(map => (this.isLeader ? withLeader(map, this.shard, this.self) : map))
+      await this.changeMap(map => {
+        if (!this.hasLease) return map
+        const served = this.slots?.served
+        return withLeader(served === undefined ? map : withSlots(map, this.shard, served), this.shard, this.self)
+      })
     } catch (error) {
-      this.log?.warn('the map of the cluster could not be told who leads', { error: String(error) })
+      this.log?.warn('the map of the cluster could not be told who leads, and what', { error: String(error) })
     }
   }
 
@@ -117,7 +135,9 @@ export class Cluster {
     }
   }
 
-  private take(map: ShardMap): void {
+  private take(stored: ShardMap): void {
+    this.stored = stored
+    const map = this.slots?.mend(stored) ?? stored
     this.map = map
     this.owners.fill(NOBODY)
     for (const { shard, slots } of map.shards) for (const { from, to } of slots) this.owners.fill(shard, from, to + 1)
@@ -157,6 +177,31 @@ export class Cluster {
   shardOf(slot: number): number | undefined {
     const shard = this.owners[slot]!
     return shard === NOBODY ? undefined : shard
+  }
+
+  /** Slots that the map has for a shard. */
+  mapped(shard: number): readonly SlotRange[] {
+    return this.stored.shards.find(each => each.shard === shard)?.slots ?? []
+  }
+
+  /** Goes up whenever other slots are served here than before. */
+  get slotsVersion(): number {
+    return this.slots?.version ?? 0
+  }
+
+  /** Some slots are on their way from here to another shard. */
+  get holdsSlots(): boolean {
+    return this.slots?.holds === true
+  }
+
+  /** By its own log the shard has the slot, be it that it is on its way. */
+  hasSlot(slot: number): boolean {
+    return this.slots?.standingOf(slot) !== 'elsewhere'
+  }
+
+  /** A request for the slot, or for all that there are (undefined), has to wait: it is on its way to another shard. */
+  isHeld(slot: number | undefined): boolean {
+    return this.isLeader && (slot === undefined ? this.holdsSlots : this.slots?.standingOf(slot) === 'held')
   }
 
   /** Slots that some shard has. */
@@ -251,7 +296,7 @@ export const placeOf = (address: string): { host: string; port: number } => {
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) }
 }
 
-const withLeader = (map: ShardMap, shard: number, leader: number): ShardMap => ({
-  ...map,
-  shards: map.shards.map(each => (each.shard === shard ? { ...each, leader } : each)),
-})
+const withLeader = (map: ShardMap, shard: number, leader: number): ShardMap =>
+  map.shards.some(each => each.shard === shard && each.leader === leader)
+    ? map
+    : { ...map, shards: map.shards.map(each => (each.shard === shard ? { ...each, leader } : each)) }

@@ -37,7 +37,7 @@ interface Proposal {
 const SERVERS = 3
 
 export class MajorityLog {
-  readonly name = 'XENON_simulated_0_1'
+  readonly name: string
   readonly limits: LogLimits
   readonly world: World
   readonly faults: LogFaults
@@ -64,7 +64,8 @@ export class MajorityLog {
   rollbacks = 0
   readonly #feeds = new Set<SimulatedFeed>()
 
-  constructor(world: World, faults: LogFaults, limits: LogLimits) {
+  constructor(world: World, faults: LogFaults, limits: LogLimits, name: string = 'XENON_simulated_0_1') {
+    this.name = name
     this.world = world
     this.faults = faults
     this.limits = limits

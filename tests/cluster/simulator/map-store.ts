@@ -85,6 +85,21 @@ export class MapStore implements SimulatedStore {
     })
   }
 
+  /** All keys as a command sees them in its group; without a group, as they are committed. */
+  protected get visible(): Items {
+    const items = new Map(this.committed.items)
+    for (const [key, item] of this.#open ?? [])
+      if (item === undefined) items.delete(key)
+      else items.set(key, item)
+    return items
+  }
+
+  /** What a record is from now on, whatever it was. */
+  protected change(key: string, item: Item | undefined): void {
+    if (this.#open === undefined) throw new Error('a change outside of a group')
+    this.#open.set(key, item)
+  }
+
   begin(): OpenGroup {
     if (this.#open !== undefined) throw new Error('a group is open already')
     const changed = new Map<string, Item | undefined>()
@@ -196,9 +211,16 @@ export function applied(items: Items, changes: Iterable<Change>): Items {
         expiresAt: change.expiresAt === 0 ? undefined : change.expiresAt,
       })
     else if (change.type === 'delete') next.delete(decoder.decode(change.key))
+    else if (change.type === 'clearRange')
+      for (const key of next.keys()) if (isWithin(encoder.encode(key), change)) next.delete(key)
   }
   return next
 }
+
+const isWithin = (
+  key: Uint8Array,
+  { lower, upper }: { lower?: Uint8Array | undefined; upper?: Uint8Array | undefined },
+) => (lower === undefined || Buffer.compare(key, lower) >= 0) && (upper === undefined || Buffer.compare(key, upper) < 0)
 
 export const sameItems = (a: Items, b: Items): boolean => {
   if (a.size !== b.size) return false

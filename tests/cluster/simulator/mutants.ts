@@ -23,7 +23,7 @@ export interface Mutant {
 }
 
 /** Replaces a member of a class by what `make` makes of it. */
-function replace(
+export function replace(
   of: { prototype: Any },
   name: string,
   make: (original: PropertyDescriptor) => PropertyDescriptor,
@@ -34,8 +34,11 @@ function replace(
   return () => Object.defineProperty(of.prototype, name, original)
 }
 
-const method = (of: { prototype: Any }, name: string, value: (this: Any, ...given: Any[]) => unknown): (() => void) =>
-  replace(of, name, () => ({ value, writable: true }))
+export const method = (
+  of: { prototype: Any },
+  name: string,
+  value: (this: Any, ...given: Any[]) => unknown,
+): (() => void) => replace(of, name, () => ({ value, writable: true }))
 
 const stormy: Partial<Faults> = { rollback: false, expiry: false, parts: false, full: false }
 

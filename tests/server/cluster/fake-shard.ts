@@ -87,6 +87,8 @@ export class FakeNode implements ShardNode {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 
+  raiseTime(): void {}
+
   async takeSnapshot(): Promise<number> {
     return this.sequence
   }
