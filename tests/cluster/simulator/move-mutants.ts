@@ -30,12 +30,6 @@ export const moveMutants: readonly MoveMutant[] = [
       })),
   },
   {
-    rule: 'X13: the source stops before the record is sent',
-    // Acknowledgements that are lost are found a second later.
-    faults: { loss: 0.1, twice: 0, delay: 5, crashes: false, pauses: false, cuts: false, elections: false },
-    breaks: () => method(ShardSlots, 'freeze', () => {}),
-  },
-  {
     rule: 'X13: the target has applied the log of the source up to the freeze record',
     faults: { delay: 100 },
     // Whatever it reads next behind the first look is taken for it.
