@@ -1,7 +1,7 @@
 /**
  * Slots that move between the shards of a real cluster while clients write and read: nothing that was acknowledged is
- * lost, nothing that is read is stale (X13 to X17), whoever is killed meanwhile. `XENON_RUNS=2` has those that kill,
- * cancel and add a shard, too.
+ * lost, nothing that is read is stale (X13 to X17), whoever is killed meanwhile. The long form has those that
+ * kill, cancel and add a shard, too.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,8 +12,8 @@ import { slotOf } from '../../src/cluster/slots.ts'
 import { open } from '../../src/index.ts'
 import { WireConnection } from '../redis/wire.ts'
 import { expectVerified } from '../support/database.ts'
+import { isLong } from '../support/long.ts'
 import { freePort } from '../support/ports.ts'
-import { runs } from '../support/random.ts'
 import { MoveLoad } from './move-load.ts'
 import { NO_NATS, natsProgram } from './nats-servers.ts'
 import { type ClusterProcess, type RunningCluster, startCluster } from './nodes.ts'
@@ -106,7 +106,7 @@ describe.skipIf(natsProgram === undefined)('slots move', () => {
     LIMIT_MS,
   )
 
-  test.skipIf(runs < 2)(
+  test.runIf(isLong)(
     'the leader of the source is killed, then that of the target',
     async () => {
       await underLoad(async load => {
@@ -129,7 +129,7 @@ describe.skipIf(natsProgram === undefined)('slots move', () => {
     LIMIT_MS,
   )
 
-  test.skipIf(runs < 2)(
+  test.runIf(isLong)(
     'one that is cancelled leaves all as it was, and can be made again',
     async () => {
       const before = await slotsOf(1)
@@ -152,7 +152,7 @@ describe.skipIf(natsProgram === undefined)('slots move', () => {
     LIMIT_MS,
   )
 
-  test.skipIf(runs < 2)(
+  test.runIf(isLong)(
     'a shard more gets its part',
     async () => {
       expect(await cluster.cli('add', '--log-bytes', `${64 * 1024 * 1024}`)).toMatch(/^shard 2: /)
