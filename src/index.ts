@@ -8,6 +8,7 @@ import { setTimeout } from './runtime/timers.ts'
 import type { SalvageOptions } from './salvage/salvage.ts'
 import type { SalvageReport } from './salvage/shapes.ts'
 import { nodeStorage } from './storage/node.ts'
+import type { Storage } from './storage/storage.ts'
 import type { BuiltInEncoding, Encoded, KeyEncoding, KeyOf, TupleKey, ValueOf } from './types.ts'
 
 interface Texts {
@@ -70,6 +71,10 @@ export const db_open: typeof open = open
 
 // What few programs call is loaded by the call: it is a tenth of the code.
 
+/** Where a path leads now: by the time that the code is loaded, the program may work in another directory. */
+const asOfNow = (path: string, options: { storage?: Storage | undefined } | undefined): string =>
+  typeof path === 'string' && path !== '' ? ((options?.storage ?? nodeStorage).resolve?.(path) ?? path) : path
+
 /**
  * Builds a new database in `newDirectory` from every record of the damaged one in `directory` whose block and checksum
  * are sound, and reports exactly what could not be read. The damaged files are not changed.
@@ -83,8 +88,9 @@ export const salvage = async (
   newDirectory: string,
   options: SalvageOptions = {},
 ): Promise<SalvageReport> => {
+  const [from, to] = [asOfNow(directory, options), asOfNow(newDirectory, options)]
   const { salvageOn } = await import('./salvage/salvage.ts')
-  return await salvageOn(directory, newDirectory, options, nodeStorage)
+  return await salvageOn(from, to, options, nodeStorage)
 }
 
 /**
@@ -99,8 +105,9 @@ export const restore = async (
   directory: string,
   options: RestoreOptions = {},
 ): Promise<RestoreReport> => {
+  const [from, to] = [asOfNow(backup, options), asOfNow(directory, options)]
   const { restoreOn } = await import('./database/restore.ts')
-  return await restoreOn(backup, directory, options, nodeStorage)
+  return await restoreOn(from, to, options, nodeStorage)
 }
 
 /**
@@ -115,13 +122,14 @@ export const restore = async (
 export const convert = async (directory: string, options: ConvertOptions): Promise<void> => {
   const { blockSize, valueEncoding, sub, ...others } = options ?? {}
   const storage = options?.storage ?? nodeStorage
+  const home = asOfNow(directory, options)
   const isRebuilt = blockSize !== undefined || valueEncoding !== undefined || sub !== undefined
   // First, since a value may refuse it: then nothing has been changed.
   if (isRebuilt) {
     const { rebuildOn } = await import('./salvage/rebuild.ts')
-    await rebuildOn(directory, options, storage)
+    await rebuildOn(home, options, storage)
   }
-  if (!isRebuilt || others.ordered !== undefined) await convertOn(directory, others, storage)
+  if (!isRebuilt || others.ordered !== undefined) await convertOn(home, others, storage)
 }
 
 export { AsyncDatabase } from './database/async-store.ts'

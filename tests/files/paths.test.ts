@@ -72,6 +72,10 @@ test('what works on after its call, a backup or salvage, means the directory tha
     const converted = convert('db', { ordered: false })
     process.chdir(`${parent}/there`)
     await converted
+    process.chdir(`${parent}/here`)
+    const rebuilt = convert('db', { blockSize: 8192, ordered: true })
+    process.chdir(`${parent}/there`)
+    await rebuilt
     for (const name of ['db', 'copy', 'rescued']) await expectRecords(`${parent}/here/${name}`, 201)
   }))
 
