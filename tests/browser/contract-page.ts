@@ -12,8 +12,9 @@ let databases = 0
 
 const implementation = (role: 'owner' | 'follower'): Implementation => ({
   name: `xenondb/browser, the ${role}`,
-  async open<V>({ written = {}, ...options }: StoreOptions) {
-    const name = `db ${databases++}`
+  async open<V>({ written = {}, indexed, ...options }: StoreOptions) {
+    // The worker declares the indexes (contract-worker.ts).
+    const name = `db ${databases++}${indexed === undefined ? '' : `, indexes in ${indexed}`}`
     if (Object.keys(written).length > 0) {
       const store = await opened(name, { ...options, valueEncoding: 'binary', storedEncoding: 'ignore' })
       for (const [key, value] of Object.entries(written)) await store.put(key, new TextEncoder().encode(value) as never)
@@ -28,7 +29,7 @@ const implementation = (role: 'owner' | 'follower'): Implementation => ({
       async finish() {
         await store.close()
         await first.close()
-        const again = await opened(name, { storedEncoding: 'ignore' })
+        const again = await opened(name, given)
         const { problems } = await again.verify()
         const { transactions, snapshots } = await again.stats()
         await again.close()

@@ -13,7 +13,7 @@ describe.skipIf(!hasBrowser)('the contract is kept', () => {
     'by the %s; in a sub-database: %s',
     async (role, isSub) => {
       const page = await bundle('contract-page.ts')
-      const worker = await bundle('../../dist/browser/worker.js')
+      const worker = await bundle('contract-worker.ts')
       const html = '<!doctype html><script type="module" src="/page.js"></script>'
       await withOrigin({ '/': html, '/page.js': page.code, '/worker.js': worker.code }, async open => {
         const tab = await open()

@@ -1,6 +1,6 @@
 /** `xenondb serve --cluster` as an operator meets it: what is refused, what waits, and that it ends when it is told to. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -76,7 +76,16 @@ describe.skipIf(natsProgram === undefined)(`serve --cluster (else ${NO_NATS})`, 
       expect(await taken.status).toBe(1)
       expect(taken.output()).toContain('EADDRINUSE')
       expect(await cluster.cli('status')).not.toContain('late:1')
+      expect(await cluster.cli('snapshot')).toMatch(/^shard 0: node \d+ has made a snapshot at message \d+/)
       await cluster.end(node!, 'SIGTERM')
+      // Nowhere to make the next one.
+      rmSync(`${node!.directory}.snapshots`, { recursive: true })
+      writeFileSync(`${node!.directory}.snapshots`, 'mine')
+      const blocked = run('serve', node!.directory, ...access, '--port', `${node!.port}`)
+      expect(await blocked.status).toBe(1)
+      expect(blocked.output()).toContain(`makes its snapshots in ${node!.directory}.snapshots, which cannot be written`)
+      expect(readFileSync(`${node!.directory}.snapshots`, 'utf8')).toBe('mine')
+      rmSync(`${node!.directory}.snapshots`)
       await promisify(execFile)(process.execPath, [
         ...[MAIN, 'cluster', 'create', 'second', '--nats', cluster.nats.urls.join(','), ...credentials],
         ...['--nats-trust', '--log-bytes', '67108864'],

@@ -1,5 +1,5 @@
 /** The indexes that the contract suite reads: `declare(db, where)` is called where the database is open. */
-const parsed = value => (value instanceof Uint8Array ? JSON.parse(Buffer.from(value).toString()) : value)
+const parsed = value => (value instanceof Uint8Array ? JSON.parse(new TextDecoder().decode(value)) : value)
 
 /** `where`: 'root', or the name of a sub-database. Values are JSON, or their bytes. */
 export const declareIndexes = (db, where) => {

@@ -1,5 +1,5 @@
 /** `xenondb serve --cluster`: a server that is a node of a cluster. */
-import { rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectNats } from '../../cluster/load.ts'
@@ -9,7 +9,7 @@ import type { ClusterServices, NatsOptions } from '../../cluster/services.ts'
 import type { ShardMapStore } from '../../cluster/shard-map.ts'
 import type { SharedLog } from '../../cluster/shared-log.ts'
 import { waitForLockAside } from '../../database/lock-wait.ts'
-import { XenonError } from '../../errors.ts'
+import { reasonOf, XenonError } from '../../errors.ts'
 import { type Database, nodeStorage, open } from '../../index.ts'
 import type { ServerOptions } from '../../server/index.ts'
 import { Log } from '../../server/service/log.ts'
@@ -28,9 +28,6 @@ export interface NodeSettings {
   readonly cacheBytes: number | undefined
   readonly force: boolean
 }
-
-/** In the node's directory; a hidden name, so that it does not count as somebody's file. */
-const SCRATCH = '.snapshots'
 
 /** Milliseconds that a leader which ends has to hand over. */
 const HANDOVER_MS = 3000
@@ -151,9 +148,7 @@ async function serveWith(
     import('../../cluster/clock.ts'),
   ])
   await requireAlone(services, { cluster: name, shard, address }, number)
-  const scratch = join(resolve(directory), SCRATCH)
-  // What a node that was killed has left: nobody else is in the directory.
-  rmSync(scratch, { recursive: true, force: true })
+  const scratch = scratchOf(directory)
   const peers = services.peers(name, shard, number, () => cluster.own.nodes.map(each => each.node))
   const database = db as unknown as Database<unknown, unknown>
   const store = storeOf(database, {
@@ -310,4 +305,21 @@ function noteEvent(log: Log, event: NodeEvent): void {
   else if (event.kind === 'warning') log.warn('cluster', { message: event.message })
   else if (event.kind === 'snapshot') log.info('snapshot', { ...event })
   else if (event.kind === 'purge') log.info('purge', { below: event.below })
+}
+
+/** A directory for snapshots, beside the node's own: a backup cannot lie inside the database. */
+function scratchOf(directory: string): string {
+  // Of this directory alone: beside it may lie nodes of other clusters, with the same number.
+  const scratch = `${resolve(directory)}.snapshots`
+  try {
+    mkdirSync(scratch, { recursive: true })
+    // What a node that was killed has left of them.
+    for (const name of readdirSync(scratch))
+      if (/^snapshot-\d+(\..+)?$/.test(name)) rmSync(join(scratch, name), { recursive: true, force: true })
+  } catch (error) {
+    throw new CommandError(
+      `a node makes its snapshots in ${scratch}, which cannot be written: ${reasonOf(error)}; make that directory writable for it`,
+    )
+  }
+  return scratch
 }
