@@ -66,7 +66,7 @@ export async function statusOf(services: ClusterServices, cluster: string): Prom
 }
 
 /** What is under way; undefined: no leader tells. */
-async function askMoves(channel: MoveChannel, shard: number): Promise<MoveStatus | undefined> {
+export async function askMoves(channel: MoveChannel, shard: number): Promise<MoveStatus | undefined> {
   try {
     return (await askLeader(channel, shard, { ask: 'status' }, ASK_MS)).head
   } catch (error) {

@@ -54,6 +54,7 @@ export function registerCluster(cli: CAC): void {
       'restore: a time (2026-11-30T10:00:00Z), or of one shard the number of a message; move: the shard',
     )
     .option('--cancel', 'move: take back the one that brings slots to the shard, if it is not too late')
+    .option('--force', 'recover: also while slots are on their way to or from the shard')
     .option('--json', 'status: as JSON')
     .example(bin => `  $ ${bin} cluster create shop --shards 2 --nats nats://n1:4222,nats://n2:4222,nats://n3:4222`)
     .example(bin => `  $ ${bin} cluster status shop --nats nats://n1:4222`)
@@ -204,6 +205,7 @@ async function restore(name: string, options: Options, directory: string | undef
 async function recover(name: string, options: Options, directory: string | undefined): Promise<number> {
   const shard = countOption(options, 'shard') ?? 0
   const settingsFor = logSettings(options)
+  const force = flagOption(options, 'force')
   return withNats(readNats(options), async services => {
     const stored = await services.shardMap(name).read()
     if (stored === undefined) throw new CommandError(`there is no cluster ${name}`)
@@ -212,7 +214,7 @@ async function recover(name: string, options: Options, directory: string | undef
     const [running] = await askShard(services, name, shard)
     if (running !== undefined)
       throw new CommandError(`node ${running.node} at ${running.address} runs; stop all nodes of shard ${shard} first`)
-    const found = await recoverShard(services, name, stored, shard, directory!, settingsFor(services))
+    const found = await recoverShard(services, name, stored, shard, directory!, settingsFor(services), force)
     const { generation, records, mark, lastBefore } = found
     const lost =
       lastBefore === undefined
