@@ -56,7 +56,7 @@ describe.skipIf(natsProgram === undefined)('slots move', () => {
 
   /** Runs while clients write and read, who must not see anything that cannot be. */
   async function underLoad(work: (load: MoveLoad) => Promise<unknown>): Promise<void> {
-    const load = new MoveLoad(client)
+    const load = new MoveLoad(() => client)
     try {
       await load.progress(50)
       await work(load)

@@ -11,6 +11,8 @@ import { freshSeed, Random } from '../../support/random.ts'
 import { NO_NATS, natsProgram } from '../nats-servers.ts'
 import { logBytesFor, runCampaign } from './campaign.ts'
 import { FAULTS, SMALL_LOG_FAULTS, TINY_DISK_FAULTS } from './faults.ts'
+import { MOVE_FAULTS } from './move-faults.ts'
+import { runMoveCampaign } from './moves.ts'
 import { whyNoTinyDisk } from './tiny-disk.ts'
 
 interface Options {
@@ -44,12 +46,12 @@ async function campaign({ rounds, only = '', seed = freshSeed() }: Options): Pro
     { faults: chosen(FAULTS), settings: {} },
     ...chosen(SMALL_LOG_FAULTS).map(name => ({ faults: [name], settings: { maxBytes: logBytesFor(name) } })),
     { faults: why === undefined ? chosen(TINY_DISK_FAULTS) : [], settings: { tinyDisks: true } },
+    { faults: chosen(MOVE_FAULTS), settings: undefined },
   ].filter(({ faults }) => faults.length > 0)
   const names = clusters.flatMap(({ faults }) => faults)
   if (names.length === 0) {
-    console.error(
-      `no fault is called so; there are: ${Object.keys({ ...FAULTS, ...SMALL_LOG_FAULTS, ...TINY_DISK_FAULTS }).join(', ')}`,
-    )
+    const all = { ...FAULTS, ...SMALL_LOG_FAULTS, ...TINY_DISK_FAULTS, ...MOVE_FAULTS }
+    console.error(`no fault is called so; there are: ${Object.keys(all).join(', ')}`)
     return 2
   }
   console.log(`seed ${seed}`)
@@ -60,7 +62,10 @@ async function campaign({ rounds, only = '', seed = freshSeed() }: Options): Pro
     const directory = mkdtempSync(join(tmpdir(), 'xenon-cluster-'))
     try {
       for (const [i, { faults, settings }] of clusters.entries()) {
-        const result = await runCampaign(join(directory, `${i}`), random.shuffle(faults), random, settings)
+        const [place, order] = [join(directory, `${i}`), random.shuffle(faults)]
+        const result = await (settings === undefined
+          ? runMoveCampaign(place, order, random)
+          : runCampaign(place, order, random, settings))
         for (const { fault, gap } of result.rounds) gaps.get(fault)!.push(gap)
         acknowledged += result.acknowledged
         unknown += result.unknown
