@@ -47,6 +47,8 @@ const NOBODY = 0xffff_ffff
 /** A leader says something each 500 ms: clients are not sent to one that has been silent for so many. */
 const SILENT_MS = 700
 const WRITE_ATTEMPTS = 20
+/** A map that could not be told is told again after this. */
+const TELL_AGAIN_MS = 500
 
 export class Cluster {
   readonly name: string
@@ -64,6 +66,8 @@ export class Cluster {
   private member: ShardNode | undefined
   private stopWatching: (() => void) | undefined
   private closed = false
+  private mustTell = false
+  private isTelling = false
   log: Log | undefined
 
   constructor({ name, node, shard, map, peers, slots }: ClusterOptions) {
@@ -110,19 +114,28 @@ export class Cluster {
   }
 
   /**
-   * Others learn where writes of this shard go, and which slots it has by its log. They find out without it, one
-   * redirection later.
+   * Others learn where writes of this shard go, and which slots it has by its log. Clients find out without it, one
+   * redirection later; but `move` and `rebalance` begin with what the map says. So it is told until it is written.
    */
   private async tell(): Promise<void> {
-    try {
-      await this.changeMap(map => {
-        if (!this.hasLease) return map
-        const served = this.slots?.served
-        return withLeader(served === undefined ? map : withSlots(map, this.shard, served), this.shard, this.self)
-      })
-    } catch (error) {
-      this.log?.warn('the map of the cluster could not be told who leads, and what', { error: String(error) })
+    this.mustTell = true
+    if (this.isTelling) return
+    this.isTelling = true
+    while (this.mustTell && this.isLeader && !this.closed) {
+      this.mustTell = false
+      try {
+        await this.changeMap(map => {
+          if (!this.hasLease) throw new Error('the lease has ended')
+          const served = this.slots?.served
+          return withLeader(served === undefined ? map : withSlots(map, this.shard, served), this.shard, this.self)
+        })
+      } catch (error) {
+        this.mustTell = true
+        this.log?.warn('the map of the cluster could not be told who leads, and what', { error: String(error) })
+        await new Promise<void>(resolve => setTimeout(resolve, TELL_AGAIN_MS).unref())
+      }
     }
+    this.isTelling = false
   }
 
   /** Changes the map by compare-and-set. */
@@ -133,6 +146,7 @@ export class Cluster {
       const map = change(stored.map)
       if (map === stored.map || (await this.store.write(map, stored.revision)) !== undefined) return
     }
+    if (!this.closed) throw new Error('the map is changed by others all the time')
   }
 
   private take(stored: ShardMap): void {
