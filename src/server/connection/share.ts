@@ -31,6 +31,11 @@ export class Share {
     return this.every === 1
   }
 
+  /** In a turn that has taken long it waits for the next one, with so many bytes to be executed. */
+  isHeavy(bytes: number): boolean {
+    return this.isSlow || bytes >= LOOK_BYTES
+  }
+
   /**
    * Before the requests that have arrived are executed, perhaps not for the first time in the turn.
    * @param crowd clients that had more than their share of the last turn
@@ -42,7 +47,7 @@ export class Share {
    */
   begin(turn: number, crowd: number, hasOthers: boolean, isLong: boolean, bytes: number, now: number): void {
     this.nextLookAt = LOOK_BYTES
-    this.isPutOff = isLong && (this.isSlow || bytes >= LOOK_BYTES)
+    this.isPutOff = isLong && this.isHeavy(bytes)
     if (turn === this.turn) return
     this.turn = turn
     this.lastLook = now

@@ -121,7 +121,7 @@ export class Turns {
     if (!hadChanges && this.hasOthers && this.toSend.length > 0 && this.unsettled === undefined) this.finish()
   }
 
-  /** Of those with slow commands not all go on in one turn: the others are the first ones in the next. */
+  /** Of those with slow commands, or with many, not all go on in one turn: the others are the first ones in the next. */
   private goOn(): void {
     const { goingOn } = this
     this.goingOn = []
@@ -129,14 +129,14 @@ export class Turns {
     if (this.unsettled !== undefined) this.ahead++
     const still: Connection[] = []
     for (const connection of goingOn)
-      if (connection.share.isSlow && this.isLong(performance.now())) still.push(connection)
+      if (connection.share.isHeavy(connection.unread) && this.isLong(performance.now())) still.push(connection)
       else connection.resume()
     if (still.length === 0) return
     this.goingOn = [...still, ...this.goingOn]
     this.schedule()
   }
 
-  /** Whether the turn at hand has taken so long that slow commands wait for the next one, for the sake of others. */
+  /** Whether the turn at hand has taken so long that slow commands, and many, wait for the next one, for others' sake. */
   isLong(now: number): boolean {
     if (this.begun !== this.number) {
       this.begun = this.number

@@ -43,13 +43,16 @@ class Owner {
 class Client {
   listed = false
   yielded = false
+  /** Has many commands, if quick ones. */
+  isBulky = false
   readonly name: string
-  readonly share: { isSlow: boolean }
+  readonly share: { isSlow: boolean; isHeavy(): boolean }
+  readonly unread = 0
   private readonly onResume: (client: Client) => void
   private readonly owner: Owner
   constructor(name: string, isSlow: boolean, owner: Owner, onResume: (client: Client) => void = () => {}) {
     this.name = name
-    this.share = { isSlow }
+    this.share = { isSlow, isHeavy: () => isSlow || this.isBulky }
     this.owner = owner
     this.onResume = onResume
   }
@@ -101,6 +104,36 @@ test('of many with slow commands some go on in a turn, in their order, beside on
   for (const [number] of resumed) perTurn.set(number, (perTurn.get(number) ?? 0) + 1)
   for (const count of [...perTurn.values()].slice(0, -1)) expect(count).toBe(3)
   expect(resumed.map(([, name]) => name)).toEqual(resumed.map((_, i) => `slow ${i % 10}`))
+})
+
+test('who has many quick commands has a turn between those with slow ones', async () => {
+  const owner = new Owner()
+  const turns = new Turns(owner as unknown as TurnsOwner)
+  const ran: string[] = []
+  const goOn = (client: Client): void => {
+    if (ran.length > 60) return
+    // As `Connection.run` does: in a turn that has taken long it is put off.
+    if (!turns.isLong(now) || !client.share.isHeavy()) {
+      ran.push(client.name)
+      now += client.share.isSlow ? 15 : 0.1
+    }
+    client.yielded = true
+    turns.goOnSoon(client.asConnection)
+  }
+  const clients = [new Client('slow 1', true, owner, goOn), new Client('slow 2', true, owner, goOn)]
+  const bulky = new Client('bulky', false, owner, goOn)
+  bulky.isBulky = true
+  const quick = new Client('quick', false, owner)
+  for (const client of [...clients, bulky]) {
+    client.yielded = true
+    turns.goOnSoon(client.asConnection)
+  }
+  while (ran.length <= 60) {
+    turns.sendSoon(quick.asConnection)
+    await turn()
+  }
+  expect(ran.filter(name => name === 'bulky').length).toBeGreaterThanOrEqual(20)
+  expect(ran.filter(name => name === 'slow 2').length).toBeGreaterThanOrEqual(15)
 })
 
 test('with nobody beside them all go on in each turn', async () => {
