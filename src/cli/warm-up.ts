@@ -96,6 +96,8 @@ class WarmUpClient {
 
   private ask(requests: readonly string[], replies: string): Promise<void> {
     return new Promise((resolve, reject) => {
+      // Nobody would hear of it: it was closed between two requests, by whoever else has found the port.
+      if (this.socket.destroyed) throw new Error('closed')
       this.missing = replies.length
       this.done = resolve
       this.fail = reject

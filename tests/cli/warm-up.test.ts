@@ -1,4 +1,6 @@
 /** What `serve` runs before its first clients are at work. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { warmUp } from '../../src/cli/warm-up.ts'
 
@@ -27,4 +29,23 @@ test('it ends by itself', async () => {
   await warmUp(looks.isIdle)
   expect(looks.count).toBeGreaterThan(0)
   expect(looks.count).toBeLessThan(1000)
+})
+
+test('it ends when somebody has closed one of its connections between two requests', async () => {
+  const clients: Socket[] = []
+  const add = (message: unknown): void => {
+    clients.push((message as { socket: Socket }).socket)
+  }
+  subscribe('net.client.socket', add)
+  const looks = looksUntil(Number.POSITIVE_INFINITY)
+  try {
+    await warmUp(() => {
+      // As if all had been heard of it.
+      clients[0]!.removeAllListeners('close').destroy()
+      return looks.isIdle()
+    })
+  } finally {
+    unsubscribe('net.client.socket', add)
+  }
+  expect(looks.count).toBe(1)
 })
