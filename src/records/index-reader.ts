@@ -41,7 +41,7 @@ export class IndexReader<V> implements IndexSource<V> {
 
   /** The same as a transaction sees it. */
   firstInside(indexKey: TupleKey, access: IndexAccess<V>, check: () => void): V | undefined {
-    if (this.unique) return this.records.values.of(access.holder(encodeTuple(indexKey)))
+    if (this.unique && access.readsByKey) return this.records.values.of(access.holder(encodeTuple(indexKey)))
     return this.firstOf(indexKey, range => access.open(range, check))
   }
 

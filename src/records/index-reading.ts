@@ -60,6 +60,11 @@ export class IndexAccess<V> {
     this.entries = entries
   }
 
+  /** `holder` shows what `open` does: not what others have changed and not committed, as entries may not fit records. */
+  get readsByKey(): boolean {
+    return this.records.isolation !== 'read-uncommitted'
+  }
+
   /** The record that has an index key of a unique index. */
   holder(indexKey: Uint8Array): Found | undefined {
     const entry = this.entries.find(indexKey)

@@ -143,6 +143,19 @@ describe('an index in a transaction', () => {
       tx.rollback()
     }))
 
+  test.each(['read-uncommitted', 'read-committed', 'snapshot'] as const)('%s reads what is committed', isolation =>
+    withTown(({ db, city, email }) => {
+      const [tx, other] = [db.begin({ isolation }), db.begin()]
+      other.put('ada', { city: 'Oslo', email: 'ada@there' })
+      other.put('alan', { city: 'Rome', email: 'alan@here' })
+      const [cities, emails] = [city.in(tx), email.in(tx)]
+      expect([emails.get('ada@here')?.city, emails.get('ada@there')]).toEqual(['London', undefined])
+      expect([emails.get('alan@here')?.city, cities.count('London')]).toEqual(['London', 2])
+      other.rollback()
+      tx.rollback()
+    }),
+  )
+
   test.each(levels)('a loop at %s that moves records ahead of itself meets each of them once', isolation =>
     withTown(({ db, age }) => {
       db.clear()
