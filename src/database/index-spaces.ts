@@ -4,7 +4,8 @@
  *
  *   building   some of its entries are missing: whoever declares it goes on where the build was cut off
  *   ready      it is what its function, of that version, made of the records
- *   stale      a handle that was not told of it has changed records since: whoever declares it begins anew
+ *   stale      a handle that was not told of it has changed records since, or it could not be built: whoever declares it
+ *              begins anew
  */
 import type { Space } from '../engine/space.ts'
 import { INDEX } from '../engine/space-names.ts'
@@ -219,7 +220,9 @@ export class IndexSpaces<V, K> {
     try {
       build.begin()
     } catch (error) {
-      this.forget(name, this.declared.get(name)!, 'could not be built')
+      const declared = this.declared.get(name)!
+      this.giveUp(declared.kept)
+      this.forget(name, declared, 'could not be built')
       throw error
     }
     this.handle.makeDurable()
@@ -265,7 +268,7 @@ export class IndexSpaces<V, K> {
         this.mark([space], 'ready')
         completeSince.set(space, space.log.endLsn)
       },
-      failed: () => this.drop(kept),
+      failed: () => this.giveUp(kept),
     }
   }
 
@@ -283,6 +286,17 @@ export class IndexSpaces<V, K> {
     // Q2: what is half built, and not followed any more, is no use to anybody once a record changes.
     indexes.askAgain()
     store.writer.indexes = indexes
+  }
+
+  /** It cannot be built: who declares it again, perhaps with a function that was mended meanwhile, begins anew. */
+  private giveUp(kept: KeptIndex<V>): void {
+    const { space } = kept.entries
+    const { closed, health } = this.handle.engine
+    const isKept = this.indexes.kept.includes(kept)
+    this.drop(kept)
+    if (!isKept || closed || health.failure !== undefined || space.isDropped) return
+    this.mark([space], 'stale')
+    this.handle.write()
   }
 
   /** Nobody uses what was declared any more. */

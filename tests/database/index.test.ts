@@ -536,6 +536,28 @@ describe('an index that is built', () => {
       expect([third.count('CITY 1'), (await third.verify()).problems]).toEqual([10, []])
     }))
 
+  test.each([
+    [100, 'another'],
+    [100, 'the same'],
+    [MANY, 'another'],
+    [MANY, 'the same'],
+  ])('of %d records whose function has thrown begins anew with a mended one, in %s handle', (count, which) =>
+    withMemoryDatabase<User>(options, async ({ db, reopen }) => {
+      fill(db, 0, count)
+      let left = count - 10
+      const throwing = (user: User): string | undefined => {
+        if (left-- === 0) throw new Error('not yet')
+        return user.city
+      }
+      const failed = async (): Promise<void> => db.index('city', throwing).ready
+      await expect(failed()).rejects.toMatchObject({ code: 'XENON_INDEX' })
+      const then = which === 'another' ? reopen() : db
+      const mended = then.index('city', user => user.city?.toUpperCase())
+      await mended.ready
+      expect([mended.count(), mended.count('city 1'), (await mended.verify()).problems]).toEqual([count, 0, []])
+    }),
+  )
+
   test('fails where two records have the key, and does not stand in the way of writes', () =>
     withUsers(async db => {
       fill(db)
