@@ -332,19 +332,25 @@ export class Room {
     return fits
   }
 
-  /** The log, or the end of the file that a compaction has cut off, gives back more than the reserve lends for a checkpoint. */
+  /** The reserve has something to lend for a checkpoint, and that gives back more. */
   private get lends(): boolean {
+    return this.reserve.bytes > 0 && this.givesBack
+  }
+
+  /** The log, or the end of the file that a compaction has cut off, gives back more than the reserve lends for a checkpoint. */
+  private get givesBack(): boolean {
     const { file, blockSize } = this.file
     const cut = file.size() - this.metadata.blocks * blockSize
-    return this.reserve.bytes > 0 && Math.max(this.log.segments.bytes / 2, cut) > this.reserve.bytes
+    return Math.max(this.log.segments.bytes / 2, cut) > Math.max(this.reserve.bytes, SHORTEST_STEP)
   }
 
   /** True if a checkpoint has room, perhaps that of the reserve. */
   private makeFit(): boolean {
     const { free, reserve } = this
     if (this.checkpointFits(free, SHORTEST_STEP)) return true
-    // What it writes besides is little, and much comes back.
-    return this.lends && this.checkpointFits(free! + reserve.bytes, LEAST_SLACK) && reserve.giveUp()
+    // What it writes besides is little, and much comes back; where all of the reserve is lent already, too.
+    if (!this.givesBack || !this.checkpointFits(free! + reserve.bytes, LEAST_SLACK)) return false
+    return reserve.bytes === 0 || reserve.giveUp()
   }
 
   private checkpointFits(free: number | undefined, slack: number): boolean {
