@@ -121,5 +121,6 @@ export class LogFollower {
   }
 }
 
-const isGone = (error: unknown): boolean =>
+/** What was listed is not there any more. */
+export const isGone = (error: unknown): boolean =>
   error instanceof StorageError && (error.cause as { code?: string } | undefined)?.code === 'ENOENT'

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeStorage, type Storage } from '../index.ts'
 import { CommandError } from './errors.ts'
+import { isGone } from './live-copy-log.ts'
 import { size } from './render.ts'
 
 /** The log goes on growing during the copy, and recovery adds to it. */
@@ -52,11 +53,17 @@ export function bytesNeeded(storage: Storage, directory: string): number {
   const log = storage.join(directory, 'log')
   const sizeOf = (path: string): number => {
     if (storage.kind(path) !== 'file') return 0
-    const file = storage.open(path, { readOnly: true })
     try {
-      return file.size()
-    } finally {
-      file.close()
+      const file = storage.open(path, { readOnly: true })
+      try {
+        return file.size()
+      } finally {
+        file.close()
+      }
+    } catch (error) {
+      // The owner has given up a segment of its log meanwhile.
+      if (isGone(error)) return 0
+      throw error
     }
   }
   const names = storage.kind(log) === 'directory' ? storage.list(log) : []
