@@ -10,6 +10,7 @@ import { expect, test } from 'vitest'
 import { runs } from '../support/random.ts'
 import { moveMutants } from './simulator/move-mutants.ts'
 import { type MoveOutcomes, MoveSchedule } from './simulator/move-schedule.ts'
+import { expectShown } from './simulator/shown.ts'
 
 const SCHEDULES = 40
 /** Schedules in which a missing rule has to show. */
@@ -34,21 +35,7 @@ test.skipIf(seed !== undefined)(
 
 test.skipIf(seed !== undefined).each(moveMutants)(
   'a schedule shows it where it is not so: $rule',
-  async ({ faults, breaks }) => {
-    const restore = breaks()
-    try {
-      for (let seed = 1; seed <= MUTANT_SCHEDULES; seed++)
-        try {
-          await new MoveSchedule(seed, { faults }).run()
-        } catch (error) {
-          console.log(`${seed} schedules: ${(error as Error).message}`)
-          return
-        }
-      expect.unreachable('no schedule has shown that the rule is missing')
-    } finally {
-      restore()
-    }
-  },
+  ({ faults, breaks }) => expectShown(breaks, MUTANT_SCHEDULES, seed => new MoveSchedule(seed, { faults }).run()),
   300_000,
 )
 

@@ -2,7 +2,6 @@
  * A cluster whose every connection is encrypted and known: NATS by certificates on both sides and credentials files
  * (operator, accounts, JWT), clients by TLS and a password.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,28 +12,13 @@ import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { failureOf } from '../support/errors.ts'
 import { freePort } from '../support/ports.ts'
+import { type Run, run } from './command.ts'
 import { operatorMode } from './credentials.ts'
 import { NO_NATS, natsProgram, withNats } from './nats-servers.ts'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const [certificate, key] = ['cert', 'key'].map(name =>
   fileURLToPath(new URL(`../server/tls-${name}.pem`, import.meta.url)),
 ) as [string, string]
-
-interface Run {
-  readonly child: ChildProcess
-  readonly output: () => string
-  readonly status: Promise<number | null>
-}
-
-function run(...words: string[]): Run {
-  let text = ''
-  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
-  child.stdout.on('data', data => (text += String(data)))
-  child.stderr.on('data', data => (text += String(data)))
-  const status = new Promise<number | null>(resolve => child.once('close', resolve))
-  return { child, output: () => text, status }
-}
 
 async function shows({ child, output }: Run, words: string): Promise<void> {
   for (let i = 0; i < 2000 && child.exitCode === null && !output().includes(words); i++) await pause(25)

@@ -1,33 +1,16 @@
 /** `xenondb serve --cluster` as an operator meets it: what is refused, what waits, and that it ends when it is told to. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { WireConnection } from '../redis/wire.ts'
 import { pause } from '../support/child.ts'
 import { withDirectory } from '../support/directory.ts'
 import { freePort } from '../support/ports.ts'
+import { MAIN, type Run, run } from './command.ts'
 import { NO_NATS, natsProgram, USER } from './nats-servers.ts'
 import { type RunningCluster, startCluster } from './nodes.ts'
-
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-
-interface Run {
-  readonly child: ChildProcess
-  readonly output: () => string
-  readonly status: Promise<number | null>
-}
-
-function run(...words: string[]): Run {
-  let text = ''
-  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
-  child.stdout.on('data', data => (text += String(data)))
-  child.stderr.on('data', data => (text += String(data)))
-  const status = new Promise<number | null>(resolve => child.once('close', resolve))
-  return { child, output: () => text, status }
-}
 
 async function shows({ output }: Run, words: string): Promise<void> {
   for (let i = 0; i < 2400 && !output().includes(words); i++) await pause(25)

@@ -299,13 +299,7 @@ export class MoveSchedule {
     const { world, faults } = this
     const { random } = world
     const nowAndThen = (isOn: boolean, everyMs: number, work: () => void): void => {
-      if (!isOn) return
-      const again = (): void => {
-        if (this.#isHealed) return
-        work()
-        world.after(random.below(2 * everyMs), again)
-      }
-      world.after(random.below(2 * everyMs), again)
+      if (isOn) world.nowAndThen(everyMs, () => this.#isHealed, work)
     }
     nowAndThen(faults.crashes, 3_000, () => {
       const member = random.pick(this.members)

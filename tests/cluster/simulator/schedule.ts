@@ -263,13 +263,7 @@ export class Schedule {
     const { world, faults } = this
     const { random } = world
     const nowAndThen = (isOn: boolean, everyMs: number, work: () => void): void => {
-      if (!isOn) return
-      const again = (): void => {
-        if (this.#isHealed) return
-        work()
-        world.after(random.below(2 * everyMs), again)
-      }
-      world.after(random.below(2 * everyMs), again)
+      if (isOn) world.nowAndThen(everyMs, () => this.#isHealed, work)
     }
     nowAndThen(faults.crashes, 4_000, () => this.#crashOne(false))
     nowAndThen(faults.powerCuts, 8_000, () => this.#crashOne(true))

@@ -36,6 +36,16 @@ export class World {
     return this.at(this.now + Math.max(0, ms), work)
   }
 
+  /** Runs `work` again and again, with random pauses of `everyMs` on average, until `isOver`. */
+  nowAndThen(everyMs: number, isOver: () => boolean, work: () => void): void {
+    const again = (): void => {
+      if (isOver()) return
+      work()
+      this.after(this.random.below(2 * everyMs), again)
+    }
+    this.after(this.random.below(2 * everyMs), again)
+  }
+
   at(time: number, work: () => void): () => void {
     const event: Event = { at: time, order: this.#order++, work, isCancelled: false }
     this.#push(event)
